@@ -1,0 +1,88 @@
+# Every verb of the project. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+export UV_PROJECT_ENVIRONMENT := .venv
+export UV_LINK_MODE := copy
+UV_VERSION := 0.13.9
+# A uv of your own is used if you have one; else one is put into .uv/.
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+PACKAGES := libs/baton services/splitter services/worker services/merger services/notifier jobs local tools/cli
+EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
+BIN := .venv/bin
+
+.PHONY: help
+help: ## List the verbs
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+.uv/bin/uv:
+	python3 -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.ready: $(filter .uv/bin/uv,$(UV)) requirements/dev.txt .python-version $(foreach package,$(PACKAGES),$(package)/pyproject.toml)
+	$(UV) venv --quiet --allow-existing --python $$(cat .python-version) .venv
+	$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps $(EDITABLE)
+	touch $@
+
+# The emulator pins its own botocore, so it lives alone.
+.venv-emulator/.ready: $(filter .uv/bin/uv,$(UV)) requirements/emulator.txt .python-version
+	$(UV) venv --quiet --allow-existing --python $$(cat .python-version) .venv-emulator
+	$(UV) pip sync --quiet --python .venv-emulator/bin/python --require-hashes requirements/emulator.txt
+	touch $@
+
+.PHONY: setup
+setup: .venv/.ready .venv-emulator/.ready ## Install everything into .venv and .venv-emulator
+
+.PHONY: up
+up: setup ## Start the two-Region world in the background
+	$(BIN)/baton up
+
+.PHONY: down
+down: .venv/.ready ## Stop the two-Region world and leave nothing behind
+	$(BIN)/baton down
+
+.PHONY: demo
+demo: setup ## Run a batch through both Regions' world and check the result
+	$(BIN)/python -m baton_local.demo
+
+.PHONY: test
+test: setup ## Run every test that needs no Docker
+	$(BIN)/pytest -m "not docker" -n 2 --dist loadgroup
+
+.PHONY: format
+format: .venv/.ready ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only --quiet .
+
+.PHONY: lint
+lint: .venv/.ready ## Check format and lint rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+.PHONY: types
+types: .venv/.ready ## Check types, strict
+	$(BIN)/pyright
+
+.PHONY: contracts
+contracts: .venv/.ready ## Check the direction of imports
+	$(BIN)/lint-imports
+
+.PHONY: check
+check: lint types contracts ## lint, types and contracts
+
+.PHONY: lock
+lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt with hashes
+	$(UV) lock --quiet
+	for service in splitter worker merger notifier; do \
+	  $(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-header --no-annotate --package baton-$$service -o requirements/$$service.txt; \
+	done
+	$(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-header --no-annotate --package baton -o requirements/trigger.txt
+	$(UV) export --quiet --frozen --no-emit-workspace --no-header --no-annotate --package baton-workspace -o requirements/dev.txt
+	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 requirements/emulator.in -o requirements/emulator.txt
+
+.PHONY: clean
+clean: ## Remove everything that was installed or made
+	rm -rf .venv .venv-emulator .uv .baton

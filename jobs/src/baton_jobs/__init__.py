@@ -1,0 +1,1 @@
+"""The jobs this deployment runs: one file each."""

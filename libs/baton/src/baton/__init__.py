@@ -1,0 +1,1 @@
+"""Two-Region batch processing on AWS that hands over by itself."""

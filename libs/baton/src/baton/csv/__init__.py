@@ -1,0 +1,1 @@
+"""Records in bytes: where they begin and end, without ever cutting inside a quoted field."""

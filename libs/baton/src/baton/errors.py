@@ -1,0 +1,68 @@
+"""What can go wrong, and who acts on it.
+
+    BatonError
+    ├── Retry            a handler says: not now, come back in `delay_seconds`
+    ├── Reject           a handler says: this message can never succeed; it is dropped and logged
+    ├── BatchFailed      the batch cannot be completed; it ends FAILED with this reason, in words for its sender
+    ├── Fenced           another epoch owns the batch (or its state moved on): stop, touch nothing more
+    ├── NotFound         an object or a version that must be there is not there
+    ├── Conflict         a conditional write lost; the caller reads again and decides anew
+    └── Unavailable      a dependency did not answer or throttled after its own retries
+
+Anything else that escapes a handler is our bug: logged once, redelivered, counted, dead-lettered with its cause.
+"""
+
+__all__ = [
+    "BatchFailed",
+    "BatonError",
+    "Conflict",
+    "Fenced",
+    "NotFound",
+    "Reject",
+    "Retry",
+    "Unavailable",
+]
+
+
+class BatonError(Exception):
+    """Base of every error that Baton raises on purpose."""
+
+
+class Retry(BatonError):
+    """The message cannot be handled yet; it comes back after `delay_seconds`."""
+
+    def __init__(self, reason: str, *, delay_seconds: int) -> None:
+        super().__init__(reason)
+        self.delay_seconds = delay_seconds
+
+
+class Reject(BatonError):
+    """The message can never be handled (stale epoch, finished batch, unknown kind); it is deleted and logged."""
+
+
+class BatchFailed(BatonError):
+    """The batch ends FAILED. `code` is one constant word for metrics and docs, the text is for people.
+
+    Every code has a line in docs/outcomes.md; a test holds the two together.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Fenced(BatonError):
+    """A conditional write found another owner or a later state: this process must not go on with the batch."""
+
+
+class NotFound(BatonError):
+    """An object, or the asked version of it, is not in this Region."""
+
+
+class Conflict(BatonError):
+    """A compare-and-set lost against another writer."""
+
+
+class Unavailable(BatonError):
+    """A dependency did not answer, or throttled, after the client's own retries."""

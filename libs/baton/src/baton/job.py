@@ -1,0 +1,142 @@
+"""What a user defines: a job. About twenty lines of Python, see `jobs/src/baton_jobs/`.
+
+A job names its record model (pydantic, one field per column), what each record is enriched with, which columns come
+out, how the file is written, how many rejects are too many and who gets the mail.
+"""
+
+import codecs
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+_ASCII: Final = bytes(range(128))
+
+
+class Record(BaseModel):
+    """Base of a job's record model. Field aliases are the header names; values arrive as text.
+
+    Rules check, they never rewrite: the text that came in is the text that goes out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=False, validate_by_alias=True)
+
+
+class Dialect(BaseModel):
+    """How the input is written: RFC 4180 with a choice of delimiter, quote and encoding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
+    quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
+    encoding: str = "utf-8"
+    """UTF-8 (a byte order mark is skipped), or a single-byte encoding that contains ASCII, such as cp1252."""
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _plain_ascii(cls, value: str) -> str:
+        if not value.isascii() or value in "\r\n\0":
+            raise ValueError("must be one ASCII character, and not a line end or NUL")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _cuts_like_ascii(cls, value: str) -> str:
+        # Records are cut on bytes: a byte below 128 must mean its ASCII character and nothing else.
+        name = codecs.lookup(value).name
+        if name == "utf-8":
+            return name
+        single_byte = all(len(bytes([b]).decode(name, "replace")) == 1 for b in range(256))
+        if not single_byte or _ASCII.decode(name, "replace") != _ASCII.decode("ascii"):
+            raise ValueError(f"{value} is not UTF-8 nor a single-byte encoding that contains ASCII")
+        return name
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.delimiter == self.quote:
+            raise ValueError("delimiter and quote must differ")
+        return self
+
+
+class Missing(StrEnum):
+    """What happens to a record whose key is not in the reference data."""
+
+    REJECT = "reject"
+    BLANK = "blank"
+
+
+class Lookup(BaseModel):
+    """Enrich each record with columns of a reference data set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    key: str
+    """Input column whose text is looked up, as it stands."""
+    columns: tuple[str, ...] = Field(min_length=1)
+    """Reference columns to add, in output order."""
+    missing: Missing = Missing.REJECT
+
+
+class Limits(BaseModel):
+    """When to give up. A batch over either limit ends FAILED as soon as that is certain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_rejects: int | None = Field(default=None, ge=0)
+    max_rejects_percent: float = Field(default=50.0, ge=0, le=100)
+    """Of the records in the file. A batch in which every record is rejected always fails."""
+    deadline_minutes: int = Field(default=24 * 60, ge=1)
+    """From admission to the mail; a batch that takes longer ends FAILED rather than in silence."""
+
+    def rejects_allowed(self, records_total: int) -> int:
+        """Return the largest number of rejects with which a batch of this many records may still complete."""
+        by_percent = int(records_total * self.max_rejects_percent / 100)
+        allowed = by_percent if self.max_rejects is None else min(by_percent, self.max_rejects)
+        return min(allowed, records_total - 1) if records_total else 0
+
+
+class Job(BaseModel):
+    """A job. `version` is set by whoever loads it: a digest of its source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    record: type[Record] | None
+    """One field per column, in the order in which columns are written out. None: any header, no rules."""
+    lookup: Lookup | None = None
+    output: tuple[str, ...] | None = None
+    """Columns of the result. None: the columns of the input, in its order, then those of the lookup."""
+    dialect: Dialect = Dialect()
+    limits: Limits = Limits()
+    recipients: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """Header names that the file must have; None if any header will do."""
+        if self.record is None:
+            return None
+        return tuple(f.alias or name for name, f in self.record.model_fields.items())
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.columns is None:
+            if self.lookup is not None or self.output is not None:
+                raise ValueError("a job without a record model takes any header: it cannot look up or pick columns")
+            return self
+        added = self.lookup.columns if self.lookup else ()
+        known = (*self.columns, *added)
+        if len(set(known)) != len(known):
+            raise ValueError(f"column names must be unique, input and lookup together: {known}")
+        if self.lookup and self.lookup.key not in self.columns:
+            raise ValueError(f"lookup.key {self.lookup.key!r} is no column of the record")
+        unknown = [name for name in self.output or () if name not in known]
+        if unknown:
+            raise ValueError(f"output names unknown columns: {unknown}")
+        return self
+
+    def output_columns(self, header: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the columns of the result for a file with this header."""
+        if self.output is not None:
+            return self.output
+        return (*header, *(self.lookup.columns if self.lookup else ()))

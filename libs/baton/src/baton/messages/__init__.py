@@ -1,0 +1,69 @@
+"""Every message on every queue: small, frozen, versioned. Read tolerantly, written strictly.
+
+A message says *which* step of *which* batch under *which* epoch; everything else is read from the ledger, the plan or
+the progress table when it is handled, so that a late message can never carry stale data into a batch.
+"""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+__all__ = [
+    "KINDS",
+    "MergeBatch",
+    "Message",
+    "NotifyBatch",
+    "ProcessChunk",
+    "SplitBatch",
+    "parse",
+]
+
+
+class _Base(BaseModel):
+    # A newer sender may add fields: an older reader ignores them. `version` is raised when a meaning changes.
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    batch_id: str = Field(min_length=1, max_length=64)
+    owner_epoch: int = Field(ge=0)
+
+
+class SplitBatch(_Base):
+    """Plan this batch and queue its chunks. Sent at admission, after a retry, a resume and a takeover."""
+
+    kind: Literal["split"] = "split"
+
+
+class ProcessChunk(_Base):
+    """Make the part of one chunk."""
+
+    kind: Literal["chunk"] = "chunk"
+    plan_id: str
+    index: int = Field(ge=0)
+    resume: bool = False
+    """Sent again after a crash, retry or takeover: look for a finished part before doing the work."""
+
+
+class MergeBatch(_Base):
+    """Every chunk is done: check the books and publish."""
+
+    kind: Literal["merge"] = "merge"
+
+
+class NotifyBatch(_Base):
+    """The batch is published, or failed: tell its people."""
+
+    kind: Literal["notify"] = "notify"
+
+
+type Message = SplitBatch | ProcessChunk | MergeBatch | NotifyBatch
+type Kind = Literal["split", "chunk", "merge", "notify"]
+
+KINDS: Final[tuple[Kind, ...]] = ("split", "chunk", "merge", "notify")
+
+_ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
+
+
+def parse(body: str | bytes) -> Message:
+    """Read a message body. Raises `pydantic.ValidationError`, a `ValueError`, for anything that is none."""
+    return _ADAPTER.validate_json(body)

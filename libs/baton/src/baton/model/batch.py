@@ -1,0 +1,99 @@
+"""One batch as the ledger holds it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from baton.model.states import FINAL, BatchState
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The input object version: `key` decoded, `version_id` the one given where it was first written."""
+
+    key: str
+    version_id: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records of a chunk or a batch. The law of conservation: `records_in == records_out + rejects`."""
+
+    records_in: int = 0
+    records_out: int = 0
+    rejects: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether nothing was lost and nothing invented."""
+        return self.records_in == self.records_out + self.rejects
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            records_in=self.records_in + other.records_in,
+            records_out=self.records_out + other.records_out,
+            rejects=self.rejects + other.rejects,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a batch failed: one constant word (docs/outcomes.md) and a sentence for its sender."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailClaim:
+    """Who may send the mail of this run. Written before the send; `sent_at` after it.
+
+    A claim without `sent_at` older than its lease is the declared ambiguous window: the mail is sent again under the
+    same Message-ID.
+    """
+
+    run: int
+    epoch: int
+    claimed_at: datetime
+    sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What the merger published, under keys that no other epoch writes."""
+
+    result_key: str
+    rejects_key: str
+    manifest_key: str
+    result_bytes: int
+    result_crc64nvme: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One row of the ledger. `owner_epoch` fences: every change is conditional on it."""
+
+    batch_id: str
+    job: str
+    source: Source
+    state: BatchState
+    owner_epoch: int
+    admitted_at: datetime
+    updated_at: datetime
+    run: int = 1
+    """Grows by one with every retry: one mail claim per run."""
+    plan_id: str | None = None
+    chunks: int = 0
+    records_total: int = 0
+    """Known once the file is planned: the scan counts records."""
+    counts: Counts = field(default_factory=Counts)
+    published: Published | None = None
+    failure: Failure | None = None
+    mail_claim: MailClaim | None = None
+    nudges: int = 0
+    """How often the sweeper had to send this batch's messages again since its state last changed."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no service will touch this batch again."""
+        return self.state in FINAL

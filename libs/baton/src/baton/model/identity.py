@@ -1,0 +1,47 @@
+"""Who a batch is: the same name in both Regions, without talking.
+
+S3 replication keeps the version ID, so `H(key, version id)` is equal on both sides. An emulator's replica gets a new
+version ID; whoever copied it leaves the original one in the object's metadata, and `origin_version` is the only place
+that knows. On AWS the metadata entry never exists and the version ID is the answer.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+
+ORIGIN_VERSION_METADATA: Final = "baton-origin-version"
+"""S3 user metadata (without the `x-amz-meta-` prefix) that a stand-in replicator writes on a replica."""
+
+_BATCH_ID_HEX_DIGITS: Final = 20
+"""80 bits: a collision among 10^9 batches has a probability below 10^-6, and the id still fits in a mail subject."""
+
+
+def origin_version(version_id: str, metadata: Mapping[str, str]) -> str:
+    """Return the version ID under which the object was first written, in whichever Region."""
+    return metadata.get(ORIGIN_VERSION_METADATA, version_id)
+
+
+def batch_id_of(key: str, origin_version_id: str) -> str:
+    """Return the batch's name: 20 hex digits of SHA-256 over the decoded key and the origin version ID."""
+    # A key cannot contain NUL, so the separator makes the pair unambiguous.
+    digest = hashlib.sha256(f"{key}\0{origin_version_id}".encode())
+    return digest.hexdigest()[:_BATCH_ID_HEX_DIGITS]
+
+
+def message_id_of(batch_id: str, run: int) -> str:
+    """Return the mail's Message-ID left part: stable for one run, so that a second send can be recognised."""
+    return f"baton.{batch_id}.{run}"
+
+
+def owner_of(epoch: int, regions: tuple[str, str]) -> str:
+    """Return the Region that owns an epoch: even numbers belong to the first Region, odd ones to the second.
+
+    Two Regions that claim at once therefore never claim the same number (the scheme of Temporal's failover versions).
+    """
+    return regions[epoch % 2]
+
+
+def next_epoch(current: int, region: str, regions: tuple[str, str]) -> int:
+    """Return the smallest epoch greater than `current` that belongs to `region`."""
+    candidate = current + 1
+    return candidate if owner_of(candidate, regions) == region else candidate + 1

@@ -1,0 +1,53 @@
+"""Where things lie in a data bucket. Keys are deterministic: doing a step twice writes the same object twice."""
+
+from typing import Final, NamedTuple
+
+INPUT: Final = "input/"
+WORK: Final = "work/"
+OUTPUT: Final = "output/"
+ARCHIVE: Final = "archive/"
+
+
+class InputName(NamedTuple):
+    """What an input key says: which job, and the sender's name for the file (it may contain slashes)."""
+
+    job: str
+    name: str
+
+
+def parse_input_key(key: str) -> InputName | None:
+    """Split `input/<job>/<name>`. None if the key is no input file (another prefix, or a folder marker).
+
+    A file directly below `input/` names no job: it is an input with an empty job, and fails with a list of the jobs.
+    """
+    if not key.startswith(INPUT) or key.endswith("/"):
+        return None
+    job, slash, name = key.removeprefix(INPUT).partition("/")
+    return InputName(job, name) if slash else InputName("", job)
+
+
+def input_key(job: str, name: str) -> str:
+    return f"{INPUT}{job}/{name}"
+
+
+def plan_key(batch_id: str, plan_id: str) -> str:
+    return f"{WORK}{batch_id}/{plan_id}/plan.json"
+
+
+def part_key(batch_id: str, plan_id: str, index: int) -> str:
+    """Return the key of a chunk's output. `plan_id` carries the versions of the rules and of the reference data."""
+    return f"{WORK}{batch_id}/{plan_id}/parts/{index:05d}.csv"
+
+
+def rejects_part_key(batch_id: str, plan_id: str, index: int) -> str:
+    return f"{WORK}{batch_id}/{plan_id}/rejects/{index:05d}.csv"
+
+
+def output_prefix(job: str, batch_id: str, epoch: int) -> str:
+    """Return the folder of a published result. The epoch keeps a stale owner from writing over published bytes."""
+    return f"{OUTPUT}{job}/{batch_id}/e{epoch}/"
+
+
+def archive_key(job: str, batch_id: str, name: str) -> str:
+    """Return where an input lies once its batch is completed. The id keeps two versions of one name apart."""
+    return f"{ARCHIVE}{job}/{batch_id}/{name}"

@@ -1,0 +1,41 @@
+"""What the services need of the world, in our words. One Protocol per file; adapters in `aws` and `memory`.
+
+Every method may raise `baton.errors.Unavailable`; other errors are named where they can occur.
+"""
+
+from baton.ports.clock import Clock
+from baton.ports.ledger import Admission, BatchPage, Ledger
+from baton.ports.links import Link, Links
+from baton.ports.mail import Mail, Mailer
+from baton.ports.objects import BytesPiece, CopyPiece, ObjectInfo, ObjectStore, Piece
+from baton.ports.progress import ChunkDone, Progress, Tally
+from baton.ports.queues import Delivery, Inbox, Outbox
+from baton.ports.reference import ReferenceData, ReferenceVersion, Row
+from baton.ports.rejects import RejectIndex, StoredReject
+
+__all__ = [
+    "Admission",
+    "BatchPage",
+    "BytesPiece",
+    "ChunkDone",
+    "Clock",
+    "CopyPiece",
+    "Delivery",
+    "Inbox",
+    "Ledger",
+    "Link",
+    "Links",
+    "Mail",
+    "Mailer",
+    "ObjectInfo",
+    "ObjectStore",
+    "Outbox",
+    "Piece",
+    "Progress",
+    "ReferenceData",
+    "ReferenceVersion",
+    "RejectIndex",
+    "Row",
+    "StoredReject",
+    "Tally",
+]

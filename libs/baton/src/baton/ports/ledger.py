@@ -1,0 +1,84 @@
+"""The strongly consistent store of record for ownership: a DynamoDB global table in MRSC mode.
+
+MRSC has no transactions and no TTL, so every rule is one conditional write on one item. Lists come from an eventually
+consistent index: safety never rests on a list.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from baton.model.batch import Batch, MailClaim
+from baton.model.control import Control
+from baton.model.states import BatchState
+
+
+class Admission(StrEnum):
+    """The outcome of `admit`."""
+
+    ADMITTED = "ADMITTED"
+    ALREADY_THERE = "ALREADY_THERE"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPage:
+    """One page of batches, newest admission first within a page; `cursor` is None on the last page."""
+
+    batches: Sequence[Batch]
+    cursor: str | None
+
+
+class Ledger(Protocol):
+    """Ownership and state of every batch."""
+
+    async def control(self) -> Control:
+        """Return the control row by a strong read. Raises `NotFound` before the world is set up."""
+        ...
+
+    async def set_control(self, control: Control, *, expected_epoch: int | None) -> None:
+        """Write the control row if its epoch is `expected_epoch` (None: if there is no row yet).
+
+        Raises `Conflict` if it is not.
+        """
+        ...
+
+    async def admit(self, batch: Batch) -> Admission:
+        """Create the row if no row has this `batch_id`. Never changes an existing row."""
+        ...
+
+    async def get(self, batch_id: str) -> Batch | None:
+        """Return one batch by a strong read."""
+        ...
+
+    async def update(self, before: Batch, after: Batch) -> Batch:
+        """Replace `before` by `after` if the row still has `before`'s state, owner_epoch, run and updated_at.
+
+        Returns `after`. Raises `Fenced` if the row changed or is gone; raises `ValueError` if the state table does not
+        allow the step (a state may stay as it is). The caller sets `updated_at`, which must grow.
+        """
+        ...
+
+    async def claim_mail(self, before: Batch, claim: MailClaim) -> Batch:
+        """Write the claim if the row still is `before` and holds no claim for this run or the same one as `before`.
+
+        Raises `Fenced` otherwise. Same condition as `update`, named because it is the step that must not happen twice.
+        """
+        ...
+
+    async def list_open(self, *, cursor: str | None = None) -> BatchPage:
+        """Return a page of batches that are not final. Eventually consistent."""
+        ...
+
+    async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
+        """Return a page of batches of any state admitted since `since`. Eventually consistent."""
+        ...
+
+    async def history(self, batch_id: str) -> Sequence[tuple[datetime, BatchState, str]]:
+        """Return when the batch entered each state, oldest first: (time, state, Region that wrote it)."""
+        ...
+
+    async def forget(self, batch: Batch) -> None:
+        """Delete a final row that is unchanged. Raises `Fenced` if it changed."""
+        ...

@@ -1,0 +1,25 @@
+"""Download links."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A presigned URL and the moment until which it works."""
+
+    url: str
+    expires_at: datetime
+
+
+class Links(Protocol):
+    """Signs links over the Multi-Region Access Point."""
+
+    async def sign(self, key: str) -> Link:
+        """Return a link to one output object that lives a real 60 minutes.
+
+        Signed with credentials taken at this moment from a role that may read outputs only: a link signed by longer
+        running credentials dies with them, whatever its stated expiry.
+        """
+        ...

@@ -1,0 +1,94 @@
+"""One Region's data bucket: versioned objects."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What HEAD says of one object version. `metadata` is user metadata, names without prefix, in lower case."""
+
+    key: str
+    version_id: str
+    size_bytes: int
+    last_modified: datetime
+    etag: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class CopyPiece:
+    """A whole object of the same bucket, copied by the store: no bytes pass through us."""
+
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BytesPiece:
+    """Bytes that we hold."""
+
+    body: bytes
+
+
+type Piece = CopyPiece | BytesPiece
+
+
+class ObjectStore(Protocol):
+    """Reads and writes of one Region's bucket. Keys are decoded text."""
+
+    async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
+        """Return the object (or that version of it, by this Region's version ID); None if it is not there."""
+        ...
+
+    async def find_version(self, key: str, origin_version_id: str) -> ObjectInfo | None:
+        """Return this Region's copy of the version first written as `origin_version_id`; None if not here (yet)."""
+        ...
+
+    def read(
+        self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Stream the bytes `[start, end)` in pieces of whatever size they come. Raises `NotFound`.
+
+        A stream that breaks is resumed by the adapter where it broke; the bytes come once and in order.
+        """
+        ...
+
+    async def get(self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None) -> bytes:
+        """Return the bytes `[start, end)`. Raises `NotFound`."""
+        ...
+
+    async def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "text/csv; charset=utf-8",
+        metadata: Mapping[str, str] | None = None,
+    ) -> ObjectInfo:
+        """Write an object whole."""
+        ...
+
+    async def compose(
+        self, key: str, pieces: Sequence[Piece], *, content_type: str = "text/csv; charset=utf-8"
+    ) -> ObjectInfo:
+        """Write an object as the concatenation of pieces, in order; at least one piece, at most 10,000.
+
+        Every piece but the last must have 5 MiB or more (S3's floor); raises `ValueError` if not. One `BytesPiece`
+        alone is a plain put.
+        """
+        ...
+
+    async def copy(self, source_key: str, target_key: str, *, version_id: str | None = None) -> ObjectInfo:
+        """Copy one object version inside the bucket, of any size. Raises `NotFound`."""
+        ...
+
+    async def delete(self, key: str, *, if_version_is: str) -> bool:
+        """Hide the key behind a delete marker if its current version is `if_version_is`; say whether it was."""
+        ...
+
+    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        """Yield the current objects below a prefix, every page, in key order; without metadata."""
+        ...

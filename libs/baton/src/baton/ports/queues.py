@@ -1,0 +1,43 @@
+"""Work queues: at least once, in any order, fair between batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from baton.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message in hand. `attempt` counts receives of this message, from 1; `receipt` names this receive."""
+
+    receipt: str
+    body: str
+    attempt: int
+
+
+class Inbox(Protocol):
+    """The receiving side of one queue."""
+
+    async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
+        """Return up to `max_messages` (1 to 10), waiting up to `wait_seconds` for the first one."""
+        ...
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Delete up to 10 messages; return those that could not be deleted (each entry is checked)."""
+        ...
+
+    async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
+        """Hide the message for that long from now; 0 hands it back at once. A lost receipt is no error."""
+        ...
+
+
+class Outbox(Protocol):
+    """The sending side of all of one Region's queues."""
+
+    async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
+        """Send any number of messages to the queue of their kind, grouped by batch for fairness.
+
+        When it returns, each message is durably queued; when it raises, some may be.
+        """
+        ...

@@ -1,0 +1,77 @@
+"""What every process reads from its environment: once, at start, with a clear error for a wrong value.
+
+Names start with `BATON_`, except those that the AWS SDK itself defines. On one machine, where each Region is an
+emulator of its own, `AWS_ENDPOINT_URL*` variables are the only difference from the cloud.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from baton.topology import REGIONS_DEFAULT, Topology
+
+
+class WorldSettings(BaseSettings):
+    """Where this process runs and how it finds the rest of the world."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_", extra="ignore", frozen=True, populate_by_name=True)
+
+    environment: str = "dev"
+    """Several environments live side by side in one account: part of every name."""
+    account_id: str = Field(pattern=r"^\d{12}$")
+    regions: Annotated[tuple[str, str], NoDecode] = REGIONS_DEFAULT
+    """Both Regions, comma-separated, the home Region first: its epochs are even."""
+    region: str = Field(validation_alias="AWS_REGION")
+    jobs_package: str = "baton_jobs"
+    """Importable package with one module per job."""
+    ledger_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_LEDGER")
+    """On AWS the ledger is reached through the Region's own DynamoDB endpoint; locally it is a third emulator."""
+    mrap_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_MRAP")
+    mrap_arn: str | None = None
+    """ARN of the Multi-Region Access Point. None: the local front door, which takes its plain name as a bucket."""
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_regions(cls, values: dict[str, object]) -> dict[str, object]:
+        regions = values.get("regions")
+        if isinstance(regions, str):
+            values["regions"] = tuple(part.strip() for part in regions.split(","))
+        return values
+
+    @model_validator(mode="after")
+    def _knows_its_region(self) -> Self:
+        if self.region not in self.regions:
+            raise ValueError(f"AWS_REGION {self.region} is none of BATON_REGIONS {self.regions}")
+        return self
+
+    @property
+    def topology(self) -> Topology:
+        return Topology(environment=self.environment, account_id=self.account_id, regions=self.regions)
+
+
+class RunnerSettings(BaseSettings):
+    """Bounds of the SQS loop. Each has a unit in its name and a reason here."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_RUNNER_", extra="ignore", frozen=True)
+
+    slots: int = Field(default=2, ge=1, le=256)
+    """Messages handled at once. A worker's chunk keeps one vCPU busy, so one in work and one reading ahead."""
+    wait_seconds: int = Field(default=20, ge=0, le=20)
+    """Long poll: SQS's maximum, the fewest empty receives."""
+    visibility_seconds: int = Field(default=60, ge=3, le=43_200)
+    """How soon a dead consumer's message is back; extended at every third of it while a handler runs."""
+    grace_seconds: float = Field(default=90, gt=0)
+    """From SIGTERM to exit: an open poll (20 s) and a long chunk. Below the container's stop timeout of 120 s."""
+    attempts_max: int = Field(default=5, ge=1)
+    """Receives of one message before SQS dead-letters it; equals the queue's redrive policy."""
+    failing_streak_max: int = Field(default=25, ge=1)
+    """Bugs in a row, with no success between, after which the consumer stops: a bad deploy must not drain a queue
+    into its dead-letter queue."""
+    health_port: int = Field(default=8080, ge=0, le=65_535)
+    """`/healthz` of the container; 0 picks a free port."""
+    health_host: str = "127.0.0.1"
+    """The container's own health check asks; nobody outside needs to."""
+    stuck_seconds: float = Field(default=900, gt=0)
+    """A loop that made no step for so long is unhealthy, so that the scheduler replaces the container."""

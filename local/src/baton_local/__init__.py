@@ -1,0 +1,1 @@
+"""The two-Region world on one machine."""

@@ -1,0 +1,1 @@
+"""Joins the parts of a batch into one result, after the books balance."""

@@ -1,0 +1,1 @@
+"""Admits input files and cuts them into chunks of whole records."""

@@ -1,0 +1,1 @@
+"""Validates and enriches every record of a chunk."""
