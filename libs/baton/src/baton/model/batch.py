@@ -95,5 +95,15 @@ class Batch:
 
     @property
     def is_final(self) -> bool:
-        """Whether no service will touch this batch again."""
+        """Whether the batch has its outcome."""
         return self.state in FINAL
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether the mail of this run is out."""
+        return self.mail_claim is not None and self.mail_claim.run == self.run and self.mail_claim.sent_at is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is left to do: the ledger lists every other batch as open, and the sweeper looks after it."""
+        return self.is_final and (self.state is not BatchState.FAILED or self.is_announced)

@@ -1,0 +1,60 @@
+"""The container's health page and its task protection: two small talks with the scheduler."""
+
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+from baton.telemetry import Log
+
+
+@asynccontextmanager
+async def health_server(
+    host: str, port: int, is_healthy: Callable[[], tuple[bool, dict[str, object]]]
+) -> AsyncGenerator[int]:
+    """Serve `/healthz` while the block runs, yield the port: 200 or 503 with a JSON body that says why."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        healthy, facts = is_healthy()
+        return web.Response(status=200 if healthy else 503, text=json.dumps(facts), content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+class TaskProtection:
+    """Asks ECS not to scale in this task while it works. Without an agent (no `ECS_AGENT_URI`) it does nothing.
+
+    Called on idle -> busy and busy -> idle only: the endpoint is rate-limited. A refusal is logged and never fatal:
+    an unprotected task that is stopped hands its messages back. Source: ECS task scale-in protection endpoint.
+    """
+
+    def __init__(self, agent_uri: str | None, *, expires_minutes: int, log: Log) -> None:
+        self._url = f"{agent_uri}/task-protection/v1/state" if agent_uri else None
+        self._expires_minutes = expires_minutes
+        self._log = log
+
+    async def set(self, *, busy: bool) -> None:
+        """Tell the agent whether this task is busy."""
+        if self._url is None:
+            return
+        body: dict[str, object] = {"ProtectionEnabled": busy}
+        if busy:
+            body["ExpiresInMinutes"] = self._expires_minutes
+        try:
+            timeout = aiohttp.ClientTimeout(total=5)
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.put(self._url, json=body) as answer:
+                if not answer.ok:
+                    self._log.warning("task_protection_refused", status=answer.status, answer=await answer.text())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._log.warning("task_protection_unreachable", error=str(error))

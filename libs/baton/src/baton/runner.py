@@ -1,0 +1,337 @@
+"""The one SQS loop. Nothing else in Baton knows how a message is received, kept, handed back or deleted.
+
+    receive no more than there are free slots
+      └─ per message: parse once ─▶ handle, visibility extended at a third ─▶ outcome
+           done / Reject / Fenced   delete (in batches, each entry checked)
+           Retry                    comes back after its delay
+           Unavailable              comes back later; the loop pauses, so that an outage drains nothing
+           anything else            our bug: logged once, comes back; on its last attempt the handler gives up the
+                                    batch in words, and SQS dead-letters the message
+
+Stopping (SIGTERM): no new poll; the open poll returns by itself (cancelling it would strand what SQS just assigned to
+it); what was not started is handed back at once; what runs gets the grace, then is handed back; exit.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from pydantic import ValidationError
+
+from baton.errors import BatonError, Fenced, Reject, Retry, Unavailable
+from baton.health import TaskProtection
+from baton.messages import Message, parse
+from baton.ports import Clock, Delivery, Inbox
+from baton.settings import RunnerSettings
+from baton.telemetry import Log, emf
+
+_RECEIVE_MAX: Final = 10
+"""SQS's limit of messages per receive and of entries per batch delete."""
+_BACKOFF_SECONDS_FIRST: Final = 5
+_BACKOFF_SECONDS_MAX: Final = 300
+
+
+class Handler(Protocol):
+    """A service, as the runner sees it."""
+
+    async def handle(self, message: Message, *, attempt: int) -> None:
+        """Do the message's work, idempotently. `attempt` counts deliveries of this message, from 1."""
+        ...
+
+    async def give_up(self, message: Message, *, cause: str) -> None:
+        """Say in the ledger that this message's last attempt failed, and why."""
+        ...
+
+
+class Outcome(StrEnum):
+    """What became of one delivery; the `outcome` of its log line and the dimension of its metric."""
+
+    DONE = "done"
+    REJECTED = "rejected"
+    FENCED = "fenced"
+    RETRY = "retry"
+    UNAVAILABLE = "unavailable"
+    BUG = "bug"
+    UNREADABLE = "unreadable"
+
+
+class ConsumerStoppedError(BatonError):
+    """Nearly everything failed: the consumer stopped itself rather than drain its queue into the dead letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do with a delivery: delete it, or let it come back after `delay_seconds`."""
+
+    outcome: Outcome
+    reason: str = ""
+    delay_seconds: int | None = None
+
+    @property
+    def delete(self) -> bool:
+        """Whether the message is finished with."""
+        return self.delay_seconds is None
+
+
+def backoff_seconds(attempt: int) -> int:
+    """Return how long a message waits after its n-th failed attempt: 5 s, doubling, at most 5 min."""
+    return int(min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS_FIRST * 2 ** (attempt - 1)))
+
+
+class Runner:
+    """Consumes one queue with one handler until `stop` is set."""
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        region: str,
+        inbox: Inbox,
+        handler: Handler,
+        settings: RunnerSettings,
+        clock: Clock,
+        dice: random.Random,
+        log: Log,
+        protection: TaskProtection | None = None,
+    ) -> None:
+        self._service = service
+        self._region = region
+        self._inbox = inbox
+        self._handler = handler
+        self._settings = settings
+        self._clock = clock
+        self._dice = dice
+        self._log = log
+        self._protection = protection
+        self._running: dict[asyncio.Task[None], Delivery] = {}
+        self._finished: deque[Delivery] = deque()
+        self._slot_freed = asyncio.Event()
+        self._failing_streak = 0
+        self._pause_seconds = 0.0
+        self._last_step: float | None = None
+
+    # --- the loop ------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until `stop` is set, then finish or hand back. Raises `ConsumerStoppedError` at the failing limit."""
+        try:
+            while not stop.is_set() and self._failing_streak < self._settings.failing_streak_max:
+                self._step()
+                await self._pause(stop)
+                if await self._free_slots(stop):
+                    await self._receive(stop)
+        finally:
+            await self._drain()
+        if self._failing_streak >= self._settings.failing_streak_max:
+            raise ConsumerStoppedError(f"{self._failing_streak} failures in a row with no success between")
+
+    async def _receive(self, stop: asyncio.Event) -> None:
+        free = self._settings.slots - len(self._running)
+        try:
+            deliveries = await self._inbox.receive(
+                max_messages=min(free, _RECEIVE_MAX), wait_seconds=self._settings.wait_seconds
+            )
+        except Unavailable as error:
+            self._log.warning("receive_failed", error=str(error))
+            self._back_off()
+            return
+        if stop.is_set():
+            await self._hand_back(deliveries)
+            return
+        for delivery in deliveries:
+            await self._start(delivery)
+
+    async def _start(self, delivery: Delivery) -> None:
+        if not self._running and self._protection:
+            await self._protection.set(busy=True)
+        task = asyncio.create_task(self._work(delivery))
+        self._running[task] = delivery
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.pop(task, None)
+        self._slot_freed.set()
+
+    async def _free_slots(self, stop: asyncio.Event) -> bool:
+        """Wait for a free slot, deleting what is finished meanwhile; say whether to poll on."""
+        await self._delete_finished()
+        while len(self._running) >= self._settings.slots and not stop.is_set():
+            self._slot_freed.clear()
+            await _first(self._slot_freed, stop, timeout_seconds=self._settings.visibility_seconds)
+            self._step()
+            await self._delete_finished()
+        if not self._running and self._protection:
+            await self._protection.set(busy=False)
+        return not stop.is_set()
+
+    async def _work(self, delivery: Delivery) -> None:
+        started = asyncio.get_running_loop().time()
+        heart = asyncio.create_task(self._beat(delivery))
+        try:
+            verdict = await self.process(delivery)
+        finally:
+            heart.cancel()
+            await asyncio.gather(heart, return_exceptions=True)
+        self._settle(verdict)
+        if verdict.delete:
+            self._finished.append(delivery)
+            await self._delete_finished()
+        else:
+            await self._set_visibility(delivery, verdict.delay_seconds or 0)
+        self._report(delivery, verdict, asyncio.get_running_loop().time() - started)
+
+    # --- one delivery --------------------------------------------------------------------------------------------
+
+    async def process(self, delivery: Delivery) -> Verdict:
+        """Handle one delivery and say what becomes of it. Never raises, except when cancelled."""
+        try:
+            message = parse(delivery.body)
+        except ValidationError as error:
+            # It will never be readable: keep it out of the way, let SQS dead-letter it for a person to see.
+            self._log.error("message_unreadable", error=str(error), body=delivery.body[:2_000])
+            return Verdict(Outcome.UNREADABLE, "unreadable", delay_seconds=0)
+        try:
+            await self._handler.handle(message, attempt=delivery.attempt)
+        except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
+            return await self._judge(message, delivery.attempt, error)
+        return Verdict(Outcome.DONE)
+
+    async def _judge(self, message: Message, attempt: int, error: Exception) -> Verdict:
+        last = attempt >= self._settings.attempts_max
+        match error:
+            case Reject():
+                return Verdict(Outcome.REJECTED, str(error))
+            case Fenced():
+                return Verdict(Outcome.FENCED, str(error))
+            case Unavailable():
+                return Verdict(Outcome.UNAVAILABLE, str(error), delay_seconds=backoff_seconds(attempt))
+            case Retry() if not last:
+                return Verdict(Outcome.RETRY, str(error), delay_seconds=error.delay_seconds)
+            case Retry():
+                return await self._give_up(message, Outcome.RETRY, f"still not possible: {error}")
+            case _:
+                self._log.error("handler_bug", batch_id=message.batch_id, kind=message.kind, exc_info=error)
+                cause = f"{type(error).__name__}: {error}"
+                if last:
+                    return await self._give_up(message, Outcome.BUG, cause)
+                return Verdict(Outcome.BUG, cause, delay_seconds=backoff_seconds(attempt))
+
+    async def _give_up(self, message: Message, outcome: Outcome, cause: str) -> Verdict:
+        """Last attempt: the handler says so in the ledger; on its next turn SQS dead-letters the message."""
+        try:
+            await self._handler.give_up(message, cause=cause)
+        except (BatonError, ValueError) as error:
+            # The sweeper finds the silent batch; nothing more can be said from here.
+            self._log.error("give_up_failed", batch_id=message.batch_id, kind=message.kind, exc_info=error)
+        return Verdict(outcome, cause, delay_seconds=0)
+
+    async def _beat(self, delivery: Delivery) -> None:
+        """Keep the message ours: extend its visibility at every third, so that two beats may fail."""
+        while True:
+            await asyncio.sleep(self._settings.visibility_seconds / 3)
+            await self._set_visibility(delivery, self._settings.visibility_seconds)
+
+    async def _set_visibility(self, delivery: Delivery, seconds: int) -> None:
+        try:
+            await self._inbox.set_visibility(delivery, seconds=seconds)
+        except Unavailable as error:
+            # It comes back when its present visibility ends: later than we asked, never lost.
+            self._log.warning("visibility_not_set", error=str(error), seconds=seconds)
+
+    async def _delete_finished(self) -> None:
+        while self._finished:
+            batch = [self._finished.popleft() for _ in range(min(len(self._finished), _RECEIVE_MAX))]
+            try:
+                left = await self._inbox.delete(batch)
+            except Unavailable as error:
+                # Each comes a second time and finds its work done.
+                self._log.warning("delete_failed", messages=len(batch), error=str(error))
+            else:
+                if left:
+                    self._log.warning("delete_incomplete", messages=len(left))
+
+    # --- brakes, stop, report ------------------------------------------------------------------------------------
+
+    def _settle(self, verdict: Verdict) -> None:
+        match verdict.outcome:
+            case Outcome.BUG | Outcome.UNREADABLE:
+                self._failing_streak += 1
+            case Outcome.UNAVAILABLE:
+                self._back_off()
+            case _:
+                self._failing_streak = 0
+                self._pause_seconds = 0.0
+
+    def _back_off(self) -> None:
+        self._pause_seconds = min(60.0, max(1.0, self._pause_seconds * 2))
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """After a dependency failed: wait before taking more, with jitter so that consumers do not march in step."""
+        if self._pause_seconds:
+            await _first(stop, timeout_seconds=self._pause_seconds * self._dice.uniform(0.5, 1.0))
+
+    async def _drain(self) -> None:
+        if self._running:
+            self._log.info("draining", running=len(self._running), grace_seconds=self._settings.grace_seconds)
+            await asyncio.wait(self._running, timeout=self._settings.grace_seconds)
+        late = dict(self._running)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        await self._hand_back(list(late.values()))
+        await self._delete_finished()
+        if self._protection:
+            await self._protection.set(busy=False)
+
+    async def _hand_back(self, deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            await self._set_visibility(delivery, 0)
+
+    def _step(self) -> None:
+        self._last_step = asyncio.get_running_loop().time()
+
+    def health(self) -> tuple[bool, dict[str, object]]:
+        """Return whether the loop lives, and the facts behind it."""
+        now = asyncio.get_running_loop().time()
+        idle = now - self._last_step if self._last_step is not None else 0.0
+        healthy = idle < self._settings.stuck_seconds and self._failing_streak < self._settings.failing_streak_max
+        return healthy, {
+            "service": self._service,
+            "healthy": healthy,
+            "running": len(self._running),
+            "seconds_since_step": round(idle, 1),
+            "failing_streak": self._failing_streak,
+        }
+
+    def _report(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:
+        with contextlib.suppress(ValidationError):
+            message = parse(delivery.body)
+            self._log.info(
+                "message_handled",
+                kind=message.kind,
+                batch_id=message.batch_id,
+                chunk_index=getattr(message, "index", None),
+                epoch=message.owner_epoch,
+                attempt=delivery.attempt,
+                reason=verdict.reason,
+                **emf(
+                    {"Messages": (1, "Count"), "HandlingTime": (round(seconds, 4), "Seconds")},
+                    dimensions={"Service": self._service, "Region": self._region, "Outcome": verdict.outcome},
+                    now=self._clock.now(),
+                ),
+            )
+
+
+async def _first(*events: asyncio.Event, timeout_seconds: float) -> None:
+    """Wait until one of the events is set or the time is over."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
