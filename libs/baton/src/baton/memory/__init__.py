@@ -1,1 +1,26 @@
-"""TBD."""
+"""Every port in memory: deterministic, without real time, and under the same contract suite as `baton.aws`."""
+
+from baton.memory.clock import LoopClock, MemoryClock
+from baton.memory.ledger import MemoryLedger
+from baton.memory.links import MemoryLinks
+from baton.memory.mail import MemoryMailer
+from baton.memory.objects import MemoryObjectStore
+from baton.memory.progress import MemoryProgress
+from baton.memory.queues import MemoryInbox, MemoryOutbox, MemoryQueues
+from baton.memory.reference import MemoryReferenceData
+from baton.memory.rejects import MemoryRejectIndex
+
+__all__ = [
+    "LoopClock",
+    "MemoryClock",
+    "MemoryInbox",
+    "MemoryLedger",
+    "MemoryLinks",
+    "MemoryMailer",
+    "MemoryObjectStore",
+    "MemoryOutbox",
+    "MemoryProgress",
+    "MemoryQueues",
+    "MemoryReferenceData",
+    "MemoryRejectIndex",
+]

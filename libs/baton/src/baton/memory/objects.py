@@ -1,0 +1,134 @@
+"""A versioned bucket in memory."""
+
+import hashlib
+import itertools
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from baton.errors import NotFound
+from baton.model.identity import origin_version
+from baton.ports.clock import Clock
+from baton.ports.objects import BytesPiece, ObjectInfo, Piece
+from baton.ports.rules import check_pieces
+from baton.topology import REGIONS_DEFAULT
+
+_STREAM_PIECE_BYTES: Final = 64 * 1024
+"""Small, so that readers meet records cut in two."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    info: ObjectInfo
+    body: bytes | None
+    """None: a delete marker."""
+    content_type: str = ""
+
+
+class MemoryObjectStore:
+    """The bucket of one Region. Version ids are `<region>-<counter>`, so that two Regions never share one."""
+
+    def __init__(self, clock: Clock, *, region: str = REGIONS_DEFAULT[0]) -> None:
+        self._clock = clock
+        self._region = region
+        self._numbers = itertools.count(1)
+        self._versions: dict[str, list[_Version]] = {}
+        """By key, oldest first."""
+
+    async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
+        version = self._find(key, version_id)
+        return version.info if version else None
+
+    async def find_version(self, key: str, origin_version_id: str) -> ObjectInfo | None:
+        return next(
+            (
+                version.info
+                for version in reversed(self._versions.get(key, []))
+                if version.body is not None
+                and origin_version(version.info.version_id, version.info.metadata) == origin_version_id
+            ),
+            None,
+        )
+
+    async def read(
+        self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        body = self._body(key, version_id)[start:end]
+        for offset in range(0, len(body), _STREAM_PIECE_BYTES):
+            yield body[offset : offset + _STREAM_PIECE_BYTES]
+
+    async def get(self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None) -> bytes:
+        return self._body(key, version_id)[start:end]
+
+    async def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "text/csv; charset=utf-8",
+        metadata: Mapping[str, str] | None = None,
+    ) -> ObjectInfo:
+        return self._write(key, body, content_type=content_type, metadata=metadata or {})
+
+    async def compose(
+        self, key: str, pieces: Sequence[Piece], *, content_type: str = "text/csv; charset=utf-8"
+    ) -> ObjectInfo:
+        check_pieces(key, pieces)
+        body = b"".join(p.body if isinstance(p, BytesPiece) else self._body(p.key, None) for p in pieces)
+        return self._write(key, body, content_type=content_type, metadata={})
+
+    async def copy(self, source_key: str, target_key: str, *, version_id: str | None = None) -> ObjectInfo:
+        source = self._find(source_key, version_id)
+        if source is None or source.body is None:
+            raise NotFound(_missing(source_key, version_id))
+        metadata = source.info.metadata
+        return self._write(target_key, source.body, content_type=source.content_type, metadata=metadata)
+
+    async def delete(self, key: str, *, if_version_is: str) -> bool:
+        current = self._find(key, None)
+        if current is None or current.info.version_id != if_version_is:
+            return False
+        marker = replace(current.info, version_id=self._next_version_id(), size_bytes=0, metadata={})
+        self._versions[key].append(_Version(marker, None))
+        return True
+
+    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        # S3 lists in the order of UTF-8 bytes, and its list knows neither metadata nor version.
+        for key in sorted(self._versions, key=str.encode):
+            if key.startswith(prefix) and (version := self._find(key, None)):
+                yield replace(version.info, metadata={}, version_id="")
+
+    def content_type(self, key: str) -> str | None:
+        """Return the type under which the current version was written."""
+        version = self._find(key, None)
+        return version.content_type if version else None
+
+    def _find(self, key: str, version_id: str | None) -> _Version | None:
+        versions = self._versions.get(key, [])
+        candidates = versions[-1:] if version_id is None else [v for v in versions if v.info.version_id == version_id]
+        return next((v for v in candidates if v.body is not None), None)
+
+    def _body(self, key: str, version_id: str | None) -> bytes:
+        version = self._find(key, version_id)
+        if version is None or version.body is None:
+            raise NotFound(_missing(key, version_id))
+        return version.body
+
+    def _write(self, key: str, body: bytes, *, content_type: str, metadata: Mapping[str, str]) -> ObjectInfo:
+        info = ObjectInfo(
+            key=key,
+            version_id=self._next_version_id(),
+            size_bytes=len(body),
+            last_modified=self._clock.now(),
+            etag=hashlib.sha256(body).hexdigest()[:32],
+            metadata={name.lower(): value for name, value in metadata.items()},
+        )
+        self._versions.setdefault(key, []).append(_Version(info, body, content_type))
+        return info
+
+    def _next_version_id(self) -> str:
+        return f"{self._region}-{next(self._numbers):06d}"
+
+
+def _missing(key: str, version_id: str | None) -> str:
+    return f"{key} is not there" if version_id is None else f"version {version_id} of {key} is not there"

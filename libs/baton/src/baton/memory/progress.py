@@ -1,0 +1,48 @@
+"""Chunk completion in memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from baton.errors import NotFound
+from baton.model.batch import Counts
+from baton.ports.progress import ChunkDone, Tally
+
+
+@dataclass(slots=True)
+class _Plan:
+    tally: Tally
+    chunks: dict[int, ChunkDone] = field(default_factory=dict[int, ChunkDone])
+
+
+class MemoryProgress:
+    """One Region's progress table."""
+
+    def __init__(self) -> None:
+        self._plans: dict[tuple[str, str], _Plan] = {}
+
+    async def open(self, batch_id: str, plan_id: str, *, chunks: int, now: datetime) -> Tally:
+        tally = Tally(batch_id, plan_id, chunks=chunks, chunks_done=0, counts=Counts(), updated_at=now)
+        return self._plans.setdefault((batch_id, plan_id), _Plan(tally)).tally
+
+    async def complete(self, done: ChunkDone, *, now: datetime) -> Tally:
+        plan = self._plans.get((done.batch_id, done.plan_id))
+        if plan is None:
+            raise NotFound(f"batch {done.batch_id}: plan {done.plan_id} was never opened here")
+        if done.index not in plan.chunks:
+            plan.chunks[done.index] = done
+            counts = plan.tally.counts + done.counts
+            plan.tally = replace(plan.tally, chunks_done=plan.tally.chunks_done + 1, counts=counts, updated_at=now)
+        return plan.tally
+
+    async def tally(self, batch_id: str, plan_id: str) -> Tally | None:
+        plan = self._plans.get((batch_id, plan_id))
+        return plan.tally if plan else None
+
+    async def done(self, batch_id: str, plan_id: str) -> Sequence[ChunkDone]:
+        plan = self._plans.get((batch_id, plan_id))
+        return [plan.chunks[index] for index in sorted(plan.chunks)] if plan else []
+
+    async def is_done(self, batch_id: str, plan_id: str, index: int) -> bool:
+        plan = self._plans.get((batch_id, plan_id))
+        return plan is not None and index in plan.chunks

@@ -1,0 +1,173 @@
+"""SQS in memory: visibility timeouts, receive counts, redrive to a dead-letter list, delays, fairness, long polls."""
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from baton.messages import KINDS, Kind, Message, parse
+from baton.ports.clock import Clock
+from baton.ports.queues import Delivery
+from baton.topology import MAX_RECEIVES
+
+_TIMER_SECONDS_MIN = 1e-6
+"""The resolution of `datetime`: a shorter timer could come back before the clock shows a difference."""
+
+
+@dataclass(slots=True)
+class _Stored:
+    number: int
+    group: str
+    body: str
+    visible_at: datetime
+    receives: int = 0
+
+    @property
+    def receipt(self) -> str:
+        return f"{self.number}#{self.receives}"
+
+
+@dataclass(slots=True)
+class _Queue:
+    clock: Clock
+    visibility: timedelta
+    max_receives: int
+    sent: int = 0
+    stored: dict[int, _Stored] = field(default_factory=dict[int, _Stored])
+    """By number, so in the order in which they were sent."""
+    dead: list[str] = field(default_factory=list[str])
+    waiters: set[asyncio.Future[None]] = field(default_factory=set[asyncio.Future[None]])
+
+    def put(self, body: str, group: str, delay_seconds: float) -> None:
+        self.sent += 1
+        visible_at = self.clock.now() + timedelta(seconds=delay_seconds)
+        self.stored[self.sent] = _Stored(self.sent, group, body, visible_at)
+        self.wake()
+
+    def take(self, max_messages: int) -> list[Delivery]:
+        now = self.clock.now()
+        self._bury()
+        in_flight = Counter(m.group for m in self.stored.values() if m.receives and m.visible_at > now)
+        groups: dict[str, deque[_Stored]] = {}
+        for message in self.stored.values():
+            if message.visible_at <= now:
+                groups.setdefault(message.group, deque()).append(message)
+        taken: list[Delivery] = []
+        while groups and len(taken) < max_messages:
+            group = min(groups, key=lambda name: (in_flight[name], groups[name][0].number))
+            message = groups[group].popleft()
+            if not groups[group]:
+                del groups[group]
+            in_flight[group] += 1
+            message.receives += 1
+            message.visible_at = now + self.visibility
+            taken.append(Delivery(message.receipt, message.body, message.receives))
+        return taken
+
+    def _bury(self) -> None:
+        now = self.clock.now()
+        for message in tuple(self.stored.values()):
+            if message.visible_at <= now and message.receives >= self.max_receives:
+                self.dead.append(self.stored.pop(message.number).body)
+
+    def held(self, receipt: str) -> _Stored | None:
+        """Return the message if this is its latest receipt."""
+        message = self.stored.get(int(receipt.partition("#")[0]))
+        return message if message and message.receipt == receipt else None
+
+    def wake(self) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def changed(self, seconds: float) -> None:
+        """Wait until something was sent or handed back, a hidden message comes into sight, or `seconds` passed."""
+        now = self.clock.now()
+        hidden = [(m.visible_at - now).total_seconds() for m in self.stored.values()]
+        waiter = asyncio.get_running_loop().create_future()
+        self.waiters.add(waiter)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(_TIMER_SECONDS_MIN, min([seconds, *hidden]))):
+                    await waiter
+        finally:
+            self.waiters.discard(waiter)
+
+
+class MemoryInbox:
+    """The receiving side of one queue."""
+
+    def __init__(self, queue: _Queue) -> None:
+        self._queue = queue
+
+    async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_seconds
+        while not (taken := self._queue.take(max_messages)) and loop.time() < deadline:
+            await self._queue.changed(deadline - loop.time())
+        return taken
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        return [delivery for delivery in deliveries if not self._delete(delivery.receipt)]
+
+    def _delete(self, receipt: str) -> bool:
+        message = self._queue.held(receipt)
+        if message is not None:
+            del self._queue.stored[message.number]
+            return True
+        # Deleted before: fine. Received again since: SQS may delete it or not, so nobody may rely on either.
+        return int(receipt.partition("#")[0]) not in self._queue.stored
+
+    async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
+        message = self._queue.held(delivery.receipt)
+        now = self._queue.clock.now()
+        if message is not None and message.visible_at > now:
+            message.visible_at = now + timedelta(seconds=seconds)
+            self._queue.wake()
+
+
+class MemoryOutbox:
+    """The sending side of all queues of one Region."""
+
+    def __init__(self, queues: dict[Kind, _Queue]) -> None:
+        self._queues = queues
+
+    async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
+        for message in messages:
+            self._queues[message.kind].put(message.model_dump_json(), message.batch_id, delay_seconds)
+
+
+class MemoryQueues:
+    """All queues of one Region.
+
+    Fairness: the batch with the fewest messages in flight is served first, then the oldest message. AWS is less
+    strict: a fair queue holds back a group only once it is noisy (above a tenth of what is in flight), and orders
+    nothing else. Code must be right without any fairness; what is measured here is the best case.
+
+    Times are read from `clock`. Waiting uses the loop's timers, so the two should agree: `LoopClock` on a virtual
+    loop, or a clock that the test moves and no long poll.
+    """
+
+    def __init__(self, clock: Clock, *, visibility_seconds: float = 60, max_receives: int = MAX_RECEIVES) -> None:
+        visibility = timedelta(seconds=visibility_seconds)
+        self._queues: dict[Kind, _Queue] = {kind: _Queue(clock, visibility, max_receives) for kind in KINDS}
+
+    def outbox(self) -> MemoryOutbox:
+        return MemoryOutbox(self._queues)
+
+    def inbox(self, kind: Kind) -> MemoryInbox:
+        return MemoryInbox(self._queues[kind])
+
+    def put_raw(self, kind: Kind, body: str, *, group: str = "", delay_seconds: float = 0) -> None:
+        """Queue any body, also one that no sender of ours would write."""
+        self._queues[kind].put(body, group, delay_seconds)
+
+    def queued(self, kind: Kind) -> Sequence[Message]:
+        """Return all messages of a queue that were not deleted, in flight or not, in the order of sending."""
+        return [parse(stored.body) for stored in self._queues[kind].stored.values()]
+
+    def dead(self, kind: Kind) -> Sequence[str]:
+        """Return the bodies in the dead-letter queue. A message moves there when it would be received once more."""
+        return tuple(self._queues[kind].dead)

@@ -1,0 +1,72 @@
+"""What a caller must keep to, checked alike by every adapter. Each raises `ValueError`: breaking one is our bug."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from baton.model.batch import Batch, MailClaim
+from baton.model.states import allowed
+from baton.ports.objects import BytesPiece, Piece
+from baton.ports.reference import ReferenceVersion, Row
+
+PART_BYTES_MIN: Final = 5 * 1024 * 1024
+"""S3's floor for every part of a multipart upload but the last."""
+PIECES_MAX: Final = 10_000
+"""S3's ceiling of parts in one multipart upload."""
+REFERENCE_KEY_BYTES_MAX: Final = 1_024
+"""DynamoDB's ceiling for a sort key; it also refuses an empty one."""
+
+
+def check_step(before: Batch, after: Batch) -> None:
+    """Check that the state table allows this update, that it is one batch, and that `updated_at` grows."""
+    if before.batch_id != after.batch_id or before.admitted_at != after.admitted_at:
+        raise ValueError(f"batch {before.batch_id}: an update keeps batch_id and admitted_at")
+    if before.state is not after.state and not allowed(before.state, after.state):
+        raise ValueError(f"batch {before.batch_id}: no step leads from {before.state} to {after.state}")
+    if after.updated_at <= before.updated_at:
+        raise ValueError(f"batch {before.batch_id}: updated_at must grow, {after.updated_at} does not")
+
+
+def check_final(batch: Batch) -> None:
+    """Check that this row may be forgotten."""
+    if not batch.is_final:
+        raise ValueError(f"batch {batch.batch_id} is {batch.state}: only a final row may be forgotten")
+
+
+def with_claim(before: Batch, claim: MailClaim) -> Batch:
+    """Return the row with this claim; `updated_at` grows even where the clocks of two Regions disagree."""
+    written_at = max(claim.sent_at or claim.claimed_at, before.updated_at + timedelta(microseconds=1))
+    return replace(before, mail_claim=claim, updated_at=written_at)
+
+
+def piece_bytes(piece: Piece) -> int:
+    """Return the size of a piece in bytes."""
+    return len(piece.body) if isinstance(piece, BytesPiece) else piece.size_bytes
+
+
+def check_pieces(key: str, pieces: Sequence[Piece]) -> None:
+    """Check the number of pieces, and S3's floor for all but the last."""
+    if not 1 <= len(pieces) <= PIECES_MAX:
+        raise ValueError(f"{key}: 1 to {PIECES_MAX} pieces make an object, not {len(pieces)}")
+    for index, piece in enumerate(pieces[:-1]):
+        if piece_bytes(piece) < PART_BYTES_MIN:
+            raise ValueError(f"{key}: piece {index} has {piece_bytes(piece)} bytes, fewer than {PART_BYTES_MIN}")
+
+
+def is_reference_key(key: str) -> bool:
+    """Say whether the table can hold this key at all; one that it cannot hold is not in it."""
+    return 0 < len(key.encode("utf-8", "surrogatepass")) <= REFERENCE_KEY_BYTES_MAX
+
+
+def check_rows(version: ReferenceVersion, rows: Mapping[str, Row]) -> None:
+    """Check that the rows are as many as the version says, under possible keys, with exactly its columns."""
+    name = f"{version.dataset}@{version.version}"
+    if len(rows) != version.rows:
+        raise ValueError(f"{name}: {len(rows)} rows given, {version.rows} announced")
+    columns = set(version.columns)
+    for key, row in rows.items():
+        if not is_reference_key(key):
+            raise ValueError(f"{name}: a key must have 1 to {REFERENCE_KEY_BYTES_MAX} bytes, not {key[:40]!r}")
+        if set(row) != columns:
+            raise ValueError(f"{name}: row {key!r} has columns {sorted(row)}, not {sorted(columns)}")
