@@ -165,13 +165,13 @@ def _verdict(row: list[str], reference: dict[str, list[str]]) -> tuple[str, str]
 def _first_wrong_column(row: list[str]) -> str:
     uuid, country, item_type, channel, priority, order_date, region, ship_date = row
     good = (
-        uuid.isascii() and uuid.isdigit(),
-        0 < len(country) <= 100,  # noqa: PLR2004 - the rule, written out
+        uuid.isascii() and uuid.isdigit() and len(uuid) == 9,  # noqa: PLR2004 - the rule, written out
+        0 < len(country) <= 200,  # noqa: PLR2004 - the same
         item_type in _ITEM_TYPES,
         channel in ("Online", "Offline"),
         priority in ("C", "H", "M", "L"),
         _is_short_date(order_date),
-        0 < len(region) <= 100,  # noqa: PLR2004 - the rule, written out
+        0 < len(region) <= 200,  # noqa: PLR2004 - the same
         _is_short_date(ship_date),
     )
     return next((column for column, is_good in zip(INPUT_COLUMNS, good, strict=True) if not is_good), "")

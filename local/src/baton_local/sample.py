@@ -184,8 +184,8 @@ def _letters_in_uuid(row: str) -> str:
 
 
 def _missing_key(row: str) -> str:
-    # Ten digits: the drawn ones have nine, so it is in no reference file.
-    return "9" + row
+    # The drawn ones start at 1: this one is well-formed and in no reference file.
+    return "0" + row[1:]
 
 
 def _too_few_fields(row: str) -> str:

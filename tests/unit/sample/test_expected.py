@@ -15,9 +15,11 @@ from baton_local.expected import (
     expect,
 )
 
-REFERENCE = b"uuid,unitsSold,unitPrice,unitCost,totalRevenue,totalCost,totalProfit\n1,10,2.00,1.50,20.00,15.00,5.00\n"
+REFERENCE = (
+    b"uuid,unitsSold,unitPrice,unitCost,totalRevenue,totalCost,totalProfit\n100000001,10,2.00,1.50,20.00,15.00,5.00\n"
+)
 ADDED = ["10", "2.00", "1.50", "20.00", "15.00", "5.00"]
-GOOD = "1,Fiji,Snacks,Online,C,10/8/14,Australia and Oceania,2/29/16"
+GOOD = "100000001,Fiji,Snacks,Online,C,10/8/14,Australia and Oceania,2/29/16"
 HEADER = ",".join(INPUT_COLUMNS)
 REJECTS_HEADER = "record_number,byte_offset,column,rule,value,line,also\n"
 
@@ -37,12 +39,13 @@ def test_a_good_record_comes_out_with_its_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "reason", "column"),
     [
-        (GOOD.replace("1,Fiji", "x1,Fiji"), "value", "uuid"),
-        (GOOD.replace("1,Fiji", ",Fiji"), "value", "uuid"),
+        (GOOD.replace("001,Fiji", "0O1,Fiji"), "value", "uuid"),
+        (GOOD.replace("100000001,Fiji", ",Fiji"), "value", "uuid"),
         (GOOD.replace("1,Fiji", "٣,Fiji"), "value", "uuid"),
+        (GOOD.replace("1,Fiji", "11,Fiji"), "value", "uuid"),
         (GOOD.replace("1,Fiji", "2,Fiji"), "missing_reference", ""),
         (GOOD.replace("Fiji", ""), "value", "Country"),
-        (GOOD.replace("Fiji", "F" * 101), "value", "Country"),
+        (GOOD.replace("Fiji", "F" * 201), "value", "Country"),
         (GOOD.replace("Snacks", "snacks"), "value", "Item Type"),
         (GOOD.replace("Online", "Phone"), "value", "Sales Channel"),
         (GOOD.replace(",C,", ",X,"), "value", "Order Priority"),
