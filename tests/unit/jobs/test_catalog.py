@@ -1,0 +1,124 @@
+"""Jobs are found by looking, and every edit is another version."""
+
+import itertools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from baton.catalog import CatalogError, load_jobs
+
+type MakePackage = Callable[..., str]
+
+SALES = 'from baton.job import Job\njob = Job(name="sales", record=None, recipients=("a@example.com",))\n'
+STOCK = SALES.replace("sales", "stock")
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def make_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakePackage:
+    """Write modules into a new importable package, by file name; its name is new too: imports are cached."""
+
+    def make(**modules: str) -> str:
+        name = f"jobs_of_test_{next(_numbers)}"
+        folder = tmp_path / name
+        folder.mkdir()
+        for module, source in {"__init__": "", **modules}.items():
+            (folder / f"{module}.py").write_text(source)
+        return name
+
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return make
+
+
+def test_every_module_is_a_job_by_its_own_name(make_package: MakePackage) -> None:
+    package = make_package(b_sales=SALES, a_stock=STOCK)
+
+    jobs = load_jobs(package)
+
+    assert list(jobs) == ["stock", "sales"]
+    assert jobs["sales"].job.recipients == ("a@example.com",)
+
+
+def test_version_is_12_hex_digits_and_the_same_for_the_same_source(make_package: MakePackage) -> None:
+    first, second = make_package(sales=SALES), make_package(sales=SALES)
+
+    versions = {load_jobs(package)["sales"].version for package in (first, second)}
+
+    assert len(versions) == 1
+    assert all(len(version) == 12 and int(version, 16) >= 0 for version in versions)
+
+
+def test_any_edit_is_another_version_of_that_job_alone(make_package: MakePackage) -> None:
+    before = load_jobs(make_package(sales=SALES, stock=STOCK))
+
+    after = load_jobs(make_package(sales=SALES + "# a comment\n", stock=STOCK))
+
+    assert after["sales"].version != before["sales"].version
+    assert after["stock"].version == before["stock"].version
+
+
+def test_private_modules_are_no_jobs_and_yet_source_of_every_job(make_package: MakePackage) -> None:
+    before = load_jobs(make_package(sales=SALES, _shared="LIMIT = 1\n"))
+
+    after = load_jobs(make_package(sales=SALES, _shared="LIMIT = 2\n"))
+
+    assert list(after) == ["sales"]
+    assert after["sales"].version != before["sales"].version
+
+
+def test_two_jobs_of_one_name_are_named_with_their_modules(make_package: MakePackage) -> None:
+    package = make_package(one=SALES, two=SALES)
+
+    with pytest.raises(CatalogError, match=rf"{package}\.one and {package}\.two both define a job named 'sales'"):
+        load_jobs(package)
+
+
+@pytest.mark.parametrize("source", ["x = 1\n", "job = 'sales'\n"])
+def test_module_without_a_job_is_named(make_package: MakePackage, source: str) -> None:
+    package = make_package(orphan=source)
+
+    with pytest.raises(CatalogError, match=rf"{package}\.orphan exposes no `job = Job"):
+        load_jobs(package)
+
+
+@pytest.mark.parametrize("name", ["no_such_jobs", "no_such_parent.jobs", "baton.no_such_jobs"])
+def test_unknown_package_is_named(name: str) -> None:
+    with pytest.raises(CatalogError, match=f"there is no package '{name}'"):
+        load_jobs(name)
+
+
+def test_module_in_place_of_a_package_is_refused() -> None:
+    with pytest.raises(CatalogError, match=r"'baton\.errors' is a module"):
+        load_jobs("baton.errors")
+
+
+def test_package_in_place_of_a_module_is_refused(make_package: MakePackage, tmp_path: Path) -> None:
+    package = make_package(sales=SALES)
+    (tmp_path / package / "nested").mkdir()
+    (tmp_path / package / "nested" / "__init__.py").write_text(STOCK)
+
+    with pytest.raises(CatalogError, match=r"nested is a package: a job is one module"):
+        load_jobs(package)
+
+
+def test_error_inside_a_job_comes_out_as_it_is(make_package: MakePackage) -> None:
+    package = make_package(sales="import no_such_library\n")
+
+    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+        load_jobs(package)
+
+
+def test_error_inside_the_package_itself_comes_out_as_it_is(make_package: MakePackage) -> None:
+    package = make_package(__init__="import no_such_library\n")
+
+    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+        load_jobs(package)
+
+
+def test_catalog_cannot_be_changed(make_package: MakePackage) -> None:
+    jobs = load_jobs(make_package(sales=SALES))
+
+    with pytest.raises(TypeError):
+        jobs["other"] = jobs["sales"]  # type: ignore[index] # the fact under test
