@@ -5,7 +5,7 @@ Each step is safe to repeat: a crash after any line is followed by a second deli
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 from baton.errors import BatchFailed, Fenced, Reject
 from baton.messages import MergeBatch, Message, NotifyBatch, SplitBatch
@@ -52,7 +52,7 @@ class Batches:
         if not batch.is_announced:
             await self._outbox.send([NotifyBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)])
 
-    async def leave(self, batch: Batch, *, why: str) -> None:
+    async def leave(self, batch: Batch, *, why: str) -> NoReturn:
         """Drop a message that its batch no longer needs; a failure that was never announced is announced now.
 
         Raises `Reject`, always: the caller is done.

@@ -76,7 +76,7 @@ class MemoryLedger:
         return await self.update(before, with_claim(before, claim))
 
     async def list_open(self, *, cursor: str | None = None) -> BatchPage:
-        return self._page((b for b in self._store.batches.values() if not b.is_final), cursor)
+        return self._page((b for b in self._store.batches.values() if not b.is_settled), cursor)
 
     async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
         return self._page((b for b in self._store.batches.values() if b.admitted_at >= since), cursor)
@@ -86,8 +86,9 @@ class MemoryLedger:
 
     async def forget(self, batch: Batch) -> None:
         check_final(batch)
-        self._check_unchanged(batch)
-        del self._store.batches[batch.batch_id]
+        if batch.batch_id in self._store.batches:
+            self._check_unchanged(batch)
+            del self._store.batches[batch.batch_id]
         self._store.history.pop(batch.batch_id, None)
 
     def _check_unchanged(self, before: Batch) -> None:

@@ -59,6 +59,7 @@ def _rows() -> tuple[Transition, ...]:
         Transition(s.ADMITTED, s.FAILED, "the file cannot be planned; the reason says why"),
         Transition(s.WAITING_INPUT, s.FAILED, "the file did not arrive before the deadline"),
         Transition(s.SPLIT, s.FAILED, "too many rejects, or a chunk that cannot be finished"),
+        Transition(s.PAUSED, s.FAILED, "nobody resumed it before its deadline"),
         Transition(s.PROCESSED, s.FAILED, "the books do not balance, or the result cannot be written"),
         Transition(s.MERGED, s.FAILED, "the mail service refused the mail for good; the result stands"),
         Transition(s.FAILED, s.ADMITTED, "an operator retries it; finished chunks are found again and kept"),

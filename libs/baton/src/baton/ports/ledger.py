@@ -68,7 +68,7 @@ class Ledger(Protocol):
         ...
 
     async def list_open(self, *, cursor: str | None = None) -> BatchPage:
-        """Return a page of batches that are not final. Eventually consistent."""
+        """Return a page of batches that are not settled (`Batch.is_settled`). Eventually consistent."""
         ...
 
     async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:

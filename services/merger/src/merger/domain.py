@@ -1,0 +1,196 @@
+"""What the merger decides: do the books balance, which parts are copied and which are joined. No I/O."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from baton.checksums import combine
+from baton.errors import BatchFailed
+from baton.model.batch import Batch, Counts
+from baton.model.plan import MIB, Plan
+from baton.ports import ChunkDone, StoredReject
+
+PIECE_BYTES_MIN: Final = 5 * MIB
+"""S3's floor for every part of a multipart upload but the last."""
+_LINE_CHARACTERS_MAX: Final = 2_000
+"""Of a rejected line in the table for queries; `rejects.csv` holds it whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An object that becomes a stretch of the result."""
+
+    key: str
+    size_bytes: int
+    crc64nvme: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Parts that follow each other: one is copied by the store, several are joined by us into one piece."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(part.size_bytes for part in self.parts)
+
+
+def check_books(plan: Plan, done: Sequence[ChunkDone]) -> Counts:
+    """Return the batch's counts. Raises `BatchFailed("conservation", …)` if a record is unaccounted for.
+
+    Every planned chunk is there once, took in exactly the records that the splitter counted in it, and let every one
+    of them out as a result or as a reject.
+    """
+    planned = {chunk.index: chunk.records for chunk in plan.chunks}
+    found = [chunk.index for chunk in done]
+    if sorted(found) != sorted(planned):
+        missing = sorted(set(planned) - set(found))
+        raise _unbalanced(f"{len(found)} of {len(planned)} chunks are recorded; missing: {missing[:10]}")
+    for chunk in done:
+        counts = chunk.counts
+        if counts.records_in != planned[chunk.index] or not counts.balanced:
+            raise _unbalanced(
+                f"chunk {chunk.index} holds {planned[chunk.index]:,} records; "
+                f"the worker took {counts.records_in:,} in, {counts.records_out:,} out, {counts.rejects:,} rejected"
+            )
+    total = sum((chunk.counts for chunk in done), Counts())
+    if total.records_in != plan.records_total:
+        raise _unbalanced(f"the file holds {plan.records_total:,} records, the chunks {total.records_in:,}")
+    return total
+
+
+def _unbalanced(numbers: str) -> BatchFailed:
+    return BatchFailed("conservation", f"the books do not balance, nothing was published: {numbers}")
+
+
+def arrange(parts: Sequence[Part]) -> list[Run]:
+    """Group parts, in order, into runs of 5 MiB or more (the last may be smaller); empty parts vanish."""
+    runs: list[Run] = []
+    open_run: list[Part] = []
+    for part in parts:
+        if part.size_bytes:
+            open_run.append(part)
+        if sum(each.size_bytes for each in open_run) >= PIECE_BYTES_MIN:
+            runs.append(Run(tuple(open_run)))
+            open_run = []
+    return [*runs, Run(tuple(open_run))] if open_run else runs
+
+
+def crc64nvme_of(parts: Sequence[Part]) -> str:
+    """Return the checksum of the parts' concatenation in hex, computed from theirs: no byte is read again."""
+    combined = reduce(lambda crc, part: combine(crc, part.crc64nvme, part.size_bytes), parts, 0)
+    return f"{combined:016x}"
+
+
+def read_rejects(body: bytes) -> Iterator[StoredReject]:
+    """Yield the rows of a rejects part (a header line is skipped)."""
+    # A field may be a whole record of 1 MiB, escaped: the csv module's own limit is 128 KiB, process-wide.
+    csv.field_size_limit(16 * MIB)
+    for row in csv.reader(io.StringIO(body.decode(), newline="")):
+        number, offset, column, rule, value, line, *_ = row
+        if number != "record_number":
+            yield StoredReject(
+                record_number=int(number),
+                byte_offset=int(offset),
+                column=column,
+                rule=rule,
+                value=value,
+                line=line[:_LINE_CHARACTERS_MAX],
+            )
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ManifestObject(_Out):
+    """One published object."""
+
+    key: str
+    size_bytes: int
+    crc64nvme: str
+
+
+class ManifestChunk(_Out):
+    """One chunk's line in the books."""
+
+    index: int
+    start: int
+    end: int
+    first_record: int
+    records_in: int
+    records_out: int
+    rejects: int
+    part_bytes: int
+    part_crc64nvme: str
+
+
+class Manifest(_Out):
+    """`manifest.json`: what came in, what went out, under which versions, and how to check it."""
+
+    manifest_version: int = 1
+    batch_id: str
+    job: str
+    job_version: str
+    reference_version: str | None
+    source_key: str
+    source_version_id: str
+    source_bytes: int
+    owner_epoch: int
+    records_in: int
+    records_out: int
+    rejects: int
+    columns: tuple[str, ...]
+    result: ManifestObject
+    rejected: ManifestObject
+    chunks: tuple[ManifestChunk, ...]
+
+
+def manifest_of(
+    batch: Batch,
+    plan: Plan,
+    done: Sequence[ChunkDone],
+    *,
+    counts: Counts,
+    columns: tuple[str, ...],
+    result: ManifestObject,
+    rejected: ManifestObject,
+) -> Manifest:
+    """Write the books of a batch. The same work gives the same bytes: no time, no machine."""
+    by_index = {each.index: each for each in done}
+    return Manifest(
+        batch_id=batch.batch_id,
+        job=plan.job,
+        job_version=plan.job_version,
+        reference_version=plan.reference_version,
+        source_key=plan.key,
+        source_version_id=plan.version_id,
+        source_bytes=plan.size_bytes,
+        owner_epoch=batch.owner_epoch,
+        records_in=counts.records_in,
+        records_out=counts.records_out,
+        rejects=counts.rejects,
+        columns=columns,
+        result=result,
+        rejected=rejected,
+        chunks=tuple(
+            ManifestChunk(
+                index=chunk.index,
+                start=chunk.start,
+                end=chunk.end,
+                first_record=chunk.first_record,
+                records_in=by_index[chunk.index].counts.records_in,
+                records_out=by_index[chunk.index].counts.records_out,
+                rejects=by_index[chunk.index].counts.rejects,
+                part_bytes=by_index[chunk.index].part_bytes,
+                part_crc64nvme=f"{by_index[chunk.index].part_crc64nvme:016x}",
+            )
+            for chunk in plan.chunks
+        ),
+    )

@@ -1,0 +1,145 @@
+"""Publishes a batch: checks the books, joins the parts, then says so in the ledger. Only that last step makes it so."""
+
+from collections.abc import Sequence
+
+from baton.batches import Batches
+from baton.catalog import Catalog
+from baton.errors import BatchFailed, NotFound
+from baton.messages import Message
+from baton.model import paths
+from baton.model.batch import Batch, Published
+from baton.model.plan import Plan
+from baton.model.states import BatchState
+from baton.ports import BytesPiece, ChunkDone, CopyPiece, ObjectInfo, ObjectStore, Piece, Progress, RejectIndex
+from baton.topology import REJECTS_INDEXED_MAX
+from merger.domain import (
+    ManifestObject,
+    Part,
+    Run,
+    arrange,
+    check_books,
+    crc64nvme_of,
+    manifest_of,
+    read_rejects,
+)
+
+
+class Merger:
+    """Handles `MergeBatch`."""
+
+    def __init__(
+        self,
+        *,
+        batches: Batches,
+        objects: ObjectStore,
+        progress: Progress,
+        rejects: RejectIndex,
+        catalog: Catalog,
+    ) -> None:
+        self._batches = batches
+        self._objects = objects
+        self._progress = progress
+        self._rejects = rejects
+        self._catalog = catalog
+
+    async def handle(self, message: Message, *, attempt: int) -> None:
+        """Publish the batch, or find it published. `attempt` is not looked at: keys are the same every time."""
+        del attempt
+        batch = await self._batches.owned(message)
+        if batch.state is BatchState.MERGED:
+            await self._batches.announce(batch)
+            return
+        if batch.state is not BatchState.PROCESSED:
+            await self._batches.leave(batch, why="nothing to merge")
+        try:
+            published = await self._publish(batch)
+        except BatchFailed as failed:
+            await self._batches.fail(batch, failed)
+            return
+        batch = await self._batches.move(batch, BatchState.MERGED, published=published)
+        await self._batches.announce(batch)
+
+    async def give_up(self, message: Message, *, cause: str) -> None:
+        """End the batch FAILED: it could not be merged in any attempt."""
+        batch = await self._batches.owned(message)
+        if batch.state is BatchState.PROCESSED:
+            await self._batches.fail(batch, BatchFailed("merge_failed", f"the result could not be written: {cause}"))
+
+    async def _publish(self, batch: Batch) -> Published:
+        assert batch.plan_id is not None
+        plan = Plan.model_validate_json(await self._objects.get(paths.plan_key(batch.batch_id, batch.plan_id)))
+        done = await self._progress.done(batch.batch_id, batch.plan_id)
+        counts = check_books(plan, done)
+        folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch)
+        result = await self._join(f"{folder}result.csv", _parts(plan, done))
+        rejected = await self._join(f"{folder}rejects.csv", _rejects_parts(plan, done))
+        await self._index_rejects(plan, done)
+        manifest = manifest_of(
+            batch,
+            plan,
+            done,
+            counts=counts,
+            columns=self._catalog[batch.job].job.output_columns(plan.columns),
+            result=result,
+            rejected=rejected,
+        )
+        manifest_key = f"{folder}manifest.json"
+        await self._objects.put(
+            manifest_key, manifest.model_dump_json(indent=1).encode(), content_type="application/json"
+        )
+        return Published(
+            result_key=result.key,
+            rejects_key=rejected.key,
+            manifest_key=manifest_key,
+            result_bytes=result.size_bytes,
+            result_crc64nvme=result.crc64nvme,
+        )
+
+    async def _join(self, key: str, parts: Sequence[Part]) -> ManifestObject:
+        size_bytes = sum(part.size_bytes for part in parts)
+        try:
+            pieces = [await self._piece(run) for run in arrange(parts)]
+            written = await self._objects.compose(key, pieces)
+        except NotFound as error:
+            raise BatchFailed("part_missing", f"a finished part is gone: {error}") from error
+        _check_size(written, size_bytes)
+        return ManifestObject(key=key, size_bytes=size_bytes, crc64nvme=crc64nvme_of(parts))
+
+    async def _piece(self, run: Run) -> Piece:
+        if len(run.parts) == 1:
+            return CopyPiece(run.parts[0].key, run.parts[0].size_bytes)
+        return BytesPiece(b"".join([await self._objects.get(part.key) for part in run.parts]))
+
+    async def _index_rejects(self, plan: Plan, done: Sequence[ChunkDone]) -> None:
+        left = REJECTS_INDEXED_MAX
+        for part in _rejects_parts(plan, done):
+            if left <= 0:
+                return
+            if part.size_bytes:
+                rows = list(read_rejects(await self._objects.get(part.key)))[:left]
+                await self._rejects.put(plan.batch_id, rows)
+                left -= len(rows)
+
+
+def _check_size(written: ObjectInfo, size_bytes: int) -> None:
+    if written.size_bytes != size_bytes:
+        raise BatchFailed(
+            "conservation",
+            f"{written.key} has {written.size_bytes:,} bytes, its parts {size_bytes:,}: nothing was published",
+        )
+
+
+def _parts(plan: Plan, done: Sequence[ChunkDone]) -> list[Part]:
+    return [
+        Part(paths.part_key(plan.batch_id, plan.plan_id, each.index), each.part_bytes, each.part_crc64nvme)
+        for each in done
+    ]
+
+
+def _rejects_parts(plan: Plan, done: Sequence[ChunkDone]) -> list[Part]:
+    return [
+        Part(
+            paths.rejects_part_key(plan.batch_id, plan.plan_id, each.index), each.rejects_bytes, each.rejects_crc64nvme
+        )
+        for each in done
+    ]

@@ -1,0 +1,24 @@
+"""The splitter's own bounds."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from baton.model.plan import CHUNK_BYTES_DEFAULT
+
+
+class SplitterSettings(BaseSettings):
+    """Read from `BATON_SPLITTER_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_SPLITTER_", extra="ignore", frozen=True)
+
+    chunk_bytes: int = Field(default=CHUNK_BYTES_DEFAULT, ge=1)
+    """Target size of a chunk; a large file gets larger ones, see `baton.model.plan.chunk_bytes_for`."""
+    sweep_seconds: float = Field(default=30, gt=0)
+    """How often the sweeper looks for what nobody admitted and what stands still."""
+    unadmitted_seconds: float = Field(default=60, ge=0)
+    """Age at which an input without a ledger row is the sweeper's: the trigger and its retries had their time."""
+    stalled_seconds: float = Field(default=300, gt=0)
+    """Silence after which a batch's message is sent again; doubles with each time. Above a message's whole life of
+    visibility time-outs, so that only lost messages are doubled."""
+    nudges_max: int = Field(default=6, ge=1)
+    """Messages sent again without any progress, before the batch ends FAILED as stalled."""

@@ -1,0 +1,62 @@
+"""The trigger Lambda: an S3 event in, admissions out. It works as long as the event's objects can be admitted.
+
+Raising makes Lambda try the event again (twice, then its dead-letter queue); the sweeper finds the object without it.
+"""
+
+import asyncio
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import unquote_plus
+
+from baton.aws import Aws, SystemClock
+from baton.batches import Batches
+from baton.settings import WorldSettings
+from baton.telemetry import configure
+from splitter.admission import Admitter
+
+
+def created_objects(event: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Yield (decoded key, version ID) of each created object in an S3 event. S3 encodes keys as form fields."""
+    for record in event.get("Records", ()):
+        if str(record.get("eventName", "")).startswith("ObjectCreated:"):
+            found = record["s3"]["object"]
+            yield unquote_plus(found["key"]), found.get("versionId")
+
+
+async def admit_all(event: Mapping[str, Any], admitter: Admitter) -> int:
+    """Admit every created object of the event; return how many batches there are for them."""
+    admitted = [await admitter.admit(key, version_id) for key, version_id in created_objects(event)]
+    return sum(batch is not None for batch in admitted)
+
+
+@functools.cache
+def _environment() -> tuple[asyncio.Runner, Admitter]:
+    # Once per Lambda environment, at its first event. The loop and its connections stay for the warm ones; one that
+    # died while the environment was frozen is replaced by the client's own retry.
+    runner = asyncio.Runner()
+    return runner, runner.run(_build())
+
+
+async def _build() -> Admitter:
+    world = WorldSettings()  # pyright: ignore[reportCallIssue] - from the environment
+    log = configure(log_format=world.log_format, service="trigger", region=world.region)
+    aws = await Aws(world).__aenter__()
+    clock = SystemClock()
+    ledger = aws.ledger()
+    return Admitter(
+        region=world.region,
+        regions=world.regions,
+        ledger=ledger,
+        objects=aws.objects(),
+        batches=Batches(ledger=ledger, outbox=aws.outbox(), clock=clock),
+        clock=clock,
+        log=log,
+    )
+
+
+def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
+    """Lambda entry point."""
+    del context
+    runner, admitter = _environment()
+    return {"batches": runner.run(admit_all(event, admitter))}

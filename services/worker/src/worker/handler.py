@@ -1,0 +1,257 @@
+"""Makes the part of one chunk: read, validate, enrich, write, count. Once, however often it is asked."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from baton.batches import Batches
+from baton.catalog import Catalog
+from baton.checksums import crc64nvme
+from baton.errors import BatchFailed, NotFound, Retry
+from baton.job import Job, Lookup
+from baton.messages import Message, ProcessChunk
+from baton.model import paths
+from baton.model.batch import Batch, Counts
+from baton.model.plan import Chunk, Plan
+from baton.model.states import BatchState
+from baton.ports import ChunkDone, Clock, ObjectInfo, ObjectStore, Progress, ReferenceData, Row, Tally
+from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
+from worker.settings import WorkerSettings
+
+_RETRY_SECONDS: Final = 20
+"""For what a rolling deployment or replication settles by itself within a minute."""
+
+
+class Offload(Protocol):
+    """Runs CPU work away from the event loop, so that heartbeats go on: `asyncio.to_thread`, or inline in tests."""
+
+    def __call__[T](self, work: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A batch as this worker knows it: the plan, and this Region's own version ID of the input."""
+
+    plan: Plan
+    version_id: str
+
+
+class Worker:
+    """Handles `ProcessChunk`."""
+
+    def __init__(
+        self,
+        *,
+        batches: Batches,
+        objects: ObjectStore,
+        progress: Progress,
+        reference: ReferenceData,
+        catalog: Catalog,
+        clock: Clock,
+        offload: Offload,
+        settings: WorkerSettings,
+    ) -> None:
+        self._batches = batches
+        self._objects = objects
+        self._progress = progress
+        self._reference = reference
+        self._catalog = catalog
+        self._clock = clock
+        self._offload = offload
+        self._tasks = _Recent[tuple[str, str], _Task](settings.plans_cached)
+        self._tables = _Recent[tuple[str, str], ReferenceFrame](settings.reference_tables_cached)
+        self._in_memory_max = settings.reference_rows_in_memory_max
+
+    async def handle(self, message: Message, *, attempt: int) -> None:
+        """Make the chunk's part, or find it made, and record it. The last one recorded calls the merger."""
+        assert isinstance(message, ProcessChunk)
+        batch = await self._batches.owned(message)
+        if batch.state is BatchState.PROCESSED:
+            await self._batches.nudge(batch)  # the one who recorded the last chunk may have died before it said so
+        if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
+            await self._batches.leave(batch, why="no chunk to do")
+        try:
+            tally = await self._done(batch, message, again=message.resume or attempt > 1)
+            self._check_limit(batch, tally)
+        except BatchFailed as failed:
+            await self._batches.fail(batch, failed)
+            return
+        if tally.complete:
+            await self._batches.chunks_done(batch, tally)
+
+    async def give_up(self, message: Message, *, cause: str) -> None:
+        """End the batch FAILED: this chunk could not be done in any attempt. A retry does only what is not done."""
+        assert isinstance(message, ProcessChunk)
+        batch = await self._batches.owned(message)
+        if batch.state is BatchState.SPLIT:
+            await self._batches.fail(
+                batch, BatchFailed("chunk_failed", f"chunk {message.index + 1} of {batch.chunks}: {cause}")
+            )
+
+    async def _done(self, batch: Batch, message: ProcessChunk, *, again: bool) -> Tally:
+        task = await self._task(batch, message.plan_id)
+        chunk = task.plan.chunks[message.index]
+        done = await self._finished_before(task.plan, chunk) if again else None
+        if done is None:
+            done = await self._make(task, chunk)
+        return await self._progress.complete(done, now=self._clock.now())
+
+    def _check_limit(self, batch: Batch, tally: Tally) -> None:
+        limits = self._catalog[batch.job].job.limits
+        allowed = limits.rejects_allowed(batch.records_total)
+        if tally.counts.rejects > allowed:
+            raise BatchFailed(
+                "too_many_rejects",
+                f"{tally.counts.rejects:,} of the first {tally.counts.records_in:,} records were rejected; "
+                f"the job {batch.job!r} allows {allowed:,} of {batch.records_total:,}",
+            )
+
+    # --- one chunk -----------------------------------------------------------------------------------------------
+
+    async def _make(self, task: _Task, chunk: Chunk) -> ChunkDone:
+        plan, job = task.plan, self._catalog[task.plan.job].job
+        data = await self._read(task, chunk)
+        checked = await self._offload(lambda: check(data, chunk, plan.columns, job))
+        reference = await self._rows_for(plan, job, checked)
+        output = await self._offload(lambda: finish(checked, reference))
+        return await self._write(plan, chunk, output)
+
+    async def _read(self, task: _Task, chunk: Chunk) -> bytes:
+        if chunk.start == chunk.end:
+            return b""
+        try:
+            return await self._objects.get(task.plan.key, version_id=task.version_id, start=chunk.start, end=chunk.end)
+        except NotFound as error:
+            raise BatchFailed("input_gone", f"{task.plan.key}: this version was deleted before it was done") from error
+
+    async def _write(self, plan: Plan, chunk: Chunk, output: ChunkOutput) -> ChunkDone:
+        done = ChunkDone(
+            batch_id=plan.batch_id,
+            plan_id=plan.plan_id,
+            index=chunk.index,
+            counts=output.counts,
+            part_bytes=len(output.part),
+            part_crc64nvme=crc64nvme(output.part),
+            rejects_bytes=len(output.rejects),
+            rejects_crc64nvme=crc64nvme(output.rejects),
+        )
+        if output.rejects:
+            await self._objects.put(paths.rejects_part_key(plan.batch_id, plan.plan_id, chunk.index), output.rejects)
+        # The part is written last, with what is to be recorded: who finds it knows that the chunk is done, in either
+        # Region, without the progress table.
+        await self._objects.put(
+            paths.part_key(plan.batch_id, plan.plan_id, chunk.index), output.part, metadata=_to_metadata(done)
+        )
+        return done
+
+    async def _finished_before(self, plan: Plan, chunk: Chunk) -> ChunkDone | None:
+        part = await self._objects.head(paths.part_key(plan.batch_id, plan.plan_id, chunk.index))
+        if part is None:
+            return None
+        done = _from_metadata(part, plan, chunk)
+        if done and done.rejects_bytes:
+            # Objects replicate each at its own pace: a part without its rejects is no finished chunk.
+            rejects = await self._objects.head(paths.rejects_part_key(plan.batch_id, plan.plan_id, chunk.index))
+            return done if rejects and rejects.size_bytes == done.rejects_bytes else None
+        return done
+
+    # --- what is kept between chunks -----------------------------------------------------------------------------
+
+    async def _task(self, batch: Batch, plan_id: str) -> _Task:
+        known = self._tasks.get((batch.batch_id, plan_id))
+        if known:
+            return known
+        try:
+            body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
+        except NotFound as error:
+            raise Retry("the plan is not in this Region yet", delay_seconds=_RETRY_SECONDS) from error
+        plan = Plan.model_validate_json(body)
+        loaded = self._catalog.get(plan.job)
+        if loaded is None or loaded.version != plan.job_version:
+            raise Retry(
+                f"the batch was planned with version {plan.job_version} of the job {plan.job!r}, this worker runs "
+                f"{loaded.version if loaded else 'none'}; `baton retry` plans it anew",
+                delay_seconds=_RETRY_SECONDS,
+            )
+        source = await self._objects.find_version(plan.key, plan.version_id)
+        if source is None:
+            raise BatchFailed("input_gone", f"{plan.key}: this version is no longer there")
+        task = _Task(plan, source.version_id)
+        self._tasks.put((batch.batch_id, plan_id), task)
+        return task
+
+    async def _rows_for(self, plan: Plan, job: Job, checked: Checked) -> ReferenceFrame | None:
+        if job.lookup is None or plan.reference_version is None:
+            return None
+        dataset, wanted = job.lookup.dataset, plan.reference_version
+        table = self._tables.get((dataset, wanted))
+        if table is not None:
+            return table
+        version = await self._reference.describe(dataset, wanted)
+        if version is None:
+            raise Retry(f"version {wanted} of {dataset!r} is not in this Region", delay_seconds=_RETRY_SECONDS)
+        if version.rows > self._in_memory_max:
+            rows = await self._reference.get_many(version, checked.lookup_keys())
+            return await self._prepare(rows, job.lookup)
+        try:
+            rows = await self._reference.load(version)
+        except NotFound as error:
+            raise Retry(f"{dataset!r} {wanted}: {error}", delay_seconds=_RETRY_SECONDS) from error
+        table = await self._prepare(rows, job.lookup)
+        self._tables.put((dataset, wanted), table)
+        return table
+
+    async def _prepare(self, rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame:
+        return await self._offload(lambda: prepare_reference(rows, lookup))
+
+
+class _Recent[K, V]:
+    """The most recently used values, a bounded number of them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[K, V] = OrderedDict()
+
+    def get(self, key: K) -> V | None:
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        self._values[key] = value
+        self._values.move_to_end(key)
+        while len(self._values) > self._size:
+            self._values.popitem(last=False)
+
+
+def _to_metadata(done: ChunkDone) -> dict[str, str]:
+    return {
+        "baton-records-in": str(done.counts.records_in),
+        "baton-records-out": str(done.counts.records_out),
+        "baton-rejects": str(done.counts.rejects),
+        "baton-part-crc64nvme": f"{done.part_crc64nvme:016x}",
+        "baton-rejects-bytes": str(done.rejects_bytes),
+        "baton-rejects-crc64nvme": f"{done.rejects_crc64nvme:016x}",
+    }
+
+
+def _from_metadata(part: ObjectInfo, plan: Plan, chunk: Chunk) -> ChunkDone | None:
+    """Read a part's own record; None if it was written by something else."""
+    try:
+        return ChunkDone(
+            batch_id=plan.batch_id,
+            plan_id=plan.plan_id,
+            index=chunk.index,
+            counts=Counts(
+                records_in=int(part.metadata["baton-records-in"]),
+                records_out=int(part.metadata["baton-records-out"]),
+                rejects=int(part.metadata["baton-rejects"]),
+            ),
+            part_bytes=part.size_bytes,
+            part_crc64nvme=int(part.metadata["baton-part-crc64nvme"], 16),
+            rejects_bytes=int(part.metadata["baton-rejects-bytes"]),
+            rejects_crc64nvme=int(part.metadata["baton-rejects-crc64nvme"], 16),
+        )
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,18 @@
+"""The worker's own bounds."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class WorkerSettings(BaseSettings):
+    """Read from `BATON_WORKER_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_WORKER_", extra="ignore", frozen=True)
+
+    reference_rows_in_memory_max: int = Field(default=500_000, ge=0)
+    """Up to here a reference table is loaded once per worker and version (about 0.5 kB a row); above, each chunk asks
+    for its own keys."""
+    reference_tables_cached: int = Field(default=4, ge=1)
+    """Loaded tables kept, least recently used out first."""
+    plans_cached: int = Field(default=64, ge=1)
+    """Plans kept: one GET per batch and worker instead of one per chunk."""

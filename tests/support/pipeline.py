@@ -1,0 +1,288 @@
+"""The whole pipeline of one Region in one process, on memory adapters and a clock that the test moves.
+
+Real services, the runner's real judgement, no event loop tricks: `drive` takes one message after the other, in an
+order drawn from a seed, until nothing is left to do. A `CrashPlan` kills the process at one effect; it is rebuilt from
+nothing but what is in the ports, as a container would be.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from baton.batches import Batches
+from baton.catalog import Catalog
+from baton.memory import (
+    MemoryClock,
+    MemoryLedger,
+    MemoryLinks,
+    MemoryMailer,
+    MemoryObjectStore,
+    MemoryProgress,
+    MemoryQueues,
+    MemoryReferenceData,
+    MemoryRejectIndex,
+)
+from baton.messages import KINDS, Kind
+from baton.model.batch import Batch
+from baton.model.control import Control
+from baton.model.identity import batch_id_of, origin_version
+from baton.ports import Delivery
+from baton.runner import Handler, Runner, Verdict
+from baton.settings import RunnerSettings
+from baton.telemetry import Log
+from baton.testing.faults import Crash, CrashPlan
+from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from merger.handler import Merger
+from notifier.handler import Notifier
+from notifier.settings import NotifierSettings
+from splitter.admission import Admitter
+from splitter.handler import Splitter
+from splitter.settings import SplitterSettings
+from splitter.sweeper import Sweeper
+from worker.handler import Worker
+from worker.settings import WorkerSettings
+
+_STEPS_MAX = 100_000
+_IDLE_ROUNDS_MAX = 400
+"""Rounds of 30 s without any message before a test is declared hung: over three simulated hours."""
+
+
+def silent_log() -> Log:
+    """Return a logger that drops everything."""
+    log: Log = structlog.wrap_logger(None, processors=[_drop])
+    return log
+
+
+def _drop(*_: object) -> dict[str, object]:
+    raise structlog.DropEvent
+
+
+async def inline[T](work: Callable[[], T], /) -> T:
+    """Run CPU work where it is called: there is no thread to wait for on a test's clock."""
+    return work()
+
+
+@dataclass(slots=True)
+class Region:
+    """What outlives every process: the ports of one Region and of the world."""
+
+    region: str = REGIONS_DEFAULT[0]
+    clock: MemoryClock = field(default_factory=MemoryClock)
+    queues: MemoryQueues = field(init=False)
+    objects: MemoryObjectStore = field(init=False)
+    progress: MemoryProgress = field(default_factory=MemoryProgress)
+    reference: MemoryReferenceData = field(default_factory=MemoryReferenceData)
+    rejects: MemoryRejectIndex = field(default_factory=MemoryRejectIndex)
+    mailer: MemoryMailer = field(default_factory=MemoryMailer)
+    ledger: MemoryLedger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queues = MemoryQueues(self.clock)
+        self.objects = MemoryObjectStore(self.clock, region=self.region)
+        self.ledger = MemoryLedger(Control(INITIAL_EPOCH, REGIONS_DEFAULT[0]), region=self.region)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Every service of the Region, built once; thrown away at a crash."""
+
+    admitter: Admitter
+    sweeper: Sweeper
+    runners: dict[Kind, Runner]
+
+
+class Pipeline:
+    """Feeds files to a Region and drives its services."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        region: Region | None = None,
+        crash: CrashPlan | None = None,
+        chunk_bytes: int = 500,
+        duplicate: bool = False,
+        seed: int | None = None,
+    ) -> None:
+        self.region = region or Region()
+        self.crash = crash or CrashPlan(at=None)
+        self.crashes: list[str] = []
+        self.deliveries = 0
+        self._catalog = catalog
+        self._chunk_bytes = chunk_bytes
+        self._duplicate = duplicate
+        self._dice = random.Random(seed) if seed is not None else None
+        self.process = self._build()
+
+    # --- the user's side -----------------------------------------------------------------------------------------
+
+    async def upload(self, key: str, body: bytes, *, announce: bool = True) -> str:
+        """Put a file as its sender would, let the trigger see it (unless its event is lost); return the batch ID."""
+        info = await self.region.objects.put(key, body)
+        if announce:
+            await self.announce(key, info.version_id)
+        return batch_id_of(info.key, origin_version(info.version_id, info.metadata))
+
+    async def announce(self, key: str, version_id: str) -> None:
+        """Deliver the S3 event; like Lambda, try again (twice) after a crash."""
+        for _ in range(3):
+            if await self._survives(self.process.admitter.admit(key, version_id)):
+                return
+
+    async def batch(self, batch_id: str) -> Batch:
+        found = await self.region.ledger.get(batch_id)
+        assert found is not None, f"no batch {batch_id}"
+        return found
+
+    async def result(self, batch_id: str) -> bytes:
+        batch = await self.batch(batch_id)
+        assert batch.published is not None, f"{batch.state}: {batch.failure}"
+        return await self.region.objects.get(batch.published.result_key)
+
+    async def rejects(self, batch_id: str) -> bytes:
+        batch = await self.batch(batch_id)
+        assert batch.published is not None, f"{batch.state}: {batch.failure}"
+        return await self.region.objects.get(batch.published.rejects_key)
+
+    # --- the machinery -------------------------------------------------------------------------------------------
+
+    async def drive(self) -> None:
+        """Run until every queue is empty and every batch settled, moving the clock when nothing can be done now."""
+        idle_rounds = 0
+        for _ in range(_STEPS_MAX):
+            if await self._step():
+                idle_rounds = 0
+                continue
+            if await self._all_settled() and not self._anything_queued() and idle_rounds >= 4:
+                return  # four more sweeps after the last event found nothing
+            idle_rounds += 1
+            assert idle_rounds < _IDLE_ROUNDS_MAX, "the pipeline stands still"
+            self.region.clock.advance(30)
+            await self._survives(self.process.sweeper.sweep())
+        raise AssertionError("the pipeline never comes to rest")
+
+    async def _step(self) -> bool:
+        """Handle one visible message of one queue; say whether there was one."""
+        kinds = list(KINDS)
+        if self._dice:
+            self._dice.shuffle(kinds)
+        for kind in kinds:
+            inbox = self.region.queues.inbox(kind)
+            deliveries = list(await inbox.receive(max_messages=10 if self._dice else 1, wait_seconds=0))
+            if self._dice:
+                self._dice.shuffle(deliveries)
+            for delivery in deliveries:
+                await self._deliver(kind, delivery)
+            if deliveries:
+                return True
+        return False
+
+    async def _deliver(self, kind: Kind, delivery: Delivery) -> None:
+        self.deliveries += 1
+        inbox = self.crash.wrap(self.region.queues.inbox(kind), f"inbox.{kind}")
+        if self._duplicate:
+            await self._survives(self.process.runners[kind].process(delivery))
+        verdict = await self._survives(self.process.runners[kind].process(delivery))
+        if isinstance(verdict, Verdict) and verdict.delete:
+            await self._survives(inbox.delete([delivery]))
+        elif isinstance(verdict, Verdict):
+            await self._survives(inbox.set_visibility(delivery, seconds=verdict.delay_seconds or 0))
+
+    async def _survives(self, work: Awaitable[object]) -> object:
+        """Do a process's work; if it dies of it, start a new process and return None."""
+        try:
+            return await work or True
+        except Crash as crash:
+            self.crashes.append(str(crash))
+            self.process = self._build()
+            return None
+
+    async def _all_settled(self) -> bool:
+        return not (await self.region.ledger.list_open()).batches
+
+    def _anything_queued(self) -> bool:
+        return any(self.region.queues.queued(kind) for kind in KINDS)
+
+    def _build(self) -> Process:
+        region, wrap, log = self.region, self.crash.wrap, silent_log()
+        ledger = wrap(region.ledger, "ledger")
+        objects = wrap(region.objects, "objects")
+        outbox = wrap(region.queues.outbox(), "outbox")
+        progress = wrap(region.progress, "progress")
+        settings = SplitterSettings(chunk_bytes=self._chunk_bytes)
+        batches = Batches(ledger=ledger, outbox=outbox, clock=region.clock)
+        admitter = Admitter(
+            region=region.region,
+            regions=REGIONS_DEFAULT,
+            ledger=ledger,
+            objects=objects,
+            batches=batches,
+            clock=region.clock,
+            log=log,
+        )
+        sweeper = Sweeper(
+            region=region.region,
+            regions=REGIONS_DEFAULT,
+            ledger=ledger,
+            objects=objects,
+            progress=progress,
+            batches=batches,
+            admitter=admitter,
+            catalog=self._catalog,
+            clock=region.clock,
+            settings=settings,
+            log=log,
+        )
+        splitter = Splitter(
+            batches=batches,
+            objects=objects,
+            outbox=outbox,
+            progress=progress,
+            reference=region.reference,
+            catalog=self._catalog,
+            clock=region.clock,
+            settings=settings,
+        )
+        worker = Worker(
+            batches=batches,
+            objects=objects,
+            progress=progress,
+            reference=region.reference,
+            catalog=self._catalog,
+            clock=region.clock,
+            offload=inline,
+            settings=WorkerSettings(),
+        )
+        merger = Merger(
+            batches=batches,
+            objects=objects,
+            progress=progress,
+            rejects=wrap(region.rejects, "rejects"),
+            catalog=self._catalog,
+        )
+        notifier = Notifier(
+            batches=batches,
+            ledger=ledger,
+            objects=objects,
+            mailer=wrap(region.mailer, "mailer"),
+            links=wrap(MemoryLinks(region.clock), "links"),
+            catalog=self._catalog,
+            clock=region.clock,
+            settings=NotifierSettings(),
+        )
+        handlers: dict[Kind, Handler] = {"split": splitter, "chunk": worker, "merge": merger, "notify": notifier}
+        return Process(admitter, sweeper, {kind: self._runner(kind, handler) for kind, handler in handlers.items()})
+
+    def _runner(self, kind: Kind, handler: Handler) -> Runner:
+        return Runner(
+            service=kind,
+            region=self.region.region,
+            inbox=self.region.queues.inbox(kind),
+            handler=handler,
+            settings=RunnerSettings(),
+            clock=self.region.clock,
+            dice=random.Random(0),
+            log=silent_log(),
+        )
