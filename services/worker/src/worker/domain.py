@@ -174,6 +174,6 @@ def _structural(defect: Defect, width: int) -> Broken:
             value = "a NUL byte"
         case "bare_cr":
             value = "a carriage return that ends no line"
-        case _:
-            value = "a quote in the wrong place"
+        case "quote":
+            value = "text after a closing quote"
     return Broken("", defect.code, value)

@@ -23,7 +23,7 @@ def render_part(frame: pl.DataFrame, header: Sequence[str] | None, *, plain: boo
     """
     out = io.BytesIO()
     if header is not None:
-        _write(pl.DataFrame([list(header)], schema=[f"h{n}" for n in range(len(header))], orient="row"), out)
+        _write(pl.DataFrame({f"h{n}": [name or None] for n, name in enumerate(header)}), out)
     _write(frame, out, plain=plain)
     return out.getvalue()
 

@@ -1,0 +1,266 @@
+"""The column-wise screen and the model itself never disagree."""
+
+import enum
+import uuid
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
+
+from baton.errors import BatchFailed
+from baton.fields import ShortDate, Text
+from baton.job import Record
+from worker.rules import Broken, rules_of
+
+
+class Size(enum.StrEnum):
+    SMALL = "s"
+    LARGE = "l"
+
+
+def no_x(value: str) -> str:
+    assert "x" not in value
+    return value
+
+
+type Aliased = Literal["a", "b"]
+
+FIELDS: list[tuple[Any, Any]] = [
+    (str, ...),
+    (Text, ...),
+    (ShortDate, ...),
+    (Aliased, ...),
+    (Literal["a", "b", ""], "a"),
+    (Size, ...),
+    (Size | None, None),
+    (int, Field(ge=0, le=12)),
+    (Decimal, Field(max_digits=3, decimal_places=1)),
+    (float, ...),
+    (bool, ...),
+    (date, ...),
+    (uuid.UUID, ...),
+    (int | Literal["n/a"], 7),
+    (str | None, None),
+    (list[str], []),
+    (Annotated[str, Field(pattern=r"^\d+$", max_length=3)], ...),
+    (Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)], "x"),
+    (Annotated[str, AfterValidator(no_x)], ...),
+    (Annotated[int, BeforeValidator(str.strip)], ...),
+]
+VALUES = (
+    st.sampled_from(
+        [
+            "a",
+            "b",
+            "s",
+            "l",
+            "x",
+            "xa",
+            "0",
+            "1",
+            "12",
+            "13",
+            "1.5",
+            "1.25",
+            "-1",
+            "1_0",
+            "nan",
+            "true",
+            "n/a",
+            "2024-02-29",
+            "2023-02-29",
+            "2/29/12",
+            "2/29/13",
+            "12345678-1234-5678-1234-567812345678",
+        ]
+    )
+    | st.sampled_from(["", " ", " 7 ", "7\n", "\N{ARABIC-INDIC DIGIT SEVEN}"])
+    | st.text(max_size=3)
+)
+
+
+def frame_of(rows: list[list[str]], width: int) -> pl.DataFrame:
+    texts = [[value or None for value in row] for row in rows]
+    return pl.DataFrame(texts, schema={f"c{n}": pl.String for n in range(width)}, orient="row")
+
+
+def judged_one_by_one(model: type[Record], columns: list[str], rows: list[list[str]]) -> dict[int, list[Broken]]:
+    """Return what `model_validate` says of each record."""
+    found: dict[int, list[Broken]] = {}
+    for row, values in enumerate(rows):
+        record = dict(zip(columns, values, strict=True))
+        try:
+            model.model_validate(record)
+        except ValidationError as error:
+            found[row] = [
+                Broken(str(item["loc"][0]), item["type"], record[str(item["loc"][0])]) for item in error.errors()
+            ]
+    return found
+
+
+class Classical(Record):
+    """Class-level validators, aliases, defaults and a setting that changes what fields take."""
+
+    model_config = ConfigDict(str_strip_whitespace=True, str_max_length=4)
+
+    name: str = Field(alias="The Name", min_length=1)
+    size: Size = Field(default=Size.SMALL, alias="Size", validate_default=True)
+    count: int = 3
+
+    @field_validator("name")
+    @classmethod
+    def _no_x(cls, value: str) -> str:
+        if "x" in value:
+            raise ValueError("no x, please")
+        return value
+
+    @field_validator("count", mode="before")
+    @classmethod
+    def _dozen(cls, value: str) -> str:
+        return "12" if value == "a" else value
+
+
+@given(data=st.data(), picks=st.lists(st.tuples(st.sampled_from(FIELDS), st.booleans()), min_size=1, max_size=4))
+def test_any_model_of_fields_judges_by_column_as_record_by_record(
+    data: st.DataObject, picks: list[tuple[tuple[Any, Any], bool]]
+) -> None:
+    definitions: dict[str, Any] = {}
+    for n, ((kind, default), aliased) in enumerate(picks):
+        definitions[f"f{n}"] = (Annotated[kind, Field(alias=f"F {n}")] if aliased else kind, default)
+    model: type[Record] = create_model("Made", __base__=Record, **definitions)
+    columns = [field.alias or name for name, field in model.model_fields.items()]
+    rows = data.draw(st.lists(st.lists(VALUES, min_size=len(columns), max_size=len(columns)), max_size=12))
+
+    rules = rules_of(model)
+    broken = rules.broken(frame_of(rows, len(columns)), columns)
+
+    assert rules.by_column is not None
+    assert {row: list(found) for row, found in broken.items()} == judged_one_by_one(model, columns, rows)
+
+
+@given(rows=st.lists(st.lists(VALUES, min_size=3, max_size=3), max_size=12))
+def test_class_level_validators_judge_by_column_as_record_by_record(rows: list[list[str]]) -> None:
+    columns = ["The Name", "Size", "count"]
+
+    rules = rules_of(Classical)
+    broken = rules.broken(frame_of(rows, 3), columns)
+
+    assert rules.by_column is not None
+    assert {row: list(found) for row, found in broken.items()} == judged_one_by_one(Classical, columns, rows)
+
+
+class Ordered(Record):
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+        return self
+
+
+class Informed(Record):
+    low: int
+    high: int
+
+    @field_validator("high")
+    @classmethod
+    def _in_order(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("low", value):
+            raise ValueError("low is above high")
+        return value
+
+
+class Hooked(Record):
+    low: int
+    high: int
+
+    def model_post_init(self, _context: object, /) -> None:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+
+class Constructed(Record):
+    low: int
+    high: int
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+
+@pytest.mark.parametrize("model", [Ordered, Informed, Hooked, Constructed])
+def test_rules_that_span_fields_are_applied_to_every_record(model: type[Record]) -> None:
+    rules = rules_of(model)
+
+    broken = rules.broken(frame_of([["1", "2"], ["2", "1"], ["x", "1"]], 2), ["low", "high"])
+
+    assert rules.by_column is None
+    assert {row: [(b.column, b.rule) for b in found] for row, found in broken.items()} == {
+        1: [("high" if model is Informed else "", "value_error")],
+        2: [("low", "int_parsing")],
+    }
+
+
+def test_rule_on_the_whole_record_says_what_is_wrong_in_place_of_a_value() -> None:
+    broken = rules_of(Ordered).broken(frame_of([["2", "1"]], 2), ["low", "high"])
+
+    assert broken == {0: (Broken("", "value_error", "Value error, low is above high"),)}
+
+
+def test_field_that_the_model_reads_under_another_name_is_judged_by_the_model() -> None:
+    class Elsewhere(Record):
+        here: str = Field(validation_alias="there")
+
+    broken = rules_of(Elsewhere).broken(frame_of([["1"]], 1), ["here"])
+
+    assert [b.rule for b in broken[0]] == ["missing", "extra_forbidden"]
+
+
+@pytest.mark.parametrize("base", [Classical, Ordered])
+def test_rule_that_crashes_fails_the_batch_and_says_how(base: type[Record]) -> None:
+    def crash(value: str) -> str:
+        return dict[str, str]()[value]
+
+    model: type[Record] = create_model("Broken", __base__=base, extra=(Annotated[str, AfterValidator(crash)], ...))
+    columns = [field.alias or name for name, field in model.model_fields.items()]
+
+    with pytest.raises(BatchFailed, match=r"a rule of Broken crashed instead of judging: KeyError: '7'") as caught:
+        rules_of(model).broken(frame_of([["7"] * len(columns)], len(columns)), columns)
+
+    assert caught.value.code == "rule_error"
+
+
+def test_values_are_cut_at_200_characters() -> None:
+    model: type[Record] = create_model("Short", __base__=Record, a=(Annotated[str, Field(max_length=3)], ...))
+
+    broken = rules_of(model).broken(frame_of([["y" * 300]], 1), ["a"])
+
+    assert broken[0][0].value == "y" * 200
+
+
+def test_each_distinct_value_is_validated_once() -> None:
+    seen: list[str] = []
+    model: type[Record] = create_model("Once", __base__=Record, a=(Annotated[str, AfterValidator(seen.append)], ...))
+
+    rules_of(model).broken(frame_of([["1"], ["2"]] * 500, 1), ["a"])
+
+    assert sorted(seen) == ["1", "2"]
