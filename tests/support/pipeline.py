@@ -9,8 +9,6 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import structlog
-
 from baton.batches import Batches
 from baton.catalog import Catalog
 from baton.memory import (
@@ -31,9 +29,9 @@ from baton.model.identity import batch_id_of, origin_version
 from baton.ports import Delivery
 from baton.runner import Handler, Runner, Verdict
 from baton.settings import RunnerSettings
-from baton.telemetry import Log
 from baton.testing.faults import Crash, CrashPlan
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from logs import silent_log
 from merger.handler import Merger
 from notifier.handler import Notifier
 from notifier.settings import NotifierSettings
@@ -47,16 +45,6 @@ from worker.settings import WorkerSettings
 _STEPS_MAX = 100_000
 _IDLE_ROUNDS_MAX = 400
 """Rounds of 30 s without any message before a test is declared hung: over three simulated hours."""
-
-
-def silent_log() -> Log:
-    """Return a logger that drops everything."""
-    log: Log = structlog.wrap_logger(None, processors=[_drop])
-    return log
-
-
-def _drop(*_: object) -> dict[str, object]:
-    raise structlog.DropEvent
 
 
 async def inline[T](work: Callable[[], T], /) -> T:

@@ -32,7 +32,9 @@ from baton.telemetry import Log, emf
 
 _RECEIVE_MAX: Final = 10
 """SQS's limit of messages per receive and of entries per batch delete."""
-_BACKOFF_SECONDS_FIRST: Final = 5
+_BUG_BACKOFF_SECONDS: Final = 5
+_OUTAGE_BACKOFF_SECONDS: Final = 30
+"""Longer than for a bug: an outage of minutes must not use up a message's attempts."""
 _BACKOFF_SECONDS_MAX: Final = 300
 
 
@@ -78,9 +80,9 @@ class Verdict:
         return self.delay_seconds is None
 
 
-def backoff_seconds(attempt: int) -> int:
-    """Return how long a message waits after its n-th failed attempt: 5 s, doubling, at most 5 min."""
-    return int(min(_BACKOFF_SECONDS_MAX, _BACKOFF_SECONDS_FIRST * 2 ** (attempt - 1)))
+def backoff_seconds(first_seconds: int, attempt: int) -> int:
+    """Return how long a message waits after its n-th failed attempt: doubling from the first, at most 5 min."""
+    return min(_BACKOFF_SECONDS_MAX, first_seconds * 2 ** min(attempt - 1, 10))
 
 
 class Runner:
@@ -111,7 +113,8 @@ class Runner:
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._finished: deque[Delivery] = deque()
         self._slot_freed = asyncio.Event()
-        self._failing_streak = 0
+        self._failed: set[str] = set()
+        """Messages that failed by a bug since the last success."""
         self._pause_seconds = 0.0
         self._last_step: float | None = None
 
@@ -120,18 +123,20 @@ class Runner:
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until `stop` is set, then finish or hand back. Raises `ConsumerStoppedError` at the failing limit."""
         try:
-            while not stop.is_set() and self._failing_streak < self._settings.failing_streak_max:
+            while not stop.is_set() and not self._failing:
                 self._step()
                 await self._pause(stop)
-                if await self._free_slots(stop):
+                await self._free_slots(stop)
+                if not stop.is_set() and not self._failing:
                     await self._receive(stop)
         finally:
             await self._drain()
-        if self._failing_streak >= self._settings.failing_streak_max:
-            raise ConsumerStoppedError(f"{self._failing_streak} failures in a row with no success between")
+        if self._failing:
+            raise ConsumerStoppedError(f"{len(self._failed)} different messages failed with no success between")
 
     async def _receive(self, stop: asyncio.Event) -> None:
-        free = self._settings.slots - len(self._running)
+        # While a dependency is down one message at a time tries it: each try brings that message nearer its end.
+        free = 1 if self._pause_seconds else self._settings.slots - len(self._running)
         try:
             deliveries = await self._inbox.receive(
                 max_messages=min(free, _RECEIVE_MAX), wait_seconds=self._settings.wait_seconds
@@ -157,17 +162,20 @@ class Runner:
         self._running.pop(task, None)
         self._slot_freed.set()
 
-    async def _free_slots(self, stop: asyncio.Event) -> bool:
-        """Wait for a free slot, deleting what is finished meanwhile; say whether to poll on."""
+    @property
+    def _failing(self) -> bool:
+        return len(self._failed) >= self._settings.failing_messages_max
+
+    async def _free_slots(self, stop: asyncio.Event) -> None:
+        """Wait for a free slot, deleting what is finished meanwhile."""
         await self._delete_finished()
-        while len(self._running) >= self._settings.slots and not stop.is_set():
+        while len(self._running) >= (1 if self._pause_seconds else self._settings.slots) and not stop.is_set():
             self._slot_freed.clear()
             await _first(self._slot_freed, stop, timeout_seconds=self._settings.visibility_seconds)
             self._step()
             await self._delete_finished()
         if not self._running and self._protection:
             await self._protection.set(busy=False)
-        return not stop.is_set()
 
     async def _work(self, delivery: Delivery) -> None:
         started = asyncio.get_running_loop().time()
@@ -177,7 +185,7 @@ class Runner:
         finally:
             heart.cancel()
             await asyncio.gather(heart, return_exceptions=True)
-        self._settle(verdict)
+        self._settle(delivery, verdict)
         if verdict.delete:
             self._finished.append(delivery)
             await self._delete_finished()
@@ -209,7 +217,7 @@ class Runner:
             case Fenced():
                 return Verdict(Outcome.FENCED, str(error))
             case Unavailable():
-                return Verdict(Outcome.UNAVAILABLE, str(error), delay_seconds=backoff_seconds(attempt))
+                return Verdict(Outcome.UNAVAILABLE, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt))
             case Retry() if not last:
                 return Verdict(Outcome.RETRY, str(error), delay_seconds=error.delay_seconds)
             case Retry():
@@ -219,7 +227,7 @@ class Runner:
                 cause = f"{type(error).__name__}: {error}"
                 if last:
                     return await self._give_up(message, Outcome.BUG, cause)
-                return Verdict(Outcome.BUG, cause, delay_seconds=backoff_seconds(attempt))
+                return Verdict(Outcome.BUG, cause, backoff_seconds(_BUG_BACKOFF_SECONDS, attempt))
 
     async def _give_up(self, message: Message, outcome: Outcome, cause: str) -> Verdict:
         """Last attempt: the handler says so in the ledger; on its next turn SQS dead-letters the message."""
@@ -257,14 +265,14 @@ class Runner:
 
     # --- brakes, stop, report ------------------------------------------------------------------------------------
 
-    def _settle(self, verdict: Verdict) -> None:
+    def _settle(self, delivery: Delivery, verdict: Verdict) -> None:
         match verdict.outcome:
             case Outcome.BUG | Outcome.UNREADABLE:
-                self._failing_streak += 1
+                self._failed.add(delivery.body)
             case Outcome.UNAVAILABLE:
                 self._back_off()
             case _:
-                self._failing_streak = 0
+                self._failed.clear()
                 self._pause_seconds = 0.0
 
     def _back_off(self) -> None:
@@ -299,13 +307,13 @@ class Runner:
         """Return whether the loop lives, and the facts behind it."""
         now = asyncio.get_running_loop().time()
         idle = now - self._last_step if self._last_step is not None else 0.0
-        healthy = idle < self._settings.stuck_seconds and self._failing_streak < self._settings.failing_streak_max
+        healthy = idle < self._settings.stuck_seconds and not self._failing
         return healthy, {
             "service": self._service,
             "healthy": healthy,
             "running": len(self._running),
             "seconds_since_step": round(idle, 1),
-            "failing_streak": self._failing_streak,
+            "failing_messages": len(self._failed),
         }
 
     def _report(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:

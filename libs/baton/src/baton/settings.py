@@ -66,9 +66,9 @@ class RunnerSettings(BaseSettings):
     """From SIGTERM to exit: an open poll (20 s) and a long chunk. Below the container's stop timeout of 120 s."""
     attempts_max: int = Field(default=5, ge=1)
     """Receives of one message before SQS dead-letters it; equals the queue's redrive policy."""
-    failing_streak_max: int = Field(default=25, ge=1)
-    """Bugs in a row, with no success between, after which the consumer stops: a bad deploy must not drain a queue
-    into its dead-letter queue."""
+    failing_messages_max: int = Field(default=20, ge=1)
+    """Different messages that failed by a bug of ours, with no success between, after which the consumer stops: a bad
+    deploy must not drain a queue into its dead-letter queue."""
     health_port: int = Field(default=8080, ge=0, le=65_535)
     """`/healthz` of the container; 0 picks a free port."""
     health_host: str = "127.0.0.1"

@@ -1,0 +1,400 @@
+"""The SQS loop, on virtual time and queues in memory."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from baton.errors import Reject, Retry, Unavailable
+from baton.memory import LoopClock, MemoryQueues
+from baton.messages import Message, SplitBatch
+from baton.ports import Delivery, Inbox
+from baton.runner import ConsumerStoppedError, Runner, backoff_seconds
+from baton.settings import RunnerSettings
+from baton.testing import virtual_time
+from logs import recording_log
+
+type Work = Callable[[Message, int], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Handling:
+    """A handler that does what the test says and remembers what it was asked."""
+
+    work: Work
+    started: list[tuple[str, int, float]] = field(default_factory=list[tuple[str, int, float]])
+    finished: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+    given_up: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    running: int = 0
+    running_max: int = 0
+
+    async def handle(self, message: Message, *, attempt: int) -> None:
+        now = asyncio.get_running_loop().time
+        self.started.append((message.batch_id, attempt, now()))
+        self.running += 1
+        self.running_max = max(self.running_max, self.running)
+        try:
+            await self.work(message, attempt)
+        finally:
+            self.running -= 1
+        self.finished.append((message.batch_id, now()))
+
+    async def give_up(self, message: Message, *, cause: str) -> None:
+        self.given_up.append((message.batch_id, cause))
+
+
+@dataclass(slots=True)
+class Scene:
+    """One runner on one queue."""
+
+    handling: Handling
+    settings: RunnerSettings
+    queues: MemoryQueues = field(default_factory=lambda: MemoryQueues(LoopClock()))
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    inbox: Inbox | None = None
+
+    def runner(self) -> Runner:
+        return Runner(
+            service="splitter",
+            region="us-east-1",
+            inbox=self.inbox or self.queues.inbox("split"),
+            handler=self.handling,
+            settings=self.settings,
+            clock=LoopClock(),
+            dice=random.Random(1),
+            log=recording_log(self.lines),
+        )
+
+    async def send(self, *names: str) -> None:
+        await self.queues.outbox().send([SplitBatch(batch_id=name, owner_epoch=2) for name in names])
+
+    async def run(self, *, seconds: float) -> None:
+        """Run for so long, then stop and wait until the runner has ended."""
+        task = asyncio.create_task(self.runner().run(self.stop))
+        await asyncio.wait([task], timeout=seconds)
+        self.stop.set()
+        await task
+
+    def left(self) -> list[str]:
+        return [message.batch_id for message in self.queues.queued("split")]
+
+
+class Through:
+    """An inbox that passes everything on: the base of faulty ones."""
+
+    def __init__(self, inner: Inbox) -> None:
+        self._inner = inner
+
+    async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
+        return await self._inner.receive(max_messages=max_messages, wait_seconds=wait_seconds)
+
+    async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        return await self._inner.delete(deliveries)
+
+    async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
+        await self._inner.set_visibility(delivery, seconds=seconds)
+
+
+def takes(seconds: float) -> Work:
+    async def work(message: Message, attempt: int) -> None:
+        del message, attempt
+        await asyncio.sleep(seconds)
+
+    return work
+
+
+def raises(error: Exception, *, attempts: int = 1_000) -> Work:
+    async def work(message: Message, attempt: int) -> None:
+        del message
+        if attempt <= attempts:
+            raise error
+
+    return work
+
+
+def scene(work: Work, **settings: Any) -> Scene:
+    return Scene(Handling(work), RunnerSettings(**settings))
+
+
+def test_no_more_messages_are_taken_than_there_are_slots() -> None:
+    async def story() -> Scene:
+        s = scene(takes(30), slots=2)
+        await s.send(*"abcde")
+        await s.run(seconds=200)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert s.handling.running_max == 2
+    assert [attempt for _, attempt, _ in s.handling.started] == [1] * 5, "a message waited in hand until it expired"
+    assert s.left() == []
+
+
+def test_a_message_worked_on_for_an_hour_is_not_delivered_twice() -> None:
+    async def story() -> Scene:
+        s = scene(takes(3_600), slots=2, visibility_seconds=60)
+        await s.send("slow")
+        await s.run(seconds=4_000)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [(name, attempt) for name, attempt, _ in s.handling.started] == [("slow", 1)]
+    assert s.left() == []
+
+
+def test_a_retry_comes_back_after_its_delay() -> None:
+    async def story() -> Scene:
+        s = scene(raises(Retry("not yet", delay_seconds=40), attempts=1))
+        await s.send("later")
+        await s.run(seconds=100)
+        return s
+
+    s = virtual_time.run(story())
+
+    (_, _, first), (_, second_attempt, second) = s.handling.started
+    assert second_attempt == 2
+    assert second - first == pytest.approx(40, abs=0.1)
+    assert s.left() == []
+
+
+def test_a_rejected_message_is_deleted() -> None:
+    async def story() -> Scene:
+        s = scene(raises(Reject("finished long ago")))
+        await s.send("old")
+        await s.run(seconds=60)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert len(s.handling.started) == 1
+    assert s.left() == []
+    assert s.handling.given_up == []
+
+
+def test_a_bug_is_tried_five_times_given_up_in_words_and_dead_lettered() -> None:
+    async def story() -> Scene:
+        s = scene(raises(ZeroDivisionError("in line 7")))
+        await s.send("poison")
+        await s.run(seconds=3_600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [attempt for _, attempt, _ in s.handling.started] == [1, 2, 3, 4, 5]
+    assert s.handling.given_up == [("poison", "ZeroDivisionError: in line 7")]
+    assert len(s.queues.dead("split")) == 1
+    assert [line["event"] for line in s.lines].count("handler_bug") == 5
+
+
+def test_a_retry_that_never_succeeds_is_given_up() -> None:
+    async def story() -> Scene:
+        s = scene(raises(Retry("the plan is not here", delay_seconds=10)))
+        await s.send("waiting")
+        await s.run(seconds=600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert s.handling.given_up == [("waiting", "still not possible: the plan is not here")]
+    assert len(s.queues.dead("split")) == 1
+
+
+def test_an_unreadable_message_ends_in_the_dead_letters_and_stops_nothing() -> None:
+    async def story() -> Scene:
+        s = scene(takes(1), slots=1)
+        s.queues.put_raw("split", '{"kind": "split"}')
+        await s.send("good")
+        await s.run(seconds=60)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [name for name, _ in s.handling.finished] == ["good"]
+    assert list(s.queues.dead("split")) == ['{"kind": "split"}']
+
+
+def test_when_nearly_everything_fails_the_consumer_stops_before_it_drains_the_queue() -> None:
+    async def story() -> Scene:
+        s = scene(raises(RuntimeError("a bad deploy")), slots=2, failing_messages_max=20)
+        await s.send(*[f"batch-{n}" for n in range(100)])
+        with pytest.raises(ConsumerStoppedError, match="different messages failed"):
+            await s.run(seconds=36_000)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert len(s.left()) == 100
+    assert s.queues.dead("split") == ()
+
+
+def test_a_few_poisoned_messages_do_not_stop_the_consumer() -> None:
+    async def some_fail(message: Message, attempt: int) -> None:
+        del attempt
+        if message.batch_id.startswith("bad"):
+            raise RuntimeError("bad record")
+
+    async def story() -> Scene:
+        s = scene(some_fail, slots=1, failing_messages_max=20)
+        await s.send(*[f"bad-{n}" for n in range(10)], *[f"good-{n}" for n in range(10)])
+        await s.run(seconds=7_200)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert len(s.handling.finished) == 10
+    assert len(s.queues.dead("split")) == 10
+
+
+def test_an_outage_of_a_dependency_slows_the_consumer_and_dead_letters_nothing_at_once() -> None:
+    async def story() -> Scene:
+        s = scene(raises(Unavailable("ledger: timed out")), slots=2)
+        await s.send(*[f"batch-{n}" for n in range(50)])
+        await s.run(seconds=300)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert s.queues.dead("split") == ()
+    assert len(s.handling.started) < 20, "it hammered the dependency that was down"
+
+
+def test_a_queue_that_cannot_be_reached_is_polled_again_with_pauses() -> None:
+    class Flaky(Through):
+        failures = 3
+
+        async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
+            if self.failures:
+                self.failures -= 1
+                raise Unavailable("sqs: connection refused")
+            return await super().receive(max_messages=max_messages, wait_seconds=wait_seconds)
+
+    async def story() -> Scene:
+        s = scene(takes(1))
+        s.inbox = Flaky(s.queues.inbox("split"))
+        await s.send("a")
+        await s.run(seconds=60)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [name for name, _ in s.handling.finished] == ["a"]
+    assert s.handling.started[0][2] > 1.0, "no pause between failing polls"
+
+
+def test_a_message_whose_delete_failed_comes_a_second_time() -> None:
+    class KeepsFirst(Through):
+        kept = False
+
+        async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+            if not self.kept:
+                self.kept = True
+                return deliveries
+            return await super().delete(deliveries)
+
+    async def story() -> Scene:
+        s = scene(takes(1), visibility_seconds=60)
+        s.inbox = KeepsFirst(s.queues.inbox("split"))
+        await s.send("a")
+        await s.run(seconds=120)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [attempt for _, attempt, _ in s.handling.started] == [1, 2]
+    assert s.left() == []
+    assert "delete_incomplete" in [line["event"] for line in s.lines]
+
+
+# --- stopping --------------------------------------------------------------------------------------------------------
+
+
+def test_stopping_finishes_what_runs_and_takes_nothing_new() -> None:
+    async def story() -> tuple[Scene, float]:
+        s = scene(takes(50), slots=1, grace_seconds=90)
+        await s.send("running", "waiting")
+        await s.run(seconds=10)
+        return s, asyncio.get_running_loop().time()
+
+    s, ended_at = virtual_time.run(story())
+
+    assert [name for name, _ in s.handling.finished] == ["running"]
+    assert s.left() == ["waiting"]
+    assert ended_at == pytest.approx(50, abs=1)
+
+
+def test_a_message_that_the_open_poll_brings_after_the_stop_is_handed_back_at_once() -> None:
+    async def story() -> tuple[Scene, Sequence[Delivery]]:
+        s = scene(takes(1), wait_seconds=20)
+        task = asyncio.create_task(s.runner().run(s.stop))
+        await asyncio.sleep(5)
+        s.stop.set()
+        await asyncio.sleep(1)
+        await s.send("late")
+        await task
+        return s, await s.queues.inbox("split").receive(max_messages=1, wait_seconds=0)
+
+    s, again = virtual_time.run(story())
+
+    assert s.handling.started == [], "it was started after the stop"
+    assert [delivery.attempt for delivery in again] == [2], "it was not handed back"
+
+
+def test_what_does_not_finish_within_the_grace_is_handed_back() -> None:
+    async def story() -> tuple[Scene, float, Sequence[Delivery]]:
+        s = scene(takes(10_000), grace_seconds=90)
+        await s.send("endless")
+        await s.run(seconds=10)
+        ended_at = asyncio.get_running_loop().time()
+        return s, ended_at, await s.queues.inbox("split").receive(max_messages=1, wait_seconds=0)
+
+    s, ended_at, again = virtual_time.run(story())
+
+    assert s.handling.finished == []
+    assert ended_at == pytest.approx(100, abs=25), "stop at 10 s, an open poll of up to 20 s, then 90 s of grace"
+    assert [delivery.attempt for delivery in again] == [2]
+
+
+# --- what operators see ----------------------------------------------------------------------------------------------
+
+
+def test_each_message_leaves_one_line_that_is_also_its_metric() -> None:
+    async def story() -> Scene:
+        s = scene(takes(2))
+        await s.send("a")
+        await s.run(seconds=30)
+        return s
+
+    s = virtual_time.run(story())
+
+    (line,) = [line for line in s.lines if line["event"] == "message_handled"]
+    assert (line["batch_id"], line["attempt"], line["Outcome"], line["Messages"]) == ("a", 1, "done", 1)
+    assert line["HandlingTime"] == pytest.approx(2, abs=0.01)
+    (metric,) = line["_aws"]["CloudWatchMetrics"]
+    assert metric["Namespace"] == "Baton"
+    assert metric["Dimensions"] == [["Service", "Region", "Outcome"]]
+    assert {each["Name"] for each in metric["Metrics"]} == {"Messages", "HandlingTime"}
+
+
+def test_a_loop_that_makes_no_step_is_unhealthy() -> None:
+    async def story() -> tuple[bool, bool]:
+        s = scene(takes(1), stuck_seconds=100, wait_seconds=20)
+        runner = s.runner()
+        task = asyncio.create_task(runner.run(s.stop))
+        await asyncio.sleep(50)
+        alive, _ = runner.health()
+        s.stop.set()
+        await task
+        await asyncio.sleep(200)
+        stuck, _ = runner.health()
+        return alive, stuck
+
+    assert virtual_time.run(story()) == (True, False)
+
+
+def test_backoff_doubles_up_to_five_minutes() -> None:
+    assert [backoff_seconds(5, attempt) for attempt in (1, 2, 3, 7, 50)] == [5, 10, 20, 300, 300]
