@@ -1,0 +1,146 @@
+"""The supervisor's switches, from outside: what is running, cut a Region, kill a service, slow the replication."""
+
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict
+
+
+class ProcessStatus(BaseModel):
+    """One supervised process. `region` is "global" for the third emulator; `state` is a `ProcessState`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    region: str
+    name: str
+    pid: int | None
+    state: str
+    restarts: int
+
+
+class RegionStatus(BaseModel):
+    """One Region's links. `dial` is its share of the front door's requests: 0 or 100."""
+
+    model_config = ConfigDict(frozen=True)
+
+    cut: bool
+    dial: int
+
+
+class ReplicationStatus(BaseModel):
+    """Replication both ways. `backlog` counts events not yet copied, by source Region."""
+
+    model_config = ConfigDict(frozen=True)
+
+    lag_seconds: float
+    cut: bool
+    backlog: dict[str, int]
+    oldest_seconds: float
+    """Age of the oldest of them."""
+
+
+class Status(BaseModel):
+    """The whole world at one moment."""
+
+    model_config = ConfigDict(frozen=True)
+
+    processes: tuple[ProcessStatus, ...]
+    regions: dict[str, RegionStatus]
+    replication: ReplicationStatus
+
+
+class ReplicationChange(BaseModel):
+    """What to change; None leaves it as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lag_seconds: float | None = None
+    cut: bool | None = None
+
+
+class Act(StrEnum):
+    """What can be done to a service."""
+
+    KILL = "kill"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+class AdminError(Exception):
+    """The supervisor refused (no such Region or service), or does not answer."""
+
+
+class Admin:
+    """Client of a supervisor. Usable as it is, or as an async context manager that keeps its connection."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._endpoint = endpoint
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session:
+            await self._session.close()
+            self._session = None
+
+    async def status(self) -> Status:
+        """Return processes, Regions and replication."""
+        return Status.model_validate(await self._call("GET", "/status"))
+
+    async def cut(self, region: str) -> None:
+        """Cut every link across the Region's border, silently. What runs inside goes on."""
+        await self._call("POST", f"/regions/{region}/cut")
+
+    async def heal(self, region: str) -> None:
+        """Restore the Region's links."""
+        await self._call("POST", f"/regions/{region}/heal")
+
+    async def kill(self, region: str, service: str) -> None:
+        """SIGKILL; the supervisor starts a service again (an emulator never: its data are gone)."""
+        await self._act(region, service, Act.KILL)
+
+    async def pause(self, region: str, service: str) -> None:
+        """SIGSTOP: the process lives and does nothing."""
+        await self._act(region, service, Act.PAUSE)
+
+    async def resume(self, region: str, service: str) -> None:
+        """SIGCONT."""
+        await self._act(region, service, Act.RESUME)
+
+    async def replication(self, lag_seconds: float | None = None, cut: bool | None = None) -> ReplicationStatus:  # noqa: FBT001 — a field of the request, always named
+        """Change how replication behaves, both ways; return how it stands."""
+        change = ReplicationChange(lag_seconds=lag_seconds, cut=cut)
+        return ReplicationStatus.model_validate(await self._call("POST", "/replication", change))
+
+    async def inbox(self) -> list[dict[str, Any]]:
+        """Return every mail, oldest first: the fields of `mailbox.Mail`."""
+        return await self._call("GET", "/inbox")
+
+    async def shutdown(self) -> None:
+        """Ask the supervisor to stop everything; returns before it has."""
+        await self._call("POST", "/shutdown")
+
+    async def _act(self, region: str, service: str, act: Act) -> None:
+        await self._call("POST", f"/regions/{region}/services/{service}/{act}")
+
+    async def _call(self, method: str, path: str, body: BaseModel | None = None) -> Any:
+        if self._session is None:
+            async with self:
+                return await self._call(method, path, body)
+        payload = body.model_dump(mode="json") if body else None
+        try:
+            async with self._session.request(
+                method, self._endpoint + path, json=payload, timeout=aiohttp.ClientTimeout(total=10)
+            ) as answer:
+                if not answer.ok:
+                    raise AdminError(await answer.text())
+                return await answer.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise AdminError(f"the supervisor at {self._endpoint} does not answer: {error!r}") from error

@@ -1,0 +1,63 @@
+"""One emulator: MiniStack, as a plain process that holds a whole Region (or what is global) in memory."""
+
+import socket
+from pathlib import Path
+from typing import Final
+
+from baton_local.gates import HOST
+from baton_local.processes import Program
+from baton_local.settings import LocalSettings
+
+NAME: Final = "emulator"
+GLOBAL: Final = "global"
+"""The "Region" of the third emulator: ledger, STS and IAM, SES."""
+
+
+def program(
+    region: str, port: int, *, home_region: str, account_id: str, directory: Path, settings: LocalSettings
+) -> Program:
+    """Return how to run it. It is never restarted: an empty Region would be worse than a dead one."""
+    own = directory / "emulators" / region
+    own.mkdir(parents=True, exist_ok=True)
+    environment = settings.inherited() | {
+        "BIND_HOST": HOST,  # its default is every interface
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_REGION": home_region,
+        "MINISTACK_ACCOUNT_ID": account_id,
+        "TMPDIR": str(own),
+        "S3_DATA_DIR": str(own / "s3"),
+        "STATE_DIR": str(own / "state"),
+        "DOCKER_HOST": "unix:///nonexistent.sock",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_EXECUTOR": "local",
+        # Each execution is a process: a burst of files must not start hundreds. `trigger` takes back what is throttled.
+        "LAMBDA_ACCOUNT_CONCURRENCY": "2",
+        # AWS waits a minute before the second attempt.
+        "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",
+    }
+    return Program(
+        region=region,
+        name=NAME,
+        command=(str(settings.emulator_python), "-m", "ministack"),
+        environment=environment,
+        log=directory / "logs" / f"{region}-{NAME}.log",
+        health_url=f"http://{HOST}:{port}/_ministack/health",
+        restarts=False,
+        grace_seconds=2,  # nothing to save
+    )
+
+
+class Ports:
+    """Picks ports: consecutive ones from a base, or whatever is free."""
+
+    def __init__(self, base: int | None) -> None:
+        self._next = base
+
+    def pick(self) -> int:
+        """Return a port of this machine that nothing listens on."""
+        if self._next is not None:
+            self._next += 1
+            return self._next - 1
+        with socket.create_server((HOST, 0)) as probe:
+            return int(probe.getsockname()[1])

@@ -1,0 +1,194 @@
+"""The Multi-Region Access Point: S3 for one bucket, answered by the Region whose dial is at 100.
+
+Only the path changes on the way. A request signed in its headers passes (the emulators do not check those); a link,
+which is signed in its query, is checked for real: the global emulator issued the signer's credentials and is asked.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Final
+from xml.etree import ElementTree as ET
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+from yarl import URL
+
+from baton.topology import Topology
+from baton_local.gates import Gate
+from baton_local.http import forwardable
+
+CUT_SECONDS_MAX: Final = 5
+"""How long a request waits for a Region that is cut."""
+_DIAL_ON: Final = 100
+_DIAL_OFF: Final = 0
+_CONTROL: Final = "/v20180820/mrap/instances/"
+_NAMESPACE: Final = "http://awss3control.amazonaws.com/doc/2018-08-20/"
+_SIGNATURE: Final = frozenset(
+    f"x-amz-{name}"
+    for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders", "security-token")
+)
+_NOT_FOUND: Final = 404
+
+
+class _Unreachable(Exception):
+    """The active Region does not answer."""
+
+
+class FrontDoor:
+    """Routes requests for `topology.mrap` to the active Region's data bucket."""
+
+    def __init__(
+        self, topology: Topology, gates: Mapping[str, Gate], session: aiohttp.ClientSession, verifier: str
+    ) -> None:
+        """Take the gates into the Regions, a session that neither decompresses nor times out, and who checks links."""
+        self._topology = topology
+        self._gates = gates
+        self._session = session
+        self._verifier = verifier
+        self.routes: Mapping[str, int] = dict(zip(topology.regions, (_DIAL_ON, _DIAL_OFF), strict=True))
+
+    @property
+    def active_region(self) -> str:
+        """The Region that answers: the first one whose dial is on."""
+        return next(region for region, dial in self.routes.items() if dial == _DIAL_ON)
+
+    def set_routes(self, dials: Mapping[str, int]) -> None:
+        """Turn the dials of the named Regions to 0 or 100. Raises `ValueError` if that leaves no Region on."""
+        routes = {**self.routes, **dials}
+        if routes.keys() != self.routes.keys():
+            raise ValueError(f"no such Region: {sorted(routes.keys() - self.routes.keys())}")
+        if not set(routes.values()) <= {_DIAL_ON, _DIAL_OFF}:
+            raise ValueError("a dial is 0 or 100")
+        if _DIAL_ON not in routes.values():
+            raise ValueError("at least one Region must stay active")
+        self.routes = routes
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        return app
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        path, _, query = request.raw_path.partition("?")
+        if path.startswith(_CONTROL) and path.endswith("/routes"):
+            return await self._control(request)
+        bucket, slash, key = path.removeprefix("/").partition("/")
+        if bucket != self._topology.mrap:
+            return _error(_NOT_FOUND, "NoSuchBucket", f"The access point is {self._topology.mrap}.")
+        if any(name.lower() == "x-amz-signature" for name in request.query):
+            if refusal := await self._refusal(request):
+                return refusal
+            query = _unsigned(query)
+        return await self._pass_on(request, slash + key, query)
+
+    async def _refusal(self, request: web.Request) -> web.Response | None:
+        """Ask whoever issued the credentials. It has no such bucket: a link that it accepts ends there in a 404."""
+        async with self._session.request(
+            request.method,
+            URL(self._verifier + request.raw_path, encoded=True),
+            headers=forwardable(request.headers, "content-length"),  # the Host header too: it is signed
+            allow_redirects=False,
+        ) as answer:
+            if answer.status == _NOT_FOUND:
+                return None
+            body = await answer.read()
+            return web.Response(status=answer.status, body=body, headers=forwardable(answer.headers, "content-length"))
+
+    async def _pass_on(self, request: web.Request, path: str, query: str) -> web.StreamResponse:
+        region = self.active_region
+        gate = self._gates[region]
+        url = f"{gate.endpoint}/{self._topology.data_bucket(region)}{path}{'?' if query else ''}{query}"
+        outgoing = self._session.request(
+            request.method,
+            URL(url, encoded=True),
+            headers=forwardable(request.headers, "host"),
+            data=request.content if request.body_exists else None,
+            allow_redirects=False,
+        )
+        response: web.StreamResponse | None = None
+        try:
+            async with await _unless_cut(gate, outgoing) as answer:
+                response = web.StreamResponse(status=answer.status, headers=_answered(answer.headers))
+                await response.prepare(request)
+                await _unless_cut(gate, _copy(answer, response))
+        except (_Unreachable, aiohttp.ClientError, OSError) as error:
+            if response is None:
+                return _error(503, "ServiceUnavailable", f"{region} does not answer: {error}")
+            # The status is out already: a broken connection is all that can still say so.
+            if request.transport:
+                request.transport.abort()
+        return response
+
+    async def _control(self, request: web.Request) -> web.Response:
+        """S3 Control: read the dials, or turn them."""
+        if request.method == "GET":
+            return self._routes_as_xml()
+        document = ET.fromstring(await request.read())  # noqa: S314 — only this machine's own processes ask
+        try:
+            self.set_routes({route["Region"]: int(route["TrafficDialPercentage"]) for route in self._named(document)})
+        except (KeyError, ValueError) as error:
+            return _error(400, "InvalidRequest", str(error))
+        return web.Response(body=f'<SubmitMultiRegionAccessPointRoutesResult xmlns="{_NAMESPACE}"/>'.encode())
+
+    def _named(self, document: ET.Element) -> list[dict[str, str]]:
+        region_of = {self._topology.data_bucket(region): region for region in self._topology.regions}
+        named: list[dict[str, str]] = []
+        for route in document.iterfind(".//{*}Route"):
+            fields = {field.tag.rpartition("}")[2]: field.text or "" for field in route}
+            # A route names its bucket or its Region.
+            named.append({"Region": region_of.get(fields.get("Bucket", ""), "")} | fields)
+        return named
+
+    def _routes_as_xml(self) -> web.Response:
+        routes = "".join(
+            f"<Route><Bucket>{self._topology.data_bucket(region)}</Bucket><Region>{region}</Region>"
+            f"<TrafficDialPercentage>{dial}</TrafficDialPercentage></Route>"
+            for region, dial in self.routes.items()
+        )
+        document = (
+            f'<GetMultiRegionAccessPointRoutesResult xmlns="{_NAMESPACE}"><Mrap>{self._topology.mrap}</Mrap>'
+            f"<Routes>{routes}</Routes></GetMultiRegionAccessPointRoutesResult>"
+        )
+        return web.Response(body=document.encode(), content_type="application/xml")
+
+
+async def _unless_cut[T](gate: Gate, work: Awaitable[T]) -> T:
+    """Return what `work` returns. Raises `_Unreachable` once its gate has been cut for `CUT_SECONDS_MAX`."""
+    task = asyncio.ensure_future(work)
+    patience = asyncio.create_task(_cut_too_long(gate))
+    try:
+        await asyncio.wait({task, patience}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise _Unreachable("cut off")
+        return task.result()
+    finally:
+        patience.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _cut_too_long(gate: Gate) -> None:
+    await gate.until_cut()
+    await asyncio.sleep(CUT_SECONDS_MAX)
+
+
+async def _copy(answer: aiohttp.ClientResponse, response: web.StreamResponse) -> None:
+    async for piece in answer.content.iter_any():
+        await response.write(piece)
+    await response.write_eof()
+
+
+def _answered(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    return forwardable(headers, "date", "server")
+
+
+def _unsigned(query: str) -> str:
+    """Take the signature out of a query that was checked: the Region's emulator does not know the signer."""
+    return "&".join(pair for pair in query.split("&") if pair.partition("=")[0].lower() not in _SIGNATURE)
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return web.Response(status=status, body=body.encode(), content_type="application/xml")

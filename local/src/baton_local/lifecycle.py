@@ -1,0 +1,99 @@
+"""Up and down: starts the supervisor in the background, and ends it with everything that it started."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from baton_local import pids, state
+from baton_local.processes import tail
+from baton_local.roster import Roster
+from baton_local.settings import LocalSettings
+from baton_local.world import BUSY
+
+_STOP_SECONDS: Final = 25
+"""A service's grace, an emulator's, and some air; after it, SIGKILL."""
+_OURS: Final = ("lock", "processes.json", "world.json")
+"""A directory that holds none of these is not a world's and is never removed."""
+
+
+class WorldFailed(Exception):
+    """The world did not come up; the text ends with the tail of the log that tells why."""
+
+
+def up(directory: Path = state.DIRECTORY, *, wait_seconds: float = 60, roster: Roster | None = None) -> state.World:
+    """Return the running world of this directory, or start one and wait until every part of it is healthy.
+
+    `roster` None runs the product's services. Raises `WorldFailed` if it is not healthy in time; nothing is left then.
+    """
+    if world := state.read(directory):
+        return world
+    supervisor = None
+    if not _supervised(directory):
+        down(directory)  # what a supervisor left that was killed
+        supervisor = _start(directory, roster, wait_seconds)
+    # A supervisor gives up in time by itself and says what was missing; the rest is for one that hangs.
+    deadline = time.monotonic() + wait_seconds + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        if world := state.read(directory):
+            return world
+        # BUSY: somebody else started one at the same moment; theirs will do.
+        if supervisor and supervisor.poll() not in (None, BUSY):
+            break
+        _pause()
+    log = directory / "logs" / "supervisor.log"
+    text = tail(log, lines=40)
+    down(directory)
+    raise WorldFailed(f"the world did not come up; the end of {log}:\n{text}")
+
+
+def down(directory: Path = state.DIRECTORY) -> None:
+    """Stop everything and remove the directory. Harmless if there is no world, or if its supervisor was killed."""
+    if not any((directory / name).exists() for name in _OURS):
+        return
+    if supervisor := _supervised(directory):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(supervisor.pid, signal.SIGTERM)
+        _wait_gone(supervisor, seconds=_STOP_SECONDS)
+    for process in pids.remembered(directory):
+        pids.kill_group(process)
+        _wait_gone(process, seconds=5)
+    shutil.rmtree(directory)
+
+
+def _supervised(directory: Path) -> pids.Started | None:
+    remembered = pids.remembered(directory)
+    return remembered[0] if remembered and pids.is_same(remembered[0]) else None
+
+
+def _start(directory: Path, roster: Roster | None, ready_seconds: float) -> subprocess.Popen[bytes]:
+    logs = directory / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    options = ["--directory", str(directory), "--ready-seconds", str(ready_seconds)]
+    if roster:
+        options += ["--roster", roster.model_dump_json()]
+    with (logs / "supervisor.log").open("ab") as log:
+        return subprocess.Popen(  # noqa: S603 — our own interpreter and module
+            [sys.executable, "-m", "baton_local.world", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=LocalSettings().of_supervisor(),
+            start_new_session=True,
+        )
+
+
+def _wait_gone(process: pids.Started, *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while pids.is_same(process) and time.monotonic() < deadline:
+        _pause()
+
+
+def _pause() -> None:
+    threading.Event().wait(0.05)

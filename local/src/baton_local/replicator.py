@@ -1,0 +1,229 @@
+"""Replication of the data buckets, both ways, with a lag and a cut that can be set.
+
+An event only says that a key changed. What is to be done is found by comparing both Regions' versions of the key,
+oldest first: so events may come twice, late and in any order, and the versions of a key still arrive in the order in
+which they were written. A replica carries the version ID of its origin, which tells it from an original: no loops.
+As with S3, a version that is deleted for good is deleted on its own side only.
+"""
+
+import asyncio
+import heapq
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from baton.model.paths import ARCHIVE, INPUT, OUTPUT, WORK
+from baton_local.side import Described, Side
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs.client import SQSClient
+
+_log = logging.getLogger(__name__)
+
+PREFIXES: Final = (INPUT, WORK, OUTPUT, ARCHIVE)
+EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:DeleteMarkerCreated")
+_COPIES_AT_ONCE: Final = 8
+_RETRY_SECONDS: Final = 0.5
+_WAIT_SECONDS: Final = 1
+"""Long poll; short, so that a heal is noticed soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction: changes of `source`, as its queue tells them, go to `target`."""
+
+    region: str
+    source: Side
+    target: Side
+    queue: "SQSClient"
+    queue_url: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Change:
+    """Something happened to a key at that time, in seconds since 1970."""
+
+    at_seconds: float
+    key: str
+    link: Link = field(compare=False)
+
+
+class Replicator:
+    """Copies what changed, `lag_seconds` after it changed, unless it is cut."""
+
+    def __init__(self, links: Mapping[str, Link], *, now: Callable[[], float] = time.time) -> None:
+        self._links = links
+        self._now = now
+        self._lag_seconds = 0.0
+        self._cut = False
+        self._waiting: list[_Change] = []
+        self._running: set[tuple[str, str]] = set()
+        self._woken = asyncio.Event()
+
+    @property
+    def lag_seconds(self) -> float:
+        return self._lag_seconds
+
+    @property
+    def is_cut(self) -> bool:
+        return self._cut
+
+    def set(self, *, lag_seconds: float | None = None, cut: bool | None = None) -> None:
+        """Change the lag or the cut; None leaves it. What already waits follows the new lag."""
+        if lag_seconds is not None:
+            self._lag_seconds = lag_seconds
+        if cut is not None:
+            self._cut = cut
+        self._woken.set()
+
+    def backlog(self) -> dict[str, int]:
+        """Return how many changes of each Region are not copied yet."""
+        counts = dict.fromkeys(self._links, 0)
+        for change in self._waiting:
+            counts[change.link.region] += 1
+        for region, _ in self._running:
+            counts[region] += 1
+        return counts
+
+    def oldest_seconds(self) -> float:
+        """Return the age of the oldest change that waits; 0 if none does."""
+        return max(0.0, self._now() - self._waiting[0].at_seconds) if self._waiting else 0.0
+
+    async def run(self) -> None:
+        """Listen and copy until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for link in self._links.values():
+                tasks.create_task(self._listen(link))
+            for _ in range(_COPIES_AT_ONCE):
+                tasks.create_task(self._copy())
+
+    async def _listen(self, link: Link) -> None:
+        while True:
+            try:
+                await self._receive(link)
+            except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+                # The Region is cut or busy: its queue keeps the events.
+                _log.info("replication_queue_unreachable region=%s error=%r", link.region, error)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _receive(self, link: Link) -> None:
+        answer = await link.queue.receive_message(
+            QueueUrl=link.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=_WAIT_SECONDS
+        )
+        messages = answer.get("Messages", [])
+        for message in messages:
+            for key, at_seconds in _changes(json.loads(message.get("Body", "{}"))):
+                heapq.heappush(self._waiting, _Change(at_seconds, key, link))
+        self._woken.set()
+        if messages:
+            await link.queue.delete_message_batch(
+                QueueUrl=link.queue_url,
+                Entries=[
+                    {"Id": str(index), "ReceiptHandle": message.get("ReceiptHandle", "")}
+                    for index, message in enumerate(messages)
+                ],
+            )
+
+    async def _copy(self) -> None:
+        while True:
+            change = await self._next()
+            running = (change.link.region, change.key)
+            self._running.add(running)
+            try:
+                await converge(change.link, change.key, until_seconds=self._now() - self._lag_seconds)
+            except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+                _log.info("replication_retried region=%s key=%s error=%r", change.link.region, change.key, error)
+                await asyncio.sleep(_RETRY_SECONDS)
+                heapq.heappush(self._waiting, change)
+            finally:
+                self._running.discard(running)
+                self._woken.set()
+
+    async def _next(self) -> _Change:
+        while (change := self._take_due()) is None:
+            self._woken.clear()
+            pause = self._waiting[0].at_seconds + self._lag_seconds - self._now() if self._waiting else 0.0
+            try:
+                # Nothing due: a new event, the end of a copy or a changed setting wakes us, or the oldest one's time.
+                await asyncio.wait_for(self._woken.wait(), pause if pause > 0 else None)
+            except TimeoutError:
+                continue
+        return change
+
+    def _take_due(self) -> _Change | None:
+        """Take the oldest change that is due and whose key nobody is copying."""
+        passed: list[_Change] = []
+        found: _Change | None = None
+        while not self._cut and self._waiting and self._waiting[0].at_seconds + self._lag_seconds <= self._now():
+            change = heapq.heappop(self._waiting)
+            if (change.link.region, change.key) not in self._running:
+                found = change
+                break
+            passed.append(change)
+        for change in passed:
+            heapq.heappush(self._waiting, change)
+        return found
+
+
+def _changes(body: dict[str, Any]) -> list[tuple[str, float]]:
+    """Return (decoded key, time) of each record of an S3 event below a replicated prefix."""
+    records = [
+        (unquote_plus(record["s3"]["object"]["key"]), datetime.fromisoformat(record["eventTime"]).timestamp())
+        for record in body.get("Records", ())
+    ]
+    return [(key, at_seconds) for key, at_seconds in records if key.startswith(PREFIXES)]
+
+
+async def converge(link: Link, key: str, *, until_seconds: float) -> None:
+    """Bring the target up to what the source was at that time: each version once, in order, and delete markers."""
+    source, target = link.source, link.target
+    there = await _Copies.of(target, key)
+    below: Described | None = None
+    for version in await source.versions(key):
+        if version.last_modified.timestamp() > until_seconds:
+            return
+        if version.is_marker:
+            if below:
+                await there.hide(below.origin)
+            below = None
+        elif described := await source.describe(key, version.version_id):
+            below = described
+            if not described.is_replica:
+                await there.take(source, described)
+
+
+class _Copies:
+    """What the target holds of one key."""
+
+    def __init__(self, target: Side, key: str) -> None:
+        self._target = target
+        self._key = key
+        self._origins: set[str] = set()
+        self._current: Described | None = None
+
+    @classmethod
+    async def of(cls, target: Side, key: str) -> "_Copies":
+        copies = cls(target, key)
+        for version in await target.versions(key):
+            described = None if version.is_marker else await target.describe(key, version.version_id)
+            if described:
+                copies._origins.add(described.origin)
+            copies._current = described
+        return copies
+
+    async def take(self, source: Side, version: Described) -> None:
+        if version.origin not in self._origins and (taken := await self._target.take(source, self._key, version)):
+            self._origins.add(version.origin)
+            self._current = taken
+
+    async def hide(self, origin: str) -> None:
+        """Delete the key if its current version is that one: a newer one, or a marker already there, stays."""
+        if self._current and self._current.origin == origin and await self._target.hide(self._key, self._current):
+            self._current = None

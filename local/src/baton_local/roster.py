@@ -1,0 +1,67 @@
+"""What runs in each Region besides the emulator: a parameter, so that tests run the world with their own services."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SERVICES = ("splitter", "worker", "merger", "notifier")
+
+
+class Service(BaseModel):
+    """One long-running process per Region. It answers `/healthz` on the port in BATON_RUNNER_HEALTH_PORT."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    command: tuple[str, ...]
+    environment: dict[str, str] = Field(default_factory=dict[str, str])
+
+
+class Trigger(BaseModel):
+    """The Lambda function that S3 calls for each input. `sources` are packages or modules put beside its libraries."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    handler: str
+    sources: tuple[Path, ...]
+    requirements: Path | None
+    """Names the libraries that go into the zip, in the versions that are installed here. None: no libraries."""
+
+
+class Roster(BaseModel):
+    """Services of each Region and its trigger (None: nothing reacts to an input)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    services: tuple[Service, ...] = ()
+    trigger: Trigger | None = None
+
+
+def product(jobs_package: str) -> Roster:
+    """Return the roster of the product itself."""
+    return Roster(
+        services=tuple(
+            Service(
+                name=name,
+                command=(sys.executable, "-m", f"{name}.main"),
+                # Two Regions' workers share this machine with everything else: one thread each.
+                environment={"POLARS_MAX_THREADS": "1"} if name == "worker" else {},
+            )
+            for name in SERVICES
+        ),
+        trigger=Trigger(
+            handler="splitter.trigger.handler",
+            sources=tuple(_location(name) for name in ("baton", "splitter", jobs_package)),
+            requirements=Path(__file__).parents[3] / "requirements" / "trigger.txt",
+        ),
+    )
+
+
+def _location(package: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{package} is not installed")
+    origin = Path(spec.origin)
+    return origin.parent if origin.name == "__init__.py" else origin

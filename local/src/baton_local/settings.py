@@ -1,0 +1,39 @@
+"""What the local world reads from its environment."""
+
+import sys
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class LocalSettings(BaseSettings):
+    """Where things are on this machine. Names start with `BATON_LOCAL_`, except what every process inherits."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_LOCAL_", extra="ignore", frozen=True, populate_by_name=True)
+
+    port_base: int | None = Field(default=None, ge=1024, le=65_000)
+    """First of about 30 consecutive ports. None: the system picks free ones."""
+    emulator_python: Path = Path(sys.prefix).parent / ".venv-emulator" / "bin" / "python"
+    """Python of the environment that holds the emulator, which pins a botocore of its own."""
+
+    path: str = Field(default="/usr/local/bin:/usr/bin:/bin", validation_alias="PATH")
+    home: str = Field(default="/", validation_alias="HOME")
+    python_path: str = Field(default="", validation_alias="PYTHONPATH")
+    jobs_package: str = Field(default="baton_jobs", validation_alias="BATON_JOBS_PACKAGE")
+
+    def inherited(self) -> dict[str, str]:
+        """Return what a child process takes over: nothing that could point it at a real account."""
+        inherited = {"PATH": self.path, "HOME": self.home, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+        # Everything is on this machine: a proxy that the shell knows must not be asked.
+        inherited |= {"NO_PROXY": "*", "no_proxy": "*"}
+        if self.python_path:
+            inherited["PYTHONPATH"] = self.python_path
+        return inherited
+
+    def of_supervisor(self) -> dict[str, str]:
+        """Return the environment of the supervisor: the same settings, and nothing else."""
+        own = {"BATON_LOCAL_EMULATOR_PYTHON": str(self.emulator_python), "BATON_JOBS_PACKAGE": self.jobs_package}
+        if self.port_base is not None:
+            own["BATON_LOCAL_PORT_BASE"] = str(self.port_base)
+        return self.inherited() | own

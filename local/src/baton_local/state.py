@@ -1,0 +1,70 @@
+"""The file that says which world is running: `.baton/world.json`. The command line finds the world through it."""
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from baton_local import pids
+
+DIRECTORY: Final = Path(".baton")
+_FILE: Final = "world.json"
+
+
+class World(BaseModel):
+    """A running world. Endpoints are URLs without a path, as reached from outside the Regions."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    pid: int
+    """Process id of the supervisor."""
+    environment: str = "local"
+    account_id: str = "000000000000"
+    regions: tuple[str, str]
+    region_endpoints: dict[str, str]
+    """Each Region's gate: silent while the Region is cut."""
+    global_endpoint: str
+    mrap_endpoint: str
+    admin_endpoint: str
+    log_directory: str
+
+
+def read(directory: Path = DIRECTORY) -> World | None:
+    """Return the running world; None if there is none, or if its supervisor is dead."""
+    try:
+        text = (directory / _FILE).read_text()
+    except OSError:
+        return None
+    world = World.model_validate_json(text)
+    return world if pids.is_alive(world.pid) else None
+
+
+def write(world: World, directory: Path = DIRECTORY) -> None:
+    """Write the state file in one step, so that no reader sees half of it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    draft = directory / f"{_FILE}.draft"
+    draft.write_text(world.model_dump_json(indent=2))
+    draft.replace(directory / _FILE)
+
+
+def environment_for(world: World, region: str) -> dict[str, str]:
+    """Return the environment of a process outside the Regions (the command line) that looks at `region`."""
+    return {
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": world.region_endpoints[region],
+        "AWS_ENDPOINT_URL_LEDGER": world.global_endpoint,
+        "AWS_ENDPOINT_URL_MRAP": world.mrap_endpoint,
+        "AWS_ENDPOINT_URL_SES": world.global_endpoint,
+        "AWS_ENDPOINT_URL_STS": world.global_endpoint,
+        **credentials(world.account_id),
+        "BATON_ENVIRONMENT": world.environment,
+        "BATON_ACCOUNT_ID": world.account_id,
+        "BATON_REGIONS": ",".join(world.regions),
+    }
+
+
+def credentials(account_id: str) -> dict[str, str]:
+    """Return credentials for the emulators: an access key of 12 digits names its account, the secret is not secret."""
+    return {"AWS_ACCESS_KEY_ID": account_id, "AWS_SECRET_ACCESS_KEY": "local", "AWS_EC2_METADATA_DISABLED": "true"}

@@ -1,0 +1,123 @@
+"""The trigger Lambda of one Region: a real zip, a real function, called by S3 for each input.
+
+Lambda on AWS keeps an event that it throttled for six hours and counts no attempt. The emulator counts it, so a burst
+of files would end in the dead-letter queue: events that were only throttled are therefore taken back and called again.
+"""
+
+import asyncio
+import importlib.metadata
+import io
+import json
+import logging
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from baton_local.roster import Trigger
+
+if TYPE_CHECKING:
+    from types_aiobotocore_lambda.client import LambdaClient
+    from types_aiobotocore_sqs.client import SQSClient
+
+_log = logging.getLogger(__name__)
+
+_TIMEOUT_SECONDS: Final = 30
+_MEMORY_MIB: Final = 512
+_RETRY_SECONDS: Final = 0.5
+_UNUSED: Final = re.compile(r"botocore/data/(?!(dynamodb|s3|sqs|sts)/)[^/]+/|.*\.pyc$|.*/tests?/")
+"""Descriptions of services that no trigger calls are nine tenths of botocore's bytes."""
+_NAME: Final = re.compile(r"^([A-Za-z0-9._-]+)==")
+
+
+def build_zip(trigger: Trigger) -> bytes:
+    """Return the function's zip: its sources, and its libraries as they are installed here."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
+        for path, name in _files(trigger):
+            archive.write(path, name)
+    return held.getvalue()
+
+
+def _files(trigger: Trigger) -> Iterator[tuple[Path, str]]:
+    for source in trigger.sources:
+        found = sorted(source.rglob("*")) if source.is_dir() else [source]
+        yield from (
+            (path, str(path.relative_to(source.parent))) for path in found if path.is_file() and path.suffix != ".pyc"
+        )
+    lines = trigger.requirements.read_text().splitlines() if trigger.requirements else []
+    for library in (match[1] for line in lines if (match := _NAME.match(line))):
+        for file in importlib.metadata.distribution(library).files or ():
+            name = str(file)
+            if not _UNUSED.match(name) and ".." not in file.parts:
+                yield Path(str(file.locate())), name
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One Region's trigger: its clients live inside the Region."""
+
+    name: str
+    region: str
+    lambda_: "LambdaClient"
+    queues: "SQSClient"
+    failed_queue_url: str
+    """Where the emulator leaves events it gave up; local only."""
+    dead_letter_queue_url: str
+
+
+async def create(function: Function, trigger: Trigger, code: bytes, environment: Mapping[str, str]) -> str:
+    """Create the function and return its ARN. The environment holds nothing that Lambda itself sets."""
+    made = await function.lambda_.create_function(
+        FunctionName=function.name,
+        Runtime="python3.13",
+        Role="arn:aws:iam::000000000000:role/local-trigger",
+        Handler=trigger.handler,
+        Code={"ZipFile": code},
+        Timeout=_TIMEOUT_SECONDS,
+        MemorySize=_MEMORY_MIB,
+        Environment={"Variables": dict(environment)},
+    )
+    queue = await function.queues.get_queue_attributes(QueueUrl=function.failed_queue_url, AttributeNames=["QueueArn"])
+    await function.lambda_.put_function_event_invoke_config(
+        FunctionName=function.name,
+        DestinationConfig={"OnFailure": {"Destination": queue["Attributes"]["QueueArn"]}},
+    )
+    return made["FunctionArn"]
+
+
+async def take_back_throttled(function: Function) -> None:
+    """Call again for events that were only throttled, and dead-letter the others; until cancelled."""
+    while True:
+        try:
+            answer = await function.queues.receive_message(
+                QueueUrl=function.failed_queue_url, MaxNumberOfMessages=1, WaitTimeSeconds=20
+            )
+            for message in answer.get("Messages", ()):
+                if await _settle(function, message.get("Body", "{}")):
+                    await function.queues.delete_message(
+                        QueueUrl=function.failed_queue_url, ReceiptHandle=message.get("ReceiptHandle", "")
+                    )
+        except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+            _log.info("trigger_queue_unreachable region=%s error=%r", function.region, error)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _settle(function: Function, failed: str) -> bool:
+    """Say whether the event is dealt with; if not, it is tried again when its visibility ends."""
+    record = json.loads(failed)
+    if record["responsePayload"].get("__type") != "TooManyRequestsException":
+        await function.queues.send_message(QueueUrl=function.dead_letter_queue_url, MessageBody=failed)
+        return True
+    # Waiting for the answer paces this to what the function can take.
+    answer = await function.lambda_.invoke(
+        FunctionName=function.name, Payload=json.dumps(record["requestPayload"]).encode()
+    )
+    if "FunctionError" in answer:
+        body = json.dumps({**record, "responsePayload": {"errorMessage": answer["FunctionError"]}})
+        await function.queues.send_message(QueueUrl=function.dead_letter_queue_url, MessageBody=body)
+    return True

@@ -1,0 +1,84 @@
+"""Which process reaches what by which way: the environment of everything that runs inside a Region."""
+
+from dataclasses import dataclass, field
+
+from baton.topology import Topology
+from baton_local import state
+from baton_local.gates import HOST, Gate
+from baton_local.settings import LocalSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Border:
+    """One Region's emulator and the three links across its border."""
+
+    region: str
+    emulator_port: int
+    inward: Gate
+    """Everybody outside to the Region's emulator."""
+    ledger: Gate
+    """The Region's services to the global emulator: ledger, STS."""
+    mail: Gate
+    """The Region's services to the mailbox."""
+
+    @property
+    def emulator(self) -> str:
+        return f"http://{HOST}:{self.emulator_port}"
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        return (self.inward, self.ledger, self.mail)
+
+    @property
+    def is_cut(self) -> bool:
+        return self.inward.is_cut
+
+    def cut(self) -> None:
+        for gate in self.gates:
+            gate.cut()
+
+    def heal(self) -> None:
+        for gate in self.gates:
+            gate.heal()
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """The ways of one world."""
+
+    topology: Topology
+    settings: LocalSettings
+    front_door: str
+    """Given to services as it is, without a gate: they only sign links with it, and a link must outlive its Region."""
+    borders: dict[str, Border] = field(default_factory=dict[str, Border])
+
+    def of_service(self, region: str) -> dict[str, str]:
+        """Return the environment of a service of this Region."""
+        border = self.borders[region]
+        return (
+            self.settings.inherited()
+            | state.credentials(self.topology.account_id)
+            | self.of_function(region)
+            | {
+                "AWS_REGION": region,
+                "AWS_DEFAULT_REGION": region,
+                "AWS_ENDPOINT_URL": border.emulator,
+                # An open poll is never broken off: short ones let the world stop quickly.
+                "BATON_RUNNER_WAIT_SECONDS": "2",
+                "BATON_RUNNER_GRACE_SECONDS": "10",
+            }
+        )
+
+    def of_function(self, region: str) -> dict[str, str]:
+        """Return what the trigger function is told; the rest of its environment is Lambda's."""
+        border = self.borders[region]
+        return {
+            "AWS_ENDPOINT_URL_LEDGER": border.ledger.endpoint,
+            "AWS_ENDPOINT_URL_STS": border.ledger.endpoint,
+            "AWS_ENDPOINT_URL_SES": border.mail.endpoint,
+            "AWS_ENDPOINT_URL_MRAP": self.front_door,
+            "BATON_ENVIRONMENT": self.topology.environment,
+            "BATON_ACCOUNT_ID": self.topology.account_id,
+            "BATON_REGIONS": ",".join(self.topology.regions),
+            "BATON_JOBS_PACKAGE": self.settings.jobs_package,
+        }

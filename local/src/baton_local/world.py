@@ -1,0 +1,249 @@
+"""The supervisor: `python -m baton_local.world --directory .baton` runs the two-Region world until it is told to stop.
+
+It starts the emulators and services as processes of their own and hosts the stand-ins (gates, front door, replication,
+mailbox) in its own loop. `lifecycle.up` starts it in the background; `admin` speaks to it.
+"""
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+
+from baton.topology import Topology
+from baton_local import bootstrap, emulator, http, pids, state, trigger
+from baton_local.admin_api import Switchboard
+from baton_local.clients import Clients
+from baton_local.emulator import GLOBAL, Ports
+from baton_local.front_door import FrontDoor
+from baton_local.gates import HOST, Gate
+from baton_local.mailbox import Mailbox
+from baton_local.processes import Process, Program, StartFailed
+from baton_local.replicator import Replicator
+from baton_local.roster import Roster, Service, product
+from baton_local.settings import LocalSettings
+from baton_local.wiring import Border, Wiring
+
+_log = logging.getLogger(__name__)
+
+BUSY: Final = 75
+"""Exit status when another supervisor holds the directory (EX_TEMPFAIL of sysexits.h)."""
+ACCOUNT_ID: Final = "000000000000"
+
+
+class Supervisor:
+    """One world."""
+
+    def __init__(self, directory: Path, roster: Roster, settings: LocalSettings, *, ready_seconds: float) -> None:
+        self._directory = directory
+        self._roster = roster
+        self._settings = settings
+        self._ready_seconds = ready_seconds
+        self._topology = Topology(environment="local", account_id=ACCOUNT_ID)
+        self._ports = Ports(settings.port_base)
+        self._processes: list[Process] = []
+        self._background: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Start everything, then wait to be stopped; raises `StartFailed` if it does not come up in time."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        async with AsyncExitStack() as stack:
+            stopped = loop.create_task(self._stop.wait())
+            starting = loop.create_task(self._start(stack))
+            await asyncio.wait({stopped, starting}, return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
+                starting.cancel()
+                await asyncio.gather(starting, return_exceptions=True)
+                return
+            state.write(await starting, self._directory)
+            _log.info("world_ready")
+            await asyncio.wait({stopped, *self._background}, return_when=asyncio.FIRST_COMPLETED)
+            for task in self._background:
+                if task.done():
+                    await task  # none ever ends by itself: this raises what broke it
+
+    async def _start(self, stack: AsyncExitStack) -> state.World:
+        deadline = asyncio.get_running_loop().time() + self._ready_seconds
+        zipping = asyncio.create_task(asyncio.to_thread(_zip, self._roster))
+        # The front door passes bytes on as they are, for as long as they take.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(auto_decompress=False, timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
+        )
+        ports = {name: self._ports.pick() for name in (*self._topology.regions, GLOBAL)}
+        await self._run_programs(stack, session, [self._emulator(name, port) for name, port in ports.items()], deadline)
+        global_endpoint = f"http://{HOST}:{ports[GLOBAL]}"
+
+        mailbox = Mailbox(session, global_endpoint)
+        mail_port = await self._serve(stack, mailbox.app())
+        borders = {
+            region: Border(
+                region=region,
+                emulator_port=ports[region],
+                inward=await self._gate(stack, ports[region]),
+                ledger=await self._gate(stack, ports[GLOBAL]),
+                mail=await self._gate(stack, mail_port),
+            )
+            for region in self._topology.regions
+        }
+        gates = {region: border.inward for region, border in borders.items()}
+        front_door = FrontDoor(self._topology, gates, session, global_endpoint)
+        front_door_port = await self._serve(stack, front_door.app())
+        wiring = Wiring(self._topology, self._settings, f"http://{HOST}:{front_door_port}", borders)
+
+        replicator = await self._create(stack, wiring, global_endpoint, await zipping)
+        switchboard = Switchboard(self._processes, borders, front_door, replicator, mailbox, self._stop)
+        admin_port = await self._serve(stack, switchboard.app())
+        await self._run_programs(stack, session, self._service_programs(wiring), deadline)
+        return state.World(
+            pid=os.getpid(),
+            account_id=ACCOUNT_ID,
+            regions=self._topology.regions,
+            region_endpoints={region: gate.endpoint for region, gate in gates.items()},
+            global_endpoint=global_endpoint,
+            mrap_endpoint=wiring.front_door,
+            admin_endpoint=f"http://{HOST}:{admin_port}",
+            log_directory=str(self._directory / "logs"),
+        )
+
+    async def _create(self, stack: AsyncExitStack, wiring: Wiring, global_endpoint: str, code: bytes) -> Replicator:
+        """Create queues, buckets, tables and the trigger; start the replication."""
+        clients = Clients(stack, ACCOUNT_ID)
+        await bootstrap.create_global(clients, global_endpoint, self._topology)
+        # Last in, first out: what runs in the background ends before its clients are closed.
+        stack.push_async_callback(self._cancel_background)
+        for region, border in wiring.borders.items():
+            function = await bootstrap.create_region(
+                clients,
+                border.emulator,
+                region,
+                self._topology,
+                trigger=self._roster.trigger,
+                code=code,
+                environment=wiring.of_function(region),
+            )
+            if function:
+                self._in_background(trigger.take_back_throttled(function))
+        endpoints = {region: border.inward.endpoint for region, border in wiring.borders.items()}
+        replicator = Replicator(
+            {region: await bootstrap.link(clients, endpoints, region, self._topology) for region in endpoints}
+        )
+        self._in_background(replicator.run())
+        return replicator
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        self._background.add(asyncio.create_task(work))
+
+    async def _cancel_background(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def _gate(self, stack: AsyncExitStack, target_port: int) -> Gate:
+        gate = Gate(target_port)
+        await gate.start(self._ports.pick())
+        stack.push_async_callback(gate.close)
+        return gate
+
+    async def _serve(self, stack: AsyncExitStack, app: web.Application) -> int:
+        port = self._ports.pick()
+        runner = await http.serve(app, port)
+        stack.push_async_callback(runner.cleanup)
+        return port
+
+    async def _run_programs(
+        self, stack: AsyncExitStack, session: aiohttp.ClientSession, programs: Sequence[Program], deadline: float
+    ) -> None:
+        """Start programs together and wait until all are healthy; they stop together with the stack."""
+        processes = [Process(program, self._remember) for program in programs]
+        self._processes += processes
+
+        async def stop() -> None:
+            await asyncio.gather(*(process.stop() for process in processes))
+
+        stack.push_async_callback(stop)
+        for process in processes:
+            await process.start()
+        await asyncio.gather(*(process.wait_healthy(session, deadline=deadline) for process in processes))
+
+    def _remember(self) -> None:
+        started = (process.started for process in self._processes)
+        pids.remember(self._directory, (pids.started(os.getpid()), *(one for one in started if one)))
+
+    def _emulator(self, region: str, port: int) -> Program:
+        return emulator.program(
+            region,
+            port,
+            home_region=self._topology.regions[0] if region == GLOBAL else region,
+            account_id=ACCOUNT_ID,
+            directory=self._directory,
+            settings=self._settings,
+        )
+
+    def _service_programs(self, wiring: Wiring) -> list[Program]:
+        return [
+            self._service_program(wiring, region, service)
+            for region in self._topology.regions
+            for service in self._roster.services
+        ]
+
+    def _service_program(self, wiring: Wiring, region: str, service: Service) -> Program:
+        port = self._ports.pick()
+        return Program(
+            region=region,
+            name=service.name,
+            command=service.command,
+            environment={
+                **wiring.of_service(region),
+                "BATON_RUNNER_HEALTH_PORT": str(port),
+                **service.environment,
+            },
+            log=self._directory / "logs" / f"{region}-{service.name}.log",
+            health_url=f"http://{HOST}:{port}/healthz",
+        )
+
+
+def _zip(roster: Roster) -> bytes:
+    return trigger.build_zip(roster.trigger) if roster.trigger else b""
+
+
+def main() -> int:
+    """Run a world in a directory that is there; return the exit status."""
+    parser = argparse.ArgumentParser(description="Run the two-Region world until SIGTERM.")
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--roster", help="JSON of baton_local.roster.Roster; by default the product's services")
+    parser.add_argument("--ready-seconds", type=float, default=60)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    directory: Path = options.directory.resolve()
+    (directory / "logs").mkdir(parents=True, exist_ok=True)
+    settings = LocalSettings()
+    roster = Roster.model_validate_json(options.roster) if options.roster else product(settings.jobs_package)
+    with (directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return BUSY
+        pids.remember(directory, (pids.started(os.getpid()),))
+        try:
+            asyncio.run(Supervisor(directory, roster, settings, ready_seconds=options.ready_seconds).run())
+        except StartFailed as failure:
+            sys.stderr.write(f"{failure}\n")
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
