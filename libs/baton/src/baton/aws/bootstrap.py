@@ -1,0 +1,163 @@
+"""Makes what the topology names, by API calls: for one machine and for tests. On AWS the CDK app declares the same.
+
+Everything may be called again: what is there already stays as it is.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from baton.aws.failures import code_of, translated
+from baton.aws.world import Aws
+from baton.errors import Conflict
+from baton.model.control import Control
+from baton.topology import INITIAL_EPOCH, MAX_RECEIVES, RETENTION_DAYS, Topology
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_ses import SESClient
+    from types_aiobotocore_sqs import SQSClient
+
+_EXISTS: Final = frozenset(
+    {
+        "BucketAlreadyOwnedByYou",
+        "ResourceInUseException",
+        "QueueAlreadyExists",
+        "QueueNameExists",
+        "EntityAlreadyExists",
+    }
+)
+_DAY_SECONDS: Final = 24 * 3600
+
+
+@translated()
+async def create_global(aws: Aws, *, senders: Sequence[str]) -> None:
+    """Make what both Regions share: the ledger with its control row, the link role, the senders' identities."""
+    topology = aws.topology
+    ledger: DynamoDBClient = await aws.ledger_client()()
+    await _table(
+        ledger,
+        topology.ledger_table,
+        [("pk", "S"), ("sk", "S")],
+        index=("listing", [("listing", "S"), ("listed_at", "S")]),
+    )
+    await _initial_control(aws)
+    await _link_role(await aws.client("iam", topology.regions[0])(), topology)
+    for region in topology.regions:
+        ses: SESClient = await aws.client("ses", region)()
+        for sender in senders:
+            await ses.verify_email_identity(EmailAddress=sender)
+
+
+@translated()
+async def create_region(aws: Aws, region: str) -> None:
+    """Make one Region's bucket, queues and tables. The reference table is a replica of a global one on AWS."""
+    topology = aws.topology
+    await _bucket(await aws.client("s3", region)(), topology.data_bucket(region), region)
+    await _queues(await aws.client("sqs", region)(), topology)
+    dynamodb: DynamoDBClient = await aws.client("dynamodb", region)()
+    await _table(dynamodb, topology.progress_table, [("pk", "S"), ("sk", "S")], expires=True)
+    await _table(dynamodb, topology.rejects_table, [("batch_id", "S"), ("record_number", "N")], expires=True)
+    await _table(dynamodb, topology.reference_table, [("pk", "S"), ("sk", "S")])
+
+
+async def _initial_control(aws: Aws) -> None:
+    control = Control(epoch=INITIAL_EPOCH, active_region=aws.topology.regions[0])
+    try:
+        await aws.ledger().set_control(control, expected_epoch=None)
+    except Conflict:
+        return  # there is one already, and it may have moved on
+
+
+async def _bucket(s3: "S3Client", name: str, region: str) -> None:
+    # us-east-1 is the one Region that must not be named.
+    where: dict[str, Any] = {}
+    if region != "us-east-1":
+        where = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    await _unless_there(s3.create_bucket(Bucket=name, **where))
+    await s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+
+async def _queues(sqs: "SQSClient", topology: Topology) -> None:
+    retention = {"MessageRetentionPeriod": str(RETENTION_DAYS * _DAY_SECONDS)}
+    await _queue(sqs, topology.trigger_dead_letter_queue, retention)
+    for queue in topology.queues:
+        dead_letter_arn = await _queue(sqs, queue.dead_letter_name, retention)
+        redrive = json.dumps({"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVES})
+        visibility = {"VisibilityTimeout": str(queue.visibility_seconds)}
+        await _queue(sqs, queue.name, {**retention, **visibility, "RedrivePolicy": redrive})
+
+
+async def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> str:
+    """Make the queue, or give it these attributes; return its ARN."""
+    given: Any = attributes
+    await _unless_there(sqs.create_queue(QueueName=name, Attributes=given))
+    url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
+    await sqs.set_queue_attributes(QueueUrl=url, Attributes=given)
+    return (await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"]))["Attributes"]["QueueArn"]
+
+
+async def _table(
+    dynamodb: "DynamoDBClient",
+    name: str,
+    key: Sequence[tuple[str, str]],
+    *,
+    index: tuple[str, Sequence[tuple[str, str]]] | None = None,
+    expires: bool = False,
+) -> None:
+    """Make the table, wait until it can be used. Keys are (name, type): the partition's, then the order's."""
+    names = [*key, *(index[1] if index else ())]
+    given: dict[str, Any] = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": each, "AttributeType": kind} for each, kind in names],
+        "KeySchema": _key_schema(key),
+    }
+    if index:
+        projection = {"ProjectionType": "ALL"}
+        listing = {"IndexName": index[0], "KeySchema": _key_schema(index[1]), "Projection": projection}
+        given["GlobalSecondaryIndexes"] = [listing]
+    await _unless_there(dynamodb.create_table(**given))
+    await dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    if expires and not await _expires(dynamodb, name):
+        specification: Any = {"Enabled": True, "AttributeName": "expires_at"}
+        await dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=specification)
+
+
+async def _expires(dynamodb: "DynamoDBClient", name: str) -> bool:
+    answer = await dynamodb.describe_time_to_live(TableName=name)
+    return answer["TimeToLiveDescription"].get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
+
+
+def _key_schema(key: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"AttributeName": name, "KeyType": kind} for (name, _), kind in zip(key, ("HASH", "RANGE"), strict=True)]
+
+
+async def _link_role(iam: Any, topology: Topology) -> None:
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{topology.account_id}:root"}}
+    await _unless_there(
+        iam.create_role(
+            RoleName=topology.link_role,
+            AssumeRolePolicyDocument=_policy({**trust, "Action": "sts:AssumeRole"}),
+            MaxSessionDuration=3_600,
+        )
+    )
+    buckets = [f"arn:aws:s3:::{topology.data_bucket(region)}/output/*" for region in topology.regions]
+    front_door = f"arn:aws:s3:::{topology.mrap}/output/*"
+    reads = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [*buckets, front_door]}
+    await iam.put_role_policy(RoleName=topology.link_role, PolicyName="read-output", PolicyDocument=_policy(reads))
+
+
+def _policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+async def _unless_there(call: Any) -> None:
+    try:
+        await call
+    except ClientError as error:
+        if code_of(error) not in _EXISTS:
+            raise

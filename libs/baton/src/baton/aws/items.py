@@ -1,0 +1,54 @@
+"""DynamoDB's typed attributes from and to plain values. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, cast
+
+type Item = dict[str, Any]
+"""An item on the wire: attribute name to a typed value such as `{"S": "text"}`."""
+
+
+def iso(moment: datetime) -> str:
+    """Return ISO 8601 in UTC with microseconds: texts that sort as the moments do."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def to_item(plain: Mapping[str, Any]) -> Item:
+    """Return the item of a mapping; None is left out."""
+    return {name: _to_attribute(value) for name, value in plain.items() if value is not None}
+
+
+def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mapping of an item; moments stay texts, as the reader knows which they are."""
+    return {name: _from_attribute(attribute) for name, attribute in item.items()}
+
+
+def _to_attribute(value: Any) -> dict[str, Any]:
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case int():
+            return {"N": str(value)}
+        case str():
+            return {"S": str(value)}
+        case datetime():
+            return {"S": iso(value)}
+        case Mapping():
+            return {"M": to_item(cast("Mapping[str, Any]", value))}
+        case Sequence():
+            return {"L": [_to_attribute(element) for element in cast("Sequence[Any]", value)]}
+        case _:
+            raise TypeError(f"no attribute type for {type(value).__name__}")
+
+
+def _from_attribute(attribute: Mapping[str, Any]) -> Any:
+    ((kind, value),) = attribute.items()
+    match kind:
+        case "N":
+            return int(value)
+        case "M":
+            return from_item(value)
+        case "L":
+            return [_from_attribute(element) for element in value]
+        case _:
+            return value

@@ -1,0 +1,215 @@
+"""The ledger in DynamoDB: one table, one conditional write per rule, as MRSC has no transactions."""
+
+import contextlib
+import random
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from baton.aws.batch_item import SHARDS, batch_from_item, batch_pk, batch_to_item, listed_at, unchanged
+from baton.aws.clients import DynamoDB
+from baton.aws.failures import code_of, translated
+from baton.aws.items import Item, from_item, iso, to_item
+from baton.aws.parallel import in_parallel
+from baton.errors import Conflict, Fenced, NotFound, Unavailable
+from baton.model.batch import Batch, MailClaim
+from baton.model.control import Control
+from baton.model.states import BatchState
+from baton.ports.clock import Clock
+from baton.ports.ledger import Admission, BatchPage
+from baton.ports.rules import check_final, check_step, with_claim
+
+_PAGE_BATCHES: Final = 100
+_QUERIES_AT_ONCE: Final = 8
+_CONTROL: Final = {"pk": "control", "sk": "control"}
+_OLDEST: Final = "0"
+_NEWEST: Final = "~"
+"""Sorts after every moment."""
+
+
+class DynamoLedger:
+    """Control row `control`/`control`, batch rows `batch#<id>`/`batch`, history rows `batch#<id>`/`history#…`.
+
+    Every conditional write carries a `write_id` of its own. A write whose answer got lost is sent again by the SDK and
+    then meets its own row: the id tells "that was me" from "somebody else wrote the very same values".
+    """
+
+    def __init__(
+        self,
+        client: DynamoDB,
+        *,
+        table: str,
+        region: str,
+        clock: Clock,
+        dice: random.Random,
+        page_batches: int = _PAGE_BATCHES,
+    ) -> None:
+        self._client = client
+        self._table = table
+        self._region = region
+        self._clock = clock
+        self._dice = dice
+        self._page_batches = page_batches
+
+    @translated()
+    async def control(self) -> Control:
+        row = await self._read(_CONTROL)
+        if row is None:
+            raise NotFound("the ledger has no control row: the world is not set up")
+        return Control(epoch=row["epoch"], active_region=row["active_region"])
+
+    @translated()
+    async def set_control(self, control: Control, *, expected_epoch: int | None) -> None:
+        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
+        if expected_epoch is not None:
+            values = to_item({":expected": expected_epoch})
+            condition = {"ConditionExpression": "epoch = :expected", "ExpressionAttributeValues": values}
+        row = {"epoch": control.epoch, "active_region": control.active_region, "write_id": self._write_id()}
+        if not await self._put(to_item(_CONTROL | row), condition):
+            raise Conflict(f"the control row's epoch is not {expected_epoch}")
+
+    @translated()
+    async def admit(self, batch: Batch) -> Admission:
+        item = batch_to_item(batch, write_id=self._write_id())
+        if not await self._put(item, {"ConditionExpression": "attribute_not_exists(pk)"}):
+            return Admission.ALREADY_THERE
+        await self._note(batch)
+        return Admission.ADMITTED
+
+    @translated()
+    async def get(self, batch_id: str) -> Batch | None:
+        item = await self._read_item({"pk": batch_pk(batch_id), "sk": "batch"})
+        return batch_from_item(item) if item else None
+
+    @translated()
+    async def update(self, before: Batch, after: Batch) -> Batch:
+        check_step(before, after)
+        if not await self._put(batch_to_item(after, write_id=self._write_id()), unchanged(before)):
+            raise Fenced(f"batch {before.batch_id} is no longer {before.state} of epoch {before.owner_epoch}")
+        if after.state is not before.state:
+            await self._note(after)
+        return after
+
+    async def claim_mail(self, before: Batch, claim: MailClaim) -> Batch:
+        # `updated_at` grows with every write, so a row that has it unchanged has its claim unchanged too.
+        return await self.update(before, with_claim(before, claim))
+
+    @translated()
+    async def list_open(self, *, cursor: str | None = None) -> BatchPage:
+        return await self._page(_open_partitions(), since=_OLDEST, cursor=cursor)
+
+    @translated()
+    async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
+        # A batch may have been admitted by a Region whose clock is ahead of this one's: look a day further.
+        days = (self._clock.now() - since).days + 2
+        done = [f"done#{iso(since + timedelta(days=day))[:10]}" for day in range(days + 1)]
+        return await self._page([*_open_partitions(), *done], since=iso(since), cursor=cursor)
+
+    @translated()
+    async def history(self, batch_id: str) -> Sequence[tuple[datetime, BatchState, str]]:
+        rows = [from_item(item) for item in await self._history_items(batch_id)]
+        return [(datetime.fromisoformat(row["at"]), BatchState(row["state"]), row["region"]) for row in rows]
+
+    @translated()
+    async def forget(self, batch: Batch) -> None:
+        check_final(batch)
+        client = await self._client()
+        key = {"pk": batch_pk(batch.batch_id), "sk": "batch"}
+        try:
+            await client.delete_item(TableName=self._table, Key=to_item(key), **unchanged(batch))
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            # A row that is gone was forgotten, by this very call or by another: the same.
+            if await self._read_item(key) is not None:
+                raise Fenced(f"batch {batch.batch_id} changed since it was read as {batch.state}") from error
+        for item in await self._history_items(batch.batch_id):
+            await client.delete_item(TableName=self._table, Key={"pk": item["pk"], "sk": item["sk"]})
+
+    async def _put(self, item: Item, condition: Mapping[str, Any]) -> bool:
+        """Write the item if the condition holds; say whether this very write is in the table.
+
+        The SDK sends again after a timeout and after MRSC's `ReplicatedWriteConflictException`. The condition is
+        checked anew each time, and when it fails the row says whether it failed because of ourselves.
+        """
+        client = await self._client()
+        try:
+            await client.put_item(TableName=self._table, Item=item, **condition)
+        except ClientError as error:
+            if code_of(error) != "ConditionalCheckFailedException":
+                raise
+            row = await self._read_item(from_item({"pk": item["pk"], "sk": item["sk"]}))
+            return row is not None and row.get("write_id") == item["write_id"]
+        return True
+
+    async def _note(self, batch: Batch) -> None:
+        """Add to the history, as well as it goes: the state change itself is done and must not seem to have failed."""
+        at = iso(batch.updated_at)
+        key = {"pk": batch_pk(batch.batch_id), "sk": f"history#{at}#{batch.state}"}
+        item = to_item({**key, "at": at, "state": batch.state, "region": self._region})
+        client = await self._client()
+        with contextlib.suppress(Unavailable):
+            async with translated():
+                await client.put_item(TableName=self._table, Item=item)
+
+    async def _read(self, key: Mapping[str, str]) -> dict[str, Any] | None:
+        item = await self._read_item(key)
+        return from_item(item) if item else None
+
+    async def _read_item(self, key: Mapping[str, str]) -> Item | None:
+        client = await self._client()
+        answer = await client.get_item(TableName=self._table, Key=to_item(key), ConsistentRead=True)
+        return answer.get("Item")
+
+    async def _history_items(self, batch_id: str) -> list[Item]:
+        client = await self._client()
+        pages = client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :history)",
+            ExpressionAttributeValues=to_item({":pk": batch_pk(batch_id), ":history": "history#"}),
+            ConsistentRead=True,
+        )
+        return [item async for page in pages for item in page["Items"]]
+
+    async def _page(self, partitions: Sequence[str], *, since: str, cursor: str | None) -> BatchPage:
+        """Merge the newest batches below the cursor of all partitions.
+
+        The cursor is the last place that was given out. It is the same in every partition, so a batch that moves from
+        one partition to another between two pages is neither lost nor given twice.
+        """
+
+        async def newest(partition: str) -> list[Item]:
+            return await self._newest(partition, since=since, cursor=cursor)
+
+        found = await in_parallel(_QUERIES_AT_ONCE, partitions, newest)
+        batches = [batch_from_item(item) for items in found for item in items]
+        # An index is eventually consistent: for a moment a batch may stand in two partitions, or in none.
+        latest = {batch.batch_id: batch for batch in sorted(batches, key=lambda batch: batch.updated_at)}
+        newest_first = sorted(latest.values(), key=listed_at, reverse=True)
+        page = newest_first[: self._page_batches]
+        return BatchPage(page, listed_at(page[-1]) if len(newest_first) > len(page) else None)
+
+    async def _newest(self, partition: str, *, since: str, cursor: str | None) -> list[Item]:
+        """Return one more than a page of a partition, so that the caller knows whether there is another page."""
+        client = await self._client()
+        wanted = self._page_batches + 1
+        # BETWEEN includes its ends: one more, and the cursor itself is left out below.
+        pages = client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="listing",
+            KeyConditionExpression="listing = :listing AND listed_at BETWEEN :since AND :cursor",
+            ExpressionAttributeValues=to_item({":listing": partition, ":since": since, ":cursor": cursor or _NEWEST}),
+            ScanIndexForward=False,
+            PaginationConfig={"MaxItems": wanted + 1, "PageSize": wanted + 1},
+        )
+        items = [item async for page in pages for item in page["Items"]]
+        return [item for item in items if item["listed_at"] != {"S": cursor}][:wanted]
+
+    def _write_id(self) -> str:
+        return f"{self._dice.getrandbits(64):016x}"
+
+
+def _open_partitions() -> list[str]:
+    return [f"open#{shard}" for shard in range(SHARDS)]

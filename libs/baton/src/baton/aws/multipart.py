@@ -1,0 +1,88 @@
+"""One multipart upload: parts in parallel, completed on success, aborted on failure."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from baton.aws.parallel import in_parallel
+from baton.aws.ranged import is_missing
+from baton.errors import NotFound
+from baton.ports.objects import BytesPiece, Piece
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_s3.type_defs import CopySourceTypeDef
+
+_PARTS_AT_ONCE: Final = 16
+
+type Part = Callable[[int], Awaitable[dict[str, Any]]]
+"""Makes the part of that number and returns what `CompleteMultipartUpload` wants to know of it."""
+
+
+class Multipart:
+    """An upload that exists from entry to exit."""
+
+    def __init__(self, client: "S3Client", bucket: str, key: str, **properties: Any) -> None:
+        self._client = client
+        self._target: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        self._properties = properties
+        self._parts: list[Any] = []
+
+    async def __aenter__(self) -> Self:
+        created = await self._client.create_multipart_upload(**self._target, **self._properties)
+        self._upload: dict[str, Any] = {**self._target, "UploadId": created["UploadId"]}
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self._client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+            return
+        # What cannot be aborted now is removed by the bucket's lifecycle rule; the error at hand is the one to tell.
+        with contextlib.suppress(ClientError, BotoCoreError):
+            await self._client.abort_multipart_upload(**self._upload)
+
+    async def run(self, parts: Sequence[Part]) -> None:
+        """Make the parts, at most 16 at once; their order is the order of the object's bytes."""
+
+        async def one(numbered: tuple[int, Part]) -> Any:
+            number, part = numbered
+            made = await part(number)
+            checksums = {name: value for name, value in made.items() if name.startswith("Checksum")}
+            return {"PartNumber": number, "ETag": made["ETag"], **checksums}
+
+        self._parts = await in_parallel(_PARTS_AT_ONCE, enumerate(parts, 1), one)
+
+    def piece(self, piece: Piece) -> Part:
+        """Return the part for a piece of the same bucket."""
+        if isinstance(piece, BytesPiece):
+            return self.sent(piece.body)
+        return self.copied({"Bucket": self._target["Bucket"], "Key": piece.key}, None)
+
+    def sent(self, body: bytes) -> Part:
+        async def part(number: int) -> dict[str, Any]:
+            answer = await self._client.upload_part(**self._upload, PartNumber=number, Body=body)
+            return dict(answer)
+
+        return part
+
+    def copied(self, source: "CopySourceTypeDef", span: tuple[int, int] | None) -> Part:
+        """Return a part that S3 copies itself: all of the source, or its bytes `[start, end)`."""
+        ranged: dict[str, Any] = {"CopySourceRange": f"bytes={span[0]}-{span[1] - 1}"} if span else {}
+
+        async def part(number: int) -> dict[str, Any]:
+            try:
+                answer = await self._client.upload_part_copy(
+                    **self._upload, PartNumber=number, CopySource=source, **ranged
+                )
+            except ClientError as error:
+                if is_missing(error):
+                    raise NotFound(f"{source['Key']} is not there") from error
+                raise
+            return dict(answer["CopyPartResult"])
+
+        return part

@@ -1,0 +1,224 @@
+"""One Region's bucket in S3."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from baton.aws.clients import S3
+from baton.aws.failures import code_of, translated
+from baton.aws.multipart import Multipart
+from baton.aws.ranged import Range, RangeReader, is_missing
+from baton.errors import NotFound
+from baton.model.identity import origin_version
+from baton.ports.clock import Clock
+from baton.ports.objects import BytesPiece, ObjectInfo, Piece
+from baton.ports.rules import check_pieces, piece_bytes
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
+
+_COPY_WHOLE_BYTES_MAX: Final = 1024 * 1024 * 1024
+"""S3 copies up to 5 GiB in one request. Larger than this goes faster in parallel ranges, each within the timeout."""
+_COPY_RANGE_BYTES: Final = 256 * 1024 * 1024
+_COPY_RANGES_MAX: Final = 9_000
+
+
+class S3ObjectStore:
+    """Reads and writes of one bucket. Integrity of bodies is the SDK's own checksums."""
+
+    def __init__(
+        self,
+        client: S3,
+        *,
+        bucket: str,
+        clock: Clock,
+        copy_whole_bytes_max: int = _COPY_WHOLE_BYTES_MAX,
+        copy_range_bytes: int = _COPY_RANGE_BYTES,
+    ) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._clock = clock
+        self._copy_whole_bytes_max = copy_whole_bytes_max
+        self._copy_range_bytes = copy_range_bytes
+
+    @translated()
+    async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
+        answer = await self._head(key, version_id)
+        return _info(key, answer) if answer else None
+
+    @translated()
+    async def find_version(self, key: str, origin_version_id: str) -> ObjectInfo | None:
+        # On AWS a replica keeps its version ID: this HEAD is all that ever happens there.
+        info = await self.head(key, version_id=origin_version_id)
+        if info and _origin(info) == origin_version_id:
+            return info
+        async for version_id in self._version_ids(key):
+            info = await self.head(key, version_id=version_id)
+            if info and _origin(info) == origin_version_id:
+                return info
+        return None
+
+    async def read(
+        self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        # One range is given out while the next one is on its way; all ranges are of the version that the first found.
+        reader = RangeReader(self._client, bucket=self._bucket, key=key)
+        async with translated():
+            current: Range | None = await reader.first(version_id, start, end)
+        while current is not None:
+            ahead = asyncio.create_task(reader.after(current, end))
+            try:
+                for piece in current.pieces:
+                    yield piece
+                async with translated():
+                    current = await ahead
+            finally:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
+
+    async def get(self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None) -> bytes:
+        return b"".join([piece async for piece in self.read(key, version_id=version_id, start=start, end=end)])
+
+    @translated()
+    async def put(
+        self,
+        key: str,
+        body: bytes,
+        *,
+        content_type: str = "text/csv; charset=utf-8",
+        metadata: Mapping[str, str] | None = None,
+    ) -> ObjectInfo:
+        client = await self._client()
+        given = {name.lower(): value for name, value in (metadata or {}).items()}
+        answer = await client.put_object(
+            Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=given
+        )
+        return ObjectInfo(
+            key=key,
+            version_id=answer.get("VersionId", ""),
+            size_bytes=len(body),
+            last_modified=self._clock.now(),  # S3 does not say; its own stamp is this moment within the request
+            etag=answer["ETag"].strip('"'),
+            metadata=given,
+        )
+
+    @translated()
+    async def compose(
+        self, key: str, pieces: Sequence[Piece], *, content_type: str = "text/csv; charset=utf-8"
+    ) -> ObjectInfo:
+        check_pieces(key, pieces)
+        filled = [piece for piece in pieces if piece_bytes(piece)] or [BytesPiece(b"")]
+        if len(filled) == 1 and isinstance(filled[0], BytesPiece):
+            return await self.put(key, filled[0].body, content_type=content_type)
+        async with Multipart(await self._client(), self._bucket, key, ContentType=content_type) as upload:
+            await upload.run([upload.piece(piece) for piece in filled])
+        return await self._written(key)
+
+    @translated()
+    async def copy(self, source_key: str, target_key: str, *, version_id: str | None = None) -> ObjectInfo:
+        head = await self._head(source_key, version_id)
+        if head is None:
+            raise NotFound(f"{source_key} (version {version_id or 'current'}) is not there")
+        source: CopySourceTypeDef = {
+            "Bucket": self._bucket,
+            "Key": source_key,
+            "VersionId": head.get("VersionId", "null"),
+        }
+        if head["ContentLength"] > self._copy_whole_bytes_max:
+            await self._copy_in_ranges(source, target_key, head)
+        else:
+            client = await self._client()
+            try:
+                await client.copy_object(Bucket=self._bucket, Key=target_key, CopySource=source)
+            except ClientError as error:
+                if is_missing(error):
+                    raise NotFound(f"{source_key} went away while it was copied") from error
+                raise
+        return await self._written(target_key)
+
+    @translated()
+    async def delete(self, key: str, *, if_version_is: str) -> bool:
+        # Between the two calls somebody may write a newer version, which the marker would hide. S3 has no condition
+        # on a version ID for deletes. The version is not lost: the marker removes nothing, and its own event and row
+        # in the ledger are under way, so it is found by `find_version` all the same.
+        info = await self.head(key)
+        if info is None or info.version_id != if_version_is:
+            return False
+        client = await self._client()
+        await client.delete_object(Bucket=self._bucket, Key=key)
+        return True
+
+    async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        async with translated():
+            client = await self._client()
+            pages = aiter(client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix))
+        while True:
+            async with translated():
+                page = await anext(pages, None)
+            if page is None:
+                return
+            for entry in page.get("Contents", []):
+                # S3's list has neither version nor metadata.
+                yield ObjectInfo(
+                    key=entry.get("Key", ""),
+                    version_id="",
+                    size_bytes=entry.get("Size", 0),
+                    last_modified=entry.get("LastModified", self._clock.now()),
+                    etag=entry.get("ETag", "").strip('"'),
+                )
+
+    async def _copy_in_ranges(
+        self, source: "CopySourceTypeDef", target_key: str, head: "HeadObjectOutputTypeDef"
+    ) -> None:
+        size = head["ContentLength"]
+        step = max(self._copy_range_bytes, -(-size // _COPY_RANGES_MAX))
+        kept = {"ContentType": head["ContentType"], "Metadata": head["Metadata"]}
+        async with Multipart(await self._client(), self._bucket, target_key, **kept) as upload:
+            ranges = [(start, min(start + step, size)) for start in range(0, size, step)]
+            await upload.run([upload.copied(source, span) for span in ranges])
+
+    async def _written(self, key: str) -> ObjectInfo:
+        info = await self.head(key)
+        if info is None:
+            raise NotFound(f"{key} was written and is gone")
+        return info
+
+    async def _head(self, key: str, version_id: str | None) -> "HeadObjectOutputTypeDef | None":
+        client = await self._client()
+        version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        try:
+            return await client.head_object(Bucket=self._bucket, Key=key, **version)
+        except ClientError as error:
+            # 400 is a text that no version ID can be, 405 a delete marker.
+            if code_of(error) == "404" or (version_id and code_of(error) in {"400", "405"}):
+                return None
+            raise
+
+    async def _version_ids(self, key: str) -> AsyncIterator[str]:
+        """Yield the version IDs of a key, newest first."""
+        client = await self._client()
+        pages = client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key)
+        async for page in pages:
+            for version in page.get("Versions", []):
+                if version.get("Key") == key and (version_id := version.get("VersionId")):
+                    yield version_id
+            # The key itself comes first of all that begin like it.
+            if page.get("NextKeyMarker", "") > key:
+                return
+
+
+def _origin(info: ObjectInfo) -> str:
+    return origin_version(info.version_id, info.metadata)
+
+
+def _info(key: str, answer: "HeadObjectOutputTypeDef") -> ObjectInfo:
+    return ObjectInfo(
+        key=key,
+        version_id=answer.get("VersionId", "null"),
+        size_bytes=answer["ContentLength"],
+        last_modified=answer["LastModified"],
+        etag=answer["ETag"].strip('"'),
+        metadata=answer["Metadata"],
+    )

@@ -1,0 +1,142 @@
+"""Work queues in SQS: standard queues with a message group per batch, which makes them fair."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from baton.aws.clients import SQS
+from baton.aws.failures import code_of, translated
+from baton.aws.parallel import Backoff, in_parallel
+from baton.errors import Unavailable
+from baton.messages import Kind, Message
+from baton.ports.queues import Delivery
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+_ENTRIES_MAX: Final = 10
+_BATCHES_AT_ONCE: Final = 8
+_ATTEMPTS: Final = 5
+_LOST_RECEIPT: Final = frozenset(
+    {
+        "ReceiptHandleIsInvalid",
+        "MessageNotInflight",
+        "AWS.SimpleQueueService.MessageNotInflight",
+        "InvalidParameterValue",  # of a receipt handle that has expired: "Message does not exist or is not available"
+    }
+)
+
+
+class QueueUrls:
+    """URLs of one Region's queues, asked for once. Requests go to the client's endpoint whatever host a URL names."""
+
+    def __init__(self, client: SQS, *, names: Mapping[Kind, str]) -> None:
+        self._client = client
+        self._names = names
+        self._urls: dict[Kind, str] = {}
+
+    async def url(self, kind: Kind) -> str:
+        if kind not in self._urls:
+            client = await self._client()
+            self._urls[kind] = (await client.get_queue_url(QueueName=self._names[kind]))["QueueUrl"]
+        return self._urls[kind]
+
+
+class SqsInbox:
+    """The receiving side of one queue. `poll` is a client whose read timeout outlasts a long poll."""
+
+    def __init__(self, client: SQS, poll: SQS, urls: QueueUrls, kind: Kind) -> None:
+        self._client = client
+        self._poll = poll
+        self._urls = urls
+        self._kind: Kind = kind
+
+    @translated()
+    async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
+        client, url = await self._poll(), await self._urls.url(self._kind)
+        answer = await client.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=max_messages,
+            WaitTimeSeconds=wait_seconds,
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+        )
+        return [
+            Delivery(
+                receipt=message.get("ReceiptHandle", ""),
+                body=message.get("Body", ""),
+                attempt=int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1")),
+            )
+            for message in answer.get("Messages", [])
+        ]
+
+    @translated()
+    async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        if not deliveries:
+            return []
+        client, url = await self._client(), await self._urls.url(self._kind)
+        answer = await client.delete_message_batch(
+            QueueUrl=url,
+            Entries=[{"Id": str(index), "ReceiptHandle": each.receipt} for index, each in enumerate(deliveries)],
+        )
+        return [deliveries[int(failed["Id"])] for failed in answer.get("Failed", [])]
+
+    @translated()
+    async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
+        client, url = await self._client(), await self._urls.url(self._kind)
+        try:
+            await client.change_message_visibility(
+                QueueUrl=url, ReceiptHandle=delivery.receipt, VisibilityTimeout=seconds
+            )
+        except ClientError as error:
+            if code_of(error) not in _LOST_RECEIPT:
+                raise
+
+
+class SqsOutbox:
+    """The sending side of all queues of one Region."""
+
+    def __init__(self, client: SQS, urls: QueueUrls, *, dice: random.Random) -> None:
+        self._client = client
+        self._urls = urls
+        self._backoff = Backoff(dice)
+
+    @translated()
+    async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
+        by_kind: dict[Kind, list[Message]] = {}
+        for message in messages:
+            by_kind.setdefault(message.kind, []).append(message)
+        tens: list[tuple[Kind, list[Message]]] = [
+            (kind, same[start : start + _ENTRIES_MAX])
+            for kind, same in by_kind.items()
+            for start in range(0, len(same), _ENTRIES_MAX)
+        ]
+
+        async def send_ten(ten: tuple[Kind, list[Message]]) -> None:
+            await self._send_ten(*ten, delay_seconds)
+
+        await in_parallel(_BATCHES_AT_ONCE, tens, send_ten)
+
+    async def _send_ten(self, kind: Kind, messages: Sequence[Message], delay_seconds: int) -> None:
+        client, url = await self._client(), await self._urls.url(kind)
+        entries: list[SendMessageBatchRequestEntryTypeDef] = [
+            {
+                "Id": str(index),
+                "MessageBody": message.model_dump_json(),
+                "DelaySeconds": delay_seconds,
+                "MessageGroupId": message.batch_id,
+            }
+            for index, message in enumerate(messages)
+        ]
+        failed: list[str] = []
+        for attempt in range(_ATTEMPTS):
+            answer = await client.send_message_batch(QueueUrl=url, Entries=entries)
+            failed = [f"{each['Code']}: {each.get('Message', '')}" for each in answer.get("Failed", [])]
+            again = {each["Id"] for each in answer.get("Failed", [])}
+            entries = [entry for entry in entries if entry["Id"] in again]
+            if not entries:
+                return
+            if attempt + 1 < _ATTEMPTS:
+                await self._backoff.wait(attempt)
+        raise Unavailable(f"{len(entries)} messages for {kind} were refused {_ATTEMPTS} times: {failed[0]}")

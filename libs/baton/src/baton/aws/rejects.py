@@ -1,0 +1,56 @@
+"""The reject index in DynamoDB."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from baton.aws.clients import DynamoDB
+from baton.aws.failures import translated
+from baton.aws.items import from_item, to_item
+from baton.aws.tables import Batches
+from baton.ports.clock import Clock
+from baton.ports.rejects import StoredReject
+
+_KEPT_SECONDS: Final = 30 * 24 * 3600
+"""Longer than ledger rows of finished batches are kept."""
+
+
+class DynamoRejectIndex:
+    """Rows under `batch_id`/`record_number`."""
+
+    def __init__(self, client: DynamoDB, *, table: str, clock: Clock, dice: random.Random) -> None:
+        self._client = client
+        self._table = table
+        self._clock = clock
+        self._dice = dice
+
+    @translated()
+    async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
+        expires_at = int(self._clock.now().timestamp()) + _KEPT_SECONDS
+        # One call must not name a key twice.
+        distinct = {reject.record_number: reject for reject in rejects}.values()
+        items = [to_item({**asdict(each), "batch_id": batch_id, "expires_at": expires_at}) for each in distinct]
+        await Batches(await self._client(), table=self._table, dice=self._dice).put(items)
+
+    @translated()
+    async def list(self, batch_id: str, *, limit: int) -> Sequence[StoredReject]:
+        client = await self._client()
+        pages = client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="batch_id = :batch_id",
+            ExpressionAttributeValues=to_item({":batch_id": batch_id}),
+            PaginationConfig={"MaxItems": limit},
+        )
+        return [_reject(from_item(item)) async for page in pages for item in page["Items"]]
+
+
+def _reject(row: dict[str, Any]) -> StoredReject:
+    return StoredReject(
+        record_number=row["record_number"],
+        byte_offset=row["byte_offset"],
+        column=row["column"],
+        rule=row["rule"],
+        value=row["value"],
+        line=row["line"],
+    )

@@ -1,0 +1,61 @@
+"""Batch calls on DynamoDB tables: cut to size, in parallel, with what was not processed tried again."""
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from baton.aws.items import Item
+from baton.aws.parallel import Backoff, in_parallel
+from baton.errors import Unavailable
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+_WRITES_MAX: Final = 25
+_KEYS_MAX: Final = 100
+_CALLS_AT_ONCE: Final = 8
+_ATTEMPTS: Final = 10
+"""With full jitter up to 2 s: about ten seconds for a table to grow into its load."""
+
+
+class Batches:
+    """Batch writes and reads of one table."""
+
+    def __init__(self, client: "DynamoDBClient", *, table: str, dice: random.Random) -> None:
+        self._client = client
+        self._table = table
+        self._backoff = Backoff(dice)
+
+    async def put(self, items: Sequence[Item]) -> None:
+        """Write items with distinct keys. Raises `Unavailable` if some stay unprocessed."""
+        cut = [items[start : start + _WRITES_MAX] for start in range(0, len(items), _WRITES_MAX)]
+        await in_parallel(_CALLS_AT_ONCE, cut, self._put_some)
+
+    async def get(self, keys: Sequence[Item]) -> list[Item]:
+        """Read the items that exist under distinct keys, by strong reads, in any order."""
+        cut = [keys[start : start + _KEYS_MAX] for start in range(0, len(keys), _KEYS_MAX)]
+        return [item for items in await in_parallel(_CALLS_AT_ONCE, cut, self._get_some) for item in items]
+
+    async def _put_some(self, items: Sequence[Item]) -> None:
+        left: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
+        for attempt in range(_ATTEMPTS):
+            answer = await self._client.batch_write_item(RequestItems={self._table: left})
+            left = list(answer.get("UnprocessedItems", {}).get(self._table, []))
+            if not left:
+                return
+            await self._backoff.wait(attempt)
+        raise Unavailable(f"{self._table}: {len(left)} writes stayed unprocessed in {_ATTEMPTS} attempts")
+
+    async def _get_some(self, keys: Sequence[Item]) -> list[Item]:
+        found: list[Item] = []
+        left: list[Any] = list(keys)
+        for attempt in range(_ATTEMPTS):
+            answer = await self._client.batch_get_item(
+                RequestItems={self._table: {"Keys": left, "ConsistentRead": True}}
+            )
+            found += answer.get("Responses", {}).get(self._table, [])
+            left = list(answer.get("UnprocessedKeys", {}).get(self._table, {"Keys": []})["Keys"])
+            if not left:
+                return found
+            await self._backoff.wait(attempt)
+        raise Unavailable(f"{self._table}: {len(left)} keys stayed unprocessed in {_ATTEMPTS} attempts")

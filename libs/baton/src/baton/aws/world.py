@@ -1,0 +1,152 @@
+"""All adapters of one process, from its settings."""
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiobotocore.session import AioSession
+
+from baton.aws.clients import Clients
+from baton.aws.clock import SystemClock
+from baton.aws.ledger import DynamoLedger
+from baton.aws.links import LinkTarget, StsLinks
+from baton.aws.mail import SesMailer
+from baton.aws.objects import S3ObjectStore
+from baton.aws.progress import DynamoProgress
+from baton.aws.queues import QueueUrls, SqsInbox, SqsOutbox
+from baton.aws.reference import DynamoReferenceData
+from baton.aws.rejects import DynamoRejectIndex
+from baton.messages import KINDS, Kind
+from baton.ports.clock import Clock
+from baton.settings import WorldSettings
+from baton.topology import Topology
+
+_CONNECTIONS_DEFAULT: Final = 50
+"""Per client: sixteen parts of an upload and as many ranged reads, with room."""
+_SHARED: Final = frozenset({"ses", "sts", "iam"})
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where emulators are, for a process that speaks to more than one. What is None is left to the SDK's variables."""
+
+    regions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """URL by Region, for its S3, SQS and DynamoDB."""
+    shared: str | None = None
+    """For SES, STS and IAM."""
+
+
+class Aws:
+    """Builds adapters; owns their clients from entry to exit. Building is free: a client is made at its first call."""
+
+    def __init__(
+        self,
+        settings: WorldSettings,
+        *,
+        endpoints: Endpoints | None = None,
+        max_pool_connections: int = _CONNECTIONS_DEFAULT,
+        clock: Clock | None = None,
+        dice: random.Random | None = None,
+        session: AioSession | None = None,
+    ) -> None:
+        self.settings = settings
+        self._endpoints = endpoints or Endpoints()
+        self._clock = clock or SystemClock()
+        self._dice = dice or random.SystemRandom()
+        self._session = session or AioSession()
+        # Host names like `bucket.host` exist on AWS alone; a ledger with an endpoint of its own is not AWS.
+        emulated = settings.ledger_endpoint_url is not None or bool(self._endpoints.regions)
+        self._clients = Clients(self._session, max_pool_connections=max_pool_connections, path_style=emulated)
+        self._queue_urls: dict[str, QueueUrls] = {}
+
+    @property
+    def topology(self) -> Topology:
+        """Names of everything."""
+        return self.settings.topology
+
+    async def __aenter__(self) -> Self:
+        await self._clients.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._clients.__aexit__(kind, error, traceback)
+
+    def client(self, service: str, region: str, *, long_poll: bool = False) -> Callable[[], Awaitable[Any]]:
+        """Return what gives a Region's client of a service: made at its first call, then the same one."""
+        endpoint_url = self._endpoints.shared if service in _SHARED else self._endpoints.regions.get(region)
+        return partial(self._clients.get, service, region=region, endpoint_url=endpoint_url, long_poll=long_poll)
+
+    def ledger_client(self) -> Callable[[], Awaitable[Any]]:
+        """Return what gives the client of the ledger's table."""
+        settings = self.settings
+        if settings.ledger_endpoint_url is None:
+            return self.client("dynamodb", settings.region)
+        # An emulator keeps Regions apart; its ledger lies in the first one's, whoever asks.
+        region, url = settings.regions[0], settings.ledger_endpoint_url
+        return partial(self._clients.get, "dynamodb", region=region, endpoint_url=url)
+
+    def ledger(self) -> DynamoLedger:
+        return DynamoLedger(
+            self.ledger_client(),
+            table=self.topology.ledger_table,
+            region=self.settings.region,
+            clock=self._clock,
+            dice=self._dice,
+        )
+
+    def objects(self, region: str | None = None) -> S3ObjectStore:
+        region = region or self.settings.region
+        return S3ObjectStore(self.client("s3", region), bucket=self.topology.data_bucket(region), clock=self._clock)
+
+    def outbox(self, region: str | None = None) -> SqsOutbox:
+        region = region or self.settings.region
+        return SqsOutbox(self.client("sqs", region), self._urls(region), dice=self._dice)
+
+    def inbox(self, kind: Kind, region: str | None = None) -> SqsInbox:
+        region = region or self.settings.region
+        poll = self.client("sqs", region, long_poll=True)
+        return SqsInbox(self.client("sqs", region), poll, self._urls(region), kind)
+
+    def progress(self, region: str | None = None) -> DynamoProgress:
+        client = self.client("dynamodb", region or self.settings.region)
+        return DynamoProgress(client, table=self.topology.progress_table, dice=self._dice)
+
+    def reference(self, region: str | None = None) -> DynamoReferenceData:
+        client = self.client("dynamodb", region or self.settings.region)
+        return DynamoReferenceData(client, table=self.topology.reference_table, dice=self._dice)
+
+    def rejects(self, region: str | None = None) -> DynamoRejectIndex:
+        client = self.client("dynamodb", region or self.settings.region)
+        return DynamoRejectIndex(client, table=self.topology.rejects_table, clock=self._clock, dice=self._dice)
+
+    def mailer(self) -> SesMailer:
+        return SesMailer(self.client("ses", self.settings.region))
+
+    def links(self) -> StsLinks:
+        """Return the signer of links.
+
+        Raises `ValueError` if the settings name neither a Multi-Region Access Point nor a front door.
+        """
+        settings, topology = self.settings, self.topology
+        if settings.mrap_arn is None and settings.mrap_endpoint_url is None:
+            raise ValueError("links need BATON_MRAP_ARN, or AWS_ENDPOINT_URL_MRAP on one machine")
+        through = f"{settings.mrap_arn}/object/" if settings.mrap_arn else f"arn:aws:s3:::{topology.mrap}/"
+        target = LinkTarget(
+            role_arn=f"arn:aws:iam::{topology.account_id}:role/{topology.link_role}",
+            bucket=settings.mrap_arn or topology.mrap,
+            readable=[through, *(f"arn:aws:s3:::{topology.data_bucket(region)}/" for region in topology.regions)],
+            region=settings.region,
+            endpoint_url=None if settings.mrap_arn else settings.mrap_endpoint_url,
+        )
+        return StsLinks(self.client("sts", settings.region), self._session, target=target, clock=self._clock)
+
+    def _urls(self, region: str) -> QueueUrls:
+        if region not in self._queue_urls:
+            names: dict[Kind, str] = {kind: self.topology.queue(kind).name for kind in KINDS}
+            self._queue_urls[region] = QueueUrls(self.client("sqs", region), names=names)
+        return self._queue_urls[region]
