@@ -5,6 +5,7 @@ order drawn from a seed, until nothing is left to do. A `CrashPlan` kills the pr
 nothing but what is in the ports, as a container would be.
 """
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from baton.batches import Batches
 from baton.catalog import Catalog
 from baton.memory import (
+    LoopClock,
     MemoryClock,
     MemoryLedger,
     MemoryLinks,
@@ -39,7 +41,7 @@ from splitter.admission import Admitter
 from splitter.handler import Splitter
 from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
-from worker.handler import Worker
+from worker.handler import Offload, Worker
 from worker.settings import WorkerSettings
 
 _STEPS_MAX = 100_000
@@ -57,7 +59,7 @@ class Region:
     """What outlives every process: the ports of one Region and of the world."""
 
     region: str = REGIONS_DEFAULT[0]
-    clock: MemoryClock = field(default_factory=MemoryClock)
+    clock: MemoryClock | LoopClock = field(default_factory=MemoryClock)
     queues: MemoryQueues = field(init=False)
     objects: MemoryObjectStore = field(init=False)
     progress: MemoryProgress = field(default_factory=MemoryProgress)
@@ -93,6 +95,7 @@ class Pipeline:
         chunk_bytes: int = 500,
         duplicate: bool = False,
         seed: int | None = None,
+        offload: Offload = inline,
     ) -> None:
         self.region = region or Region()
         self.crash = crash or CrashPlan(at=None)
@@ -101,6 +104,7 @@ class Pipeline:
         self._catalog = catalog
         self._chunk_bytes = chunk_bytes
         self._duplicate = duplicate
+        self._offload = offload
         self._dice = random.Random(seed) if seed is not None else None
         self.process = self._build()
 
@@ -147,9 +151,20 @@ class Pipeline:
                 return  # four more sweeps after the last event found nothing
             idle_rounds += 1
             assert idle_rounds < _IDLE_ROUNDS_MAX, "the pipeline stands still"
+            assert isinstance(self.region.clock, MemoryClock), "`drive` moves the clock; on a loop's clock use `serve`"
             self.region.clock.advance(30)
             await self._survives(self.process.sweeper.sweep())
         raise AssertionError("the pipeline never comes to rest")
+
+    async def serve(self, until: Callable[[], Awaitable[bool]]) -> None:
+        """Run every service's real loop side by side, on the event loop's clock, until `until` says so."""
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for runner in self.process.runners.values():
+                group.create_task(runner.run(stop))
+            while not await until():  # noqa: ASYNC110 - virtual time: a poll costs nothing
+                await asyncio.sleep(0.1)
+            stop.set()
 
     async def _step(self) -> bool:
         """Handle one visible message of one queue; say whether there was one."""
@@ -240,7 +255,7 @@ class Pipeline:
             reference=region.reference,
             catalog=self._catalog,
             clock=region.clock,
-            offload=inline,
+            offload=self._offload,
             settings=WorkerSettings(),
         )
         merger = Merger(

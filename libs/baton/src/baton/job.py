@@ -103,7 +103,7 @@ class Job(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     record: type[Record] | None
-    """One field per column, in the order in which columns are written out. None: any header, no rules."""
+    """One field per column, in any order: columns are found by their names. None: any header, no rules."""
     lookup: Lookup | None = None
     output: tuple[str, ...] | None = None
     """Columns of the result. None: the columns of the input, in its order, then those of the lookup."""

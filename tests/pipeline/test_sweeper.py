@@ -1,0 +1,151 @@
+"""Nothing ends in silence: what gets lost is found, what stands still is woken, what cannot go on ends in words."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from baton.catalog import load_jobs
+from baton.messages import KINDS, Kind
+from baton.model.batch import Batch
+from baton.model.control import Control
+from baton.model.states import BatchState
+from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from pipeline import Pipeline
+from sales import financial, sales_file
+
+SAMPLE = sales_file(records=24)
+KEY = "input/sales/f.csv"
+
+
+async def _pipeline() -> Pipeline:
+    pipeline = Pipeline(load_jobs("baton_jobs"))
+    await financial(pipeline.region.reference, SAMPLE)
+    return pipeline
+
+
+async def _drop(pipeline: Pipeline, kind: Kind) -> int:
+    """Lose every message of a queue, as a purge or a dead-lettered consumer would; return how many."""
+    inbox = pipeline.region.queues.inbox(kind)
+    lost = 0
+    while deliveries := await inbox.receive(max_messages=10, wait_seconds=0):
+        await inbox.delete(deliveries)
+        lost += len(deliveries)
+    return lost
+
+
+async def _step_until_queued(pipeline: Pipeline, kind: Kind) -> None:
+    while not pipeline.region.queues.queued(kind):
+        assert await pipeline._step()  # pyright: ignore[reportPrivateUsage] - one message at a time
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lost_messages_of_any_queue_are_sent_again(kind: Kind) -> None:
+    async def story() -> tuple[int, Batch, int]:
+        pipeline = await _pipeline()
+        batch_id = await pipeline.upload(KEY, SAMPLE.body)
+        await _step_until_queued(pipeline, kind)
+        lost = await _drop(pipeline, kind)
+        await pipeline.drive()
+        return lost, await pipeline.batch(batch_id), len(pipeline.region.mailer.outbox)
+
+    lost, batch, mails = asyncio.run(story())
+
+    assert lost >= 1
+    assert batch.state is BatchState.COMPLETED
+    assert batch.counts.records_out == 24
+    assert mails == 1
+
+
+def test_a_batch_that_never_moves_again_ends_failed_and_announced() -> None:
+    async def story() -> tuple[Batch, int]:
+        pipeline = await _pipeline()
+        batch_id = await pipeline.upload(KEY, SAMPLE.body)
+        for _ in range(2_000):
+            if (await pipeline.batch(batch_id)).state is BatchState.FAILED:
+                break
+            await _drop(pipeline, "split")
+            pipeline.region.clock.advance(30)  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue]
+            await pipeline.process.sweeper.sweep()
+        await pipeline.drive()
+        return await pipeline.batch(batch_id), len(pipeline.region.mailer.outbox)
+
+    batch, mails = asyncio.run(story())
+
+    assert batch.failure is not None
+    assert batch.failure.code == "stalled"
+    assert mails == 1
+
+
+def test_a_file_that_has_not_reached_this_region_is_waited_for() -> None:
+    async def story() -> tuple[BatchState, Batch]:
+        pipeline = await _pipeline()
+        region = pipeline.region
+        info = await region.objects.put(KEY, SAMPLE.body)
+        admitted = await pipeline.process.admitter.admit(KEY, info.version_id)
+        assert admitted is not None
+        # The row speaks of a version of the other Region that is not here yet.
+        elsewhere = replace(admitted.source, version_id="version-of-the-other-region")
+        moved = replace(admitted, source=elsewhere, updated_at=admitted.updated_at + timedelta(seconds=1))
+        await region.ledger.update(admitted, moved)
+        while await pipeline._step():  # pyright: ignore[reportPrivateUsage] - one message at a time
+            pass
+        waiting = await pipeline.batch(admitted.batch_id)
+        await region.objects.put(KEY, SAMPLE.body, metadata={"baton-origin-version": "version-of-the-other-region"})
+        await pipeline.drive()
+        return waiting.state, await pipeline.batch(admitted.batch_id)
+
+    waiting, batch = asyncio.run(story())
+
+    assert waiting is BatchState.WAITING_INPUT
+    assert batch.state is BatchState.COMPLETED
+
+
+def test_a_file_that_never_arrives_fails_at_the_deadline() -> None:
+    async def story() -> Batch:
+        pipeline = await _pipeline()
+        info = await pipeline.region.objects.put(KEY, SAMPLE.body)
+        admitted = await pipeline.process.admitter.admit(KEY, info.version_id)
+        assert admitted is not None
+        elsewhere = replace(admitted.source, version_id="never-comes")
+        moved = replace(admitted, source=elsewhere, updated_at=admitted.updated_at + timedelta(seconds=1))
+        await pipeline.region.ledger.update(admitted, moved)
+        for _ in range(24 * 60 + 10):
+            while await pipeline._step():  # pyright: ignore[reportPrivateUsage] - one message at a time
+                pass
+            pipeline.region.clock.advance(60)  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue]
+            await pipeline.process.sweeper._sweep_batches()  # pyright: ignore[reportPrivateUsage]
+        return await pipeline.batch(admitted.batch_id)
+
+    batch = asyncio.run(story())
+
+    assert batch.failure is not None
+    assert batch.failure.code == "deadline"
+    assert "never reached" in batch.failure.reason
+
+
+def test_a_region_that_is_not_active_admits_nothing() -> None:
+    async def story() -> bool:
+        pipeline = await _pipeline()
+        await pipeline.region.ledger.set_control(
+            Control(INITIAL_EPOCH + 1, REGIONS_DEFAULT[1]), expected_epoch=INITIAL_EPOCH
+        )
+        batch_id = await pipeline.upload(KEY, SAMPLE.body)
+        await pipeline.drive()
+        return await pipeline.region.ledger.get(batch_id) is None
+
+    assert asyncio.run(story())
+
+
+def test_a_file_is_admitted_when_its_region_becomes_active_later() -> None:
+    async def story() -> Batch:
+        pipeline = await _pipeline()
+        ledger = pipeline.region.ledger
+        await ledger.set_control(Control(INITIAL_EPOCH + 1, REGIONS_DEFAULT[1]), expected_epoch=INITIAL_EPOCH)
+        batch_id = await pipeline.upload(KEY, SAMPLE.body)
+        await ledger.set_control(Control(INITIAL_EPOCH + 2, REGIONS_DEFAULT[0]), expected_epoch=INITIAL_EPOCH + 1)
+        await pipeline.drive()
+        return await pipeline.batch(batch_id)
+
+    assert asyncio.run(story()).state is BatchState.COMPLETED
