@@ -1,0 +1,95 @@
+"""What operators do to a batch. Each is one compare-and-set of the ledger row, then at most one message."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from baton.batches import Batches, later_than
+from baton.errors import Fenced, Unavailable
+from baton.model.batch import Batch
+from baton.model.states import BatchState, sources_of
+from baton_cli.connection import Connection, Refused
+
+_ATTEMPTS_MAX: Final = 5
+"""Races with a running service are rare and short; five lost in a row is a batch that moves all the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The batch after the change. `unsent` says why its message could not be queued; the sweeper sends it then."""
+
+    batch: Batch
+    unsent: str | None = None
+
+
+async def cancel(connection: Connection, batch_id: str) -> Changed:
+    """End a batch before its result is published. Raises `Refused` if it is too late."""
+    return Changed(await _change(connection, batch_id, "cancelled", _cancelled))
+
+
+async def pause(connection: Connection, batch_id: str) -> Changed:
+    """Hold a batch; finished chunks are kept. Raises `Refused` once every chunk is done."""
+    return Changed(await _change(connection, batch_id, "paused", _paused))
+
+
+async def resume(connection: Connection, batch_id: str) -> Changed:
+    """Let a paused batch go on, and send its message. Raises `Refused` if it is not paused."""
+    return await _send(connection, await _change(connection, batch_id, "resumed", _resumed))
+
+
+async def retry(connection: Connection, batch_id: str) -> Changed:
+    """Start a failed batch again where it stopped: the mail if the result stands, else what is not finished yet.
+
+    Raises `Refused` if it has not failed.
+    """
+    return await _send(connection, await _change(connection, batch_id, "retried", _retried))
+
+
+def _cancelled(batch: Batch) -> Batch:
+    _require(batch, sources_of(BatchState.CANCELLED), "cancelled")
+    return replace(batch, state=BatchState.CANCELLED, nudges=0)
+
+
+def _paused(batch: Batch) -> Batch:
+    _require(batch, sources_of(BatchState.PAUSED), "paused")
+    return replace(batch, state=BatchState.PAUSED, nudges=0)
+
+
+def _resumed(batch: Batch) -> Batch:
+    _require(batch, {BatchState.PAUSED}, "resumed")
+    return replace(batch, state=BatchState.ADMITTED, nudges=0)
+
+
+def _retried(batch: Batch) -> Batch:
+    _require(batch, {BatchState.FAILED}, "retried")
+    state = BatchState.MERGED if batch.published else BatchState.ADMITTED
+    return replace(batch, state=state, run=batch.run + 1, failure=None, nudges=0)
+
+
+def _require(batch: Batch, states: Iterable[BatchState], done: str) -> None:
+    allowed = frozenset(states)
+    if batch.state not in allowed:
+        names = ", ".join(sorted(allowed))
+        raise Refused(f"batch {batch.batch_id} is {batch.state}: only a batch that is {names} can be {done}")
+
+
+async def _change(connection: Connection, batch_id: str, done: str, decide: Callable[[Batch], Batch]) -> Batch:
+    for _ in range(_ATTEMPTS_MAX):
+        before = await connection.ledger.get(batch_id)
+        if before is None:
+            raise Refused(f"there is no batch {batch_id}")
+        after = replace(decide(before), updated_at=later_than(before.updated_at, connection.clock.now()))
+        try:
+            return await connection.ledger.update(before, after)
+        except Fenced:
+            continue  # a service moved it on between the read and the write: decide anew
+    raise Refused(f"batch {batch_id} changed {_ATTEMPTS_MAX} times while it was to be {done}: try again")
+
+
+async def _send(connection: Connection, batch: Batch) -> Changed:
+    outbox = connection.owner_ports(batch).outbox
+    try:
+        await Batches(ledger=connection.ledger, outbox=outbox, clock=connection.clock).nudge(batch)
+    except Unavailable as error:
+        return Changed(batch, unsent=f"{connection.owner(batch)}: {error}")
+    return Changed(batch)

@@ -1,0 +1,42 @@
+"""What to do next with a batch, in words."""
+
+from typing import Final
+
+from baton.model.batch import Batch
+from baton.model.states import BatchState
+
+_ADVICE: Final = {
+    BatchState.ADMITTED: "It waits to be planned in {owner}. Follow it: baton watch {me}",
+    BatchState.WAITING_INPUT: "The file has not reached {owner} yet; the batch goes on by itself once it has.",
+    BatchState.SPLIT: "It is being worked on in {owner}. Follow it: baton watch {me}",
+    BatchState.PROCESSED: "The result is being put together in {owner}. Follow it: baton watch {me}",
+    BatchState.MERGED: "The result is published, the mail is on its way. Download it: baton fetch {me}",
+    BatchState.NOTIFIED: "The result is published, the mail is sent. Download it: baton fetch {me}",
+    BatchState.COMPLETED: "Nothing is left to do. Download the result: baton fetch {me}",
+    BatchState.PAUSED: "Let it go on: baton resume {me}, or end it: baton cancel {me}. Finished chunks are kept.",
+    BatchState.CANCELLED: "Nothing is left to do. Send the file again if this was a mistake.",
+    BatchState.FAILED: "Correct the cause, then: baton retry {me}. Finished chunks are kept.",
+}
+_MAIL_FAILED: Final = (
+    "The result stands, only its mail failed. Download: baton fetch {me}. Mail again: baton retry {me}"
+)
+_SEND_ANOTHER: Final = "Correct the file and submit it again: this version of it would fail again."
+_TOO_MANY_REJECTS: Final = "See why: baton rejects {me}. Then correct the file and submit it again."
+_FAULTS_OF_THE_FILE: Final = frozenset(
+    {"unknown_job", "header", "encoding", "empty_file", "unbalanced_quote", "record_too_large", "input_gone"}
+)
+
+
+def advise(batch: Batch, *, owner: str) -> str:
+    """Return a sentence or two for whoever looks after this batch."""
+    return _advice(batch).format(me=batch.batch_id, owner=owner)
+
+
+def _advice(batch: Batch) -> str:
+    if batch.state is not BatchState.FAILED or batch.failure is None:
+        return _ADVICE[batch.state]
+    if batch.published:
+        return _MAIL_FAILED
+    if batch.failure.code == "too_many_rejects":
+        return _TOO_MANY_REJECTS
+    return _SEND_ANOTHER if batch.failure.code in _FAULTS_OF_THE_FILE else _ADVICE[batch.state]

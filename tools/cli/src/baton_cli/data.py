@@ -1,0 +1,79 @@
+"""Commands on jobs, reference data and sample files."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from baton_cli import documents, files, render
+from baton_cli.connection import Connection
+from baton_cli.options import AsJson
+from baton_cli.session import session_of
+from baton_local.sample import KEYS_DEFAULT, write_sales
+
+app = typer.Typer()
+_reference = typer.Typer(help="Load and show the tables that records are enriched with.", no_args_is_help=True)
+_PANEL: Final = "Jobs and data"
+app.add_typer(_reference, name="reference", rich_help_panel=_PANEL)
+
+Dataset = Annotated[str, typer.Argument(help="Name of the data set, as jobs call it.", show_default=False)]
+
+
+@app.command(rich_help_panel=_PANEL)
+def jobs(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the jobs that a file can be sent to."""
+    session = session_of(ctx)
+    with session.failing_clearly():
+        catalog = session.places.catalog()
+    session.answer(render.jobs(catalog), documents.jobs(catalog), as_json=as_json)
+
+
+@_reference.command("load")
+def load_reference(
+    ctx: typer.Context,
+    dataset: Dataset,
+    file: Annotated[Path, typer.Argument(help="A CSV file with a header and one row per key.", show_default=False)],
+    key: Annotated[str, typer.Option("--key", help="The column that records are looked up by.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Publish a file as the current version of a data set. Batches that are already planned keep theirs."""
+    session = session_of(ctx)
+    with session.failing_clearly():
+        loaded = files.read_reference(dataset, file, key=key)
+
+    session.run(lambda connection: files.publish_reference(connection, loaded))
+    session.answer(render.reference(loaded.version), documents.reference(loaded.version), as_json=as_json)
+
+
+@_reference.command("show")
+def show_reference(ctx: typer.Context, dataset: Dataset, as_json: AsJson = False) -> None:
+    """See the version of a data set that new batches use."""
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> None:
+        version = await files.current_reference(connection, dataset)
+        session.answer(render.reference(version), documents.reference(version), as_json=as_json)
+
+    session.run(ask)
+
+
+@app.command(rich_help_panel=_PANEL)
+def sample(
+    ctx: typer.Context,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The sales file to write.")] = Path("sales.csv"),
+    reference: Annotated[
+        Path, typer.Option("--reference-out", help="Its reference data; load it as `financial` by `uuid`.")
+    ] = Path("financial.csv"),
+    records: Annotated[int, typer.Option(min=0, help="Records in the file.")] = 10_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    bad_percent: Annotated[float, typer.Option(min=0, max=100, help="How many of them break a rule.")] = 2.0,
+    keys: Annotated[int, typer.Option(min=1, help="Reference rows at most.")] = KEYS_DEFAULT,
+) -> None:
+    """Write a sales file to play with, bad records of every kind included, and its reference data."""
+    session = session_of(ctx)
+    with session.failing_clearly():
+        written = write_sales(
+            output, reference, records=records, seed=seed, bad_percent=bad_percent, keys=min(keys, max(records, 1))
+        )
+    session.out.print(f"{output}: {written.records:,} records, {written.bad:,} of them bad", markup=False)
+    session.out.print(f"{reference}: {written.keys:,} reference rows", markup=False)

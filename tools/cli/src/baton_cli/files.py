@@ -1,0 +1,197 @@
+"""Files in and out: submit an input, fetch a result, publish reference data."""
+
+import asyncio
+import contextlib
+import csv
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from baton.catalog import Catalog
+from baton.checksums import combine, crc64nvme
+from baton.errors import NotFound, Unavailable
+from baton.model.batch import Batch
+from baton.model.identity import batch_id_of
+from baton.model.paths import input_key
+from baton.ports import ObjectStore, ReferenceVersion, Row
+from baton_cli.connection import Connection, Refused
+
+_KEY_BYTES_MAX: Final = 1_024
+"""S3's ceiling for a key."""
+_ANSWER_SECONDS_MAX: Final = 5.0
+"""A Region that is cut off answers nothing at all; then the other one is asked."""
+_VERSION_HEX_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A file ready to be sent: it exists, can be read, and its key is one."""
+
+    path: Path
+    job: str
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A file that was taken. The batch appears in the ledger as soon as its Region has seen it."""
+
+    batch_id: str
+    job: str
+    key: str
+    version_id: str
+    size_bytes: int
+
+
+def prepare(path: Path, *, job: str, name: str | None, catalog: Catalog, force: bool = False) -> Submission:
+    """Check what can be known before a byte is sent. Raises `Refused`."""
+    if job not in catalog and not force:
+        raise Refused(f"there is no job {job!r}; the jobs are: {', '.join(sorted(catalog))} (--force sends it anyway)")
+    if not path.is_file():
+        raise Refused(f"{path} is a folder" if path.is_dir() else f"there is no file {path}")
+    if not os.access(path, os.R_OK):
+        raise Refused(f"{path} may not be read by you")
+    name = path.name if name is None else name
+    key = input_key(job, name)
+    is_name = name.strip("/") == name and name.isprintable() and "//" not in name
+    if not name or not is_name or len(key.encode()) > _KEY_BYTES_MAX:
+        raise Refused(f"{name!r} cannot be the name of an input: printable, no / at either end, 1 to 1,000 bytes")
+    return Submission(path, job, key, path.stat().st_size)
+
+
+async def submit(connection: Connection, submission: Submission, *, sent: Callable[[int], None]) -> Submitted:
+    """Upload the file. Raises `Unavailable` if no Region takes it."""
+    version_id = await connection.uploader.upload(submission.path, submission.key, sent=sent)
+    batch_id = batch_id_of(submission.key, version_id)
+    return Submitted(batch_id, submission.job, submission.key, version_id, submission.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An object on disk, complete."""
+
+    key: str
+    path: Path
+    size_bytes: int
+    region: str
+
+
+async def fetch(connection: Connection, batch: Batch, key: str, path: Path, *, checksum: str | None = None) -> Fetched:
+    """Download one published object, from the owner Region, else from the other one.
+
+    `checksum` is its CRC64NVME in hex; None checks the size alone.
+
+    It is written under another name beside `path` and renamed when every byte is there: `path` is whole or untouched.
+    Raises `NotFound` if neither Region gives it whole, `Refused` if `path` cannot be written.
+    """
+    problems: list[str] = []
+    for region in connection.owner_first(batch):
+        try:
+            size_bytes = await _fetch_from(connection.by_region[region].objects, key, path, checksum)
+        except (Unavailable, NotFound, TimeoutError) as error:
+            problems.append(f"{region}: {error or 'no answer'}")
+        except OSError as error:
+            raise Refused(f"{path} cannot be written: {error.strerror}") from error
+        else:
+            return Fetched(key, path, size_bytes, region)
+    raise NotFound(f"{key} could not be fetched; {'; '.join(problems)}")
+
+
+async def _fetch_from(objects: ObjectStore, key: str, path: Path, checksum: str | None) -> int:
+    async with asyncio.timeout(_ANSWER_SECONDS_MAX):
+        info = await objects.head(key)
+    if info is None:
+        raise NotFound("it is not there")
+    crc = 0
+    with _whole_or_untouched(path) as file:
+        async for piece in objects.read(key, version_id=info.version_id):
+            file.write(piece)
+            crc = combine(crc, crc64nvme(piece), len(piece))
+        if file.tell() != info.size_bytes:
+            raise Unavailable(f"{file.tell():,} of {info.size_bytes:,} bytes came")
+        if checksum is not None and f"{crc:016x}" != checksum:
+            raise Unavailable(f"its checksum is {crc:016x}, it was published with {checksum}")
+    return info.size_bytes
+
+
+@contextlib.contextmanager
+def _whole_or_untouched(path: Path) -> Generator[BinaryIO]:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        partial.chmod(0o666 & ~_umask())  # mkstemp lets only its owner read; a result is like any other file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # There is no way to read it but to set it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFile:
+    """A reference data set as read from disk."""
+
+    version: ReferenceVersion
+    rows: Mapping[str, Row]
+
+
+def read_reference(dataset: str, path: Path, *, key: str) -> ReferenceFile:
+    """Read a CSV file with one row per key. Its version is a digest of its bytes.
+
+    Raises `Refused` if the file is no CSV with that column, or if a key is empty or there twice.
+    """
+    try:
+        body = path.read_bytes()
+        columns, rows = _rows(body.decode("utf-8-sig"), key)
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Refused(f"{path} is no UTF-8 CSV file: {error}") from error
+    digest = hashlib.sha256(body).hexdigest()[:_VERSION_HEX_DIGITS]
+    return ReferenceFile(ReferenceVersion(dataset, digest, rows=len(rows), columns=columns), rows)
+
+
+def _rows(text: str, key: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header = tuple(next(reader, ()))
+    if key not in header or len(set(header)) != len(header):
+        raise Refused(f"the file needs a column {key!r}, each name once; it has: {', '.join(header) or 'nothing'}")
+    rows: dict[str, Row] = {}
+    for fields in reader:
+        if not fields:
+            continue
+        if len(fields) != len(header):
+            raise Refused(f"line {reader.line_num} has {len(fields)} fields, the header {len(header)}")
+        row = dict(zip(header, fields, strict=True))
+        if not row[key] or row[key] in rows:
+            raise Refused(f"line {reader.line_num}: the key {row[key]!r} is {'there twice' if row[key] else 'empty'}")
+        rows[row[key]] = row
+    return header, rows
+
+
+async def publish_reference(connection: Connection, file: ReferenceFile) -> None:
+    """Make it the version that new batches use. Repeating it is harmless."""
+    for reference in connection.references:
+        await reference.publish(file.version, file.rows)
+
+
+async def current_reference(connection: Connection, dataset: str) -> ReferenceVersion:
+    """Return the version that new batches use. Raises `Refused` if the data set was never loaded."""
+    for reference in connection.references:
+        version = await reference.current(dataset)
+        if version is not None:
+            return version
+    raise Refused(f"there is no data set {dataset!r}: load one with `baton reference load {dataset} FILE --key COLUMN`")

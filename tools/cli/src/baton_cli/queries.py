@@ -1,0 +1,264 @@
+"""What operators ask. Reads only, over ports; nothing here knows a terminal or AWS."""
+
+import asyncio
+import csv
+import io
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from baton.errors import BatonError, NotFound, Unavailable
+from baton.model.batch import Batch
+from baton.model.control import Control
+from baton.model.paths import rejects_part_key
+from baton.model.states import BatchState
+from baton.ports import BatchPage, ObjectStore, StoredReject, Tally
+from baton.topology import REJECTS_INDEXED_MAX, RETENTION_DAYS
+from baton_cli.connection import Connection, Refused
+
+LAST: Final = "last"
+PREFIX_DIGITS_MIN: Final = 4
+_ID_DIGITS: Final = 20
+_WINDOWS: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=RETENTION_DAYS))
+"""How far back to look for the newest batches: most questions are about the last hour."""
+_PING_SECONDS_MAX: Final = 4.0
+_POLL_SECONDS: Final = 0.3
+_PROGRESS_SECONDS_MAX: Final = 2.0
+"""A Region that is cut off answers nothing at all: the bar must not stand still for the client's own retries."""
+_NO_ANSWER: Final = (TimeoutError, Unavailable)
+
+
+async def recent(connection: Connection, *, state: BatchState | None = None, limit: int) -> list[Batch]:
+    """Return the newest batches, newest first: at most `limit`, of one state if asked."""
+    found: list[Batch] = []
+    for window in _WINDOWS:
+        found = await _admitted_since(connection, connection.clock.now() - window)
+        found = [batch for batch in found if state is None or batch.state is state]
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+async def _admitted_since(connection: Connection, since: datetime) -> list[Batch]:
+    def read(cursor: str | None) -> Awaitable[BatchPage]:
+        return connection.ledger.list_recent(since=since, cursor=cursor)
+
+    return sorted(await _all_pages(read), key=lambda batch: batch.admitted_at, reverse=True)
+
+
+async def _all_pages(read: Callable[[str | None], Awaitable[BatchPage]]) -> list[Batch]:
+    page = await read(None)
+    batches = list(page.batches)
+    while page.cursor is not None:
+        page = await read(page.cursor)
+        batches += page.batches
+    # A batch that moves between two pages of an eventually consistent list may stand on both.
+    return list({batch.batch_id: batch for batch in batches}.values())
+
+
+async def resolve(connection: Connection, text: str) -> Batch:
+    """Return the batch that `text` names: its id, a unique beginning of it, or `last`.
+
+    Raises `Refused` if there is none, or more than one.
+    """
+    if text == LAST:
+        newest = await recent(connection, limit=1)
+        if not newest:
+            raise Refused("there is no batch yet: send one with `baton submit FILE --job JOB`")
+        return newest[0]
+    if len(text) >= _ID_DIGITS:
+        batch = await connection.ledger.get(text)
+        if batch is None:
+            raise Refused(f"there is no batch {text}")
+        return batch
+    if len(text) < PREFIX_DIGITS_MIN:
+        raise Refused(f"{text!r} is too short: give at least {PREFIX_DIGITS_MIN} digits of the id, or `{LAST}`")
+    return await _by_prefix(connection, text.lower())
+
+
+async def _by_prefix(connection: Connection, prefix: str) -> Batch:
+    since = connection.clock.now() - _WINDOWS[-1]
+    found = [batch for batch in await _admitted_since(connection, since) if batch.batch_id.startswith(prefix)]
+    if not found:
+        raise Refused(f"no batch of the last {RETENTION_DAYS} days starts with {prefix}")
+    if len(found) > 1:
+        ids = ", ".join(batch.batch_id for batch in found[:5])
+        raise Refused(f"{len(found)} batches start with {prefix}: {ids}")
+    # The list is eventually consistent; the row itself is not.
+    return await connection.ledger.get(found[0].batch_id) or found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class RegionStatus:
+    """One Region as seen from here. `problem` is None if it answers."""
+
+    region: str
+    active: bool
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The world at one moment. `open_by_state` counts the batches that have no outcome yet."""
+
+    environment: str
+    control: Control
+    regions: tuple[RegionStatus, ...]
+    open_by_state: Mapping[BatchState, int]
+    oldest_open: Batch | None
+
+
+async def status(connection: Connection) -> Status:
+    """Return who is active, which Regions answer, and what is open. Raises `Unavailable` without the ledger."""
+    control = await connection.ledger.control()
+    problems = await asyncio.gather(*(_problem_of(connection, region) for region in connection.regions))
+    pages = await _all_pages(lambda cursor: connection.ledger.list_open(cursor=cursor))
+    unfinished = [batch for batch in pages if not batch.is_final]
+    return Status(
+        environment=connection.environment,
+        control=control,
+        regions=tuple(
+            RegionStatus(region, active=region == control.active_region, problem=problem)
+            for region, problem in zip(connection.regions, problems, strict=True)
+        ),
+        open_by_state=Counter(batch.state for batch in unfinished),
+        oldest_open=min(unfinished, key=lambda batch: batch.admitted_at, default=None),
+    )
+
+
+async def _problem_of(connection: Connection, region: str) -> str | None:
+    try:
+        async with asyncio.timeout(_PING_SECONDS_MAX):
+            await connection.by_region[region].progress.tally("reachable", "reachable")
+    except TimeoutError:
+        return f"no answer within {_PING_SECONDS_MAX:g} s"
+    except BatonError as error:
+        return str(error)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A batch at one moment of watching. `batch` is None until it is admitted; `problem` says what did not answer."""
+
+    at: datetime
+    batch: Batch | None
+    tally: Tally | None
+    problem: str | None = None
+
+    @property
+    def records_done(self) -> int:
+        """Return the records of finished chunks: of the tally while it is worked on, of the ledger after it."""
+        in_ledger = self.batch.counts.records_in if self.batch else 0
+        return max(in_ledger, self.tally.counts.records_in if self.tally else 0)
+
+    @property
+    def is_over(self) -> bool:
+        return self.batch is not None and self.batch.is_final
+
+
+async def watch(
+    connection: Connection, batch_id: str, *, poll_seconds: float = _POLL_SECONDS
+) -> AsyncIterator[Snapshot]:
+    """Yield the batch again and again until it has its outcome, through any outage of the ledger or of a Region."""
+    seen = Snapshot(connection.clock.now(), None, None)
+    while not seen.is_over:
+        seen = await _look(connection, batch_id, seen)
+        yield seen
+        if not seen.is_over:
+            await asyncio.sleep(poll_seconds)
+
+
+async def _look(connection: Connection, batch_id: str, before: Snapshot) -> Snapshot:
+    now = connection.clock.now()
+    try:
+        async with asyncio.timeout(_PING_SECONDS_MAX):
+            batch = await connection.ledger.get(batch_id) or before.batch
+    except _NO_ANSWER:
+        return replace(before, at=now, problem="the ledger does not answer")
+    tally, problem = await _tally_or_problem(connection, batch) if batch else (None, None)
+    return Snapshot(now, batch, tally or before.tally, problem)
+
+
+async def _tally_or_problem(connection: Connection, batch: Batch) -> tuple[Tally | None, str | None]:
+    if batch.plan_id is None:
+        return None, None
+    try:
+        async with asyncio.timeout(_PROGRESS_SECONDS_MAX):
+            return await connection.owner_ports(batch).progress.tally(batch.batch_id, batch.plan_id), None
+    except _NO_ANSWER:
+        return None, f"{connection.owner(batch)} does not answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Everything about one batch. `history` is (time, state, Region that wrote it), oldest first."""
+
+    batch: Batch
+    owner: str
+    history: Sequence[tuple[datetime, BatchState, str]]
+    tally: Tally | None
+    problem: str | None
+
+
+async def detail(connection: Connection, batch: Batch) -> Detail:
+    """Return everything about one batch, and what could not be asked."""
+    tally, problem = await _tally_or_problem(connection, batch)
+    history = await connection.ledger.history(batch.batch_id)
+    return Detail(batch=batch, owner=connection.owner(batch), history=history, tally=tally, problem=problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejects:
+    """The first rejects of a batch. `total` counts all of them: the rest is in `rejects.csv`."""
+
+    batch: Batch
+    rejects: Sequence[StoredReject]
+    total: int
+
+
+async def rejects_of(connection: Connection, batch: Batch, *, limit: int) -> Rejects:
+    """Return the first rejects, from the owner Region, else the other one. Raises `Unavailable` if none answers.
+
+    They are indexed when the result is published; before that they are read from the chunks finished so far.
+    """
+
+    async def ask(region: str) -> Rejects:
+        ports = connection.by_region[region]
+        rejects = await ports.rejects.list(batch.batch_id, limit=min(limit, REJECTS_INDEXED_MAX))
+        if rejects or batch.published or batch.plan_id is None:
+            return Rejects(batch, rejects, total=max(batch.counts.rejects, len(rejects)))
+        tally = await ports.progress.tally(batch.batch_id, batch.plan_id)
+        rejects = await _rejects_of_parts(ports.objects, batch.batch_id, batch.plan_id, limit)
+        return Rejects(batch, rejects, total=max(tally.counts.rejects if tally else 0, len(rejects)))
+
+    return await first_answer(connection, batch, ask)
+
+
+async def _rejects_of_parts(objects: ObjectStore, batch_id: str, plan_id: str, limit: int) -> list[StoredReject]:
+    found: list[StoredReject] = []
+    folder = rejects_part_key(batch_id, plan_id, 0).rpartition("/")[0] + "/"
+    async for part in objects.list(folder):
+        found += _parsed(await objects.get(part.key))
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def _parsed(part: bytes) -> Iterator[StoredReject]:
+    csv.field_size_limit(len(part) + 1)  # a rejected line may be as long as a record: 1 MiB
+    for row in csv.reader(io.StringIO(part.decode(), newline="")):
+        if row[0] != "record_number":  # the first part starts with the header
+            yield StoredReject(int(row[0]), int(row[1]), *row[2:6])
+
+
+async def first_answer[T](connection: Connection, batch: Batch, ask: Callable[[str], Awaitable[T]]) -> T:
+    """Ask the owner Region, then the other one; return the first answer. Raises what the last one raised."""
+    owner, other = connection.owner_first(batch)
+    try:
+        async with asyncio.timeout(_PING_SECONDS_MAX):
+            return await ask(owner)
+    except (*_NO_ANSWER, NotFound):
+        return await ask(other)

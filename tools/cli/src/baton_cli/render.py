@@ -1,0 +1,276 @@
+"""The answers for people: what rich draws, in 80 columns. Text from files and mails is shown, never interpreted."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from baton.catalog import Catalog
+from baton.model.batch import Batch
+from baton.model.paths import parse_input_key
+from baton.model.states import BatchState
+from baton.ports import ReferenceVersion
+from baton_cli.advice import advise
+from baton_cli.files import Fetched, Submitted
+from baton_cli.queries import Detail, Rejects, Status
+
+if TYPE_CHECKING:  # see session.py
+    from baton_local.admin import Status as WorldStatus
+
+_STYLES: Final = {
+    BatchState.COMPLETED: "green",
+    BatchState.FAILED: "bold red",
+    BatchState.CANCELLED: "yellow",
+    BatchState.PAUSED: "yellow",
+}
+_BYTES_PER_STEP: Final = 1024
+
+
+def plain(text: str) -> Text:
+    """Return foreign text as it may be printed: no markup, and no character that a terminal would act on."""
+    return Text("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text))
+
+
+def state(state: BatchState) -> Text:
+    return Text(state.value, style=_STYLES.get(state, "cyan"))
+
+
+def size(size_bytes: int) -> str:
+    """Return a size as people write it: 1.5 MiB."""
+    amount = float(size_bytes)
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if amount < _BYTES_PER_STEP:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= _BYTES_PER_STEP
+    return f"{amount:.1f} TiB"
+
+
+def span(length: timedelta) -> str:
+    """Return a length of time as people say it: 4.2 s, 3 min, 5 h, 2 d."""
+    seconds = max(0.0, length.total_seconds())
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.1f} s"
+    for unit_seconds, unit, until in ((60, "min", 120), (3_600, "h", 48), (86_400, "d", 10**9)):
+        if seconds < unit_seconds * until:
+            return f"{seconds / unit_seconds:.0f} {unit}"
+    raise AssertionError("no batch is that old")
+
+
+def moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}"
+
+
+def _grid(rows: Iterable[tuple[str, RenderableType]]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(name, value)
+    return grid
+
+
+def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        # What people copy or compare is never cut; the rest folds.
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
+def status(status: Status, *, now: datetime) -> RenderableType:
+    regions = _table("REGION", "ROLE", "ANSWERS")
+    for region in status.regions:
+        role = Text("active", style="bold green") if region.active else Text("standby", style="dim")
+        answer = Text("yes", style="green") if region.problem is None else Text("no: ", style="red")
+        regions.add_row(region.region, role, answer.append_text(plain(region.problem or "")))
+    return Group(
+        Text.assemble(("Environment ", "dim"), status.environment, ("   epoch ", "dim"), str(status.control.epoch)),
+        Text(),
+        regions,
+        Text(),
+        _open(status, now),
+    )
+
+
+def _open(status: Status, now: datetime) -> Text:
+    if status.oldest_open is None:
+        return Text("No batch is open.")
+    counts = ", ".join(f"{count:,} {name}" for name, count in sorted(status.open_by_state.items()))
+    age = span(now - status.oldest_open.admitted_at)
+    return Text(f"Open: {counts}. The oldest is {status.oldest_open.batch_id}, admitted {age} ago.")
+
+
+def batches(batches: Sequence[Batch], *, now: datetime) -> RenderableType:
+    if not batches:
+        return Text("No batch.")
+    table = _table("BATCH", "STATE", "JOB", "FILE", "RECORDS", "REJECTS", "AGE", numbers=("RECORDS", "REJECTS", "AGE"))
+    for batch in batches:
+        table.add_row(
+            batch.batch_id,
+            state(batch.state),
+            batch.job,
+            plain(_file_name(batch)),
+            f"{batch.counts.records_in or batch.records_total:,}",
+            f"{batch.counts.rejects:,}",
+            span(now - batch.admitted_at),
+        )
+    return table
+
+
+def _file_name(batch: Batch) -> str:
+    parsed = parse_input_key(batch.source.key)
+    return parsed.name if parsed else batch.source.key
+
+
+def summary(batch: Batch, *, owner: str) -> RenderableType:
+    """Return the end of a watched batch, or where it stands."""
+    counts = batch.counts
+    rows: list[tuple[str, RenderableType]] = [
+        ("batch", batch.batch_id),
+        ("state", state(batch.state)),
+        ("file", plain(f"{_file_name(batch)} ({size(batch.source.size_bytes)}, job {batch.job})")),
+        ("records", f"{counts.records_in:,} in = {counts.records_out:,} out + {counts.rejects:,} rejected"),
+        ("took", f"{span(batch.updated_at - batch.admitted_at)} in {owner}"),
+    ]
+    if batch.failure:
+        rows.append(("reason", plain(batch.failure.reason)))
+    if batch.published:
+        rows.append(("result", plain(batch.published.result_key)))
+    rows.append(("next", plain(advise(batch, owner=owner))))
+    return _grid(rows)
+
+
+def detail(detail: Detail) -> RenderableType:
+    batch = detail.batch
+    rows: list[tuple[str, RenderableType]] = [
+        ("batch", batch.batch_id),
+        ("state", state(batch.state)),
+        ("job", batch.job),
+        ("file", plain(f"{batch.source.key} ({size(batch.source.size_bytes)})")),
+        ("version", plain(batch.source.version_id)),
+        ("owner", f"{detail.owner}, epoch {batch.owner_epoch}, run {batch.run}"),
+        ("records", f"{batch.records_total:,} in the file"),
+    ]
+    rows += _progress(detail)
+    rows += _outcome(batch)
+    rows.append(("next", plain(advise(batch, owner=detail.owner))))
+    history = _table("WHEN (UTC)", "AFTER", "STATE", "WRITTEN BY")
+    for at, entered, region in detail.history:
+        history.add_row(moment(at), f"+{span(at - batch.admitted_at)}", state(entered), region)
+    return Group(_grid(rows), Text(), history)
+
+
+def _progress(detail: Detail) -> list[tuple[str, RenderableType]]:
+    if detail.problem:
+        return [("progress", Text(detail.problem, style="red"))]
+    if detail.tally is None:
+        return []
+    done = f"{detail.tally.chunks_done:,} of {detail.tally.chunks:,} chunks"
+    return [("progress", f"{done}, {detail.tally.counts.records_in:,} records")]
+
+
+def _outcome(batch: Batch) -> list[tuple[str, RenderableType]]:
+    rows: list[tuple[str, RenderableType]] = []
+    if batch.counts.records_in:
+        counts = batch.counts
+        books = f"{counts.records_in:,} in = {counts.records_out:,} out + {counts.rejects:,} rejected"
+        rows.append(("counts", books))
+    if batch.failure:
+        rows.append(("reason", Text(f"{batch.failure.code}: ", style="red").append_text(plain(batch.failure.reason))))
+    if batch.published:
+        keys = (batch.published.result_key, batch.published.rejects_key, batch.published.manifest_key)
+        rows += [(name, plain(key)) for name, key in zip(("result", "rejects", "manifest"), keys, strict=True)]
+    return rows
+
+
+def rejects(rejects: Rejects) -> RenderableType:
+    if not rejects.rejects:
+        return Text("No record was rejected." if not rejects.total else f"{rejects.total:,} rejects, none listed here.")
+    table = _table("RECORD", "BYTE", "COLUMN", "RULE", "VALUE", numbers=("RECORD", "BYTE"))
+    for reject in rejects.rejects:
+        column = plain(reject.column)
+        table.add_row(f"{reject.record_number:,}", f"{reject.byte_offset:,}", column, reject.rule, plain(reject.value))
+    shown = len(rejects.rejects)
+    if shown >= rejects.total:
+        return table
+    more = f"{shown:,} of {rejects.total:,} rejects. All of them: baton fetch {rejects.batch.batch_id} --rejects"
+    return Group(table, Text(), Text(more))
+
+
+def submitted(submitted: Submitted) -> RenderableType:
+    return _grid(
+        (
+            ("sent", plain(f"{submitted.key} ({size(submitted.size_bytes)})")),
+            ("batch", submitted.batch_id),
+            ("next", f"baton watch {submitted.batch_id}"),
+        )
+    )
+
+
+def fetched(fetched: Fetched) -> RenderableType:
+    return plain(f"{fetched.path}: {size(fetched.size_bytes)} from {fetched.region}")
+
+
+def jobs(catalog: Catalog) -> RenderableType:
+    table = _table("JOB", "VERSION", "COLUMNS", "REFERENCE", "MAIL TO")
+    for name, loaded in sorted(catalog.items()):
+        columns = ", ".join(loaded.job.columns) if loaded.job.columns else "any"
+        lookup = f"{loaded.job.lookup.dataset} by {loaded.job.lookup.key}" if loaded.job.lookup else "-"
+        table.add_row(name, loaded.version, columns, lookup, ", ".join(loaded.job.recipients))
+    return table
+
+
+def reference(version: ReferenceVersion) -> RenderableType:
+    return _grid(
+        (
+            ("data set", version.dataset),
+            ("version", version.version),
+            ("rows", f"{version.rows:,}"),
+            ("columns", plain(", ".join(version.columns))),
+        )
+    )
+
+
+def changed(batch: Batch, *, owner: str) -> RenderableType:
+    return Text.assemble(f"Batch {batch.batch_id} is ", state(batch.state), f". {advise(batch, owner=owner)}")
+
+
+def world(status: "WorldStatus") -> RenderableType:
+    regions = _table("REGION", "LINKS", "UPLOADS")
+    for name, region in status.regions.items():
+        link = Text("cut", style="bold red") if region.cut else Text("up", style="green")
+        regions.add_row(name, link, f"{region.dial} %")
+    processes = _table("REGION", "PROCESS", "PID", "STATE", "RESTARTS", numbers=("PID", "RESTARTS"))
+    for process in status.processes:
+        pid = "-" if process.pid is None else str(process.pid)
+        processes.add_row(process.region, process.name, pid, process.state, str(process.restarts))
+    copying = status.replication
+    backlog = ", ".join(f"{count:,} from {region}" for region, count in copying.backlog.items())
+    line = (
+        f"Replication: {'cut' if copying.cut else 'up'}, lag {copying.lag_seconds:g} s, waiting: {backlog or 'none'}."
+    )
+    return Group(regions, Text(), processes, Text(), Text(line))
+
+
+def inbox(mails: Sequence[Mapping[str, Any]]) -> RenderableType:
+    if not mails:
+        return Text("No mail.")
+    parts: list[RenderableType] = []
+    for mail in mails:
+        parts += [
+            Text("─" * 60, style="dim"),
+            _grid(
+                (
+                    ("from", plain(str(mail["sender"]))),
+                    ("to", plain(", ".join(mail["recipients"]))),
+                    ("at", plain(str(mail["received_at"]))),
+                    ("subject", plain(str(mail["subject"]))),
+                )
+            ),
+            Text(),
+            *(plain(line) for line in str(mail["text"]).splitlines()),
+        ]
+    return Group(*parts)

@@ -1,0 +1,165 @@
+"""Commands on the world itself, and where to find it."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from baton.catalog import Catalog, load_jobs
+from baton_cli import render
+from baton_cli.connection import Connection, Refused
+from baton_cli.options import AsJson
+from baton_cli.session import Session, session_of
+from baton_local import state
+
+if TYPE_CHECKING:  # see session.py
+    from baton_local.admin import Admin
+    from baton_local.state import World
+
+app = typer.Typer()
+_world = typer.Typer(
+    help="See and disturb the world on this machine: cut a Region, kill a service.", no_args_is_help=True
+)
+_PANEL: Final = "World on this machine"
+app.add_typer(_world, name="world", rich_help_panel=_PANEL)
+
+Region = Annotated[str, typer.Argument(help="Such as us-east-1.", show_default=False)]
+
+
+class WorldChoice(StrEnum):
+    """Which world to speak to."""
+
+    EMBEDDED = "embedded"
+    AWS = "aws"
+
+
+@dataclass(frozen=True, slots=True)
+class WorldPlaces:
+    """Finds things by the world file of this machine, or by the environment."""
+
+    directory: Path
+    choice: WorldChoice | None
+    jobs_package: str
+
+    def connect(self) -> AbstractAsyncContextManager[Connection]:
+        # The AWS SDK and the local world take a second to import: help, completion and refusals should not wait.
+        from baton_cli import connect  # noqa: PLC0415 - see above
+
+        world = None if self.choice is WorldChoice.AWS else state.read(self.directory)
+        if world is None and self.choice is WorldChoice.EMBEDDED:
+            raise Refused(f"no world runs in {self.directory}: start one with `baton up`")
+        return connect.embedded(world) if world else connect.aws()
+
+    def admin(self) -> "Admin":
+        from baton_local.admin import Admin  # noqa: PLC0415 - see `connect`
+
+        # Asked for by name or not: a disturbance is for this machine alone.
+        world = None if self.choice is WorldChoice.AWS else state.read(self.directory)
+        if world is None:
+            raise Refused("this works on the world of this machine only, and none runs: start it with `baton up`")
+        return Admin(world.admin_endpoint)
+
+    def up(self) -> "World":
+        from baton_local import lifecycle  # noqa: PLC0415 - see `connect`
+
+        try:
+            return lifecycle.up(self.directory)
+        except lifecycle.WorldFailed as error:
+            raise Refused(str(error)) from error
+
+    def down(self) -> None:
+        from baton_local import lifecycle  # noqa: PLC0415 - see `connect`
+
+        lifecycle.down(self.directory)
+
+    def catalog(self) -> Catalog:
+        return load_jobs(self.jobs_package)
+
+
+@app.command(rich_help_panel=_PANEL)
+def up(ctx: typer.Context) -> None:
+    """Start both Regions on this machine, in the background, and wait until they are ready."""
+    session = session_of(ctx)
+    with session.failing_clearly(), session.err.status("Starting both Regions"):
+        world = session.places.up()
+    session.out.print(f"Both Regions are up: {', '.join(world.regions)}.", markup=False)
+    session.out.print(f"Logs: {world.log_directory}", markup=False, soft_wrap=True)
+
+
+@app.command(rich_help_panel=_PANEL)
+def down(ctx: typer.Context) -> None:
+    """Stop both Regions on this machine and leave nothing behind."""
+    session = session_of(ctx)
+    with session.failing_clearly(), session.err.status("Stopping both Regions"):
+        session.places.down()
+    session.out.print("Everything is stopped.")
+
+
+@app.command(rich_help_panel=_PANEL)
+def inbox(
+    ctx: typer.Context,
+    count: Annotated[int, typer.Argument(min=1, metavar="N", help="How many, the newest last.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Read the newest mails that the world on this machine has sent."""
+    session = session_of(ctx)
+    mails = _ask(session, lambda admin: admin.inbox())[-count:]
+    session.answer(render.inbox(mails), mails, as_json=as_json)
+
+
+@_world.command("status")
+def world_status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """See processes, links and replication."""
+    session = session_of(ctx)
+    status = _ask(session, lambda admin: admin.status())
+    session.answer(render.world(status), status.model_dump(mode="json"), as_json=as_json)
+
+
+@_world.command()
+def cut(ctx: typer.Context, region: Region) -> None:
+    """Cut a Region off: silently, both ways. What runs inside goes on."""
+    _disturb(ctx, lambda admin: admin.cut(region), f"{region} is cut off. Heal it: baton world heal {region}")
+
+
+@_world.command()
+def heal(ctx: typer.Context, region: Region) -> None:
+    """Connect a Region again."""
+    _disturb(ctx, lambda admin: admin.heal(region), f"{region} is connected again.")
+
+
+@_world.command()
+def kill(
+    ctx: typer.Context,
+    region: Region,
+    service: Annotated[str, typer.Argument(help="Such as worker; see `baton world status`.", show_default=False)],
+) -> None:
+    """Kill a service with SIGKILL; it is started again."""
+    _disturb(ctx, lambda admin: admin.kill(region, service), f"{service} in {region} is killed; it starts again.")
+
+
+@_world.command()
+def lag(ctx: typer.Context, seconds: Annotated[float, typer.Argument(min=0, help="0 replicates at once.")]) -> None:
+    """Let replication between the buckets lag."""
+    _disturb(ctx, lambda admin: admin.replication(lag_seconds=seconds), f"Replication lags {seconds:g} s.")
+
+
+def _disturb(ctx: typer.Context, act: "Callable[[Admin], Coroutine[Any, Any, object]]", done: str) -> None:
+    session = session_of(ctx)
+    _ask(session, act)
+    session.out.print(done, markup=False, soft_wrap=True)
+
+
+def _ask[T](session: Session, question: "Callable[[Admin], Coroutine[Any, Any, T]]") -> T:
+    from baton_local.admin import AdminError  # noqa: PLC0415 - see `connect`
+
+    async def ask() -> T:
+        try:
+            return await question(session.places.admin())
+        except AdminError as error:
+            raise Refused(str(error)) from error
+
+    return session.run_alone(ask())
