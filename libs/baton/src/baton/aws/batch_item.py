@@ -22,7 +22,7 @@ def batch_pk(batch_id: str) -> str:
 
 def listing(batch: Batch) -> str:
     """Return the partition of the `listing` index: a shard of the open batches, or the day of admission."""
-    if batch.is_final:
+    if batch.is_settled:
         return f"done#{iso(batch.admitted_at)[:10]}"
     return f"open#{zlib.crc32(batch.batch_id.encode()) % SHARDS}"
 
