@@ -1,0 +1,58 @@
+"""How a file is written, and what makes it unreadable as a whole."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+LF: Final = 0x0A
+CR: Final = 0x0D
+RECORD_BYTES_MAX: Final = 1024 * 1024
+"""A larger record is almost always a quote that nobody closed; it must stop the scan before it swallows the file."""
+
+type DefectCode = Literal["record_too_large", "unbalanced_quote"]
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """Delimiter and quote as byte values; they differ, and neither is LF, CR or NUL. Raises `ValueError` if not."""
+
+    delimiter: int
+    quote: int
+
+    def __post_init__(self) -> None:
+        special = {0, LF, CR}
+        if self.delimiter == self.quote or {self.delimiter, self.quote} & special:
+            raise ValueError(f"delimiter {self.delimiter} and quote {self.quote} must be two plain bytes")
+
+
+class CsvDefect(ValueError):
+    """The file cannot be cut into records. The text is for its sender.
+
+    `record_number` counts from 1, 0 is the header; `byte_offset` is where that record starts.
+    """
+
+    def __init__(self, code: DefectCode, text: str, *, record_number: int, byte_offset: int) -> None:
+        super().__init__(text)
+        self.code = code
+        self.record_number = record_number
+        self.byte_offset = byte_offset
+
+    @classmethod
+    def too_large(cls, record_number: int, byte_offset: int, *, limit: int, opened: int | None) -> Self:
+        """Return the defect of a record over `limit` bytes; `opened`: the quote that is open where it passes it."""
+        cause = (
+            "lines may end in something else than LF or CRLF"
+            if opened is None
+            else f"perhaps a quote opened at byte {opened} is never closed"
+        )
+        text = f"{_name(record_number, byte_offset)} is larger than {limit:,} bytes: {cause}"
+        return cls("record_too_large", text, record_number=record_number, byte_offset=byte_offset)
+
+    @classmethod
+    def unbalanced(cls, record_number: int, byte_offset: int, *, opened: int) -> Self:
+        """Return the defect of an input that ends inside the quoted field that began at `opened`."""
+        text = f"{_name(record_number, byte_offset)} does not end: a quote opened at byte {opened} is never closed"
+        return cls("unbalanced_quote", text, record_number=record_number, byte_offset=byte_offset)
+
+
+def _name(record_number: int, byte_offset: int) -> str:
+    return f"record {record_number} (at byte {byte_offset})" if record_number else "the header"

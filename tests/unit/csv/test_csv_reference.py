@@ -1,0 +1,236 @@
+"""The bitmaps against a reader that looks at one byte after the other, on bytes chosen to confuse."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from baton.csv import CsvDefect, Cut, Defect, Header, Range, Scan, Scanner, Syntax, cut, fields, read_header
+
+SYNTAXES = st.sampled_from([Syntax(ord(","), ord('"')), Syntax(ord(";"), ord("'")), Syntax(ord("^"), ord("\\"))])
+ALPHABET = st.sampled_from([b",", b'"', b"\n", b"\r", b"\r\n", b"a", b"\0", b'""', b',"', b'",', b'"\n', b"xyz\n"])
+NASTY = st.lists(ALPHABET, max_size=90).map(b"".join)
+CLEAN_ENOUGH = st.lists(st.sampled_from([b"a,", b'"b"",\n",', b"c\n", b'"d"\r\n', b"\n", b'e"']), max_size=60).map(
+    b"".join
+)
+DATA = NASTY | CLEAN_ENOUGH
+
+
+@dataclass(slots=True)
+class Naive:
+    """One record as the naive reader sees it. `stop` is the end of its terminator."""
+
+    start: int
+    end: int = 0
+    stop: int = 0
+    fields: list[bytearray] = field(default_factory=lambda: [bytearray()])
+    nul: bool = False
+    bare_cr: bool = False
+    text_after_quote: bool = False
+    stray: bool = False
+    quoted: bool = False
+    """Ends inside quotes, `opened` there."""
+    opened: int = 0
+    depth: list[int | None] = field(default_factory=list[int | None])
+    """For each byte, where the quoted field around it was opened."""
+
+    def defect(self, columns: int) -> Defect | None:
+        if self.nul:
+            return Defect("nul_byte")
+        if self.bare_cr:
+            return Defect("bare_cr")
+        if self.text_after_quote:
+            return Defect("quote")
+        return None if len(self.fields) == columns else Defect("columns", len(self.fields))
+
+
+def naive_records(data: bytes, syntax: Syntax) -> Iterator[Naive]:
+    """Yield records, blank ones too."""
+    record, state, i = Naive(0), "start", 0
+    while i < len(data):
+        byte = data[i]
+        if state != "quoted" and (byte == ord("\n") or data[i : i + 2] == b"\r\n"):
+            record.end, record.stop = i, i + 1 + (byte == ord("\r"))
+            yield record
+            i = record.stop
+            record, state = Naive(i), "start"
+            continue
+        state = step(record, state, byte, i, syntax)
+        record.depth.append(record.opened if state == "quoted" else None)
+        i += 1
+    record.end = record.stop = i
+    record.quoted = state == "quoted"
+    if record.end > record.start:
+        yield record
+
+
+def step(record: Naive, state: str, byte: int, i: int, syntax: Syntax) -> str:
+    """Take one byte that is no part of a terminator; return the state after it."""
+    record.nul |= byte == 0
+    match state, byte:
+        case "quoted", syntax.quote:
+            return "closed"
+        case "quoted", _:
+            record.fields[-1].append(byte)
+            return "quoted"
+        case "start", syntax.quote:
+            record.opened = i
+            return "quoted"
+        case "closed", syntax.quote:
+            record.fields[-1].append(byte)
+            return "quoted"
+        case _, syntax.delimiter:
+            record.fields.append(bytearray())
+            return "start"
+        case _:
+            record.bare_cr |= byte == ord("\r")
+            record.text_after_quote |= state in ("closed", "after")
+            record.stray |= byte == syntax.quote
+            record.fields[-1].append(byte)
+            return "after" if state in ("closed", "after") else "text"
+
+
+def translated(data: bytes, syntax: Syntax) -> bytes:
+    return data.translate(bytes.maketrans(b',"', bytes([syntax.delimiter, syntax.quote])))
+
+
+def naive_defect(data: bytes, syntax: Syntax, start: int, record_bytes_max: int) -> tuple[str, int, int, str] | None:
+    """Return code, record number, offset and the part of the text that names the quote."""
+    for number, record in enumerate((r for r in naive_records(data, syntax) if r.end > r.start), 1):
+        opened, code = None, ""
+        if record.end - record.start > record_bytes_max:
+            code, opened = "record_too_large", record.depth[record_bytes_max]
+        elif record.quoted:
+            code, opened = "unbalanced_quote", record.opened
+        if code:
+            cause = "" if opened is None else f"a quote opened at byte {start + opened} is never closed"
+            return code, number, start + record.start, cause
+    return None
+
+
+def naive_scan(data: bytes, syntax: Syntax, start: int, chunk_bytes: int) -> Scan:
+    ranges: list[Range] = []
+    begin, first, records = 0, 1, 0
+    for record in naive_records(data, syntax):
+        if record.end == record.start:
+            continue
+        records += 1
+        if record.stop - begin >= chunk_bytes and data[record.stop - 1 : record.stop] == b"\n":
+            ranges.append(Range(start + begin, start + record.stop, first, records - first + 1))
+            begin, first = record.stop, records + 1
+    if first <= records or not ranges:
+        ranges.append(Range(start + begin, start + len(data), first, records - first + 1))
+    else:
+        ranges[-1] = Range(ranges[-1].start, start + len(data), ranges[-1].first_record, ranges[-1].records)
+    return Scan(tuple(ranges), records)
+
+
+def fed(scanner: Scanner, data: bytes, cuts: list[int]) -> Scan | CsvDefect:
+    edges = sorted({0, len(data), *(c % (len(data) + 1) for c in cuts)})
+    try:
+        for a, b in pairwise(edges):
+            scanner.feed(data[a:b])
+        return scanner.finish()
+    except CsvDefect as defect:
+        return defect
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    raw=DATA,
+    syntax=SYNTAXES,
+    start=st.integers(0, 9),
+    cuts=st.lists(st.integers(0, 200), max_size=9),
+    chunk_bytes=st.integers(1, 60),
+    block_bytes=st.integers(1, 140),
+    record_bytes_max=st.integers(1, 12) | st.just(1000),
+)
+def test_scanner_agrees_with_naive_reader_however_it_is_fed(
+    raw: bytes, syntax: Syntax, start: int, cuts: list[int], chunk_bytes: int, block_bytes: int, record_bytes_max: int
+) -> None:
+    data = translated(raw, syntax)
+    scanner = Scanner(
+        syntax, start=start, chunk_bytes=chunk_bytes, block_bytes=block_bytes, record_bytes_max=record_bytes_max
+    )
+
+    scan = fed(scanner, data, cuts)
+
+    expected = naive_defect(data, syntax, start, record_bytes_max)
+    if isinstance(scan, CsvDefect):
+        assert expected is not None
+        assert (scan.code, scan.record_number, scan.byte_offset) == expected[:3]
+        assert expected[3] in str(scan)
+        assert ("never closed" in str(scan)) == bool(expected[3])
+    else:
+        assert expected is None
+        assert scan == naive_scan(data, syntax, start, chunk_bytes)
+
+
+@settings(max_examples=300, deadline=None)
+@given(raw=DATA, syntax=SYNTAXES, columns=st.integers(1, 4), block_bytes=st.sampled_from([64, 128, 4096]))
+def test_cut_agrees_with_naive_reader(raw: bytes, syntax: Syntax, columns: int, block_bytes: int) -> None:
+    data = translated(raw, syntax)
+    naive = [record for record in naive_records(data, syntax) if record.end > record.start]
+
+    if naive and naive[-1].quoted:
+        try:
+            cut(data, syntax, columns=columns, block_bytes=block_bytes)
+        except CsvDefect as defect:
+            place = (defect.code, defect.record_number, defect.byte_offset)
+        else:
+            place = None
+        assert place == ("unbalanced_quote", len(naive), naive[-1].start)
+        return
+    result = cut(data, syntax, columns=columns, block_bytes=block_bytes)
+
+    assert result.starts.tolist() == [record.start for record in naive]
+    assert result.ends.tolist() == [record.end for record in naive]
+    defects = {i: defect for i, record in enumerate(naive) if (defect := record.defect(columns))}
+    assert dict(result.defects) == defects
+    assert list(result.defects) == sorted(defects)
+    assert_clean(result, data, syntax, [record for i, record in enumerate(naive) if i not in defects])
+
+
+def assert_clean(result: Cut, data: bytes, syntax: Syntax, good: list[Naive]) -> None:
+    text = result.clean.decode()
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=chr(syntax.delimiter), quotechar=chr(syntax.quote), strict=True
+    )
+    assert list(reader) == [[bytes(text).decode() for text in record.fields] for record in good]
+    assert (result.clean is data) == (
+        sum(record.stop - record.start for record in good) == len(data) and not any(record.stray for record in good)
+    )
+
+
+@settings(deadline=None)
+@given(raw=DATA, syntax=SYNTAXES)
+def test_fields_agrees_with_naive_reader(raw: bytes, syntax: Syntax) -> None:
+    data = translated(raw, syntax)
+
+    for record in naive_records(data, syntax):
+        assert fields(data[record.start : record.end], syntax) == tuple(bytes(text) for text in record.fields)
+
+
+@settings(deadline=None)
+@given(raw=DATA, syntax=SYNTAXES, prefix=st.sampled_from([b"", b"\xef\xbb\xbf"]))
+def test_header_is_the_first_record_and_needs_no_more_bytes_than_that(
+    raw: bytes, syntax: Syntax, prefix: bytes
+) -> None:
+    data = prefix + translated(raw, syntax)
+    first = next((r for r in naive_records(data[len(prefix) :], syntax) if r.end > r.start), None)
+    if first is None:
+        expected = Header((), len(data))
+    else:
+        expected = Header(tuple(bytes(text) for text in first.fields), len(prefix) + first.stop)
+    terminated = first is not None and data[expected.end - 1 : expected.end] == b"\n" and not first.quoted
+
+    at_end = None if first and first.quoted else read_header(data, syntax, at_end=True)
+
+    assert at_end == (None if first and first.quoted else expected)
+    for size in range(len(data)):
+        early = read_header(data[:size], syntax, at_end=False)
+        assert early == (expected if terminated and size >= expected.end else None)

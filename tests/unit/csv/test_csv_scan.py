@@ -1,0 +1,162 @@
+"""Named cases of the scanner."""
+
+import pytest
+
+from baton.csv import RECORD_BYTES_MAX, CsvDefect, Range, Scan, Scanner, Syntax
+
+SYNTAX = Syntax(ord(","), ord('"'))
+MIB = 1024 * 1024
+
+
+def scan(data: bytes, *, start: int = 0, chunk_bytes: int = 10, feed_bytes: int = 100_003) -> Scan:
+    scanner = Scanner(SYNTAX, start=start, chunk_bytes=chunk_bytes)
+    for i in range(0, len(data), feed_bytes):
+        scanner.feed(data[i : i + feed_bytes])
+    return scanner.finish()
+
+
+def defect(data: bytes, *, start: int = 0) -> CsvDefect:
+    with pytest.raises(CsvDefect) as caught:
+        scan(data, start=start, chunk_bytes=MIB)
+    return caught.value
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"\r\n\n\r\n"])
+def test_no_data_is_one_range_without_records(data: bytes) -> None:
+    assert scan(data, start=7) == Scan((Range(7, 7 + len(data), 1, 0),), 0)
+
+
+def test_range_ends_with_the_first_record_at_or_past_its_size() -> None:
+    found = scan(b"12345678\n9\n23456789\nabc\n", start=100)
+
+    assert found == Scan((Range(100, 111, 1, 2), Range(111, 124, 3, 2)), 4)
+
+
+def test_range_may_end_exactly_at_its_size() -> None:
+    assert scan(b"123456789\n123456789\n").ranges == (Range(0, 10, 1, 1), Range(10, 20, 2, 1))
+
+
+def test_blank_lines_are_no_records_and_those_at_the_end_join_the_last_range() -> None:
+    found = scan(b"\n\r\n123456789\r\n\n\nabcdefghij\n\r\n\n\n")
+
+    assert found == Scan((Range(0, 14, 1, 1), Range(14, 31, 2, 1)), 2)
+
+
+def test_range_is_never_cut_after_a_blank_line() -> None:
+    assert scan(b"1\n" + b"\n" * 50 + b"2\n3\n", chunk_bytes=4).ranges == (Range(0, 54, 1, 2), Range(54, 56, 3, 1))
+
+
+def test_last_record_needs_no_terminator() -> None:
+    assert scan(b"123456789\nabc") == Scan((Range(0, 10, 1, 1), Range(10, 13, 2, 1)), 2)
+
+
+def test_line_ends_inside_quotes_end_nothing() -> None:
+    assert scan(b'a,"\n\r\n""\n"\nb\n', chunk_bytes=1) == Scan((Range(0, 11, 1, 1), Range(11, 13, 2, 1)), 2)
+
+
+def test_quote_in_text_opens_nothing() -> None:
+    assert scan(b'5" pipe\n6" pipe,"7"" pipe\n"\n').records == 2
+
+
+def test_text_after_a_closing_quote_may_hold_quotes() -> None:
+    assert scan(b'"a"b"c\n"d"e,"f\n"\n').records == 2
+
+
+def test_quote_after_a_lone_cr_opens_nothing() -> None:
+    assert scan(b'a\r"b\nc\n').records == 2
+
+
+def test_reading_goes_on_fast_and_right_after_a_block_with_a_literal_quote() -> None:
+    line = b'"x, ""y"" \n z",1\r\n'
+    data = line * 20_000 + b'5" pipe,2\n' + line * 50_000 + b'6" pipe,2\n' + line
+
+    found = scan(data, chunk_bytes=len(line) * 1000)
+
+    assert found.records == 70_003
+    assert len(found.ranges) == 71
+    assert {data[part.start : part.start + 3] for part in found.ranges} == {b'"x,', b'5" ', b'6" '}
+
+
+def test_file_with_cr_alone_as_line_end_is_one_record() -> None:
+    assert scan(b"a,b\rc,d\re,f").records == 1
+
+
+def test_large_file_with_cr_alone_as_line_end_says_so() -> None:
+    found = defect(b"0123456789\r" * 100_000, start=9)
+
+    assert (found.code, found.record_number, found.byte_offset) == ("record_too_large", 1, 9)
+    assert str(found) == (
+        "record 1 (at byte 9) is larger than 1,048,576 bytes: lines may end in something else than LF or CRLF"
+    )
+
+
+@pytest.mark.parametrize("terminator", [b"\n", b"\r\n", b""])
+@pytest.mark.parametrize("before", [b"", b"a\n", b"a\n" * 100_000])
+def test_record_of_the_largest_size_is_read(before: bytes, terminator: bytes) -> None:
+    data = before + b"x" * RECORD_BYTES_MAX + terminator
+
+    assert scan(data, chunk_bytes=MIB).records == before.count(b"\n") + 1
+
+
+@pytest.mark.parametrize("rest", [b"", b"\n", b"\r\n", b"\r", b"x\n", b"\rx\n"])
+@pytest.mark.parametrize("before", [b"", b"a\n", b"a\n" * 100_000])
+def test_record_over_the_largest_size_is_a_defect(before: bytes, rest: bytes) -> None:
+    if rest in (b"", b"\n", b"\r\n"):
+        rest = b"x" + rest
+
+    found = defect(before + b"x" * RECORD_BYTES_MAX + rest)
+
+    records = before.count(b"\n")
+    assert (found.code, found.record_number, found.byte_offset) == ("record_too_large", records + 1, len(before))
+
+
+def test_record_is_too_large_as_soon_as_it_is_fed() -> None:
+    scanner = Scanner(SYNTAX, start=0, chunk_bytes=MIB)
+
+    with pytest.raises(CsvDefect):
+        scanner.feed(b"x" * 2 * MIB)
+
+
+def test_quote_that_is_never_closed_is_named_when_it_makes_a_record_too_large() -> None:
+    found = defect(b"a,b\n" * 100 + b'c,d,"e\n' + b"f,g\n" * 400_000, start=50)
+
+    assert (found.code, found.record_number, found.byte_offset) == ("record_too_large", 101, 450)
+    assert str(found) == (
+        "record 101 (at byte 450) is larger than 1,048,576 bytes: perhaps a quote opened at byte 454 is never closed"
+    )
+
+
+def test_quote_that_is_never_closed_is_named_at_the_end() -> None:
+    found = defect(b'a,b\n"c",d,"e"",\n', start=50)
+
+    assert (found.code, found.record_number, found.byte_offset) == ("unbalanced_quote", 2, 54)
+    assert str(found) == "record 2 (at byte 54) does not end: a quote opened at byte 60 is never closed"
+
+
+def test_opening_quote_many_blocks_ago_is_remembered() -> None:
+    found = defect(b'"' + b'""' * 400_000, start=3)
+
+    assert found.code == "unbalanced_quote"
+    assert "a quote opened at byte 3 is never closed" in str(found)
+
+
+def test_feeding_byte_by_byte_changes_nothing() -> None:
+    data = b'a,"b\r\n"\r\n\n5" x,"y"z"\n' * 50
+
+    assert scan(data, feed_bytes=1) == scan(data)
+
+
+def test_fed_buffer_may_be_reused_at_once() -> None:
+    scanner = Scanner(SYNTAX, start=0, chunk_bytes=5)
+    buffer = bytearray(b"a\n" * 10)
+    scanner.feed(buffer)
+    buffer[:] = b"x" * 20
+    del buffer[1:]
+
+    assert scanner.finish().records == 10
+
+
+@pytest.mark.parametrize(("delimiter", "quote"), [(44, 44), (10, 34), (44, 13), (0, 34)])
+def test_syntax_refuses_what_cannot_be_told_apart(delimiter: int, quote: int) -> None:
+    with pytest.raises(ValueError, match="two plain bytes"):
+        Syntax(delimiter, quote)
