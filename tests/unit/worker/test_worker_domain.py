@@ -1,7 +1,9 @@
 """What becomes of each kind of record in a chunk."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
+import polars as pl
 import pytest
 from pydantic import Field
 
@@ -10,6 +12,7 @@ from baton.job import Dialect, Job, Lookup, Missing, Record
 from baton.model.batch import Counts
 from chunk_runs import chunk_of, csv_bytes, rejects, run, table
 from worker.domain import check, finish, prepare_reference
+from worker.parse import parse
 
 
 class Stock(Record):
@@ -307,6 +310,29 @@ def test_range_that_ends_inside_quotes_fails_the_batch() -> None:
 
     with pytest.raises(BatchFailed, match="chunk 0 does not hold whole records") as caught:
         check(data, chunk, COLUMNS, RULES)
+
+    assert caught.value.code == "conservation"
+
+
+@pytest.mark.parametrize(
+    ("clean", "reason"),
+    [(b'1,"a"x,S\n2,b,S\n', "the parser refused"), (b"1,a,S\n", "the parser found 1 records where the scan found 2")],
+)
+def test_parser_that_disagrees_with_the_scan_fails_the_batch(clean: bytes, reason: str) -> None:
+    with pytest.raises(BatchFailed, match=reason) as caught:
+        parse(clean, Dialect(), 3, records=2)
+
+    assert caught.value.code == "conservation"
+
+
+def test_chunk_that_does_not_balance_fails_the_batch_with_its_numbers() -> None:
+    assert PRICED.lookup
+    prepared = prepare_reference(PRICES, PRICED.lookup)
+    twice = replace(prepared, frame=pl.concat([prepared.frame, prepared.frame]))
+    data = b"1,a,S\n"
+
+    with pytest.raises(BatchFailed, match=r"chunk 0 does not balance.*records_in=1, records_out=2") as caught:
+        finish(check(data, chunk_of(data, PRICED, 3), COLUMNS, PRICED), twice)
 
     assert caught.value.code == "conservation"
 

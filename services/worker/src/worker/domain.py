@@ -83,11 +83,8 @@ def check(data: bytes, chunk: Chunk, columns: tuple[str, ...], job: Job) -> Chec
         raise BatchFailed("header", f"the file's columns are {columns}, the job's are {job.columns}")
     found = _cut(data, chunk, job.dialect, len(columns))
     rejects = {index: (_structural(defect, len(columns)),) for index, defect in found.defects.items()}
-    parsed = parse(found.clean, job.dialect, len(columns))
     clean = np.delete(np.arange(chunk.records), list(found.defects))
-    if parsed.frame.height != len(clean):
-        reason = f"chunk {chunk.index}: {parsed.frame.height} records were parsed of {len(clean)} clean ones"
-        raise BatchFailed("conservation", reason)
+    parsed = parse(found.clean, job.dialect, len(columns), records=len(clean))
     for index, reason in undecodable(data, found, job.dialect.encoding):
         rejects[index] = (Broken("", "encoding", reason),)
     if job.record is not None:

@@ -25,10 +25,10 @@ class Parsed:
     plain: bool
 
 
-def parse(clean: bytes, dialect: Dialect, width: int) -> Parsed:
+def parse(clean: bytes, dialect: Dialect, width: int, *, records: int) -> Parsed:
     """Return records of `width` fields each. Bytes that do not decode become U+FFFD: see `undecodable`.
 
-    Raises `BatchFailed` with code `conservation` if the parser refuses what the scan found clean.
+    Raises `BatchFailed` with code `conservation` if the parser does not see the `records` that the scan found clean.
     """
     text = _utf8(clean, dialect.encoding)
     quote = dialect.quote.encode()
@@ -45,6 +45,8 @@ def parse(clean: bytes, dialect: Dialect, width: int) -> Parsed:
         )
     except pl.exceptions.PolarsError as error:
         raise BatchFailed("conservation", f"the parser refused records that the scan found clean: {error}") from error
+    if frame.height != records:
+        raise BatchFailed("conservation", f"the parser found {frame.height} records where the scan found {records}")
     if quoted and quote * 2 in text:  # a quoted empty field is "" and not null
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     to_quote = quoted or b'"' in text or (dialect.delimiter != "," and b"," in text)
