@@ -1,5 +1,6 @@
 """What operators do to a batch. Each is one compare-and-set of the ledger row, then at most one message."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,6 +13,9 @@ from baton_cli.connection import Connection, Refused
 
 _ATTEMPTS_MAX: Final = 5
 """Races with a running service are rare and short; five lost in a row is a batch that moves all the time."""
+
+_SEND_SECONDS_MAX: Final = 10.0
+"""The row is what counts: the sweeper sends a message that a Region did not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ async def _change(connection: Connection, batch_id: str, done: str, decide: Call
 async def _send(connection: Connection, batch: Batch) -> Changed:
     outbox = connection.owner_ports(batch).outbox
     try:
-        await Batches(ledger=connection.ledger, outbox=outbox, clock=connection.clock).nudge(batch)
-    except Unavailable as error:
-        return Changed(batch, unsent=f"{connection.owner(batch)}: {error}")
+        async with asyncio.timeout(_SEND_SECONDS_MAX):
+            await Batches(ledger=connection.ledger, outbox=outbox, clock=connection.clock).nudge(batch)
+    except (Unavailable, TimeoutError) as error:
+        return Changed(batch, unsent=f"{connection.owner(batch)}: {str(error) or 'no answer in time'}")
     return Changed(batch)

@@ -165,13 +165,14 @@ async def watch(
     """Yield the batch again and again until it has its outcome, through any outage of the ledger or of a Region."""
     seen = Snapshot(connection.clock.now(), None, None)
     while not seen.is_over:
-        seen = await _look(connection, batch_id, seen)
+        seen = await look(connection, batch_id, seen)
         yield seen
         if not seen.is_over:
             await asyncio.sleep(poll_seconds)
 
 
-async def _look(connection: Connection, batch_id: str, before: Snapshot) -> Snapshot:
+async def look(connection: Connection, batch_id: str, before: Snapshot) -> Snapshot:
+    """Return how the batch stands now; what does not answer is as it was `before`."""
     now = connection.clock.now()
     try:
         async with asyncio.timeout(_PING_SECONDS_MAX):

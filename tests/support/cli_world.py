@@ -1,0 +1,179 @@
+"""Both Regions in memory, as the operator's command sees them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from baton.catalog import Catalog, load_jobs
+from baton.errors import Unavailable
+from baton.memory import (
+    LoopClock,
+    MemoryClock,
+    MemoryLedger,
+    MemoryObjectStore,
+    MemoryProgress,
+    MemoryQueues,
+    MemoryReferenceData,
+    MemoryRejectIndex,
+)
+from baton.model.batch import Batch, Counts, Failure, Published, Source
+from baton.model.control import Control
+from baton.model.states import BatchState
+from baton.ports import Clock
+from baton.topology import REGIONS_DEFAULT
+from baton_cli.connection import Connection, Refused, RegionPorts
+
+HOME, AWAY = REGIONS_DEFAULT
+EPOCH = 2
+"""Belongs to HOME."""
+PUBLISHED = Published(
+    result_key="output/sales/b/e2/result.csv",
+    rejects_key="output/sales/b/e2/rejects.csv",
+    manifest_key="output/sales/b/e2/manifest.json",
+    result_bytes=5,
+    result_crc64nvme="",
+)
+
+
+class Unreachable:
+    """A port of a Region that is down: every call fails."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        async def fail(*_: object, **__: object) -> None:
+            raise Unavailable(f"{name}: connection refused")
+
+        return fail
+
+
+class Silent:
+    """A port of a Region that is cut off: no call ever returns."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        async def hang(*_: object, **__: object) -> None:
+            await asyncio.get_running_loop().create_future()
+
+        return hang
+
+
+class MemoryUploader:
+    """Writes to one Region's bucket, in two steps of progress."""
+
+    def __init__(self, objects: MemoryObjectStore) -> None:
+        self._objects = objects
+
+    async def upload(self, path: Path, key: str, *, sent: Callable[[int], None]) -> str:
+        body = path.read_bytes()  # noqa: ASYNC240 - a test file of a few bytes
+        sent(len(body) // 2)
+        sent(len(body))
+        return (await self._objects.put(key, body)).version_id
+
+
+@dataclass(slots=True)
+class RegionInMemory:
+    """One Region's stores."""
+
+    clock: Clock
+    name: str
+    objects: MemoryObjectStore = field(init=False)
+    queues: MemoryQueues = field(init=False)
+    progress: MemoryProgress = field(default_factory=MemoryProgress)
+    rejects: MemoryRejectIndex = field(default_factory=MemoryRejectIndex)
+    reference: MemoryReferenceData = field(default_factory=MemoryReferenceData)
+
+    def __post_init__(self) -> None:
+        self.objects = MemoryObjectStore(self.clock, region=self.name)
+        self.queues = MemoryQueues(self.clock)
+
+    def ports(self) -> RegionPorts:
+        return RegionPorts(self.objects, self.queues.outbox(), self.progress, self.rejects)
+
+
+@dataclass(slots=True)
+class CliWorld:
+    """Two Regions, one ledger, one clock."""
+
+    clock: Any = field(default_factory=MemoryClock)
+    ledger: Any = field(default_factory=lambda: MemoryLedger(Control(EPOCH, HOME)))
+    home: RegionInMemory = field(init=False)
+    away: RegionInMemory = field(init=False)
+    connection: Connection = field(init=False)
+    admin_double: Any = None
+    started: bool = False
+
+    def __post_init__(self) -> None:
+        self.home = RegionInMemory(self.clock, HOME)
+        self.away = RegionInMemory(self.clock, AWAY)
+        self.connection = Connection(
+            environment="test",
+            regions=REGIONS_DEFAULT,
+            ledger=self.ledger,
+            by_region={HOME: self.home.ports(), AWAY: self.away.ports()},
+            references=(self.home.reference, self.away.reference),
+            uploader=MemoryUploader(self.home.objects),
+            clock=self.clock,
+        )
+
+    def lose(self, region: str, port: Any, *names: str) -> None:
+        """Replace ports of a Region, all of them by default."""
+        names = names or ("objects", "outbox", "progress", "rejects")
+        lost = replace(self.connection.by_region[region], **dict.fromkeys(names, port))
+        self.connection = replace(self.connection, by_region={**self.connection.by_region, region: lost})
+
+    def batch(self, batch_id: str = "b" * 20, state: BatchState = BatchState.SPLIT, **changes: Any) -> Batch:
+        """Return a batch of HOME, admitted now."""
+        now = self.clock.now()
+        batch = Batch(
+            batch_id=batch_id,
+            job="sales",
+            source=Source("input/sales/march.csv", "v1", 1_000),
+            state=state,
+            owner_epoch=EPOCH,
+            admitted_at=now,
+            updated_at=now,
+            plan_id="plan1",
+            chunks=2,
+            records_total=10,
+        )
+        return replace(batch, **changes)
+
+    async def admit(self, batch: Batch) -> Batch:
+        await self.ledger.admit(batch)
+        return batch
+
+    # What `baton_cli.session.Places` asks for:
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncGenerator[Connection]:
+        yield self.connection
+
+    def admin(self) -> Any:
+        if self.admin_double is None:
+            raise Refused("no world runs on this machine")
+        return self.admin_double
+
+    def up(self) -> Any:
+        raise Refused("not on this machine")
+
+    def down(self) -> None:
+        self.started = False
+
+    def catalog(self) -> Catalog:
+        return load_jobs("baton_jobs")
+
+
+def virtual_world() -> CliWorld:
+    """Return a world whose clock is the running loop's."""
+    return CliWorld(clock=LoopClock())
+
+
+def failed(code: str = "chunk_failed") -> dict[str, Any]:
+    """Return what a failed batch differs by."""
+    return {"state": BatchState.FAILED, "failure": Failure(code, "it broke")}
+
+
+def completed() -> dict[str, Any]:
+    """Return what a completed batch differs by."""
+    return {"state": BatchState.COMPLETED, "published": PUBLISHED, "counts": Counts(10, 8, 2)}

@@ -1,0 +1,237 @@
+"""Files in and out: what is refused before a byte is sent, and what is left on disk when a download breaks."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from aio import run
+from baton.checksums import crc64nvme
+from baton.errors import NotFound, Unavailable
+from baton.memory import MemoryObjectStore
+from baton.model.identity import batch_id_of
+from baton.ports import ReferenceVersion
+from baton.testing import virtual_time
+from baton_cli import files
+from baton_cli.connection import Refused
+from baton_cli.files import Fetched, Submission
+from cli_world import AWAY, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed
+
+KEY = PUBLISHED.result_key
+BODY = b"a,b\n" + b"1,2\n" * 50_000
+
+
+# --- in --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_submitted_file_is_named_by_its_key_and_version(tmp_path: Path) -> None:
+    world = CliWorld()
+    (tmp_path / "march.csv").write_bytes(b"a\n1\n")
+    submission = files.prepare(tmp_path / "march.csv", job="sales", name=None, catalog=world.catalog())
+    sent: list[int] = []
+
+    submitted = run(files.submit(world.connection, submission, sent=sent.append))
+
+    assert submission == Submission(tmp_path / "march.csv", "sales", "input/sales/march.csv", 4)
+    assert submitted.batch_id == batch_id_of("input/sales/march.csv", submitted.version_id)
+    assert run(world.home.objects.get(submitted.key, version_id=submitted.version_id)) == b"a\n1\n"
+    assert sent == [2, 4]
+
+
+def test_a_file_can_be_named_differently_over_there(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"")
+
+    submission = files.prepare(tmp_path / "x", job="sales", name="2026/march é.csv", catalog=CliWorld().catalog())
+
+    assert submission.key == "input/sales/2026/march é.csv"
+
+
+def test_an_unknown_job_is_refused_with_the_known_ones_unless_forced(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"")
+    catalog = CliWorld().catalog()
+
+    forced = files.prepare(tmp_path / "x", job="sails", name=None, catalog=catalog, force=True)
+
+    assert forced.key == "input/sails/x"
+    with pytest.raises(Refused, match="no job 'sails'; the jobs are: passthrough, sales"):
+        files.prepare(tmp_path / "x", job="sails", name=None, catalog=catalog)
+
+
+@pytest.mark.parametrize(("path", "reason"), [("none.csv", "there is no file"), (".", "is a folder")])
+def test_what_is_no_file_is_refused(tmp_path: Path, path: str, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        files.prepare(tmp_path / path, job="sales", name=None, catalog=CliWorld().catalog())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"")
+    (tmp_path / "x").chmod(0)
+
+    with pytest.raises(Refused, match="may not be read"):
+        files.prepare(tmp_path / "x", job="sales", name=None, catalog=CliWorld().catalog())
+
+
+@pytest.mark.parametrize("name", ["", "/x", "x/", "a//b", "a\nb", "a\0b", "x" * 1_020])
+def test_a_name_that_cannot_be_a_key_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "x").write_bytes(b"")
+
+    with pytest.raises(Refused, match="cannot be the name of an input"):
+        files.prepare(tmp_path / "x", job="sales", name=name, catalog=CliWorld().catalog())
+
+
+# --- out -------------------------------------------------------------------------------------------------------------
+
+
+class _Broken(MemoryObjectStore):
+    """A store whose streams end early, or die."""
+
+    def __init__(self, world: CliWorld, *, dies: bool) -> None:
+        super().__init__(world.clock)
+        self._dies = dies
+
+    async def read(
+        self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        pieces = super().read(key, version_id=version_id, start=start, end=end)
+        yield await anext(pieces)
+        if self._dies:
+            raise Unavailable("connection reset")
+
+
+def _fetch(world: CliWorld, path: Path, *, body: bytes = BODY, checksum: str | None = None) -> Fetched:
+    async def work() -> Fetched:
+        for region in (world.home, world.away):
+            await region.objects.put(KEY, body)
+        return await files.fetch(world.connection, world.batch(**completed()), KEY, path, checksum=checksum)
+
+    return virtual_time.run(work())
+
+
+def test_a_result_is_fetched_whole_from_the_owner_region(tmp_path: Path) -> None:
+    checksum = f"{crc64nvme(BODY):016x}"
+
+    fetched = _fetch(CliWorld(), tmp_path / "r.csv", checksum=checksum)
+
+    assert fetched == Fetched(KEY, tmp_path / "r.csv", len(BODY), HOME)
+    assert (tmp_path / "r.csv").read_bytes() == BODY
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.csv"]
+
+
+def test_an_empty_object_is_fetched_too(tmp_path: Path) -> None:
+    _fetch(CliWorld(), tmp_path / "r.csv", body=b"")
+
+    assert (tmp_path / "r.csv").read_bytes() == b""
+
+
+def test_a_fetched_file_is_readable_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "other").write_bytes(b"")
+
+    _fetch(CliWorld(), tmp_path / "r.csv")
+
+    assert (tmp_path / "r.csv").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+@pytest.mark.parametrize("lost", [Unreachable(), Silent()])
+def test_a_result_is_fetched_from_the_other_region_if_the_owner_does_not_answer(
+    tmp_path: Path, lost: Unreachable | Silent
+) -> None:
+    world = CliWorld()
+    world.lose(HOME, lost)
+
+    assert _fetch(world, tmp_path / "r.csv").region == AWAY
+
+
+@pytest.mark.parametrize("dies", [True, False])
+def test_a_download_that_breaks_off_goes_to_the_other_region(tmp_path: Path, dies: bool) -> None:  # noqa: FBT001 - a case
+    world = CliWorld()
+    world.home.objects = _Broken(world, dies=dies)
+    world.lose(HOME, world.home.objects, "objects")
+
+    fetched = _fetch(world, tmp_path / "r.csv")
+
+    assert fetched.region == AWAY
+    assert (tmp_path / "r.csv").read_bytes() == BODY
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.csv"]
+
+
+def test_a_download_that_fails_everywhere_leaves_the_old_file_untouched(tmp_path: Path) -> None:
+    world = CliWorld()
+    (tmp_path / "r.csv").write_bytes(b"old")
+
+    with pytest.raises(NotFound, match=f"{HOME}: its checksum .* {AWAY}: its checksum"):
+        _fetch(world, tmp_path / "r.csv", checksum="0" * 16)
+
+    assert (tmp_path / "r.csv").read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [tmp_path / "r.csv"]
+
+
+def test_an_object_that_is_nowhere_is_said_to_be(tmp_path: Path) -> None:
+    world = CliWorld()
+
+    with pytest.raises(NotFound, match=f"{HOME}: it is not there; {AWAY}: it is not there"):
+        run(files.fetch(world.connection, world.batch(**completed()), KEY, tmp_path / "r.csv"))
+
+
+def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be written: No such file or directory"):
+        _fetch(CliWorld(), tmp_path / "none" / "r.csv")
+
+
+# --- reference data --------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_file_is_published_in_both_regions_under_a_digest_of_its_bytes(tmp_path: Path) -> None:
+    world = CliWorld()
+    (tmp_path / "f.csv").write_bytes('\ufeffname,id\r\n"a\u2028b",1\r\n\r\n"c\nd",2\r\n'.encode())
+
+    loaded = files.read_reference("financial", tmp_path / "f.csv", key="id")
+    run(files.publish_reference(world.connection, loaded))
+
+    version = ReferenceVersion("financial", loaded.version.version, rows=2, columns=("name", "id"))
+    assert loaded.version == version
+    assert len(version.version) == 12
+    for region in (world.home, world.away):
+        assert run(region.reference.current("financial")) == version
+        assert run(region.reference.load(version)) == {
+            "1": {"name": "a\u2028b", "id": "1"},
+            "2": {"name": "c\nd", "id": "2"},
+        }
+    assert run(files.current_reference(world.connection, "financial")) == version
+
+
+def test_another_content_is_another_version(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("id\n1\n")
+    (tmp_path / "2.csv").write_text("id\n2\n")
+
+    versions = {files.read_reference("d", tmp_path / name, key="id").version.version for name in ("1.csv", "2.csv")}
+
+    assert len(versions) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "needs a column 'id', each name once; it has: nothing"),
+        (b"key\n1\n", "needs a column 'id'.* it has: key"),
+        (b"id,id\n1,2\n", "each name once"),
+        (b"id,n\n1,a\n1,b\n", "line 3: the key '1' is there twice"),
+        (b"id,n\n,a\n", "line 2: the key '' is empty"),
+        (b"id,n\n1\n", "line 2 has 1 fields, the header 2"),
+        (b'id\n"1', "is no UTF-8 CSV file"),
+        (b"id\n\xff\n", "is no UTF-8 CSV file"),
+    ],
+)
+def test_a_file_that_is_no_reference_data_is_refused(tmp_path: Path, body: bytes, reason: str) -> None:
+    (tmp_path / "f.csv").write_bytes(body)
+
+    with pytest.raises(Refused, match=reason):
+        files.read_reference("d", tmp_path / "f.csv", key="id")
+
+
+def test_a_missing_reference_file_and_a_missing_data_set_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="cannot be read: No such file"):
+        files.read_reference("d", tmp_path / "f.csv", key="id")
+    with pytest.raises(Refused, match="there is no data set 'd'"):
+        run(files.current_reference(CliWorld().connection, "d"))
