@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 from baton.csv import CsvDefect, Cut, Defect, Header, Range, Scan, Scanner, Syntax, cut, fields, read_header
 
 SYNTAXES = st.sampled_from([Syntax(ord(","), ord('"')), Syntax(ord(";"), ord("'")), Syntax(ord("^"), ord("\\"))])
-ALPHABET = st.sampled_from([b",", b'"', b"\n", b"\r", b"\r\n", b"a", b"\0", b'""', b',"', b'",', b'"\n', b"xyz\n"])
-NASTY = st.lists(ALPHABET, max_size=90).map(b"".join)
-CLEAN_ENOUGH = st.lists(st.sampled_from([b"a,", b'"b"",\n",', b"c\n", b'"d"\r\n', b"\n", b'e"']), max_size=60).map(
-    b"".join
-)
-DATA = NASTY | CLEAN_ENOUGH
+NASTY = st.sampled_from([b",", b'"', b"\n", b"\r", b"\r\n", b"a", b"\0", b'""', b',"', b'",', b'"\n', b"xyz\n"])
+RECORDS = st.sampled_from([b"a,", b'"b"",\n",', b"c\n", b'"d"\r\n', b"\n", b'e"', b'"f', b'""\n'])
+
+
+def long(pieces: st.SearchStrategy[bytes], size_max: int) -> st.SearchStrategy[bytes]:
+    """Join up to `size_max` pieces, every number alike: left alone, Hypothesis makes lists that fit one block."""
+    return st.integers(0, size_max).flatmap(lambda n: st.lists(pieces, min_size=n, max_size=n)).map(b"".join)
+
+
+DATA = long(NASTY, 150) | long(RECORDS, 60)
 
 
 @dataclass(slots=True)
@@ -144,7 +148,7 @@ def fed(scanner: Scanner, data: bytes, cuts: list[int]) -> Scan | CsvDefect:
     raw=DATA,
     syntax=SYNTAXES,
     start=st.integers(0, 9),
-    cuts=st.lists(st.integers(0, 200), max_size=9),
+    cuts=st.lists(st.integers(0, 300), max_size=9),
     chunk_bytes=st.integers(1, 60),
     block_bytes=st.integers(1, 140),
     record_bytes_max=st.integers(1, 12) | st.just(1000),

@@ -6,11 +6,19 @@ out, how the file is written, how many rejects are too many and who gets the mai
 
 import codecs
 from enum import StrEnum
-from typing import Annotated, Final, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-_ASCII: Final = bytes(range(128))
+
+def _keeps_ascii(encoding: str) -> bool:
+    """Say whether a byte below 128 is that ASCII character whatever stands before it: records are cut on bytes."""
+    return all(
+        bytes([before, byte]).decode(encoding, "replace").endswith(chr(byte))
+        and len(bytes([byte]).decode(encoding, "replace")) == 1
+        for before in range(128, 256)
+        for byte in range(128)
+    )
 
 
 class Record(BaseModel):
@@ -30,7 +38,7 @@ class Dialect(BaseModel):
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
     encoding: str = "utf-8"
-    """UTF-8 (a byte order mark is skipped), or a single-byte encoding that contains ASCII, such as cp1252."""
+    """UTF-8 (a byte order mark is skipped), or one in which a byte below 128 is always ASCII, such as cp1252."""
 
     @field_validator("delimiter", "quote")
     @classmethod
@@ -41,14 +49,13 @@ class Dialect(BaseModel):
 
     @field_validator("encoding")
     @classmethod
-    def _cuts_like_ascii(cls, value: str) -> str:
-        # Records are cut on bytes: a byte below 128 must mean its ASCII character and nothing else.
-        name = codecs.lookup(value).name
-        if name == "utf-8":
-            return name
-        single_byte = all(len(bytes([b]).decode(name, "replace")) == 1 for b in range(256))
-        if not single_byte or _ASCII.decode(name, "replace") != _ASCII.decode("ascii"):
-            raise ValueError(f"{value} is not UTF-8 nor a single-byte encoding that contains ASCII")
+    def _known(cls, value: str) -> str:
+        try:
+            name = codecs.lookup(value).name
+        except LookupError as error:
+            raise ValueError(f"there is no encoding {value}") from error
+        if name != "utf-8" and not _keeps_ascii(name):
+            raise ValueError(f"{value} is not UTF-8 nor an encoding in which a byte below 128 is always ASCII")
         return name
 
     @model_validator(mode="after")
