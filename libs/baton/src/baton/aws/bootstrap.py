@@ -57,7 +57,7 @@ async def create_region(aws: Aws, region: str) -> None:
     """Make one Region's bucket, queues and tables. The reference table is a replica of a global one on AWS."""
     topology = aws.topology
     await _bucket(await aws.client("s3", region)(), topology.data_bucket(region), region)
-    await _queues(await aws.client("sqs", region)(), topology)
+    await _queues(await aws.client("sqs", region)(), topology, region)
     dynamodb: DynamoDBClient = await aws.client("dynamodb", region)()
     await _table(dynamodb, topology.progress_table, [("pk", "S"), ("sk", "S")], expires=True)
     await _table(dynamodb, topology.rejects_table, [("batch_id", "S"), ("record_number", "N")], expires=True)
@@ -81,23 +81,27 @@ async def _bucket(s3: "S3Client", name: str, region: str) -> None:
     await s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
 
-async def _queues(sqs: "SQSClient", topology: Topology) -> None:
+async def _queues(sqs: "SQSClient", topology: Topology, region: str) -> None:
     retention = {"MessageRetentionPeriod": str(RETENTION_DAYS * _DAY_SECONDS)}
     await _queue(sqs, topology.trigger_dead_letter_queue, retention)
     for queue in topology.queues:
-        dead_letter_arn = await _queue(sqs, queue.dead_letter_name, retention)
+        await _queue(sqs, queue.dead_letter_name, retention)
+        dead_letter_arn = f"arn:aws:sqs:{region}:{topology.account_id}:{queue.dead_letter_name}"
         redrive = json.dumps({"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVES})
         visibility = {"VisibilityTimeout": str(queue.visibility_seconds)}
         await _queue(sqs, queue.name, {**retention, **visibility, "RedrivePolicy": redrive})
 
 
-async def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> str:
-    """Make the queue, or give it these attributes; return its ARN."""
+async def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> None:
     given: Any = attributes
-    await _unless_there(sqs.create_queue(QueueName=name, Attributes=given))
-    url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
-    await sqs.set_queue_attributes(QueueUrl=url, Attributes=given)
-    return (await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"]))["Attributes"]["QueueArn"]
+    try:
+        await sqs.create_queue(QueueName=name, Attributes=given)
+    except ClientError as error:
+        if code_of(error) not in _EXISTS:
+            raise
+        # It is there with other attributes, from an older version of the topology.
+        url = (await sqs.get_queue_url(QueueName=name))["QueueUrl"]
+        await sqs.set_queue_attributes(QueueUrl=url, Attributes=given)
 
 
 async def _table(

@@ -1,0 +1,59 @@
+"""Fixtures that need a process or an environment; everything else is a plain function in tests/support."""
+
+import uuid
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from aiobotocore.session import AioSession
+
+from ministack import ministack as run_ministack
+from worlds import World, memory_world, ministack_world
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of one emulator for the whole session, and credentials that the SDK finds in its environment."""
+    with pytest.MonkeyPatch.context() as environment, run_ministack(tmp_path_factory.mktemp("ministack")) as url:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            environment.setenv(name, value)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sdk_session(ministack: str) -> AioSession:
+    """Give a session that has read its service models already: clients of later tests are made in milliseconds."""
+    assert ministack
+    return AioSession()
+
+
+@pytest.fixture
+def environment() -> str:
+    """Give a name that no other test uses: everything the topology names is then this test's own."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+@pytest.fixture
+def shared() -> bool:
+    """Say whether the ports under test are those that both Regions share; a module of such tests overrides it."""
+    return False
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("memory"),
+        pytest.param("ministack", marks=pytest.mark.xdist_group("ministack")),
+    ]
+)
+def world(request: pytest.FixtureRequest, environment: str, *, shared: bool) -> World:
+    """Give the adapters in memory, then those of AWS against the emulator."""
+    if request.param == "memory":
+        return memory_world
+    url, session = request.getfixturevalue("ministack"), request.getfixturevalue("sdk_session")
+    return partial(ministack_world, url, environment, session, shared=shared)

@@ -1,0 +1,331 @@
+"""What every ledger does."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from batches_made import admitted, filled, stepped
+from baton.errors import Conflict, Fenced, NotFound
+from baton.model.batch import Batch, Failure, MailClaim
+from baton.model.control import Control
+from baton.model.states import BatchState
+from baton.ports import Admission, BatchPage
+from baton.topology import INITIAL_EPOCH
+from worlds import EAST, WEST, Ports, World, in_world
+
+MOVES: dict[str, Callable[[Batch], Batch]] = {
+    "state": lambda row: stepped(row, BatchState.SPLIT),
+    "owner_epoch": lambda row: replace(stepped(row, row.state), owner_epoch=3),
+    "run": lambda row: replace(stepped(row, row.state), run=2),
+    "updated_at": lambda row: stepped(row, row.state),
+}
+"""What another writer may have changed since a row was read."""
+
+
+@pytest.fixture
+def shared() -> bool:
+    """Say that the ledger is one for both Regions."""
+    return True
+
+
+@in_world
+async def test_a_new_world_belongs_to_the_first_region(ports: Ports) -> None:
+    assert await ports.ledger.control() == Control(INITIAL_EPOCH, EAST)
+
+
+@in_world
+async def test_a_world_that_is_not_set_up_has_no_control_row(ports: Ports) -> None:
+    await ports.drop_control()
+
+    with pytest.raises(NotFound):
+        await ports.ledger.control()
+
+    await ports.ledger.set_control(Control(2, EAST), expected_epoch=None)
+    assert await ports.ledger.control() == Control(2, EAST)
+
+
+@in_world
+async def test_control_moves_only_from_the_expected_epoch(ports: Ports) -> None:
+    await ports.ledger.set_control(Control(3, WEST), expected_epoch=2)
+
+    for expected in (2, 4, None):
+        with pytest.raises(Conflict):
+            await ports.ledger.set_control(Control(5, WEST), expected_epoch=expected)
+
+    assert await ports.ledger_in_west.control() == Control(3, WEST)
+
+
+@in_world
+async def test_one_of_many_moves_of_the_control_row_wins(ports: Ports) -> None:
+    moves = [ports.ledger.set_control(Control(3, WEST), expected_epoch=2) for _ in range(16)]
+
+    outcomes = await asyncio.gather(*moves, return_exceptions=True)
+
+    assert outcomes.count(None) == 1
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 15
+
+
+@in_world
+async def test_a_batch_is_admitted_once_and_then_left_alone(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+
+    first = await ports.ledger.admit(batch)
+    second = await ports.ledger.admit(replace(batch, job="other"))
+
+    assert (first, second) == (Admission.ADMITTED, Admission.ALREADY_THERE)
+    assert await ports.ledger.get("b1") == batch
+
+
+@in_world
+async def test_one_of_many_admissions_of_a_batch_wins(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+
+    outcomes = await asyncio.gather(*(ports.ledger.admit(batch) for _ in range(16)))
+
+    assert outcomes.count(Admission.ADMITTED) == 1
+
+
+@in_world
+async def test_a_batch_comes_back_with_every_field(ports: Ports) -> None:
+    batch = filled("b1", ports.clock.now())
+
+    await ports.ledger.admit(batch)
+
+    assert await ports.ledger.get("b1") == batch
+    assert await ports.ledger.get("b2") is None
+
+
+@in_world
+async def test_an_update_replaces_the_row(ports: Ports) -> None:
+    before = admitted("b1", ports.clock.now())
+    await ports.ledger.admit(before)
+    after = replace(stepped(before, BatchState.SPLIT), plan_id="p", chunks=3)
+
+    written = await ports.ledger_in_west.update(before, after)
+
+    assert written == after
+    assert await ports.ledger.get("b1") == after
+
+
+@pytest.mark.parametrize("what", MOVES)
+def test_a_row_that_moved_on_fences_who_read_it_before(world: World, what: str) -> None:
+    @in_world
+    async def scenario(ports: Ports) -> None:
+        before = admitted("b1", ports.clock.now())
+        await ports.ledger.admit(before)
+        current = await ports.ledger.update(before, MOVES[what](before))
+
+        with pytest.raises(Fenced):
+            await ports.ledger.update(before, stepped(before, BatchState.SPLIT, seconds=5))
+
+        assert await ports.ledger.get("b1") == current
+
+    scenario(world)
+
+
+@in_world
+async def test_a_row_that_is_gone_fences(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+
+    with pytest.raises(Fenced):
+        await ports.ledger.update(batch, stepped(batch, BatchState.SPLIT))
+
+    assert await ports.ledger.get("b1") is None
+
+
+@in_world
+async def test_a_step_that_the_table_does_not_allow_is_our_bug(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+    await ports.ledger.admit(batch)
+
+    for wrong in (
+        stepped(batch, BatchState.COMPLETED),
+        stepped(batch, BatchState.SPLIT, seconds=0),
+        replace(stepped(batch, BatchState.SPLIT), batch_id="b2"),
+    ):
+        with pytest.raises(ValueError, match="b1"):
+            await ports.ledger.update(batch, wrong)
+
+    assert await ports.ledger.get("b1") == batch
+
+
+@in_world
+async def test_one_of_many_equal_updates_wins(ports: Ports) -> None:
+    before = admitted("b1", ports.clock.now())
+    await ports.ledger.admit(before)
+    after = stepped(before, BatchState.SPLIT)
+
+    outcomes = await _outcomes([ports.ledger.update(before, after) for _ in range(16)])
+
+    assert outcomes.count(after) == 1
+    assert outcomes.count("Fenced") == 15
+
+
+@in_world
+async def test_one_of_many_equal_mail_claims_wins(ports: Ports) -> None:
+    row = await _merged(ports)
+    claim = MailClaim(run=1, epoch=2, claimed_at=ports.clock.now() + timedelta(minutes=1))
+
+    outcomes = await _outcomes([ports.ledger.claim_mail(row, claim) for _ in range(16)])
+
+    assert outcomes.count("Fenced") == 15
+    claimed = await ports.ledger.get("b1")
+    assert claimed is not None
+    assert claimed.mail_claim == claim
+    assert claimed.updated_at > row.updated_at
+
+
+@in_world
+async def test_a_claim_is_completed_by_its_holder_and_not_by_who_read_before_it(ports: Ports) -> None:
+    row = await _merged(ports)
+    # The holder's clock is behind the one that wrote the row: the write must go on all the same.
+    claim = MailClaim(run=1, epoch=2, claimed_at=row.updated_at - timedelta(seconds=30))
+    claimed = await ports.ledger.claim_mail(row, claim)
+
+    with pytest.raises(Fenced):
+        await ports.ledger.claim_mail(row, replace(claim, epoch=3))
+    sent = await ports.ledger.claim_mail(claimed, replace(claim, sent_at=claim.claimed_at))
+
+    assert sent.mail_claim == replace(claim, sent_at=claim.claimed_at)
+    assert await ports.ledger.get("b1") == sent
+
+
+@in_world
+async def test_open_batches_come_newest_first_page_by_page_each_once(ports: Ports) -> None:
+    start = ports.clock.now()
+    batches = [admitted(f"b{number}", start + timedelta(seconds=number)) for number in range(10)]
+    for batch in batches:
+        await ports.ledger.admit(batch)
+    await _cancel(ports, batches[4])
+
+    pages = await _pages(lambda cursor: ports.ledger.list_open(cursor=cursor))
+
+    assert [len(page.batches) for page in pages] == [3, 3, 3]
+    listed = [batch.batch_id for page in pages for batch in page.batches]
+    assert listed == ["b9", "b8", "b7", "b6", "b5", "b3", "b2", "b1", "b0"]
+
+
+@in_world
+async def test_a_failed_batch_stays_open_until_its_mail_is_out(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+    await ports.ledger.admit(batch)
+    failed = await _fail(ports, batch)
+    claim = MailClaim(run=1, epoch=2, claimed_at=failed.updated_at)
+
+    while_unannounced = await ports.ledger.list_open()
+    claimed = await ports.ledger.claim_mail(failed, claim)
+    await ports.ledger.claim_mail(claimed, replace(claim, sent_at=claimed.updated_at))
+    afterwards = await ports.ledger.list_open()
+
+    assert [each.batch_id for each in while_unannounced.batches] == ["b1"]
+    assert list(afterwards.batches) == []
+
+
+@in_world
+async def test_a_batch_that_ends_between_two_pages_hides_no_other(ports: Ports) -> None:
+    start = ports.clock.now()
+    batches = [admitted(f"b{number}", start + timedelta(seconds=number)) for number in range(6)]
+    for batch in batches:
+        await ports.ledger.admit(batch)
+    first = await ports.ledger.list_open()
+    await _cancel(ports, batches[5])
+    await _cancel(ports, batches[2])
+
+    second = await ports.ledger.list_open(cursor=first.cursor)
+
+    assert [batch.batch_id for batch in second.batches] == ["b1", "b0"]
+    assert second.cursor is None
+
+
+@in_world
+async def test_recent_batches_are_of_any_state_and_not_older_than_asked(ports: Ports) -> None:
+    now = ports.clock.now()
+    for days in range(5):
+        await ports.ledger.admit(admitted(f"d{days}", now - timedelta(days=days)))
+    await _cancel(ports, admitted("d1", now - timedelta(days=1)))
+    await _cancel(ports, admitted("d4", now - timedelta(days=4)))
+    since = now - timedelta(days=3)
+
+    pages = await _pages(lambda cursor: ports.ledger.list_recent(since=since, cursor=cursor))
+
+    listed = [(batch.batch_id, batch.state) for page in pages for batch in page.batches]
+    waiting = BatchState.ADMITTED
+    assert listed == [("d0", waiting), ("d1", BatchState.CANCELLED), ("d2", waiting), ("d3", waiting)]
+
+
+@in_world
+async def test_history_says_when_each_state_was_entered_and_by_which_region(ports: Ports) -> None:
+    start = ports.clock.now()
+    batch = admitted("b1", start)
+    await ports.ledger.admit(batch)
+    same_state = await ports.ledger.update(batch, replace(stepped(batch, batch.state), owner_epoch=3))
+    split = await ports.ledger_in_west.update(same_state, stepped(same_state, BatchState.SPLIT))
+    await ports.ledger_in_west.update(split, stepped(split, BatchState.PROCESSED))
+
+    history = await ports.ledger.history("b1")
+
+    assert list(history) == [
+        (start, BatchState.ADMITTED, EAST),
+        (start + timedelta(seconds=2), BatchState.SPLIT, WEST),
+        (start + timedelta(seconds=3), BatchState.PROCESSED, WEST),
+    ]
+
+
+@in_world
+async def test_a_final_row_is_forgotten_with_its_history(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+    await ports.ledger.admit(batch)
+    final = await _fail(ports, batch)
+
+    await ports.ledger.forget(final)
+    await ports.ledger.forget(final)
+
+    assert await ports.ledger.get("b1") is None
+    assert list(await ports.ledger.history("b1")) == []
+
+
+@in_world
+async def test_a_row_that_is_open_or_changed_is_not_forgotten(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+    await ports.ledger.admit(batch)
+
+    with pytest.raises(ValueError, match="ADMITTED"):
+        await ports.ledger.forget(batch)
+    final = await _fail(ports, batch)
+    retried = await ports.ledger.update(final, stepped(final, BatchState.ADMITTED))
+    with pytest.raises(Fenced):
+        await ports.ledger.forget(final)
+
+    assert await ports.ledger.get("b1") == retried
+
+
+async def _merged(ports: Ports) -> Batch:
+    batch = replace(admitted("b1", ports.clock.now()), state=BatchState.MERGED)
+    await ports.ledger.admit(batch)
+    return batch
+
+
+async def _cancel(ports: Ports, batch: Batch) -> Batch:
+    return await ports.ledger.update(batch, stepped(batch, BatchState.CANCELLED))
+
+
+async def _fail(ports: Ports, batch: Batch) -> Batch:
+    failed = replace(stepped(batch, BatchState.FAILED), failure=Failure("no_job", "There is no such job."))
+    return await ports.ledger.update(batch, failed)
+
+
+async def _pages(list_page: Callable[[str | None], Awaitable[BatchPage]]) -> list[BatchPage]:
+    pages = [await list_page(None)]
+    while (cursor := pages[-1].cursor) is not None:
+        pages.append(await list_page(cursor))
+    return pages
+
+
+async def _outcomes(calls: list[Coroutine[Any, Any, Batch]]) -> list[Batch | str]:
+    """Make the calls at once; return each one's batch, or the name of its error."""
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    return [type(each).__name__ if isinstance(each, BaseException) else each for each in outcomes]

@@ -1,0 +1,114 @@
+"""What every progress table does."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from baton.errors import NotFound
+from baton.model.batch import Counts
+from baton.ports import ChunkDone
+from worlds import Ports, in_world
+
+
+def done(index: int, *, plan_id: str = "p1") -> ChunkDone:
+    return ChunkDone(
+        batch_id="b1",
+        plan_id=plan_id,
+        index=index,
+        counts=Counts(records_in=100 + index, records_out=90 + index, rejects=10),
+        part_bytes=5_000_000_000 + index,
+        part_crc64nvme=2**64 - 1 - index,
+        rejects_bytes=0,
+        rejects_crc64nvme=0,
+    )
+
+
+@in_world
+async def test_a_plan_is_opened_once(ports: Ports) -> None:
+    now = ports.clock.now()
+
+    opened = await ports.progress.open("b1", "p1", chunks=3, now=now)
+    await ports.progress.complete(done(0), now=now)
+    again = await ports.progress.open("b1", "p1", chunks=3, now=now + timedelta(hours=1))
+
+    assert (opened.chunks, opened.chunks_done, opened.counts, opened.updated_at) == (3, 0, Counts(), now)
+    assert (again.chunks_done, again.counts) == (1, done(0).counts)
+
+
+@in_world
+async def test_a_chunk_counts_once_however_often_it_is_done(ports: Ports) -> None:
+    now = ports.clock.now()
+    await ports.progress.open("b1", "p1", chunks=2, now=now)
+
+    once = await ports.progress.complete(done(0), now=now + timedelta(seconds=1))
+    twice = await ports.progress.complete(done(0), now=now + timedelta(seconds=2))
+    both = await ports.progress.complete(done(1), now=now + timedelta(seconds=3))
+
+    assert once == twice
+    assert (once.complete, both.complete) == (False, True)
+    assert both.counts == done(0).counts + done(1).counts
+    assert both.updated_at == now + timedelta(seconds=3)
+    assert await ports.progress.tally("b1", "p1") == both
+
+
+@in_world
+async def test_plans_do_not_mix(ports: Ports) -> None:
+    now = ports.clock.now()
+    await ports.progress.open("b1", "p1", chunks=2, now=now)
+    await ports.progress.open("b1", "p2", chunks=5, now=now)
+
+    await ports.progress.complete(done(0, plan_id="p2"), now=now)
+
+    first, second = await ports.progress.tally("b1", "p1"), await ports.progress.tally("b1", "p2")
+    assert (first and first.chunks_done, second and second.chunks_done) == (0, 1)
+    assert not await ports.progress.is_done("b1", "p1", 0)
+    assert await ports.progress.is_done("b1", "p2", 0)
+
+
+@in_world
+async def test_a_plan_that_was_never_opened_takes_no_chunk(ports: Ports) -> None:
+    with pytest.raises(NotFound):
+        await ports.progress.complete(done(0), now=ports.clock.now())
+
+    assert await ports.progress.tally("b1", "p1") is None
+    assert list(await ports.progress.done("b1", "p1")) == []
+    assert not await ports.progress.is_done("b1", "p1", 0)
+
+
+@in_world
+async def test_finished_chunks_come_back_whole_and_by_index(ports: Ports) -> None:
+    now = ports.clock.now()
+    await ports.progress.open("b1", "p1", chunks=12, now=now)
+    for index in (11, 2, 0, 10, 1):
+        await ports.progress.complete(done(index), now=now)
+
+    finished = await ports.progress.done("b1", "p1")
+
+    assert list(finished) == [done(index) for index in (0, 1, 2, 10, 11)]
+
+
+@in_world
+async def test_chunks_that_finish_at_once_all_count(ports: Ports) -> None:
+    now = ports.clock.now()
+    await ports.progress.open("b1", "p1", chunks=32, now=now)
+
+    tallies = await asyncio.gather(*(ports.progress.complete(done(index), now=now) for index in range(32)))
+
+    tally = await ports.progress.tally("b1", "p1")
+    assert tally is not None
+    assert tally.complete
+    assert tally.counts == sum((done(index).counts for index in range(32)), Counts())
+    # Whoever finishes the last chunk must see it, or nobody would merge.
+    assert any(each.complete for each in tallies)
+
+
+@in_world
+async def test_one_chunk_done_by_many_at_once_counts_once(ports: Ports) -> None:
+    now = ports.clock.now()
+    await ports.progress.open("b1", "p1", chunks=2, now=now)
+
+    tallies = await asyncio.gather(*(ports.progress.complete(done(0), now=now) for _ in range(16)))
+
+    assert {each.chunks_done for each in tallies} == {1}
+    assert {each.counts for each in tallies} == {done(0).counts}

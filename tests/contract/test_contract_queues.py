@@ -1,0 +1,191 @@
+"""What every queue does. Times are real here and short; the runner's own tests run on virtual time."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+from baton.messages import MergeBatch, Message, NotifyBatch, ProcessChunk, SplitBatch, parse
+from baton.ports import Delivery, Inbox
+from baton.topology import MAX_RECEIVES
+from worlds import Ports, World, in_world
+
+
+def chunks(count: int, batch_id: str = "b1") -> list[Message]:
+    return [ProcessChunk(batch_id=batch_id, owner_epoch=2, plan_id="p", index=index) for index in range(count)]
+
+
+async def receive_all(inbox: Inbox) -> list[Delivery]:
+    """Receive until nothing is left in sight."""
+    deliveries: list[Delivery] = []
+    while some := await inbox.receive(max_messages=10, wait_seconds=0):
+        deliveries += some
+    return deliveries
+
+
+def indexes(deliveries: Sequence[Delivery]) -> list[int]:
+    messages = [parse(delivery.body) for delivery in deliveries]
+    return sorted(message.index for message in messages if isinstance(message, ProcessChunk))
+
+
+@in_world
+async def test_each_kind_has_its_own_queue(ports: Ports) -> None:
+    messages: list[Message] = [
+        SplitBatch(batch_id="b1", owner_epoch=2),
+        ProcessChunk(batch_id="b1", owner_epoch=2, plan_id="p", index=7, resume=True),
+        MergeBatch(batch_id="b1", owner_epoch=2),
+        NotifyBatch(batch_id="b1", owner_epoch=2),
+    ]
+
+    await ports.outbox.send(messages)
+
+    for message in messages:
+        (delivery,) = await ports.inbox(message.kind).receive(max_messages=10, wait_seconds=1)
+        assert parse(delivery.body) == message
+        assert delivery.attempt == 1
+
+
+@in_world
+async def test_any_number_of_messages_is_sent_and_received_by_tens(ports: Ports) -> None:
+    await ports.outbox.send(chunks(25))
+    await ports.outbox.send([])
+
+    first = await ports.inbox("chunk").receive(max_messages=10, wait_seconds=0)
+    rest = await receive_all(ports.inbox("chunk"))
+
+    assert len(first) == 10
+    assert indexes([*first, *rest]) == list(range(25))
+
+
+@in_world
+async def test_an_empty_queue_gives_nothing(ports: Ports) -> None:
+    assert list(await ports.inbox("merge").receive(max_messages=10, wait_seconds=0)) == []
+    assert list(await ports.inbox("merge").receive(max_messages=10, wait_seconds=1)) == []
+
+
+@in_world
+async def test_a_long_poll_wakes_for_a_message_sent_meanwhile(ports: Ports) -> None:
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    poll = asyncio.create_task(ports.inbox("chunk").receive(max_messages=1, wait_seconds=20))
+    await asyncio.wait([poll], timeout=0.2)
+
+    await ports.outbox.send(chunks(1))
+
+    assert len(await poll) == 1
+    assert loop.time() - started < 10
+
+
+@in_world
+async def test_a_message_in_hand_is_hidden_until_it_is_handed_back(ports: Ports) -> None:
+    inbox = ports.inbox("chunk")
+    await ports.outbox.send(chunks(1))
+    (first,) = await inbox.receive(max_messages=1, wait_seconds=0)
+
+    hidden = await inbox.receive(max_messages=1, wait_seconds=0)
+    await inbox.set_visibility(first, seconds=0)
+    (again,) = await inbox.receive(max_messages=1, wait_seconds=0)
+
+    assert list(hidden) == []
+    assert (first.attempt, again.attempt) == (1, 2)
+    assert first.receipt != again.receipt
+
+
+@in_world
+async def test_a_long_poll_wakes_when_a_hidden_message_comes_back(ports: Ports) -> None:
+    inbox = ports.inbox("chunk")
+    await ports.outbox.send(chunks(1))
+    (first,) = await inbox.receive(max_messages=1, wait_seconds=0)
+
+    await inbox.set_visibility(first, seconds=1)
+    (again,) = await inbox.receive(max_messages=1, wait_seconds=20)
+
+    assert again.attempt == 2
+
+
+@in_world
+async def test_a_deleted_message_does_not_come_back(ports: Ports) -> None:
+    inbox = ports.inbox("chunk")
+    await ports.outbox.send(chunks(3))
+    deliveries = await inbox.receive(max_messages=10, wait_seconds=0)
+
+    failed = await inbox.delete(deliveries)
+    await inbox.set_visibility(deliveries[0], seconds=0)
+
+    assert list(failed) == []
+    assert list(await inbox.delete([])) == []
+    assert await receive_all(inbox) == []
+
+
+@in_world
+async def test_a_lost_receipt_is_no_error_and_keeps_its_hands_off_the_message(ports: Ports) -> None:
+    inbox = ports.inbox("chunk")
+    await ports.outbox.send(chunks(1))
+    (first,) = await inbox.receive(max_messages=1, wait_seconds=0)
+    await inbox.set_visibility(first, seconds=0)
+    (second,) = await inbox.receive(max_messages=1, wait_seconds=0)
+
+    await inbox.set_visibility(first, seconds=0)
+
+    assert list(await inbox.receive(max_messages=1, wait_seconds=0)) == []
+    assert list(await inbox.delete([second])) == []
+
+
+@in_world
+async def test_a_delayed_message_comes_when_its_time_has_come(ports: Ports) -> None:
+    inbox = ports.inbox("split")
+
+    await ports.outbox.send([SplitBatch(batch_id="b1", owner_epoch=2)], delay_seconds=1)
+    early = await inbox.receive(max_messages=1, wait_seconds=0)
+    (delivery,) = await inbox.receive(max_messages=1, wait_seconds=20)
+
+    assert list(early) == []
+    assert delivery.attempt == 1
+
+
+@in_world
+async def test_a_message_received_too_often_goes_to_the_dead_letter_queue(ports: Ports) -> None:
+    inbox = ports.inbox("merge")
+    await ports.outbox.send([MergeBatch(batch_id="b1", owner_epoch=2)])
+    attempts: list[int] = []
+    for _ in range(MAX_RECEIVES):
+        (delivery,) = await inbox.receive(max_messages=1, wait_seconds=0)
+        attempts.append(delivery.attempt)
+        await inbox.set_visibility(delivery, seconds=0)
+
+    once_more = await inbox.receive(max_messages=1, wait_seconds=0)
+
+    assert attempts == [1, 2, 3, 4, 5]
+    assert list(once_more) == []
+    assert [parse(body).batch_id for body in await ports.dead("merge")] == ["b1"]
+
+
+@in_world
+async def test_many_consumers_share_the_messages(ports: Ports) -> None:
+    inbox = ports.inbox("chunk")
+    await ports.outbox.send(chunks(200))
+
+    shares = await asyncio.gather(*(receive_all(inbox) for _ in range(16)))
+
+    received = Counter(index for share in shares for index in indexes(share))
+    assert received == Counter(range(200))
+
+
+def test_a_small_batch_does_not_wait_behind_a_large_one(world: World, request: pytest.FixtureRequest) -> None:
+    if "ministack" in request.node.name:
+        request.applymarker(
+            pytest.mark.xfail(strict=True, reason="MiniStack takes MessageGroupId and serves in the order of sending")
+        )
+
+    @in_world
+    async def scenario(ports: Ports) -> None:
+        inbox = ports.inbox("chunk")
+        await ports.outbox.send(chunks(40, "large"))
+        await ports.outbox.send(chunks(1, "small"))
+
+        deliveries = await inbox.receive(max_messages=10, wait_seconds=0)
+
+        assert "small" in {parse(delivery.body).batch_id for delivery in deliveries}
+
+    scenario(world)
