@@ -6,15 +6,15 @@ from baton.model.batch import Batch
 from baton.model.states import BatchState
 
 _ADVICE: Final = {
-    BatchState.ADMITTED: "It waits to be planned in {owner}. Follow it: baton watch {me}",
+    BatchState.ADMITTED: "To be planned in {owner}. Follow it: baton watch {me}",
     BatchState.WAITING_INPUT: "The file has not reached {owner} yet; the batch goes on by itself once it has.",
-    BatchState.SPLIT: "It is being worked on in {owner}. Follow it: baton watch {me}",
-    BatchState.PROCESSED: "The result is being put together in {owner}. Follow it: baton watch {me}",
-    BatchState.MERGED: "The result is published, the mail is on its way. Download it: baton fetch {me}",
-    BatchState.NOTIFIED: "The result is published, the mail is sent. Download it: baton fetch {me}",
-    BatchState.COMPLETED: "Nothing is left to do. Download the result: baton fetch {me}",
+    BatchState.SPLIT: "At work in {owner}. Follow it: baton watch {me}",
+    BatchState.PROCESSED: "Being put together in {owner}. Follow it: baton watch {me}",
+    BatchState.MERGED: "Download the result: baton fetch {me}. Its mail is on the way.",
+    BatchState.NOTIFIED: "Download the result: baton fetch {me}. Its mail is sent.",
+    BatchState.COMPLETED: "Download the result: baton fetch {me}",
     BatchState.PAUSED: "Let it go on: baton resume {me}, or end it: baton cancel {me}. Finished chunks are kept.",
-    BatchState.CANCELLED: "Nothing is left to do. Send the file again if this was a mistake.",
+    BatchState.CANCELLED: "Nothing. Send the file again if this was a mistake.",
     BatchState.FAILED: "Correct the cause, then: baton retry {me}. Finished chunks are kept.",
 }
 _MAIL_FAILED: Final = (

@@ -1,0 +1,536 @@
+"""The command as typed: what it prints, as text and as JSON, and how it exits."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner, Result
+
+from aio import run
+from baton.model.batch import Batch
+from baton.model.states import BatchState
+from baton.ports import StoredReject
+from baton.testing import virtual_time
+from baton_cli.main import app
+from baton_cli.session import Session
+from baton_local.admin import AdminError, ProcessStatus, RegionStatus, ReplicationStatus, Status
+from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed, failed, virtual_world
+
+ID = "b" * 20
+
+
+def _baton(world: CliWorld, *args: object, width: int = 80, runner: Any = virtual_time.run) -> Result:
+    session = Session(
+        world,
+        out=Console(highlight=False, width=width),
+        err=Console(stderr=True, highlight=False, width=width),
+        runner=runner,
+    )
+    return CliRunner().invoke(app, [str(arg) for arg in args], obj=session)
+
+
+def _with(*batches: Batch, world: CliWorld | None = None) -> CliWorld:
+    world = world or CliWorld()
+    for batch in batches:
+        run(world.admit(batch))
+    return world
+
+
+@pytest.fixture
+def march(tmp_path: Path) -> Path:
+    path = tmp_path / "march.csv"
+    path.write_bytes(b"a\n1\n")
+    return path
+
+
+# --- submit and watch ------------------------------------------------------------------------------------------------
+
+
+def test_submit_answers_with_the_batch_id_key_and_version(march: Path) -> None:
+    world = CliWorld()
+
+    result = _baton(world, "submit", march, "--job", "sales", "--json")
+
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert answer == {
+        "batch_id": answer["batch_id"],
+        "job": "sales",
+        "key": "input/sales/march.csv",
+        "version_id": f"{HOME}-000001",
+        "size_bytes": 4,
+    }
+
+
+def test_submit_tells_people_what_to_type_next(march: Path) -> None:
+    result = _baton(CliWorld(), "submit", march, "--job", "sales")
+
+    assert result.exit_code == 0
+    assert "input/sales/march.csv (4 bytes)" in result.stdout
+    assert "baton watch " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "reason"),
+    [
+        (("none.csv", "--job", "sales"), "there is no file none.csv"),
+        ((__file__, "--job", "sails"), "the jobs are: passthrough, sales"),
+        ((__file__, "--job", "sales", "--name", "a//b"), "cannot be the name of an input"),
+    ],
+)
+def test_submit_refuses_before_it_connects(args: tuple[str, ...], reason: str) -> None:
+    world = CliWorld()
+    world.connection = replace(world.connection, uploader=Silent())  # an upload would never return
+
+    result = _baton(world, "submit", *args)
+
+    assert result.exit_code == 1
+    assert reason in result.stderr
+    assert result.stdout == ""
+
+
+def _admitting(outcome: dict[str, Any]) -> CliWorld:
+    """Return a world in which a batch that is asked for is there, with this outcome."""
+    world = virtual_world()
+    ledger = world.ledger
+    get = ledger.get
+
+    async def get_or_admit(batch_id: str) -> Batch | None:
+        if await get(batch_id) is None:
+            await ledger.admit(world.batch(batch_id, **outcome))
+        return await get(batch_id)
+
+    ledger.get = get_or_admit
+    return world
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "reason"),
+    [
+        (completed(), 0, None),
+        (failed(), 2, "it broke"),
+        ({"state": BatchState.CANCELLED}, 3, None),
+    ],
+)
+def test_submit_and_watch_ends_with_one_json_object_and_the_status_of_the_batch(
+    march: Path, outcome: dict[str, Any], status: int, reason: str | None
+) -> None:
+    result = _baton(_admitting(outcome), "submit", march, "--job", "sales", "--watch", "--json")
+
+    answer = json.loads(result.stdout)
+    published = outcome.get("published")
+    assert result.exit_code == status
+    assert answer["state"] == outcome["state"]
+    assert answer["reason"] == reason
+    assert [answer[name] for name in ("result_key", "rejects_key", "manifest_key")] == (
+        [PUBLISHED.result_key, PUBLISHED.rejects_key, PUBLISHED.manifest_key] if published else [None, None, None]
+    )
+    if published:
+        assert [answer[name] for name in ("records_in", "records_out", "rejects")] == [10, 8, 2]
+    assert len(answer["batch_id"]) == 20
+
+
+def test_watch_shows_every_stage_and_ends_with_a_summary() -> None:
+    world = _with(CliWorld().batch(**completed()), world=virtual_world())
+
+    result = _baton(world, "watch", ID)
+
+    assert result.exit_code == 0
+    assert "COMPLETED  10 of 10 records" in result.stderr
+    assert "10 in = 8 out + 2 rejected" in result.stdout
+    assert f"baton fetch {ID}" in result.stdout
+
+
+def test_watching_stops_after_the_timeout_and_says_how_to_come_back() -> None:
+    world = _with(CliWorld().batch(), world=virtual_world())
+
+    result = _baton(world, "watch", ID, "--timeout", "30")
+
+    assert result.exit_code == 1
+    assert f"not done after 30 s. It goes on; come back with: baton show {ID}" in " ".join(result.stderr.split())
+    assert result.stdout == ""
+
+
+def test_ctrl_c_leaves_the_batch_running_and_says_how_to_come_back() -> None:
+    world = _with(CliWorld().batch(), world=virtual_world())
+    reads = 0
+    get = world.ledger.get
+
+    async def interrupted(batch_id: str) -> Batch | None:
+        nonlocal reads
+        reads += 1
+        if reads > 5:
+            raise KeyboardInterrupt
+        return await get(batch_id)
+
+    world.ledger.get = interrupted
+
+    result = _baton(world, "watch", ID)
+
+    assert result.exit_code == 130
+    assert f"baton show {ID}" in result.stderr
+    assert run(get(ID)).state is BatchState.SPLIT
+
+
+def test_an_upload_that_no_region_takes_is_an_error(march: Path) -> None:
+    world = CliWorld()
+    world.connection = replace(world.connection, uploader=Unreachable())
+
+    result = _baton(world, "submit", march, "--job", "sales")
+
+    assert result.exit_code == 1
+    assert "error: upload: connection refused" in result.stderr
+
+
+# --- questions -------------------------------------------------------------------------------------------------------
+
+
+def test_status_shows_both_regions_in_80_columns() -> None:
+    world = _with(CliWorld().batch())
+    world.lose(AWAY, Unreachable())
+
+    result = _baton(world, "status")
+
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert any(line.split() == [HOME, "active", "yes"] for line in lines)
+    assert any(line.split()[:3] == [AWAY, "standby", "no:"] for line in lines)
+    assert "Open: 1 SPLIT." in result.stdout
+    assert max(map(len, lines)) <= 80
+
+
+def test_status_as_json() -> None:
+    world = _with(CliWorld().batch(), CliWorld().batch("c" * 20, **failed()))
+    world.lose(AWAY, Unreachable())
+
+    result = _baton(world, "status", "--json")
+
+    assert json.loads(result.stdout) == {
+        "environment": "test",
+        "epoch": EPOCH,
+        "active_region": HOME,
+        "regions": [
+            {"region": HOME, "active": True, "reachable": True, "problem": None},
+            {"region": AWAY, "active": False, "reachable": False, "problem": "tally: connection refused"},
+        ],
+        "open": {"SPLIT": 1},
+        "oldest_open_batch_id": ID,
+    }
+
+
+def test_batches_are_listed_in_80_columns_and_as_json() -> None:
+    source = CliWorld().batch().source
+    world = _with(CliWorld().batch(**completed()), CliWorld().batch("c" * 20, **failed(), source=source))
+
+    table = _baton(world, "batches").stdout
+    rows = json.loads(_baton(world, "batches", "--state", "failed", "--json").stdout)
+
+    assert max(map(len, table.splitlines())) <= 80
+    assert ID in table
+    assert [row["batch_id"] for row in rows] == ["c" * 20]
+    assert rows[0]["reason"] == "it broke"
+
+
+def test_show_tells_everything() -> None:
+    world = _with(CliWorld().batch(**completed()))
+
+    text = " ".join(_baton(world, "show", "bbbb").stdout.split())
+    answer = json.loads(_baton(world, "show", "last", "--json").stdout)
+
+    for word in (ID, "COMPLETED", "input/sales/march.csv", "10 in = 8 out + 2 rejected", *_keys(), HOME, "baton fetch"):
+        assert word in text
+    assert answer["history"] == [{"at": "2026-01-01T00:00:00+00:00", "state": "COMPLETED", "region": HOME}]
+    assert answer["next"] == f"Download the result: baton fetch {ID}"
+    assert answer["result_key"] == PUBLISHED.result_key
+
+
+def _keys() -> tuple[str, ...]:
+    return PUBLISHED.result_key, PUBLISHED.rejects_key, PUBLISHED.manifest_key
+
+
+def test_show_names_the_reason_of_a_failure() -> None:
+    result = _baton(_with(CliWorld().batch(**failed())), "show", ID)
+
+    assert "chunk_failed: it broke" in result.stdout
+    assert f"baton retry {ID}" in result.stdout
+
+
+def test_an_unknown_batch_is_an_error_of_one_line() -> None:
+    result = _baton(CliWorld(), "show", "ffff")
+
+    assert result.exit_code == 1
+    assert result.stderr == "error: no batch of the last 14 days starts with ffff\n"
+
+
+def test_rejects_are_shown_harmless_and_say_when_there_are_more() -> None:
+    world = _with(CliWorld().batch(**completed()))
+    reject = StoredReject(7, 420, "uuid", "string_pattern_mismatch", "\x1b[31m[red]\0", "line")
+    run(world.home.rejects.put(ID, [reject]))
+
+    text = _baton(world, "rejects", ID, "--limit", 1).stdout
+    answer = json.loads(_baton(world, "rejects", ID, "--json").stdout)
+
+    assert "\\x1b[31m[red]\\x00" in text
+    assert "\x1b" not in text
+    assert f"1 of 2 rejects. All of them: baton fetch {ID} --rejects" in text
+    assert answer["total"] == 2
+    assert answer["rejects_key"] == PUBLISHED.rejects_key
+    assert answer["rejects"] == [
+        {
+            "record_number": 7,
+            "byte_offset": 420,
+            "column": "uuid",
+            "rule": "string_pattern_mismatch",
+            "value": "\x1b[31m[red]\0",
+            "line": "line",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [((), PUBLISHED.result_key), (("--rejects",), PUBLISHED.rejects_key), (("--manifest",), PUBLISHED.manifest_key)],
+)
+def test_fetch_downloads_the_object_that_was_asked_for(tmp_path: Path, options: tuple[str, ...], key: str) -> None:
+    world = _with(CliWorld().batch(**completed()))
+    for each in _keys():
+        run(world.home.objects.put(each, each.encode()))
+
+    result = _baton(world, "fetch", ID, "-o", tmp_path / "out", *options, "--json")
+
+    assert json.loads(result.stdout) == {
+        "key": key,
+        "path": str(tmp_path / "out"),
+        "size_bytes": len(key),
+        "region": HOME,
+    }
+    assert (tmp_path / "out").read_text() == key
+
+
+def test_fetch_names_the_file_after_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    world = _with(CliWorld().batch(**completed()))
+    run(world.home.objects.put(PUBLISHED.result_key, b"x"))
+
+    _baton(world, "fetch", "last")
+
+    assert [path.name for path in tmp_path.iterdir()] == [f"{ID}-result.csv"]
+
+
+@pytest.mark.parametrize(
+    ("batch", "options", "reason"),
+    [
+        (CliWorld().batch(), (), "is SPLIT: nothing of it is published"),
+        (CliWorld().batch(**completed()), ("--rejects", "--manifest"), "not both"),
+        (CliWorld().batch(**completed()), (), "could not be fetched"),
+    ],
+)
+def test_fetch_says_why_not(tmp_path: Path, batch: Batch, options: tuple[str, ...], reason: str) -> None:
+    result = _baton(_with(batch), "fetch", ID, "-o", tmp_path / "out", *options)
+
+    assert result.exit_code == 1
+    assert reason in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- changes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "before", "after"),
+    [
+        ("cancel", {"state": BatchState.SPLIT}, "CANCELLED"),
+        ("pause", {"state": BatchState.SPLIT}, "PAUSED"),
+        ("resume", {"state": BatchState.PAUSED}, "ADMITTED"),
+        ("retry", failed(), "ADMITTED"),
+    ],
+)
+def test_a_change_says_where_the_batch_is_now(command: str, before: dict[str, Any], after: str) -> None:
+    text = _baton(_with(CliWorld().batch(**before)), command, ID)
+    answer = json.loads(_baton(_with(CliWorld().batch(**before)), command, "bbbb", "--json").stdout)
+
+    assert text.exit_code == 0
+    assert f"Batch {ID} is {after}." in text.stdout
+    assert answer["state"] == after
+
+
+def test_a_refused_change_ends_with_1_and_the_reason() -> None:
+    result = _baton(_with(CliWorld().batch(**completed())), "cancel", ID)
+
+    assert result.exit_code == 1
+    assert "is COMPLETED: only a batch that is" in result.stderr
+
+
+def test_a_message_that_could_not_be_queued_is_no_failure_and_is_told() -> None:
+    world = _with(CliWorld().batch(state=BatchState.PAUSED))
+    world.lose(HOME, Unreachable(), "outbox")
+
+    result = _baton(world, "resume", ID)
+
+    assert result.exit_code == 0
+    assert "The sweeper sends it again by itself." in result.stderr
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def test_sample_reference_and_jobs_go_together(tmp_path: Path) -> None:
+    world = CliWorld()
+    sales, reference = tmp_path / "s.csv", tmp_path / "f.csv"
+
+    written = _baton(world, "sample", "--records", 50, "-o", sales, "--reference-out", reference, width=200)
+    loaded = json.loads(_baton(world, "reference", "load", "financial", reference, "--key", "uuid", "--json").stdout)
+    shown = json.loads(_baton(world, "reference", "show", "financial", "--json").stdout)
+    jobs = json.loads(_baton(world, "jobs", "--json").stdout)
+
+    assert written.exit_code == 0
+    assert "50 records, 1 of them bad" in written.stdout
+    assert shown == loaded
+    assert loaded["rows"] == 50
+    assert [(job["job"], job["reference"]) for job in jobs] == [("passthrough", None), ("sales", "financial")]
+
+
+def test_jobs_and_reference_are_shown_to_people(tmp_path: Path) -> None:
+    world = CliWorld()
+    (tmp_path / "f.csv").write_text("id,n\n1,2\n")
+    _baton(world, "reference", "load", "d", tmp_path / "f.csv", "--key", "id")
+
+    assert "id, n" in _baton(world, "reference", "show", "d").stdout
+    assert "financial by uuid" in _baton(world, "jobs", width=200).stdout
+
+
+# --- the world on this machine ---------------------------------------------------------------------------------------
+
+
+class _Admin:
+    """Switches that remember what was done with them."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[Any, ...]] = []
+
+    async def status(self) -> Status:
+        return Status(
+            processes=(ProcessStatus(region=HOME, name="worker", pid=7, state="RUNNING", restarts=1),),
+            regions={HOME: RegionStatus(cut=True, dial=100)},
+            replication=ReplicationStatus(lag_seconds=2, cut=False, backlog={HOME: 3}, oldest_seconds=1),
+        )
+
+    async def inbox(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "sender": "a@b",
+                "recipients": ["c@d"],
+                "subject": f"Mail {n}",
+                "text": f"Text {n}\x07",
+                "received_at": "now",
+            }
+            for n in range(3)
+        ]
+
+    async def cut(self, region: str) -> None:
+        self.done.append(("cut", region))
+
+    async def heal(self, region: str) -> None:
+        self.done.append(("heal", region))
+
+    async def kill(self, region: str, service: str) -> None:
+        if service == "none":
+            raise AdminError("there is no service none")
+        self.done.append(("kill", region, service))
+
+    async def replication(self, lag_seconds: float | None = None) -> None:
+        self.done.append(("lag", lag_seconds))
+
+
+@pytest.mark.parametrize(
+    ("args", "done"),
+    [
+        (("cut", HOME), ("cut", HOME)),
+        (("heal", HOME), ("heal", HOME)),
+        (("kill", HOME, "worker"), ("kill", HOME, "worker")),
+        (("lag", "2.5"), ("lag", 2.5)),
+    ],
+)
+def test_a_disturbance_reaches_the_world(args: tuple[str, ...], done: tuple[Any, ...]) -> None:
+    admin = _Admin()
+
+    result = _baton(CliWorld(admin_double=admin), "world", *args)
+
+    assert result.exit_code == 0
+    assert admin.done == [done]
+
+
+def test_the_world_is_shown_to_people_and_scripts() -> None:
+    world = CliWorld(admin_double=_Admin())
+
+    text = _baton(world, "world", "status").stdout
+    answer = json.loads(_baton(world, "world", "status", "--json").stdout)
+
+    assert "lag 2 s, waiting: 3 from us-east-1" in text
+    assert answer["regions"] == {HOME: {"cut": True, "dial": 100}}
+
+
+def test_the_newest_mails_come_last_and_cannot_ring_the_bell() -> None:
+    text = _baton(CliWorld(admin_double=_Admin()), "inbox", 2).stdout
+
+    assert "Mail 0" not in text
+    assert text.index("Mail 1") < text.index("Mail 2")
+    assert "Text 2\\x07" in text
+
+
+@pytest.mark.parametrize(
+    "args", [("world", "status"), ("world", "cut", HOME), ("inbox",), ("world", "lag", "1"), ("up",)]
+)
+def test_what_needs_the_world_on_this_machine_is_refused_elsewhere(args: tuple[str, ...]) -> None:
+    result = _baton(CliWorld(), *args)
+
+    assert result.exit_code == 1
+    assert "on this machine" in result.stderr
+
+
+def test_what_the_supervisor_refuses_is_told() -> None:
+    result = _baton(CliWorld(admin_double=_Admin()), "world", "kill", HOME, "none")
+
+    assert result.exit_code == 1
+    assert "there is no service none" in result.stderr
+
+
+# --- the edges -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "args", [("nothing",), ("submit",), ("--nothing",), ("batches", "--limit", "0"), ("batches", "--state", "DONE")]
+)
+def test_wrong_usage_ends_with_1_because_2_means_a_failed_batch(args: tuple[str, ...]) -> None:
+    assert _baton(CliWorld(), *args).exit_code == 1
+
+
+def test_no_answer_in_time_is_an_error_of_one_line() -> None:
+    world = CliWorld()
+
+    async def control() -> None:
+        raise TimeoutError
+
+    world.ledger.control = control
+
+    result = _baton(world, "status")
+
+    assert (result.exit_code, result.stderr) == (1, "error: no answer in time\n")
+
+
+def test_help_names_every_command() -> None:
+    result = _baton(CliWorld(), "--help")
+
+    commands = "up down world submit watch status batches show rejects fetch retry cancel pause resume inbox jobs"
+    assert result.exit_code == 0
+    for command in (*commands.split(), "reference", "sample"):
+        assert f" {command} " in result.stdout
+
+
+def test_shell_completion_can_be_installed() -> None:
+    result = _baton(CliWorld(), "--help")
+
+    assert "--install-completion" in result.stdout
