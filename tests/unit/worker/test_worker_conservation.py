@@ -2,10 +2,10 @@
 
 import csv
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from baton.job import Job, Lookup, Record
+from baton.job import Dialect, Job, Lookup, Record
 from chunk_runs import chunk_of, csv_bytes, run, table
 from worker import domain, parse
 
@@ -32,6 +32,7 @@ def readable(row: list[str], width: int) -> bool:
     return len(row) == width and not any("\0" in field for field in row)
 
 
+@settings(deadline=None)
 @given(width=st.integers(1, 4), data=st.data(), line_end=LINE_END, quoting=QUOTING)
 def test_accepted_rows_are_those_of_the_csv_module_and_all_others_are_rejects(
     width: int, data: st.DataObject, line_end: str, quoting: int
@@ -55,6 +56,7 @@ def test_accepted_rows_are_those_of_the_csv_module_and_all_others_are_rejects(
     ]
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(st.sampled_from("abc"), FIELD), max_size=8), cut_at=st.integers(0, 8))
 def test_enrichment_loses_and_changes_nothing_wherever_the_file_is_cut(
     rows: list[tuple[str, str]], cut_at: int
@@ -86,6 +88,7 @@ def test_enrichment_loses_and_changes_nothing_wherever_the_file_is_cut(
     assert b"".join(part.rejects for part in parts) == whole.rejects
 
 
+@settings(deadline=None)
 @given(records=st.lists(st.binary(max_size=12), max_size=8))
 @example(records=[b"\xef\xbb\xbf,"])
 def test_any_bytes_at_all_are_either_written_or_rejected(records: list[bytes]) -> None:
@@ -99,6 +102,7 @@ def test_any_bytes_at_all_are_either_written_or_rejected(records: list[bytes]) -
     assert output.counts.rejects == len(table(output.rejects))
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.lists(st.text(alphabet="ab é'", max_size=4), min_size=2, max_size=2), max_size=8))
 def test_search_for_quotes_is_skipped_only_where_it_would_find_nothing(rows: list[list[str]]) -> None:
     data, columns = csv_bytes(rows), ("left", "right")
@@ -115,11 +119,13 @@ def test_plain_chunk_takes_the_fast_way_and_quotes_anywhere_the_careful_one() ->
     def is_plain(data: bytes, job: Job = ANY) -> bool:
         return domain.check(data, chunk_of(data, job, 2), ("a", "b"), job).plain
 
-    semicolons = ANY.model_copy(update={"dialect": ANY.dialect.model_copy(update={"delimiter": ";"})})
+    semicolons = ANY.model_copy(update={"dialect": Dialect(delimiter=";")})
+    apostrophes = ANY.model_copy(update={"dialect": Dialect(quote="'")})
 
     assert is_plain(b"1,2\n")
     assert not is_plain(b'1,"2"\n')
     assert not is_plain(b'1,2"\n')
+    assert not is_plain(b"1,'2,3'\n", apostrophes)
     assert is_plain(b"1;2\n", semicolons)
     assert not is_plain(b"1;2,3\n", semicolons)
 

@@ -127,6 +127,12 @@ def test_unreadable_record_is_not_judged_by_rules_as_well() -> None:
     assert [(r["rule"], r["also"]) for r in rejects(output)] == [("encoding", "")]
 
 
+def test_defect_of_form_is_told_before_undecodable_bytes() -> None:
+    output = run(b"1,n\xffut\n", RULES, COLUMNS)
+
+    assert [(r["rule"], r["also"]) for r in rejects(output)] == [("columns", "")]
+
+
 def test_rejects_of_all_kinds_stand_in_record_order() -> None:
     data = b"9,a,S\n1\n1,\xff,S\nx,b,S\n8,c,S\n2,d,L\n"
 
@@ -220,6 +226,12 @@ def test_missing_key_is_a_reject_by_default() -> None:
     ]
 
 
+def test_missing_key_is_cut_at_200_characters() -> None:
+    output = run(b"7" * 300 + b",bolt,S\n", PRICED, COLUMNS, reference=PRICES)
+
+    assert rejects(output)[0]["value"] == "7" * 200
+
+
 def test_missing_key_gives_blanks_if_the_job_says_so() -> None:
     output = run(b"1,nut,S\n7,bolt,S\n", PRICED_OR_BLANK, COLUMNS, reference=PRICES)
 
@@ -239,10 +251,11 @@ def test_empty_key_is_looked_up_like_any_other() -> None:
 
 
 def test_lookup_keys_are_distinct_and_those_of_passing_records_only() -> None:
-    data = b"2,a,S\n1,b,S\nx,c,S\n2,d,S\n3\n4,\xff,S\n"
+    good = [str(n * n) for n in range(100, 0, -1)]
+    data = b"x,c,S\n3\n5,\xff,S\n" + csv_bytes([[key, "a", "S"] for key in good + good])
     checked = check(data, chunk_of(data, PRICED, 3), COLUMNS, PRICED)
 
-    assert checked.lookup_keys() == ["2", "1"]
+    assert checked.lookup_keys() == good
 
 
 def test_job_without_lookup_asks_for_no_keys() -> None:
@@ -292,6 +305,14 @@ def test_lone_empty_field_stays_a_record() -> None:
 
     assert output.part == b'only\na\n""\nb\n'
     assert output.counts.records_out == 3
+
+
+def test_lone_empty_output_column_stays_a_record() -> None:
+    job = RULES.model_copy(update={"output": ("size",)})
+
+    output = run(b"1,a,\n2,b,L\n", job, COLUMNS)
+
+    assert output.part == b'size\n""\nL\n'
 
 
 def test_record_number_other_than_planned_fails_the_batch_with_both_numbers() -> None:

@@ -59,7 +59,7 @@ def undecodable(data: bytes, cut: Cut, encoding: str) -> Iterator[tuple[int, str
         return
     high = np.flatnonzero(np.frombuffer(data, np.int8) < 0)  # all else is ASCII in every encoding that a job may name
     for index in np.unique(np.searchsorted(cut.starts, high, side="right") - 1).tolist():
-        if index < 0 or index in cut.defects:
+        if index in cut.defects:
             continue
         start = int(cut.starts[index])
         try:
