@@ -10,9 +10,9 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from aio import run
-from baton.model.batch import Batch
+from baton.model.batch import Batch, Counts
 from baton.model.states import BatchState
-from baton.ports import StoredReject
+from baton.ports import ChunkDone, StoredReject
 from baton.testing import virtual_time
 from baton_cli.main import app
 from baton_cli.session import Session
@@ -20,6 +20,7 @@ from baton_local.admin import AdminError, ProcessStatus, RegionStatus, Replicati
 from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed, failed, virtual_world
 
 ID = "b" * 20
+LINK = "http://127.0.0.1/" + "x" * 300
 
 
 def _baton(world: CliWorld, *args: object, width: int = 80, runner: Any = virtual_time.run) -> Result:
@@ -290,6 +291,19 @@ def test_rejects_are_shown_harmless_and_say_when_there_are_more() -> None:
     ]
 
 
+def test_rejects_of_an_unpublished_batch_name_no_file_that_is_not_there() -> None:
+    world = _with(CliWorld().batch(**failed("too_many_rejects")))
+    part = b"1,0,,columns,1,x,\n2,9,,columns,1,x,\n"
+    run(world.home.objects.put(f"work/{ID}/plan1/rejects/00000.csv", part))
+    run(world.home.progress.open(ID, "plan1", chunks=2, now=world.clock.now()))
+    done = ChunkDone(ID, "plan1", 0, Counts(4, 2, 2), 1, 0, len(part), 0)
+    run(world.home.progress.complete(done, now=world.clock.now()))
+
+    text = _baton(world, "rejects", ID, "-n", 1).stdout
+
+    assert f"1 of 2 rejects. More: baton rejects {ID} -n 1000" in text
+
+
 @pytest.mark.parametrize(
     ("options", "key"),
     [((), PUBLISHED.result_key), (("--rejects",), PUBLISHED.rejects_key), (("--manifest",), PUBLISHED.manifest_key)],
@@ -424,7 +438,7 @@ class _Admin:
                 "sender": "a@b",
                 "recipients": ["c@d"],
                 "subject": f"Mail {n}",
-                "text": f"Text {n}\x07",
+                "text": f"Text {n}\x07\n{LINK}",
                 "received_at": "now",
             }
             for n in range(3)
@@ -479,6 +493,7 @@ def test_the_newest_mails_come_last_and_cannot_ring_the_bell() -> None:
     assert "Mail 0" not in text
     assert text.index("Mail 1") < text.index("Mail 2")
     assert "Text 2\\x07" in text
+    assert LINK in text.splitlines(), "a link stays in one line"
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ _WINDOWS: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=RETENTI
 """How far back to look for the newest batches: most questions are about the last hour."""
 _PING_SECONDS_MAX: Final = 4.0
 _POLL_SECONDS: Final = 0.3
-_PROGRESS_SECONDS_MAX: Final = 2.0
+_PROGRESS_SECONDS_MAX: Final = 5.0
 """A Region that is cut off answers nothing at all: the bar must not stand still for the client's own retries."""
 _NO_ANSWER: Final = (TimeoutError, Unavailable)
 

@@ -127,20 +127,25 @@ def _file_name(batch: Batch) -> str:
 
 def summary(batch: Batch, *, owner: str) -> RenderableType:
     """Return the end of a watched batch, or where it stands."""
-    counts = batch.counts
     rows: list[tuple[str, RenderableType]] = [
         ("batch", batch.batch_id),
         ("state", state(batch.state)),
         ("file", plain(f"{_file_name(batch)} ({size(batch.source.size_bytes)}, job {batch.job})")),
-        ("records", f"{counts.records_in:,} in = {counts.records_out:,} out + {counts.rejects:,} rejected"),
-        ("took", f"{span(batch.updated_at - batch.admitted_at)} in {owner}"),
     ]
+    if batch.counts.records_in or batch.published:
+        rows.append(("records", _books(batch)))
+    rows.append(("took", f"{span(batch.updated_at - batch.admitted_at)} in {owner}"))
     if batch.failure:
         rows.append(("reason", plain(batch.failure.reason)))
     if batch.published:
         rows.append(("result", plain(batch.published.result_key)))
     rows.append(("next", plain(advise(batch, owner=owner))))
     return _grid(rows)
+
+
+def _books(batch: Batch) -> str:
+    counts = batch.counts
+    return f"{counts.records_in:,} in = {counts.records_out:,} out + {counts.rejects:,} rejected"
 
 
 def detail(detail: Detail) -> RenderableType:
@@ -174,10 +179,8 @@ def _progress(detail: Detail) -> list[tuple[str, RenderableType]]:
 
 def _outcome(batch: Batch) -> list[tuple[str, RenderableType]]:
     rows: list[tuple[str, RenderableType]] = []
-    if batch.counts.records_in:
-        counts = batch.counts
-        books = f"{counts.records_in:,} in = {counts.records_out:,} out + {counts.rejects:,} rejected"
-        rows.append(("counts", books))
+    if batch.counts.records_in or batch.published:
+        rows.append(("counts", _books(batch)))
     if batch.failure:
         rows.append(("reason", Text(f"{batch.failure.code}: ", style="red").append_text(plain(batch.failure.reason))))
     if batch.published:
@@ -196,8 +199,12 @@ def rejects(rejects: Rejects) -> RenderableType:
     shown = len(rejects.rejects)
     if shown >= rejects.total:
         return table
-    more = f"{shown:,} of {rejects.total:,} rejects. All of them: baton fetch {rejects.batch.batch_id} --rejects"
-    return Group(table, Text(), Text(more))
+    me = rejects.batch.batch_id
+    # Before the result is published there is no file with all of them.
+    rest = (
+        f"All of them: baton fetch {me} --rejects" if rejects.batch.published else f"More: baton rejects {me} -n 1000"
+    )
+    return Group(table, Text(), Text(f"{shown:,} of {rejects.total:,} rejects. {rest}"))
 
 
 def submitted(submitted: Submitted) -> RenderableType:
@@ -255,6 +262,13 @@ def world(status: "WorldStatus") -> RenderableType:
     return Group(regions, Text(), processes, Text(), Text(line))
 
 
+def _unbroken(line: str) -> Text:
+    # A link that is cut into lines can neither be clicked nor copied.
+    text = plain(line)
+    text.no_wrap, text.overflow = True, "ignore"
+    return text
+
+
 def inbox(mails: Sequence[Mapping[str, Any]]) -> RenderableType:
     if not mails:
         return Text("No mail.")
@@ -271,6 +285,6 @@ def inbox(mails: Sequence[Mapping[str, Any]]) -> RenderableType:
                 )
             ),
             Text(),
-            *(plain(line) for line in str(mail["text"]).splitlines()),
+            *(_unbroken(line) for line in str(mail["text"]).splitlines()),
         ]
     return Group(*parts)

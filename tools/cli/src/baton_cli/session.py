@@ -116,7 +116,7 @@ class Session:
             # ASCII, so that no terminal or locale can spoil it.
             sys.stdout.write(json.dumps(document, indent=2) + "\n")
         else:
-            self.out.print(shown)
+            self.out.print(shown, crop=False)
 
     def note(self, text: str) -> None:
         """Print something beside the answer."""

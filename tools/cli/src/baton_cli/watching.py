@@ -7,7 +7,6 @@ from typing import Final, Protocol, Self
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TaskID,
@@ -56,7 +55,7 @@ async def follow(snapshots: AsyncIterator[Snapshot], screen: Screen) -> Snapshot
 def stage(snapshot: Snapshot) -> Text:
     """Return where the batch stands in a word or two, and what does not answer."""
     if snapshot.problem:
-        return Text(f"{snapshot.problem}; still trying", style="red")
+        return Text(snapshot.problem, style="red")
     return render.state(snapshot.batch.state) if snapshot.batch else Text("waiting for admission", style="dim")
 
 
@@ -93,12 +92,12 @@ class Lines(Nothing):
         self._stage = text.plain
         self._records = snapshot.records_done
         self._next_line_at = now + _LINE_EVERY_SECONDS
-        self._console.print(Text.assemble(f"{snapshot.at:%H:%M:%S}  ", text, _counted(snapshot)), soft_wrap=True)
+        self._console.print(Text.assemble(f"{snapshot.at:%H:%M:%S}  ", text, "  ", _counted(snapshot)), soft_wrap=True)
 
 
 def _counted(snapshot: Snapshot) -> str:
     total = snapshot.batch.records_total if snapshot.batch else 0
-    return f"  {snapshot.records_done:,} of {total:,} records" if total else ""
+    return f"{snapshot.records_done:,} of {total:,} records" if total else ""
 
 
 class Bar:
@@ -109,13 +108,13 @@ class Bar:
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[counted]}"),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(compact=True),
             console=console,
             expand=True,
         )
-        self._task: TaskID = self._progress.add_task("", total=None, rate="")
+        self._task: TaskID = self._progress.add_task("connecting", total=None, counted="", rate="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -134,5 +133,6 @@ class Bar:
             description=stage(snapshot).markup,
             total=(snapshot.batch.records_total if snapshot.batch else 0) or None,
             completed=snapshot.records_done,
+            counted=_counted(snapshot),
             rate=rate,
         )
