@@ -1,112 +1,105 @@
-"""What each Region needs besides `baton.aws.bootstrap`: what S3 calls, and the queues that only this machine has."""
+"""What a world holds before its services start: what `baton.aws` makes, the trigger, and what replication needs."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import AsyncExitStack
+from typing import Any, Final
 
+from aiobotocore.session import AioSession
+
+from baton.aws import Aws, Endpoints
+from baton.aws.bootstrap import create_global, create_region
 from baton.model.paths import INPUT
+from baton.settings import WorldSettings
 from baton.topology import Topology
+from baton_local import state
 from baton_local import trigger as lambda_trigger
-from baton_local.clients import Clients
 from baton_local.replicator import EVENTS, Link
 from baton_local.roster import Trigger
 from baton_local.side import Side
 from baton_local.trigger import Function
 
-if TYPE_CHECKING:
-    from types_aiobotocore_sqs.client import SQSClient
-
-REPLICATION_QUEUE: Final = "local-replication"
-FAILED_QUEUE: Final = "local-trigger-failed"
-
-
-async def create_replication_queue(queues: "SQSClient") -> str:
-    """Create the queue of a Region's replication events and return its ARN."""
-    # An answer that a cut swallowed is delivered again this soon.
-    made = await queues.create_queue(QueueName=REPLICATION_QUEUE, Attributes={"VisibilityTimeout": "5"})
-    attributes = await queues.get_queue_attributes(QueueUrl=made["QueueUrl"], AttributeNames=["QueueArn"])
-    return attributes["Attributes"]["QueueArn"]
+SENDER: Final = "baton@example.com"
+"""The address that mails come from; verified in both Regions."""
+_REPLICATION_QUEUE: Final = "local-replication"
+_FAILED_QUEUE: Final = "local-trigger-failed"
 
 
-async def create_function(clients: Clients, endpoint: str, region: str, topology: Topology) -> Function:
-    """Return the Region's trigger with its clients, and create the queue of its failed events."""
-    queues = await clients.sqs(endpoint, region)
-    failed = await queues.create_queue(QueueName=FAILED_QUEUE, Attributes={"VisibilityTimeout": "60"})
-    dead = await queues.get_queue_url(QueueName=topology.trigger_dead_letter_queue)
-    return Function(
-        name=topology.trigger_function,
+async def connect(stack: AsyncExitStack, topology: Topology, endpoints: Mapping[str, str], global_endpoint: str) -> Aws:
+    """Return adapters that reach each Region at its endpoint; closed with the stack."""
+    keys = state.credentials(topology.account_id)
+    session = AioSession()
+    session.set_credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+    settings = WorldSettings.model_validate(
+        {
+            "environment": topology.environment,
+            "account_id": topology.account_id,
+            "regions": topology.regions,
+            "region": topology.regions[0],
+            "ledger_endpoint_url": global_endpoint,
+        }
+    )
+    aws = Aws(settings, endpoints=Endpoints(regions=endpoints, shared=global_endpoint), session=session)
+    return await stack.enter_async_context(aws)
+
+
+async def create_world(aws: Aws) -> None:
+    """Make everything that AWS would hold as well, and each Region's queue of replication events."""
+    await create_global(aws, senders=[SENDER])
+    for region in aws.topology.regions:
+        await create_region(aws, region)
+        sqs = await aws.client("sqs", region)()
+        # An answer that a cut swallowed is delivered again this soon.
+        await sqs.create_queue(QueueName=_REPLICATION_QUEUE, Attributes={"VisibilityTimeout": "2"})
+
+
+async def create_function(
+    aws: Aws, region: str, trigger: Trigger, code: bytes, environment: Mapping[str, str]
+) -> Function:
+    """Make a Region's trigger."""
+    sqs = await aws.client("sqs", region)()
+    failed = await sqs.create_queue(QueueName=_FAILED_QUEUE, Attributes={"VisibilityTimeout": "60"})
+    dead = await sqs.get_queue_url(QueueName=aws.topology.trigger_dead_letter_queue)
+    function = Function(
+        name=aws.topology.trigger_function,
         region=region,
-        lambda_=await clients.lambda_(endpoint, region),
-        queues=queues,
+        lambda_=await aws.client("lambda", region, long_poll=True)(),
+        queues=await aws.client("sqs", region, long_poll=True)(),
         failed_queue_url=failed["QueueUrl"],
         dead_letter_queue_url=dead["QueueUrl"],
     )
+    await lambda_trigger.create(function, trigger, code, environment)
+    return function
 
 
-async def notify(
-    clients: Clients, endpoint: str, region: str, *, bucket: str, replication_queue: str, function: str | None
-) -> None:
-    """Have S3 send every change to replication, and each input to the trigger.
+async def notify(aws: Aws, region: str, *, function: Function | None) -> None:
+    """Have S3 tell replication of every change, and the trigger of each input.
 
     AWS refuses two configurations for one event and prefix; the emulator delivers to both. On AWS there is only the
     trigger's, as replication is S3's own.
     """
-    configuration: dict[str, Any] = {
-        "QueueConfigurations": [{"QueueArn": replication_queue, "Events": list(EVENTS)}],
-    }
+    account_id = aws.topology.account_id
+    queue_arn = f"arn:aws:sqs:{region}:{account_id}:{_REPLICATION_QUEUE}"
+    configuration: dict[str, Any] = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": list(EVENTS)}]}
     if function:
+        function_arn = f"arn:aws:lambda:{region}:{account_id}:function:{function.name}"
         prefix = {"Key": {"FilterRules": [{"Name": "prefix", "Value": INPUT}]}}
         configuration["LambdaFunctionConfigurations"] = [
-            {"LambdaFunctionArn": function, "Events": ["s3:ObjectCreated:*"], "Filter": prefix}
+            {"LambdaFunctionArn": function_arn, "Events": ["s3:ObjectCreated:*"], "Filter": prefix}
         ]
-    s3 = await clients.s3(endpoint, region)
-    await s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)  # pyright: ignore[reportArgumentType] — built up in steps
+    s3 = await aws.client("s3", region)()
+    await s3.put_bucket_notification_configuration(
+        Bucket=aws.topology.data_bucket(region), NotificationConfiguration=configuration
+    )
 
 
-async def create_global(clients: Clients, endpoint: str, topology: Topology) -> None:
-    """Create what is global: ledger, link role, sender."""
-
-
-async def create_region(
-    clients: Clients,
-    endpoint: str,
-    region: str,
-    topology: Topology,
-    *,
-    trigger: Trigger | None,
-    code: bytes,
-    environment: Mapping[str, str],
-) -> Function | None:
-    """Create a Region's data plane, the queue of its replication events, its trigger and its notifications."""
-    s3 = await clients.s3(endpoint, region)
-    bucket = topology.data_bucket(region)
-    if region == "us-east-1":
-        await s3.create_bucket(Bucket=bucket)
-    else:
-        await s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})  # pyright: ignore
-    await s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    sqs = await clients.sqs(endpoint, region)
-    await sqs.create_queue(QueueName=topology.trigger_dead_letter_queue)
-
-    queue = await create_replication_queue(await clients.sqs(endpoint, region))
-    function = arn = None
-    if trigger:
-        function = await create_function(clients, endpoint, region, topology)
-        arn = await lambda_trigger.create(function, trigger, code, environment)
-    await notify(clients, endpoint, region, bucket=topology.data_bucket(region), replication_queue=queue, function=arn)
-    return function
-
-
-async def link(clients: Clients, gates: Mapping[str, str], region: str, topology: Topology) -> Link:
-    """Return the replication from `region` to the other one, through both gates."""
-    other = next(name for name in topology.regions if name != region)
-    queues = await clients.sqs(gates[region], region)
-    queue = await queues.get_queue_url(QueueName=REPLICATION_QUEUE)
-    # The emulator writes its own address into queue URLs; the gate must be asked instead.
-    path = queue["QueueUrl"].partition("://")[2].partition("/")[2]
+async def link(aws: Aws, region: str) -> Link:
+    """Return the replication from `region` to the other one; `aws` goes through the gates."""
+    other = next(name for name in aws.topology.regions if name != region)
+    queues = await aws.client("sqs", region, long_poll=True)()
     return Link(
         region=region,
-        source=Side(await clients.s3(gates[region], region), topology.data_bucket(region)),
-        target=Side(await clients.s3(gates[other], other), topology.data_bucket(other)),
+        source=Side(await aws.client("s3", region)(), aws.topology.data_bucket(region)),
+        target=Side(await aws.client("s3", other)(), aws.topology.data_bucket(other)),
         queue=queues,
-        queue_url=f"{gates[region]}/{path}",
+        queue_url=(await queues.get_queue_url(QueueName=_REPLICATION_QUEUE))["QueueUrl"],
     )

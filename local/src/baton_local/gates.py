@@ -67,12 +67,12 @@ class Gate:
             if await self._relay_until_cut(reader, writer):
                 await self._open.wait()
                 writer.transport.abort()
+            await _close(writer)
         except asyncio.CancelledError:
             # Only `close` cancels; asyncio.streams would log a cancelled handler as an error.
             writer.transport.abort()
         finally:
             self._connections.discard(task)
-            writer.close()
 
     async def _relay_until_cut(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Forward both ways until both ends are done; True if the gate was cut before that."""
@@ -99,7 +99,7 @@ class Gate:
             # The far side loses its half at once: what waits to be sent must not reach it while the link is silent.
             target_writer.transport.abort()
             raise
-        target_writer.close()
+        await _close(target_writer)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,3 +108,10 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
     with contextlib.suppress(OSError):
         writer.write_eof()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Send what waits to be sent, then close."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -34,17 +33,17 @@ def up(directory: Path = state.DIRECTORY, *, wait_seconds: float = 60, roster: R
     """
     if world := state.read(directory):
         return world
-    supervisor = None
+    child = 0
     if not _supervised(directory):
         down(directory)  # what a supervisor left that was killed
-        supervisor = _start(directory, roster, wait_seconds)
+        child = _start(directory, roster, wait_seconds)
     # A supervisor gives up in time by itself and says what was missing; the rest is for one that hangs.
     deadline = time.monotonic() + wait_seconds + _STOP_SECONDS
     while time.monotonic() < deadline:
         if world := state.read(directory):
             return world
         # BUSY: somebody else started one at the same moment; theirs will do.
-        if supervisor and supervisor.poll() not in (None, BUSY):
+        if child and _status(child) not in {None, BUSY}:
             break
         _pause()
     log = directory / "logs" / "supervisor.log"
@@ -72,21 +71,35 @@ def _supervised(directory: Path) -> pids.Started | None:
     return remembered[0] if remembered and pids.is_same(remembered[0]) else None
 
 
-def _start(directory: Path, roster: Roster | None, ready_seconds: float) -> subprocess.Popen[bytes]:
+def _start(directory: Path, roster: Roster | None, ready_seconds: float) -> int:
+    """Start a supervisor in a session of its own and return its process id."""
     logs = directory / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    options = ["--directory", str(directory), "--ready-seconds", str(ready_seconds)]
+    command = [sys.executable, "-m", "baton_local.world"]
+    command += ["--directory", str(directory), "--ready-seconds", str(ready_seconds)]
     if roster:
-        options += ["--roster", roster.model_dump_json()]
-    with (logs / "supervisor.log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603 — our own interpreter and module
-            [sys.executable, "-m", "baton_local.world", *options],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=LocalSettings().of_supervisor(),
-            start_new_session=True,
-        )
+        command += ["--roster", roster.model_dump_json()]
+    # Not `subprocess`: it warns of a child that outlives its caller, which this one is meant to do.
+    return os.posix_spawn(
+        command[0],
+        command,
+        LocalSettings().of_supervisor(),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(logs / "supervisor.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def _status(child: int) -> int | None:
+    """Return the exit status of our child; None while it runs, BUSY once that was told."""
+    try:
+        pid, status = os.waitpid(child, os.WNOHANG)
+    except ChildProcessError:
+        return BUSY
+    return os.waitstatus_to_exitcode(status) if pid else None
 
 
 def _wait_gone(process: pids.Started, *, seconds: float) -> None:

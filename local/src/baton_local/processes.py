@@ -32,6 +32,10 @@ _STEADY_SECONDS: Final = 30
 """A process that ran for so long starts its next restart without delay again."""
 
 
+_STILLBIRTHS_MAX: Final = 3
+"""A program that ended so often before it was healthy will not be."""
+
+
 class ProcessState(StrEnum):
     """Where a process stands."""
 
@@ -87,6 +91,8 @@ class Process:
         while not await self._is_healthy(session):
             if self.state is ProcessState.DEAD:
                 raise StartFailed.of(self.program, "ended")
+            if self.restarts >= _STILLBIRTHS_MAX:
+                raise StartFailed.of(self.program, "keeps ending")
             if asyncio.get_running_loop().time() > deadline:
                 raise StartFailed.of(self.program, "is not healthy in time")
             await asyncio.sleep(0.05)

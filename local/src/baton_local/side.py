@@ -1,6 +1,6 @@
 """One Region's data bucket as replication sees it: versions of a key, copies, delete markers."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -10,11 +10,13 @@ from botocore.exceptions import ClientError
 from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
 
 if TYPE_CHECKING:
+    from aiobotocore.response import StreamingBody
     from types_aiobotocore_s3.client import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 _PART_BYTES: Final = 16 * 1024 * 1024
 """Objects above this are copied in parts of it: eight copies at once hold 128 MiB."""
+_PIECE_BYTES: Final = 256 * 1024
 _GONE: Final = frozenset({"404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed"})
 
 
@@ -89,43 +91,43 @@ class Side:
 
     async def take(self, source: "Side", key: str, version: Described) -> Described | None:
         """Copy a version of `source` here, with a note of its origin; None if it is gone from there."""
-        if version.size_bytes > _PART_BYTES:
-            return await self._take_in_parts(source, key, version)
-        body = await source.read(key, version)
-        if body is None:
+        stream = await source.open(key, version)
+        if stream is None:
             return None
-        written = await self._client.put_object(
-            Bucket=self.bucket, Key=key, Body=body, Metadata=_noted(version), **version.headers
-        )
+        async with stream:
+            written = await self._write(key, version, stream)
         return await self.describe(key, written["VersionId"])
 
-    async def _take_in_parts(self, source: "Side", key: str, version: Described) -> Described | None:
-        upload: Any = await self._client.create_multipart_upload(
-            Bucket=self.bucket, Key=key, Metadata=_noted(version), **version.headers
-        )
-        this: dict[str, Any] = {"Bucket": self.bucket, "Key": key, "UploadId": upload["UploadId"]}
-        parts: list[CompletedPartTypeDef] = []
-        for start in range(0, version.size_bytes, _PART_BYTES):
-            body = await source.read(key, version, start=start)
-            if body is None:
-                await self._client.abort_multipart_upload(**this)
-                return None
-            part = await self._client.upload_part(**this, PartNumber=len(parts) + 1, Body=body)
-            parts.append({"PartNumber": len(parts) + 1, "ETag": part["ETag"]})
-        written = await self._client.complete_multipart_upload(**this, MultipartUpload={"Parts": parts})
-        return await self.describe(key, written["VersionId"])
+    async def open(self, key: str, version: Described) -> "StreamingBody | None":
+        """Return the content of a version as a stream; None if the version is gone.
 
-    async def read(self, key: str, version: Described, *, start: int = 0) -> bytes | None:
-        """Return up to a part's bytes of a version from `start`; None if the version is gone."""
-        only: dict[str, Any] = {"Range": f"bytes={start}-{start + _PART_BYTES - 1}"} if version.size_bytes else {}
+        One request for the whole: the emulator ignores a range where a version is named.
+        """
         try:
-            answer = await self._client.get_object(Bucket=self.bucket, Key=key, VersionId=version.version_id, **only)
+            answer = await self._client.get_object(Bucket=self.bucket, Key=key, VersionId=version.version_id)
         except ClientError as error:
             if _code(error) in _GONE:
                 return None
             raise
-        async with answer["Body"] as body:
-            return await body.read()
+        return answer["Body"]
+
+    async def _write(self, key: str, version: Described, stream: "StreamingBody") -> Any:
+        metadata = {**version.metadata, ORIGIN_VERSION_METADATA: version.origin}
+        if version.size_bytes <= _PART_BYTES:
+            body = await stream.read()
+            return await self._client.put_object(
+                Bucket=self.bucket, Key=key, Body=body, Metadata=metadata, **version.headers
+            )
+        upload: Any = await self._client.create_multipart_upload(
+            Bucket=self.bucket, Key=key, Metadata=metadata, **version.headers
+        )
+        this: dict[str, Any] = {"Bucket": self.bucket, "Key": key, "UploadId": upload["UploadId"]}
+        parts: list[CompletedPartTypeDef] = []
+        async for body in _in_parts(stream):
+            number = len(parts) + 1
+            part = await self._client.upload_part(**this, PartNumber=number, Body=body)
+            parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        return await self._client.complete_multipart_upload(**this, MultipartUpload={"Parts": parts})
 
     async def hide(self, key: str, current: Described) -> bool:
         """Put a delete marker over `current`; say whether it was still the current version."""
@@ -138,8 +140,15 @@ class Side:
         return True
 
 
-def _noted(version: Described) -> dict[str, str]:
-    return {**version.metadata, ORIGIN_VERSION_METADATA: version.origin}
+async def _in_parts(stream: "StreamingBody") -> AsyncIterator[bytes]:
+    held = bytearray()
+    async for piece in stream.iter_chunks(_PIECE_BYTES):
+        held += piece
+        if len(held) >= _PART_BYTES:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
 
 
 def _code(error: ClientError) -> str:

@@ -70,9 +70,9 @@ class Function:
     dead_letter_queue_url: str
 
 
-async def create(function: Function, trigger: Trigger, code: bytes, environment: Mapping[str, str]) -> str:
-    """Create the function and return its ARN. The environment holds nothing that Lambda itself sets."""
-    made = await function.lambda_.create_function(
+async def create(function: Function, trigger: Trigger, code: bytes, environment: Mapping[str, str]) -> None:
+    """Create the function. The environment holds nothing that Lambda itself sets."""
+    await function.lambda_.create_function(
         FunctionName=function.name,
         Runtime="python3.13",
         Role="arn:aws:iam::000000000000:role/local-trigger",
@@ -87,7 +87,6 @@ async def create(function: Function, trigger: Trigger, code: bytes, environment:
         FunctionName=function.name,
         DestinationConfig={"OnFailure": {"Destination": queue["Attributes"]["QueueArn"]}},
     )
-    return made["FunctionArn"]
 
 
 async def take_back_throttled(function: Function) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from baton.topology import Topology
 from baton_local import state
+from baton_local.bootstrap import SENDER
 from baton_local.gates import HOST, Gate
 from baton_local.settings import LocalSettings
 
@@ -63,6 +64,7 @@ class Wiring:
                 "AWS_REGION": region,
                 "AWS_DEFAULT_REGION": region,
                 "AWS_ENDPOINT_URL": border.emulator,
+                "BATON_NOTIFIER_SENDER": SENDER,
                 # An open poll is never broken off: short ones let the world stop quickly.
                 "BATON_RUNNER_WAIT_SECONDS": "2",
                 "BATON_RUNNER_GRACE_SECONDS": "10",

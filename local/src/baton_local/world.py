@@ -22,7 +22,6 @@ from aiohttp import web
 from baton.topology import Topology
 from baton_local import bootstrap, emulator, http, pids, state, trigger
 from baton_local.admin_api import Switchboard
-from baton_local.clients import Clients
 from baton_local.emulator import GLOBAL, Ports
 from baton_local.front_door import FrontDoor
 from baton_local.gates import HOST, Gate
@@ -120,26 +119,22 @@ class Supervisor:
 
     async def _create(self, stack: AsyncExitStack, wiring: Wiring, global_endpoint: str, code: bytes) -> Replicator:
         """Create queues, buckets, tables and the trigger; start the replication."""
-        clients = Clients(stack, ACCOUNT_ID)
-        await bootstrap.create_global(clients, global_endpoint, self._topology)
+        inner = {region: border.emulator for region, border in wiring.borders.items()}
+        outer = {region: border.inward.endpoint for region, border in wiring.borders.items()}
+        inside = await bootstrap.connect(stack, self._topology, inner, global_endpoint)
+        outside = await bootstrap.connect(stack, self._topology, outer, global_endpoint)
         # Last in, first out: what runs in the background ends before its clients are closed.
         stack.push_async_callback(self._cancel_background)
-        for region, border in wiring.borders.items():
-            function = await bootstrap.create_region(
-                clients,
-                border.emulator,
-                region,
-                self._topology,
-                trigger=self._roster.trigger,
-                code=code,
-                environment=wiring.of_function(region),
-            )
-            if function:
+        await bootstrap.create_world(inside)
+        for region in self._topology.regions:
+            function = None
+            if self._roster.trigger:
+                function = await bootstrap.create_function(
+                    inside, region, self._roster.trigger, code, wiring.of_function(region)
+                )
                 self._in_background(trigger.take_back_throttled(function))
-        endpoints = {region: border.inward.endpoint for region, border in wiring.borders.items()}
-        replicator = Replicator(
-            {region: await bootstrap.link(clients, endpoints, region, self._topology) for region in endpoints}
-        )
+            await bootstrap.notify(inside, region, function=function)
+        replicator = Replicator({region: await bootstrap.link(outside, region) for region in self._topology.regions})
         self._in_background(replicator.run())
         return replicator
 

@@ -1,0 +1,93 @@
+"""Up starts a world, down leaves nothing of it, however its supervisor ended."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from baton_local import lifecycle, state
+from baton_local.admin import Admin, AdminError
+from baton_local.processes import ProcessState
+from baton_local.roster import Roster, Service
+from local_worlds import do, eventually, processes_naming, status, tiny_roster
+
+pytestmark = pytest.mark.xdist_group("world")
+
+
+def test_up_returns_the_world_that_runs_and_down_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    directory = tmp_path / ".baton"
+    world = lifecycle.up(directory, roster=tiny_roster(tmp_path / "environments"))
+    assert len(processes_naming(str(tmp_path))) >= 6
+
+    again = lifecycle.up(directory)
+    lifecycle.down(directory)
+
+    assert again == world
+    assert processes_naming(str(tmp_path)) == []
+    assert not directory.exists()
+    lifecycle.down(directory)
+
+
+def test_a_killed_supervisor_takes_everything_along_and_neither_up_nor_down_minds(tmp_path: Path) -> None:
+    directory = tmp_path / ".baton"
+    first = lifecycle.up(directory, roster=tiny_roster(tmp_path / "environments"))
+
+    os.kill(first.pid, signal.SIGKILL)
+    eventually(lambda: not processes_naming(str(tmp_path)))
+    seen = state.read(directory)
+    second = lifecycle.up(directory, roster=Roster())
+    os.kill(second.pid, signal.SIGKILL)
+    lifecycle.down(directory)
+
+    assert seen is None
+    assert second.pid != first.pid
+    assert processes_naming(str(tmp_path)) == []
+    assert not directory.exists()
+
+
+def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left(tmp_path: Path) -> None:
+    directory = tmp_path / ".baton"
+    broken = Service(name="broken", command=(sys.executable, "-c", "raise SystemExit('no such job: sails')"))
+
+    with pytest.raises(lifecycle.WorldFailed, match=r"(?s)broken keeps ending.*no such job: sails"):
+        lifecycle.up(directory, roster=Roster(services=(broken,)))
+
+    assert processes_naming(str(tmp_path)) == []
+    assert not directory.exists()
+
+
+def test_down_never_removes_a_directory_that_is_no_world(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+
+    lifecycle.down(tmp_path)
+
+    assert (tmp_path / "precious").exists()
+
+
+def test_a_killed_service_comes_back_and_a_paused_one_says_so(world: state.World) -> None:
+    admin = Admin(world.admin_endpoint)
+
+    def tiny() -> tuple[str, int]:
+        found = next(p for p in status(world).processes if (p.region, p.name) == ("us-west-2", "tiny"))
+        return found.state, found.restarts
+
+    restarts = tiny()[1]
+    do(admin.kill("us-west-2", "tiny"))
+    eventually(lambda: tiny() == (ProcessState.RUNNING, restarts + 1))
+    do(admin.pause("us-west-2", "tiny"))
+    paused = tiny()[0]
+    do(admin.resume("us-west-2", "tiny"))
+
+    assert paused == ProcessState.PAUSED
+    assert tiny()[0] == ProcessState.RUNNING
+
+
+def test_an_unknown_region_or_service_is_refused_by_name(world: state.World) -> None:
+    admin = Admin(world.admin_endpoint)
+
+    with pytest.raises(AdminError, match="us-east-1, us-west-2"):
+        do(admin.cut("mars-north-1"))
+    with pytest.raises(AdminError, match="us-east-1/tiny"):
+        do(admin.kill("us-east-1", "spooler"))

@@ -1,0 +1,112 @@
+"""Processes are restarted, stopped for good, and take what they started with them."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from baton_local.processes import Process, ProcessState, Program
+from local_worlds import eventually, processes_naming
+
+pytestmark = pytest.mark.xdist_group("world")
+
+_SLEEP = "import time; time.sleep(600)"
+_DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+_PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); "
+
+
+def _program(tmp_path: Path, code: str, **options: bool) -> Program:
+    return Program(
+        region="us-east-1",
+        name="sleeper",
+        command=(sys.executable, "-c", code),
+        environment={"MARK": str(tmp_path)},
+        log=tmp_path / "log",
+        grace_seconds=0.5,
+        **options,  # pyright: ignore[reportArgumentType] — only `restarts` is given
+    )
+
+
+def _with(program: Program, test: Callable[[Process], Awaitable[None]]) -> None:
+    async def run() -> None:
+        process = Process(program, lambda: None)
+        await process.start()
+        try:
+            await test(process)
+        finally:
+            await process.stop()
+
+    asyncio.run(run())
+
+
+async def _until(look: Callable[[], object]) -> None:
+    await asyncio.to_thread(eventually, look)
+
+
+def test_a_killed_process_is_started_again_under_a_new_id(tmp_path: Path) -> None:
+    async def test(process: Process) -> None:
+        before = process.started
+
+        process.kill()
+        await _until(lambda: process.restarts == 1 and process.state is ProcessState.RUNNING)
+
+        assert process.started != before
+
+    _with(_program(tmp_path, _SLEEP), test)
+
+
+def test_a_process_that_is_never_restarted_stays_dead(tmp_path: Path) -> None:
+    async def test(process: Process) -> None:
+        process.kill()
+
+        await _until(lambda: process.state is ProcessState.DEAD)
+
+        assert process.restarts == 0
+
+    _with(_program(tmp_path, _SLEEP, restarts=False), test)
+
+
+def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
+    async def test(process: Process) -> None:
+        await _until(lambda: "deaf" in process.program.log.read_text())
+
+    _with(_program(tmp_path, _DEAF), test)
+
+    assert processes_naming(str(tmp_path)) == []
+
+
+def test_a_paused_process_stops_as_well(tmp_path: Path) -> None:
+    async def test(process: Process) -> None:
+        process.pause()
+        assert process.state is ProcessState.PAUSED
+
+    _with(_program(tmp_path, _SLEEP), test)
+
+    assert processes_naming(str(tmp_path)) == []
+
+
+def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
+    async def test(process: Process) -> None:
+        await _until(lambda: len(processes_naming(str(tmp_path))) == 2)
+
+        process.kill()
+        await _until(lambda: process.state is ProcessState.DEAD)
+
+        await _until(lambda: not processes_naming(str(tmp_path)))
+
+    _with(_program(tmp_path, _PARENT + _SLEEP, restarts=False), test)
+
+
+def test_a_process_dies_with_whoever_started_it(tmp_path: Path) -> None:
+    program = _program(tmp_path, _SLEEP)
+
+    child = os.fork()
+    if child == 0:
+        asyncio.run(Process(program, lambda: None).start())
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    eventually(lambda: not processes_naming(str(tmp_path)))
