@@ -1,14 +1,18 @@
 """Fixtures that need a process or an environment; everything else is a plain function in tests/support."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 from aiobotocore.session import AioSession
 
+from baton.aws import Aws
+from baton.aws.bootstrap import create_global, create_region
+from lossy import Lossy, LossyAws, lossy_proxy
 from ministack import ministack as run_ministack
-from worlds import World, memory_world, ministack_world
+from worlds import EAST, World, aws_at, memory_world, ministack_world
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +61,18 @@ def world(request: pytest.FixtureRequest, environment: str, *, shared: bool) -> 
         return memory_world
     url, session = request.getfixturevalue("ministack"), request.getfixturevalue("sdk_session")
     return partial(ministack_world, url, environment, session, shared=shared)
+
+
+@pytest.fixture
+def lossy_aws(ministack: str, environment: str, sdk_session: AioSession) -> LossyAws:
+    """Give adapters behind a proxy that the test tells what to break; the world was made without it."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncGenerator[tuple[Aws, Lossy]]:
+        async with aws_at(ministack, environment, session=sdk_session) as aws:
+            await create_global(aws, senders=[])
+            await create_region(aws, EAST)
+        async with lossy_proxy(ministack) as lossy, aws_at(lossy.url, environment, session=sdk_session) as aws:
+            yield aws, lossy
+
+    return opened

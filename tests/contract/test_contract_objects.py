@@ -2,6 +2,7 @@
 
 import pytest
 
+from baton.aws.parallel import in_parallel
 from baton.errors import NotFound
 from baton.model.identity import ORIGIN_VERSION_METADATA
 from baton.ports import BytesPiece, CopyPiece, ObjectStore
@@ -202,8 +203,7 @@ async def test_a_delete_hides_the_version_that_it_names_and_no_newer_one(ports: 
 @in_world
 async def test_a_list_has_every_page_in_the_order_of_bytes(ports: Ports) -> None:
     names = [f"work/{number:04d}" for number in range(1_003)] + ["work/z", "work/Z", "work/ä", "work/a b+c"]
-    for name in [*names, "worker", "input/x"]:
-        await ports.objects.put(name, b"12")
+    await in_parallel(16, [*names, "worker", "input/x"], lambda name: ports.objects.put(name, b"12"))
 
     listed = [info async for info in ports.objects.list("work/")]
 

@@ -71,7 +71,7 @@ class StsLinks:
             RoleArn=self._target.role_arn,
             RoleSessionName="baton-link",
             DurationSeconds=_LIFE_SECONDS,
-            Policy=session_policy([f"{prefix}{_literal(key)}" for prefix in self._target.readable]),
+            Policy=session_policy(self._target.readable, key),
         )
         return answer["Credentials"]
 
@@ -99,12 +99,9 @@ class StsLinks:
             )
 
 
-def session_policy(resources: Sequence[str]) -> str:
-    """Return the policy that narrows a session to reading these objects."""
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": list(resources)}
+def session_policy(prefixes: Sequence[str], key: str) -> str:
+    """Return the policy that narrows a session to reading this one key below each prefix."""
+    # Between braces after a dollar, a policy takes none of these for a wildcard or a variable.
+    literal = "".join(f"${{{char}}}" if char in "$*?" else char for char in key)
+    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [prefix + literal for prefix in prefixes]}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def _literal(key: str) -> str:
-    """Return the key so that a policy takes none of its characters for a wildcard or a variable."""
-    return "".join(f"${{{char}}}" if char in "$*?" else char for char in key)

@@ -1,7 +1,7 @@
 """One Region's bucket in S3."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -62,11 +62,11 @@ class S3ObjectStore:
 
     async def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         # One range is given out while the next one is on its way; all ranges are of the version that the first found.
-        reader = RangeReader(self._client, bucket=self._bucket, key=key)
+        reader = RangeReader(self._client, bucket=self._bucket, key=key, version_id=version_id)
         async with translated():
-            current: Range | None = await reader.first(version_id, start, end)
+            current: Range | None = await reader.first(start, end)
         while current is not None:
             ahead = asyncio.create_task(reader.after(current, end))
             try:

@@ -1,14 +1,18 @@
 """Reading an object by ranged GETs, each resumed where its stream broke."""
 
 import re
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
 from baton.aws.clients import S3
 from baton.aws.failures import BROKEN, code_of
 from baton.errors import NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3.type_defs import GetObjectOutputTypeDef
 
 RANGE_BYTES: Final = 8 * 1024 * 1024
 """Two of these are held at once: the one that is read and the one ahead."""
@@ -20,9 +24,8 @@ _MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Bytes `[start, stop)` of one version, as they came."""
+    """Bytes `[start, stop)`, as they came."""
 
-    version_id: str | None
     start: int
     stop: int
     total: int
@@ -39,63 +42,99 @@ def is_missing(error: ClientError, *, version_id: str | None = None) -> bool:
 
 
 class RangeReader:
-    """Reads one object."""
+    """Reads one version of an object: the one asked for, or the one that is current at the first request."""
 
-    def __init__(self, client: S3, *, bucket: str, key: str) -> None:
+    def __init__(self, client: S3, *, bucket: str, key: str, version_id: str | None) -> None:
         self._client = client
         self._bucket = bucket
         self._key = key
+        self._asked_version_id = version_id
+        self._version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
+        self._pin: dict[str, Any] = self._version
 
-    async def first(self, version_id: str | None, start: int, end: int | None) -> Range | None:
+    async def first(self, start: int, end: int | None) -> Range | None:
         """Return the first range; None if there is no byte in `[start, end)`. Raises `NotFound`."""
         try:
             # A range must hold a byte for S3: an empty one is asked as the first byte, for whether the object is there.
-            found = await self._range(version_id, start, _stop(start, max(start + 1, end) if end is not None else None))
+            found = await self._range(start, _stop(start, max(start + 1, end) if end is not None else None))
         except ClientError as error:
             if code_of(error) in {"InvalidRange", "416"}:
                 return None
-            if is_missing(error, version_id=version_id):
-                raise NotFound(f"{self._key} (version {version_id or 'current'}) is not there") from error
+            if is_missing(error, version_id=self._asked_version_id):
+                raise NotFound(f"{self._key} (version {self._asked_version_id or 'current'}) is not there") from error
             raise
         return None if end is not None and end <= start else found
 
     async def after(self, previous: Range, end: int | None) -> Range | None:
-        """Return the range that follows, of the same version; None at the end."""
+        """Return the range that follows; None at the end."""
         stop = previous.total if end is None else min(end, previous.total)
         if previous.stop >= stop:
             return None
-        return await self._range(previous.version_id, previous.stop, _stop(previous.stop, stop))
+        return await self._range(previous.stop, _stop(previous.stop, stop))
 
-    async def _range(self, version_id: str | None, start: int, stop: int) -> Range:
+    async def _range(self, start: int, stop: int) -> Range:
         pieces: list[bytes] = []
-        offset, total = start, None
+        offset = start
         for _ in range(_ATTEMPTS):
-            client = await self._client()
-            version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
-            answer = await client.get_object(
-                Bucket=self._bucket, Key=self._key, Range=f"bytes={offset}-{stop - 1}", **version
-            )
-            # A break is resumed on the version that was being read, whatever was written since.
-            version_id = answer.get("VersionId") or version_id
-            total = _total(answer["ContentRange"])
+            answer = await self._get(offset, stop)
+            total, skip = _extent(answer, offset)
+            stop = max(start, min(stop, total))
             try:
-                async with answer["Body"] as stream:
-                    async for piece in stream.iter_chunks(_STREAM_PIECE_BYTES):
-                        pieces.append(piece)
-                        offset += len(piece)
+                async for piece in _body(answer, skip=skip, take=stop - offset):
+                    pieces.append(piece)
+                    offset += len(piece)
             except BROKEN:
                 continue
-            if offset == min(stop, total):
-                return Range(version_id, start, offset, total, tuple(pieces))
+            if offset == stop:
+                return Range(start, stop, total, tuple(pieces))
         raise Unavailable(f"{self._key}: broke {_ATTEMPTS} times between bytes {start} and {stop}, last at {offset}")
+
+    async def _get(self, offset: int, stop: int) -> "GetObjectOutputTypeDef":
+        """Ask for the range of the pinned version.
+
+        MiniStack ignores the range when a version is named, and sends the whole object each time. There the version is
+        pinned by its ETag instead, for as long as it is the current one.
+        """
+        client = await self._client()
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key, "Range": f"bytes={offset}-{stop - 1}"}
+        try:
+            answer = await client.get_object(**asked, **self._pin)
+        except ClientError as error:
+            if "IfMatch" not in self._pin or code_of(error) not in {"PreconditionFailed", "412", "NoSuchKey"}:
+                raise
+            self._pin = self._version
+            answer = await client.get_object(**asked, **self._pin)
+        by_etag: dict[str, Any] = {"IfMatch": answer["ETag"]}
+        version_id = answer.get("VersionId")
+        self._version = {"VersionId": version_id} if version_id else by_etag
+        if "IfMatch" not in self._pin:
+            self._pin = self._version if "ContentRange" in answer else by_etag
+        return answer
+
+
+def _extent(answer: "GetObjectOutputTypeDef", offset: int) -> tuple[int, int]:
+    """Return the size of the object, and how many bytes come before `offset` in this answer."""
+    content_range = answer.get("ContentRange")
+    if not content_range:
+        return answer["ContentLength"], offset
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", content_range)
+    if match is None:
+        raise Unavailable(f"S3 answered with Content-Range {content_range!r}")
+    return int(match[2]), offset - int(match[1])
+
+
+async def _body(answer: "GetObjectOutputTypeDef", *, skip: int, take: int) -> AsyncGenerator[bytes]:
+    """Yield `take` bytes of the body after the first `skip`."""
+    async with answer["Body"] as stream:
+        async for piece in stream.iter_chunks(_STREAM_PIECE_BYTES):
+            wanted = piece[skip : skip + take]
+            skip = max(0, skip - len(piece))
+            take -= len(wanted)
+            if wanted:
+                yield wanted
+            if take <= 0:
+                return
 
 
 def _stop(start: int, end: int | None) -> int:
     return start + RANGE_BYTES if end is None else min(start + RANGE_BYTES, end)
-
-
-def _total(content_range: str) -> int:
-    match = re.fullmatch(r"bytes \d+-\d+/(\d+)", content_range)
-    if match is None:
-        raise Unavailable(f"S3 answered with Content-Range {content_range!r}")
-    return int(match[1])

@@ -2,7 +2,7 @@
 
 import hashlib
 import itertools
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -52,7 +52,7 @@ class MemoryObjectStore:
 
     async def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         body = self._body(key, version_id)[start:end]
         for offset in range(0, len(body), _STREAM_PIECE_BYTES):
             yield body[offset : offset + _STREAM_PIECE_BYTES]

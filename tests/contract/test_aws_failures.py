@@ -1,0 +1,159 @@
+"""What the AWS adapters make of lost answers, broken streams, partial failures and conflicts."""
+
+import asyncio
+import socket
+
+import pytest
+from aiobotocore.session import AioSession
+
+from aio import run
+from batches_made import admitted, stepped
+from baton.aws import SystemClock
+from baton.errors import Conflict, Fenced, NotFound, Unavailable
+from baton.model.control import Control
+from baton.model.states import BatchState
+from baton.ports import Admission, CopyPiece
+from baton.ports.rules import PART_BYTES_MIN
+from lossy import LossyAws, error
+from worlds import EAST, WEST, aws_at
+
+pytestmark = pytest.mark.xdist_group("ministack")
+
+
+def test_an_update_whose_answer_got_lost_has_won(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            before = admitted("b1", SystemClock().now())
+            await aws.ledger().admit(before)
+            after = stepped(before, BatchState.SPLIT)
+            lossy.lose_answers["PutItem"] = 1
+
+            written = await aws.ledger().update(before, after)
+
+            assert written == after
+            assert await aws.ledger().get("b1") == after
+            assert [state for _, state, _ in await aws.ledger().history("b1")] == ["ADMITTED", "SPLIT"]
+            with pytest.raises(Fenced):
+                await aws.ledger().update(before, after)
+
+    run(scenario())
+
+
+def test_an_admission_and_a_move_of_control_whose_answers_got_lost_have_won(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            lossy.lose_answers["PutItem"] = 1
+            outcome = await aws.ledger().admit(admitted("b1", SystemClock().now()))
+            lossy.lose_answers["PutItem"] = 1
+            await aws.ledger().set_control(Control(3, WEST), expected_epoch=2)
+
+            assert outcome is Admission.ADMITTED
+            with pytest.raises(Conflict):
+                await aws.ledger().set_control(Control(3, WEST), expected_epoch=2)
+
+    run(scenario())
+
+
+def test_a_history_that_cannot_be_written_undoes_no_update(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            before = admitted("b1", SystemClock().now())
+            await aws.ledger().admit(before)
+            lossy.answers["PutItem"] = [lambda _: None, *[error("InternalServerError", 500)] * 4]
+
+            written = await aws.ledger().update(before, stepped(before, BatchState.SPLIT))
+
+            assert await aws.ledger().get("b1") == written
+            assert [state for _, state, _ in await aws.ledger().history("b1")] == ["ADMITTED"]
+
+    run(scenario())
+
+
+def test_a_write_that_met_another_region_is_tried_again_under_its_condition(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            first = admitted("b1", SystemClock().now())
+            await aws.ledger().admit(first)
+            lossy.answers["PutItem"] = [error("ReplicatedWriteConflictException")]
+
+            second = await aws.ledger().update(first, stepped(first, BatchState.SPLIT))
+
+            lossy.answers["PutItem"] = [error("ReplicatedWriteConflictException")]
+            with pytest.raises(Fenced):
+                await aws.ledger().update(first, stepped(first, BatchState.CANCELLED))
+            assert await aws.ledger().get("b1") == second
+
+    run(scenario())
+
+
+def test_a_broken_stream_goes_on_where_it_broke(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            body = bytes(range(256)) * 40_000
+            written = await aws.objects().put("input/x", body)
+            await aws.objects().put("input/x", b"a newer version")
+            lossy.break_bodies_after += [300_000, 0, 1_000_000]
+
+            whole = await aws.objects().get("input/x", version_id=written.version_id)
+
+            assert whole == body
+            assert lossy.break_bodies_after == []
+
+    run(scenario())
+
+
+def test_a_stream_that_always_breaks_is_given_up(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            await aws.objects().put("input/x", b"x" * 100_000)
+            lossy.break_bodies_after += [10] * 100
+
+            with pytest.raises(Unavailable, match="broke 5 times"):
+                await aws.objects().get("input/x")
+
+    run(scenario())
+
+
+def test_a_reader_that_stops_early_leaves_no_request_behind(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, _):
+            await aws.objects().put("input/x", b"x" * 20_000_000)
+            before = asyncio.all_tasks()
+
+            stream = aws.objects().read("input/x")
+            await anext(stream)
+            await stream.aclose()
+
+            left = {task for task in asyncio.all_tasks() - before if "_range" in repr(task) or "after" in repr(task)}
+            assert left == set()
+
+    run(scenario())
+
+
+def test_a_failed_upload_is_aborted(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, _):
+            await aws.objects().put("work/1", b"x" * PART_BYTES_MIN)
+            pieces = [CopyPiece("work/1", PART_BYTES_MIN), CopyPiece("work/none", 1)]
+
+            with pytest.raises(NotFound):
+                await aws.objects().compose("output/r", pieces)
+
+            client = await aws.client("s3", EAST)()
+            uploads = await client.list_multipart_uploads(Bucket=aws.topology.data_bucket(EAST))
+            assert uploads.get("Uploads", []) == []
+
+    run(scenario())
+
+
+def test_what_nobody_answers_is_unavailable(environment: str, sdk_session: AioSession) -> None:
+    async def scenario() -> None:
+        with socket.socket() as taken:
+            # Bound, and nobody listens: every connection is refused.
+            taken.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+            async with aws_at(url, environment, session=sdk_session) as aws:
+                with pytest.raises(Unavailable):
+                    await aws.ledger().control()
+
+    run(scenario(), timeout_seconds=30)

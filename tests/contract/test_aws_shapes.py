@@ -1,0 +1,226 @@
+"""What the AWS adapters write and make: rows, mails, signatures, copies in ranges, the world itself."""
+
+import email
+import email.policy
+import json
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from aiobotocore.session import AioSession
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aio import run
+from batches_made import filled
+from baton.aws import Aws, SystemClock
+from baton.aws.batch_item import batch_from_item, batch_to_item
+from baton.aws.bootstrap import create_global, create_region
+from baton.aws.links import session_policy
+from baton.aws.mail import mime
+from baton.aws.objects import S3ObjectStore
+from baton.model.batch import Batch
+from baton.model.control import Control
+from baton.ports import Mail
+from baton.ports.rules import PART_BYTES_MIN
+from baton.settings import WorldSettings
+from baton.topology import MAX_RECEIVES
+from ministack import ACCOUNT_ID
+from worlds import EAST, REGIONS_DEFAULT, SENDER, WEST, aws_at
+
+ministack_only = pytest.mark.xdist_group("ministack")
+
+moments = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
+MAIL = Mail("baton.0123456789abcdef0123.1", SENDER, ("a@example.org", "b@example.org"), "x", "text", "<b>html</b>")
+
+
+@given(st.builds(Batch, admitted_at=moments, updated_at=moments))
+def test_every_batch_comes_back_from_its_row(batch: Batch) -> None:
+    item = json.loads(json.dumps(batch_to_item(batch, write_id="w")))
+
+    assert batch_from_item(item) == batch
+
+
+def test_a_row_holds_moments_that_sort_and_says_who_wrote_it() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    item = batch_to_item(filled("b1", at), write_id="w1")
+
+    assert item["pk"] == {"S": "batch#b1"}
+    assert item["updated_at"] == {"S": "2026-01-02T03:04:05.000000Z"}
+    assert item["listed_at"] == {"S": "2026-01-02T03:04:05.000000Z#b1"}
+    assert item["write_id"] == {"S": "w1"}
+
+
+def test_a_row_with_attributes_of_a_later_version_is_read() -> None:
+    batch = filled("b1", datetime(2026, 1, 2, tzinfo=UTC))
+    item = {**batch_to_item(batch, write_id="w"), "colour": {"S": "blue"}}
+
+    assert batch_from_item(item) == batch
+
+
+def test_a_mail_is_two_alternatives_under_an_id_that_stays() -> None:
+    raw = mime(Mail(**{**_fields(MAIL), "subject": "Märzumsätze\r\nBcc: x@example.org"}))
+
+    message = email.message_from_bytes(raw, policy=email.policy.default)
+    assert message["Message-ID"] == "<baton.0123456789abcdef0123.1@baton>"
+    assert message["X-Baton-Batch"] == "baton.0123456789abcdef0123.1"
+    assert message["Subject"] == "Märzumsätze Bcc: x@example.org"
+    assert message["Bcc"] is None
+    assert message["To"] == "a@example.org, b@example.org"
+    assert message.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+
+
+def test_a_session_may_read_one_key_and_none_of_its_characters_is_a_wildcard() -> None:
+    policy = json.loads(session_policy(["arn:aws:s3:::east/", "arn:aws:s3:::west/"], "output/a*b?${c}.csv"))
+
+    (statement,) = policy["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "s3:GetObject")
+    assert statement["Resource"] == [
+        f"arn:aws:s3:::{region}/output/a${{*}}b${{?}}${{$}}{{c}}.csv" for region in ("east", "west")
+    ]
+
+
+@ministack_only
+def test_a_link_opens_with_any_client_and_only_as_it_was_signed(
+    ministack: str, environment: str, sdk_session: AioSession
+) -> None:
+    async def scenario() -> str:
+        async with aws_at(ministack, environment, session=sdk_session) as aws:
+            await create_global(aws, senders=[])
+            # The front door takes the access point's name for a bucket; here there is a bucket of that name.
+            client = await aws.client("s3", EAST)()
+            await client.create_bucket(Bucket=aws.topology.mrap)
+            await client.put_object(Bucket=aws.topology.mrap, Key=key, Body=b"a,b\n")
+            return (await aws.links().sign(key)).url
+
+    key = "output/sales/März 1+1.csv"
+    url = run(scenario())
+
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - http, to ourselves
+        body, disposition = answer.read(), answer.headers["Content-Disposition"]
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url.replace("1%2B1.csv", "1%2B2.csv", 1), timeout=10)  # noqa: S310 - http, to ourselves
+
+    assert body == b"a,b\n"
+    assert disposition == "attachment; filename*=UTF-8''M%C3%A4rz%201%2B1.csv"
+    refused.value.close()
+    assert refused.value.code == 403
+
+
+@ministack_only
+def test_a_link_through_an_access_point_is_signed_for_every_region(
+    ministack: str, environment: str, sdk_session: AioSession
+) -> None:
+    arn = f"arn:aws:s3::{ACCOUNT_ID}:accesspoint/mfzwi23gnjvgw.mrap"
+
+    async def scenario() -> str:
+        settings = WorldSettings(environment=environment, account_id=ACCOUNT_ID, region=EAST, mrap_arn=arn)
+        endpoints = aws_at(ministack, environment)._endpoints  # pyright: ignore[reportPrivateUsage] - STS of the emulator
+        async with Aws(settings, endpoints=endpoints, session=sdk_session) as aws:
+            return (await aws.links().sign("output/sales/b1/e2/result.csv")).url
+
+    url = urlsplit(run(scenario()))
+
+    query = parse_qs(url.query)
+    assert url.hostname == "mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com"
+    assert query["X-Amz-Algorithm"] == ["AWS4-ECDSA-P256-SHA256"]
+    assert query["X-Amz-Region-Set"] == ["*"]
+    assert 3_590 <= int(query["X-Amz-Expires"][0]) <= 3_600
+    assert query["X-Amz-Security-Token"]
+
+
+def test_links_without_an_access_point_are_refused_at_once() -> None:
+    settings = WorldSettings(account_id=ACCOUNT_ID, region=EAST)
+
+    with pytest.raises(ValueError, match="BATON_MRAP_ARN"):
+        Aws(settings).links()
+
+
+@ministack_only
+def test_a_large_copy_is_made_in_ranges_and_keeps_type_and_metadata(
+    ministack: str, environment: str, sdk_session: AioSession
+) -> None:
+    async def scenario() -> None:
+        async with aws_at(ministack, environment, session=sdk_session) as aws:
+            await create_region(aws, EAST)
+            store = S3ObjectStore(
+                aws.client("s3", EAST),
+                bucket=aws.topology.data_bucket(EAST),
+                clock=SystemClock(),
+                copy_whole_bytes_max=PART_BYTES_MIN,
+                copy_range_bytes=PART_BYTES_MIN,
+            )
+            body = bytes(range(251)) * 50_000
+            written = await store.put("input/x", body, content_type="text/x-own", metadata={"a": "b"})
+
+            copied = await store.copy("input/x", "archive/x", version_id=written.version_id)
+
+            client = await aws.client("s3", EAST)()
+            head = await client.head_object(Bucket=aws.topology.data_bucket(EAST), Key="archive/x")
+            assert (copied.size_bytes, copied.metadata, head["ContentType"]) == (len(body), {"a": "b"}, "text/x-own")
+            assert copied.etag.endswith("-3")
+            assert await store.get("archive/x") == body
+
+    run(scenario())
+
+
+@ministack_only
+def test_a_world_is_made_again_without_harm(ministack: str, environment: str, sdk_session: AioSession) -> None:
+    async def scenario() -> None:
+        async with aws_at(ministack, environment, session=sdk_session) as aws:
+            await _make(aws)
+            await aws.ledger().set_control(Control(3, WEST), expected_epoch=2)
+            await aws.objects(WEST).put("input/x", b"x")
+
+            await _make(aws)
+
+            assert await aws.ledger().control() == Control(3, WEST)
+            assert await aws.objects(WEST).get("input/x") == b"x"
+            assert await aws.objects(EAST).head("input/x") is None
+
+    run(scenario())
+
+
+@ministack_only
+def test_a_world_is_made_as_the_topology_says(ministack: str, environment: str, sdk_session: AioSession) -> None:
+    async def scenario() -> None:
+        async with aws_at(ministack, environment, session=sdk_session) as aws:
+            await _make(aws)
+            for region in REGIONS_DEFAULT:
+                await _check_queues(aws, region)
+                s3: Any = await aws.client("s3", region)()
+                versioning = await s3.get_bucket_versioning(Bucket=aws.topology.data_bucket(region))
+                assert versioning["Status"] == "Enabled"
+                dynamodb: Any = await aws.client("dynamodb", region)()
+                for table in (aws.topology.progress_table, aws.topology.rejects_table):
+                    answer = await dynamodb.describe_time_to_live(TableName=table)
+                    assert answer["TimeToLiveDescription"]["AttributeName"] == "expires_at"
+
+    run(scenario())
+
+
+async def _make(aws: Aws) -> None:
+    await create_global(aws, senders=[SENDER])
+    for region in REGIONS_DEFAULT:
+        await create_region(aws, region)
+
+
+async def _check_queues(aws: Aws, region: str) -> None:
+    sqs: Any = await aws.client("sqs", region)()
+    for queue in aws.topology.queues:
+        url = (await sqs.get_queue_url(QueueName=queue.name))["QueueUrl"]
+        attributes = (await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"]))["Attributes"]
+        redrive = json.loads(attributes["RedrivePolicy"])
+        assert attributes["VisibilityTimeout"] == str(queue.visibility_seconds)
+        assert attributes["MessageRetentionPeriod"] == str(timedelta(days=14) // timedelta(seconds=1))
+        assert int(redrive["maxReceiveCount"]) == MAX_RECEIVES
+        assert redrive["deadLetterTargetArn"] == f"arn:aws:sqs:{region}:{ACCOUNT_ID}:{queue.dead_letter_name}"
+
+
+def _fields(mail: Mail) -> dict[str, Any]:
+    return {name: getattr(mail, name) for name in Mail.__dataclass_fields__}
