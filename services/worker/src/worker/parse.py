@@ -31,8 +31,7 @@ def parse(clean: bytes, dialect: Dialect, width: int, *, records: int) -> Parsed
     Raises `BatchFailed` with code `conservation` if the parser does not see the `records` that the scan found clean.
     """
     text = _utf8(clean, dialect.encoding)
-    quote = dialect.quote.encode()
-    quoted = quote in text
+    quoted = dialect.quote.encode() in text
     # A parser takes a byte order mark off; here, below the header, it is part of a field.
     source = BOM_UTF8 + text if text.startswith(BOM_UTF8) else text
     try:
@@ -47,7 +46,7 @@ def parse(clean: bytes, dialect: Dialect, width: int, *, records: int) -> Parsed
         raise BatchFailed("conservation", f"the parser refused records that the scan found clean: {error}") from error
     if frame.height != records:
         raise BatchFailed("conservation", f"the parser found {frame.height} records where the scan found {records}")
-    if quoted and quote * 2 in text:  # a quoted empty field is "" and not null
+    if quoted:  # a quoted empty field is "" and not null
         frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
     to_quote = quoted or b'"' in text or (dialect.delimiter != "," and b"," in text)
     return Parsed(frame, plain=not to_quote)
