@@ -133,6 +133,16 @@ def test_quote_that_is_never_closed_is_named_at_the_end() -> None:
     assert str(found) == "record 2 (at byte 54) does not end: a quote opened at byte 60 is never closed"
 
 
+@pytest.mark.parametrize("rest", [b"", b"x"])
+def test_cr_at_the_bound_belongs_to_a_record_that_goes_on_or_ends_without_lf(rest: bytes) -> None:
+    scanner = Scanner(SYNTAX, start=0, chunk_bytes=100, block_bytes=4, record_bytes_max=7)
+    scanner.feed(b'"123456\r')
+    scanner.feed(rest)
+
+    with pytest.raises(CsvDefect, match="larger than 7 bytes: perhaps a quote opened at byte 0 is never closed"):
+        scanner.finish()
+
+
 def test_opening_quote_many_blocks_ago_is_remembered() -> None:
     found = defect(b'"' + b'""' * 400_000, start=3)
 

@@ -133,7 +133,8 @@ def _records(data: bytes, line_feeds: Positions) -> _Records:
     starts = np.concatenate([np.zeros(1, np.int64), stops[:-1]])
     ends = np.append(line_feeds, len(data))
     if b"\r" in data:
-        ends[:-1] -= (np.frombuffer(data, np.uint8)[ends[:-1] - 1] == CR) & (ends[:-1] > starts[:-1])
+        # Before the LF of an empty line stands none but an LF, or nothing: then -1 reads the last byte, harmlessly.
+        ends[:-1] -= np.frombuffer(data, np.uint8)[ends[:-1] - 1] == CR
     full = ends > starts
     return _Records(starts[full], ends[full], stops[full])
 

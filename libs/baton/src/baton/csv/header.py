@@ -28,10 +28,8 @@ def read_header(head: bytes, syntax: Syntax, *, at_end: bool) -> Header | None:
     a record has no fields. Raises `CsvDefect` (with record number 0).
     """
     start = len(_BOM) if head.startswith(_BOM) else 0
-    if not at_end and (len(head) == start or _BOM.startswith(head)):
-        return None
     if len(head) == start:
-        return Header((), start)
+        return Header((), start) if at_end else None
     structure = read(np.frombuffer(head, np.uint8)[start:], syntax, State.START)
     base = start
     for stop in positions(structure.ends).tolist():

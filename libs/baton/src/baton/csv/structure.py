@@ -65,7 +65,7 @@ def read(block: Block, syntax: Syntax, state: State) -> Structure:
     """Find the structure of a block of at least one byte that begins in `state`."""
     line_feeds = bitmap(block, LF)
     is_quote = block == syntax.quote
-    if state in (State.START, State.TEXT) and not is_quote.any():
+    if state is not State.QUOTED and not is_quote.any():
         return Structure(line_feeds, None, _after_text(int(block[-1]), syntax))
     delimiters = bitmap(block, syntax.delimiter)
     quotes = _pair(pack(is_quote), state)
