@@ -59,7 +59,7 @@ def test_a_history_that_cannot_be_written_undoes_no_update(lossy_aws: LossyAws) 
         async with lossy_aws() as (aws, lossy):
             before = admitted("b1", SystemClock().now())
             await aws.ledger().admit(before)
-            lossy.answers["PutItem"] = [lambda _: None, *[error("InternalServerError", 500)] * 4]
+            lossy.answers["PutItem"] = [lambda _: None, error("InternalFailure")]
 
             written = await aws.ledger().update(before, stepped(before, BatchState.SPLIT))
 

@@ -4,13 +4,14 @@ import json
 
 import pytest
 from aiohttp import web
+from botocore.exceptions import ClientError
 
 from aio import run
 from baton.aws import SystemClock
 from baton.errors import Unavailable
 from baton.messages import Message, ProcessChunk
 from baton.model.batch import Counts
-from baton.ports import ChunkDone, ReferenceVersion
+from baton.ports import ChunkDone, Delivery, ReferenceVersion
 from lossy import Fault, LossyAws, error
 
 pytestmark = pytest.mark.xdist_group("ministack")
@@ -85,10 +86,32 @@ def test_entries_that_could_not_be_deleted_are_returned(lossy_aws: LossyAws) -> 
 def test_a_throttled_receive_is_unavailable(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, lossy):
-            lossy.answers["ReceiveMessage"] = [error("RequestThrottled")] * 4
+            lossy.answers["ReceiveMessage"] = [error("RequestThrottled")]
 
             with pytest.raises(Unavailable):
                 await aws.inbox("chunk").receive(max_messages=1, wait_seconds=0)
+
+            # The next poll is the retry: repeated inside, it would hold up a service that wants to stop.
+            assert lossy.seen.count("ReceiveMessage") == 1
+
+    run(scenario())
+
+
+def test_only_a_lost_receipt_makes_a_change_of_visibility_no_error(lossy_aws: LossyAws) -> None:
+    gone = "Value x for parameter ReceiptHandle is invalid. Reason: Message does not exist."
+    too_long = "Value 50000 for parameter VisibilityTimeout is invalid. Reason: beyond the limit."
+
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            inbox, delivery = aws.inbox("chunk"), Delivery("receipt", "{}", 1)
+            lossy.answers["ChangeMessageVisibility"] = [error("InvalidParameterValue", text=gone)]
+
+            await inbox.set_visibility(delivery, seconds=60)
+
+            for code, text in (("InvalidParameterValue", too_long), ("AccessDenied", gone)):
+                lossy.answers["ChangeMessageVisibility"] = [error(code, text=text)]
+                with pytest.raises(ClientError, match=code):
+                    await inbox.set_visibility(delivery, seconds=60)
 
     run(scenario())
 

@@ -41,9 +41,9 @@ class Lossy:
         return left > 0
 
 
-def error(code: str, status: int = 400) -> Fault:
+def error(code: str, *, text: str = "made up", status: int = 400) -> Fault:
     """Return a fault that answers with an error in the form of the JSON protocols."""
-    return lambda _: web.json_response({"__type": f"com.amazonaws#{code}", "message": "made up"}, status=status)
+    return lambda _: web.json_response({"__type": f"com.amazonaws#{code}", "message": text}, status=status)
 
 
 @asynccontextmanager

@@ -27,6 +27,7 @@ READ_TIMEOUT_SECONDS: Final = 10
 LONG_POLL_SECONDS_MAX: Final = 20
 """SQS's maximum. A receive is given this much longer to answer than any other call."""
 ATTEMPTS: Final = 4
+"""Of a call. A long poll has one: the next poll is its retry, and four of them would outlast a stop's grace."""
 
 
 def new_client(session: AioSession, service: str, **options: Any) -> Any:
@@ -70,7 +71,7 @@ class Clients:
         return AioConfig(
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS + (LONG_POLL_SECONDS_MAX if long_poll else 0),
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            retries={"mode": "standard", "total_max_attempts": 1 if long_poll else ATTEMPTS},
             max_pool_connections=self._max_pool_connections,
             s3={"addressing_style": self._addressing_style},
             warm_up_loader_caches=True,  # reads the service models in a thread: they are megabytes of JSON

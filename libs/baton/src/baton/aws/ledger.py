@@ -24,6 +24,8 @@ from baton.ports.rules import check_final, check_step, with_claim
 _PAGE_BATCHES: Final = 100
 _QUERIES_AT_ONCE: Final = 8
 _CONTROL: Final = {"pk": "control", "sk": "control"}
+_LISTED_DAYS_MAX: Final = 400
+"""Each day is a query. Settled rows are forgotten long before they are this old."""
 _OLDEST: Final = "0"
 _NEWEST: Final = "~"
 """Sorts after every moment."""
@@ -103,8 +105,9 @@ class DynamoLedger:
     @translated()
     async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
         # A batch may have been admitted by a Region whose clock is ahead of this one's: look a day further.
-        days = (self._clock.now() - since).days + 2
-        done = [f"done#{iso(since + timedelta(days=day))[:10]}" for day in range(days + 1)]
+        latest = self._clock.now() + timedelta(days=1)
+        days = min(_LISTED_DAYS_MAX, (latest - since).days + 1)
+        done = [f"done#{iso(latest - timedelta(days=day))[:10]}" for day in range(days + 1)]
         return await self._page([*_open_partitions(), *done], since=iso(since), cursor=cursor)
 
     @translated()

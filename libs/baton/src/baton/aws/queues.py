@@ -20,12 +20,7 @@ _ENTRIES_MAX: Final = 10
 _BATCHES_AT_ONCE: Final = 8
 _ATTEMPTS: Final = 5
 _LOST_RECEIPT: Final = frozenset(
-    {
-        "ReceiptHandleIsInvalid",
-        "MessageNotInflight",
-        "AWS.SimpleQueueService.MessageNotInflight",
-        "InvalidParameterValue",  # of a receipt handle that has expired: "Message does not exist or is not available"
-    }
+    {"ReceiptHandleIsInvalid", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"}
 )
 
 
@@ -90,7 +85,7 @@ class SqsInbox:
                 QueueUrl=url, ReceiptHandle=delivery.receipt, VisibilityTimeout=seconds
             )
         except ClientError as error:
-            if code_of(error) not in _LOST_RECEIPT:
+            if not _is_lost_receipt(error):
                 raise
 
 
@@ -140,3 +135,9 @@ class SqsOutbox:
             if attempt + 1 < _ATTEMPTS:
                 await self._backoff.wait(attempt)
         raise Unavailable(f"{len(entries)} messages for {kind} were refused {_ATTEMPTS} times: {failed[0]}")
+
+
+def _is_lost_receipt(error: ClientError) -> bool:
+    # AWS has no code of its own for a message that is gone; the text names the parameter.
+    gone = code_of(error) == "InvalidParameterValue" and "ReceiptHandle" in str(error)
+    return gone or code_of(error) in _LOST_RECEIPT
