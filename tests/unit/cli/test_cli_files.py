@@ -1,7 +1,7 @@
 """Files in and out: what is refused before a byte is sent, and what is left on disk when a download breaks."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -93,7 +93,7 @@ class _Broken(MemoryObjectStore):
 
     async def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         pieces = super().read(key, version_id=version_id, start=start, end=end)
         yield await anext(pieces)
         if self._dies:

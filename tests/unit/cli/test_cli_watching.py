@@ -51,7 +51,7 @@ def _shown(*, terminal: bool, quiet: bool) -> str:
 def test_a_log_gets_a_line_per_change_and_not_per_look() -> None:
     lines = _shown(terminal=False, quiet=False).splitlines()
 
-    assert [line.rstrip() for line in lines] == [
+    assert lines == [
         "00:00:00  waiting for admission",
         "00:00:01  SPLIT  0 of 4,000 records",
         "00:00:09  SPLIT  3,000 of 4,000 records",

@@ -92,7 +92,8 @@ class Lines(Nothing):
         self._stage = text.plain
         self._records = snapshot.records_done
         self._next_line_at = now + _LINE_EVERY_SECONDS
-        self._console.print(Text.assemble(f"{snapshot.at:%H:%M:%S}  ", text, "  ", _counted(snapshot)), soft_wrap=True)
+        parts = (Text(f"{snapshot.at:%H:%M:%S}"), text, Text(_counted(snapshot)))
+        self._console.print(Text("  ").join(part for part in parts if part), soft_wrap=True)
 
 
 def _counted(snapshot: Snapshot) -> str:
