@@ -137,6 +137,14 @@ def test_a_harmless_variant_gives_the_same_result(name: str) -> None:
     assert outcome.batch.counts == plain.batch.counts
 
 
+def test_a_file_of_lines_ended_by_cr_alone_never_passes_as_an_empty_one() -> None:
+    outcome = process(b"a,b\r1,2\r3,4\r", key="input/passthrough/mac.csv")
+
+    assert outcome.batch.failure is not None
+    assert outcome.batch.failure.code == "header"
+    assert "carriage return" in outcome.batch.failure.reason
+
+
 def test_quotes_inside_unquoted_text_are_text() -> None:
     outcome = process(_file(b'100000000,5" disk,Snacks,Online,C,1/1/20,Asia,1/2/20'))
 

@@ -1,5 +1,6 @@
 """What the local world reads from its environment."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -22,6 +23,12 @@ class LocalSettings(BaseSettings):
     python_path: str = Field(default="", validation_alias="PYTHONPATH")
     jobs_package: str = Field(default="baton_jobs", validation_alias="BATON_JOBS_PACKAGE")
 
+    @staticmethod
+    def of_services() -> dict[str, str]:
+        """Return what the shell says to the services themselves: `BATON_RUNNER_*`, `BATON_SPLITTER_*` and so on."""
+        prefixes = tuple(f"BATON_{name}_" for name in ("RUNNER", "SPLITTER", "WORKER", "MERGER", "NOTIFIER"))
+        return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}  # noqa: TID251 - this is settings.py
+
     def inherited(self) -> dict[str, str]:
         """Return what a child process takes over: nothing that could point it at a real account."""
         inherited = {"PATH": self.path, "HOME": self.home, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
@@ -36,4 +43,4 @@ class LocalSettings(BaseSettings):
         own = {"BATON_LOCAL_EMULATOR_PYTHON": str(self.emulator_python), "BATON_JOBS_PACKAGE": self.jobs_package}
         if self.port_base is not None:
             own["BATON_LOCAL_PORT_BASE"] = str(self.port_base)
-        return self.inherited() | own
+        return self.inherited() | self.of_services() | own

@@ -69,6 +69,7 @@ class Wiring:
                 "BATON_RUNNER_WAIT_SECONDS": "2",
                 "BATON_RUNNER_GRACE_SECONDS": "10",
             }
+            | self.settings.of_services()
         )
 
     def of_function(self, region: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ EFFECTS: Final = frozenset(
 """Port methods that change something outside the process."""
 
 
-class Crash(BaseException):  # noqa: N818 - as `KeyboardInterrupt`: not an error that code may handle, an end
+class Crash(BaseException):
     """The process died here. Not an `Exception`: no handler may catch it."""
 
 

@@ -1,0 +1,27 @@
+"""One embedded world for all end-to-end tests of a worker."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from baton_local import lifecycle
+from embedded import Embedded
+
+CHUNK_BYTES = "131072"
+"""Small chunks, so that a file of some thousand records has many."""
+
+
+@pytest.fixture(scope="session")
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("BATON_SPLITTER_CHUNK_BYTES", CHUNK_BYTES)
+    patch.setenv("BATON_SPLITTER_SWEEP_SECONDS", "2")
+    patch.setenv("BATON_SPLITTER_UNADMITTED_SECONDS", "5")
+    patch.setenv("BATON_RUNNER_VISIBILITY_SECONDS", "6")
+    directory = tmp_path_factory.mktemp("world")
+    world = lifecycle.up(directory, wait_seconds=90)
+    try:
+        yield Embedded(world, directory)
+    finally:
+        lifecycle.down(directory)
+        patch.undo()

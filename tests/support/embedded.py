@@ -1,0 +1,59 @@
+"""A whole embedded world for a test: both Regions, every service a real process, the real command to talk to it."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from baton_local.admin import Admin
+from baton_local.state import World
+from local_worlds import do
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A running world and where it keeps its files."""
+
+    world: World
+    directory: Path
+
+    def baton(self, *arguments: str, timeout_seconds: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run the `baton` command as a user would."""
+        command = [sys.executable, "-m", "baton_cli", "--directory", str(self.directory), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout_seconds, check=False)  # noqa: S603
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the `baton` command and let it run."""
+        command = [sys.executable, "-m", "baton_cli", "--directory", str(self.directory), *arguments]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+
+    def json(self, *arguments: str) -> Any:
+        """Run the command with `--json` and return what it says. Raises `AssertionError` if it fails."""
+        done = self.baton(*arguments, "--json")
+        assert done.returncode == 0, f"{arguments}: {done.stderr}\n{done.stdout}"
+        return json.loads(done.stdout)
+
+    def submit(self, file: Path, *, job: str = "sales", name: str | None = None) -> dict[str, Any]:
+        """Submit a file and watch it to its end."""
+        named = ("--name", name) if name else ()
+        done = self.baton("submit", str(file), "--job", job, *named, "--watch", "--json")
+        assert done.stdout, done.stderr
+        return json.loads(done.stdout) | {"exit_status": done.returncode}
+
+    def fetch(self, batch_id: str, target: Path, *what: str) -> bytes:
+        done = self.baton("fetch", batch_id, *what, "-o", str(target))
+        assert done.returncode == 0, done.stderr
+        return target.read_bytes()
+
+    def mails(self, batch_id: str) -> list[dict[str, Any]]:
+        """Return the mails of a batch, oldest first."""
+        return [mail for mail in do(Admin(self.world.admin_endpoint).inbox()) if batch_id in mail["text"]]
+
+    def logs(self) -> str:
+        """Return the end of every log, for a failing test's message."""
+        return "\n".join(
+            f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-5:])
+            for path in sorted(Path(self.world.log_directory).iterdir())
+        )
