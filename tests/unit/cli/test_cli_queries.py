@@ -20,7 +20,7 @@ from baton_cli import queries
 from baton_cli.advice import advise
 from baton_cli.connection import Refused
 from baton_cli.queries import RegionStatus, Snapshot
-from cli_world import AWAY, EPOCH, HOME, CliWorld, Silent, Unreachable, completed, failed, virtual_world
+from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed, failed, virtual_world
 
 REJECT = StoredReject(7, 420, "uuid", "string_pattern_mismatch", "x", "x,y")
 
@@ -327,6 +327,23 @@ def test_rejects_of_an_unfinished_batch_are_read_from_its_finished_chunks(limit:
     assert [reject.record_number for reject in found.rejects] == numbers
     assert found.rejects[0] == StoredReject(1, 0, "uuid", "r", "v", "a\nb")
     assert found.total == max(1, len(numbers))
+
+
+def test_rejects_of_a_published_batch_are_in_the_replica_when_the_owner_is_cut_off() -> None:
+    world = virtual_world()
+    world.lose(HOME, Silent())
+
+    async def ask() -> queries.Rejects:
+        batch = await world.admit(world.batch(**completed()))
+        cut_off = b"9,80,,columns,1,x"  # as if the file went on beyond what is read
+        body = b"record_number,byte_offset,column,rule,value,line,also\n7,420,uuid,r,v,line,\n" + cut_off
+        await world.away.objects.put(PUBLISHED.rejects_key, body)
+        return await queries.rejects_of(world.connection, batch, limit=20)
+
+    found = virtual_time.run(ask())
+
+    assert found.rejects == [StoredReject(7, 420, "uuid", "r", "v", "line")]
+    assert found.total == 2
 
 
 def test_there_is_advice_for_every_state() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from baton.errors import BatonError, NotFound, Unavailable
@@ -27,6 +28,8 @@ _PING_SECONDS_MAX: Final = 4.0
 _POLL_SECONDS: Final = 0.3
 _PROGRESS_SECONDS_MAX: Final = 5.0
 """A Region that is cut off answers nothing at all: the bar must not stand still for the client's own retries."""
+_REJECTS_READ_BYTES_MAX: Final = 16 * 1024 * 1024
+_REJECT_COLUMNS: Final = 7
 _NO_ANSWER: Final = (TimeoutError, Unavailable)
 
 
@@ -223,35 +226,40 @@ class Rejects:
 async def rejects_of(connection: Connection, batch: Batch, *, limit: int) -> Rejects:
     """Return the first rejects, from the owner Region, else the other one. Raises `Unavailable` if none answers.
 
-    They are indexed when the result is published; before that they are read from the chunks finished so far.
+    Only the owner indexes them, when it publishes. Before that, and in the other Region, they are read from the files.
     """
 
     async def ask(region: str) -> Rejects:
-        ports = connection.by_region[region]
+        ports, counted = connection.by_region[region], batch.counts
         rejects = await ports.rejects.list(batch.batch_id, limit=min(limit, REJECTS_INDEXED_MAX))
-        if rejects or batch.published or batch.plan_id is None:
-            return Rejects(batch, rejects, total=max(batch.counts.rejects, len(rejects)))
-        tally = await ports.progress.tally(batch.batch_id, batch.plan_id)
-        rejects = await _rejects_of_parts(ports.objects, batch.batch_id, batch.plan_id, limit)
-        return Rejects(batch, rejects, total=max(tally.counts.rejects if tally else 0, len(rejects)))
+        if not rejects and batch.published and counted.rejects:
+            rejects = await _rejects_in_files(ports.objects, [batch.published.rejects_key], limit)
+        if not rejects and not batch.published and batch.plan_id:
+            tally = await ports.progress.tally(batch.batch_id, batch.plan_id)
+            counted = tally.counts if tally else counted
+            folder = rejects_part_key(batch.batch_id, batch.plan_id, 0).rpartition("/")[0] + "/"
+            parts = [part.key async for part in ports.objects.list(folder)]
+            rejects = await _rejects_in_files(ports.objects, parts, limit)
+        return Rejects(batch, rejects, total=max(counted.rejects, len(rejects)))
 
     return await first_answer(connection, batch, ask)
 
 
-async def _rejects_of_parts(objects: ObjectStore, batch_id: str, plan_id: str, limit: int) -> list[StoredReject]:
+async def _rejects_in_files(objects: ObjectStore, keys: Sequence[str], limit: int) -> list[StoredReject]:
     found: list[StoredReject] = []
-    folder = rejects_part_key(batch_id, plan_id, 0).rpartition("/")[0] + "/"
-    async for part in objects.list(folder):
-        found += _parsed(await objects.get(part.key))
+    for key in keys:
+        head = await objects.get(key, end=_REJECTS_READ_BYTES_MAX)
+        found += islice(_parsed(head), limit - len(found))
         if len(found) >= limit:
             break
-    return found[:limit]
+    return found
 
 
-def _parsed(part: bytes) -> Iterator[StoredReject]:
-    csv.field_size_limit(len(part) + 1)  # a rejected line may be as long as a record: 1 MiB
-    for row in csv.reader(io.StringIO(part.decode(), newline="")):
-        if row[0] != "record_number":  # the first part starts with the header
+def _parsed(head: bytes) -> Iterator[StoredReject]:
+    csv.field_size_limit(_REJECTS_READ_BYTES_MAX)  # a rejected line may be as long as a record: 1 MiB
+    text = head.decode(errors="replace")  # a long file is cut anywhere; its last row is then left out
+    for row in csv.reader(io.StringIO(text, newline="")):
+        if len(row) == _REJECT_COLUMNS and row[0] != "record_number":  # the first part starts with the header
             yield StoredReject(int(row[0]), int(row[1]), *row[2:6])
 
 
