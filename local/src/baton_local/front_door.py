@@ -28,6 +28,8 @@ _SIGNATURE: Final = frozenset(
     f"x-amz-{name}"
     for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders", "security-token")
 )
+_CHECKED: Final = "AWS4-HMAC-SHA256 Credential=000000000000/20000101/us-east-1/s3/aws4_request, Signature=checked"
+"""Stands for a signature that was checked: S3 refuses `response-…` parameters on a request that has none."""
 _NOT_FOUND: Final = 404
 
 
@@ -79,8 +81,8 @@ class FrontDoor:
         if any(name.lower() == "x-amz-signature" for name in request.query):
             if refusal := await self._refusal(request):
                 return refusal
-            query = _unsigned(query)
-        return await self._pass_on(request, slash + key, query)
+            return await self._pass_on(request, slash + key, _unsigned(query), {"Authorization": _CHECKED})
+        return await self._pass_on(request, slash + key, query, {})
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
         """Ask whoever issued the credentials. It has no such bucket: a link that it accepts ends there in a 404."""
@@ -95,14 +97,18 @@ class FrontDoor:
             body = await answer.read()
             return web.Response(status=answer.status, body=body, headers=forwardable(answer.headers, "content-length"))
 
-    async def _pass_on(self, request: web.Request, path: str, query: str) -> web.StreamResponse:
+    async def _pass_on(
+        self, request: web.Request, path: str, query: str, added: Mapping[str, str]
+    ) -> web.StreamResponse:
         region = self.active_region
         gate = self._gates[region]
         url = f"{gate.endpoint}/{self._topology.data_bucket(region)}{path}{'?' if query else ''}{query}"
+        headers = forwardable(request.headers, "host")
+        headers.update(added)
         outgoing = self._session.request(
             request.method,
             URL(url, encoded=True),
-            headers=forwardable(request.headers, "host"),
+            headers=headers,
             data=request.content if request.body_exists else None,
             allow_redirects=False,
         )

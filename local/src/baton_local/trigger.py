@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from baton_local.processes import StartFailed
 from baton_local.roster import Trigger
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 _TIMEOUT_SECONDS: Final = 30
 _MEMORY_MIB: Final = 512
-_RETRY_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 1
 _UNUSED: Final = re.compile(r"botocore/data/(?!(dynamodb|s3|sqs|sts)/)[^/]+/|.*\.pyc$|.*/tests?/")
 """Descriptions of services that no trigger calls are nine tenths of botocore's bytes."""
 _NAME: Final = re.compile(r"^([A-Za-z0-9._-]+)==")
@@ -89,34 +90,56 @@ async def create(function: Function, trigger: Trigger, code: bytes, environment:
     )
 
 
+async def warm(function: Function) -> None:
+    """Call the function with no records: the first input shall not wait for a cold start, nor find a broken zip.
+
+    Raises `StartFailed` with what the function said.
+    """
+    answer = await function.lambda_.invoke(FunctionName=function.name, Payload=b'{"Records": []}')
+    if "FunctionError" in answer:
+        said = (await answer["Payload"].read()).decode(errors="replace")
+        raise StartFailed(f"{function.region} trigger fails: {said}")
+
+
 async def take_back_throttled(function: Function) -> None:
     """Call again for events that were only throttled, and dead-letter the others; until cancelled."""
     while True:
         try:
-            answer = await function.queues.receive_message(
-                QueueUrl=function.failed_queue_url, MaxNumberOfMessages=1, WaitTimeSeconds=20
-            )
-            for message in answer.get("Messages", ()):
-                if await _settle(function, message.get("Body", "{}")):
-                    await function.queues.delete_message(
-                        QueueUrl=function.failed_queue_url, ReceiptHandle=message.get("ReceiptHandle", "")
-                    )
+            await _take_back(function)
         except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
-            _log.info("trigger_queue_unreachable region=%s error=%r", function.region, error)
+            # The Region's emulator is paused or dead; the queue keeps what it has.
+            _log.info("trigger_unreachable region=%s error=%r", function.region, error)
             await asyncio.sleep(_RETRY_SECONDS)
 
 
+async def _take_back(function: Function) -> None:
+    url = function.failed_queue_url
+    answer = await function.queues.receive_message(QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=20)
+    for message in answer.get("Messages", ()):
+        receipt = message.get("ReceiptHandle", "")
+        if await _settle(function, message.get("Body", "{}")):
+            await function.queues.delete_message(QueueUrl=url, ReceiptHandle=receipt)
+        else:
+            await function.queues.change_message_visibility(
+                QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=_RETRY_SECONDS
+            )
+
+
 async def _settle(function: Function, failed: str) -> bool:
-    """Say whether the event is dealt with; if not, it is tried again when its visibility ends."""
+    """Say whether the event is dealt with; if not, it was throttled again."""
     record = json.loads(failed)
     if record["responsePayload"].get("__type") != "TooManyRequestsException":
         await function.queues.send_message(QueueUrl=function.dead_letter_queue_url, MessageBody=failed)
         return True
-    # Waiting for the answer paces this to what the function can take.
-    answer = await function.lambda_.invoke(
-        FunctionName=function.name, Payload=json.dumps(record["requestPayload"]).encode()
-    )
+    try:
+        # Waiting for the answer paces this to what the function can take.
+        answer = await function.lambda_.invoke(
+            FunctionName=function.name, Payload=json.dumps(record["requestPayload"]).encode()
+        )
+    except function.lambda_.exceptions.TooManyRequestsException:
+        return False
     if "FunctionError" in answer:
-        body = json.dumps({**record, "responsePayload": {"errorMessage": answer["FunctionError"]}})
+        said = (await answer["Payload"].read()).decode(errors="replace")
+        body = json.dumps({**record, "responsePayload": {"errorMessage": said}})
         await function.queues.send_message(QueueUrl=function.dead_letter_queue_url, MessageBody=body)
     return True

@@ -30,6 +30,7 @@ from baton_local.processes import Process, Program, StartFailed
 from baton_local.replicator import Replicator
 from baton_local.roster import Roster, Service, product
 from baton_local.settings import LocalSettings
+from baton_local.trigger import Function
 from baton_local.wiring import Border, Wiring
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Supervisor:
         self._topology = Topology(environment="local", account_id=ACCOUNT_ID)
         self._ports = Ports(settings.port_base)
         self._processes: list[Process] = []
+        self._functions: list[Function] = []
         self._background: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
 
@@ -105,7 +107,12 @@ class Supervisor:
         replicator = await self._create(stack, wiring, global_endpoint, await zipping)
         switchboard = Switchboard(self._processes, borders, front_door, replicator, mailbox, self._stop)
         admin_port = await self._serve(stack, switchboard.app())
-        await self._run_programs(stack, session, self._service_programs(wiring), deadline)
+        await asyncio.gather(
+            self._run_programs(stack, session, self._service_programs(wiring), deadline),
+            *(trigger.warm(function) for function in self._functions),
+        )
+        for border in borders.values():
+            stack.callback(border.heal)  # first of all: a service that hangs on a cut link would use up its grace
         return state.World(
             pid=os.getpid(),
             account_id=ACCOUNT_ID,
@@ -132,6 +139,7 @@ class Supervisor:
                 function = await bootstrap.create_function(
                     inside, region, self._roster.trigger, code, wiring.of_function(region)
                 )
+                self._functions.append(function)
                 self._in_background(trigger.take_back_throttled(function))
             await bootstrap.notify(inside, region, function=function)
         replicator = Replicator({region: await bootstrap.link(outside, region) for region in self._topology.regions})

@@ -135,16 +135,16 @@ def test_a_request_under_way_ends_when_its_region_heals(world: World) -> None:
     assert error is None or "ServiceUnavailable" in str(error)
 
 
-def _link(world: World, key: str, *, expires_seconds: int = 3600) -> str:
+def _link(world: World, key: str, *, expires_seconds: int = 3600, query: str = "") -> str:
     """Return a link as the notifier makes it: signed with the credentials of an assumed role."""
     role = f"arn:aws:iam::{world.account_id}:role/baton-local-link"
     issued = client("sts", world.global_endpoint).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
     keys = Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"])
-    return _signed(world, key, keys, expires_seconds)
+    return _signed(world, key, keys, expires_seconds, query)
 
 
-def _signed(world: World, key: str, keys: Credentials, expires_seconds: int) -> str:
-    request = AWSRequest(method="GET", url=f"{world.mrap_endpoint}/{ACCESS_POINT}/{quote(key)}")
+def _signed(world: World, key: str, keys: Credentials, expires_seconds: int, query: str = "") -> str:
+    request = AWSRequest(method="GET", url=f"{world.mrap_endpoint}/{ACCESS_POINT}/{quote(key)}{query}")
     auth: Any = S3SigV4QueryAuth(keys, "s3", EAST, expires=expires_seconds)
     auth.add_auth(request)
     return str(request.url)
@@ -156,6 +156,15 @@ def test_a_link_is_served_to_a_plain_client(world: World) -> None:
     answer = _fetch(_link(world, "canary/result ü.csv"))
 
     assert answer == (200, b"a,b\n1,2\n")
+
+
+def test_a_link_says_under_which_name_to_save_the_file(world: World) -> None:
+    _door(world).put_object(Bucket=ACCESS_POINT, Key="canary/result", Body=b"a,b\n")
+    url = _link(world, "canary/result", query="?response-content-disposition=attachment%3B%20filename%3Dr.csv")
+
+    with urllib.request.urlopen(url, timeout=15) as answer:  # noqa: S310 — our own endpoint
+        assert answer.headers["Content-Disposition"] == "attachment; filename=r.csv"
+        assert answer.read() == b"a,b\n"
 
 
 def test_a_link_to_what_is_not_there_is_answered_404_by_the_region(world: World) -> None:

@@ -5,13 +5,14 @@ import signal
 import sys
 from pathlib import Path
 
+import botocore.exceptions
 import pytest
 
 from baton_local import lifecycle, state
 from baton_local.admin import Admin, AdminError
 from baton_local.processes import ProcessState
-from baton_local.roster import Roster, Service
-from local_worlds import do, eventually, processes_naming, status, tiny_roster
+from baton_local.roster import Roster, Service, Trigger
+from local_worlds import client, do, eventually, processes_naming, status, tiny_roster
 
 pytestmark = pytest.mark.xdist_group("world")
 
@@ -58,6 +59,16 @@ def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left(t
     assert not directory.exists()
 
 
+def test_a_trigger_that_cannot_start_is_named_with_what_it_said(tmp_path: Path) -> None:
+    (tmp_path / "torn.py").write_text("import sails\n")
+    torn = Trigger(handler="torn.handler", sources=(tmp_path / "torn.py",), requirements=None)
+
+    with pytest.raises(lifecycle.WorldFailed, match=r"trigger fails: .*No module named 'sails'"):
+        lifecycle.up(tmp_path / ".baton", roster=Roster(trigger=torn))
+
+    assert processes_naming(str(tmp_path)) == []
+
+
 def test_down_never_removes_a_directory_that_is_no_world(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
 
@@ -82,6 +93,20 @@ def test_a_killed_service_comes_back_and_a_paused_one_says_so(world: state.World
 
     assert paused == ProcessState.PAUSED
     assert tiny()[0] == ProcessState.RUNNING
+
+
+def test_a_region_whose_emulator_died_leaves_the_other_one_and_the_supervisor_running(tmp_path: Path) -> None:
+    directory = tmp_path / ".baton"
+    world = lifecycle.up(directory, roster=Roster())
+    try:
+        do(Admin(world.admin_endpoint).kill("us-east-1", "emulator"))
+        eventually(lambda: status(world).processes[0].state == ProcessState.DEAD)
+
+        client("s3", world.region_endpoints["us-west-2"], "us-west-2").list_buckets()
+        with pytest.raises(botocore.exceptions.ClientError, match="ServiceUnavailable"):
+            client("s3", world.mrap_endpoint, attempts=1).list_objects_v2(Bucket="baton-local-data")
+    finally:
+        lifecycle.down(directory)
 
 
 def test_an_unknown_region_or_service_is_refused_by_name(world: state.World) -> None:

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from baton_local.emulator import Ports
 from baton_local.processes import Process, ProcessState, Program
 from local_worlds import eventually, processes_naming
 
@@ -44,6 +46,14 @@ def _with(program: Program, test: Callable[[Process], Awaitable[None]]) -> None:
 
 async def _until(look: Callable[[], object]) -> None:
     await asyncio.to_thread(eventually, look)
+
+
+def test_ports_are_consecutive_from_a_base_and_free_without_one() -> None:
+    based, free = Ports(21_000), Ports(None)
+
+    assert [based.pick(), based.pick()] == [21_000, 21_001]
+    with socket.create_server(("127.0.0.1", free.pick())) as listener:
+        assert listener.getsockname()[1] > 1024
 
 
 def test_a_killed_process_is_started_again_under_a_new_id(tmp_path: Path) -> None:
