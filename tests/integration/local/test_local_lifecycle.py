@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import botocore.exceptions
@@ -17,8 +18,14 @@ from local_worlds import client, do, eventually, processes_naming, status, tiny_
 pytestmark = pytest.mark.xdist_group("world")
 
 
-def test_up_returns_the_world_that_runs_and_down_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    directory = tmp_path / ".baton"
+@pytest.fixture
+def directory(tmp_path: Path) -> Iterator[Path]:
+    """Yield where a world may live; whatever the test did, nothing of it is left."""
+    yield tmp_path / ".baton"
+    lifecycle.down(tmp_path / ".baton")
+
+
+def test_up_returns_the_world_that_runs_and_down_leaves_no_process_and_no_file(tmp_path: Path, directory: Path) -> None:
     world = lifecycle.up(directory, roster=tiny_roster(tmp_path / "environments"))
     assert len(processes_naming(str(tmp_path))) >= 6
 
@@ -31,8 +38,9 @@ def test_up_returns_the_world_that_runs_and_down_leaves_no_process_and_no_file(t
     lifecycle.down(directory)
 
 
-def test_a_killed_supervisor_takes_everything_along_and_neither_up_nor_down_minds(tmp_path: Path) -> None:
-    directory = tmp_path / ".baton"
+def test_a_killed_supervisor_takes_everything_along_and_neither_up_nor_down_minds(
+    tmp_path: Path, directory: Path
+) -> None:
     first = lifecycle.up(directory, roster=tiny_roster(tmp_path / "environments"))
 
     os.kill(first.pid, signal.SIGKILL)
@@ -48,8 +56,7 @@ def test_a_killed_supervisor_takes_everything_along_and_neither_up_nor_down_mind
     assert not directory.exists()
 
 
-def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left(tmp_path: Path) -> None:
-    directory = tmp_path / ".baton"
+def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left(tmp_path: Path, directory: Path) -> None:
     broken = Service(name="broken", command=(sys.executable, "-c", "raise SystemExit('no such job: sails')"))
 
     with pytest.raises(lifecycle.WorldFailed, match=r"(?s)broken keeps ending.*no such job: sails"):
@@ -59,12 +66,12 @@ def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left(t
     assert not directory.exists()
 
 
-def test_a_trigger_that_cannot_start_is_named_with_what_it_said(tmp_path: Path) -> None:
+def test_a_trigger_that_cannot_start_is_named_with_what_it_said(tmp_path: Path, directory: Path) -> None:
     (tmp_path / "torn.py").write_text("import sails\n")
     torn = Trigger(handler="torn.handler", sources=(tmp_path / "torn.py",), requirements=None)
 
     with pytest.raises(lifecycle.WorldFailed, match=r"trigger fails: .*No module named 'sails'"):
-        lifecycle.up(tmp_path / ".baton", roster=Roster(trigger=torn))
+        lifecycle.up(directory, roster=Roster(trigger=torn))
 
     assert processes_naming(str(tmp_path)) == []
 
@@ -95,18 +102,15 @@ def test_a_killed_service_comes_back_and_a_paused_one_says_so(world: state.World
     assert tiny()[0] == ProcessState.RUNNING
 
 
-def test_a_region_whose_emulator_died_leaves_the_other_one_and_the_supervisor_running(tmp_path: Path) -> None:
-    directory = tmp_path / ".baton"
+def test_a_region_whose_emulator_died_leaves_the_other_one_and_the_supervisor_running(directory: Path) -> None:
     world = lifecycle.up(directory, roster=Roster())
-    try:
-        do(Admin(world.admin_endpoint).kill("us-east-1", "emulator"))
-        eventually(lambda: status(world).processes[0].state == ProcessState.DEAD)
 
-        client("s3", world.region_endpoints["us-west-2"], "us-west-2").list_buckets()
-        with pytest.raises(botocore.exceptions.ClientError, match="ServiceUnavailable"):
-            client("s3", world.mrap_endpoint, attempts=1).list_objects_v2(Bucket="baton-local-data")
-    finally:
-        lifecycle.down(directory)
+    do(Admin(world.admin_endpoint).kill("us-east-1", "emulator"))
+    eventually(lambda: status(world).processes[0].state == ProcessState.DEAD)
+
+    assert client("s3", world.region_endpoints["us-west-2"], "us-west-2").list_buckets()["Buckets"]
+    with pytest.raises(botocore.exceptions.ClientError, match="ServiceUnavailable"):
+        client("s3", world.mrap_endpoint, attempts=1).list_objects_v2(Bucket="baton-local-data")
 
 
 def test_an_unknown_region_or_service_is_refused_by_name(world: state.World) -> None:
