@@ -258,25 +258,7 @@ async def test_recent_batches_are_of_any_state_and_not_older_than_asked(ports: P
 
 
 @in_world
-async def test_history_says_when_each_state_was_entered_and_by_which_region(ports: Ports) -> None:
-    start = ports.clock.now()
-    batch = admitted("b1", start)
-    await ports.ledger.admit(batch)
-    same_state = await ports.ledger.update(batch, replace(stepped(batch, batch.state), owner_epoch=3))
-    split = await ports.ledger_in_west.update(same_state, stepped(same_state, BatchState.SPLIT))
-    await ports.ledger_in_west.update(split, stepped(split, BatchState.PROCESSED))
-
-    history = await ports.ledger.history("b1")
-
-    assert list(history) == [
-        (start, BatchState.ADMITTED, EAST),
-        (start + timedelta(seconds=2), BatchState.SPLIT, WEST),
-        (start + timedelta(seconds=3), BatchState.PROCESSED, WEST),
-    ]
-
-
-@in_world
-async def test_a_final_row_is_forgotten_with_its_history(ports: Ports) -> None:
+async def test_a_final_row_is_forgotten(ports: Ports) -> None:
     batch = admitted("b1", ports.clock.now())
     await ports.ledger.admit(batch)
     final = await _fail(ports, batch)
@@ -285,7 +267,6 @@ async def test_a_final_row_is_forgotten_with_its_history(ports: Ports) -> None:
     await ports.ledger.forget(final)
 
     assert await ports.ledger.get("b1") is None
-    assert list(await ports.ledger.history("b1")) == []
 
 
 @in_world

@@ -37,7 +37,7 @@ async def _drop(pipeline: Pipeline, kind: Kind) -> int:
 
 async def _step_until_queued(pipeline: Pipeline, kind: Kind) -> None:
     while not pipeline.region.queues.queued(kind):
-        assert await pipeline._step()  # pyright: ignore[reportPrivateUsage] - one message at a time
+        assert await pipeline.step()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -66,7 +66,7 @@ def test_a_batch_that_never_moves_again_ends_failed_and_announced() -> None:
             if (await pipeline.batch(batch_id)).state is BatchState.FAILED:
                 break
             await _drop(pipeline, "split")
-            pipeline.region.clock.advance(30)  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue]
+            pipeline.advance(30)
             await pipeline.process.sweeper.sweep()
         await pipeline.drive()
         return await pipeline.batch(batch_id), len(pipeline.region.mailer.outbox)
@@ -89,7 +89,7 @@ def test_a_file_that_has_not_reached_this_region_is_waited_for() -> None:
         elsewhere = replace(admitted.source, version_id="version-of-the-other-region")
         moved = replace(admitted, source=elsewhere, updated_at=admitted.updated_at + timedelta(seconds=1))
         await region.ledger.update(admitted, moved)
-        while await pipeline._step():  # pyright: ignore[reportPrivateUsage] - one message at a time
+        while await pipeline.step():
             pass
         waiting = await pipeline.batch(admitted.batch_id)
         await region.objects.put(KEY, SAMPLE.body, metadata={"baton-origin-version": "version-of-the-other-region"})
@@ -112,9 +112,9 @@ def test_a_file_that_never_arrives_fails_at_the_deadline() -> None:
         moved = replace(admitted, source=elsewhere, updated_at=admitted.updated_at + timedelta(seconds=1))
         await pipeline.region.ledger.update(admitted, moved)
         for _ in range(24 * 60 + 10):
-            while await pipeline._step():  # pyright: ignore[reportPrivateUsage] - one message at a time
+            while await pipeline.step():
                 pass
-            pipeline.region.clock.advance(60)  # type: ignore[union-attr] # pyright: ignore[reportAttributeAccessIssue]
+            pipeline.advance(60)
             await pipeline.process.sweeper._sweep_batches()  # pyright: ignore[reportPrivateUsage]
         return await pipeline.batch(admitted.batch_id)
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from baton.model.batch import Batch, Counts, Failure, MailClaim, Published, Source
+from baton.model.batch import Batch, Counts, Failure, MailClaim, Published, Source, Step
 from baton.model.states import BatchState
 from baton.topology import INITIAL_EPOCH
 
@@ -40,4 +40,5 @@ def filled(batch_id: str, at: datetime) -> Batch:
         failure=Failure("mail_refused", "Die Adresse „x“ gibt es nicht."),
         mail_claim=MailClaim(run=3, epoch=4, claimed_at=at, sent_at=at + timedelta(microseconds=1)),
         nudges=2,
+        history=(Step(at, BatchState.ADMITTED, "us-east-1"), Step(at, BatchState.FAILED, "operator")),
     )

@@ -19,7 +19,7 @@ from baton.memory import (
     MemoryReferenceData,
     MemoryRejectIndex,
 )
-from baton.model.batch import Batch, Counts, Failure, Published, Source
+from baton.model.batch import Batch, Counts, Failure, Published, Source, Step
 from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.ports import Clock
@@ -136,6 +136,7 @@ class CliWorld:
             plan_id="plan1",
             chunks=2,
             records_total=10,
+            history=(Step(now, state, HOME),),
         )
         return replace(batch, **changes)
 

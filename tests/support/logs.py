@@ -1,5 +1,6 @@
 """Loggers for tests."""
 
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ def silent_log() -> Log:
 def recording_log(lines: list[dict[str, Any]]) -> Log:
     """Return a logger that appends each line's fields to `lines`."""
 
-    def keep(_: object, level: str, fields: dict[str, Any]) -> dict[str, Any]:
+    def keep(_: object, level: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         lines.append({"level": level, **fields})
         raise structlog.DropEvent
 

@@ -144,17 +144,20 @@ class Pipeline:
         """Run until every queue is empty and every batch settled, moving the clock when nothing can be done now."""
         idle_rounds = 0
         for _ in range(_STEPS_MAX):
-            if await self._step():
+            if await self.step():
                 idle_rounds = 0
                 continue
             if await self._all_settled() and not self._anything_queued() and idle_rounds >= 4:
                 return  # four more sweeps after the last event found nothing
             idle_rounds += 1
             assert idle_rounds < _IDLE_ROUNDS_MAX, "the pipeline stands still"
-            assert isinstance(self.region.clock, MemoryClock), "`drive` moves the clock; on a loop's clock use `serve`"
-            self.region.clock.advance(30)
+            self.advance(30)
             await self._survives(self.process.sweeper.sweep())
         raise AssertionError("the pipeline never comes to rest")
+
+    def advance(self, seconds: float) -> None:
+        assert isinstance(self.region.clock, MemoryClock), "a loop's clock moves by itself: use `serve`"
+        self.region.clock.advance(seconds)
 
     async def serve(self, until: Callable[[], Awaitable[bool]]) -> None:
         """Run every service's real loop side by side, on the event loop's clock, until `until` says so."""
@@ -166,7 +169,7 @@ class Pipeline:
                 await asyncio.sleep(0.1)
             stop.set()
 
-    async def _step(self) -> bool:
+    async def step(self) -> bool:
         """Handle one visible message of one queue; say whether there was one."""
         kinds = list(KINDS)
         if self._dice:
@@ -215,7 +218,7 @@ class Pipeline:
         outbox = wrap(region.queues.outbox(), "outbox")
         progress = wrap(region.progress, "progress")
         settings = SplitterSettings(chunk_bytes=self._chunk_bytes)
-        batches = Batches(ledger=ledger, outbox=outbox, clock=region.clock)
+        batches = Batches(region=region.region, ledger=ledger, outbox=outbox, clock=region.clock)
         admitter = Admitter(
             region=region.region,
             regions=REGIONS_DEFAULT,

@@ -101,8 +101,8 @@ def test_a_retry_is_a_new_run_that_keeps_the_plan_and_the_last_mail_claim() -> N
 
     changed = _do(world, "retry", batch).batch
 
-    expected = replace(batch, state=BatchState.ADMITTED, run=2, failure=None, nudges=0, updated_at=changed.updated_at)
-    assert changed == expected
+    at, by = changed.updated_at, "operator"
+    assert changed == batch.moved(BatchState.ADMITTED, at=at, by=by, run=2, failure=None, nudges=0)
 
 
 def test_a_retry_of_a_published_batch_sends_its_mail_again() -> None:
@@ -123,7 +123,7 @@ def test_a_resumed_batch_keeps_its_plan() -> None:
 
     changed = _do(world, "resume", batch).batch
 
-    assert changed == replace(batch, state=BatchState.ADMITTED, nudges=0, updated_at=changed.updated_at)
+    assert changed == batch.moved(BatchState.ADMITTED, at=changed.updated_at, by="operator", nudges=0)
 
 
 def test_a_message_that_cannot_be_queued_is_told_and_the_change_stands() -> None:

@@ -243,7 +243,7 @@ def test_show_tells_everything() -> None:
 
     for word in (ID, "COMPLETED", "input/sales/march.csv", "10 in = 8 out + 2 rejected", *_keys(), HOME, "baton fetch"):
         assert word in text
-    assert answer["history"] == [{"at": "2026-01-01T00:00:00+00:00", "state": "COMPLETED", "region": HOME}]
+    assert answer["history"] == [{"at": "2026-01-01T00:00:00+00:00", "state": "COMPLETED", "by": HOME}]
     assert answer["next"] == f"Download the result: baton fetch {ID}"
     assert answer["result_key"] == PUBLISHED.result_key
 

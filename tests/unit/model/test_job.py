@@ -14,7 +14,8 @@ class Payment(Record):
 
 
 def _job(**changes: Any) -> Job:
-    return Job(**({"name": "payments", "record": Payment, "recipients": ("a@example.com",)} | changes))
+    given: dict[str, Any] = {"name": "payments", "record": Payment, "recipients": ("a@example.com",)}
+    return Job(**(given | changes))
 
 
 LOOKUP = Lookup(dataset="accounts", key="account", columns=("owner",))

@@ -3,21 +3,35 @@
 Each step is safe to repeat: a crash after any line is followed by a second delivery that finds what was done.
 """
 
-from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from baton.errors import BatchFailed, Fenced, Reject
+from baton.job import Limits
 from baton.messages import MergeBatch, Message, NotifyBatch, SplitBatch
-from baton.model.batch import Batch, Failure
+from baton.model.batch import Batch, Counts, Failure
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, Outbox, Tally
+
+
+def check_rejects(batch: Batch, limits: Limits, counts: Counts) -> None:
+    """Raise `BatchFailed("too_many_rejects", …)` if these counts are over the job's limits.
+
+    Asked after every chunk, to stop early, and before publication, because a retry finds its chunks done.
+    """
+    allowed = limits.rejects_allowed(batch.records_total)
+    if counts.rejects > allowed:
+        raise BatchFailed(
+            "too_many_rejects",
+            f"{counts.rejects:,} of the first {counts.records_in:,} records were rejected; "
+            f"the job {batch.job!r} allows {allowed:,} of {batch.records_total:,}",
+        )
 
 
 class Batches:
     """One Region's hand on its batches."""
 
-    def __init__(self, *, ledger: Ledger, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, *, region: str, ledger: Ledger, outbox: Outbox, clock: Clock) -> None:
+        self._region = region
         self._ledger = ledger
         self._outbox = outbox
         self._clock = clock
@@ -33,8 +47,8 @@ class Batches:
 
     async def move(self, batch: Batch, state: BatchState, **changes: Any) -> Batch:
         """Write the batch's next state by compare-and-set. Raises `Fenced` if the row moved on meanwhile."""
-        now = later_than(batch.updated_at, self._clock.now())
-        return await self._ledger.update(batch, replace(batch, state=state, updated_at=now, nudges=0, **changes))
+        after = batch.moved(state, at=self._clock.now(), by=self._region, **{"nudges": 0, **changes})
+        return await self._ledger.update(batch, after)
 
     async def chunks_done(self, batch: Batch, tally: Tally) -> None:
         """Every chunk is recorded: say so and call the merger."""
@@ -74,8 +88,3 @@ class Batches:
             case BatchState.PAUSED | BatchState.CANCELLED:
                 return
         await self._outbox.send([message])
-
-
-def later_than(before: datetime, now: datetime) -> datetime:
-    """Return `now`, or the next microsecond after `before` if the clock has not moved: row versions must grow."""
-    return max(now, before + timedelta(microseconds=1))

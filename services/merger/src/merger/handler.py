@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from baton.batches import Batches
+from baton.batches import Batches, check_rejects
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, NotFound
 from baton.messages import Message
@@ -70,6 +70,8 @@ class Merger:
         plan = Plan.model_validate_json(await self._objects.get(paths.plan_key(batch.batch_id, batch.plan_id)))
         done = await self._progress.done(batch.batch_id, batch.plan_id)
         counts = check_books(plan, done)
+        job = self._catalog[batch.job].job
+        check_rejects(batch, job.limits, counts)
         folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch)
         result = await self._join(f"{folder}result.csv", _parts(plan, done))
         rejected = await self._join(f"{folder}rejects.csv", _rejects_parts(plan, done))
@@ -79,7 +81,7 @@ class Merger:
             plan,
             done,
             counts=counts,
-            columns=self._catalog[batch.job].job.output_columns(plan.columns),
+            columns=job.output_columns(plan.columns),
             result=result,
             rejected=rejected,
         )

@@ -9,7 +9,7 @@ def build(context: Context) -> Service:
     """Put the merger together."""
     aws = context.aws
     handler = Merger(
-        batches=Batches(ledger=aws.ledger(), outbox=aws.outbox(), clock=context.clock),
+        batches=Batches(region=context.world.region, ledger=aws.ledger(), outbox=aws.outbox(), clock=context.clock),
         objects=aws.objects(),
         progress=aws.progress(),
         rejects=aws.rejects(),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from baton.batches import Batches, later_than
+from baton.batches import Batches
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, NotFound, Reject, Retry
 from baton.messages import Message
@@ -88,9 +88,7 @@ class Notifier:
                     "another attempt holds the mail claim",
                     delay_seconds=int((lease_ends - now).total_seconds()) + 1,
                 )
-        return await self._ledger.claim_mail(
-            batch, MailClaim(run=batch.run, epoch=batch.owner_epoch, claimed_at=later_than(batch.updated_at, now))
-        )
+        return await self._ledger.claim_mail(batch, MailClaim(run=batch.run, epoch=batch.owner_epoch, claimed_at=now))
 
     async def _mark(self, batch: Batch) -> Batch:
         assert batch.mail_claim is not None

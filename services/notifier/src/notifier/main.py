@@ -11,7 +11,7 @@ def build(context: Context) -> Service:
     aws, clock = context.aws, context.clock
     ledger = aws.ledger()
     handler = Notifier(
-        batches=Batches(ledger=ledger, outbox=aws.outbox(), clock=clock),
+        batches=Batches(region=context.world.region, ledger=ledger, outbox=aws.outbox(), clock=clock),
         ledger=ledger,
         objects=aws.objects(),
         mailer=aws.mailer(),

@@ -2,7 +2,7 @@
 
 from baton.batches import Batches
 from baton.model import paths
-from baton.model.batch import Batch, Source
+from baton.model.batch import Batch, Source, Step
 from baton.model.identity import batch_id_of, origin_version, owner_of
 from baton.model.states import INITIAL
 from baton.ports import Admission, Clock, Ledger, ObjectInfo, ObjectStore
@@ -76,4 +76,5 @@ class Admitter:
             owner_epoch=epoch,
             admitted_at=now,
             updated_at=now,
+            history=(Step(now, INITIAL, self._region),),
         )

@@ -13,7 +13,7 @@ def build(context: Context) -> Service:
     aws, world, clock, log = context.aws, context.world, context.clock, context.log
     settings = SplitterSettings()
     ledger, objects, outbox, progress = aws.ledger(), aws.objects(), aws.outbox(), aws.progress()
-    batches = Batches(ledger=ledger, outbox=outbox, clock=clock)
+    batches = Batches(region=world.region, ledger=ledger, outbox=outbox, clock=clock)
     admitter = Admitter(
         region=world.region,
         regions=world.regions,

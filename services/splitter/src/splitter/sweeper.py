@@ -5,11 +5,10 @@ handled once.
 """
 
 import asyncio
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from baton.batches import Batches, later_than
+from baton.batches import Batches
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, BatonError, Fenced
 from baton.job import Limits
@@ -128,11 +127,11 @@ class Sweeper:
             if batch.state in _BEFORE_RESULT and now > batch.admitted_at + self._deadline(batch):
                 await self._batches.fail(batch, BatchFailed("deadline", _too_late(batch)))
             elif batch.state is not BatchState.PAUSED and now > await self._last_sign(batch) + self._patience(batch):
-                await self._wake(batch, now)
+                await self._wake(batch)
         except Fenced:
             return  # it moved while we looked at it: alive
 
-    async def _wake(self, batch: Batch, now: datetime) -> None:
+    async def _wake(self, batch: Batch) -> None:
         if batch.nudges >= self._settings.nudges_max and batch.state in _BOUNDED:
             await self._batches.fail(
                 batch,
@@ -141,9 +140,7 @@ class Sweeper:
                 ),
             )
             return
-        batch = await self._ledger.update(
-            batch, replace(batch, nudges=batch.nudges + 1, updated_at=later_than(batch.updated_at, now))
-        )
+        batch = await self._batches.move(batch, batch.state, nudges=batch.nudges + 1)
         self._log.warning("nudged", batch_id=batch.batch_id, state=batch.state, nudges=batch.nudges)
         await self._batches.nudge(batch)
 

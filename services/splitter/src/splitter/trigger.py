@@ -49,7 +49,7 @@ async def _build() -> Admitter:
         regions=world.regions,
         ledger=ledger,
         objects=aws.objects(),
-        batches=Batches(ledger=ledger, outbox=aws.outbox(), clock=clock),
+        batches=Batches(region=world.region, ledger=ledger, outbox=aws.outbox(), clock=clock),
         clock=clock,
         log=log,
     )

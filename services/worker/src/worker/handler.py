@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from baton.batches import Batches
+from baton.batches import Batches, check_rejects
 from baton.catalog import Catalog
 from baton.checksums import crc64nvme
 from baton.errors import BatchFailed, NotFound, Retry
@@ -73,7 +73,7 @@ class Worker:
             await self._batches.leave(batch, why="no chunk to do")
         try:
             tally = await self._done(batch, message, again=message.resume or attempt > 1)
-            self._check_limit(batch, tally)
+            check_rejects(batch, self._catalog[batch.job].job.limits, tally.counts)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
             return
@@ -96,16 +96,6 @@ class Worker:
         if done is None:
             done = await self._make(task, chunk)
         return await self._progress.complete(done, now=self._clock.now())
-
-    def _check_limit(self, batch: Batch, tally: Tally) -> None:
-        limits = self._catalog[batch.job].job.limits
-        allowed = limits.rejects_allowed(batch.records_total)
-        if tally.counts.rejects > allowed:
-            raise BatchFailed(
-                "too_many_rejects",
-                f"{tally.counts.rejects:,} of the first {tally.counts.records_in:,} records were rejected; "
-                f"the job {batch.job!r} allows {allowed:,} of {batch.records_total:,}",
-            )
 
     # --- one chunk -----------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ def build(context: Context) -> Service:
     """Put the worker together."""
     aws, clock = context.aws, context.clock
     handler = Worker(
-        batches=Batches(ledger=aws.ledger(), outbox=aws.outbox(), clock=clock),
+        batches=Batches(region=context.world.region, ledger=aws.ledger(), outbox=aws.outbox(), clock=clock),
         objects=aws.objects(),
         progress=aws.progress(),
         reference=aws.reference(),

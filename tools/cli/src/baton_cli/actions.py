@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
-from baton.batches import Batches, later_than
+from baton.batches import Batches
 from baton.errors import Fenced, Unavailable
 from baton.model.batch import Batch
 from baton.model.states import BatchState, sources_of
 from baton_cli.connection import Connection, Refused
+
+_BY: Final = "operator"
+"""Who a batch's history names for these steps."""
 
 _ATTEMPTS_MAX: Final = 5
 """Races with a running service are rare and short; five lost in a row is a batch that moves all the time."""
@@ -49,25 +52,25 @@ async def retry(connection: Connection, batch_id: str) -> Changed:
     return await _send(connection, await _change(connection, batch_id, "retried", _retried))
 
 
-def _cancelled(batch: Batch) -> Batch:
+def _cancelled(batch: Batch) -> dict[str, Any]:
     _require(batch, sources_of(BatchState.CANCELLED), "cancelled")
-    return replace(batch, state=BatchState.CANCELLED, nudges=0)
+    return {"state": BatchState.CANCELLED, "nudges": 0}
 
 
-def _paused(batch: Batch) -> Batch:
+def _paused(batch: Batch) -> dict[str, Any]:
     _require(batch, sources_of(BatchState.PAUSED), "paused")
-    return replace(batch, state=BatchState.PAUSED, nudges=0)
+    return {"state": BatchState.PAUSED, "nudges": 0}
 
 
-def _resumed(batch: Batch) -> Batch:
+def _resumed(batch: Batch) -> dict[str, Any]:
     _require(batch, {BatchState.PAUSED}, "resumed")
-    return replace(batch, state=BatchState.ADMITTED, nudges=0)
+    return {"state": BatchState.ADMITTED, "nudges": 0}
 
 
-def _retried(batch: Batch) -> Batch:
+def _retried(batch: Batch) -> dict[str, Any]:
     _require(batch, {BatchState.FAILED}, "retried")
     state = BatchState.MERGED if batch.published else BatchState.ADMITTED
-    return replace(batch, state=state, run=batch.run + 1, failure=None, nudges=0)
+    return {"state": state, "run": batch.run + 1, "failure": None, "nudges": 0}
 
 
 def _require(batch: Batch, states: Iterable[BatchState], done: str) -> None:
@@ -77,12 +80,12 @@ def _require(batch: Batch, states: Iterable[BatchState], done: str) -> None:
         raise Refused(f"batch {batch.batch_id} is {batch.state}: only a batch that is {names} can be {done}")
 
 
-async def _change(connection: Connection, batch_id: str, done: str, decide: Callable[[Batch], Batch]) -> Batch:
+async def _change(connection: Connection, batch_id: str, done: str, decide: Callable[[Batch], dict[str, Any]]) -> Batch:
     for _ in range(_ATTEMPTS_MAX):
         before = await connection.ledger.get(batch_id)
         if before is None:
             raise Refused(f"there is no batch {batch_id}")
-        after = replace(decide(before), updated_at=later_than(before.updated_at, connection.clock.now()))
+        after = before.moved(at=connection.clock.now(), by=_BY, **decide(before))
         try:
             return await connection.ledger.update(before, after)
         except Fenced:
@@ -94,7 +97,7 @@ async def _send(connection: Connection, batch: Batch) -> Changed:
     outbox = connection.owner_ports(batch).outbox
     try:
         async with asyncio.timeout(_SEND_SECONDS_MAX):
-            await Batches(ledger=connection.ledger, outbox=outbox, clock=connection.clock).nudge(batch)
+            await Batches(region=_BY, ledger=connection.ledger, outbox=outbox, clock=connection.clock).nudge(batch)
     except (Unavailable, TimeoutError) as error:
         return Changed(batch, unsent=f"{connection.owner(batch)}: {str(error) or 'no answer in time'}")
     return Changed(batch)

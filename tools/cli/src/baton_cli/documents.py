@@ -45,7 +45,9 @@ def detail(detail: Detail) -> dict[str, Json]:
     return batch(detail.batch, owner=detail.owner) | {
         "plan_id": detail.batch.plan_id,
         "chunks": detail.batch.chunks,
-        "history": [{"at": at.isoformat(), "state": state.value, "region": r} for at, state, r in detail.history],
+        "history": [
+            {"at": step.at.isoformat(), "state": step.state.value, "by": step.by} for step in detail.batch.history
+        ],
         "progress": _tally(detail.tally) if detail.tally else None,
         "problem": detail.problem,
         "next": advise(detail.batch, owner=detail.owner),

@@ -198,11 +198,10 @@ async def _tally_or_problem(connection: Connection, batch: Batch) -> tuple[Tally
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """Everything about one batch. `history` is (time, state, Region that wrote it), oldest first."""
+    """Everything about one batch."""
 
     batch: Batch
     owner: str
-    history: Sequence[tuple[datetime, BatchState, str]]
     tally: Tally | None
     problem: str | None
 
@@ -210,8 +209,7 @@ class Detail:
 async def detail(connection: Connection, batch: Batch) -> Detail:
     """Return everything about one batch, and what could not be asked."""
     tally, problem = await _tally_or_problem(connection, batch)
-    history = await connection.ledger.history(batch.batch_id)
-    return Detail(batch=batch, owner=connection.owner(batch), history=history, tally=tally, problem=problem)
+    return Detail(batch=batch, owner=connection.owner(batch), tally=tally, problem=problem)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,8 +163,8 @@ def detail(detail: Detail) -> RenderableType:
     rows += _outcome(batch)
     rows.append(("next", plain(advise(batch, owner=detail.owner))))
     history = _table("WHEN (UTC)", "AFTER", "STATE", "WRITTEN BY")
-    for at, entered, region in detail.history:
-        history.add_row(moment(at), f"+{span(at - batch.admitted_at)}", state(entered), region)
+    for step in batch.history:
+        history.add_row(moment(step.at), f"+{span(step.at - batch.admitted_at)}", state(step.state), step.by)
     return Group(_grid(rows), Text(), history)
 
 

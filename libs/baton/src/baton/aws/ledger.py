@@ -1,6 +1,5 @@
 """The ledger in DynamoDB: one table, one conditional write per rule, as MRSC has no transactions."""
 
-import contextlib
 import random
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,10 +12,9 @@ from baton.aws.clients import DynamoDB
 from baton.aws.failures import code_of, translated
 from baton.aws.items import Item, from_item, iso, to_item
 from baton.aws.parallel import in_parallel
-from baton.errors import Conflict, Fenced, NotFound, Unavailable
+from baton.errors import Conflict, Fenced, NotFound
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
-from baton.model.states import BatchState
 from baton.ports.clock import Clock
 from baton.ports.ledger import Admission, BatchPage
 from baton.ports.rules import check_final, check_step, with_claim
@@ -32,7 +30,7 @@ _NEWEST: Final = "~"
 
 
 class DynamoLedger:
-    """Control row `control`/`control`, batch rows `batch#<id>`/`batch`, history rows `batch#<id>`/`history#…`.
+    """Control row `control`/`control`, batch rows `batch#<id>`/`batch`.
 
     Every conditional write carries a `write_id` of its own. A write whose answer got lost is sent again by the SDK and
     then meets its own row: the id tells "that was me" from "somebody else wrote the very same values".
@@ -77,7 +75,6 @@ class DynamoLedger:
         item = batch_to_item(batch, write_id=self._write_id())
         if not await self._put(item, {"ConditionExpression": "attribute_not_exists(pk)"}):
             return Admission.ALREADY_THERE
-        await self._note(batch)
         return Admission.ADMITTED
 
     @translated()
@@ -90,8 +87,6 @@ class DynamoLedger:
         check_step(before, after)
         if not await self._put(batch_to_item(after, write_id=self._write_id()), unchanged(before)):
             raise Fenced(f"batch {before.batch_id} is no longer {before.state} of epoch {before.owner_epoch}")
-        if after.state is not before.state:
-            await self._note(after)
         return after
 
     async def claim_mail(self, before: Batch, claim: MailClaim) -> Batch:
@@ -111,11 +106,6 @@ class DynamoLedger:
         return await self._page([*_open_partitions(), *done], since=iso(since), cursor=cursor)
 
     @translated()
-    async def history(self, batch_id: str) -> Sequence[tuple[datetime, BatchState, str]]:
-        rows = [from_item(item) for item in await self._history_items(batch_id)]
-        return [(datetime.fromisoformat(row["at"]), BatchState(row["state"]), row["region"]) for row in rows]
-
-    @translated()
     async def forget(self, batch: Batch) -> None:
         check_final(batch)
         client = await self._client()
@@ -128,8 +118,6 @@ class DynamoLedger:
             # A row that is gone was forgotten, by this very call or by another: the same.
             if await self._read_item(key) is not None:
                 raise Fenced(f"batch {batch.batch_id} changed since it was read as {batch.state}") from error
-        for item in await self._history_items(batch.batch_id):
-            await client.delete_item(TableName=self._table, Key={"pk": item["pk"], "sk": item["sk"]})
 
     async def _put(self, item: Item, condition: Mapping[str, Any]) -> bool:
         """Write the item if the condition holds; say whether this very write is in the table.
@@ -147,16 +135,6 @@ class DynamoLedger:
             return row is not None and row.get("write_id") == item["write_id"]
         return True
 
-    async def _note(self, batch: Batch) -> None:
-        """Add to the history, as well as it goes: the state change itself is done and must not seem to have failed."""
-        at = iso(batch.updated_at)
-        key = {"pk": batch_pk(batch.batch_id), "sk": f"history#{at}#{batch.state}"}
-        item = to_item({**key, "at": at, "state": batch.state, "region": self._region})
-        client = await self._client()
-        with contextlib.suppress(Unavailable):
-            async with translated():
-                await client.put_item(TableName=self._table, Item=item)
-
     async def _read(self, key: Mapping[str, str]) -> dict[str, Any] | None:
         item = await self._read_item(key)
         return from_item(item) if item else None
@@ -165,16 +143,6 @@ class DynamoLedger:
         client = await self._client()
         answer = await client.get_item(TableName=self._table, Key=to_item(key), ConsistentRead=True)
         return answer.get("Item")
-
-    async def _history_items(self, batch_id: str) -> list[Item]:
-        client = await self._client()
-        pages = client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :history)",
-            ExpressionAttributeValues=to_item({":pk": batch_pk(batch_id), ":history": "history#"}),
-            ConsistentRead=True,
-        )
-        return [item async for page in pages for item in page["Items"]]
 
     async def _page(self, partitions: Sequence[str], *, since: str, cursor: str | None) -> BatchPage:
         """Merge the newest batches below the cursor of all partitions.

@@ -13,7 +13,7 @@ from baton.aws.ranged import Range, RangeReader, is_missing
 from baton.errors import NotFound
 from baton.model.identity import origin_version
 from baton.ports.clock import Clock
-from baton.ports.objects import BytesPiece, ObjectInfo, Piece
+from baton.ports.objects import BytesPiece, CopyPiece, ObjectInfo, Piece
 from baton.ports.rules import check_pieces, piece_bytes
 
 if TYPE_CHECKING:
@@ -112,8 +112,23 @@ class S3ObjectStore:
         filled = [piece for piece in pieces if piece_bytes(piece)] or [BytesPiece(b"")]
         if len(filled) == 1 and isinstance(filled[0], BytesPiece):
             return await self.put(key, filled[0].body, content_type=content_type)
+        if len(filled) == 1 and isinstance(filled[0], CopyPiece) and filled[0].size_bytes <= self._copy_whole_bytes_max:
+            return await self._copy_alone(key, filled[0], content_type)
         async with Multipart(await self._client(), self._bucket, key, ContentType=content_type) as upload:
             await upload.run([upload.piece(piece) for piece in filled])
+        return await self._written(key)
+
+    async def _copy_alone(self, key: str, piece: CopyPiece, content_type: str) -> ObjectInfo:
+        """Copy one piece whole: one call instead of an upload's three. The part's own metadata stays behind."""
+        client = await self._client()
+        source: CopySourceTypeDef = {"Bucket": self._bucket, "Key": piece.key}
+        fresh: Any = {"MetadataDirective": "REPLACE", "ContentType": content_type}
+        try:
+            await client.copy_object(Bucket=self._bucket, Key=key, CopySource=source, **fresh)
+        except ClientError as error:
+            if is_missing(error):
+                raise NotFound(f"{piece.key} is not there") from error
+            raise
         return await self._written(key)
 
     @translated()

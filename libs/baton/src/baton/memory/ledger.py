@@ -1,6 +1,6 @@
 """The ledger in memory. Every method is one step of the event loop, so every method is one atomic write or read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -15,14 +15,11 @@ from baton.topology import REGIONS_DEFAULT
 
 _PAGE_BATCHES: Final = 100
 
-type _Entry = tuple[datetime, BatchState, str]
-
 
 @dataclass(slots=True)
 class _Store:
     control: Control | None
     batches: dict[str, Batch] = field(default_factory=dict[str, Batch])
-    history: dict[str, list[_Entry]] = field(default_factory=dict[str, list[_Entry]])
 
 
 class MemoryLedger:
@@ -60,7 +57,7 @@ class MemoryLedger:
     async def admit(self, batch: Batch) -> Admission:
         if batch.batch_id in self._store.batches:
             return Admission.ALREADY_THERE
-        self._write(batch, entered=True)
+        self._store.batches[batch.batch_id] = batch
         return Admission.ADMITTED
 
     async def get(self, batch_id: str) -> Batch | None:
@@ -69,7 +66,7 @@ class MemoryLedger:
     async def update(self, before: Batch, after: Batch) -> Batch:
         check_step(before, after)
         self._check_unchanged(before)
-        self._write(after, entered=after.state is not before.state)
+        self._store.batches[after.batch_id] = after
         return after
 
     async def claim_mail(self, before: Batch, claim: MailClaim) -> Batch:
@@ -81,26 +78,16 @@ class MemoryLedger:
     async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
         return self._page((b for b in self._store.batches.values() if b.admitted_at >= since), cursor)
 
-    async def history(self, batch_id: str) -> Sequence[_Entry]:
-        return tuple(self._store.history.get(batch_id, ()))
-
     async def forget(self, batch: Batch) -> None:
         check_final(batch)
         if batch.batch_id in self._store.batches:
             self._check_unchanged(batch)
             del self._store.batches[batch.batch_id]
-        self._store.history.pop(batch.batch_id, None)
 
     def _check_unchanged(self, before: Batch) -> None:
         row = self._store.batches.get(before.batch_id)
         if row is None or _condition(row) != _condition(before):
             raise Fenced(f"batch {before.batch_id} is no longer {before.state} of epoch {before.owner_epoch}")
-
-    def _write(self, batch: Batch, *, entered: bool) -> None:
-        self._store.batches[batch.batch_id] = batch
-        if entered:
-            entry = (batch.updated_at, batch.state, self._region)
-            self._store.history.setdefault(batch.batch_id, []).append(entry)
 
     def _page(self, batches: Iterable[Batch], cursor: str | None) -> BatchPage:
         below = (b for b in batches if cursor is None or _listed_at(b) < cursor)

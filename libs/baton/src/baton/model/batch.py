@@ -1,7 +1,8 @@
 """One batch as the ledger holds it."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from baton.model.states import FINAL, BatchState
 
@@ -70,6 +71,19 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """When a batch entered a state, and who wrote it: a Region, or an operator."""
+
+    at: datetime
+    state: BatchState
+    by: str
+
+
+_HISTORY_MAX: Final = 200
+"""Steps kept: a batch has about ten, and each retry adds as many. The row must stay far below DynamoDB's 400 kB."""
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """One row of the ledger. `owner_epoch` fences: every change is conditional on it."""
 
@@ -92,6 +106,8 @@ class Batch:
     mail_claim: MailClaim | None = None
     nudges: int = 0
     """How often the sweeper had to send this batch's messages again since its state last changed."""
+    history: tuple[Step, ...] = ()
+    """Oldest first, written with the state itself: no crash can part the two."""
 
     @property
     def is_final(self) -> bool:
@@ -107,3 +123,10 @@ class Batch:
     def is_settled(self) -> bool:
         """Whether nothing is left to do: the ledger lists every other batch as open, and the sweeper looks after it."""
         return self.is_final and (self.state is not BatchState.FAILED or self.is_announced)
+
+    def moved(self, state: BatchState, *, at: datetime, by: str, **changes: Any) -> "Batch":
+        """Return the batch as it is after a step at `at`. `updated_at` grows even where two clocks disagree."""
+        at = max(at, self.updated_at + timedelta(microseconds=1))
+        entered = () if state is self.state else (Step(at, state, by),)
+        history = (*self.history, *entered)[-_HISTORY_MAX:]
+        return replace(self, state=state, updated_at=at, history=history, **changes)

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
-from baton.model.states import BatchState
 
 
 class Admission(StrEnum):
@@ -73,10 +72,6 @@ class Ledger(Protocol):
 
     async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
         """Return a page of batches of any state admitted since `since`. Eventually consistent."""
-        ...
-
-    async def history(self, batch_id: str) -> Sequence[tuple[datetime, BatchState, str]]:
-        """Return when the batch entered each state, oldest first: (time, state, Region that wrote it)."""
         ...
 
     async def forget(self, batch: Batch) -> None:

@@ -1,0 +1,191 @@
+"""What an operator does to a running batch, by the command's own actions, on the whole pipeline."""
+
+import asyncio
+from collections import Counter
+from dataclasses import replace
+
+from baton.batches import Batches
+from baton.catalog import Catalog, LoadedJob, load_jobs
+from baton.errors import BatchFailed
+from baton.job import Limits
+from baton.messages import Kind
+from baton.model.batch import Batch
+from baton.model.states import BatchState
+from baton.testing.faults import CrashPlan
+from baton.topology import REGIONS_DEFAULT
+from baton_cli import actions
+from baton_cli.connection import Connection, RegionPorts
+from cli_world import MemoryUploader
+from pipeline import Pipeline
+from sales import Sample, financial, sales_file
+
+SAMPLE = sales_file(records=24)
+KEY = "input/sales/f.csv"
+
+
+def _connection(pipeline: Pipeline) -> Connection:
+    region = pipeline.region
+    ports = RegionPorts(region.objects, region.queues.outbox(), region.progress, region.rejects)
+    return Connection(
+        environment="test",
+        regions=REGIONS_DEFAULT,
+        ledger=region.ledger,
+        by_region=dict.fromkeys(REGIONS_DEFAULT, ports),
+        references=(region.reference,),
+        uploader=MemoryUploader(region.objects),
+        clock=region.clock,
+    )
+
+
+async def _started(sample: Sample = SAMPLE, *, catalog: Catalog | None = None) -> tuple[Pipeline, str]:
+    pipeline = Pipeline(catalog or load_jobs("baton_jobs"), crash=CrashPlan(at=None))
+    await financial(pipeline.region.reference, sample)
+    return pipeline, await pipeline.upload(KEY, sample.body)
+
+
+async def _until_chunks_done(pipeline: Pipeline, batch_id: str, chunks: int) -> None:
+    while True:
+        batch = await pipeline.batch(batch_id)
+        tally = await pipeline.region.progress.tally(batch_id, batch.plan_id) if batch.plan_id else None
+        if tally and tally.chunks_done >= chunks:
+            return
+        assert await pipeline.step()
+
+
+def _parts_written(pipeline: Pipeline) -> int:
+    return Counter(pipeline.crash.log)["progress.complete"]
+
+
+def test_a_retry_does_only_the_chunks_that_are_not_done() -> None:
+    async def story() -> tuple[Batch, int, int, list[str]]:
+        pipeline, batch_id = await _started()
+        await _until_chunks_done(pipeline, batch_id, 1)
+        batch = await pipeline.batch(batch_id)
+        batches = Batches(
+            region=REGIONS_DEFAULT[0],
+            ledger=pipeline.region.ledger,
+            outbox=pipeline.region.queues.outbox(),
+            clock=pipeline.region.clock,
+        )
+        await batches.fail(batch, BatchFailed("chunk_failed", "chunk 2 of 3: the disk is full"))
+        await pipeline.drive()
+        before = _parts_written(pipeline)
+        await actions.retry(_connection(pipeline), batch_id)
+        await pipeline.drive()
+        mails = [mail.message_id for mail in pipeline.region.mailer.outbox]
+        return await pipeline.batch(batch_id), before, _parts_written(pipeline) - before, mails
+
+    batch, before, after, mails = asyncio.run(story())
+
+    assert batch.state is BatchState.COMPLETED
+    assert batch.counts.records_out == 24
+    assert (before, after) == (1, batch.chunks - 1)
+    assert len(mails) == len(set(mails)) == 2, "one of the failure, one of the retry's success"
+    assert [step.by for step in batch.history].count("operator") == 1
+
+
+def test_a_batch_over_its_limits_does_not_pass_by_a_retry() -> None:
+    async def story() -> Batch:
+        pipeline, batch_id = await _started(sales_file(records=24, bad=20))
+        await pipeline.drive()
+        await actions.retry(_connection(pipeline), batch_id)
+        await pipeline.drive()
+        return await pipeline.batch(batch_id)
+
+    batch = asyncio.run(story())
+
+    assert (batch.state, batch.run) == (BatchState.FAILED, 2)
+    assert batch.failure is not None
+    assert batch.failure.code == "too_many_rejects"
+
+
+def test_a_retry_under_raised_limits_passes_with_the_rules_of_the_new_job() -> None:
+    async def story() -> Batch:
+        pipeline, batch_id = await _started(sales_file(records=24, bad=20))
+        await pipeline.drive()
+        sales = load_jobs("baton_jobs")["sales"]
+        generous = sales.job.model_copy(update={"limits": Limits(max_rejects_percent=100)})
+        changed = Pipeline({"sales": LoadedJob(generous, "another-version")}, region=pipeline.region)
+        await actions.retry(_connection(changed), batch_id)
+        await changed.drive()
+        return await changed.batch(batch_id)
+
+    batch = asyncio.run(story())
+
+    assert batch.state is BatchState.COMPLETED
+    assert batch.counts.rejects == 20
+
+
+def test_a_cancelled_batch_publishes_nothing_and_mails_nobody() -> None:
+    async def story() -> tuple[Batch, int]:
+        pipeline, batch_id = await _started()
+        await _until_chunks_done(pipeline, batch_id, 1)
+        await actions.cancel(_connection(pipeline), batch_id)
+        await pipeline.drive()
+        return await pipeline.batch(batch_id), len(pipeline.region.mailer.outbox)
+
+    batch, mails = asyncio.run(story())
+
+    assert (batch.state, batch.published, mails) == (BatchState.CANCELLED, None, 0)
+
+
+def test_a_paused_batch_stands_still_and_goes_on_where_it_stood() -> None:
+    async def story() -> tuple[BatchState, int, Batch]:
+        pipeline, batch_id = await _started()
+        await _until_chunks_done(pipeline, batch_id, 1)
+        await actions.pause(_connection(pipeline), batch_id)
+        while await pipeline.step():
+            pass
+        paused = await pipeline.batch(batch_id)
+        before = _parts_written(pipeline)
+        await actions.resume(_connection(pipeline), batch_id)
+        await pipeline.drive()
+        return paused.state, before, await pipeline.batch(batch_id)
+
+    paused, done_before, batch = asyncio.run(story())
+
+    assert (paused, done_before) == (BatchState.PAUSED, 1)
+    assert batch.state is BatchState.COMPLETED
+    assert batch.counts.records_out == 24
+
+
+def test_a_mail_that_is_refused_fails_the_batch_and_a_retry_sends_it() -> None:
+    async def story() -> tuple[Batch, Batch, list[str]]:
+        pipeline, batch_id = await _started()
+        pipeline.region.mailer.refuses.add("sales-ops@example.com")
+        await pipeline.drive()
+        refused = await pipeline.batch(batch_id)
+        pipeline.region.mailer.refuses.clear()
+        await actions.retry(_connection(pipeline), batch_id)
+        await pipeline.drive()
+        subjects = [mail.subject for mail in pipeline.region.mailer.outbox]
+        return refused, await pipeline.batch(batch_id), subjects
+
+    refused, batch, subjects = asyncio.run(story())
+
+    assert refused.failure is not None
+    assert (refused.failure.code, refused.published is not None) == ("mail_refused", True)
+    assert batch.state is BatchState.COMPLETED
+    assert len(subjects) == 1
+    assert subjects[0].startswith("Done")
+
+
+def test_the_messages_of_an_owner_that_was_replaced_change_nothing() -> None:
+    async def story(kind: Kind) -> tuple[Batch, int, list[str]]:
+        pipeline, batch_id = await _started()
+        while not pipeline.region.queues.queued(kind):
+            assert await pipeline.step()
+        batch = await pipeline.batch(batch_id)
+        taken = replace(batch.moved(batch.state, at=batch.updated_at, by="us-west-2"), owner_epoch=3)
+        await pipeline.region.ledger.update(batch, taken)
+        effects = len(pipeline.crash.log)
+        while await pipeline.step():
+            pass
+        after = [effect for effect in pipeline.crash.log[effects:] if not effect.startswith("inbox.")]
+        assert taken == await pipeline.batch(batch_id)
+        return taken, len(pipeline.region.mailer.outbox), after
+
+    for kind in ("split", "chunk", "merge", "notify"):
+        _, mails, effects = asyncio.run(story(kind))
+
+        assert (mails, effects) == (0, []), kind
