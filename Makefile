@@ -83,6 +83,11 @@ lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt wi
 	$(UV) export --quiet --frozen --no-emit-workspace --no-header --no-annotate --package baton-workspace -o requirements/dev.txt
 	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 requirements/emulator.in -o requirements/emulator.txt
 
+.PHONY: bench
+bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_memory, aws_calls, end_to_end)
+	PYTHONPATH=tests/support:bench AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=local \
+	  $(BIN)/python bench/$(NAME).py $(ARGS)
+
 .PHONY: clean
 clean: ## Remove everything that was installed or made
 	rm -rf .venv .venv-emulator .uv .baton

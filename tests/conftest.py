@@ -10,8 +10,8 @@ from aiobotocore.session import AioSession
 
 from baton.aws import Aws
 from baton.aws.bootstrap import create_global, create_region
+from emulator_process import ministack as run_ministack
 from lossy import Lossy, LossyAws, lossy_proxy
-from ministack import ministack as run_ministack
 from worlds import EAST, World, aws_at, memory_world, ministack_world
 
 

@@ -28,7 +28,7 @@ from baton.ports import Mail
 from baton.ports.rules import PART_BYTES_MIN
 from baton.settings import WorldSettings
 from baton.topology import MAX_RECEIVES
-from ministack import ACCOUNT_ID
+from emulator_process import ACCOUNT_ID
 from worlds import EAST, REGIONS_DEFAULT, SENDER, WEST, aws_at
 
 ministack_only = pytest.mark.xdist_group("ministack")

@@ -44,7 +44,7 @@ from baton.ports import (
 )
 from baton.settings import WorldSettings
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
-from ministack import ACCOUNT_ID
+from emulator_process import ACCOUNT_ID
 
 SENDER: Final = "baton@example.com"
 UNVERIFIED: Final = "nobody@example.net"

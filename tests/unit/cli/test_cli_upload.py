@@ -18,7 +18,7 @@ from baton_cli import connect, queries
 from baton_cli.connection import Refused
 from baton_cli.upload import S3Uploader
 from baton_local.state import World
-from ministack import ACCOUNT_ID
+from emulator_process import ACCOUNT_ID
 
 pytestmark = pytest.mark.xdist_group("ministack")
 PART_BYTES = 5 * 1024 * 1024

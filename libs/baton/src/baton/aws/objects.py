@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from baton.aws.clients import S3
 from baton.aws.failures import code_of, translated
 from baton.aws.multipart import Multipart
-from baton.aws.ranged import Range, RangeReader, is_missing
+from baton.aws.ranged import RANGE_BYTES, Range, RangeReader, is_missing
 from baton.errors import NotFound
 from baton.model.identity import origin_version
 from baton.ports.clock import Clock
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _COPY_WHOLE_BYTES_MAX: Final = 1024 * 1024 * 1024
 """S3 copies up to 5 GiB in one request. Larger than this goes faster in parallel ranges, each within the timeout."""
+_GET_BYTES_MAX: Final = 256 * 1024 * 1024
 _COPY_RANGE_BYTES: Final = 256 * 1024 * 1024
 _COPY_RANGES_MAX: Final = 9_000
 
@@ -60,11 +61,21 @@ class S3ObjectStore:
                 return info
         return None
 
-    async def read(
+    def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
     ) -> AsyncGenerator[bytes]:
+        return self._stream(self._reader(key, version_id, RANGE_BYTES), start, end)
+
+    async def get(self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None) -> bytes:
+        # It is held whole anyway: one request, which is resumed where it breaks like any other.
+        reader = self._reader(key, version_id, _GET_BYTES_MAX)
+        return b"".join([piece async for piece in self._stream(reader, start, end)])
+
+    def _reader(self, key: str, version_id: str | None, range_bytes: int) -> RangeReader:
+        return RangeReader(self._client, bucket=self._bucket, key=key, version_id=version_id, range_bytes=range_bytes)
+
+    async def _stream(self, reader: RangeReader, start: int, end: int | None) -> AsyncGenerator[bytes]:
         # One range is given out while the next one is on its way; all ranges are of the version that the first found.
-        reader = RangeReader(self._client, bucket=self._bucket, key=key, version_id=version_id)
         async with translated():
             current: Range | None = await reader.first(start, end)
         while current is not None:
@@ -77,9 +88,6 @@ class S3ObjectStore:
             finally:
                 ahead.cancel()
                 await asyncio.gather(ahead, return_exceptions=True)
-
-    async def get(self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None) -> bytes:
-        return b"".join([piece async for piece in self.read(key, version_id=version_id, start=start, end=end)])
 
     @translated()
     async def put(

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import GetObjectOutputTypeDef
 
 RANGE_BYTES: Final = 8 * 1024 * 1024
-"""Two of these are held at once: the one that is read and the one ahead."""
+"""Of a stream: two of these are held at once, the one that is read and the one ahead."""
 _STREAM_PIECE_BYTES: Final = 256 * 1024
 _ATTEMPTS: Final = 5
-"""Of one range. What a broken stream brought is kept, so five attempts are five breaks within 8 MiB."""
+"""Of one range. What a broken stream brought is kept, so five attempts are five breaks within it."""
 _MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
 
 
@@ -44,10 +44,11 @@ def is_missing(error: ClientError, *, version_id: str | None = None) -> bool:
 class RangeReader:
     """Reads one version of an object: the one asked for, or the one that is current at the first request."""
 
-    def __init__(self, client: S3, *, bucket: str, key: str, version_id: str | None) -> None:
+    def __init__(self, client: S3, *, bucket: str, key: str, version_id: str | None, range_bytes: int) -> None:
         self._client = client
         self._bucket = bucket
         self._key = key
+        self._range_bytes = range_bytes
         self._asked_version_id = version_id
         self._version: dict[str, Any] = {"VersionId": version_id} if version_id else {}
         self._pin: dict[str, Any] = self._version
@@ -56,7 +57,7 @@ class RangeReader:
         """Return the first range; None if there is no byte in `[start, end)`. Raises `NotFound`."""
         try:
             # A range must hold a byte for S3: an empty one is asked as the first byte, for whether the object is there.
-            found = await self._range(start, _stop(start, max(start + 1, end) if end is not None else None))
+            found = await self._range(start, self._stop(start, max(start + 1, end) if end is not None else None))
         except ClientError as error:
             if code_of(error) in {"InvalidRange", "416"}:
                 return None
@@ -70,7 +71,7 @@ class RangeReader:
         stop = previous.total if end is None else min(end, previous.total)
         if previous.stop >= stop:
             return None
-        return await self._range(previous.stop, _stop(previous.stop, stop))
+        return await self._range(previous.stop, self._stop(previous.stop, stop))
 
     async def _range(self, start: int, stop: int) -> Range:
         pieces: list[bytes] = []
@@ -88,6 +89,9 @@ class RangeReader:
             if offset == stop:
                 return Range(start, stop, total, tuple(pieces))
         raise Unavailable(f"{self._key}: broke {_ATTEMPTS} times between bytes {start} and {stop}, last at {offset}")
+
+    def _stop(self, start: int, end: int | None) -> int:
+        return start + self._range_bytes if end is None else min(start + self._range_bytes, end)
 
     async def _get(self, offset: int, stop: int) -> "GetObjectOutputTypeDef":
         """Ask for the range of the pinned version.
@@ -134,7 +138,3 @@ async def _body(answer: "GetObjectOutputTypeDef", *, skip: int, take: int) -> As
                 yield wanted
             if take <= 0:
                 return
-
-
-def _stop(start: int, end: int | None) -> int:
-    return start + RANGE_BYTES if end is None else min(start + RANGE_BYTES, end)

@@ -1,0 +1,290 @@
+"""How many AWS calls a batch makes, and what they cost: counted, not estimated.
+
+`make bench NAME=aws_calls`. The real services, as their own `main.py` builds them, work on an emulator; every call of
+the SDK is counted by a hook in the session. A test holds the counts against `expected_calls`.
+"""
+
+import argparse
+import asyncio
+import csv
+import math
+import tempfile
+from collections import Counter
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from aiobotocore.session import AioSession
+
+import merger.main
+import notifier.main
+import splitter.main
+import worker.main
+from baton.aws import Aws, SystemClock
+from baton.aws.bootstrap import create_global, create_region
+from baton.aws.ranged import RANGE_BYTES
+from baton.batches import Batches
+from baton.catalog import load_jobs
+from baton.messages import KINDS, Kind, parse
+from baton.model.states import BatchState
+from baton.runner import Handler
+from baton.service import Context
+from baton.topology import REGIONS_DEFAULT, REJECTS_INDEXED_MAX
+from baton_local import sample
+from emulator_process import ministack
+from logs import silent_log
+from merger.domain import PIECE_BYTES_MIN
+from sales import FINANCIAL, Sample, financial, sales_file
+from splitter.admission import Admitter
+from worlds import aws_at, settings_for
+
+_EAST: Final = REGIONS_DEFAULT[0]
+_MESSAGES_MAX: Final = 10_000
+
+LEDGER_ROW_UNITS: Final = 3
+"""A batch's row with its history stays below 3 kB: three write units."""
+LEDGER_REPLICAS: Final = 2
+"""A write to the ledger is charged in both Regions."""
+
+USD_PER_CALL: Final = {
+    "s3.PutObject": 5.0e-6,  # PUT, COPY, POST: $0.005 per 1,000
+    "s3.CopyObject": 5.0e-6,
+    "s3.CreateMultipartUpload": 5.0e-6,
+    "s3.UploadPart": 5.0e-6,
+    "s3.UploadPartCopy": 5.0e-6,
+    "s3.CompleteMultipartUpload": 5.0e-6,
+    "s3.GetObject": 0.4e-6,  # GET, HEAD: $0.0004 per 1,000
+    "s3.HeadObject": 0.4e-6,
+    "s3.DeleteObject": 0.0,
+    "sqs.SendMessageBatch": 0.4e-6,  # $0.40 per million
+    "sqs.ReceiveMessage": 0.4e-6,
+    "sqs.DeleteMessageBatch": 0.4e-6,
+    "dynamodb.GetItem": 0.125e-6,  # strong read of up to 4 kB
+    "dynamodb.Query": 4 * 0.125e-6,
+    "dynamodb.PutItem": LEDGER_ROW_UNITS * LEDGER_REPLICAS * 0.625e-6,  # on demand, per unit of up to 1 kB
+    "dynamodb.BatchWriteItem": 25 * 0.625e-6,
+    "dynamodb.TransactWriteItems": 4 * 0.625e-6,  # two items, twice each
+    "ses.SendRawEmail": 100e-6,  # $0.10 per 1,000 mails
+    "sts.AssumeRole": 0.0,
+}
+"""List prices of us-east-1, 2026-11, kept by hand: check them before you quote a sum."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a batch's calls depend on. Its records do not appear: they cost CPU, not calls."""
+
+    chunks: int
+    rejects_parts: int
+    """Chunks that wrote rejects; the first one always writes at least the header."""
+    reject_writes: int
+    """Batch writes of at most 25 rejects each into the table for queries."""
+    rejects: bool
+    source_ranges: int
+    """Of 8 MiB, in which the splitter reads the file."""
+    copied: bool
+    """Parts of 5 MiB and more: joined by the store. Smaller ones pass through the merger."""
+
+
+def expected_calls(shape: Shape) -> Counter[str]:
+    """Return the calls of a batch without faults, by one warm process per service.
+
+    `docs/performance.md` says what each is for. Not in it: empty receives, and what a process does once (queue URLs;
+    16 queries per version of a reference table).
+    """
+    c, r = shape.chunks, shape.rejects_parts
+    calls = Counter(
+        {
+            "s3.HeadObject": 8,
+            "s3.GetObject": shape.source_ranges + 2 + c + r,  # the file, the plan twice, chunks, rejects for the table
+            "s3.PutObject": 2 + c + r,  # plan, manifest, parts
+            "s3.CopyObject": 1,  # to the archive
+            "s3.DeleteObject": 1,
+            "sqs.SendMessageBatch": 3 + math.ceil(c / 10),
+            "sqs.ReceiveMessage": 3 + c,
+            "sqs.DeleteMessageBatch": 3 + c,
+            "dynamodb.GetItem": 5 + 2 * c,
+            "dynamodb.PutItem": 8,
+            "dynamodb.Query": 1,
+            "dynamodb.TransactWriteItems": c,
+            "dynamodb.BatchWriteItem": shape.reject_writes,
+            "sts.AssumeRole": 2 if shape.rejects else 1,
+            "ses.SendRawEmail": 1,
+        }
+    )
+    return +(calls + _joined(c, copied=shape.copied) + _joined(r, copied=False))
+
+
+def _joined(parts: int, *, copied: bool) -> Counter[str]:
+    """Return the calls that make one object of so many parts."""
+    if parts == 1:
+        return Counter({"s3.CopyObject": 1, "s3.HeadObject": 1})
+    if copied:
+        upload = {"s3.CreateMultipartUpload": 1, "s3.UploadPartCopy": parts, "s3.CompleteMultipartUpload": 1}
+        return Counter(upload | {"s3.HeadObject": 1})
+    return Counter({"s3.GetObject": parts, "s3.PutObject": 1})
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One batch's calls, by `service.Operation`, and what they depend on."""
+
+    calls: Mapping[str, int]
+    shape: Shape
+    records: int
+
+
+class Counting:
+    """A session whose every call is counted while `on`."""
+
+    def __init__(self) -> None:
+        self.session = AioSession()
+        self.calls: Counter[str] = Counter()
+        self.on = False
+        self.session.get_component("event_emitter").register("before-call", self._count)
+
+    def _count(self, model: Any, **_: object) -> None:
+        if self.on:
+            self.calls[f"{model.service_model.service_name}.{model.name}"] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Every service on one emulator."""
+
+    aws: Aws
+    counting: Counting
+    handlers: Mapping[Kind, Handler]
+    admitter: Admitter
+
+
+@asynccontextmanager
+async def services_at(url: str, environment: str) -> AsyncGenerator[World]:
+    """Give the services as their `main.py` builds them, on a fresh environment of an emulator."""
+    counting, clock, log = Counting(), SystemClock(), silent_log()
+    settings = settings_for(environment, _EAST, url)
+    async with aws_at(url, environment, session=counting.session) as aws:
+        await create_global(aws, senders=["baton@example.com"])
+        await create_region(aws, _EAST)
+        context = Context(settings, aws, clock, load_jobs("baton_jobs"), log)
+        handlers: dict[Kind, Handler] = {
+            "split": splitter.main.build(context).handler,
+            "chunk": worker.main.build(context).handler,
+            "merge": merger.main.build(context).handler,
+            "notify": notifier.main.build(context).handler,
+        }
+        ledger = aws.ledger()
+        admitter = Admitter(
+            region=_EAST,
+            regions=REGIONS_DEFAULT,
+            ledger=ledger,
+            objects=aws.objects(),
+            batches=Batches(region=_EAST, ledger=ledger, outbox=aws.outbox(), clock=clock),
+            clock=clock,
+            log=log,
+        )
+        yield World(aws, counting, handlers, admitter)
+
+
+async def count_one(world: World, sample: Sample, *, name: str) -> Counted:
+    """Run one sales batch through the services, one message after the other, and count its calls.
+
+    Every message costs one receive and one delete here; a busy consumer shares both among up to ten messages.
+    """
+    info = await world.aws.objects().put(f"input/sales/{name}.csv", sample.body)
+    world.counting.calls.clear()
+    world.counting.on = True
+    batch = await world.admitter.admit(info.key, info.version_id)
+    assert batch is not None
+    await _drive(world)
+    world.counting.on = False
+    return await _counted(world, batch.batch_id)
+
+
+async def _counted(world: World, batch_id: str) -> Counted:
+    batch = await world.aws.ledger().get(batch_id)
+    assert batch is not None
+    assert batch.state is BatchState.COMPLETED, batch.failure
+    assert batch.plan_id is not None
+    done = await world.aws.progress().done(batch_id, batch.plan_id)
+    indexed = REJECTS_INDEXED_MAX
+    writes = 0
+    for chunk in done:
+        rows = min(chunk.counts.rejects, indexed)
+        writes += math.ceil(rows / 25)
+        indexed -= rows
+    shape = Shape(
+        chunks=batch.chunks,
+        rejects_parts=sum(chunk.rejects_bytes > 0 for chunk in done),
+        reject_writes=writes,
+        rejects=batch.counts.rejects > 0,
+        source_ranges=math.ceil(batch.source.size_bytes / RANGE_BYTES),
+        copied=any(chunk.part_bytes >= PIECE_BYTES_MIN for chunk in done),
+    )
+    return Counted(+world.counting.calls, shape, batch.counts.records_in)
+
+
+async def _drive(world: World) -> None:
+    for _ in range(_MESSAGES_MAX):
+        if not any([await _handle_one(world, kind) for kind in KINDS]):
+            return
+    raise AssertionError("the batch never comes to rest")
+
+
+async def _handle_one(world: World, kind: Kind) -> bool:
+    inbox = world.aws.inbox(kind)
+    deliveries = await inbox.receive(max_messages=1, wait_seconds=0)
+    if not deliveries:
+        world.counting.calls["sqs.ReceiveMessage"] -= 1  # an empty receive belongs to no batch
+        return False
+    await world.handlers[kind].handle(parse(deliveries[0].body), attempt=1)
+    await inbox.delete(deliveries)
+    return True
+
+
+def cost_usd(calls: Mapping[str, int]) -> float:
+    """Return the list price of these calls."""
+    return sum(count * USD_PER_CALL[call] for call, count in calls.items())
+
+
+async def _main(records: int) -> None:
+    large = _large_sample(records)
+    with tempfile.TemporaryDirectory() as folder, ministack(Path(folder)) as url:
+        async with services_at(url, "calls") as world:
+            print("| batch | calls | as the formula says | S3 | SQS | DynamoDB | list cost | per million records |")
+            print("|---|---:|---|---:|---:|---:|---:|---:|")
+            for name, sample in (("1 kB, 12 records", sales_file(records=12)), (f"{records:,} records", large)):
+                await financial(world.aws.reference(), sample, version=str(len(sample.rows)))
+                await count_one(world, sample, name=f"warm-{len(sample.rows)}")
+                _print(name, await count_one(world, sample, name=f"counted-{len(sample.rows)}"))
+
+
+def _print(name: str, counted: Counted) -> None:
+    by_service = Counter[str]()
+    for call, count in counted.calls.items():
+        by_service[call.partition(".")[0]] += count
+    same = "yes" if counted.calls == expected_calls(counted.shape) else "NO"
+    cost = cost_usd(counted.calls)
+    print(
+        f"| {name}, {counted.shape.chunks} chunks | {sum(counted.calls.values())} | {same} | {by_service['s3']} "
+        f"| {by_service['sqs']} | {by_service['dynamodb']} | ${cost:.5f} | ${cost / counted.records * 10**6:.4f} |"
+    )
+
+
+def _large_sample(records: int) -> Sample:
+    """Return a sample of any size made as the `baton sample` command makes it, with few distinct keys."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, reference = Path(folder) / "sales.csv", Path(folder) / "financial.csv"
+        sample.write_sales(file, reference, records=records, seed=1, bad_percent=0.01, keys=1_000)
+        with reference.open(newline="") as text:
+            rows = {row["uuid"]: row for row in csv.DictReader(text)}
+        assert set(next(iter(rows.values()))) == set(FINANCIAL)
+        return Sample(file.read_bytes(), (), rows)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    asyncio.run(_main(parser.parse_args().records))

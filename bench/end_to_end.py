@@ -1,0 +1,145 @@
+"""The whole embedded world under load: `make bench NAME=end_to_end ARGS="--records N --files N"`.
+
+One large sales file, three times, then many one-kilobyte files at once. Wall time from the start of the upload to the
+state COMPLETED; CPU time and peak memory of our own processes from /proc (Linux), the emulators' apart.
+"""
+
+import argparse
+import asyncio
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from baton.model.identity import batch_id_of
+from baton.model.paths import input_key
+from baton.model.states import BatchState
+from baton_cli import connect
+from baton_local import lifecycle, sample
+from baton_local.admin import Admin, Status
+from embedded import Embedded
+from local_worlds import do
+
+_RUNS: Final = 3
+_TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
+_SECONDS_MAX: Final = 900
+_EMULATORS: Final = "emulators"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """CPU seconds and peak memory by kind of process."""
+
+    cpu_seconds: Mapping[str, float]
+    peak_mib: Mapping[str, float]
+
+    def since(self, before: "Usage") -> dict[str, float]:
+        return {name: seconds - before.cpu_seconds.get(name, 0) for name, seconds in self.cpu_seconds.items()}
+
+
+def _status(world: Embedded) -> Status:
+    return do(Admin(world.world.admin_endpoint).status())
+
+
+def _usage(world: Embedded) -> Usage:
+    cpu: dict[str, float] = {}
+    peak: dict[str, float] = {}
+    for process in _status(world).processes:
+        name = _EMULATORS if process.name == "emulator" else process.name
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        cpu[name] = cpu.get(name, 0) + (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        high = next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]
+        peak[name] = max(peak.get(name, 0), int(high) / 1024)
+    return Usage(cpu, peak)
+
+
+def _large(world: Embedded, folder: Path, records: int) -> None:
+    file, reference = folder / "sales.csv", folder / "financial.csv"
+    sample.write_sales(file, reference, records=records, seed=1, bad_percent=1)
+    assert world.baton("reference", "load", "financial", str(reference), "--key", "uuid").returncode == 0
+    walls: list[float] = []
+    cpus: list[dict[str, float]] = []
+    for run in range(_RUNS):
+        before, started = _usage(world), time.perf_counter()
+        outcome = world.submit(file, name=f"run-{run}.csv")
+        assert outcome["state"] == "COMPLETED", outcome
+        walls.append(time.perf_counter() - started)
+        cpus.append(_usage(world).since(before))
+    names = ("splitter", "worker", "merger", "notifier")
+    middle = {name: statistics.median(cpu[name] for cpu in cpus) for name in (*names, _EMULATORS)}
+    ours = sum(middle[name] for name in names)
+    wall = statistics.median(walls)
+    size_mb = file.stat().st_size / 10**6
+    print(f"### {records:,} sales records in one file ({size_mb:.0f} MB, 1 % bad), median of {_RUNS}\n")
+    print("| wall | records/s | CPU of our services, both Regions | CPU of the emulators |\n|---:|---:|---:|---:|")
+    print(f"| {wall:.1f} s | {records / wall:,.0f} | {ours:.1f} s | {middle[_EMULATORS]:.1f} s |\n")
+    _by_service(middle, _usage(world))
+
+
+def _by_service(cpu: Mapping[str, float], usage: Usage) -> None:
+    print("| process | CPU | peak RSS |\n|---|---:|---:|")
+    for name, seconds in cpu.items():
+        print(f"| {name} | {seconds:.2f} s | {usage.peak_mib[name]:.0f} MiB |")
+    print(flush=True)
+
+
+def _many(world: Embedded, folder: Path, files: int) -> None:
+    bodies = [folder / f"small-{number}.csv" for number in range(files)]
+    for number, path in enumerate(bodies):
+        path.write_text("account,amount\n" + f"{number:06d},10.00\n" * (1_000 // 13))
+    before = _usage(world)
+    seconds = asyncio.run(_upload_and_wait(world, bodies))
+    cpu = _usage(world).since(before)
+    ours = sum(seconds for name, seconds in cpu.items() if name != _EMULATORS)
+    print(f"### {files} files of one kilobyte at once\n")
+    print("| wall | files/s | CPU of our services per file | CPU of the emulators per file |\n|---:|---:|---:|---:|")
+    per_file = [1_000 * each / files for each in (ours, cpu[_EMULATORS])]
+    print(f"| {seconds:.1f} s | {files / seconds:.1f} | {per_file[0]:.0f} ms | {per_file[1]:.0f} ms |\n")
+
+
+async def _upload_and_wait(world: Embedded, paths: list[Path]) -> float:
+    """Upload all files, sixteen at a time, and wait until every batch is COMPLETED; return the seconds it took."""
+    slots = asyncio.Semaphore(16)
+    async with connect.embedded(world.world) as connection:
+
+        async def upload(path: Path) -> str:
+            async with slots:
+                key = input_key("passthrough", path.name)
+                return batch_id_of(key, await connection.uploader.upload(path, key, sent=lambda _: None))
+
+        started = time.perf_counter()
+        waiting = set(await asyncio.gather(*map(upload, paths)))
+        while waiting:
+            await asyncio.sleep(0.25)
+            for batch_id in sorted(waiting)[:50]:
+                batch = await connection.ledger.get(batch_id)
+                if batch is not None and batch.is_final:
+                    assert batch.state is BatchState.COMPLETED, batch.failure
+                    waiting.discard(batch_id)
+            assert time.perf_counter() - started < _SECONDS_MAX, f"{len(waiting)} files are still not done"
+        return time.perf_counter() - started
+
+
+def main() -> None:
+    """Run both loads and print what they took."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--files", type=int, default=500)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder) / "world"
+        world = Embedded(lifecycle.up(directory, wait_seconds=90), directory)
+        try:
+            _large(world, Path(folder), arguments.records)
+            _many(world, Path(folder), arguments.files)
+        finally:
+            lifecycle.down(directory)
+
+
+if __name__ == "__main__":
+    main()
