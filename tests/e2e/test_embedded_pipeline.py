@@ -103,6 +103,7 @@ def test_services_killed_all_the_time_change_nothing(
     assert len(mails) <= 2, "one, or a second one from the declared window"
 
 
+@pytest.mark.usefixtures("sales")
 def test_a_bad_file_fails_with_exit_status_2_and_is_mailed(embedded: Embedded, tmp_path: Path) -> None:
     file = tmp_path / "wrong.csv"
     file.write_text("uuid;Country\n1;Fiji\n")
