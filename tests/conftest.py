@@ -1,9 +1,10 @@
 """Fixtures that need a process or an environment; everything else is a plain function in tests/support."""
 
 import uuid
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 from aiobotocore.session import AioSession
@@ -13,6 +14,28 @@ from baton.aws.bootstrap import create_global, create_region
 from emulator_process import ministack as run_ministack
 from lossy import Lossy, LossyAws, lossy_proxy
 from worlds import EAST, World, aws_at, memory_world, ministack_world
+
+_LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Remember how many tests the marker expression left out; a worker of xdist tells its controller."""
+    for item in items[:1]:
+        item.config.stash[_LEFT_OUT] = len(items)
+        to_controller: dict[str, int] = getattr(item.config, "workeroutput", {})
+        to_controller["left_out"] = len(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_LEFT_OUT] = getattr(node, "workeroutput", {}).get("left_out", 0)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what this run left out, and why; skips and expected failures are listed with their reasons above."""
+    left_out = config.stash.get(_LEFT_OUT, 0)
+    if config.option.markexpr == "not docker":
+        terminalreporter.write_line(f"left out: {left_out} tests that need a Docker engine (marker `docker`)")
 
 
 @pytest.fixture(scope="session")
