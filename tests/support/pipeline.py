@@ -155,6 +155,10 @@ class Pipeline:
             await self._survives(self.process.sweeper.sweep())
         raise AssertionError("the pipeline never comes to rest")
 
+    def restart(self) -> None:
+        """Throw every process away and build them anew on the Region's ports as they are now."""
+        self.process = self._build()
+
     def advance(self, seconds: float) -> None:
         assert isinstance(self.region.clock, MemoryClock), "a loop's clock moves by itself: use `serve`"
         self.region.clock.advance(seconds)

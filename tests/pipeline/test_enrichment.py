@@ -1,0 +1,72 @@
+"""Reference data through the whole pipeline: large tables like small ones, and one version from end to end."""
+
+import asyncio
+
+import pytest
+
+from baton.catalog import load_jobs
+from baton.model.batch import Batch
+from baton.model.states import BatchState
+from baton.ports import ReferenceVersion
+from pipeline import Pipeline
+from sales import FINANCIAL, financial, sales_file
+
+SAMPLE = sales_file(records=24, bad=2)
+KEY = "input/sales/f.csv"
+
+
+async def _result(pipeline: Pipeline) -> bytes:
+    await financial(pipeline.region.reference, SAMPLE)
+    batch_id = await pipeline.upload(KEY, SAMPLE.body)
+    await pipeline.drive()
+    return await pipeline.result(batch_id)
+
+
+def test_a_table_too_large_for_memory_is_asked_key_by_key_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_memory = asyncio.run(_result(Pipeline(load_jobs("baton_jobs"))))
+    monkeypatch.setenv("BATON_WORKER_REFERENCE_ROWS_IN_MEMORY_MAX", "0")
+
+    by_keys = asyncio.run(_result(Pipeline(load_jobs("baton_jobs"))))
+
+    assert by_keys == in_memory
+
+
+def test_a_batch_keeps_the_version_that_was_current_when_it_was_planned() -> None:
+    async def story() -> tuple[bytes, bytes]:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        await financial(pipeline.region.reference, SAMPLE)
+        first = await pipeline.upload(KEY, SAMPLE.body)
+        while not pipeline.region.queues.queued("chunk"):
+            assert await pipeline.step()
+        changed = {key: dict(row) | {"unitsSold": "0"} for key, row in SAMPLE.reference.items()}
+        version = ReferenceVersion(dataset="financial", version="v2", rows=len(changed), columns=FINANCIAL)
+        await pipeline.region.reference.publish(version, changed)
+        await pipeline.drive()
+        second = await pipeline.upload(KEY, SAMPLE.body)
+        await pipeline.drive()
+        return await pipeline.result(first), await pipeline.result(second)
+
+    first, second = asyncio.run(story())
+
+    assert first == asyncio.run(_result(Pipeline(load_jobs("baton_jobs"))))
+    assert all(line.split(b",")[-6] == b"0" for line in second.splitlines()[1:])
+
+
+def test_a_version_that_never_arrives_in_this_region_ends_in_words() -> None:
+    async def story() -> Batch:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        await financial(pipeline.region.reference, SAMPLE)
+        batch_id = await pipeline.upload(KEY, SAMPLE.body)
+        while not pipeline.region.queues.queued("chunk"):
+            assert await pipeline.step()
+        pipeline.region.reference = type(pipeline.region.reference)()  # a Region in which it is not
+        pipeline.restart()
+        await pipeline.drive()
+        return await pipeline.batch(batch_id)
+
+    batch = asyncio.run(story())
+
+    assert batch.state is BatchState.FAILED
+    assert batch.failure is not None
+    assert batch.failure.code == "chunk_failed"
+    assert "version v1 of 'financial' is not in this Region" in batch.failure.reason
