@@ -77,6 +77,7 @@ FAILS = {
     "record of 2 MiB": (_file(ROW, b"2," + b"x" * 2**21, ROW), "record_too_large", "record 2"),
     "lines ended by CR alone": (GOOD.body.replace(b"\n", b"\r"), "header", ""),
     "every record rejected": (_file(*[ROW.replace(b",Asia,", b",,")] * 5), "too_many_rejects", "allows 2 of 5"),
+    "a million commas": (b"," * 1_000_000 + b"\n1\n", "header", "1,000,001 columns"),
     "text, not CSV": (b"Dear all,\n\nplease find the sales attached.\n", "header", "missing 'uuid'"),
     "binary": (bytes(range(255, 127, -1)) * 40, "encoding", ""),
 }

@@ -55,5 +55,15 @@ def test_an_input_key_names_job_and_file(key: str, parsed: tuple[str, str] | Non
 def test_keys_are_where_they_always_were() -> None:
     assert input_key("sales", "a/b.csv") == "input/sales/a/b.csv"
     assert part_key("b", "p", 7) == "work/b/p/parts/00007.csv"
-    assert output_prefix("sales", "b", 4) == "output/sales/b/e4/"
+    assert output_prefix("sales", "b", 4, "p") == "output/sales/b/e4-p/"
     assert archive_key("sales", "b", "a/b.csv") == "archive/sales/b/a/b.csv"
+
+
+def test_the_longest_name_that_s3_takes_can_be_archived() -> None:
+    name = "ä" * ((1_024 - len("input/sales/") - len(".csv")) // 2) + ".csv"
+
+    key = archive_key("sales", "0" * 20, name)
+
+    assert 1_000 < len(key.encode()) <= 1_024
+    assert key.startswith("archive/sales/00000000000000000000/ä")
+    assert key.endswith("ä.csv")

@@ -4,11 +4,13 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from baton.errors import Reject, Retry, Unavailable
+from baton.health import TaskProtection
 from baton.memory import LoopClock, MemoryQueues
 from baton.messages import Message, SplitBatch
 from baton.ports import Delivery, Inbox
@@ -57,7 +59,7 @@ class Scene:
     lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     inbox: Inbox | None = None
 
-    def runner(self) -> Runner:
+    def runner(self, protection: TaskProtection | None = None) -> Runner:
         return Runner(
             service="splitter",
             region="us-east-1",
@@ -67,14 +69,15 @@ class Scene:
             clock=LoopClock(),
             dice=random.Random(1),
             log=recording_log(self.lines),
+            protection=protection,
         )
 
     async def send(self, *names: str) -> None:
         await self.queues.outbox().send([SplitBatch(batch_id=name, owner_epoch=2) for name in names])
 
-    async def run(self, *, seconds: float) -> None:
+    async def run(self, *, seconds: float, protection: TaskProtection | None = None) -> None:
         """Run for so long, then stop and wait until the runner has ended."""
-        task = asyncio.create_task(self.runner().run(self.stop))
+        task = asyncio.create_task(self.runner(protection).run(self.stop))
         await asyncio.wait([task], timeout=seconds)
         self.stop.set()
         await task
@@ -202,6 +205,102 @@ def test_a_retry_that_never_succeeds_is_given_up() -> None:
 
     assert s.handling.given_up == [("waiting", "still not possible: the plan is not here")]
     assert len(s.queues.dead("split")) == 1
+
+
+def test_a_retry_that_the_batch_no_longer_needs_is_deleted_rather_than_dead_lettered() -> None:
+    class MovedOn(Handling):
+        async def give_up(self, message: Message, *, cause: str) -> None:
+            raise Reject(f"{message.batch_id} went on without it: {cause}")
+
+    async def story() -> Scene:
+        s = Scene(MovedOn(raises(Retry("the plan is not here yet", delay_seconds=1))), RunnerSettings())
+        await s.send("late")
+        await s.run(seconds=600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert s.left() == []
+    assert s.queues.dead("split") == ()
+    assert not [line for line in s.lines if line["level"] == "error"]
+
+
+def test_whatever_giving_up_raises_the_message_is_judged() -> None:
+    class Broken(Handling):
+        async def give_up(self, message: Message, *, cause: str) -> None:
+            raise KeyError(message.batch_id, cause)
+
+    async def story() -> Scene:
+        s = Scene(Broken(raises(RuntimeError("boom"))), RunnerSettings())
+        await s.send("poison", "poison too")
+        await s.run(seconds=3_600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert len(s.queues.dead("split")) == 2
+    assert [line["event"] for line in s.lines].count("give_up_failed") == 2
+    assert [line["event"] for line in s.lines].count("message_handled") == 10
+
+
+def test_a_handler_that_never_returns_gives_its_slot_back() -> None:
+    async def story() -> Scene:
+        s = scene(takes(10**9), slots=1, handling_seconds_max=600)
+        await s.send("hangs")
+        await s.run(seconds=2 * 3_600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert len(s.handling.started) == 5
+    assert [name for name, _ in s.handling.given_up] == ["hangs"]
+
+
+def test_a_heart_outlives_a_queue_that_answers_with_nonsense() -> None:
+    class Confused(Through):
+        calls = 0
+
+        async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
+            self.calls += 1
+            if self.calls == 1:
+                raise RuntimeError("an answer that nobody foresaw")
+            await super().set_visibility(delivery, seconds=seconds)
+
+    async def story() -> Scene:
+        s = scene(takes(300))
+        s.inbox = Confused(s.queues.inbox("split"))
+        await s.send("long")
+        await s.run(seconds=400)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [attempt for _, attempt, _ in s.handling.started] == [1], "it was delivered twice"
+    assert s.left() == []
+
+
+def test_a_task_is_protected_once_while_it_is_busy_and_again_before_that_expires() -> None:
+    class Agent(TaskProtection):
+        def __init__(self) -> None:
+            super().__init__(None, expires_minutes=60, log=recording_log([]))
+            self.told: list[tuple[float, object]] = []
+
+        async def tell(self, body: dict[str, object]) -> None:
+            self.told.append((asyncio.get_running_loop().time(), body["ProtectionEnabled"]))
+
+    async def story() -> list[tuple[float, object]]:
+        s = scene(takes(100), slots=1)
+        agent = Agent()
+        await s.send(*(f"b{number}" for number in range(40)))
+        await s.run(seconds=300, protection=agent)
+        s.stop.clear()
+        await s.run(seconds=7_200, protection=agent)
+        return agent.told
+
+    told = virtual_time.run(story())
+
+    assert [busy for _, busy in told[2:]] == [True, True, True, False], told
+    assert all(later - earlier < 3_600 for (earlier, _), (later, _) in pairwise(told))
 
 
 def test_an_unreadable_message_ends_in_the_dead_letters_and_stops_nothing() -> None:

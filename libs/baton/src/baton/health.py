@@ -1,5 +1,6 @@
 """The container's health page and its task protection: two small talks with the scheduler."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -35,22 +36,35 @@ async def health_server(
 class TaskProtection:
     """Asks ECS not to scale in this task while it works. Without an agent (no `ECS_AGENT_URI`) it does nothing.
 
-    Called on idle -> busy and busy -> idle only: the endpoint is rate-limited. A refusal is logged and never fatal:
-    an unprotected task that is stopped hands its messages back. Source: ECS task scale-in protection endpoint.
+    May be called at every step: it asks on idle -> busy and busy -> idle only, as the endpoint is rate-limited, and
+    while busy again at half of the expiry. A refusal is logged and never fatal: an unprotected task that is stopped
+    hands its messages back. Source: ECS task scale-in protection endpoint.
     """
 
     def __init__(self, agent_uri: str | None, *, expires_minutes: int, log: Log) -> None:
         self._url = f"{agent_uri}/task-protection/v1/state" if agent_uri else None
         self._expires_minutes = expires_minutes
         self._log = log
+        self._busy_since: float | None = None
+        """When the agent was last told that we are busy, in the loop's seconds; None: it holds us for idle."""
 
     async def set(self, *, busy: bool) -> None:
-        """Tell the agent whether this task is busy."""
-        if self._url is None:
+        """Let the agent know whether this task is busy, unless it knows."""
+        now = asyncio.get_running_loop().time()
+        told = self._busy_since
+        known = told is not None and now - told < self._expires_minutes * 60 / 2 if busy else told is None
+        if known:
             return
+        self._busy_since = now if busy else None
         body: dict[str, object] = {"ProtectionEnabled": busy}
         if busy:
             body["ExpiresInMinutes"] = self._expires_minutes
+        await self.tell(body)
+
+    async def tell(self, body: dict[str, object]) -> None:
+        """Ask the agent. Never raises."""
+        if self._url is None:
+            return
         try:
             timeout = aiohttp.ClientTimeout(total=5)
             async with aiohttp.ClientSession(timeout=timeout) as session, session.put(self._url, json=body) as answer:

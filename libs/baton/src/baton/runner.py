@@ -150,9 +150,12 @@ class Runner:
             return
         for delivery in deliveries:
             await self._start(delivery)
+        if not self._running and self._protection:
+            # Only after an empty poll: between two messages of a busy queue there is nothing to tell.
+            await self._protection.set(busy=False)
 
     async def _start(self, delivery: Delivery) -> None:
-        if not self._running and self._protection:
+        if self._protection:
             await self._protection.set(busy=True)
         task = asyncio.create_task(self._work(delivery))
         self._running[task] = delivery
@@ -161,6 +164,9 @@ class Runner:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.pop(task, None)
         self._slot_freed.set()
+        if not task.cancelled() and (error := task.exception()):
+            # Not from the handler, which is judged: from the queue, or no `Exception` at all. It comes back by itself.
+            self._log.error("delivery_lost", exc_info=error)
 
     @property
     def _failing(self) -> bool:
@@ -173,9 +179,9 @@ class Runner:
             self._slot_freed.clear()
             await _first(self._slot_freed, stop, timeout_seconds=self._settings.visibility_seconds)
             self._step()
+            if self._protection:
+                await self._protection.set(busy=True)
             await self._delete_finished()
-        if not self._running and self._protection:
-            await self._protection.set(busy=False)
 
     async def _work(self, delivery: Delivery) -> None:
         started = asyncio.get_running_loop().time()
@@ -204,7 +210,8 @@ class Runner:
             self._log.error("message_unreadable", error=str(error), body=delivery.body[:2_000])
             return Verdict(Outcome.UNREADABLE, "unreadable", delay_seconds=0)
         try:
-            await self._handler.handle(message, attempt=delivery.attempt)
+            async with asyncio.timeout(self._settings.handling_seconds_max):
+                await self._handler.handle(message, attempt=delivery.attempt)
         except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
             return await self._judge(message, delivery.attempt, error)
         return Verdict(Outcome.DONE)
@@ -233,7 +240,11 @@ class Runner:
         """Last attempt: the handler says so in the ledger; on its next turn SQS dead-letters the message."""
         try:
             await self._handler.give_up(message, cause=cause)
-        except (BatonError, ValueError) as error:
+        except (Reject, Fenced) as moved_on:
+            # The batch went on without this message: nothing to mourn, unless it shows a bug of ours.
+            if outcome is Outcome.RETRY:
+                return Verdict(Outcome.REJECTED, f"{cause}; {moved_on}")
+        except Exception as error:  # noqa: BLE001 - the verdict stands whatever its announcement raises
             # The sweeper finds the silent batch; nothing more can be said from here.
             self._log.error("give_up_failed", batch_id=message.batch_id, kind=message.kind, exc_info=error)
         return Verdict(outcome, cause, delay_seconds=0)
@@ -247,7 +258,7 @@ class Runner:
     async def _set_visibility(self, delivery: Delivery, seconds: int) -> None:
         try:
             await self._inbox.set_visibility(delivery, seconds=seconds)
-        except Unavailable as error:
+        except Exception as error:  # noqa: BLE001 - a heart that stops at a surprise would have the work done twice
             # It comes back when its present visibility ends: later than we asked, never lost.
             self._log.warning("visibility_not_set", error=str(error), seconds=seconds)
 

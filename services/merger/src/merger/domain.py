@@ -73,12 +73,14 @@ def arrange(parts: Sequence[Part]) -> list[Run]:
     """Group parts, in order, into runs of 5 MiB or more (the last may be smaller); empty parts vanish."""
     runs: list[Run] = []
     open_run: list[Part] = []
+    open_bytes = 0
     for part in parts:
         if part.size_bytes:
             open_run.append(part)
-        if sum(each.size_bytes for each in open_run) >= PIECE_BYTES_MIN:
+            open_bytes += part.size_bytes
+        if open_bytes >= PIECE_BYTES_MIN:
             runs.append(Run(tuple(open_run)))
-            open_run = []
+            open_run, open_bytes = [], 0
     return [*runs, Run(tuple(open_run))] if open_run else runs
 
 

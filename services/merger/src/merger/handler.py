@@ -72,7 +72,7 @@ class Merger:
         counts = check_books(plan, done)
         job = self._catalog[batch.job].job
         check_rejects(batch, job.limits, counts)
-        folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch)
+        folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id)
         result = await self._join(f"{folder}result.csv", _parts(plan, done))
         rejected = await self._join(f"{folder}rejects.csv", _rejects_parts(plan, done))
         await self._index_rejects(plan, done)

@@ -1,6 +1,7 @@
 """What the splitter decides: is this header the job's, and where is the file cut. No I/O."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -12,6 +13,8 @@ from baton.model.plan import MIB, Chunk, Plan, chunk_bytes_for
 
 HEAD_BYTES_MAX: Final = 2 * MIB
 """A header is one record: at most 1 MiB, plus blank lines before it."""
+COLUMNS_MAX: Final = 10_000
+"""A worker handles a chunk column by column: about 0.1 ms each. More is no table but a line without its line ends."""
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _STRAY: Final = re.compile("\0|\r(?!\n)")
 _OTHER_DELIMITERS: Final = (",", ";", "\t", "|")
@@ -27,10 +30,12 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
 
     Order is free, since columns have names; anything missing, doubled or unknown is an error before any work.
     """
+    if len(header.fields) > COLUMNS_MAX:
+        raise BatchFailed("header", f"the header has {len(header.fields):,} columns; at most {COLUMNS_MAX:,} are taken")
     names = _decoded(job.dialect, header.fields)
     if any(_STRAY.search(name) for name in names):
         raise BatchFailed("header", "the header holds a NUL or a lone carriage return; lines must end in LF or CRLF")
-    doubled = sorted({name for name in names if names.count(name) > 1})
+    doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:
         raise BatchFailed("header", f"the header names a column twice: {_quoted(doubled)}")
     if job.columns is None:

@@ -6,6 +6,8 @@ INPUT: Final = "input/"
 WORK: Final = "work/"
 OUTPUT: Final = "output/"
 ARCHIVE: Final = "archive/"
+KEY_BYTES_MAX: Final = 1_024
+"""S3's ceiling for a key in UTF-8."""
 
 
 class InputName(NamedTuple):
@@ -43,11 +45,19 @@ def rejects_part_key(batch_id: str, plan_id: str, index: int) -> str:
     return f"{WORK}{batch_id}/{plan_id}/rejects/{index:05d}.csv"
 
 
-def output_prefix(job: str, batch_id: str, epoch: int) -> str:
-    """Return the folder of a published result. The epoch keeps a stale owner from writing over published bytes."""
-    return f"{OUTPUT}{job}/{batch_id}/e{epoch}/"
+def output_prefix(job: str, batch_id: str, epoch: int, plan_id: str) -> str:
+    """Return the folder of a published result. Nobody writes other bytes over published ones.
+
+    The epoch keeps a stale owner from it, the plan a merger that a retry under other rules left behind.
+    """
+    return f"{OUTPUT}{job}/{batch_id}/e{epoch}-{plan_id}/"
 
 
 def archive_key(job: str, batch_id: str, name: str) -> str:
-    """Return where an input lies once its batch is completed. The id keeps two versions of one name apart."""
-    return f"{ARCHIVE}{job}/{batch_id}/{name}"
+    """Return where an input lies once its batch is completed. The id keeps two versions of one name apart.
+
+    The folder is longer than `input/`: of a name that would no longer fit, the end is kept.
+    """
+    folder = f"{ARCHIVE}{job}/{batch_id}/"
+    kept = name.encode()[-(KEY_BYTES_MAX - len(folder.encode())) :]
+    return folder + kept.decode(errors="ignore")
