@@ -62,3 +62,22 @@ def test_an_unreachable_ledger_fails_the_event_so_that_lambda_tries_it_again() -
 
     with pytest.raises(Unavailable):
         asyncio.run(admit_all(_event("s3_object_created.json"), Unreachable.__new__(Unreachable)))
+
+
+def test_one_object_that_cannot_be_admitted_keeps_no_other_of_its_event_from_it() -> None:
+    class Picky(Admitter):
+        def __init__(self) -> None:
+            self.tried: list[str] = []
+
+        async def admit(self, key: str, version_id: str | None) -> None:
+            self.tried.append(key)
+            if key == "a":
+                raise RuntimeError(f"{key} {version_id}: encrypted with a key of the customer's own")
+
+    records = [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": key}}} for key in "ab"]
+    admitter = Picky()
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(admit_all({"Records": records}, admitter))
+
+    assert admitter.tried == ["a", "b"]

@@ -1,5 +1,7 @@
 """Admission: an object version under `input/` becomes a batch, once, in the active Region."""
 
+from typing import Final
+
 from baton.batches import Batches
 from baton.model import paths
 from baton.model.batch import Batch, Source, Step
@@ -7,6 +9,9 @@ from baton.model.identity import batch_id_of, origin_version, owner_of
 from baton.model.states import INITIAL
 from baton.ports import Admission, Clock, Ledger, ObjectInfo, ObjectStore
 from baton.telemetry import Log
+
+_NO_VERSION: Final = "null"
+"""What S3 calls the version of an object written while versioning was off or suspended."""
 
 
 class Admitter:
@@ -48,6 +53,10 @@ class Admitter:
         info = await self._objects.head(key, version_id=version_id)
         if info is None:
             self._log.info("input_gone", key=key, version_id=version_id)
+            return None
+        if info.version_id == _NO_VERSION:
+            # The next upload of this name would be the same batch, and so be taken for done.
+            self._log.error("bucket_not_versioned", key=key)
             return None
         batch = self._new_batch(info, name.job, control.epoch)
         if await self._ledger.admit(batch) is Admission.ALREADY_THERE:

@@ -5,12 +5,14 @@ handled once.
 """
 
 import asyncio
+from collections.abc import Container, Generator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
 from baton.batches import Batches
 from baton.catalog import Catalog
-from baton.errors import BatchFailed, BatonError, Fenced
+from baton.errors import BatchFailed, Fenced, Unavailable
 from baton.job import Limits
 from baton.model import paths
 from baton.model.batch import Batch
@@ -24,7 +26,7 @@ from splitter.settings import SplitterSettings
 _BEFORE_RESULT: Final = frozenset(
     {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.PAUSED}
 )
-"""The job's deadline is for the result: once it is published, only the mail is left, and that is tried for ever."""
+"""The job's deadline is for the result: once it is published, only the mail is left, whose trials are counted."""
 _BOUNDED: Final = frozenset({BatchState.ADMITTED, BatchState.SPLIT, BatchState.PROCESSED, BatchState.MERGED})
 """States whose message is sent again a bounded number of times. WAITING_INPUT waits for the deadline instead."""
 
@@ -58,64 +60,95 @@ class Sweeper:
         self._clock = clock
         self._settings = settings
         self._log = log
-        self._settled: set[tuple[str, str, datetime]] = set()
-        """Inputs whose row was seen final (etag and time tell versions apart): not asked about in every sweep."""
+        self._settled: dict[str, tuple[str, datetime]] = {}
+        """Inputs whose row was seen final, with what tells a version in a listing: not asked about in every sweep."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Sweep until `stop` is set; a sweep that fails is logged and the next one tries again."""
-        while not stop.is_set():
-            try:
-                await self.sweep()
-            except BatonError as error:
-                self._log.warning("sweep_failed", error=str(error))
-            try:
-                async with asyncio.timeout(self._settings.sweep_seconds):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+        """Sweep until `stop` is set. A sweep may be cut short anywhere: whatever it left, the next one finds."""
+        async with asyncio.TaskGroup() as group:
+            sweeping = group.create_task(self._sweep_for_ever())
+            await stop.wait()
+            sweeping.cancel()
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await self.sweep()
+            await asyncio.sleep(self._settings.sweep_seconds)
 
     async def sweep(self) -> None:
-        """Look once at every input and every open batch."""
-        await self._sweep_inputs()
-        await self._sweep_batches()
+        """Look once at every open batch and every input. What fails is logged, and tried again by the next sweep."""
+        running: set[str] = set()
+        with self._logged("batches"):
+            running = await self._sweep_batches()
+        with self._logged("inputs"):
+            await self._sweep_inputs(running)
+
+    @contextmanager
+    def _logged(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except Unavailable as error:
+            self._log.warning("sweep_failed", what=what, error=str(error))
+        except Exception as error:  # noqa: BLE001 - the consumer beside us must not die of what we could not read
+            self._log.error("sweep_failed", what=what, exc_info=error)
+
+    @contextmanager
+    def _alone(self, what: str) -> Generator[None]:
+        """Keep one object's or one batch's trouble from all the others; an outage is everybody's."""
+        try:
+            yield
+        except Unavailable:
+            raise
+        except Fenced:
+            return  # it moved while we looked at it: alive
+        except Exception as error:  # noqa: BLE001 - the next one is none the worse for it
+            self._log.error("not_swept", what=what, exc_info=error)
 
     # --- inputs that nobody admitted -----------------------------------------------------------------------------
 
-    async def _sweep_inputs(self) -> None:
+    async def _sweep_inputs(self, running: Container[str]) -> None:
+        """Admit what has no row. Inputs of batches that are `running` have one."""
         control = await self._ledger.control()
         if control.active_region != self._region:
             return
-        seen: set[tuple[str, str, datetime]] = set()
+        seen: set[str] = set()
         oldest_left_alone = self._clock.now() - timedelta(seconds=self._settings.unadmitted_seconds)
         async for info in self._objects.list(paths.INPUT):
-            mark = (info.key, info.etag, info.last_modified)
-            seen.add(mark)
-            if mark not in self._settled and info.last_modified <= oldest_left_alone:
-                await self._sweep_input(info, mark)
-        self._settled &= seen
+            seen.add(info.key)
+            settled = self._settled.get(info.key) == _mark(info)
+            if not settled and info.key not in running and info.last_modified <= oldest_left_alone:
+                with self._alone(info.key):
+                    await self._sweep_input(info)
+        self._settled = {key: mark for key, mark in self._settled.items() if key in seen}
 
-    async def _sweep_input(self, info: ObjectInfo, mark: tuple[str, str, datetime]) -> None:
+    async def _sweep_input(self, info: ObjectInfo) -> None:
         batch = await self._admitter.admit(info.key, None)
         if batch is None:
             return
         if batch.state is BatchState.COMPLETED:
-            # Completed, yet still in `input/`: the notifier died before it archived.
-            await self._batches.nudge(batch)
+            # Completed, yet still in `input/`: the notifier is at it, or died before it archived.
+            if self._clock.now() > batch.updated_at + self._patience(batch):
+                await self._wake(batch)
         elif batch.is_settled:
-            self._settled.add(mark)
+            self._settled[info.key] = _mark(info)
 
     # --- batches that stand still --------------------------------------------------------------------------------
 
-    async def _sweep_batches(self) -> None:
+    async def _sweep_batches(self) -> set[str]:
+        """Wake what stands still; return the input of every open batch."""
+        running: set[str] = set()
         cursor: str | None = None
         while True:
             page = await self._ledger.list_open(cursor=cursor)
             for listed in page.batches:
+                running.add(listed.source.key)
+                self._settled.pop(listed.source.key, None)
                 if owner_of(listed.owner_epoch, self._regions) == self._region:
-                    await self._sweep_batch(listed)
+                    with self._alone(listed.batch_id):
+                        await self._sweep_batch(listed)
             cursor = page.cursor
             if cursor is None:
-                return
+                return running
 
     async def _sweep_batch(self, listed: Batch) -> None:
         # The list is eventually consistent: decide on the row itself.
@@ -123,13 +156,10 @@ class Sweeper:
         if batch is None or batch.is_settled or batch.owner_epoch != listed.owner_epoch:
             return
         now = self._clock.now()
-        try:
-            if batch.state in _BEFORE_RESULT and now > batch.admitted_at + self._deadline(batch):
-                await self._batches.fail(batch, BatchFailed("deadline", _too_late(batch)))
-            elif batch.state is not BatchState.PAUSED and now > await self._last_sign(batch) + self._patience(batch):
-                await self._wake(batch)
-        except Fenced:
-            return  # it moved while we looked at it: alive
+        if batch.state in _BEFORE_RESULT and now > batch.admitted_at + self._deadline(batch):
+            await self._batches.fail(batch, BatchFailed("deadline", _too_late(batch)))
+        elif batch.state is not BatchState.PAUSED and now > await self._last_sign(batch) + self._patience(batch):
+            await self._wake(batch)
 
     async def _wake(self, batch: Batch) -> None:
         if batch.nudges >= self._settings.nudges_max and batch.state in _BOUNDED:
@@ -161,6 +191,10 @@ class Sweeper:
         loaded = self._catalog.get(batch.job)
         limits = loaded.job.limits if loaded else Limits()
         return timedelta(minutes=limits.deadline_minutes)
+
+
+def _mark(info: ObjectInfo) -> tuple[str, datetime]:
+    return info.etag, info.last_modified
 
 
 def _too_late(batch: Batch) -> str:

@@ -25,8 +25,17 @@ def created_objects(event: Mapping[str, Any]) -> Iterator[tuple[str, str | None]
 
 
 async def admit_all(event: Mapping[str, Any], admitter: Admitter) -> int:
-    """Admit every created object of the event; return how many batches there are for them."""
-    admitted = [await admitter.admit(key, version_id) for key, version_id in created_objects(event)]
+    """Admit every created object of the event; return how many batches there are for them.
+
+    Raises what went wrong once all were tried: one that cannot be admitted keeps no other from it.
+    """
+    objects = list(created_objects(event))
+    admitted = await asyncio.gather(*(admitter.admit(*each) for each in objects), return_exceptions=True)
+    errors = [result for result in admitted if isinstance(result, Exception)]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup(f"{len(errors)} of {len(objects)} objects were not admitted", errors)
     return sum(batch is not None for batch in admitted)
 
 
