@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from baton_local import emulator
+
 ACCOUNT_ID: Final = "000000000000"
-_BINARY: Final = Path(__file__).parents[2] / ".venv-emulator" / "bin" / "ministack"
+_PYTHON: Final = Path(__file__).parents[2] / ".venv-emulator" / "bin" / "python"
 _START_SECONDS_MAX: Final = 60
 _STOP_SECONDS_MAX: Final = 10
 
@@ -24,7 +26,6 @@ def ministack(directory: Path) -> Generator[str]:
         "PATH": "/usr/bin:/bin",
         "HOME": str(directory),
         "TMPDIR": str(directory),
-        "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_ACCOUNT_ID": ACCOUNT_ID,
         "LAMBDA_EXECUTOR": "local",
@@ -32,7 +33,8 @@ def ministack(directory: Path) -> Generator[str]:
     }
     log = directory / "ministack.log"
     with log.open("wb") as output:
-        process = subprocess.Popen([_BINARY], env=environment, cwd=directory, stdout=output, stderr=output)  # noqa: S603 - our own binary
+        command = emulator.command(_PYTHON, port)
+        process = subprocess.Popen(command, env=environment, cwd=directory, stdout=output, stderr=output)  # noqa: S603 - our own binary
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_healthy(url, process, log)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
+import aiohttp
 from aiobotocore.session import AioSession
 
 from baton.aws import Aws, Endpoints
@@ -92,14 +93,23 @@ async def notify(aws: Aws, region: str, *, function: Function | None) -> None:
     )
 
 
-async def link(aws: Aws, region: str) -> Link:
-    """Return the replication from `region` to the other one; `aws` goes through the gates."""
-    other = next(name for name in aws.topology.regions if name != region)
+async def links(aws: Aws, session: aiohttp.ClientSession, endpoints: Mapping[str, str]) -> dict[str, Link]:
+    """Return the replication out of each Region; `aws` and `endpoints` go through the gates."""
+    topology = aws.topology
+    sides = {
+        region: Side(session, url, topology.data_bucket(region), region=region, key_id=topology.account_id)
+        for region, url in endpoints.items()
+    }
+    return {region: await _link(aws, region, sides) for region in topology.regions}
+
+
+async def _link(aws: Aws, region: str, sides: Mapping[str, Side]) -> Link:
+    other = next(name for name in sides if name != region)
     queues = await aws.client("sqs", region, long_poll=True)()
     return Link(
         region=region,
-        source=Side(await aws.client("s3", region)(), aws.topology.data_bucket(region)),
-        target=Side(await aws.client("s3", other)(), aws.topology.data_bucket(other)),
+        source=sides[region],
+        target=sides[other],
         queue=queues,
         queue_url=(await queues.get_queue_url(QueueName=_REPLICATION_QUEUE))["QueueUrl"],
     )

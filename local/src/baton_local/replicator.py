@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
+import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from baton.model.paths import ARCHIVE, INPUT, OUTPUT, WORK
@@ -30,9 +31,13 @@ _log = logging.getLogger(__name__)
 PREFIXES: Final = (INPUT, WORK, OUTPUT, ARCHIVE)
 EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:DeleteMarkerCreated")
 _COPIES_AT_ONCE: Final = 8
+_MESSAGES_MAX: Final = 10
+"""Of a receive."""
 _RETRY_SECONDS: Final = 0.5
 _WAIT_SECONDS: Final = 1
 """Long poll; short, so that a heal is noticed soon."""
+_GATHER_SECONDS: Final = 0.1
+"""Between two polls that brought something, so that events come ten at a time. AWS replicates within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class _Change:
 
     at_seconds: float
     key: str
+    version_id: str
     link: Link = field(compare=False)
 
 
@@ -115,12 +121,12 @@ class Replicator:
 
     async def _receive(self, link: Link) -> None:
         answer = await link.queue.receive_message(
-            QueueUrl=link.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=_WAIT_SECONDS
+            QueueUrl=link.queue_url, MaxNumberOfMessages=_MESSAGES_MAX, WaitTimeSeconds=_WAIT_SECONDS
         )
         messages = answer.get("Messages", [])
         for message in messages:
-            for key, at_seconds in _changes(json.loads(message.get("Body", "{}"))):
-                heapq.heappush(self._waiting, _Change(at_seconds, key, link))
+            for change in _changes(link, json.loads(message.get("Body", "{}"))):
+                heapq.heappush(self._waiting, change)
         self._woken.set()
         if messages:
             await link.queue.delete_message_batch(
@@ -130,6 +136,8 @@ class Replicator:
                     for index, message in enumerate(messages)
                 ],
             )
+            if len(messages) < _MESSAGES_MAX:
+                await asyncio.sleep(_GATHER_SECONDS)
 
     async def _copy(self) -> None:
         while True:
@@ -137,8 +145,9 @@ class Replicator:
             running = (change.link.region, change.key)
             self._running.add(running)
             try:
-                await converge(change.link, change.key, until_seconds=self._now() - self._lag_seconds)
-            except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+                if not change.link.source.wrote(change.key, change.version_id):
+                    await converge(change.link, change.key, until_seconds=self._now() - self._lag_seconds)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 _log.info("replication_retried region=%s key=%s error=%r", change.link.region, change.key, error)
                 await asyncio.sleep(_RETRY_SECONDS)
                 heapq.heappush(self._waiting, change)
@@ -172,31 +181,28 @@ class Replicator:
         return found
 
 
-def _changes(body: dict[str, Any]) -> list[tuple[str, float]]:
-    """Return (decoded key, time) of each record of an S3 event below a replicated prefix."""
-    records = [
-        (unquote_plus(record["s3"]["object"]["key"]), datetime.fromisoformat(record["eventTime"]).timestamp())
-        for record in body.get("Records", ())
-    ]
-    return [(key, at_seconds) for key, at_seconds in records if key.startswith(PREFIXES)]
+def _changes(link: Link, body: dict[str, Any]) -> list[_Change]:
+    """Return the changes below a replicated prefix that an S3 event tells of. Keys in it are encoded as form fields."""
+    changes: list[_Change] = []
+    for record in body.get("Records", ()):
+        found = record["s3"]["object"]
+        at_seconds = datetime.fromisoformat(record["eventTime"]).timestamp()
+        changes.append(_Change(at_seconds, unquote_plus(found["key"]), found.get("versionId", ""), link))
+    return [change for change in changes if change.key.startswith(PREFIXES)]
 
 
 async def converge(link: Link, key: str, *, until_seconds: float) -> None:
     """Bring the target up to what the source was at that time: each version once, in order, and delete markers."""
-    source, target = link.source, link.target
-    there = await _Copies.of(target, key)
-    below: Described | None = None
-    for version in await source.versions(key):
+    there = await _Copies.of(link.target, key)
+    below: str | None = None
+    for version in await link.source.versions(key):
         if version.last_modified.timestamp() > until_seconds:
             return
         if version.is_marker:
-            if below:
-                await there.hide(below.origin)
+            await there.hide(below)
             below = None
-        elif described := await source.describe(key, version.version_id):
-            below = described
-            if not described.is_replica:
-                await there.take(source, described)
+        else:
+            below = await there.take(link.source, version.version_id) or below
 
 
 class _Copies:
@@ -211,6 +217,8 @@ class _Copies:
     @classmethod
     async def of(cls, target: Side, key: str) -> "_Copies":
         copies = cls(target, key)
+        if await target.is_new(key):
+            return copies
         for version in await target.versions(key):
             described = None if version.is_marker else await target.describe(key, version.version_id)
             if described:
@@ -218,12 +226,20 @@ class _Copies:
             copies._current = described
         return copies
 
-    async def take(self, source: Side, version: Described) -> None:
-        if version.origin not in self._origins and (taken := await self._target.take(source, self._key, version)):
-            self._origins.add(version.origin)
-            self._current = taken
+    async def take(self, source: Side, version_id: str) -> str | None:
+        """Copy an original that is not here; return the origin of whatever version that is, None if it is gone."""
+        if version_id in self._origins:
+            return version_id
+        async with source.open(self._key, version_id) as opened:
+            if opened is None:
+                return None
+            origin = opened.described.origin
+            if not opened.described.is_replica:
+                self._current = await self._target.take(self._key, opened)
+                self._origins.add(origin)
+            return origin
 
-    async def hide(self, origin: str) -> None:
+    async def hide(self, origin: str | None) -> None:
         """Delete the key if its current version is that one: a newer one, or a marker already there, stays."""
         if self._current and self._current.origin == origin and await self._target.hide(self._key, self._current):
             self._current = None

@@ -1,23 +1,30 @@
-"""One Region's data bucket as replication sees it: versions of a key, copies, delete markers."""
+"""One Region's data bucket as replication sees it: versions of a key, copies, delete markers.
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+Plain HTTP: every object of every batch passes here, and the SDK would take more CPU than all the rest of the local
+world. An object's own headers are passed on as they came, its content as a stream.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
+from urllib.parse import quote, urlencode
+from xml.etree import ElementTree as ET
 
-from botocore.exceptions import ClientError
+import aiohttp
+from yarl import URL
 
 from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
 
-if TYPE_CHECKING:
-    from aiobotocore.response import StreamingBody
-    from types_aiobotocore_s3.client import S3Client
-    from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
-
-_PART_BYTES: Final = 16 * 1024 * 1024
-"""Objects above this are copied in parts of it: eight copies at once hold 128 MiB."""
-_PIECE_BYTES: Final = 256 * 1024
-_GONE: Final = frozenset({"404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed"})
+_METADATA: Final = "x-amz-meta-"
+_KEPT: Final = ("content-type", "content-encoding", "content-disposition", "content-language", "cache-control")
+"""Headers that belong to an object, beside its metadata."""
+_GONE: Final = frozenset({404, 405, 412})
+"""No such key or version, a delete marker, not the version that was named."""
+_SPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+_MARKS: Final = {"Version": False, "DeleteMarker": True}
+_OWN_WRITES_MAX: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,125 +38,147 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A version with what only HEAD says. `origin` is the version ID under which it was first written."""
+    """A version with what only its headers say. `origin` is the version ID under which it was first written."""
 
     version_id: str
     origin: str
     size_bytes: int
     etag: str
-    metadata: Mapping[str, str]
-    headers: Mapping[str, Any]
-    """Headers that belong to the object, by the names of PutObject's parameters."""
+    headers: Mapping[str, str]
+    """Those that belong to the object, metadata included."""
 
     @property
     def is_replica(self) -> bool:
-        return ORIGIN_VERSION_METADATA in self.metadata
+        return _METADATA + ORIGIN_VERSION_METADATA in self.headers
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A version and its content, which may be left unread."""
+
+    described: Described
+    content: aiohttp.StreamReader = field(repr=False)
 
 
 class Side:
-    """The data bucket of one Region, through its gate."""
+    """The data bucket of one Region. Every method may raise `aiohttp.ClientError`, `OSError` and `TimeoutError`."""
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
-        self._client = client
-        self.bucket = bucket
+    def __init__(self, session: aiohttp.ClientSession, endpoint: str, bucket: str, *, region: str, key_id: str) -> None:
+        """Take a session that decompresses nothing, and the Region's gate. The emulator checks no signature."""
+        self._session = session
+        self._url = f"{endpoint}/{bucket}"
+        self._signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={key_id}/20000101/{region}/s3/aws4_request"}
+        self._own_writes: dict[tuple[str, str], None] = {}
+
+    def wrote(self, key: str, version_id: str) -> bool:
+        """Say whether that version, or marker, is a copy made here; the answer is given once, for its event."""
+        return self._own_writes.pop((key, version_id), True) is None
 
     async def versions(self, key: str) -> list[Version]:
         """Return every version and delete marker of the key, oldest first."""
         rows: list[tuple[tuple[datetime, bool], Version]] = []
-        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
-        async for page in pages:
-            for field, is_marker in (("Versions", False), ("DeleteMarkers", True)):
-                listed: list[Any] = page.get(field, [])
-                # The client hands out two lists; the emulator's times, in milliseconds, join them again.
-                rows += [
-                    ((row["LastModified"], row["IsLatest"]), Version(row["VersionId"], is_marker, row["LastModified"]))
-                    for row in listed
-                    if row["Key"] == key
-                ]
-        # Each list comes newest first, and sorting keeps the order of equals.
+        place: dict[str, str] | None = {}
+        while place is not None:
+            query = urlencode({"versions": "", "prefix": key, **place}, quote_via=quote)
+            async with self._request("GET", "", query) as answer:
+                answer.raise_for_status()
+                page = ET.fromstring(await answer.read())  # noqa: S314 - our own emulator's words
+            rows += [row for element in page if (row := _row(element, key))]
+            place = _next_place(page, key)
+        # Newest first, as the emulator lists them; sorting keeps the order of equals.
         rows.reverse()
         return [version for _, version in sorted(rows, key=lambda row: row[0])]
 
+    async def is_new(self, key: str) -> bool:
+        """Say whether nothing was ever written under the key: cheaper than a list, which looks at the whole bucket."""
+        async with self._request("HEAD", key) as answer:
+            return answer.status == 404 and "x-amz-delete-marker" not in answer.headers  # noqa: PLR2004 - Not Found
+
     async def describe(self, key: str, version_id: str) -> Described | None:
-        """Return what HEAD says of a version; None if it is gone."""
-        try:
-            head = await self._client.head_object(Bucket=self.bucket, Key=key, VersionId=version_id)
-        except ClientError as error:
-            if _code(error) in _GONE:
-                return None
-            raise
-        fields: dict[str, Any] = {**head}
-        names = ("ContentType", "ContentEncoding", "ContentDisposition", "ContentLanguage", "CacheControl")
-        return Described(
-            version_id=version_id,
-            origin=origin_version(version_id, head["Metadata"]),
-            size_bytes=head["ContentLength"],
-            etag=head["ETag"],
-            metadata=head["Metadata"],
-            headers={name: fields[name] for name in names if name in fields},
-        )
+        """Return what a version's headers say; None if it is gone."""
+        async with self._request("HEAD", key, f"versionId={version_id}") as answer:
+            return None if _is_gone(answer) else _described(answer, version_id)
 
-    async def take(self, source: "Side", key: str, version: Described) -> Described | None:
-        """Copy a version of `source` here, with a note of its origin; None if it is gone from there."""
-        stream = await source.open(key, version)
-        if stream is None:
-            return None
-        async with stream:
-            written = await self._write(key, version, stream)
-        return await self.describe(key, written["VersionId"])
-
-    async def open(self, key: str, version: Described) -> "StreamingBody | None":
-        """Return the content of a version as a stream; None if the version is gone.
+    @asynccontextmanager
+    async def open(self, key: str, version_id: str) -> AsyncGenerator[Opened | None]:
+        """Give a version with its content; None if it is gone.
 
         One request for the whole: the emulator ignores a range where a version is named.
         """
-        try:
-            answer = await self._client.get_object(Bucket=self.bucket, Key=key, VersionId=version.version_id)
-        except ClientError as error:
-            if _code(error) in _GONE:
-                return None
-            raise
-        return answer["Body"]
+        async with self._request("GET", key, f"versionId={version_id}") as answer:
+            yield None if _is_gone(answer) else Opened(_described(answer, version_id), answer.content)
 
-    async def _write(self, key: str, version: Described, stream: "StreamingBody") -> Any:
-        metadata = {**version.metadata, ORIGIN_VERSION_METADATA: version.origin}
-        if version.size_bytes <= _PART_BYTES:
-            body = await stream.read()
-            return await self._client.put_object(
-                Bucket=self.bucket, Key=key, Body=body, Metadata=metadata, **version.headers
-            )
-        upload: Any = await self._client.create_multipart_upload(
-            Bucket=self.bucket, Key=key, Metadata=metadata, **version.headers
-        )
-        this: dict[str, Any] = {"Bucket": self.bucket, "Key": key, "UploadId": upload["UploadId"]}
-        parts: list[CompletedPartTypeDef] = []
-        async for body in _in_parts(stream):
-            number = len(parts) + 1
-            part = await self._client.upload_part(**this, PartNumber=number, Body=body)
-            parts.append({"PartNumber": number, "ETag": part["ETag"]})
-        return await self._client.complete_multipart_upload(**this, MultipartUpload={"Parts": parts})
+    async def take(self, key: str, opened: Opened) -> Described:
+        """Write a version of the other side here, with a note of its origin; return it as it is here."""
+        described = opened.described
+        kept = {**described.headers, _METADATA + ORIGIN_VERSION_METADATA: described.origin}
+        # The emulator refuses a body that is shorter than its Content-Length: a broken stream leaves no object.
+        sent = {**kept, "Content-Length": str(described.size_bytes)}
+        async with self._request("PUT", key, headers=sent, data=opened.content) as answer:
+            answer.raise_for_status()
+            version_id = self._remember(key, answer)
+            return replace(described, version_id=version_id, etag=answer.headers["ETag"], headers=kept)
 
     async def hide(self, key: str, current: Described) -> bool:
         """Put a delete marker over `current`; say whether it was still the current version."""
-        try:
-            await self._client.delete_object(Bucket=self.bucket, Key=key, IfMatch=current.etag)
-        except ClientError as error:
-            if _code(error) in _GONE:
+        async with self._request("DELETE", key, headers={"If-Match": current.etag}) as answer:
+            if _is_gone(answer):
                 return False
-            raise
+            self._remember(key, answer)
+            return True
+
+    def _request(
+        self,
+        method: str,
+        key: str,
+        query: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: aiohttp.StreamReader | None = None,
+    ) -> "aiohttp.client._RequestContextManager":  # pyright: ignore[reportPrivateUsage] - the type has no public name
+        url = URL(f"{self._url}/{quote(key, safe='/~')}{'?' if query else ''}{query}", encoded=True)
+        return self._session.request(method, url, headers={**self._signed, **(headers or {})}, data=data)
+
+    def _remember(self, key: str, answer: aiohttp.ClientResponse) -> str:
+        version_id = answer.headers["x-amz-version-id"]
+        self._own_writes[key, version_id] = None
+        while len(self._own_writes) > _OWN_WRITES_MAX:  # an event that never came
+            del self._own_writes[next(iter(self._own_writes))]
+        return version_id
+
+
+def _row(element: ET.Element, key: str) -> tuple[tuple[datetime, bool], Version] | None:
+    """Return what a version is sorted by, and the version; None for what is none of this key."""
+    name = element.tag.removeprefix(_SPACE)
+    if name not in _MARKS or element.findtext(f"{_SPACE}Key") != key:
+        return None
+    modified = datetime.fromisoformat(element.findtext(f"{_SPACE}LastModified", ""))
+    version = Version(element.findtext(f"{_SPACE}VersionId", ""), _MARKS[name], modified)
+    return (modified, element.findtext(f"{_SPACE}IsLatest") == "true"), version
+
+
+def _next_place(page: ET.Element, key: str) -> dict[str, str] | None:
+    """Return where the list goes on; None at its end, or past the key, which comes first of all that begin like it."""
+    last = page.findtext(f"{_SPACE}NextKeyMarker", "")
+    if page.findtext(f"{_SPACE}IsTruncated") != "true" or last > key:
+        return None
+    return {"key-marker": last, "version-id-marker": page.findtext(f"{_SPACE}NextVersionIdMarker", "")}
+
+
+def _is_gone(answer: aiohttp.ClientResponse) -> bool:
+    if answer.status in _GONE:
         return True
+    answer.raise_for_status()
+    return False
 
 
-async def _in_parts(stream: "StreamingBody") -> AsyncIterator[bytes]:
-    held = bytearray()
-    async for piece in stream.iter_chunks(_PIECE_BYTES):
-        held += piece
-        if len(held) >= _PART_BYTES:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response.get("Error", {}).get("Code"))
+def _described(answer: aiohttp.ClientResponse, version_id: str) -> Described:
+    own = {name.lower(): value for name, value in answer.headers.items()}
+    metadata = {name.removeprefix(_METADATA): value for name, value in own.items() if name.startswith(_METADATA)}
+    return Described(
+        version_id=version_id,
+        origin=origin_version(version_id, metadata),
+        size_bytes=int(own["content-length"]),
+        etag=own["etag"],
+        headers={name: value for name, value in own.items() if name.startswith(_METADATA) or name in _KEPT},
+    )

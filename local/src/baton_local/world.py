@@ -130,6 +130,11 @@ class Supervisor:
         outer = {region: border.inward.endpoint for region, border in wiring.borders.items()}
         inside = await bootstrap.connect(stack, self._topology, inner, global_endpoint)
         outside = await bootstrap.connect(stack, self._topology, outer, global_endpoint)
+        # No total: an object takes as long as it takes. Ten seconds of silence are a cut, which is tried again.
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=10)
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(auto_decompress=False, timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
+        )
         # Last in, first out: what runs in the background ends before its clients are closed.
         stack.push_async_callback(self._cancel_background)
         await bootstrap.create_world(inside)
@@ -142,7 +147,7 @@ class Supervisor:
                 self._functions.append(function)
                 self._in_background(trigger.take_back_throttled(function))
             await bootstrap.notify(inside, region, function=function)
-        replicator = Replicator({region: await bootstrap.link(outside, region) for region in self._topology.regions})
+        replicator = Replicator(await bootstrap.links(outside, session, outer))
         self._in_background(replicator.run())
         return replicator
 
