@@ -80,6 +80,7 @@ class Process:
 
     admitter: Admitter
     sweeper: Sweeper
+    handlers: dict[Kind, Handler]
     runners: dict[Kind, Runner]
 
 
@@ -283,7 +284,8 @@ class Pipeline:
             settings=NotifierSettings(),
         )
         handlers: dict[Kind, Handler] = {"split": splitter, "chunk": worker, "merge": merger, "notify": notifier}
-        return Process(admitter, sweeper, {kind: self._runner(kind, handler) for kind, handler in handlers.items()})
+        runners: dict[Kind, Runner] = {kind: self._runner(kind, handler) for kind, handler in handlers.items()}
+        return Process(admitter, sweeper, handlers, runners)
 
     def _runner(self, kind: Kind, handler: Handler) -> Runner:
         return Runner(

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from baton.batches import Batches, check_rejects
 from baton.catalog import Catalog
+from baton.csv import Syntax, read_header
 from baton.errors import BatchFailed, NotFound
 from baton.messages import Message
 from baton.model import paths
 from baton.model.batch import Batch, Published
-from baton.model.plan import Plan
+from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.ports import BytesPiece, ChunkDone, CopyPiece, ObjectInfo, ObjectStore, Piece, Progress, RejectIndex
 from baton.topology import REJECTS_INDEXED_MAX
@@ -62,8 +63,9 @@ class Merger:
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: it could not be merged in any attempt."""
         batch = await self._batches.owned(message)
-        if batch.state is BatchState.PROCESSED:
-            await self._batches.fail(batch, BatchFailed("merge_failed", f"the result could not be written: {cause}"))
+        if batch.state is not BatchState.PROCESSED:
+            await self._batches.leave(batch, why="nothing to merge")
+        await self._batches.fail(batch, BatchFailed("merge_failed", f"the result could not be written: {cause}"))
 
     async def _publish(self, batch: Batch) -> Published:
         assert batch.plan_id is not None
@@ -81,7 +83,7 @@ class Merger:
             plan,
             done,
             counts=counts,
-            columns=job.output_columns(plan.columns),
+            columns=await self._columns(plan),
             result=result,
             rejected=rejected,
         )
@@ -96,6 +98,15 @@ class Merger:
             result_bytes=result.size_bytes,
             result_crc64nvme=result.crc64nvme,
         )
+
+    async def _columns(self, plan: Plan) -> tuple[str, ...]:
+        loaded = self._catalog[plan.job]
+        if loaded.version == plan.job_version:
+            return loaded.job.output_columns(plan.columns)
+        # Merged by another version than made the parts, while a deployment rolls: the first part has the header.
+        head = await self._objects.get(paths.part_key(plan.batch_id, plan.plan_id, 0), end=2 * MIB)
+        header = read_header(head, Syntax(ord(","), ord('"')), at_end=True)
+        return tuple(field.decode() for field in header.fields) if header else ()
 
     async def _join(self, key: str, parts: Sequence[Part]) -> ManifestObject:
         size_bytes = sum(part.size_bytes for part in parts)

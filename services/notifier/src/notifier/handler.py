@@ -1,11 +1,12 @@
 """Tells the people of a batch how it ended, then files the input away."""
 
+import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from typing import Final
 
 from baton.batches import Batches
 from baton.catalog import Catalog
-from baton.errors import BatchFailed, NotFound, Reject, Retry
+from baton.errors import BatchFailed, Fenced, NotFound, Reject, Retry, Unavailable
 from baton.messages import Message
 from baton.model import paths
 from baton.model.batch import Batch, MailClaim
@@ -16,6 +17,8 @@ from notifier.domain import Links, compose
 from notifier.settings import NotifierSettings
 
 _TO_TELL = (BatchState.MERGED, BatchState.FAILED)
+_SEND_SHARE: Final = 0.75
+"""Of the lease: the rest is for the mark, and for what two clocks disagree."""
 
 
 class Notifier:
@@ -54,21 +57,27 @@ class Notifier:
             await self._archive(batch)
 
     async def give_up(self, message: Message, *, cause: str) -> None:
-        """End a published batch FAILED if its mail could not be sent in any attempt; the result stands."""
+        """End a published batch FAILED if its mail could not be sent in any attempt; the result stands.
+
+        Not while another delivery may be sending it: two mails would say two things. The sweeper sees to the rest.
+        """
         batch = await self._batches.owned(message)
+        if self._lease_seconds_left(batch) > 0:
+            raise Reject("another attempt holds the mail claim")
         if batch.state is BatchState.MERGED:
             await self._batches.fail(batch, BatchFailed("mail_failed", f"the mail could not be sent: {cause}"))
 
     async def _tell(self, batch: Batch) -> Batch:
+        self._check_free(batch)
+        links = await self._sign(batch)
+        # Claimed last: nothing but the send lies between the claim and its mark, so that it outlasts no lease.
         batch = await self._claim(batch)
-        mail = compose(
-            batch,
-            sender=self._settings.sender,
-            recipients=self._recipients(batch),
-            links=await self._sign(batch),
-        )
+        mail = compose(batch, sender=self._settings.sender, recipients=self._recipients(batch), links=links)
         try:
-            await self._mailer.send(mail)
+            async with asyncio.timeout(self._settings.claim_lease_seconds * _SEND_SHARE):
+                await self._mailer.send(mail)
+        except TimeoutError as error:
+            raise Unavailable("the mail service did not answer within the claim's lease") from error
         except BatchFailed as refused:
             if batch.state is BatchState.FAILED:
                 # The one outcome that cannot be announced. It is on record, and nothing more can be done by mail.
@@ -77,24 +86,38 @@ class Notifier:
             raise Reject(f"the mail was refused: {refused}") from refused
         return await self._mark(batch)
 
-    async def _claim(self, batch: Batch) -> Batch:
-        """Become the one who sends this run's mail. Raises `Retry` while somebody else may be sending it."""
-        now = self._clock.now()
+    def _check_free(self, batch: Batch) -> None:
+        """Raise `Retry` while somebody else may be sending this run's mail."""
+        left = self._lease_seconds_left(batch)
+        if left > 0:
+            raise Retry("another attempt holds the mail claim", delay_seconds=int(left) + 1)
+
+    def _lease_seconds_left(self, batch: Batch) -> float:
+        """Return for how long the claim of this run still keeps others from sending; never more than a lease."""
         held = batch.mail_claim
-        if held and held.run == batch.run:
-            lease_ends = held.claimed_at + timedelta(seconds=self._settings.claim_lease_seconds)
-            if now < lease_ends:
-                raise Retry(
-                    "another attempt holds the mail claim",
-                    delay_seconds=int((lease_ends - now).total_seconds()) + 1,
-                )
-        return await self._ledger.claim_mail(batch, MailClaim(run=batch.run, epoch=batch.owner_epoch, claimed_at=now))
+        if held is None or held.run != batch.run:
+            return 0.0
+        lease_seconds = self._settings.claim_lease_seconds
+        # A claim from the future was written by a faster clock: it is as good as new.
+        return min(lease_seconds, lease_seconds - (self._clock.now() - held.claimed_at).total_seconds())
+
+    async def _claim(self, batch: Batch) -> Batch:
+        """Become the one who sends this run's mail."""
+        claim = MailClaim(run=batch.run, epoch=batch.owner_epoch, claimed_at=self._clock.now())
+        return await self._ledger.claim_mail(batch, claim)
 
     async def _mark(self, batch: Batch) -> Batch:
         assert batch.mail_claim is not None
         claim = replace(batch.mail_claim, sent_at=self._clock.now())
         state = BatchState.NOTIFIED if batch.state is BatchState.MERGED else batch.state
-        return await self._batches.move(batch, state, mail_claim=claim)
+        try:
+            return await self._batches.move(batch, state, mail_claim=claim)
+        except Fenced:
+            # The mail is out: a sweeper that counted a nudge meanwhile must not make it look unsent.
+            there = await self._ledger.get(batch.batch_id)
+            if there is None or (there.state, there.mail_claim) != (batch.state, batch.mail_claim):
+                raise
+            return await self._batches.move(there, state, mail_claim=claim)
 
     async def _sign(self, batch: Batch) -> Links:
         if batch.published is None or batch.state is BatchState.FAILED:

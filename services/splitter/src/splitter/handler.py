@@ -1,5 +1,7 @@
 """Plans a batch: one streaming pass over the file, then one message per chunk."""
 
+from pydantic import ValidationError
+
 from baton.batches import Batches
 from baton.catalog import Catalog, LoadedJob
 from baton.errors import BatchFailed, NotFound
@@ -57,8 +59,10 @@ class Splitter:
         await self._queue(batch, plan)
 
     async def give_up(self, message: Message, *, cause: str) -> None:
-        """End the batch FAILED: it could not be planned in any attempt."""
+        """End the batch FAILED: it could not be planned in any attempt. One that went on stays as it is."""
         batch = await self._batches.owned(message)
+        if batch.state not in _PLANNED_FROM:
+            await self._batches.leave(batch, why="nothing to split")
         await self._batches.fail(batch, BatchFailed("split_failed", f"the file could not be split: {cause}"))
 
     # --- planning ------------------------------------------------------------------------------------------------
@@ -93,7 +97,10 @@ class Splitter:
             body = await self._objects.get(paths.plan_key(batch.batch_id, batch.plan_id))
         except NotFound:
             return None
-        plan = Plan.model_validate_json(body)
+        try:
+            plan = Plan.model_validate_json(body)
+        except ValidationError:
+            return None  # a later or earlier version of ours wrote it, while a deployment rolls
         if plan.job_version != loaded.version:
             return None
         lookup = loaded.job.lookup

@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from polars.exceptions import PanicException
+from pydantic import ValidationError
+
 from baton.batches import Batches, check_rejects
 from baton.catalog import Catalog
 from baton.checksums import crc64nvme
@@ -67,7 +70,7 @@ class Worker:
         """Make the chunk's part, or find it made, and record it. The last one recorded calls the merger."""
         assert isinstance(message, ProcessChunk)
         batch = await self._batches.owned(message)
-        if batch.state is BatchState.PROCESSED:
+        if batch.state is BatchState.PROCESSED and attempt > 1:
             await self._batches.nudge(batch)  # the one who recorded the last chunk may have died before it said so
         if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
             await self._batches.leave(batch, why="no chunk to do")
@@ -81,13 +84,22 @@ class Worker:
             await self._batches.chunks_done(batch, tally)
 
     async def give_up(self, message: Message, *, cause: str) -> None:
-        """End the batch FAILED: this chunk could not be done in any attempt. A retry does only what is not done."""
+        """End the batch FAILED: this chunk could not be done in any attempt. A retry does only what is not done.
+
+        It goes on if the chunk was done by another delivery, or if the batch has to be planned anew: by then every
+        worker has other rules than those of the plan, and the sweeper finds that nothing moves.
+        """
         assert isinstance(message, ProcessChunk)
         batch = await self._batches.owned(message)
-        if batch.state is BatchState.SPLIT:
-            await self._batches.fail(
-                batch, BatchFailed("chunk_failed", f"chunk {message.index + 1} of {batch.chunks}: {cause}")
-            )
+        if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
+            await self._batches.leave(batch, why="no chunk to do")
+        if await self._progress.is_done(batch.batch_id, message.plan_id, message.index):
+            await self._batches.leave(batch, why="the chunk is done")
+        if await self._has_other_rules(batch, message.plan_id):
+            await self._batches.leave(batch, why=f"left to be planned anew: {cause}")
+        await self._batches.fail(
+            batch, BatchFailed("chunk_failed", f"chunk {message.index + 1} of {batch.chunks}: {cause}")
+        )
 
     async def _done(self, batch: Batch, message: ProcessChunk, *, again: bool) -> Tally:
         task = await self._task(batch, message.plan_id)
@@ -102,9 +114,9 @@ class Worker:
     async def _make(self, task: _Task, chunk: Chunk) -> ChunkDone:
         plan, job = task.plan, self._catalog[task.plan.job].job
         data = await self._read(task, chunk)
-        checked = await self._offload(lambda: check(data, chunk, plan.columns, job))
+        checked = await self._compute(lambda: check(data, chunk, plan.columns, job))
         reference = await self._rows_for(plan, job, checked)
-        output = await self._offload(lambda: finish(checked, reference))
+        output = await self._compute(lambda: finish(checked, reference))
         return await self._write(plan, chunk, output)
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
@@ -156,20 +168,31 @@ class Worker:
             body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
         except NotFound as error:
             raise Retry("the plan is not in this Region yet", delay_seconds=_RETRY_SECONDS) from error
-        plan = Plan.model_validate_json(body)
-        loaded = self._catalog.get(plan.job)
-        if loaded is None or loaded.version != plan.job_version:
-            raise Retry(
-                f"the batch was planned with version {plan.job_version} of the job {plan.job!r}, this worker runs "
-                f"{loaded.version if loaded else 'none'}; `baton retry` plans it anew",
-                delay_seconds=_RETRY_SECONDS,
-            )
+        plan = self._plan_under_own_rules(body)
+        if plan is None:
+            raise Retry("the batch was planned under other rules than this worker's", delay_seconds=_RETRY_SECONDS)
         source = await self._objects.find_version(plan.key, plan.version_id)
         if source is None:
             raise BatchFailed("input_gone", f"{plan.key}: this version is no longer there")
         task = _Task(plan, source.version_id)
         self._tasks.put((batch.batch_id, plan_id), task)
         return task
+
+    def _plan_under_own_rules(self, body: bytes) -> Plan | None:
+        """Return the plan; None if another version of the job or of ours wrote it, while a deployment rolls."""
+        try:
+            plan = Plan.model_validate_json(body)
+        except ValidationError:
+            return None
+        loaded = self._catalog.get(plan.job)
+        return plan if loaded and loaded.version == plan.job_version else None
+
+    async def _has_other_rules(self, batch: Batch, plan_id: str) -> bool:
+        try:
+            body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
+        except NotFound:
+            return False
+        return self._plan_under_own_rules(body) is None
 
     async def _rows_for(self, plan: Plan, job: Job, checked: Checked) -> ReferenceFrame | None:
         if job.lookup is None or plan.reference_version is None:
@@ -193,7 +216,14 @@ class Worker:
         return table
 
     async def _prepare(self, rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame:
-        return await self._offload(lambda: prepare_reference(rows, lookup))
+        return await self._compute(lambda: prepare_reference(rows, lookup))
+
+    async def _compute[T](self, work: Callable[[], T]) -> T:
+        try:
+            return await self._offload(work)
+        except PanicException as panic:
+            # Whatever file brought it about: it is no `Exception`, so nobody would judge it, and the batch would hang.
+            raise RuntimeError(f"polars panicked: {panic}") from panic
 
 
 class _Recent[K, V]:
