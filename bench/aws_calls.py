@@ -80,7 +80,7 @@ class Shape:
     rejects_parts: int
     """Chunks that wrote rejects; the first one always writes at least the header."""
     reject_writes: int
-    """Batch writes of at most 25 rejects each into the table for queries."""
+    """Batch writes of at most 25 rejects each into the table for queries, while all rejects together are small."""
     rejects: bool
     source_ranges: int
     """Of 8 MiB, in which the splitter reads the file."""
@@ -97,8 +97,8 @@ def expected_calls(shape: Shape) -> Counter[str]:
     c, r = shape.chunks, shape.rejects_parts
     calls = Counter(
         {
-            "s3.HeadObject": 8,
-            "s3.GetObject": shape.source_ranges + 2 + c + r,  # the file, the plan twice, chunks, rejects for the table
+            "s3.HeadObject": 5,
+            "s3.GetObject": shape.source_ranges + 2 + c,  # the file, the plan twice, chunks
             "s3.PutObject": 2 + c + r,  # plan, manifest, parts
             "s3.CopyObject": 1,  # to the archive
             "s3.DeleteObject": 1,
@@ -119,7 +119,7 @@ def expected_calls(shape: Shape) -> Counter[str]:
 
 def _joined(parts: int, *, copied: bool) -> Counter[str]:
     """Return the calls that make one object of so many parts."""
-    if parts == 1:
+    if copied and parts == 1:
         return Counter({"s3.CopyObject": 1, "s3.HeadObject": 1})
     if copied:
         upload = {"s3.CreateMultipartUpload": 1, "s3.UploadPartCopy": parts, "s3.CompleteMultipartUpload": 1}
@@ -209,16 +209,10 @@ async def _counted(world: World, batch_id: str) -> Counted:
     assert batch.state is BatchState.COMPLETED, batch.failure
     assert batch.plan_id is not None
     done = await world.aws.progress().done(batch_id, batch.plan_id)
-    indexed = REJECTS_INDEXED_MAX
-    writes = 0
-    for chunk in done:
-        rows = min(chunk.counts.rejects, indexed)
-        writes += math.ceil(rows / 25)
-        indexed -= rows
     shape = Shape(
         chunks=batch.chunks,
         rejects_parts=sum(chunk.rejects_bytes > 0 for chunk in done),
-        reject_writes=writes,
+        reject_writes=math.ceil(min(batch.counts.rejects, REJECTS_INDEXED_MAX) / 25),
         rejects=batch.counts.rejects > 0,
         source_ranges=math.ceil(batch.source.size_bytes / RANGE_BYTES),
         copied=any(chunk.part_bytes >= PIECE_BYTES_MIN for chunk in done),

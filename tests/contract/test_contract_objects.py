@@ -1,5 +1,7 @@
 """What every object store does."""
 
+from dataclasses import replace
+
 import pytest
 
 from baton.aws.parallel import in_parallel
@@ -165,11 +167,14 @@ async def test_a_missing_piece_leaves_no_object(ports: Ports) -> None:
 @in_world
 async def test_a_copy_is_of_the_version_asked_with_its_metadata(ports: Ports) -> None:
     first = await ports.objects.put(KEY, b"first", metadata={ORIGIN_VERSION_METADATA: "o1"})
-    await ports.objects.put(KEY, b"second!")
+    second = await ports.objects.put(KEY, b"second!")
 
-    old = await ports.objects.copy(KEY, "archive/1", version_id=first.version_id)
-    new = await ports.objects.copy(KEY, "archive/2")
+    await ports.objects.copy(first, "archive/1")
+    await ports.objects.copy(second, "archive/2")
 
+    old, new = await ports.objects.head("archive/1"), await ports.objects.head("archive/2")
+    assert old is not None
+    assert new is not None
     assert (old.size_bytes, old.metadata) == (5, {ORIGIN_VERSION_METADATA: "o1"})
     assert (new.size_bytes, new.metadata) == (7, {})
     assert await ports.objects.get("archive/1") == b"first"
@@ -177,11 +182,11 @@ async def test_a_copy_is_of_the_version_asked_with_its_metadata(ports: Ports) ->
 
 @in_world
 async def test_what_is_not_there_cannot_be_copied(ports: Ports) -> None:
-    await ports.objects.put(KEY, b"x")
+    there = await ports.objects.put(KEY, b"x")
 
-    for key, version_id in (("input/none", None), (KEY, "no-such-version")):
+    for gone in (replace(there, key="input/none"), replace(there, version_id="no-such-version")):
         with pytest.raises(NotFound):
-            await ports.objects.copy(key, "archive/1", version_id=version_id)
+            await ports.objects.copy(gone, "archive/1")
 
 
 @in_world

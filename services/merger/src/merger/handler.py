@@ -14,6 +14,7 @@ from baton.model.states import BatchState
 from baton.ports import BytesPiece, ChunkDone, CopyPiece, ObjectInfo, ObjectStore, Piece, Progress, RejectIndex
 from baton.topology import REJECTS_INDEXED_MAX
 from merger.domain import (
+    PIECE_BYTES_MIN,
     ManifestObject,
     Part,
     Run,
@@ -75,9 +76,11 @@ class Merger:
         job = self._catalog[batch.job].job
         check_rejects(batch, job.limits, counts)
         folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id)
-        result = await self._join(f"{folder}result.csv", _parts(plan, done))
-        rejected = await self._join(f"{folder}rejects.csv", _rejects_parts(plan, done))
-        await self._index_rejects(plan, done)
+        parts = _parts(plan, done)
+        result = await self._join(f"{folder}result.csv", parts, await self._pieces(parts))
+        rejects = await self._pieces(_rejects_parts(plan, done))
+        rejected = await self._join(f"{folder}rejects.csv", _rejects_parts(plan, done), rejects)
+        await self._index_rejects(plan.batch_id, rejects)
         manifest = manifest_of(
             batch,
             plan,
@@ -108,30 +111,42 @@ class Merger:
         header = read_header(head, Syntax(ord(","), ord('"')), at_end=True)
         return tuple(field.decode() for field in header.fields) if header else ()
 
-    async def _join(self, key: str, parts: Sequence[Part]) -> ManifestObject:
+    async def _pieces(self, parts: Sequence[Part]) -> list[Piece]:
+        runs = arrange(parts)
+        # A small one alone passes through here: a copy would need a look at what was written.
+        small = len(runs) == 1 and runs[0].size_bytes < PIECE_BYTES_MIN
+        try:
+            return [await self._piece(run, copied=not small) for run in runs]
+        except NotFound as error:
+            raise _part_missing(error) from error
+
+    async def _piece(self, run: Run, *, copied: bool) -> Piece:
+        if copied and len(run.parts) == 1:
+            return CopyPiece(run.parts[0].key, run.size_bytes)
+        return BytesPiece(b"".join([await self._objects.get(part.key) for part in run.parts]))
+
+    async def _join(self, key: str, parts: Sequence[Part], pieces: Sequence[Piece]) -> ManifestObject:
         size_bytes = sum(part.size_bytes for part in parts)
         try:
-            pieces = [await self._piece(run) for run in arrange(parts)]
             written = await self._objects.compose(key, pieces)
         except NotFound as error:
-            raise BatchFailed("part_missing", f"a finished part is gone: {error}") from error
+            raise _part_missing(error) from error
         _check_size(written, size_bytes)
         return ManifestObject(key=key, size_bytes=size_bytes, crc64nvme=crc64nvme_of(parts))
 
-    async def _piece(self, run: Run) -> Piece:
-        if len(run.parts) == 1:
-            return CopyPiece(run.parts[0].key, run.parts[0].size_bytes)
-        return BytesPiece(b"".join([await self._objects.get(part.key) for part in run.parts]))
-
-    async def _index_rejects(self, plan: Plan, done: Sequence[ChunkDone]) -> None:
+    async def _index_rejects(self, batch_id: str, pieces: Sequence[Piece]) -> None:
         left = REJECTS_INDEXED_MAX
-        for part in _rejects_parts(plan, done):
+        for piece in pieces:
             if left <= 0:
                 return
-            if part.size_bytes:
-                rows = list(read_rejects(await self._objects.get(part.key)))[:left]
-                await self._rejects.put(plan.batch_id, rows)
-                left -= len(rows)
+            body = piece.body if isinstance(piece, BytesPiece) else await self._objects.get(piece.key)
+            rows = list(read_rejects(body))[:left]
+            await self._rejects.put(batch_id, rows)
+            left -= len(rows)
+
+
+def _part_missing(error: NotFound) -> BatchFailed:
+    return BatchFailed("part_missing", f"a finished part is gone: {error}")
 
 
 def _check_size(written: ObjectInfo, size_bytes: int) -> None:

@@ -15,6 +15,7 @@ from baton.ports import Link, Mail
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("notifier"),
     undefined=StrictUndefined,
+    auto_reload=False,  # they are part of the package
     autoescape=select_autoescape(enabled_extensions=("html.j2",)),
     trim_blocks=True,
     lstrip_blocks=True,

@@ -138,9 +138,8 @@ class Notifier:
             return
         name = paths.parse_input_key(batch.source.key)
         target = paths.archive_key(batch.job, batch.batch_id, name.name if name else batch.source.key)
-        if await self._objects.head(target) is None:
-            try:
-                await self._objects.copy(batch.source.key, target, version_id=source.version_id)
-            except NotFound:
-                return
+        try:
+            await self._objects.copy(source, target)  # a second time it writes the same again
+        except NotFound:
+            return
         await self._objects.delete(batch.source.key, if_version_is=source.version_id)

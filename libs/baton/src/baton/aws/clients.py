@@ -57,18 +57,28 @@ class Clients:
         self._made.clear()
         await self._stack.__aexit__(kind, error, traceback)
 
-    async def get(self, service: str, *, region: str, endpoint_url: str | None = None, long_poll: bool = False) -> Any:
-        """Return the client of a service; `endpoint_url` None leaves the choice to the SDK and its variables."""
-        key = (service, region, endpoint_url or "", str(long_poll))
+    async def get(
+        self,
+        service: str,
+        *,
+        region: str,
+        endpoint_url: str | None = None,
+        long_poll: bool = False,
+        signature_version: str | None = None,
+    ) -> Any:
+        """Return the client of a service; None leaves the choice to the SDK and its variables."""
+        key = (service, region, endpoint_url or "", str(long_poll), signature_version or "")
         async with self._making:
             if key not in self._made:
+                config = self._config(long_poll=long_poll, signature_version=signature_version)
                 options = {"region_name": region, "endpoint_url": endpoint_url}
-                client = new_client(self._session, service, config=self._config(long_poll=long_poll), **options)
+                client = new_client(self._session, service, config=config, **options)
                 self._made[key] = await self._stack.enter_async_context(client)
             return self._made[key]
 
-    def _config(self, *, long_poll: bool) -> AioConfig:
+    def _config(self, *, long_poll: bool, signature_version: str | None) -> AioConfig:
         return AioConfig(
+            signature_version=signature_version,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=READ_TIMEOUT_SECONDS + (LONG_POLL_SECONDS_MAX if long_poll else 0),
             retries={"mode": "standard", "total_max_attempts": 1 if long_poll else ATTEMPTS},

@@ -140,26 +140,18 @@ class S3ObjectStore:
         return await self._written(key)
 
     @translated()
-    async def copy(self, source_key: str, target_key: str, *, version_id: str | None = None) -> ObjectInfo:
-        head = await self._head(source_key, version_id)
-        if head is None:
-            raise NotFound(f"{source_key} (version {version_id or 'current'}) is not there")
-        source: CopySourceTypeDef = {
-            "Bucket": self._bucket,
-            "Key": source_key,
-            "VersionId": head.get("VersionId", "null"),
-        }
-        if head["ContentLength"] > self._copy_whole_bytes_max:
-            await self._copy_in_ranges(source, target_key, head)
-        else:
-            client = await self._client()
-            try:
-                await client.copy_object(Bucket=self._bucket, Key=target_key, CopySource=source)
-            except ClientError as error:
-                if is_missing(error):
-                    raise NotFound(f"{source_key} went away while it was copied") from error
-                raise
-        return await self._written(target_key)
+    async def copy(self, source: ObjectInfo, target_key: str) -> None:
+        found: CopySourceTypeDef = {"Bucket": self._bucket, "Key": source.key, "VersionId": source.version_id}
+        if source.size_bytes > self._copy_whole_bytes_max:
+            await self._copy_in_ranges(found, target_key, source)
+            return
+        client = await self._client()
+        try:
+            await client.copy_object(Bucket=self._bucket, Key=target_key, CopySource=found)
+        except ClientError as error:
+            if is_missing(error, version_id=source.version_id):
+                raise NotFound(_missing(source)) from error
+            raise
 
     @translated()
     async def delete(self, key: str, *, if_version_is: str) -> bool:
@@ -192,15 +184,16 @@ class S3ObjectStore:
                     etag=entry.get("ETag", "").strip('"'),
                 )
 
-    async def _copy_in_ranges(
-        self, source: "CopySourceTypeDef", target_key: str, head: "HeadObjectOutputTypeDef"
-    ) -> None:
-        size = head["ContentLength"]
+    async def _copy_in_ranges(self, found: "CopySourceTypeDef", target_key: str, source: ObjectInfo) -> None:
+        head = await self._head(source.key, source.version_id)
+        if head is None:
+            raise NotFound(_missing(source))
+        size = source.size_bytes
         step = max(self._copy_range_bytes, -(-size // _COPY_RANGES_MAX))
         kept = {"ContentType": head["ContentType"], "Metadata": head["Metadata"]}
         async with Multipart(await self._client(), self._bucket, target_key, **kept) as upload:
             ranges = [(start, min(start + step, size)) for start in range(0, size, step)]
-            await upload.run([upload.copied(source, span) for span in ranges])
+            await upload.run([upload.copied(found, span) for span in ranges])
 
     async def _written(self, key: str) -> ObjectInfo:
         info = await self.head(key)
@@ -230,6 +223,10 @@ class S3ObjectStore:
             # The key itself comes first of all that begin like it.
             if page.get("NextKeyMarker", "") > key:
                 return
+
+
+def _missing(info: ObjectInfo) -> str:
+    return f"{info.key} (version {info.version_id}) is not there"
 
 
 def _origin(info: ObjectInfo) -> str:

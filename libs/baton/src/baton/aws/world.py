@@ -140,10 +140,12 @@ class Aws:
             role_arn=f"arn:aws:iam::{topology.account_id}:role/{topology.link_role}",
             bucket=settings.mrap_arn or topology.mrap,
             readable=[through, *(f"arn:aws:s3:::{topology.data_bucket(region)}/" for region in topology.regions)],
-            region=settings.region,
-            endpoint_url=None if settings.mrap_arn else settings.mrap_endpoint_url,
         )
-        return StsLinks(self.client("sts", settings.region), self._session, target=target, clock=self._clock)
+        # An ARN makes the SDK sign by SigV4A for any Region, and find the endpoint. A front door is a plain S3.
+        at_front_door = {"endpoint_url": settings.mrap_endpoint_url, "signature_version": "s3v4"}
+        options: Any = {} if settings.mrap_arn else at_front_door
+        signer = partial(self._clients.get, "s3", region=settings.region, **options)
+        return StsLinks(self.client("sts", settings.region), signer, target=target, clock=self._clock)
 
     def _urls(self, region: str) -> QueueUrls:
         if region not in self._queue_urls:

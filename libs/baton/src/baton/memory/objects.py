@@ -77,12 +77,11 @@ class MemoryObjectStore:
         body = b"".join(p.body if isinstance(p, BytesPiece) else self._body(p.key, None) for p in pieces)
         return self._write(key, body, content_type=content_type, metadata={})
 
-    async def copy(self, source_key: str, target_key: str, *, version_id: str | None = None) -> ObjectInfo:
-        source = self._find(source_key, version_id)
-        if source is None or source.body is None:
-            raise NotFound(_missing(source_key, version_id))
-        metadata = source.info.metadata
-        return self._write(target_key, source.body, content_type=source.content_type, metadata=metadata)
+    async def copy(self, source: ObjectInfo, target_key: str) -> None:
+        found = self._find(source.key, source.version_id)
+        if found is None or found.body is None:
+            raise NotFound(_missing(source.key, source.version_id))
+        self._write(target_key, found.body, content_type=found.content_type, metadata=found.info.metadata)
 
     async def delete(self, key: str, *, if_version_is: str) -> bool:
         current = self._find(key, None)

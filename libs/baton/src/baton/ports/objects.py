@@ -81,8 +81,8 @@ class ObjectStore(Protocol):
         """
         ...
 
-    async def copy(self, source_key: str, target_key: str, *, version_id: str | None = None) -> ObjectInfo:
-        """Copy one object version inside the bucket, of any size. Raises `NotFound`."""
+    async def copy(self, source: ObjectInfo, target_key: str) -> None:
+        """Copy the object version that `head` or `find_version` told of, of any size. Raises `NotFound`."""
         ...
 
     async def delete(self, key: str, *, if_version_is: str) -> bool:
