@@ -45,11 +45,11 @@ class TroubledObjectStore(MemoryObjectStore):
         return await super().head(key, version_id=version_id)
 
     @override
-    async def copy(self, source_key: str, target_key: str, *, version_id: str | None = None) -> ObjectInfo:
+    async def copy(self, source: ObjectInfo, target_key: str) -> None:
         self._trouble.asked["copy"] += 1
         if self._trouble.uncopyable:
             raise RuntimeError("403: no key to decrypt it with")
-        return await super().copy(source_key, target_key, version_id=version_id)
+        await super().copy(source, target_key)
 
 
 def _pipeline(trouble: Trouble, clock: MemoryClock | LoopClock | None = None) -> Pipeline:

@@ -31,6 +31,7 @@ from baton.model.identity import batch_id_of, origin_version
 from baton.ports import Delivery
 from baton.runner import Handler, Runner, Verdict
 from baton.settings import RunnerSettings
+from baton.telemetry import Log
 from baton.testing.faults import Crash, CrashPlan
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from logs import silent_log
@@ -97,6 +98,7 @@ class Pipeline:
         duplicate: bool = False,
         seed: int | None = None,
         offload: Offload = inline,
+        log: Log | None = None,
     ) -> None:
         self.region = region or Region()
         self.crash = crash or CrashPlan(at=None)
@@ -106,6 +108,7 @@ class Pipeline:
         self._chunk_bytes = chunk_bytes
         self._duplicate = duplicate
         self._offload = offload
+        self._log = log or silent_log()
         self._dice = random.Random(seed) if seed is not None else None
         self.process = self._build()
 
@@ -217,7 +220,7 @@ class Pipeline:
         return any(self.region.queues.queued(kind) for kind in KINDS)
 
     def _build(self) -> Process:
-        region, wrap, log = self.region, self.crash.wrap, silent_log()
+        region, wrap, log = self.region, self.crash.wrap, self._log
         ledger = wrap(region.ledger, "ledger")
         objects = wrap(region.objects, "objects")
         outbox = wrap(region.queues.outbox(), "outbox")
@@ -291,10 +294,10 @@ class Pipeline:
         return Runner(
             service=kind,
             region=self.region.region,
-            inbox=self.region.queues.inbox(kind),
+            inbox=self.crash.wrap(self.region.queues.inbox(kind), f"inbox.{kind}"),
             handler=handler,
             settings=RunnerSettings(),
             clock=self.region.clock,
             dice=random.Random(0),
-            log=silent_log(),
+            log=self._log,
         )

@@ -17,8 +17,8 @@ from notifier.domain import Links, compose
 from notifier.settings import NotifierSettings
 
 _TO_TELL = (BatchState.MERGED, BatchState.FAILED)
-_SEND_SHARE: Final = 0.75
-"""Of the lease: the rest is for the mark, and for what two clocks disagree."""
+_MARK_SHARE: Final = 0.25
+"""Of the lease, after the send: for the mark, and for what two clocks disagree."""
 
 
 class Notifier:
@@ -73,8 +73,11 @@ class Notifier:
         # Claimed last: nothing but the send lies between the claim and its mark, so that it outlasts no lease.
         batch = await self._claim(batch)
         mail = compose(batch, sender=self._settings.sender, recipients=self._recipients(batch), links=links)
+        seconds = self._lease_seconds_left(batch) - self._settings.claim_lease_seconds * _MARK_SHARE
+        if seconds <= 0:
+            raise Unavailable("the ledger's answer to the mail claim took nearly as long as its lease")
         try:
-            async with asyncio.timeout(self._settings.claim_lease_seconds * _SEND_SHARE):
+            async with asyncio.timeout(seconds):
                 await self._mailer.send(mail)
         except TimeoutError as error:
             raise Unavailable("the mail service did not answer within the claim's lease") from error
