@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import override
 
 import pytest
@@ -11,12 +12,12 @@ from polars.exceptions import PanicException
 
 from baton.catalog import LoadedJob, load_jobs
 from baton.errors import Fenced, Reject
-from baton.memory import LoopClock, MemoryLinks, MemoryMailer, MemoryObjectStore
+from baton.memory import LoopClock, MemoryLinks, MemoryMailer, MemoryObjectStore, MemoryProgress
 from baton.messages import Kind, MergeBatch, Message, NotifyBatch, ProcessChunk, SplitBatch
 from baton.model import paths
-from baton.model.batch import Batch
+from baton.model.batch import Batch, Counts
 from baton.model.states import BatchState
-from baton.ports import Link, Mail, ObjectInfo, Piece
+from baton.ports import ChunkDone, Link, Mail, ObjectInfo, Piece, Tally
 from baton.runner import Outcome
 from baton.testing import virtual_time
 from pipeline import Pipeline, Region
@@ -80,6 +81,31 @@ def test_giving_up_a_chunk_of_a_plan_that_was_replaced_fails_nothing() -> None:
         return (await pipeline.batch(batch.batch_id)).state
 
     assert asyncio.run(story()) is BatchState.SPLIT
+
+
+def test_chunks_recorded_while_the_splitter_looks_are_in_the_counts() -> None:
+    # Found by the swarm: the sums came from before, the list of finished chunks from after the last one.
+    class Overtaken(MemoryProgress):
+        meanwhile: ChunkDone | None = None
+
+        @override
+        async def open(self, batch_id: str, plan_id: str, *, chunks: int, now: datetime) -> Tally:
+            tally = await super().open(batch_id, plan_id, chunks=chunks, now=now)
+            if self.meanwhile:
+                await self.complete(self.meanwhile, now=now)
+            return tally
+
+    async def story() -> Batch:
+        progress = Overtaken()
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=Region(progress=progress))
+        batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.SPLIT)
+        progress.meanwhile = ChunkDone(batch.batch_id, batch.plan_id or "", 0, Counts(2, 2, 0), 6, 0, 0, 0)
+        await pipeline.process.handlers["split"].handle(_messages(batch)["split"], attempt=2)
+        return await pipeline.batch(batch.batch_id)
+
+    batch = asyncio.run(story())
+
+    assert (batch.state, batch.counts) == (BatchState.PROCESSED, Counts(2, 2, 0))
 
 
 # --- the mail ---------------------------------------------------------------------------------------------------------

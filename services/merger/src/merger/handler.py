@@ -8,7 +8,7 @@ from baton.csv import Syntax, read_header
 from baton.errors import BatchFailed, NotFound
 from baton.messages import Message
 from baton.model import paths
-from baton.model.batch import Batch, Published
+from baton.model.batch import Batch, Counts, Published
 from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.ports import BytesPiece, ChunkDone, CopyPiece, ObjectInfo, ObjectStore, Piece, Progress, RejectIndex
@@ -54,11 +54,11 @@ class Merger:
         if batch.state is not BatchState.PROCESSED:
             await self._batches.leave(batch, why="nothing to merge")
         try:
-            published = await self._publish(batch)
+            published, counts = await self._publish(batch)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
             return
-        batch = await self._batches.move(batch, BatchState.MERGED, published=published)
+        batch = await self._batches.move(batch, BatchState.MERGED, published=published, counts=counts)
         await self._batches.announce(batch)
 
     async def give_up(self, message: Message, *, cause: str) -> None:
@@ -68,7 +68,8 @@ class Merger:
             await self._batches.leave(batch, why="nothing to merge")
         await self._batches.fail(batch, BatchFailed("merge_failed", f"the result could not be written: {cause}"))
 
-    async def _publish(self, batch: Batch) -> Published:
+    async def _publish(self, batch: Batch) -> tuple[Published, Counts]:
+        """Write the result; return where it is, and the counts as the books have them."""
         assert batch.plan_id is not None
         plan = Plan.model_validate_json(await self._objects.get(paths.plan_key(batch.batch_id, batch.plan_id)))
         done = await self._progress.done(batch.batch_id, batch.plan_id)
@@ -94,13 +95,14 @@ class Merger:
         await self._objects.put(
             manifest_key, manifest.model_dump_json(indent=1).encode(), content_type="application/json"
         )
-        return Published(
+        published = Published(
             result_key=result.key,
             rejects_key=rejected.key,
             manifest_key=manifest_key,
             result_bytes=result.size_bytes,
             result_crc64nvme=result.crc64nvme,
         )
+        return published, counts
 
     async def _columns(self, plan: Plan) -> tuple[str, ...]:
         loaded = self._catalog[plan.job]

@@ -1,5 +1,7 @@
 """Plans a batch: one streaming pass over the file, then one message per chunk."""
 
+from dataclasses import replace
+
 from pydantic import ValidationError
 
 from baton.batches import Batches
@@ -7,7 +9,7 @@ from baton.catalog import Catalog, LoadedJob
 from baton.errors import BatchFailed, NotFound
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
-from baton.model.batch import Batch
+from baton.model.batch import Batch, Counts
 from baton.model.plan import Plan
 from baton.model.states import BatchState
 from baton.ports import Clock, ObjectInfo, ObjectStore, Outbox, Progress, ReferenceData
@@ -137,9 +139,8 @@ class Splitter:
     async def _queue(self, batch: Batch, plan: Plan) -> None:
         again = batch.plan_id is not None
         tally = await self._progress.open(batch.batch_id, plan.plan_id, chunks=len(plan.chunks), now=self._clock.now())
-        finished = (
-            {done.index for done in await self._progress.done(batch.batch_id, plan.plan_id)} if again else set[int]()
-        )
+        done = await self._progress.done(batch.batch_id, plan.plan_id) if again else ()
+        finished = {each.index for each in done}
         if batch.state is not BatchState.SPLIT or batch.plan_id != plan.plan_id:
             batch = await self._batches.move(
                 batch,
@@ -149,7 +150,9 @@ class Splitter:
                 records_total=plan.records_total,
             )
         if len(finished) == len(plan.chunks):
-            await self._batches.chunks_done(batch, tally)
+            # Workers may have recorded the last ones since the tally was read: the sums are those of what is done.
+            counts = sum((each.counts for each in done), Counts())
+            await self._batches.chunks_done(batch, replace(tally, chunks_done=len(done), counts=counts))
             return
         await self._outbox.send(
             [

@@ -38,7 +38,8 @@ class _Queue:
     stored: dict[int, _Stored] = field(default_factory=dict[int, _Stored])
     """By number, so in the order in which they were sent."""
     dead: list[str] = field(default_factory=list[str])
-    waiters: set[asyncio.Future[None]] = field(default_factory=set[asyncio.Future[None]])
+    waiters: dict[asyncio.Future[None], None] = field(default_factory=dict[asyncio.Future[None], None])
+    """A dict for its order: a set would wake them by their addresses, and no run would be like another."""
 
     def put(self, body: str, group: str, delay_seconds: float) -> None:
         self.sent += 1
@@ -87,13 +88,13 @@ class _Queue:
         now = self.clock.now()
         hidden = [(m.visible_at - now).total_seconds() for m in self.stored.values()]
         waiter = asyncio.get_running_loop().create_future()
-        self.waiters.add(waiter)
+        self.waiters[waiter] = None
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(_TIMER_SECONDS_MIN, min([seconds, *hidden]))):
                     await waiter
         finally:
-            self.waiters.discard(waiter)
+            self.waiters.pop(waiter, None)
 
 
 class MemoryInbox:
