@@ -6,6 +6,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+WORKER = {
+    # Two Regions' workers share this machine with everything else: one thread each, as on one vCPU.
+    "POLARS_MAX_THREADS": "1",
+    # glibc gives each thread an arena that keeps what was freed: tens of MiB each, for a thread or two that compute.
+    "MALLOC_ARENA_MAX": "1",
+}
+"""What the worker's process is told besides its settings, here as in its container."""
 SERVICES = ("splitter", "worker", "merger", "notifier")
 
 
@@ -46,8 +53,7 @@ def product(jobs_package: str) -> Roster:
             Service(
                 name=name,
                 command=(sys.executable, "-m", f"{name}.main"),
-                # Two Regions' workers share this machine with everything else: one thread each.
-                environment={"POLARS_MAX_THREADS": "1"} if name == "worker" else {},
+                environment=WORKER if name == "worker" else {},
             )
             for name in SERVICES
         ),

@@ -53,12 +53,17 @@ class Service:
     side_tasks: Sequence[SideTask] = field(default=())
 
 
-def run_service(name: str, kind: Kind, build: Callable[[Context], Service]) -> None:
-    """Run a service until SIGTERM or SIGINT. Exits 0 after a graceful stop, 1 after a failure, 2 on bad settings."""
+def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, slots: int) -> None:
+    """Run a service until SIGTERM or SIGINT. Exits 0 after a graceful stop, 1 after a failure, 2 on bad settings.
+
+    `slots`: how many messages it handles at once unless the environment says otherwise.
+    """
     try:
         world, runner = WorldSettings(), RunnerSettings()  # pyright: ignore[reportCallIssue] - from the environment
     except ValidationError as error:
         sys.exit(f"{name}: settings: {error}")
+    if "slots" not in runner.model_fields_set:
+        runner = runner.model_copy(update={"slots": slots})
     log = configure(log_format=world.log_format, service=name, region=world.region)
     try:
         asyncio.run(_serve(name, kind, build, world, runner, log))

@@ -57,7 +57,7 @@ class RunnerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BATON_RUNNER_", extra="ignore", frozen=True)
 
     slots: int = Field(default=2, ge=1, le=256)
-    """Messages handled at once. A worker's chunk keeps one vCPU busy, so one in work and one reading ahead."""
+    """Messages handled at once. Each service has its own default, with its reason, in its `main`."""
     wait_seconds: int = Field(default=20, ge=0, le=20)
     """Long poll: SQS's maximum, the fewest empty receives."""
     visibility_seconds: int = Field(default=60, ge=3, le=43_200)

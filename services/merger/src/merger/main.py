@@ -1,8 +1,13 @@
 """The merger's container: consumes the merge queue."""
 
+from typing import Final
+
 from baton.batches import Batches
 from baton.service import Context, Service, run_service
 from merger.handler import Merger
+
+SLOTS: Final = 8
+"""It waits for the store nearly all the time; deletes and receives are shared by ten."""
 
 
 def build(context: Context) -> Service:
@@ -19,4 +24,4 @@ def build(context: Context) -> Service:
 
 
 if __name__ == "__main__":
-    run_service("merger", "merge", build)
+    run_service("merger", "merge", build, slots=SLOTS)

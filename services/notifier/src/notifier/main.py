@@ -1,9 +1,14 @@
 """The notifier's container: consumes the notify queue."""
 
+from typing import Final
+
 from baton.batches import Batches
 from baton.service import Context, Service, run_service
 from notifier.handler import Notifier
 from notifier.settings import NotifierSettings
+
+SLOTS: Final = 8
+"""It waits for others nearly all the time; deletes and receives are shared by ten."""
 
 
 def build(context: Context) -> Service:
@@ -24,4 +29,4 @@ def build(context: Context) -> Service:
 
 
 if __name__ == "__main__":
-    run_service("notifier", "notify", build)
+    run_service("notifier", "notify", build, slots=SLOTS)

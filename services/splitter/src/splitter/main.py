@@ -1,11 +1,16 @@
 """The splitter's container: consumes the split queue, sweeps beside it."""
 
+from typing import Final
+
 from baton.batches import Batches
 from baton.service import Context, Service, run_service
 from splitter.admission import Admitter
 from splitter.handler import Splitter
 from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
+
+SLOTS: Final = 4
+"""It waits for S3 most of the time, and holds two ranges of 8 MiB for each file."""
 
 
 def build(context: Context) -> Service:
@@ -50,4 +55,4 @@ def build(context: Context) -> Service:
 
 
 if __name__ == "__main__":
-    run_service("splitter", "split", build)
+    run_service("splitter", "split", build, slots=SLOTS)

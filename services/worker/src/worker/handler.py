@@ -112,12 +112,15 @@ class Worker:
     # --- one chunk -----------------------------------------------------------------------------------------------
 
     async def _make(self, task: _Task, chunk: Chunk) -> ChunkDone:
+        # Nothing but the output is held while it is written: by then the next chunk is in work.
+        return await self._write(task.plan, chunk, await self._output(task, chunk))
+
+    async def _output(self, task: _Task, chunk: Chunk) -> ChunkOutput:
         plan, job = task.plan, self._catalog[task.plan.job].job
         data = await self._read(task, chunk)
         checked = await self._compute(lambda: check(data, chunk, plan.columns, job))
         reference = await self._rows_for(plan, job, checked)
-        output = await self._compute(lambda: finish(checked, reference))
-        return await self._write(plan, chunk, output)
+        return await self._compute(lambda: finish(checked, reference))
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
         if chunk.start == chunk.end:

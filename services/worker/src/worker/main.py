@@ -1,12 +1,17 @@
 """The worker's container: consumes the chunk queue."""
 
 import asyncio
-import functools
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
 from baton.batches import Batches
 from baton.service import Context, Service, run_service
-from worker.handler import Worker
+from worker.handler import Offload, Worker
 from worker.settings import WorkerSettings
+
+SLOTS: Final = 2
+"""One chunk in work, which keeps a vCPU busy, and one that is read or written meanwhile."""
 
 
 def build(context: Context) -> Service:
@@ -19,11 +24,24 @@ def build(context: Context) -> Service:
         reference=aws.reference(),
         catalog=context.catalog,
         clock=clock,
-        offload=functools.partial(asyncio.to_thread),
+        offload=_one_at_a_time(),
         settings=WorkerSettings(),
     )
     return Service(handler)
 
 
+def _one_at_a_time() -> Offload:
+    """Return what runs work in one thread of its own, while the next chunk is read.
+
+    A task has one vCPU: two chunks at once would take as long, and twice the memory.
+    """
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chunk")
+
+    def offload[T](work: Callable[[], T], /) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(thread, work)
+
+    return offload
+
+
 if __name__ == "__main__":
-    run_service("worker", "chunk", build)
+    run_service("worker", "chunk", build, slots=SLOTS)
