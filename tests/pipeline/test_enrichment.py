@@ -1,10 +1,12 @@
 """Reference data through the whole pipeline: large tables like small ones, and one version from end to end."""
 
 import asyncio
+import csv
+import io
 
 import pytest
 
-from baton.catalog import load_jobs
+from baton.catalog import LoadedJob, load_jobs
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import ReferenceVersion
@@ -50,6 +52,25 @@ def test_a_batch_keeps_the_version_that_was_current_when_it_was_planned() -> Non
 
     assert first == asyncio.run(_result(Pipeline(load_jobs("baton_jobs"))))
     assert all(line.split(b",")[-6] == b"0" for line in second.splitlines()[1:])
+
+
+def test_jobs_that_share_reference_data_each_add_their_own_columns() -> None:
+    async def story() -> tuple[bytes, bytes]:
+        catalog = dict(load_jobs("baton_jobs"))
+        sales = catalog["sales"]
+        assert sales.job.lookup is not None
+        profits = sales.job.lookup.model_copy(update={"columns": ("totalProfit",)})
+        catalog["profits"] = LoadedJob(sales.job.model_copy(update={"name": "profits", "lookup": profits}), "v")
+        pipeline = Pipeline(catalog)
+        await financial(pipeline.region.reference, SAMPLE)
+        ids = [await pipeline.upload(f"input/{job}/f.csv", SAMPLE.body) for job in ("sales", "profits")]
+        await pipeline.drive()
+        full, short = [await pipeline.result(batch_id) for batch_id in ids]
+        return full, short
+
+    full, short = (list(csv.DictReader(io.StringIO(result.decode()))) for result in asyncio.run(story()))
+
+    assert [row["totalProfit"] for row in short] == [row["totalProfit"] for row in full]
 
 
 def test_a_version_that_never_arrives_in_this_region_ends_in_words() -> None:

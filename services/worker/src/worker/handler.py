@@ -63,7 +63,7 @@ class Worker:
         self._clock = clock
         self._offload = offload
         self._tasks = _Recent[tuple[str, str], _Task](settings.plans_cached)
-        self._tables = _Recent[tuple[str, str], ReferenceFrame](settings.reference_tables_cached)
+        self._tables = _Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](settings.reference_tables_cached)
         self._in_memory_max = settings.reference_rows_in_memory_max
 
     async def handle(self, message: Message, *, attempt: int) -> None:
@@ -201,7 +201,8 @@ class Worker:
         if job.lookup is None or plan.reference_version is None:
             return None
         dataset, wanted = job.lookup.dataset, plan.reference_version
-        table = self._tables.get((dataset, wanted))
+        cached_as = (dataset, wanted, job.lookup.columns)  # a table holds only what its job adds
+        table = self._tables.get(cached_as)
         if table is not None:
             return table
         version = await self._reference.describe(dataset, wanted)
@@ -215,7 +216,7 @@ class Worker:
         except NotFound as error:
             raise Retry(f"{dataset!r} {wanted}: {error}", delay_seconds=_RETRY_SECONDS) from error
         table = await self._prepare(rows, job.lookup)
-        self._tables.put((dataset, wanted), table)
+        self._tables.put(cached_as, table)
         return table
 
     async def _prepare(self, rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame:
