@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Final, override
 
@@ -45,7 +45,7 @@ class EndlessFile(MemoryObjectStore):
     @override
     async def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         yield _HEADER
         left = self.size_bytes - len(_HEADER)
         at = 0
