@@ -25,12 +25,11 @@ import worker.main
 from baton.aws import Aws, SystemClock
 from baton.aws.bootstrap import create_global, create_region
 from baton.aws.ranged import RANGE_BYTES
-from baton.batches import Batches
 from baton.catalog import load_jobs
+from baton.context import Context
 from baton.messages import KINDS, Kind, parse
 from baton.model.states import BatchState
 from baton.runner import Handler
-from baton.service import Context
 from baton.topology import REGIONS_DEFAULT, REJECTS_INDEXED_MAX
 from baton_local import sample
 from emulator_process import ministack
@@ -38,7 +37,7 @@ from logs import silent_log
 from merger.domain import PIECE_BYTES_MIN
 from sales import FINANCIAL, Sample, financial, sales_file
 from splitter.admission import Admitter
-from worlds import aws_at, settings_for
+from worlds import aws_at
 
 _EAST: Final = REGIONS_DEFAULT[0]
 _MESSAGES_MAX: Final = 10_000
@@ -164,28 +163,17 @@ class World:
 async def services_at(url: str, environment: str) -> AsyncGenerator[World]:
     """Give the services as their `main.py` builds them, on a fresh environment of an emulator."""
     counting, clock, log = Counting(), SystemClock(), silent_log()
-    settings = settings_for(environment, _EAST, url)
     async with aws_at(url, environment, session=counting.session) as aws:
         await create_global(aws, senders=["baton@example.com"])
         await create_region(aws, _EAST)
-        context = Context(settings, aws, clock, load_jobs("baton_jobs"), log)
+        context = Context(_EAST, REGIONS_DEFAULT, aws, clock, load_jobs("baton_jobs"), log)
         handlers: dict[Kind, Handler] = {
             "split": splitter.main.build(context).handler,
             "chunk": worker.main.build(context).handler,
             "merge": merger.main.build(context).handler,
             "notify": notifier.main.build(context).handler,
         }
-        ledger = aws.ledger()
-        admitter = Admitter(
-            region=_EAST,
-            regions=REGIONS_DEFAULT,
-            ledger=ledger,
-            objects=aws.objects(),
-            batches=Batches(region=_EAST, ledger=ledger, outbox=aws.outbox(), clock=clock),
-            clock=clock,
-            log=log,
-        )
-        yield World(aws, counting, handlers, admitter)
+        yield World(aws, counting, handlers, splitter.main.admitter(context))
 
 
 async def count_one(world: World, sample: Sample, *, name: str) -> Counted:

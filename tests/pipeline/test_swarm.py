@@ -142,7 +142,8 @@ PLANTED: dict[str, type] = {
 @pytest.mark.parametrize("planted", PLANTED)
 def test_the_swarm_catches(planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _in_peace()
-    monkeypatch.setattr(f"pipeline.{planted.partition(':')[0]}", PLANTED[planted])
+    handler = planted.partition(":")[0]
+    monkeypatch.setattr(f"{handler.lower()}.main.{handler}", PLANTED[planted])
 
     def caught(seed: int) -> bool:
         try:

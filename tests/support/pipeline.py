@@ -10,8 +10,12 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from baton.batches import Batches
+import merger.main
+import notifier.main
+import splitter.main
+import worker.main
 from baton.catalog import Catalog
+from baton.context import Context
 from baton.memory import (
     LoopClock,
     MemoryClock,
@@ -28,22 +32,17 @@ from baton.messages import KINDS, Kind
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, origin_version
-from baton.ports import Delivery
+from baton.ports import Delivery, Ledger, Links, Mailer, ObjectStore, Outbox, Progress, ReferenceData, RejectIndex
 from baton.runner import Handler, Runner, Verdict
 from baton.settings import RunnerSettings
 from baton.telemetry import Log
 from baton.testing.faults import Crash, CrashPlan
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from logs import silent_log
-from merger.handler import Merger
-from notifier.handler import Notifier
-from notifier.settings import NotifierSettings
 from splitter.admission import Admitter
-from splitter.handler import Splitter
 from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
-from worker.handler import Offload, Worker
-from worker.settings import WorkerSettings
+from worker.handler import Offload
 
 _STEPS_MAX = 100_000
 _IDLE_ROUNDS_MAX = 400
@@ -73,6 +72,38 @@ class Region:
         self.queues = MemoryQueues(self.clock)
         self.objects = MemoryObjectStore(self.clock, region=self.region)
         self.ledger = MemoryLedger(Control(INITIAL_EPOCH, REGIONS_DEFAULT[0]), region=self.region)
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedPorts:
+    """The Region's ports as one process sees them: every effect is counted, and may be the last."""
+
+    region: Region
+    crash: CrashPlan
+
+    def ledger(self) -> Ledger:
+        return self.crash.wrap(self.region.ledger, "ledger")
+
+    def objects(self) -> ObjectStore:
+        return self.crash.wrap(self.region.objects, "objects")
+
+    def outbox(self) -> Outbox:
+        return self.crash.wrap(self.region.queues.outbox(), "outbox")
+
+    def progress(self) -> Progress:
+        return self.crash.wrap(self.region.progress, "progress")
+
+    def reference(self) -> ReferenceData:
+        return self.region.reference
+
+    def rejects(self) -> RejectIndex:
+        return self.crash.wrap(self.region.rejects, "rejects")
+
+    def mailer(self) -> Mailer:
+        return self.crash.wrap(self.region.mailer, "mailer")
+
+    def links(self) -> Links:
+        return self.crash.wrap(MemoryLinks(self.region.clock), "links")
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,75 +251,23 @@ class Pipeline:
         return any(self.region.queues.queued(kind) for kind in KINDS)
 
     def _build(self) -> Process:
-        region, wrap, log = self.region, self.crash.wrap, self._log
-        ledger = wrap(region.ledger, "ledger")
-        objects = wrap(region.objects, "objects")
-        outbox = wrap(region.queues.outbox(), "outbox")
-        progress = wrap(region.progress, "progress")
+        context = Context(
+            region=self.region.region,
+            regions=REGIONS_DEFAULT,
+            ports=WrappedPorts(self.region, self.crash),
+            clock=self.region.clock,
+            catalog=self._catalog,
+            log=self._log,
+        )
         settings = SplitterSettings(chunk_bytes=self._chunk_bytes)
-        batches = Batches(region=region.region, ledger=ledger, outbox=outbox, clock=region.clock)
-        admitter = Admitter(
-            region=region.region,
-            regions=REGIONS_DEFAULT,
-            ledger=ledger,
-            objects=objects,
-            batches=batches,
-            clock=region.clock,
-            log=log,
-        )
-        sweeper = Sweeper(
-            region=region.region,
-            regions=REGIONS_DEFAULT,
-            ledger=ledger,
-            objects=objects,
-            progress=progress,
-            batches=batches,
-            admitter=admitter,
-            catalog=self._catalog,
-            clock=region.clock,
-            settings=settings,
-            log=log,
-        )
-        splitter = Splitter(
-            batches=batches,
-            objects=objects,
-            outbox=outbox,
-            progress=progress,
-            reference=region.reference,
-            catalog=self._catalog,
-            clock=region.clock,
-            settings=settings,
-        )
-        worker = Worker(
-            batches=batches,
-            objects=objects,
-            progress=progress,
-            reference=region.reference,
-            catalog=self._catalog,
-            clock=region.clock,
-            offload=self._offload,
-            settings=WorkerSettings(),
-        )
-        merger = Merger(
-            batches=batches,
-            objects=objects,
-            progress=progress,
-            rejects=wrap(region.rejects, "rejects"),
-            catalog=self._catalog,
-        )
-        notifier = Notifier(
-            batches=batches,
-            ledger=ledger,
-            objects=objects,
-            mailer=wrap(region.mailer, "mailer"),
-            links=wrap(MemoryLinks(region.clock), "links"),
-            catalog=self._catalog,
-            clock=region.clock,
-            settings=NotifierSettings(),
-        )
-        handlers: dict[Kind, Handler] = {"split": splitter, "chunk": worker, "merge": merger, "notify": notifier}
+        handlers: dict[Kind, Handler] = {
+            "split": splitter.main.build(context, settings).handler,
+            "chunk": worker.main.build(context, offload=self._offload).handler,
+            "merge": merger.main.build(context).handler,
+            "notify": notifier.main.build(context).handler,
+        }
         runners: dict[Kind, Runner] = {kind: self._runner(kind, handler) for kind, handler in handlers.items()}
-        return Process(admitter, sweeper, handlers, runners)
+        return Process(splitter.main.admitter(context), splitter.main.sweeper(context, settings), handlers, runners)
 
     def _runner(self, kind: Kind, handler: Handler) -> Runner:
         return Runner(

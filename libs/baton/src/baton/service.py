@@ -15,7 +15,8 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from baton.aws import Aws, SystemClock
-from baton.catalog import Catalog, load_jobs
+from baton.catalog import load_jobs
+from baton.context import Context
 from baton.health import TaskProtection, health_server
 from baton.messages import Kind
 from baton.runner import Handler, Runner
@@ -32,17 +33,6 @@ class AgentSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     ecs_agent_uri: str | None = Field(default=None, validation_alias="ECS_AGENT_URI")
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a composition root builds its handler from."""
-
-    world: WorldSettings
-    aws: Aws
-    clock: SystemClock
-    catalog: Catalog
-    log: Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +77,8 @@ async def _serve(
     async with AsyncExitStack() as stack:
         aws = await stack.enter_async_context(Aws(world))
         clock = SystemClock()
-        service = build(Context(world, aws, clock, load_jobs(world.jobs_package), log))
+        context = Context(world.region, world.regions, aws, clock, load_jobs(world.jobs_package), log)
+        service = build(context)
         runner = Runner(
             service=name,
             region=world.region,

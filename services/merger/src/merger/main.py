@@ -3,7 +3,8 @@
 from typing import Final
 
 from baton.batches import Batches
-from baton.service import Context, Service, run_service
+from baton.context import Context
+from baton.service import Service, run_service
 from merger.handler import Merger
 
 SLOTS: Final = 8
@@ -12,12 +13,12 @@ SLOTS: Final = 8
 
 def build(context: Context) -> Service:
     """Put the merger together."""
-    aws = context.aws
+    ports = context.ports
     handler = Merger(
-        batches=Batches(region=context.world.region, ledger=aws.ledger(), outbox=aws.outbox(), clock=context.clock),
-        objects=aws.objects(),
-        progress=aws.progress(),
-        rejects=aws.rejects(),
+        batches=Batches(region=context.region, ledger=ports.ledger(), outbox=ports.outbox(), clock=context.clock),
+        objects=ports.objects(),
+        progress=ports.progress(),
+        rejects=ports.rejects(),
         catalog=context.catalog,
     )
     return Service(handler)

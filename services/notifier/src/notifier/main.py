@@ -3,7 +3,8 @@
 from typing import Final
 
 from baton.batches import Batches
-from baton.service import Context, Service, run_service
+from baton.context import Context
+from baton.service import Service, run_service
 from notifier.handler import Notifier
 from notifier.settings import NotifierSettings
 
@@ -13,14 +14,14 @@ SLOTS: Final = 8
 
 def build(context: Context) -> Service:
     """Put the notifier together."""
-    aws, clock = context.aws, context.clock
-    ledger = aws.ledger()
+    ports, clock = context.ports, context.clock
+    ledger = ports.ledger()
     handler = Notifier(
-        batches=Batches(region=context.world.region, ledger=ledger, outbox=aws.outbox(), clock=clock),
+        batches=Batches(region=context.region, ledger=ledger, outbox=ports.outbox(), clock=clock),
         ledger=ledger,
-        objects=aws.objects(),
-        mailer=aws.mailer(),
-        links=aws.links(),
+        objects=ports.objects(),
+        mailer=ports.mailer(),
+        links=ports.links(),
         catalog=context.catalog,
         clock=clock,
         settings=NotifierSettings(),

@@ -3,7 +3,8 @@
 from typing import Final
 
 from baton.batches import Batches
-from baton.service import Context, Service, run_service
+from baton.context import Context
+from baton.service import Service, run_service
 from splitter.admission import Admitter
 from splitter.handler import Splitter
 from splitter.settings import SplitterSettings
@@ -13,45 +14,57 @@ SLOTS: Final = 4
 """It waits for S3 most of the time, and holds two ranges of 8 MiB for each file."""
 
 
-def build(context: Context) -> Service:
+def build(context: Context, settings: SplitterSettings | None = None) -> Service:
     """Put the splitter together."""
-    aws, world, clock, log = context.aws, context.world, context.clock, context.log
-    settings = SplitterSettings()
-    ledger, objects, outbox, progress = aws.ledger(), aws.objects(), aws.outbox(), aws.progress()
-    batches = Batches(region=world.region, ledger=ledger, outbox=outbox, clock=clock)
-    admitter = Admitter(
-        region=world.region,
-        regions=world.regions,
-        ledger=ledger,
-        objects=objects,
-        batches=batches,
-        clock=clock,
-        log=log,
-    )
-    sweeper = Sweeper(
-        region=world.region,
-        regions=world.regions,
-        ledger=ledger,
-        objects=objects,
-        progress=progress,
-        batches=batches,
-        admitter=admitter,
-        catalog=context.catalog,
-        clock=clock,
-        settings=settings,
-        log=log,
-    )
+    settings = settings or SplitterSettings()
+    ports = context.ports
     handler = Splitter(
-        batches=batches,
-        objects=objects,
-        outbox=outbox,
-        progress=progress,
-        reference=aws.reference(),
+        batches=_batches(context),
+        objects=ports.objects(),
+        outbox=ports.outbox(),
+        progress=ports.progress(),
+        reference=ports.reference(),
         catalog=context.catalog,
-        clock=clock,
+        clock=context.clock,
         settings=settings,
     )
-    return Service(handler, side_tasks=[sweeper.run])
+    return Service(handler, side_tasks=[sweeper(context, settings).run])
+
+
+def sweeper(context: Context, settings: SplitterSettings) -> Sweeper:
+    """Put the sweeper together."""
+    ports = context.ports
+    return Sweeper(
+        region=context.region,
+        regions=context.regions,
+        ledger=ports.ledger(),
+        objects=ports.objects(),
+        progress=ports.progress(),
+        batches=_batches(context),
+        admitter=admitter(context),
+        catalog=context.catalog,
+        clock=context.clock,
+        settings=settings,
+        log=context.log,
+    )
+
+
+def admitter(context: Context) -> Admitter:
+    """Put together what admits; the trigger does so for itself, since it carries no splitter."""
+    return Admitter(
+        region=context.region,
+        regions=context.regions,
+        ledger=context.ports.ledger(),
+        objects=context.ports.objects(),
+        batches=_batches(context),
+        clock=context.clock,
+        log=context.log,
+    )
+
+
+def _batches(context: Context) -> Batches:
+    ports = context.ports
+    return Batches(region=context.region, ledger=ports.ledger(), outbox=ports.outbox(), clock=context.clock)
 
 
 if __name__ == "__main__":

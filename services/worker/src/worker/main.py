@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from baton.batches import Batches
-from baton.service import Context, Service, run_service
+from baton.context import Context
+from baton.service import Service, run_service
 from worker.handler import Offload, Worker
 from worker.settings import WorkerSettings
 
@@ -14,17 +15,17 @@ SLOTS: Final = 2
 """One chunk in work, which keeps a vCPU busy, and one that is read or written meanwhile."""
 
 
-def build(context: Context) -> Service:
+def build(context: Context, *, offload: Offload | None = None) -> Service:
     """Put the worker together."""
-    aws, clock = context.aws, context.clock
+    ports, clock = context.ports, context.clock
     handler = Worker(
-        batches=Batches(region=context.world.region, ledger=aws.ledger(), outbox=aws.outbox(), clock=clock),
-        objects=aws.objects(),
-        progress=aws.progress(),
-        reference=aws.reference(),
+        batches=Batches(region=context.region, ledger=ports.ledger(), outbox=ports.outbox(), clock=clock),
+        objects=ports.objects(),
+        progress=ports.progress(),
+        reference=ports.reference(),
         catalog=context.catalog,
         clock=clock,
-        offload=_one_at_a_time(),
+        offload=offload or _one_at_a_time(),
         settings=WorkerSettings(),
     )
     return Service(handler)
