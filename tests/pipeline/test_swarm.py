@@ -128,22 +128,21 @@ class WritesWithoutACondition(MemoryLedger):
 
 
 PLANTED: dict[str, type] = {
-    "Notifier: claims after the send": SendsBeforeItClaims,
-    "Notifier: marks before the send": MarksBeforeItSends,
-    "Notifier: a claim keeps nobody off": HoldsNoLease,
-    "Merger: merges in any state": MergesWhateverTheState,
-    "Worker: counts before the part is there": CountsBeforeItWrites,
-    "Splitter: splits once, never again": CallsNobodyAfterACrash,
-    "MemoryProgress: counts without the condition": CountsTwice,
-    "MemoryLedger: writes without the condition": WritesWithoutACondition,
+    "notifier.main.Notifier: claims after the send": SendsBeforeItClaims,
+    "notifier.main.Notifier: marks before the send": MarksBeforeItSends,
+    "notifier.main.Notifier: a claim keeps nobody off": HoldsNoLease,
+    "merger.main.Merger: merges in any state": MergesWhateverTheState,
+    "worker.main.Worker: counts before the part is there": CountsBeforeItWrites,
+    "splitter.main.Splitter: splits once, never again": CallsNobodyAfterACrash,
+    "pipeline.MemoryProgress: counts without the condition": CountsTwice,
+    "pipeline.MemoryLedger: writes without the condition": WritesWithoutACondition,
 }
 
 
 @pytest.mark.parametrize("planted", PLANTED)
 def test_the_swarm_catches(planted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     _in_peace()
-    handler = planted.partition(":")[0]
-    monkeypatch.setattr(f"{handler.lower()}.main.{handler}", PLANTED[planted])
+    monkeypatch.setattr(planted.partition(":")[0], PLANTED[planted])
 
     def caught(seed: int) -> bool:
         try:
