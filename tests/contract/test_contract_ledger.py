@@ -258,6 +258,20 @@ async def test_recent_batches_are_of_any_state_and_not_older_than_asked(ports: P
 
 
 @in_world
+async def test_settled_batches_are_listed_by_the_day_of_their_admission(ports: Ports) -> None:
+    now = ports.clock.now()
+    for name, days in (("old1", 2), ("old2", 2), ("new", 0)):
+        batch = admitted(name, now - timedelta(days=days))
+        await ports.ledger.admit(batch)
+        await ports.ledger.update(batch, stepped(batch, BatchState.CANCELLED))
+    await ports.ledger.admit(admitted("open", now - timedelta(days=2)))
+
+    page = await ports.ledger.list_settled((now - timedelta(days=2)).date())
+
+    assert [batch.batch_id for batch in page.batches] == ["old2", "old1"]
+
+
+@in_world
 async def test_a_final_row_is_forgotten(ports: Ports) -> None:
     batch = admitted("b1", ports.clock.now())
     await ports.ledger.admit(batch)

@@ -149,3 +149,22 @@ def test_a_file_is_admitted_when_its_region_becomes_active_later() -> None:
         return await pipeline.batch(batch_id)
 
     assert asyncio.run(story()).state is BatchState.COMPLETED
+
+
+def test_rows_of_finished_batches_are_forgotten_after_fourteen_days_and_not_before() -> None:
+    async def story() -> tuple[bool, bool, bool]:
+        pipeline = await _pipeline()
+        done = await pipeline.upload(KEY, SAMPLE.body)
+        failed = await pipeline.upload("input/sales/bad.csv", b"no;header\n")
+        await pipeline.drive()
+        pipeline.advance(14 * 86_400 - 3_600)
+        await pipeline.process.sweeper.sweep()
+        before = await pipeline.region.ledger.get(done) is not None
+        pipeline.advance(2 * 86_400)
+        await pipeline.process.sweeper.sweep()
+        gone = await pipeline.region.ledger.get(done) is None
+        # A failed file lies in `input/` until somebody retries or removes it: without its row it would start again.
+        kept = await pipeline.region.ledger.get(failed) is not None
+        return before, gone, kept
+
+    assert asyncio.run(story()) == (True, True, True)

@@ -7,7 +7,7 @@ handled once.
 import asyncio
 from collections.abc import Container, Generator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from baton.batches import Batches
@@ -16,10 +16,11 @@ from baton.errors import BatchFailed, Fenced, Unavailable
 from baton.job import Limits
 from baton.model import paths
 from baton.model.batch import Batch
-from baton.model.identity import owner_of
+from baton.model.identity import origin_version, owner_of
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore, Progress
 from baton.telemetry import Log
+from baton.topology import RETENTION_DAYS
 from splitter.admission import Admitter
 from splitter.settings import SplitterSettings
 
@@ -27,6 +28,9 @@ _BEFORE_RESULT: Final = frozenset(
     {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.PAUSED}
 )
 """The job's deadline is for the result: once it is published, only the mail is left, whose trials are counted."""
+_FORGET_EVERY: Final = timedelta(hours=1)
+_FORGET_DAYS: Final = 3
+"""Days looked at each time, so that a sweeper that was away for a day misses none."""
 _BOUNDED: Final = frozenset({BatchState.ADMITTED, BatchState.SPLIT, BatchState.PROCESSED, BatchState.MERGED})
 """States whose message is sent again a bounded number of times. WAITING_INPUT waits for the deadline instead."""
 
@@ -62,6 +66,7 @@ class Sweeper:
         self._log = log
         self._settled: dict[str, tuple[str, datetime]] = {}
         """Inputs whose row was seen final, with what tells a version in a listing: not asked about in every sweep."""
+        self._forgot_at: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until `stop` is set. A sweep may be cut short anywhere: whatever it left, the next one finds."""
@@ -82,6 +87,8 @@ class Sweeper:
             running = await self._sweep_batches()
         with self._logged("inputs"):
             await self._sweep_inputs(running)
+        with self._logged("old batches"):
+            await self._forget_old()
 
     @contextmanager
     def _logged(self, what: str) -> Generator[None]:
@@ -131,6 +138,36 @@ class Sweeper:
                 await self._wake(batch)
         elif batch.is_settled:
             self._settled[info.key] = _mark(info)
+
+    # --- batches of long ago -------------------------------------------------------------------------------------
+
+    async def _forget_old(self) -> None:
+        """Delete rows older than any replication lag, once an hour: no late copy can start such a batch again."""
+        now = self._clock.now()
+        if self._forgot_at and now < self._forgot_at + _FORGET_EVERY:
+            return
+        for days in range(RETENTION_DAYS + 1, RETENTION_DAYS + 1 + _FORGET_DAYS):
+            await self._forget_day((now - timedelta(days=days)).date(), now - timedelta(days=RETENTION_DAYS))
+        self._forgot_at = now
+
+    async def _forget_day(self, day: date, settled_before: datetime) -> None:
+        cursor: str | None = None
+        while True:
+            page = await self._ledger.list_settled(day, cursor=cursor)
+            for batch in page.batches:
+                mine = owner_of(batch.owner_epoch, self._regions) == self._region
+                if mine and batch.updated_at < settled_before:
+                    with self._alone(batch.batch_id):
+                        await self._forget(batch)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    async def _forget(self, batch: Batch) -> None:
+        # Without its row, an input that still lies there (its batch failed or was cancelled) would be admitted anew.
+        there = await self._objects.head(batch.source.key)
+        if there is None or origin_version(there.version_id, there.metadata) != batch.source.version_id:
+            await self._ledger.forget(batch)
 
     # --- batches that stand still --------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -104,6 +104,10 @@ class DynamoLedger:
         days = min(_LISTED_DAYS_MAX, (latest - since).days + 1)
         done = [f"done#{iso(latest - timedelta(days=day))[:10]}" for day in range(days + 1)]
         return await self._page([*_open_partitions(), *done], since=iso(since), cursor=cursor)
+
+    @translated()
+    async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
+        return await self._page([f"done#{day.isoformat()}"], since=_OLDEST, cursor=cursor)
 
     @translated()
     async def forget(self, batch: Batch) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from baton.errors import Conflict, Fenced, NotFound
@@ -77,6 +77,10 @@ class MemoryLedger:
 
     async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
         return self._page((b for b in self._store.batches.values() if b.admitted_at >= since), cursor)
+
+    async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
+        settled = (b for b in self._store.batches.values() if b.is_settled and b.admitted_at.date() == day)
+        return self._page(settled, cursor)
 
     async def forget(self, batch: Batch) -> None:
         check_final(batch)

@@ -6,7 +6,7 @@ consistent index: safety never rests on a list.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -72,6 +72,10 @@ class Ledger(Protocol):
 
     async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
         """Return a page of batches of any state admitted since `since`. Eventually consistent."""
+        ...
+
+    async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
+        """Return a page of settled batches admitted on that day, in UTC. Eventually consistent."""
         ...
 
     async def forget(self, batch: Batch) -> None:
