@@ -13,11 +13,10 @@ it); what was not started is handed back at once; what runs gets the grace, then
 """
 
 import asyncio
-import contextlib
 import random
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -25,7 +24,7 @@ from pydantic import ValidationError
 
 from baton.errors import BatonError, Fenced, Reject, Retry, Unavailable
 from baton.health import TaskProtection
-from baton.messages import Message, parse
+from baton.messages import Message, ProcessChunk, parse
 from baton.ports import Clock, Delivery, Inbox
 from baton.settings import RunnerSettings
 from baton.telemetry import Log, emf
@@ -73,6 +72,8 @@ class Verdict:
     outcome: Outcome
     reason: str = ""
     delay_seconds: int | None = None
+    message: Message | None = None
+    """None if the body could not be read."""
 
     @property
     def delete(self) -> bool:
@@ -213,8 +214,8 @@ class Runner:
             async with asyncio.timeout(self._settings.handling_seconds_max):
                 await self._handler.handle(message, attempt=delivery.attempt)
         except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
-            return await self._judge(message, delivery.attempt, error)
-        return Verdict(Outcome.DONE)
+            return replace(await self._judge(message, delivery.attempt, error), message=message)
+        return Verdict(Outcome.DONE, message=message)
 
     async def _judge(self, message: Message, attempt: int, error: Exception) -> Verdict:
         last = attempt >= self._settings.attempts_max
@@ -328,22 +329,21 @@ class Runner:
         }
 
     def _report(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:
-        with contextlib.suppress(ValidationError):
-            message = parse(delivery.body)
-            self._log.info(
-                "message_handled",
-                kind=message.kind,
-                batch_id=message.batch_id,
-                chunk_index=getattr(message, "index", None),
-                epoch=message.owner_epoch,
-                attempt=delivery.attempt,
-                reason=verdict.reason,
-                **emf(
-                    {"Messages": (1, "Count"), "HandlingTime": (round(seconds, 4), "Seconds")},
-                    dimensions={"Service": self._service, "Region": self._region, "Outcome": verdict.outcome},
-                    now=self._clock.now(),
-                ),
-            )
+        message = verdict.message
+        self._log.info(
+            "message_handled",
+            kind=message.kind if message else None,
+            batch_id=message.batch_id if message else None,
+            chunk_index=message.index if isinstance(message, ProcessChunk) else None,
+            epoch=message.owner_epoch if message else None,
+            attempt=delivery.attempt,
+            reason=verdict.reason,
+            **emf(
+                {"Messages": (1, "Count"), "HandlingTime": (round(seconds, 4), "Seconds")},
+                dimensions={"Service": self._service, "Region": self._region, "Outcome": verdict.outcome},
+                now=self._clock.now(),
+            ),
+        )
 
 
 async def _first(*events: asyncio.Event, timeout_seconds: float) -> None:
