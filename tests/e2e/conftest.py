@@ -13,15 +13,15 @@ CHUNK_BYTES = "131072"
 
 @pytest.fixture(scope="session")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("BATON_SPLITTER_CHUNK_BYTES", CHUNK_BYTES)
-    patch.setenv("BATON_SPLITTER_SWEEP_SECONDS", "2")
-    patch.setenv("BATON_SPLITTER_UNADMITTED_SECONDS", "5")
-    patch.setenv("BATON_RUNNER_VISIBILITY_SECONDS", "6")
     directory = tmp_path_factory.mktemp("world")
-    world = lifecycle.up(directory, wait_seconds=90)
+    # The world's processes inherit these; other tests of this worker must not see them.
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("BATON_SPLITTER_CHUNK_BYTES", CHUNK_BYTES)
+        environment.setenv("BATON_SPLITTER_SWEEP_SECONDS", "2")
+        environment.setenv("BATON_SPLITTER_UNADMITTED_SECONDS", "5")
+        environment.setenv("BATON_RUNNER_VISIBILITY_SECONDS", "6")
+        world = lifecycle.up(directory, wait_seconds=90)
     try:
         yield Embedded(world, directory)
     finally:
         lifecycle.down(directory)
-        patch.undo()
