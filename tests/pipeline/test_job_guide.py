@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,15 +31,17 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "payments.py").write_text(found[1])
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     return load_jobs("guide_jobs")
 
 
 def test_the_job_of_the_guide_processes_a_file(catalog: Catalog) -> None:
     async def story() -> tuple[Batch, bytes, bytes]:
         pipeline = Pipeline(catalog)
-        columns = ("Account", "owner", "bank")
-        rows = {key: dict(zip(columns, (key, "Öner & Co", "KfW"), strict=True)) for key in ("DE123456", "DE123457")}
+        columns: tuple[str, ...] = ("Account", "owner", "bank")
+        rows: dict[str, dict[str, str]] = {
+            key: dict(zip(columns, (key, "Öner & Co", "KfW"), strict=True)) for key in ("DE123456", "DE123457")
+        }
         await pipeline.region.reference.publish(ReferenceVersion("accounts", "1", len(rows), columns), rows)
         batch_id = await pipeline.upload("input/payments/july.csv", FILE.encode("cp1252"))
         await pipeline.drive()
@@ -56,7 +59,7 @@ def test_the_job_of_the_guide_processes_a_file(catalog: Catalog) -> None:
         (row["record_number"], row["column"], row["rule"]) for row in csv.DictReader(io.StringIO(rejects.decode()))
     ]
     assert broken == [
-        ("2", "Amount", "value_error"),
+        ("2", "Amount", "value_error: must be between 0.01 and 1,000,000"),
         ("3", "Account", "missing_reference"),
         ("4", "Currency", "literal_error"),
     ]

@@ -100,6 +100,11 @@ def frame_of(rows: list[list[str]], width: int) -> pl.DataFrame:
     return pl.DataFrame(texts, schema={f"c{n}": pl.String for n in range(width)}, orient="row")
 
 
+def _rule(item: Any) -> str:
+    own = item["type"] == "value_error"
+    return f"value_error: {item['ctx']['error']}" if own else item["type"]
+
+
 def judged_one_by_one(model: type[Record], columns: list[str], rows: list[list[str]]) -> dict[int, list[Broken]]:
     """Return what `model_validate` says of each record."""
     found: dict[int, list[Broken]] = {}
@@ -109,7 +114,7 @@ def judged_one_by_one(model: type[Record], columns: list[str], rows: list[list[s
             model.model_validate(record)
         except ValidationError as error:
             found[row] = [
-                Broken(str(item["loc"][0]), item["type"], record[str(item["loc"][0])]) for item in error.errors()
+                Broken(str(item["loc"][0]), _rule(item), record[str(item["loc"][0])]) for item in error.errors()
             ]
     return found
 
@@ -234,7 +239,7 @@ def test_rules_that_span_fields_are_applied_to_every_record(model: type[Record])
 
     assert rules.by_column is None
     assert {row: [(b.column, b.rule) for b in found] for row, found in broken.items()} == {
-        1: [("high" if model is Informed else "", "value_error")],
+        1: [("high" if model is Informed else "", "value_error: low is above high")],
         2: [("low", "int_parsing")],
     }
 
@@ -242,13 +247,13 @@ def test_rules_that_span_fields_are_applied_to_every_record(model: type[Record])
 def test_rule_of_a_shared_type_that_sees_other_fields_is_applied_to_every_record() -> None:
     broken = rules_of(Shared).broken(frame_of([["1", "2"], ["2", "2"]], 2), ["low", "high"])
 
-    assert broken == {1: (Broken("high", "value_error", "2"),)}
+    assert broken == {1: (Broken("high", "value_error: low and high are equal", "2"),)}
 
 
-def test_rule_on_the_whole_record_says_what_is_wrong_in_place_of_a_value() -> None:
+def test_rule_on_the_whole_record_names_no_column_and_no_value() -> None:
     broken = rules_of(Ordered).broken(frame_of([["2", "1"]], 2), ["low", "high"])
 
-    assert broken == {0: (Broken("", "value_error", "Value error, low is above high"),)}
+    assert broken == {0: (Broken("", "value_error: low is above high", ""),)}
 
 
 def test_field_that_the_model_reads_under_another_name_is_judged_by_the_model() -> None:

@@ -72,6 +72,10 @@ class Rules:
         return zip(rows.to_list(), frame[rows].iter_rows(), strict=True)
 
 
+_OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
+"""Error types of a job's own functions: the type alone says nothing."""
+
+
 @lru_cache(maxsize=64)
 def rules_of(model: type[Record]) -> Rules:
     """Compile a record model, once per model."""
@@ -102,6 +106,9 @@ def _explain(
 
 def _broken(record: Mapping[str, str], where: tuple[int | str, ...], rule: str, message: str) -> Broken:
     column = str(where[0]) if where else ""
+    if rule in _OWN_WORDS:
+        # "Value error, must be positive": the rule's author wrote the rest for whoever reads the reject.
+        rule, message = f"{rule}: {message.partition(', ')[2]}"[:VALUE_CHARS_MAX], ""
     return Broken(column, rule, record.get(column, message)[:VALUE_CHARS_MAX])
 
 
