@@ -19,6 +19,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         environment.setenv("BATON_SPLITTER_CHUNK_BYTES", CHUNK_BYTES)
         environment.setenv("BATON_SPLITTER_SWEEP_SECONDS", "2")
         environment.setenv("BATON_SPLITTER_UNADMITTED_SECONDS", "5")
+        environment.setenv("BATON_SPLITTER_STALLED_SECONDS", "15")
         environment.setenv("BATON_RUNNER_VISIBILITY_SECONDS", "6")
         world = lifecycle.up(directory, wait_seconds=90)
     try:
