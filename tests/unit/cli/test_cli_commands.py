@@ -1,11 +1,13 @@
 """The command as typed: what it prints, as text and as JSON, and how it exits."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
@@ -549,3 +551,17 @@ def test_shell_completion_can_be_installed() -> None:
     result = _baton(CliWorld(), "--help")
 
     assert "--install-completion" in result.stdout
+
+
+def _leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _leaves(child, (*path, name))
+    if not getattr(command, "commands", None):
+        yield " ".join(path), command
+
+
+@pytest.mark.parametrize(("name", "command"), list(_leaves(typer.main.get_command(app))))
+def test_every_command_answers_with_json(name: str, command: Any) -> None:
+    options = {option for parameter in command.params for option in parameter.opts}
+
+    assert "--json" in options, name

@@ -1,5 +1,6 @@
 """Commands on jobs, reference data and sample files."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -68,6 +69,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     bad_percent: Annotated[float, typer.Option(min=0, max=100, help="How many of them break a rule.")] = 2.0,
     keys: Annotated[int, typer.Option(min=1, help="Reference rows at most.")] = KEYS_DEFAULT,
+    as_json: AsJson = False,
 ) -> None:
     """Write a sales file to play with, bad records of every kind included, and its reference data."""
     session = session_of(ctx)
@@ -75,5 +77,9 @@ def sample(
         written = write_sales(
             output, reference, records=records, seed=seed, bad_percent=bad_percent, keys=min(keys, max(records, 1))
         )
-    session.out.print(f"{output}: {written.records:,} records, {written.bad:,} of them bad", markup=False)
-    session.out.print(f"{reference}: {written.keys:,} reference rows", markup=False)
+    told = render.told(
+        f"{output}: {written.records:,} records, {written.bad:,} of them bad",
+        f"{reference}: {written.keys:,} reference rows",
+    )
+    document = {"file": str(output), "reference": str(reference), **asdict(written)}
+    session.answer(told, document, as_json=as_json)

@@ -34,6 +34,13 @@ def plain(text: str) -> Text:
     return Text("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text))
 
 
+def told(*lines: str) -> Text:
+    """Return sentences as lines that are never broken, so that paths and ids in them can be copied."""
+    text = Text("\n").join(plain(line) for line in lines)
+    text.no_wrap, text.overflow = True, "ignore"
+    return text
+
+
 def state(state: BatchState) -> Text:
     return Text(state.value, style=_STYLES.get(state, "cyan"))
 

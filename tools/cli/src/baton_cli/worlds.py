@@ -12,6 +12,7 @@ import typer
 from baton.catalog import Catalog, load_jobs
 from baton_cli import render
 from baton_cli.connection import Connection, Refused
+from baton_cli.documents import Json
 from baton_cli.options import AsJson
 from baton_cli.session import Session, session_of
 from baton_local import state
@@ -81,22 +82,22 @@ class WorldPlaces:
 
 
 @app.command(rich_help_panel=_PANEL)
-def up(ctx: typer.Context) -> None:
+def up(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Start both Regions on this machine, in the background, and wait until they are ready."""
     session = session_of(ctx)
     with session.failing_clearly(), session.err.status("Starting both Regions"):
         world = session.places.up()
-    session.out.print(f"Both Regions are up: {', '.join(world.regions)}.", markup=False)
-    session.out.print(f"Logs: {world.log_directory}", markup=False, soft_wrap=True)
+    told = render.told(f"Both Regions are up: {', '.join(world.regions)}.", f"Logs: {world.log_directory}")
+    session.answer(told, world.model_dump(mode="json"), as_json=as_json)
 
 
 @app.command(rich_help_panel=_PANEL)
-def down(ctx: typer.Context) -> None:
+def down(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Stop both Regions on this machine and leave nothing behind."""
     session = session_of(ctx)
     with session.failing_clearly(), session.err.status("Stopping both Regions"):
         session.places.down()
-    session.out.print("Everything is stopped.")
+    session.answer(render.told("Everything is stopped."), {"stopped": True}, as_json=as_json)
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -120,15 +121,17 @@ def world_status(ctx: typer.Context, as_json: AsJson = False) -> None:
 
 
 @_world.command()
-def cut(ctx: typer.Context, region: Region) -> None:
+def cut(ctx: typer.Context, region: Region, as_json: AsJson = False) -> None:
     """Cut a Region off: silently, both ways. What runs inside goes on."""
-    _disturb(ctx, lambda admin: admin.cut(region), f"{region} is cut off. Heal it: baton world heal {region}")
+    told = f"{region} is cut off. Heal it: baton world heal {region}"
+    _disturb(ctx, lambda admin: admin.cut(region), told, {"region": region, "cut": True}, as_json=as_json)
 
 
 @_world.command()
-def heal(ctx: typer.Context, region: Region) -> None:
+def heal(ctx: typer.Context, region: Region, as_json: AsJson = False) -> None:
     """Connect a Region again."""
-    _disturb(ctx, lambda admin: admin.heal(region), f"{region} is connected again.")
+    told = f"{region} is connected again."
+    _disturb(ctx, lambda admin: admin.heal(region), told, {"region": region, "cut": False}, as_json=as_json)
 
 
 @_world.command()
@@ -136,21 +139,35 @@ def kill(
     ctx: typer.Context,
     region: Region,
     service: Annotated[str, typer.Argument(help="Such as worker; see `baton world status`.", show_default=False)],
+    as_json: AsJson = False,
 ) -> None:
     """Kill a service with SIGKILL; it is started again."""
-    _disturb(ctx, lambda admin: admin.kill(region, service), f"{service} in {region} is killed; it starts again.")
+    told, document = f"{service} in {region} is killed; it starts again.", {"region": region, "killed": service}
+    _disturb(ctx, lambda admin: admin.kill(region, service), told, document, as_json=as_json)
 
 
 @_world.command()
-def lag(ctx: typer.Context, seconds: Annotated[float, typer.Argument(min=0, help="0 replicates at once.")]) -> None:
+def lag(
+    ctx: typer.Context,
+    seconds: Annotated[float, typer.Argument(min=0, help="0 replicates at once.")],
+    as_json: AsJson = False,
+) -> None:
     """Let replication between the buckets lag."""
-    _disturb(ctx, lambda admin: admin.replication(lag_seconds=seconds), f"Replication lags {seconds:g} s.")
+    told, document = f"Replication lags {seconds:g} s.", {"lag_seconds": seconds}
+    _disturb(ctx, lambda admin: admin.replication(lag_seconds=seconds), told, document, as_json=as_json)
 
 
-def _disturb(ctx: typer.Context, act: "Callable[[Admin], Coroutine[Any, Any, object]]", done: str) -> None:
+def _disturb(
+    ctx: typer.Context,
+    act: "Callable[[Admin], Coroutine[Any, Any, object]]",
+    told: str,
+    document: Json,
+    *,
+    as_json: bool,
+) -> None:
     session = session_of(ctx)
     _ask(session, act)
-    session.out.print(done, markup=False, soft_wrap=True)
+    session.answer(render.told(told), document, as_json=as_json)
 
 
 def _ask[T](session: Session, question: "Callable[[Admin], Coroutine[Any, Any, T]]") -> T:

@@ -36,13 +36,6 @@ def shifted(words: Words, *, carry: bool) -> Words:
     return out
 
 
-def shifted_back(words: Words) -> Words:
-    """Return the bitmap of the bytes that precede a set one."""
-    out = words >> _ONE
-    out[:-1] |= words[1:] << _TOP
-    return out
-
-
 def prefix_xor(words: Words, *, carry: bool) -> Words:
     """Return for each bit the parity of all bits up to and with it, `carry` before them."""
     out = words ^ (words << _ONE)
