@@ -44,11 +44,11 @@ def test_an_admission_and_a_move_of_control_whose_answers_got_lost_have_won(loss
             lossy.lose_answers["PutItem"] = 1
             outcome = await aws.ledger().admit(admitted("b1", SystemClock().now()))
             lossy.lose_answers["PutItem"] = 1
-            await aws.ledger().set_control(Control(3, WEST), expected_epoch=2)
+            await aws.ledger().set_control(Control(3, WEST, revision=1), before=Control(2, EAST))
 
             assert outcome is Admission.ADMITTED
             with pytest.raises(Conflict):
-                await aws.ledger().set_control(Control(3, WEST), expected_epoch=2)
+                await aws.ledger().set_control(Control(3, WEST, revision=1), before=Control(2, EAST))
 
     run(scenario())
 

@@ -176,12 +176,12 @@ def test_a_world_is_made_again_without_harm(ministack: str, environment: str, sd
     async def scenario() -> None:
         async with aws_at(ministack, environment, session=sdk_session) as aws:
             await _make(aws)
-            await aws.ledger().set_control(Control(3, WEST), expected_epoch=2)
+            await aws.ledger().set_control(Control(3, WEST, revision=1), before=Control(2, EAST))
             await aws.objects(WEST).put("input/x", b"x")
 
             await _make(aws)
 
-            assert await aws.ledger().control() == Control(3, WEST)
+            assert await aws.ledger().control() == Control(3, WEST, revision=1)
             assert await aws.objects(WEST).get("input/x") == b"x"
             assert await aws.objects(EAST).head("input/x") is None
 

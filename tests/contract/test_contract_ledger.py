@@ -11,7 +11,17 @@ import pytest
 from batches_made import admitted, filled, stepped
 from baton.errors import Conflict, Fenced, NotFound
 from baton.model.batch import Batch, Failure, MailClaim
-from baton.model.control import Control
+from baton.model.control import (
+    Control,
+    Drill,
+    Freeze,
+    Phase,
+    StepDone,
+    StepName,
+    StepOutcome,
+    SwitchKind,
+    Transition,
+)
 from baton.model.states import BatchState
 from baton.ports import Admission, BatchPage
 from baton.topology import INITIAL_EPOCH
@@ -44,24 +54,77 @@ async def test_a_world_that_is_not_set_up_has_no_control_row(ports: Ports) -> No
     with pytest.raises(NotFound):
         await ports.ledger.control()
 
-    await ports.ledger.set_control(Control(2, EAST), expected_epoch=None)
+    await ports.ledger.set_control(Control(2, EAST), before=None)
     assert await ports.ledger.control() == Control(2, EAST)
 
 
 @in_world
-async def test_control_moves_only_from_the_expected_epoch(ports: Ports) -> None:
-    await ports.ledger.set_control(Control(3, WEST), expected_epoch=2)
+async def test_control_moves_only_from_the_row_that_was_read(ports: Ports) -> None:
+    first = await ports.ledger.control()
+    moved = first.changed(epoch=3, active_region=WEST)
+    await ports.ledger.set_control(moved, before=first)
 
-    for expected in (2, 4, None):
+    for before in (first, moved.changed(), None):
         with pytest.raises(Conflict):
-            await ports.ledger.set_control(Control(5, WEST), expected_epoch=expected)
+            await ports.ledger.set_control(replace(moved, revision=before.revision + 1 if before else 9), before=before)
 
-    assert await ports.ledger_in_west.control() == Control(3, WEST)
+    assert await ports.ledger_in_west.control() == moved
+
+
+@in_world
+async def test_control_never_goes_back(ports: Ports) -> None:
+    first = await ports.ledger.control()
+
+    for wrong in (
+        first.changed(epoch=1),
+        first.changed(epoch=3),
+        first.changed(active_region=WEST),
+        replace(first, phase=Phase.DRAINING),
+    ):
+        with pytest.raises(ValueError, match=r"control row|active Region"):
+            await ports.ledger.set_control(wrong, before=first)
+
+
+@in_world
+async def test_control_keeps_everything_that_is_under_way(ports: Ports) -> None:
+    first, now = await ports.ledger.control(), ports.clock.now()
+    step = StepDone(StepName.ROUTES, StepOutcome.DEGRADED, now, WEST, note="no answer")
+    transition = Transition(
+        id="t1",
+        kind=SwitchKind.DRILL,
+        source=EAST,
+        target=WEST,
+        reason="„Übung“",
+        started_at=now,
+        automatic=True,
+        command_id="c1",
+        steps=(step,),
+        outcome="completed",
+        ended_at=now,
+    )
+    full = first.changed(
+        epoch=3,
+        active_region=WEST,
+        phase=Phase.COOLDOWN,
+        phase_since=now,
+        transition=transition,
+        freeze=Freeze(by="ana", reason="release", at=now, until=now + timedelta(hours=1)),
+        failovers=(now - timedelta(hours=2), now),
+        acknowledged_at=now,
+        cooldown_until=now + timedelta(minutes=30),
+        drill=Drill(home=EAST, ends_at=now + timedelta(minutes=30), blocking_alarm="sales-late"),
+        commands=("c0", "c1"),
+    )
+
+    await ports.ledger.set_control(full, before=first)
+
+    assert await ports.ledger_in_west.control() == full
 
 
 @in_world
 async def test_one_of_many_moves_of_the_control_row_wins(ports: Ports) -> None:
-    moves = [ports.ledger.set_control(Control(3, WEST), expected_epoch=2) for _ in range(16)]
+    first = await ports.ledger.control()
+    moves = [ports.ledger.set_control(first.changed(epoch=3, active_region=WEST), before=first) for _ in range(16)]
 
     outcomes = await asyncio.gather(*moves, return_exceptions=True)
 

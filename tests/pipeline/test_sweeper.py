@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from baton.catalog import load_jobs
+from baton.memory import MemoryLedger
 from baton.messages import KINDS, Kind
 from baton.model.batch import Batch
-from baton.model.control import Control
+from baton.model.identity import next_epoch
 from baton.model.states import BatchState
-from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from baton.topology import REGIONS_DEFAULT
 from pipeline import Pipeline
 from sales import financial, sales_file
 
@@ -128,9 +129,7 @@ def test_a_file_that_never_arrives_fails_at_the_deadline() -> None:
 def test_a_region_that_is_not_active_admits_nothing() -> None:
     async def story() -> bool:
         pipeline = await _pipeline()
-        await pipeline.region.ledger.set_control(
-            Control(INITIAL_EPOCH + 1, REGIONS_DEFAULT[1]), expected_epoch=INITIAL_EPOCH
-        )
+        await _activate(pipeline.region.ledger, REGIONS_DEFAULT[1])
         batch_id = await pipeline.upload(KEY, SAMPLE.body)
         await pipeline.drive()
         return await pipeline.region.ledger.get(batch_id) is None
@@ -142,9 +141,9 @@ def test_a_file_is_admitted_when_its_region_becomes_active_later() -> None:
     async def story() -> Batch:
         pipeline = await _pipeline()
         ledger = pipeline.region.ledger
-        await ledger.set_control(Control(INITIAL_EPOCH + 1, REGIONS_DEFAULT[1]), expected_epoch=INITIAL_EPOCH)
+        await _activate(ledger, REGIONS_DEFAULT[1])
         batch_id = await pipeline.upload(KEY, SAMPLE.body)
-        await ledger.set_control(Control(INITIAL_EPOCH + 2, REGIONS_DEFAULT[0]), expected_epoch=INITIAL_EPOCH + 1)
+        await _activate(ledger, REGIONS_DEFAULT[0])
         await pipeline.drive()
         return await pipeline.batch(batch_id)
 
@@ -168,3 +167,9 @@ def test_rows_of_finished_batches_are_forgotten_after_fourteen_days_and_not_befo
         return before, gone, kept
 
     assert asyncio.run(story()) == (True, True, True)
+
+
+async def _activate(ledger: MemoryLedger, region: str) -> None:
+    control = await ledger.control()
+    moved = control.changed(epoch=next_epoch(control.epoch, region, REGIONS_DEFAULT), active_region=region)
+    await ledger.set_control(moved, before=control)

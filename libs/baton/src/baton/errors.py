@@ -7,6 +7,7 @@
     ├── Fenced           another epoch owns the batch (or its state moved on): stop, touch nothing more
     ├── NotFound         an object or a version that must be there is not there
     ├── Conflict         a conditional write lost; the caller reads again and decides anew
+    ├── SwitchRefused    the switch's own safety rules forbid the change
     └── Unavailable      a dependency did not answer or throttled after its own retries
 
 Anything else that escapes a handler is our bug: logged once, redelivered, counted, dead-lettered with its cause.
@@ -20,6 +21,7 @@ __all__ = [
     "NotFound",
     "Reject",
     "Retry",
+    "SwitchRefused",
     "Unavailable",
 ]
 
@@ -62,6 +64,10 @@ class NotFound(BatonError):
 
 class Conflict(BatonError):
     """A compare-and-set lost against another writer."""
+
+
+class SwitchRefused(BatonError):
+    """A safety rule, a gate or the wait period of the switch forbids this change: its own brake, which is obeyed."""
 
 
 class Unavailable(BatonError):

@@ -67,7 +67,7 @@ async def create_region(aws: Aws, region: str) -> None:
 async def _initial_control(aws: Aws) -> None:
     control = Control(epoch=INITIAL_EPOCH, active_region=aws.topology.regions[0])
     try:
-        await aws.ledger().set_control(control, expected_epoch=None)
+        await aws.ledger().set_control(control, before=None)
     except Conflict:
         return  # there is one already, and it may have moved on
 

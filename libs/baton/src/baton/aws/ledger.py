@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
+from pydantic import TypeAdapter
 
 from baton.aws.batch_item import SHARDS, batch_from_item, batch_pk, batch_to_item, listed_at, unchanged
 from baton.aws.clients import DynamoDB
@@ -17,11 +19,12 @@ from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.ports.clock import Clock
 from baton.ports.ledger import Admission, BatchPage
-from baton.ports.rules import check_final, check_step, with_claim
+from baton.ports.rules import check_control, check_final, check_step, with_claim
 
 _PAGE_BATCHES: Final = 100
 _QUERIES_AT_ONCE: Final = 8
 _CONTROL: Final = {"pk": "control", "sk": "control"}
+_CONTROL_ROW: Final = TypeAdapter(Control)
 _LISTED_DAYS_MAX: Final = 400
 """Each day is a query. Settled rows are forgotten long before they are this old."""
 _OLDEST: Final = "0"
@@ -58,17 +61,18 @@ class DynamoLedger:
         row = await self._read(_CONTROL)
         if row is None:
             raise NotFound("the ledger has no control row: the world is not set up")
-        return Control(epoch=row["epoch"], active_region=row["active_region"])
+        return _CONTROL_ROW.validate_python(row)
 
     @translated()
-    async def set_control(self, control: Control, *, expected_epoch: int | None) -> None:
+    async def set_control(self, after: Control, *, before: Control | None) -> None:
+        check_control(before, after)
         condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if expected_epoch is not None:
-            values = to_item({":expected": expected_epoch})
-            condition = {"ConditionExpression": "epoch = :expected", "ExpressionAttributeValues": values}
-        row = {"epoch": control.epoch, "active_region": control.active_region, "write_id": self._write_id()}
-        if not await self._put(to_item(_CONTROL | row), condition):
-            raise Conflict(f"the control row's epoch is not {expected_epoch}")
+        if before is not None:
+            values = to_item({":revision": before.revision})
+            condition = {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": values}
+        row = {**asdict(after), **_CONTROL, "write_id": self._write_id()}
+        if not await self._put(to_item(row), condition):
+            raise Conflict("the control row changed meanwhile")
 
     @translated()
     async def admit(self, batch: Batch) -> Admission:

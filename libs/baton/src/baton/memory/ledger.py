@@ -10,7 +10,7 @@ from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.ports.ledger import Admission, BatchPage
-from baton.ports.rules import check_final, check_step, with_claim
+from baton.ports.rules import check_control, check_final, check_step, with_claim
 from baton.topology import REGIONS_DEFAULT
 
 _PAGE_BATCHES: Final = 100
@@ -47,12 +47,12 @@ class MemoryLedger:
             raise NotFound("the ledger has no control row: the world is not set up")
         return self._store.control
 
-    async def set_control(self, control: Control, *, expected_epoch: int | None) -> None:
+    async def set_control(self, after: Control, *, before: Control | None) -> None:
+        check_control(before, after)
         current = self._store.control
-        epoch = current.epoch if current else None
-        if epoch != expected_epoch:
-            raise Conflict(f"the control row has epoch {epoch}, not {expected_epoch}")
-        self._store.control = control
+        if (current and current.revision) != (before and before.revision):
+            raise Conflict(f"the control row changed: it is {current}")
+        self._store.control = after
 
     async def admit(self, batch: Batch) -> Admission:
         if batch.batch_id in self._store.batches:

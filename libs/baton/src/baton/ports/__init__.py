@@ -4,6 +4,7 @@ Every method may raise `baton.errors.Unavailable`; other errors are named where 
 """
 
 from baton.ports.clock import Clock
+from baton.ports.journal import Journal
 from baton.ports.ledger import Admission, BatchPage, Ledger
 from baton.ports.links import Link, Links
 from baton.ports.mail import Mail, Mailer
@@ -12,16 +13,21 @@ from baton.ports.progress import ChunkDone, Progress, Tally
 from baton.ports.queues import Delivery, Inbox, Outbox
 from baton.ports.reference import ReferenceData, ReferenceVersion, Row
 from baton.ports.rejects import RejectIndex, StoredReject
+from baton.ports.switch import Endpoints, Routes, Switch
+from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals, Vitals
 
 __all__ = [
     "Admission",
     "BatchPage",
     "BytesPiece",
+    "CallStats",
     "ChunkDone",
     "Clock",
     "CopyPiece",
     "Delivery",
+    "Endpoints",
     "Inbox",
+    "Journal",
     "Ledger",
     "Link",
     "Links",
@@ -32,10 +38,15 @@ __all__ = [
     "Outbox",
     "Piece",
     "Progress",
+    "QueueVitals",
     "ReferenceData",
     "ReferenceVersion",
     "RejectIndex",
+    "ReplicationVitals",
+    "Routes",
     "Row",
     "StoredReject",
+    "Switch",
     "Tally",
+    "Vitals",
 ]

@@ -36,10 +36,11 @@ class Ledger(Protocol):
         """Return the control row by a strong read. Raises `NotFound` before the world is set up."""
         ...
 
-    async def set_control(self, control: Control, *, expected_epoch: int | None) -> None:
-        """Write the control row if its epoch is `expected_epoch` (None: if there is no row yet).
+    async def set_control(self, after: Control, *, before: Control | None) -> None:
+        """Write the control row if its revision is still that of `before` (None: if there is no row yet).
 
-        Raises `Conflict` if it is not.
+        Raises `Conflict` if it is not; `ValueError` if the revision does not grow by one, if the epoch shrinks, or if
+        the active Region changes without it.
         """
         ...
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from baton.model.batch import Batch, MailClaim
+from baton.model.control import Control
 from baton.model.states import allowed
 from baton.ports.objects import BytesPiece, Piece
 from baton.ports.reference import ReferenceVersion, Row
@@ -26,6 +27,18 @@ def check_step(before: Batch, after: Batch) -> None:
         raise ValueError(f"batch {before.batch_id}: no step leads from {before.state} to {after.state}")
     if after.updated_at <= before.updated_at:
         raise ValueError(f"batch {before.batch_id}: updated_at must grow, {after.updated_at} does not")
+
+
+def check_control(before: Control | None, after: Control) -> None:
+    """Check that a write of the control row goes forward: revision, epoch, and the Region only with the epoch."""
+    if before is None:
+        return
+    if after.revision != before.revision + 1:
+        raise ValueError(f"the control row's revision goes from {before.revision} by one, not to {after.revision}")
+    if after.epoch < before.epoch:
+        raise ValueError(f"the control row's epoch never shrinks: {before.epoch} to {after.epoch}")
+    if (after.epoch == before.epoch) != (after.active_region == before.active_region):
+        raise ValueError("the active Region and the epoch change together")
 
 
 def check_final(batch: Batch) -> None:

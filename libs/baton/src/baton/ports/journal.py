@@ -1,0 +1,46 @@
+"""Heartbeats, commands and decisions: rows of the ledger beside the control row."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from baton.model.journal import Command, Decision, Heartbeat
+
+
+class Journal(Protocol):
+    """What controllers and operators tell each other. Single rows are read strongly, lists eventually."""
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        """Write this Region's heartbeat over the last one."""
+        ...
+
+    async def heartbeats(self) -> Mapping[str, Heartbeat]:
+        """Return the newest heartbeat of each Region that ever had one. Strong read."""
+        ...
+
+    async def submit(self, command: Command) -> None:
+        """Write a command. The same one again changes nothing."""
+        ...
+
+    async def command(self, command_id: str) -> Command | None:
+        """Return one command. Strong read."""
+        ...
+
+    async def pending(self) -> Sequence[Command]:
+        """Return every command that nobody settled yet, all pages, the oldest first. Eventually consistent."""
+        ...
+
+    async def settle(self, command: Command) -> None:
+        """Write a command that is no longer PENDING over its pending row. Raises `Conflict` if it was settled."""
+        ...
+
+    async def record(self, decision: Decision) -> None:
+        """Write a decision. The same one again changes nothing; a written one is never changed."""
+        ...
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        """Return one decision. Strong read."""
+        ...
+
+    async def decisions(self, *, limit: int) -> Sequence[Decision]:
+        """Return the newest decisions, the newest first. Eventually consistent."""
+        ...

@@ -1,0 +1,45 @@
+"""What turns traffic: routing controls, and the dials of the access point. Absolute states, never toggles."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """How many of the switch's endpoints answer. Without a switch both are 0."""
+
+    answering: int
+    total: int
+
+
+class Switch(Protocol):
+    """The switch of the two Regions. Not the arbiter: it has no compare-and-set, the ledger has."""
+
+    async def states(self) -> Mapping[str, bool]:
+        """Return On (true) or Off by Region, as a quorum has it; empty if there is no switch."""
+        ...
+
+    async def set_states(self, states: Mapping[str, bool]) -> None:
+        """Set every named Region's control to this state, in one transaction.
+
+        When it returns, two endpoints have read it back. After an ambiguous answer the same states are sent again,
+        never others. Raises `SwitchRefused` if a safety rule or the wait period forbids it.
+        """
+        ...
+
+    async def endpoints(self) -> Endpoints:
+        """Ask every endpoint for a state; say how many answered. Never raises."""
+        ...
+
+
+class Routes(Protocol):
+    """The dials of the Multi-Region Access Point."""
+
+    async def dials(self) -> Mapping[str, int]:
+        """Return the share of traffic by Region: 0 or 100 percent."""
+        ...
+
+    async def set_dials(self, dials: Mapping[str, int]) -> None:
+        """Set the dials of both Regions in one call. It takes up to two minutes to be true everywhere."""
+        ...
