@@ -4,7 +4,9 @@ Names start with `BATON_`, except those that the AWS SDK itself defines. On one 
 emulator of its own, `AWS_ENDPOINT_URL*` variables are the only difference from the cloud.
 """
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -28,6 +30,8 @@ class WorldSettings(BaseSettings):
     ledger_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_LEDGER")
     """On AWS the ledger is reached through the Region's own DynamoDB endpoint; locally it is a third emulator."""
     mrap_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_MRAP")
+    mrap_control_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_MRAP_CONTROL")
+    """Where the dials of the access point are turned. None: S3 Control on AWS, in any of its five Regions."""
     mrap_arn: str | None = None
     """ARN of the Multi-Region Access Point. None: the local front door, which takes its plain name as a bucket."""
     log_format: str = Field(default="json", pattern="^(json|console)$")
@@ -49,6 +53,65 @@ class WorldSettings(BaseSettings):
     @property
     def topology(self) -> Topology:
         return Topology(environment=self.environment, account_id=self.account_id, regions=self.regions)
+
+
+class SwitchBackend(StrEnum):
+    """What turns traffic besides the ledger."""
+
+    ARC = "arc"
+    """A routing-control cluster of Route 53 ARC."""
+    LEDGER = "ledger"
+    """Nothing: the ledger alone decides."""
+
+
+_ARC_ENDPOINTS: Final = 5
+
+
+class SwitchSettings(BaseSettings):
+    """The switch, written down in full: while it is needed nobody should have to look anything up."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_SWITCH_", extra="ignore", frozen=True)
+
+    kind: SwitchBackend = SwitchBackend.LEDGER
+    endpoints: Annotated[Mapping[str, str], NoDecode] = Field(default_factory=dict[str, str])
+    """The cluster's five endpoints: `us-east-1=https://….us-east-1.example.com/v1,…`."""
+    controls: Annotated[Mapping[str, str], NoDecode] = Field(default_factory=dict[str, str])
+    """ARN of each Region's routing control: `us-east-1=arn:…,us-west-2=arn:…`."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_pairs(cls, values: dict[str, object]) -> dict[str, object]:
+        return {**values, **{name: _pairs(name, values[name]) for name in ("endpoints", "controls") if name in values}}
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if self.kind is SwitchBackend.LEDGER:
+            return self
+        if len(self.endpoints) != _ARC_ENDPOINTS:
+            found = ", ".join(self.endpoints) or "none"
+            raise ValueError(f"BATON_SWITCH_ENDPOINTS must name the cluster's five endpoints; it names {found}")
+        if wrong := [url for url in self.endpoints.values() if not url.startswith(("https://", "http://"))]:
+            raise ValueError(f"BATON_SWITCH_ENDPOINTS: not a URL: {', '.join(wrong)}")
+        if wrong := [arn for arn in self.controls.values() if not arn.startswith("arn:")]:
+            raise ValueError(f"BATON_SWITCH_CONTROLS: not an ARN: {', '.join(wrong)}")
+        if len(set(self.controls.values())) < 2:  # noqa: PLR2004 - a pair of Regions has two
+            raise ValueError("BATON_SWITCH_CONTROLS must name the routing control of each Region")
+        return self
+
+
+def _pairs(name: str, value: object) -> object:
+    """Return `a=b,c=d` as a mapping; anything but text as it is. Raises `ValueError` for what is no such list."""
+    if not isinstance(value, str):
+        return value
+    pairs: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        region, equals, target = (piece.strip() for piece in part.partition("="))
+        if not (region and equals and target):
+            raise ValueError(f"BATON_SWITCH_{name.upper()}: `{part}` is not `region=value`")
+        if region in pairs:
+            raise ValueError(f"BATON_SWITCH_{name.upper()} names {region} twice")
+        pairs[region] = target
+    return pairs
 
 
 class RunnerSettings(BaseSettings):

@@ -1,0 +1,18 @@
+"""No switch beside the ledger: for who does without a routing-control cluster, and with DNS that nobody follows."""
+
+from collections.abc import Mapping
+
+from baton.ports.switch import Endpoints
+
+
+class LedgerSwitch:
+    """A `Switch` that has no states: the ledger alone decides, and there is nothing to turn."""
+
+    async def states(self) -> Mapping[str, bool]:
+        return {}
+
+    async def set_states(self, states: Mapping[str, bool]) -> None:
+        del states  # nothing holds them
+
+    async def endpoints(self) -> Endpoints:
+        return Endpoints(answering=0, total=0)
