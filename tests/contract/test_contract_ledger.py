@@ -217,6 +217,33 @@ async def test_a_step_that_the_table_does_not_allow_is_our_bug(ports: Ports) -> 
 
 
 @in_world
+async def test_a_batch_never_goes_back_to_an_earlier_owner(ports: Ports) -> None:
+    batch = replace(admitted("b1", ports.clock.now()), owner_epoch=3)
+    await ports.ledger.admit(batch)
+    split = await ports.ledger.update(batch, stepped(batch, BatchState.SPLIT))
+
+    for wrong in (replace(stepped(split, BatchState.SPLIT), owner_epoch=2), stepped(split, BatchState.ADMITTED)):
+        with pytest.raises(ValueError, match="b1.*owner"):
+            await ports.ledger.update(split, wrong)
+
+    assert await ports.ledger.get("b1") == split
+
+
+@in_world
+async def test_a_takeover_fences_the_owner_before(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+    await ports.ledger.admit(batch)
+    split = await ports.ledger.update(batch, stepped(batch, BatchState.SPLIT))
+
+    taken = replace(stepped(split, BatchState.ADMITTED), owner_epoch=3)
+    await ports.ledger_in_west.update(split, taken)
+
+    with pytest.raises(Fenced):
+        await ports.ledger.update(split, stepped(split, BatchState.PROCESSED, seconds=9))
+    assert await ports.ledger.get("b1") == taken
+
+
+@in_world
 async def test_one_of_many_equal_updates_wins(ports: Ports) -> None:
     before = admitted("b1", ports.clock.now())
     await ports.ledger.admit(before)

@@ -33,6 +33,14 @@ def test_a_change_within_a_state_is_no_step() -> None:
     assert nudged.nudges == 1
 
 
+def test_another_owner_is_a_step_even_within_a_state() -> None:
+    later = START + timedelta(seconds=5)
+
+    taken = BATCH.moved(BatchState.ADMITTED, at=later, by="us-west-2", owner_epoch=3)
+
+    assert taken.history == (Step(later, BatchState.ADMITTED, "us-west-2"),)
+
+
 def test_the_row_grows_newer_even_if_the_clock_went_back() -> None:
     moved = BATCH.moved(BatchState.SPLIT, at=START - timedelta(hours=1), by="us-east-1")
 

@@ -10,6 +10,7 @@ from baton.job import Limits
 from baton.messages import MergeBatch, Message, NotifyBatch, SplitBatch
 from baton.model.batch import Batch, Counts, Failure
 from baton.model.states import BatchState
+from baton.model.takeover import taken_over
 from baton.ports import Clock, Ledger, Outbox, Tally
 
 
@@ -74,6 +75,20 @@ class Batches:
         if batch.state is BatchState.FAILED:
             await self.announce(batch)
         raise Reject(f"{why}: the batch is {batch.state}")
+
+    async def take_over(self, batch: Batch, *, epoch: int) -> Batch:
+        """Become this batch's owner under `epoch` and send the message of its state to this Region's own queue.
+
+        One compare-and-set. Doing it again under the same epoch only sends the message again. Raises `Fenced` if the
+        row moved meanwhile or a later epoch owns it: read it again. Raises `ValueError` for a settled batch.
+        """
+        if batch.owner_epoch > epoch:
+            raise Fenced(f"batch {batch.batch_id} is owned by epoch {batch.owner_epoch}, later than {epoch}")
+        if batch.owner_epoch < epoch:
+            after = taken_over(batch, epoch=epoch, at=self._clock.now(), by=self._region)
+            batch = await self._ledger.update(batch, after)
+        await self.nudge(batch)
+        return batch
 
     async def nudge(self, batch: Batch) -> None:
         """Send the message of the batch's state again: whatever was lost, the work goes on."""

@@ -72,7 +72,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """When a batch entered a state, and who wrote it: a Region, or an operator."""
+    """When a batch entered a state or got another owner, and who wrote it: a Region, or an operator."""
 
     at: datetime
     state: BatchState
@@ -124,9 +124,15 @@ class Batch:
         """Whether nothing is left to do: the ledger lists every other batch as open, and the sweeper looks after it."""
         return self.is_final and (self.state is not BatchState.FAILED or self.is_announced)
 
+    @property
+    def entered_at(self) -> datetime:
+        """When it entered its state, or was taken over in it. `updated_at` also grows with what is no step."""
+        return self.history[-1].at if self.history else self.updated_at
+
     def moved(self, state: BatchState, *, at: datetime, by: str, **changes: Any) -> "Batch":
         """Return the batch as it is after a step at `at`. `updated_at` grows even where two clocks disagree."""
         at = max(at, self.updated_at + timedelta(microseconds=1))
-        entered = () if state is self.state else (Step(at, state, by),)
+        same_owner = changes.get("owner_epoch", self.owner_epoch) == self.owner_epoch
+        entered = () if state is self.state and same_owner else (Step(at, state, by),)
         history = (*self.history, *entered)[-_HISTORY_MAX:]
         return replace(self, state=state, updated_at=at, history=history, **changes)

@@ -36,6 +36,12 @@ class Transition:
     source: BatchState
     target: BatchState
     comment: str
+    is_takeover: bool = False
+    """Whether only a new owner takes this step: its epoch is larger than the one before."""
+
+
+def _taken_over(source: BatchState, what_follows: str) -> Transition:
+    return Transition(source, INITIAL, f"taken over by the other Region: {what_follows}", is_takeover=True)
 
 
 def _rows() -> tuple[Transition, ...]:
@@ -44,6 +50,7 @@ def _rows() -> tuple[Transition, ...]:
         Transition(s.ADMITTED, s.SPLIT, "the file is planned: every chunk is known and queued"),
         Transition(s.ADMITTED, s.WAITING_INPUT, "this version of the file has not reached this Region yet"),
         Transition(s.WAITING_INPUT, s.SPLIT, "the file arrived and is planned"),
+        Transition(s.SPLIT, s.WAITING_INPUT, "it has to be planned anew, and the file is not in this Region"),
         Transition(s.SPLIT, s.PROCESSED, "every chunk has its part and its counts"),
         Transition(s.PROCESSED, s.MERGED, "the books balance and the result is published"),
         Transition(s.MERGED, s.NOTIFIED, "the mail service took the mail"),
@@ -64,16 +71,28 @@ def _rows() -> tuple[Transition, ...]:
         Transition(s.MERGED, s.FAILED, "the mail service refused the mail for good; the result stands"),
         Transition(s.FAILED, s.ADMITTED, "an operator retries it; finished chunks are found again and kept"),
         Transition(s.FAILED, s.MERGED, "an operator retries the mail; the result stands"),
+        _taken_over(s.WAITING_INPUT, "it looks for the file in its own bucket"),
+        _taken_over(s.SPLIT, "finished parts that are here are kept"),
+        _taken_over(s.PROCESSED, "its chunks are counted again, finished parts that are here are kept"),
+        Transition(
+            s.MERGED, s.ADMITTED, "the published result never reached this Region: it is made again, byte for byte"
+        ),
     )
 
 
 TRANSITIONS: Final = _rows()
 _ALLOWED: Final = frozenset((row.source, row.target) for row in TRANSITIONS)
+_TAKEOVERS: Final = frozenset((row.source, row.target) for row in TRANSITIONS if row.is_takeover)
 
 
 def allowed(source: BatchState, target: BatchState) -> bool:
     """Say whether a batch may go from `source` to `target` in one step."""
     return (source, target) in _ALLOWED
+
+
+def needs_takeover(source: BatchState, target: BatchState) -> bool:
+    """Say whether this step is one that only a new owner takes."""
+    return (source, target) in _TAKEOVERS
 
 
 def sources_of(target: BatchState) -> frozenset[BatchState]:

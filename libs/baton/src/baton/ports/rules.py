@@ -7,7 +7,8 @@ from typing import Final
 
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
-from baton.model.states import allowed
+from baton.model.journal import Command, CommandState
+from baton.model.states import allowed, needs_takeover
 from baton.ports.objects import BytesPiece, Piece
 from baton.ports.reference import ReferenceVersion, Row
 
@@ -20,11 +21,23 @@ REFERENCE_KEY_BYTES_MAX: Final = 1_024
 
 
 def check_step(before: Batch, after: Batch) -> None:
-    """Check that the state table allows this update, that it is one batch, and that `updated_at` grows."""
+    """Check that the state table allows this update, that it is one batch, and that it goes forward.
+
+    `updated_at` grows, `owner_epoch` never shrinks, and the steps of a takeover come with a larger one.
+    """
     if before.batch_id != after.batch_id or before.admitted_at != after.admitted_at:
         raise ValueError(f"batch {before.batch_id}: an update keeps batch_id and admitted_at")
     if before.state is not after.state and not allowed(before.state, after.state):
         raise ValueError(f"batch {before.batch_id}: no step leads from {before.state} to {after.state}")
+    if after.owner_epoch < before.owner_epoch:
+        raise ValueError(
+            f"batch {before.batch_id}: its owner's epoch never shrinks: {before.owner_epoch} to {after.owner_epoch}"
+        )
+    if needs_takeover(before.state, after.state) and after.owner_epoch == before.owner_epoch:
+        raise ValueError(
+            f"batch {before.batch_id}: only a new owner leads from {before.state} to {after.state}, "
+            f"not epoch {after.owner_epoch} again"
+        )
     if after.updated_at <= before.updated_at:
         raise ValueError(f"batch {before.batch_id}: updated_at must grow, {after.updated_at} does not")
 
@@ -45,6 +58,12 @@ def check_final(batch: Batch) -> None:
     """Check that this row may be forgotten."""
     if not batch.is_final:
         raise ValueError(f"batch {batch.batch_id} is {batch.state}: only a final row may be forgotten")
+
+
+def check_settled(command: Command) -> None:
+    """Check that this row settles its command."""
+    if command.state is CommandState.PENDING:
+        raise ValueError(f"command {command.id} is PENDING: that settles nothing")
 
 
 def with_claim(before: Batch, claim: MailClaim) -> Batch:
