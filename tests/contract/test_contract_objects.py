@@ -165,8 +165,20 @@ async def test_a_missing_piece_leaves_no_object(ports: Ports) -> None:
 
 
 @in_world
+async def test_a_copy_of_a_replica_is_an_original(ports: Ports) -> None:
+    replica = await ports.objects.put("input/a", b"1", metadata={ORIGIN_VERSION_METADATA: "elsewhere", "note": "x"})
+
+    await ports.objects.copy(replica, "archive/a")
+
+    copy = await ports.objects.head("archive/a")
+    assert copy is not None
+    assert copy.metadata == {"note": "x"}
+    assert await ports.objects.find_version("archive/a", "elsewhere") is None
+
+
+@in_world
 async def test_a_copy_is_of_the_version_asked_with_its_metadata(ports: Ports) -> None:
-    first = await ports.objects.put(KEY, b"first", metadata={ORIGIN_VERSION_METADATA: "o1"})
+    first = await ports.objects.put(KEY, b"first", metadata={"note": "x"})
     second = await ports.objects.put(KEY, b"second!")
 
     await ports.objects.copy(first, "archive/1")
@@ -175,7 +187,7 @@ async def test_a_copy_is_of_the_version_asked_with_its_metadata(ports: Ports) ->
     old, new = await ports.objects.head("archive/1"), await ports.objects.head("archive/2")
     assert old is not None
     assert new is not None
-    assert (old.size_bytes, old.metadata) == (5, {ORIGIN_VERSION_METADATA: "o1"})
+    assert (old.size_bytes, old.metadata) == (5, {"note": "x"})
     assert (new.size_bytes, new.metadata) == (7, {})
     assert await ports.objects.get("archive/1") == b"first"
 

@@ -11,7 +11,7 @@ from baton.aws.failures import code_of, translated
 from baton.aws.multipart import Multipart
 from baton.aws.ranged import RANGE_BYTES, Range, RangeReader, is_missing
 from baton.errors import NotFound
-from baton.model.identity import origin_version
+from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
 from baton.ports.clock import Clock
 from baton.ports.objects import BytesPiece, CopyPiece, ObjectInfo, Piece
 from baton.ports.rules import check_pieces, piece_bytes
@@ -145,9 +145,12 @@ class S3ObjectStore:
         if source.size_bytes > self._copy_whole_bytes_max:
             await self._copy_in_ranges(found, target_key, source)
             return
+        # A copy is an original: what a stand-in for replication left on a replica is not copied. Never so on AWS.
+        is_replica = ORIGIN_VERSION_METADATA in source.metadata
+        changed: Any = {**await self._kept(source), "MetadataDirective": "REPLACE"} if is_replica else {}
         client = await self._client()
         try:
-            await client.copy_object(Bucket=self._bucket, Key=target_key, CopySource=found)
+            await client.copy_object(Bucket=self._bucket, Key=target_key, CopySource=found, **changed)
         except ClientError as error:
             if is_missing(error, version_id=source.version_id):
                 raise NotFound(_missing(source)) from error
@@ -185,15 +188,20 @@ class S3ObjectStore:
                 )
 
     async def _copy_in_ranges(self, found: "CopySourceTypeDef", target_key: str, source: ObjectInfo) -> None:
-        head = await self._head(source.key, source.version_id)
-        if head is None:
-            raise NotFound(_missing(source))
+        kept = await self._kept(source)
         size = source.size_bytes
         step = max(self._copy_range_bytes, -(-size // _COPY_RANGES_MAX))
-        kept = {"ContentType": head["ContentType"], "Metadata": head["Metadata"]}
         async with Multipart(await self._client(), self._bucket, target_key, **kept) as upload:
             ranges = [(start, min(start + step, size)) for start in range(0, size, step)]
             await upload.run([upload.copied(found, span) for span in ranges])
+
+    async def _kept(self, source: ObjectInfo) -> dict[str, Any]:
+        """Return what a copy has of its source besides the bytes. Raises `NotFound`."""
+        head = await self._head(source.key, source.version_id)
+        if head is None:
+            raise NotFound(_missing(source))
+        metadata = {name: text for name, text in head["Metadata"].items() if name != ORIGIN_VERSION_METADATA}
+        return {"ContentType": head["ContentType"], "Metadata": metadata}
 
     async def _written(self, key: str) -> ObjectInfo:
         info = await self.head(key)

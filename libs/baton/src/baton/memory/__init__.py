@@ -9,6 +9,7 @@ from baton.memory.progress import MemoryProgress
 from baton.memory.queues import MemoryInbox, MemoryOutbox, MemoryQueues
 from baton.memory.reference import MemoryReferenceData
 from baton.memory.rejects import MemoryRejectIndex
+from baton.memory.replication import MemoryReplication
 from baton.memory.switch import MemoryRoutes, MemorySwitch
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "MemoryQueues",
     "MemoryReferenceData",
     "MemoryRejectIndex",
+    "MemoryReplication",
     "MemoryRoutes",
     "MemorySwitch",
 ]

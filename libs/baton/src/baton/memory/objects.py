@@ -2,12 +2,12 @@
 
 import hashlib
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from baton.errors import NotFound
-from baton.model.identity import origin_version
+from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
 from baton.ports.clock import Clock
 from baton.ports.objects import BytesPiece, ObjectInfo, Piece
 from baton.ports.rules import check_pieces
@@ -18,11 +18,26 @@ _STREAM_PIECE_BYTES: Final = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Version:
+class Version:
+    """One version of a key as it was written."""
+
     info: ObjectInfo
     body: bytes | None
     """None: a delete marker."""
     content_type: str = ""
+    is_replica: bool = False
+    """Whether replication wrote it: it goes no further."""
+    hides: str | None = None
+    """Of a delete marker: the origin version ID of what it hides."""
+
+    @property
+    def origin(self) -> str:
+        """Return the version ID under which it was first written."""
+        return origin_version(self.info.version_id, self.info.metadata)
+
+
+type Listener = Callable[[Version], None]
+"""Called with each version when it was written, as S3 sends events."""
 
 
 class MemoryObjectStore:
@@ -32,8 +47,13 @@ class MemoryObjectStore:
         self._clock = clock
         self._region = region
         self._numbers = itertools.count(1)
-        self._versions: dict[str, list[_Version]] = {}
+        self._versions: dict[str, list[Version]] = {}
         """By key, oldest first."""
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` after every write from now on: originals, replicas and delete markers."""
+        self._listeners.append(listener)
 
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
         version = self._find(key, version_id)
@@ -81,15 +101,34 @@ class MemoryObjectStore:
         found = self._find(source.key, source.version_id)
         if found is None or found.body is None:
             raise NotFound(_missing(source.key, source.version_id))
-        self._write(target_key, found.body, content_type=found.content_type, metadata=found.info.metadata)
+        # A copy is an original: what it was copied from may have come from elsewhere.
+        metadata = {name: text for name, text in found.info.metadata.items() if name != ORIGIN_VERSION_METADATA}
+        self._write(target_key, found.body, content_type=found.content_type, metadata=metadata)
 
     async def delete(self, key: str, *, if_version_is: str) -> bool:
         current = self._find(key, None)
         if current is None or current.info.version_id != if_version_is:
             return False
-        marker = replace(current.info, version_id=self._next_version_id(), size_bytes=0, metadata={})
-        self._versions[key].append(_Version(marker, None))
+        self._hide(current, is_replica=False)
         return True
+
+    def replicate(self, version: Version) -> Version | None:
+        """Take over a version of the other Region's bucket, under a new version ID that remembers its origin.
+
+        A version that is here already is not taken twice, and a delete marker hides only what it hid over there: a
+        newer version stays. Returns what was written, None if nothing was.
+        """
+        key = version.info.key
+        if version.body is None:
+            current = self._find(key, None)
+            hides = current is not None and current.origin == version.hides
+            return self._hide(current, is_replica=True) if current and hides else None
+        if any(each.body is not None and each.origin == version.origin for each in self._versions.get(key, [])):
+            return None
+        # As with S3, a replica keeps the time at which its object was created.
+        metadata = {**version.info.metadata, ORIGIN_VERSION_METADATA: version.origin}
+        info = replace(version.info, version_id=self._next_version_id(), metadata=metadata)
+        return self._append(Version(info, version.body, version.content_type, is_replica=True))
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         # S3 lists in the order of UTF-8 bytes, and its list knows neither metadata nor version.
@@ -102,7 +141,7 @@ class MemoryObjectStore:
         version = self._find(key, None)
         return version.content_type if version else None
 
-    def _find(self, key: str, version_id: str | None) -> _Version | None:
+    def _find(self, key: str, version_id: str | None) -> Version | None:
         versions = self._versions.get(key, [])
         candidates = versions[-1:] if version_id is None else [v for v in versions if v.info.version_id == version_id]
         return next((v for v in candidates if v.body is not None), None)
@@ -122,8 +161,24 @@ class MemoryObjectStore:
             etag=hashlib.sha256(body).hexdigest()[:32],
             metadata={name.lower(): value for name, value in metadata.items()},
         )
-        self._versions.setdefault(key, []).append(_Version(info, body, content_type))
-        return info
+        return self._append(Version(info, body, content_type)).info
+
+    def _hide(self, current: Version, *, is_replica: bool) -> Version:
+        marker = replace(
+            current.info,
+            version_id=self._next_version_id(),
+            size_bytes=0,
+            last_modified=self._clock.now(),
+            etag="",
+            metadata={},
+        )
+        return self._append(Version(marker, None, is_replica=is_replica, hides=current.origin))
+
+    def _append(self, version: Version) -> Version:
+        self._versions.setdefault(version.info.key, []).append(version)
+        for listener in self._listeners:
+            listener(version)
+        return version
 
     def _next_version_id(self) -> str:
         return f"{self._region}-{next(self._numbers):06d}"

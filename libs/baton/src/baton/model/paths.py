@@ -6,6 +6,8 @@ INPUT: Final = "input/"
 WORK: Final = "work/"
 OUTPUT: Final = "output/"
 ARCHIVE: Final = "archive/"
+REPLICATED: Final = (INPUT, WORK, OUTPUT, ARCHIVE)
+"""What each Region's bucket replicates to the other one."""
 KEY_BYTES_MAX: Final = 1_024
 """S3's ceiling for a key in UTF-8."""
 
