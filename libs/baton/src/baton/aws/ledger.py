@@ -1,7 +1,7 @@
 """The ledger in DynamoDB: one table, one conditional write per rule, as MRSC has no transactions."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -14,6 +14,7 @@ from baton.aws.clients import DynamoDB
 from baton.aws.failures import code_of, translated
 from baton.aws.items import Item, from_item, iso, to_item
 from baton.aws.parallel import in_parallel
+from baton.aws.rows import Rows
 from baton.errors import Conflict, Fenced, NotFound
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
@@ -33,11 +34,7 @@ _NEWEST: Final = "~"
 
 
 class DynamoLedger:
-    """Control row `control`/`control`, batch rows `batch#<id>`/`batch`.
-
-    Every conditional write carries a `write_id` of its own. A write whose answer got lost is sent again by the SDK and
-    then meets its own row: the id tells "that was me" from "somebody else wrote the very same values".
-    """
+    """Control row `control`/`control`, batch rows `batch#<id>`/`batch`."""
 
     def __init__(
         self,
@@ -53,15 +50,15 @@ class DynamoLedger:
         self._table = table
         self._region = region
         self._clock = clock
-        self._dice = dice
+        self._rows = Rows(client, table=table, dice=dice)
         self._page_batches = page_batches
 
     @translated()
     async def control(self) -> Control:
-        row = await self._read(_CONTROL)
-        if row is None:
+        item = await self._rows.read(to_item(_CONTROL))
+        if item is None:
             raise NotFound("the ledger has no control row: the world is not set up")
-        return _CONTROL_ROW.validate_python(row)
+        return _CONTROL_ROW.validate_python(from_item(item))
 
     @translated()
     async def set_control(self, after: Control, *, before: Control | None) -> None:
@@ -70,26 +67,26 @@ class DynamoLedger:
         if before is not None:
             values = to_item({":revision": before.revision})
             condition = {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": values}
-        row = {**asdict(after), **_CONTROL, "write_id": self._write_id()}
-        if not await self._put(to_item(row), condition):
+        row = {**asdict(after), **_CONTROL, "write_id": self._rows.write_id()}
+        if not await self._rows.put(to_item(row), condition):
             raise Conflict("the control row changed meanwhile")
 
     @translated()
     async def admit(self, batch: Batch) -> Admission:
-        item = batch_to_item(batch, write_id=self._write_id())
-        if not await self._put(item, {"ConditionExpression": "attribute_not_exists(pk)"}):
+        item = batch_to_item(batch, write_id=self._rows.write_id())
+        if not await self._rows.put(item, {"ConditionExpression": "attribute_not_exists(pk)"}):
             return Admission.ALREADY_THERE
         return Admission.ADMITTED
 
     @translated()
     async def get(self, batch_id: str) -> Batch | None:
-        item = await self._read_item({"pk": batch_pk(batch_id), "sk": "batch"})
+        item = await self._rows.read(to_item({"pk": batch_pk(batch_id), "sk": "batch"}))
         return batch_from_item(item) if item else None
 
     @translated()
     async def update(self, before: Batch, after: Batch) -> Batch:
         check_step(before, after)
-        if not await self._put(batch_to_item(after, write_id=self._write_id()), unchanged(before)):
+        if not await self._rows.put(batch_to_item(after, write_id=self._rows.write_id()), unchanged(before)):
             raise Fenced(f"batch {before.batch_id} is no longer {before.state} of epoch {before.owner_epoch}")
         return after
 
@@ -117,40 +114,15 @@ class DynamoLedger:
     async def forget(self, batch: Batch) -> None:
         check_final(batch)
         client = await self._client()
-        key = {"pk": batch_pk(batch.batch_id), "sk": "batch"}
+        key = to_item({"pk": batch_pk(batch.batch_id), "sk": "batch"})
         try:
-            await client.delete_item(TableName=self._table, Key=to_item(key), **unchanged(batch))
+            await client.delete_item(TableName=self._table, Key=key, **unchanged(batch))
         except ClientError as error:
             if code_of(error) != "ConditionalCheckFailedException":
                 raise
             # A row that is gone was forgotten, by this very call or by another: the same.
-            if await self._read_item(key) is not None:
+            if await self._rows.read(key) is not None:
                 raise Fenced(f"batch {batch.batch_id} changed since it was read as {batch.state}") from error
-
-    async def _put(self, item: Item, condition: Mapping[str, Any]) -> bool:
-        """Write the item if the condition holds; say whether this very write is in the table.
-
-        The SDK sends again after a timeout and after MRSC's `ReplicatedWriteConflictException`. The condition is
-        checked anew each time, and when it fails the row says whether it failed because of ourselves.
-        """
-        client = await self._client()
-        try:
-            await client.put_item(TableName=self._table, Item=item, **condition)
-        except ClientError as error:
-            if code_of(error) != "ConditionalCheckFailedException":
-                raise
-            row = await self._read_item(from_item({"pk": item["pk"], "sk": item["sk"]}))
-            return row is not None and row.get("write_id") == item["write_id"]
-        return True
-
-    async def _read(self, key: Mapping[str, str]) -> dict[str, Any] | None:
-        item = await self._read_item(key)
-        return from_item(item) if item else None
-
-    async def _read_item(self, key: Mapping[str, str]) -> Item | None:
-        client = await self._client()
-        answer = await client.get_item(TableName=self._table, Key=to_item(key), ConsistentRead=True)
-        return answer.get("Item")
 
     async def _page(self, partitions: Sequence[str], *, since: str, cursor: str | None) -> BatchPage:
         """Merge the newest batches below the cursor of all partitions.
@@ -185,9 +157,6 @@ class DynamoLedger:
         )
         items = [item async for page in pages for item in page["Items"]]
         return [item for item in items if item["listed_at"] != {"S": cursor}][:wanted]
-
-    def _write_id(self) -> str:
-        return f"{self._dice.getrandbits(64):016x}"
 
 
 def _open_partitions() -> list[str]:
