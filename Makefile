@@ -9,7 +9,7 @@ export UV_LINK_MODE := copy
 UV_VERSION := 0.13.9
 # A uv of your own is used if you have one; else one is put into .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-PACKAGES := libs/baton services/splitter services/worker services/merger services/notifier jobs local tools/cli
+PACKAGES := libs/baton services/splitter services/worker services/merger services/notifier services/failover-controller jobs local tools/cli
 EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
 BIN := .venv/bin
 
@@ -76,7 +76,7 @@ check: lint types contracts ## lint, types and contracts
 .PHONY: lock
 lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt with hashes
 	$(UV) lock --quiet
-	for service in splitter worker merger notifier; do \
+	for service in splitter worker merger notifier failover-controller; do \
 	  $(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-header --no-annotate --package baton-$$service -o requirements/$$service.txt; \
 	done
 	$(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-header --no-annotate --package baton -o requirements/trigger.txt

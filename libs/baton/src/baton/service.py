@@ -1,6 +1,7 @@
-"""What every container does around its handler: settings, logs, signals, adapters, health, the runner, side tasks.
+"""What every container does around its work: settings, logs, signals, adapters, health, the runner, side tasks.
 
-`main.py` of a service is the composition root: it says which handler consumes which queue, and nothing else.
+`main.py` of a service is the composition root: it says which handler consumes which queue (or which tasks run), and
+nothing else.
 """
 
 import asyncio
@@ -43,57 +44,94 @@ class Service:
     side_tasks: Sequence[SideTask] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A process without a queue: tasks that run until it is stopped, and whether they are well."""
+
+    tasks: Sequence[SideTask]
+    health: Callable[[], tuple[bool, dict[str, object]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a daemon is built from: the world that it lives in, and its adapters."""
+
+    world: WorldSettings
+    aws: Aws
+    clock: SystemClock
+    log: Log
+
+
+def run_daemon(name: str, build: Callable[[Process], Daemon]) -> None:
+    """Run a daemon until SIGTERM or SIGINT; exit statuses as of `run_service`."""
+    world, runner = _settings(name)
+    log = configure(log_format=world.log_format, service=name, region=world.region)
+
+    async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> None:
+        aws = await stack.enter_async_context(Aws(world))
+        daemon = build(Process(world, aws, SystemClock(), log))
+        port = await stack.enter_async_context(health_server(runner.health_host, runner.health_port, daemon.health))
+        log.info("service_started", health_port=port)
+        await run_together(stop, daemon.tasks)
+
+    _run(serve, log)
+
+
 def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, slots: int) -> None:
     """Run a service until SIGTERM or SIGINT. Exits 0 after a graceful stop, 1 after a failure, 2 on bad settings.
 
     `slots`: how many messages it handles at once unless the environment says otherwise.
     """
-    try:
-        world, runner = WorldSettings(), RunnerSettings()  # pyright: ignore[reportCallIssue] - from the environment
-    except ValidationError as error:
-        sys.exit(f"{name}: settings: {error}")
+    world, runner = _settings(name)
     if "slots" not in runner.model_fields_set:
         runner = runner.model_copy(update={"slots": slots})
     log = configure(log_format=world.log_format, service=name, region=world.region)
-    try:
-        asyncio.run(_serve(name, kind, build, world, runner, log))
-    except Exception as error:
-        log.critical("service_died", exc_info=error)
-        raise SystemExit(1) from error
 
-
-async def _serve(
-    name: str,
-    kind: Kind,
-    build: Callable[[Context], Service],
-    world: WorldSettings,
-    settings: RunnerSettings,
-    log: Log,
-) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
+    async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> None:
         aws = await stack.enter_async_context(Aws(world))
         clock = SystemClock()
         context = Context(world.region, world.regions, aws, clock, load_jobs(world.jobs_package), log)
         service = build(context)
-        runner = Runner(
+        consumer = Runner(
             service=name,
             region=world.region,
             inbox=aws.inbox(kind),
             handler=service.handler,
-            settings=settings,
+            settings=runner,
             clock=clock,
             dice=random.Random(),  # noqa: S311 - jitter, no secret
             log=log,
             protection=TaskProtection(AgentSettings().ecs_agent_uri, expires_minutes=60, log=log),
         )
-        port = await stack.enter_async_context(health_server(settings.health_host, settings.health_port, runner.health))
-        log.info("service_started", health_port=port, slots=settings.slots)
-        await run_together(stop, [runner.run, *service.side_tasks])
-        log.info("service_stopped")
+        port = await stack.enter_async_context(health_server(runner.health_host, runner.health_port, consumer.health))
+        log.info("service_started", health_port=port, slots=runner.slots)
+        await run_together(stop, [consumer.run, *service.side_tasks])
+
+    _run(serve, log)
+
+
+def _settings(name: str) -> tuple[WorldSettings, RunnerSettings]:
+    try:
+        return WorldSettings(), RunnerSettings()  # pyright: ignore[reportCallIssue] - from the environment
+    except ValidationError as error:
+        sys.exit(f"{name}: settings: {error}")
+
+
+def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log: Log) -> None:
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with AsyncExitStack() as stack:
+            await serve(stack, stop)
+            log.info("service_stopped")
+
+    try:
+        asyncio.run(main())
+    except Exception as error:
+        log.critical("service_died", exc_info=error)
+        raise SystemExit(1) from error
 
 
 async def run_together(stop: asyncio.Event, tasks: Sequence[SideTask]) -> None:

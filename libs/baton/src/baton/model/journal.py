@@ -60,8 +60,10 @@ class Heartbeat:
     at: datetime
     epoch_seen: int
     """The epoch that this controller follows."""
+    canary: Verdict
+    """What this Region's own canary says of it."""
     ready: Verdict
-    """Whether this Region could be active: its own canary above all."""
+    """Whether this Region could be active: its canary, its way to the ledger and to the switch."""
     assessment: Assessment
     settings: str = ""
     """JSON of the settings it runs under, for `plan` and `explain`."""

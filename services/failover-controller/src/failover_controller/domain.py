@@ -1,0 +1,227 @@
+"""What a controller sees, remembers and intends: frozen data, no I/O, no clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from baton.model.control import Control, Phase, StepName
+from baton.model.identity import next_epoch
+from baton.model.journal import Command, Decision, Heartbeat, Verdict
+from baton.ports import Endpoints
+from failover_controller.settings import ControllerSettings
+from failover_controller.transitions import State, allowed
+
+_COMMANDS_KEPT: Final = 50
+"""Applied commands that the control row remembers: far more than can be pending at once."""
+
+
+class Signal(StrEnum):
+    """The kinds of evidence. Two different kinds must agree before a Region is convicted."""
+
+    OUTSIDE_CANARY = "outside canary"
+    """A batch that the other Region's controller sent through this one, over its public endpoints."""
+    INSIDE_CANARY = "inside canary"
+    """A batch that the Region's own controller sent through it."""
+    SILENCE = "silence"
+    """Nothing of the Region reaches the ledger: no heartbeat, and no service moves a batch."""
+    OLDEST_MESSAGE = "oldest message"
+    DEAD_LETTERS = "dead letters"
+    OLDEST_BATCH = "oldest batch"
+    THROUGHPUT = "throughput"
+    CALLS = "own calls"
+    """Error rate of our own calls to S3, SQS and DynamoDB of the Region."""
+    ALARMS = "alarms"
+    """CloudWatch alarms of the Region."""
+    REPLICATION = "replication"
+    """Explains only."""
+
+
+CANARIES: Final = frozenset({Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY})
+"""Only a canary proves that a Region is of no use to its users: one of them must be among the signals that convict."""
+HINTS: Final = frozenset({Signal.REPLICATION})
+"""Never convict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement of one signal of one Region. `at` is by the clock of the controller that took it."""
+
+    signal: Signal
+    region: str
+    verdict: Verdict
+    value: str
+    threshold: str
+    at: datetime
+    started_at: datetime | None = None
+    """Of a canary: when it was sent. It proves nothing about the time before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is remembered of one signal: its newest verdicts, and whether it is convicted."""
+
+    newest: Sample
+    verdicts: tuple[bool, ...] = ()
+    """True is good; the oldest first."""
+    tripped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The last sign of life of a Region in the ledger, and when it was seen to be a new one, by our own clock."""
+
+    mark: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What an attempt of a step came to."""
+
+    step: StepName
+    epoch: int
+    done: bool
+    note: str
+    repaired: bool = False
+    """Whether anything had to be changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How far a planned switch is: batches that the target could not go on with yet."""
+
+    at: datetime
+    open_batches: int
+    waiting: tuple[str, ...]
+    """Why it is not drained: a few of the reasons, in words. Empty: drained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything that one look brought. What did not answer is None, or missing."""
+
+    control: Control | None
+    heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict[str, Heartbeat])
+    activity: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By Region: a mark that changes whenever one of its services moves a batch in the ledger."""
+    commands: tuple[Command, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    """Taken since the last look."""
+    results: tuple[StepResult, ...] = ()
+    """Of attempts that ended since the last look."""
+    written_at: datetime | None = None
+    """When our own heartbeat last reached the ledger."""
+    endpoints: Endpoints | None = None
+    """Of the switch, at the newest look at them. None: not looked at yet."""
+    drain: Drain | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a controller remembers between two looks. Lost with the process, and then learnt anew."""
+
+    region: str
+    regions: tuple[str, str]
+    instance: str
+    """Names the process in the ids of its decisions."""
+    settings: ControllerSettings
+    """Scaled."""
+    series: Mapping[tuple[str, Signal], Series] = field(default_factory=dict[tuple[str, Signal], Series])
+    heard: Mapping[str, Heard] = field(default_factory=dict[str, Heard])
+    beats: Mapping[str, Heard] = field(default_factory=dict[str, Heard])
+    """The same for heartbeats alone: who drives."""
+    phase_seen: Heard | None = None
+    """Which phase was seen last, and since when by our own clock: waits are measured by it, not by another's clock."""
+    suspect_since: datetime | None = None
+    announced: str = ""
+    """The last reason not to act that was put on record, so that it is not put there every time."""
+    clean_since: datetime | None = None
+    """Since when this Region was ready without a break."""
+    acted: Mapping[StepName, datetime] = field(default_factory=dict[StepName, datetime])
+    decisions: int = 0
+    endpoints: Endpoints | None = None
+    endpoints_at: datetime | None = None
+    written_at: datetime | None = None
+
+    @property
+    def other(self) -> str:
+        """The Region that this controller does not run in."""
+        return self.regions[1] if self.region == self.regions[0] else self.regions[0]
+
+    def standby(self, control: Control) -> str:
+        """Return the Region that is not active."""
+        return self.regions[1] if control.active_region == self.regions[0] else self.regions[0]
+
+
+# --- what it intends --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Put the decision on record, then compare-and-set the control row."""
+
+    before: Control
+    after: Control
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Put a decision on record that changes no row."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Answer a command."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Bring one thing in line with the control row, if it still has this epoch: switch, dials or owners."""
+
+    step: StepName
+    control: Control
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtDrain:
+    """See whether the target of a planned switch could go on with every open batch."""
+
+    control: Control
+
+
+type Intent = Write | Note | Settle | Act | LookAtDrain
+
+
+def moved(control: Control, phase: Phase, now: datetime, *, suspects: bool = False, **changes: Any) -> Control:
+    """Return the row in its next phase. Raises `ValueError` if the table has no such step: that is our bug."""
+    source = State.SUSPECT if suspects else State(control.phase.value)
+    if not allowed(source, State(phase.value)):
+        raise ValueError(f"no step leads from {source} to {phase}")
+    return control.changed(phase=phase, phase_since=now, **changes)
+
+
+def waited(memory: Memory, now: datetime) -> float:
+    """Return for how many seconds this controller has seen the present phase."""
+    return (now - memory.phase_seen.at).total_seconds() if memory.phase_seen else 0.0
+
+
+def with_new_owner(control: Control, region: str, regions: tuple[str, str]) -> dict[str, Any]:
+    """Return the fields that make `region` active under its next epoch: the commit of every switch."""
+    return {"epoch": next_epoch(control.epoch, region, regions), "active_region": region}
+
+
+def with_command(control: Control, command_id: str | None) -> tuple[str, ...]:
+    """Return the applied commands with this one."""
+    return (*control.commands, *([command_id] if command_id else []))[-_COMMANDS_KEPT:]
+
+
+def remembered(memory: Memory, **changes: Any) -> Memory:
+    """Return the memory with these changes."""
+    return replace(memory, **changes)

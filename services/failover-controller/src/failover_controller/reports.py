@@ -1,0 +1,71 @@
+"""What a controller tells the world about itself: metrics for every state, and the alarms on them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from baton.model.control import Control, Phase
+from baton.model.journal import Assessment, Verdict
+from baton.telemetry import Unit
+from failover_controller.transitions import Overlay, State
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """An alarm on one metric of a controller: fires above `threshold` for `minutes`. `runbook` is a heading of docs/runbooks.md."""
+
+    metric: str
+    threshold: float
+    minutes: int
+    runbook: str
+
+
+ALARMS: Final = (
+    Alarm("Beats", 0, 2, "A controller is silent"),  # the one alarm on missing data
+    Alarm("Suspect", 0, 1, "The active Region is suspected"),
+    Alarm("Held", 0, 1, "It should fail over and does not"),
+    Alarm("Draining", 0, 2, "A planned switch does not end"),
+    Alarm("Switching", 0, 5, "A switch does not end"),
+    Alarm("Degraded", 0, 1, "A switch ended degraded"),
+    Alarm("Cooldown", 0, 60, "The cooldown does not end"),
+    Alarm("Isolated", 0, 2, "A controller is isolated"),
+    Alarm("Frozen", 0, 24 * 60, "A freeze is forgotten"),
+    Alarm("BothSick", 0, 1, "Both Regions are sick"),
+    Alarm("BudgetSpent", 0, 1, "The failover budget is spent"),
+    Alarm("AllUnknown", 0, 5, "Nothing is known of the active Region"),
+    Alarm("StandbyNotReady", 0, 10, "The standby is not ready"),
+    Alarm("BatchesWaitingInput", 0, 15, "A batch waits for its file"),
+)
+"""One alarm for each state that somebody should know of."""
+
+
+def metrics_of(
+    assessment: Assessment, control: Control | None, *, waiting: int | None
+) -> dict[str, tuple[float, Unit]]:
+    """Return the metrics of one look. What is not known is left out: missing data is no news."""
+    words = set(assessment.state.split())
+    evidence = {rule.verdict for rule in assessment.evidence}
+    readiness = {rule.verdict for rule in assessment.readiness}
+    held = State.SUSPECT in words and any(rule.blocks for rule in assessment.brakes)
+    found: dict[str, float] = {
+        "Beats": 1,
+        "Suspect": State.SUSPECT in words,
+        "Held": held or Overlay.BOTH_SICK in words,
+        "Draining": State.DRAINING in words,
+        "Switching": bool(words & {State.SWITCHING, State.VERIFYING}),
+        "Cooldown": State.COOLDOWN in words,
+        "Isolated": Overlay.ISOLATED in words,
+        "Frozen": Overlay.FROZEN in words,
+        "BothSick": Overlay.BOTH_SICK in words,
+        "BudgetSpent": Overlay.BUDGET_SPENT in words,
+        "AllUnknown": evidence == {Verdict.UNKNOWN},
+        "StandbyNotReady": bool(readiness) and readiness != {Verdict.HEALTHY},
+    }
+    if control is not None:
+        transition = control.transition
+        degraded = (
+            control.phase is Phase.COOLDOWN and transition is not None and "degraded" in (transition.outcome or "")
+        )
+        found |= {"Epoch": control.epoch, "Active": control.active_region == assessment.region, "Degraded": degraded}
+    if waiting is not None:
+        found["BatchesWaitingInput"] = waiting
+    return {name: (float(value), "Count") for name, value in found.items()}

@@ -1,0 +1,150 @@
+"""Every threshold and every wait of the controller, each with its unit and its reason."""
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from failover_controller import windows
+
+
+class Mode(StrEnum):
+    """Who pulls the trigger of an unplanned switch."""
+
+    AUTOMATIC = "automatic"
+    RECOMMEND = "recommend"
+    """The controller decides and explains; a human orders it."""
+
+
+class ControllerSettings(BaseSettings):
+    """Read from `BATON_CONTROLLER_*`. Both Regions' controllers should run under the same ones."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_CONTROLLER_", extra="ignore", frozen=True)
+
+    mode: Mode = Mode.AUTOMATIC
+    failback: Mode = Mode.RECOMMEND
+    """`automatic`: go home by a planned switch once the home Region was clean for `clean_seconds`. Opt-in, since a
+    switch has its price and nobody is in a hurry."""
+    dry_run: bool = False
+    """Decide, explain and record; write no control row, turn nothing, take nothing over."""
+    time_scale: float = Field(default=1, gt=0)
+    """Divides every duration: for the two-Region world on one machine, where nothing is far away. 1 on AWS."""
+
+    # --- how often it looks
+    beat_seconds: float = Field(default=5, gt=0)
+    """Reads the ledger, decides, writes a heartbeat. Four of them fit in the time that convicts a silent Region."""
+    probe_seconds: float = Field(default=15, gt=0)
+    """A canary batch starts this often: three failed ones in 45 s, for a cent a day."""
+    probe_deadline_seconds: float = Field(default=10, gt=0)
+    """A canary takes 2 to 4 s; one that needs longer is no service to users. Below `probe_seconds`, so that no two
+    overlap."""
+    vitals_seconds: float = Field(default=15, gt=0)
+    """Queues, open batches, alarms, switch endpoints: as often as canaries, so that both kinds can agree."""
+    reconcile_seconds: float = Field(default=30, gt=0)
+    """Compares switch, dials and owners with the control row: a stale write stands no longer than this."""
+
+    call_seconds: float = Field(default=4, gt=0)
+    """For one call of a look: what takes longer is no answer. Below `beat_seconds`, so that looks keep their pace."""
+
+    # --- what convicts
+    trip_bad: int = Field(default=3, ge=1)
+    trip_of: int = Field(default=4, ge=1)
+    """A signal is UNHEALTHY once 3 of its last 4 samples are bad: one lost answer is none, two may be a deployment."""
+    clear_good: int = Field(default=20, ge=1)
+    """And HEALTHY again once 20 of 20 are good (5 min of canaries): what flaps must not look well in between."""
+    fresh_seconds: float = Field(default=45, gt=0)
+    """Older samples say nothing: UNKNOWN. Three times the interval of the slowest signal."""
+    ready_samples: int = Field(default=3, ge=1)
+    """Good samples before a controller that has just started calls a signal HEALTHY."""
+    silence_seconds: float = Field(default=10, gt=0)
+    """A sample is bad if nothing of the Region was written to the ledger for so long: two missed beats. With 3 of 4
+    that is a conviction after 20 s at the earliest."""
+    oldest_message_seconds: float = Field(default=900, gt=0)
+    """A message that waits longer than the sweeper's patience is in a queue that nobody serves."""
+    dead_letters_max: int = Field(default=20, ge=0)
+    """More of them within `dead_letters_seconds` than a consumer's own brake lets through."""
+    dead_letters_seconds: float = Field(default=3_600, gt=0)
+    """Older ones are known: dead letters are kept for 14 days."""
+    oldest_batch_seconds: float = Field(default=3_600, gt=0)
+    """The objective: the age at which an unfinished batch is late."""
+    standstill_seconds: float = Field(default=600, gt=0)
+    """Throughput against admissions: batches that were admitted before this, and none that moved since, are batches
+    that nobody works on."""
+    calls_min: int = Field(default=20, ge=1)
+    """Fewer calls a minute say nothing about a rate."""
+    call_errors_percent_max: float = Field(default=50, ge=0, le=100)
+    """Of our own calls to the Region's S3, SQS and DynamoDB. Half of them failing is an outage, not noise."""
+    replication_seconds: float = Field(default=900, gt=0)
+    """S3's promise for replication with time control. Explains, never convicts: it blames the way, not the Region."""
+
+    # --- what must be true to act
+    hold_seconds: float = Field(default=15, ge=0)
+    """From conviction to action: every signal may take it back. One canary's interval."""
+    written_seconds: float = Field(default=15, gt=0)
+    """A controller whose own heartbeat is older than this in the ledger is cut off: it acts on nothing."""
+    switch_endpoints_min: int = Field(default=3, ge=0)
+    """Of five. ARC promises three; fewer, and the trouble may be ours."""
+    driver_seconds: float = Field(default=30, gt=0)
+    """A driver silent for so long is gone: the other controller goes on with what it began. Two do no harm."""
+    command_seconds_max: float = Field(default=900, gt=0)
+    """An order to switch that nobody took for so long is refused: it was meant for another situation. Above the
+    disagreement of two clocks."""
+
+    # --- how long a step may take
+    drain_seconds: float = Field(default=30, gt=0)
+    """A planned switch pauses admission no longer than this, or is rolled back."""
+    step_seconds: float = Field(default=120, gt=0)
+    """Switch, routes, takeover: after it the step counts as degraded, and the reconciler goes on trying. S3 takes up
+    to two minutes for its dials."""
+    retry_seconds: float = Field(default=2, gt=0)
+    """Between two attempts of a step that is not through."""
+    verify_seconds: float = Field(default=90, gt=0)
+    """For a canary in the new Region: six starts."""
+
+    # --- brakes
+    cooldown_seconds: float = Field(default=1_800, ge=0)
+    """After a failover: no further automatic one. Longer than any flapping that was ever reported."""
+    cooldown_planned_seconds: float = Field(default=60, ge=0)
+    """After a planned switch, which no sick signal caused."""
+    failovers_short_max: int = Field(default=1, ge=0)
+    budget_short_seconds: float = Field(default=6 * 3_600, gt=0)
+    """One automatic failover in six hours: the second one says that failing over does not help."""
+    failovers_long_max: int = Field(default=2, ge=0)
+    budget_long_seconds: float = Field(default=24 * 3_600, gt=0)
+    """Two in a day; then a human has to look (`baton ack`)."""
+    maintenance: str = ""
+    """Windows without automatic failover, in UTC: `Sun 02:00-04:00, daily 22:00-22:30`."""
+    failback_window: str = ""
+    """Windows in which automatic failback may start; empty: at any time."""
+    clean_seconds: float = Field(default=3_600, gt=0)
+    """How long the home Region must have been ready without a break before automatic failback."""
+
+    # --- effort
+    takeovers_at_once: int = Field(default=50, ge=1)
+    """Batches taken over side by side: a thousand in about two seconds."""
+
+    @field_validator("maintenance", "failback_window")
+    @classmethod
+    def _is_windows(cls, text: str) -> str:
+        windows.parse_all(text)
+        return text
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.trip_bad > self.trip_of:
+            raise ValueError("trip_bad is at most trip_of")
+        if self.trip_of > self.clear_good:
+            raise ValueError("trip_of is at most clear_good: that many samples are kept")
+        if self.probe_deadline_seconds > self.probe_seconds:
+            raise ValueError("probe_deadline_seconds is at most probe_seconds: canaries must not overlap")
+        return self
+
+    def scaled(self) -> Self:
+        """Return the same settings with every duration divided by `time_scale`."""
+        durations = {
+            name: value / self.time_scale
+            for name, value in self.model_dump().items()
+            if name.endswith(("_seconds", "_seconds_max"))
+        }
+        return self.model_copy(update=durations | {"time_scale": 1.0})
