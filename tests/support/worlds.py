@@ -5,9 +5,10 @@ import functools
 import json
 import random
 import urllib.request
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final
 
 from aiobotocore.session import AioSession
@@ -15,9 +16,11 @@ from aiobotocore.session import AioSession
 from aio import run
 from baton.aws import Aws, Endpoints, SystemClock
 from baton.aws.bootstrap import create_global, create_region
+from baton.aws.journal import DynamoJournal
 from baton.aws.ledger import DynamoLedger
 from baton.memory import (
     LoopClock,
+    MemoryJournal,
     MemoryLedger,
     MemoryLinks,
     MemoryMailer,
@@ -26,12 +29,14 @@ from baton.memory import (
     MemoryQueues,
     MemoryReferenceData,
     MemoryRejectIndex,
+    MemoryVitals,
 )
 from baton.messages import Kind
 from baton.model.control import Control
 from baton.ports import (
     Clock,
     Inbox,
+    Journal,
     Ledger,
     Links,
     Mail,
@@ -41,6 +46,8 @@ from baton.ports import (
     Progress,
     ReferenceData,
     RejectIndex,
+    ReplicationVitals,
+    Vitals,
 )
 from baton.settings import WorldSettings
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
@@ -49,6 +56,7 @@ from emulator_process import ACCOUNT_ID
 SENDER: Final = "baton@example.com"
 UNVERIFIED: Final = "nobody@example.net"
 PAGE_BATCHES: Final = 3
+PAGE_ROWS: Final = 3
 EAST, WEST = REGIONS_DEFAULT
 
 
@@ -60,6 +68,9 @@ class Ports:
     ledger: Ledger
     """Pages of three batches."""
     ledger_in_west: Ledger
+    journal: Journal
+    """Pages of three rows."""
+    vitals: Vitals
     objects: ObjectStore
     outbox: Outbox
     inbox: Callable[[Kind], Inbox]
@@ -75,6 +86,10 @@ class Ports:
     """Take the control row away, as before the world was set up."""
     sent: Callable[[], Awaitable[Sequence[Mail]]]
     """Mails that went out, without their ids."""
+    set_alarm: Callable[[str, bool | None], Awaitable[str]]
+    """Make an alarm of this environment, firing, quiet or without data; return its full name."""
+    set_replication: Callable[[ReplicationVitals], Awaitable[None]]
+    """Publish the store's metrics of replication into this Region; None publishes nothing."""
 
 
 type World = Callable[[], AbstractAsyncContextManager[Ports]]
@@ -102,6 +117,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
     clock, mailer = LoopClock(), MemoryMailer()
     mailer.refuses.add(UNVERIFIED)
     queues = MemoryQueues(clock)
+    vitals = MemoryVitals(queues)
     ledger = MemoryLedger(Control(INITIAL_EPOCH, EAST), page_batches=PAGE_BATCHES)
 
     async def dead(kind: Kind) -> Sequence[str]:
@@ -113,10 +129,19 @@ async def memory_world() -> AsyncGenerator[Ports]:
     async def sent() -> Sequence[Mail]:
         return [replace(mail, message_id="") for mail in mailer.outbox]
 
+    async def set_alarm(name: str, fires: bool | None) -> str:  # noqa: FBT001 - three states, in the order of the port
+        vitals.firing[name] = fires
+        return name
+
+    async def set_replication(measured: ReplicationVitals) -> None:
+        vitals.replicated = measured
+
     yield Ports(
         clock=clock,
         ledger=ledger,
         ledger_in_west=ledger.seen_from(WEST),
+        journal=MemoryJournal(),
+        vitals=vitals,
         objects=MemoryObjectStore(clock),
         outbox=queues.outbox(),
         inbox=queues.inbox,
@@ -128,6 +153,8 @@ async def memory_world() -> AsyncGenerator[Ports]:
         dead=dead,
         drop_control=drop_control,
         sent=sent,
+        set_alarm=set_alarm,
+        set_replication=set_replication,
     )
 
 
@@ -157,6 +184,8 @@ async def ministack_world(url: str, environment: str, session: AioSession, *, sh
             clock=SystemClock(),
             ledger=_ledger(aws, EAST),
             ledger_in_west=_ledger(aws, WEST),
+            journal=_journal(aws),
+            vitals=aws.vitals(),
             objects=aws.objects(),
             outbox=aws.outbox(),
             inbox=aws.inbox,
@@ -168,6 +197,8 @@ async def ministack_world(url: str, environment: str, session: AioSession, *, sh
             dead=functools.partial(_dead, aws),
             drop_control=functools.partial(_drop_control, aws),
             sent=functools.partial(_sent, url),
+            set_alarm=functools.partial(set_alarm, aws),
+            set_replication=functools.partial(_set_replication, aws),
         )
 
 
@@ -180,6 +211,11 @@ def _ledger(aws: Aws, region: str) -> DynamoLedger:
         dice=random.SystemRandom(),
         page_batches=PAGE_BATCHES,
     )
+
+
+def _journal(aws: Aws) -> DynamoJournal:
+    table = aws.topology.ledger_table
+    return DynamoJournal(aws.ledger_client(), table=table, dice=random.SystemRandom(), page_rows=PAGE_ROWS)
 
 
 async def _dead(aws: Aws, kind: Kind) -> Sequence[str]:
@@ -201,3 +237,45 @@ async def _sent(url: str) -> Sequence[Mail]:
 
     kept: list[dict[str, Any]] = json.loads(await asyncio.to_thread(fetch))["messages"].get(ACCOUNT_ID, [])
     return [Mail("", each["Source"], each["To"], each["Subject"], each["BodyText"], each["BodyHtml"]) for each in kept]
+
+
+async def set_alarm(aws: Aws, name: str, fires: bool | None) -> str:  # noqa: FBT001 - three states, in the order of the port
+    """Make an alarm of the first Region on a metric that nobody publishes, so that its state stays as it is put."""
+    client = await aws.client("cloudwatch", EAST)()
+    full_name = f"{aws.topology.alarm_prefix}{name}"
+    await client.put_metric_alarm(
+        AlarmName=full_name,
+        Namespace="Baton",
+        MetricName=name,
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    if fires is not None:
+        await client.set_alarm_state(AlarmName=full_name, StateValue="ALARM" if fires else "OK", StateReason="a test")
+    return full_name
+
+
+async def _set_replication(aws: Aws, measured: ReplicationVitals) -> None:
+    buckets = {"SourceBucket": aws.topology.data_bucket(WEST), "DestinationBucket": aws.topology.data_bucket(EAST)}
+    rule = {**buckets, "RuleId": aws.topology.replication_rule}
+    values = {"ReplicationLatency": measured.lag_seconds, "OperationsPendingReplication": measured.pending}
+    for name, value in values.items():
+        if value is not None:
+            await publish(aws, "AWS/S3", name, rule, value)
+
+
+async def publish(
+    aws: Aws, namespace: str, name: str, dimensions: Mapping[str, str], value: float, *, seconds_ago: float = 60
+) -> None:
+    """Put one data point of a metric into the first Region."""
+    client = await aws.client("cloudwatch", EAST)()
+    datum = {
+        "MetricName": name,
+        "Dimensions": [{"Name": each, "Value": where} for each, where in dimensions.items()],
+        "Timestamp": SystemClock().now() - timedelta(seconds=seconds_ago),
+        "Value": value,
+    }
+    await client.put_metric_data(Namespace=namespace, MetricData=[datum])

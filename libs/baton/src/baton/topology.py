@@ -72,6 +72,16 @@ class Topology:
         """Name of the Multi-Region Access Point."""
         return self._name("data")
 
+    @property
+    def replication_rule(self) -> str:
+        """Id of each bucket's rule that copies to the other Region's: a dimension of the metrics of replication."""
+        return self._name("replication")
+
+    @property
+    def alarm_prefix(self) -> str:
+        """What the name of each of this environment's alarms starts with."""
+        return self._name("")
+
     def queue(self, kind: Kind) -> Queue:
         return Queue(
             kind=kind,

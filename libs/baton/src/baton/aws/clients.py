@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
+from baton.aws.calls import CallLog
+
 if TYPE_CHECKING:  # stubs are development dependencies; a `type` alias is evaluated only when somebody asks for it
     from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_s3 import S3Client
@@ -39,8 +41,9 @@ def new_client(session: AioSession, service: str, **options: Any) -> Any:
 class Clients:
     """The clients of one process."""
 
-    def __init__(self, session: AioSession, *, max_pool_connections: int, path_style: bool) -> None:
+    def __init__(self, session: AioSession, *, max_pool_connections: int, path_style: bool, calls: CallLog) -> None:
         self._session = session
+        self._calls = calls
         self._max_pool_connections = max_pool_connections
         self._addressing_style = "path" if path_style else "auto"
         self._made: dict[tuple[str, ...], Any] = {}
@@ -65,8 +68,12 @@ class Clients:
         endpoint_url: str | None = None,
         long_poll: bool = False,
         signature_version: str | None = None,
+        counted_in: str | None = None,
     ) -> Any:
-        """Return the client of a service; None leaves the choice to the SDK and its variables."""
+        """Return the client of a service; None leaves the choice to the SDK and its variables.
+
+        `counted_in` names the Region whose calls these are, if it is not the one that the client signs for.
+        """
         key = (service, region, endpoint_url or "", str(long_poll), signature_version or "")
         async with self._making:
             if key not in self._made:
@@ -74,6 +81,7 @@ class Clients:
                 options = {"region_name": region, "endpoint_url": endpoint_url}
                 client = new_client(self._session, service, config=config, **options)
                 self._made[key] = await self._stack.enter_async_context(client)
+                self._calls.watch(self._made[key], region=counted_in or region, service=service)
             return self._made[key]
 
     def _config(self, *, long_poll: bool, signature_version: str | None) -> AioConfig:

@@ -57,13 +57,13 @@ def code_of(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
+def is_down(*, code: str, status: int) -> bool:
+    """Say whether this answer is none: throttled, or a server's error."""
+    return code in _DOWN or status >= _SERVER_ERROR or status == _THROTTLED
+
+
 def _status_of(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-
-
-def _is_down(error: ClientError) -> bool:
-    status = _status_of(error)
-    return code_of(error) in _DOWN or status >= _SERVER_ERROR or status == _THROTTLED
 
 
 @asynccontextmanager
@@ -72,7 +72,7 @@ async def translated() -> AsyncGenerator[None]:
     try:
         yield
     except ClientError as error:
-        if _is_down(error):
+        if is_down(code=code_of(error), status=_status_of(error)):
             raise Unavailable(f"{error.operation_name}: {error}") from error
         raise
     except (*BROKEN, CredentialRetrievalError) as error:

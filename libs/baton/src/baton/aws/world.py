@@ -9,8 +9,10 @@ from typing import Any, Final, Self
 
 from aiobotocore.session import AioSession
 
+from baton.aws.calls import CallLog
 from baton.aws.clients import Clients
 from baton.aws.clock import SystemClock
+from baton.aws.journal import DynamoJournal
 from baton.aws.ledger import DynamoLedger
 from baton.aws.links import LinkTarget, StsLinks
 from baton.aws.mail import SesMailer
@@ -19,6 +21,7 @@ from baton.aws.progress import DynamoProgress
 from baton.aws.queues import QueueUrls, SqsInbox, SqsOutbox
 from baton.aws.reference import DynamoReferenceData
 from baton.aws.rejects import DynamoRejectIndex
+from baton.aws.vitals import AwsVitals
 from baton.messages import KINDS, Kind
 from baton.ports.clock import Clock
 from baton.settings import WorldSettings
@@ -34,7 +37,7 @@ class Endpoints:
     """Where emulators are, for a process that speaks to more than one. What is None is left to the SDK's variables."""
 
     regions: Mapping[str, str] = field(default_factory=dict[str, str])
-    """URL by Region, for its S3, SQS and DynamoDB."""
+    """URL by Region, for its S3, SQS, DynamoDB and CloudWatch."""
     shared: str | None = None
     """For SES, STS and IAM."""
 
@@ -51,6 +54,7 @@ class Aws:
         clock: Clock | None = None,
         dice: random.Random | None = None,
         session: AioSession | None = None,
+        calls: CallLog | None = None,
     ) -> None:
         self.settings = settings
         self._endpoints = endpoints or Endpoints()
@@ -59,7 +63,10 @@ class Aws:
         self._session = session or AioSession()
         # Host names like `bucket.host` exist on AWS alone; a ledger with an endpoint of its own is not AWS.
         emulated = settings.ledger_endpoint_url is not None or bool(self._endpoints.regions)
-        self._clients = Clients(self._session, max_pool_connections=max_pool_connections, path_style=emulated)
+        self._calls = calls or CallLog()
+        self._clients = Clients(
+            self._session, max_pool_connections=max_pool_connections, path_style=emulated, calls=self._calls
+        )
         self._queue_urls: dict[str, QueueUrls] = {}
 
     @property
@@ -88,7 +95,8 @@ class Aws:
             return self.client("dynamodb", settings.region)
         # An emulator keeps Regions apart; its ledger lies in the first one's, whoever asks.
         region, url = settings.regions[0], settings.ledger_endpoint_url
-        return partial(self._clients.get, "dynamodb", region=region, endpoint_url=url)
+        counted_in = settings.region  # on AWS it is this Region's own DynamoDB that is called
+        return partial(self._clients.get, "dynamodb", region=region, endpoint_url=url, counted_in=counted_in)
 
     def ledger(self) -> DynamoLedger:
         return DynamoLedger(
@@ -97,6 +105,21 @@ class Aws:
             region=self.settings.region,
             clock=self._clock,
             dice=self._dice,
+        )
+
+    def journal(self) -> DynamoJournal:
+        return DynamoJournal(self.ledger_client(), table=self.topology.ledger_table, dice=self._dice)
+
+    def vitals(self, region: str | None = None) -> AwsVitals:
+        """Return the measurements of a Region. Keep it: it remembers the URLs of the queues."""
+        region = region or self.settings.region
+        return AwsVitals(
+            self.client("sqs", region),
+            self.client("cloudwatch", region),
+            region=region,
+            topology=self.topology,
+            clock=self._clock,
+            calls=partial(self._calls.stats, region),
         )
 
     def objects(self, region: str | None = None) -> S3ObjectStore:

@@ -1,6 +1,7 @@
 """Every port in memory: deterministic, without real time, and under the same contract suite as `baton.aws`."""
 
 from baton.memory.clock import LoopClock, MemoryClock
+from baton.memory.journal import MemoryJournal
 from baton.memory.ledger import MemoryLedger
 from baton.memory.links import MemoryLinks
 from baton.memory.mail import MemoryMailer
@@ -11,11 +12,13 @@ from baton.memory.reference import MemoryReferenceData
 from baton.memory.rejects import MemoryRejectIndex
 from baton.memory.replication import MemoryReplication
 from baton.memory.switch import MemoryRoutes, MemorySwitch
+from baton.memory.vitals import MemoryVitals
 
 __all__ = [
     "LoopClock",
     "MemoryClock",
     "MemoryInbox",
+    "MemoryJournal",
     "MemoryLedger",
     "MemoryLinks",
     "MemoryMailer",
@@ -28,4 +31,5 @@ __all__ = [
     "MemoryReplication",
     "MemoryRoutes",
     "MemorySwitch",
+    "MemoryVitals",
 ]

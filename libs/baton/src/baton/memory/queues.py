@@ -21,6 +21,7 @@ class _Stored:
     number: int
     group: str
     body: str
+    sent_at: datetime
     visible_at: datetime
     receives: int = 0
 
@@ -43,8 +44,8 @@ class _Queue:
 
     def put(self, body: str, group: str, delay_seconds: float) -> None:
         self.sent += 1
-        visible_at = self.clock.now() + timedelta(seconds=delay_seconds)
-        self.stored[self.sent] = _Stored(self.sent, group, body, visible_at)
+        now = self.clock.now()
+        self.stored[self.sent] = _Stored(self.sent, group, body, now, now + timedelta(seconds=delay_seconds))
         self.wake()
 
     def take(self, max_messages: int) -> list[Delivery]:
@@ -168,6 +169,16 @@ class MemoryQueues:
     def queued(self, kind: Kind) -> Sequence[Message]:
         """Return all messages of a queue that were not deleted, in flight or not, in the order of sending."""
         return [parse(stored.body) for stored in self._queues[kind].stored.values()]
+
+    def waiting(self, kind: Kind) -> int:
+        """Return how many messages of a queue were not deleted, in flight, delayed or neither."""
+        return len(self._queues[kind].stored)
+
+    def oldest_seconds(self, kind: Kind) -> float:
+        """Return the age of the oldest message that was not deleted, in flight or not; 0 of an empty queue."""
+        queue = self._queues[kind]
+        now = queue.clock.now()
+        return max(((now - stored.sent_at).total_seconds() for stored in queue.stored.values()), default=0.0)
 
     def dead(self, kind: Kind) -> Sequence[str]:
         """Return the bodies in the dead-letter queue. A message moves there when it would be received once more."""

@@ -1,0 +1,151 @@
+"""Measurements of one Region: its queues by SQS, everything else by CloudWatch."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from baton.aws.clients import SQS
+from baton.aws.failures import translated
+from baton.aws.parallel import in_parallel
+from baton.aws.queues import QueueUrls
+from baton.errors import Unavailable
+from baton.messages import KINDS, Kind
+from baton.ports.clock import Clock
+from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals
+from baton.topology import Topology
+
+type CloudWatch = Callable[[], Awaitable[Any]]
+"""Any: its stubs are none of our development dependencies."""
+
+_CALLS_AT_ONCE: Final = 4
+_PERIOD_SECONDS: Final = 60
+_LATEST: Final = timedelta(minutes=5)
+"""Metrics come minutes late; what is older than this says nothing about now."""
+_AGES_SECONDS_MAX: Final = 4.0
+"""For the ages of messages: a CloudWatch that hangs must not hold back what SQS said."""
+_WAITING: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+_FIRES: Final[Mapping[str, bool]] = {"ALARM": True, "OK": False}
+"""INSUFFICIENT_DATA is neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+
+
+class AwsVitals:
+    """One Region as its own services tell. `calls` gives this process's statistics of its calls to the Region."""
+
+    def __init__(
+        self,
+        sqs: SQS,
+        cloudwatch: CloudWatch,
+        *,
+        region: str,
+        topology: Topology,
+        clock: Clock,
+        calls: Callable[[], Mapping[str, CallStats]],
+    ) -> None:
+        self._sqs = sqs
+        self._cloudwatch = cloudwatch
+        self._region = region
+        self._topology = topology
+        self._clock = clock
+        self._calls = calls
+        queues: dict[Kind, str] = {queue.kind: queue.name for queue in topology.queues}
+        dead: dict[Kind, str] = {queue.kind: queue.dead_letter_name for queue in topology.queues}
+        self._work_urls = QueueUrls(sqs, names=queues)
+        self._dead_urls = QueueUrls(sqs, names=dead)
+
+    @translated()
+    async def queues(self) -> Mapping[Kind, QueueVitals]:
+        counts = await in_parallel(_CALLS_AT_ONCE, KINDS, self._counts)
+        ages = await self._ages()
+        return {
+            kind: QueueVitals(waiting, dead_letters, ages[kind])
+            for kind, (waiting, dead_letters) in zip(KINDS, counts, strict=True)
+        }
+
+    @translated()
+    async def replication(self) -> ReplicationVitals:
+        # Published in the Region of the destination, so that it can be read while the source is away.
+        (source,) = (region for region in self._topology.regions if region != self._region)
+        of_rule = {
+            "SourceBucket": self._topology.data_bucket(source),
+            "DestinationBucket": self._topology.data_bucket(self._region),
+            "RuleId": self._topology.replication_rule,
+        }
+        lag_seconds, pending = await self._latest(
+            [
+                _Metric("AWS/S3", "ReplicationLatency", of_rule),
+                _Metric("AWS/S3", "OperationsPendingReplication", of_rule),
+            ]
+        )
+        return ReplicationVitals(lag_seconds, None if pending is None else int(pending))
+
+    @translated()
+    async def alarms(self) -> Mapping[str, bool | None]:
+        client = await self._cloudwatch()
+        pages = client.get_paginator("describe_alarms").paginate(
+            AlarmNamePrefix=self._topology.alarm_prefix,
+            AlarmTypes=["MetricAlarm", "CompositeAlarm"],  # without it, those of one metric only
+        )
+        return {
+            alarm["AlarmName"]: _FIRES.get(alarm["StateValue"])
+            async for page in pages
+            for alarm in (*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ()))
+        }
+
+    def calls(self) -> Mapping[str, CallStats]:
+        return self._calls()
+
+    async def _counts(self, kind: Kind) -> tuple[int, int]:
+        return await self._count(await self._work_urls.url(kind)), await self._count(await self._dead_urls.url(kind))
+
+    async def _count(self, url: str) -> int:
+        """Return how many messages a queue holds, in sight or not."""
+        client = await self._sqs()
+        answer = await client.get_queue_attributes(QueueUrl=url, AttributeNames=list(_WAITING))
+        attributes: Mapping[str, str] = {**answer.get("Attributes", {})}
+        return sum(int(attributes[name]) for name in _WAITING)
+
+    async def _ages(self) -> Mapping[Kind, float | None]:
+        metrics = [
+            _Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": self._topology.queue(kind).name})
+            for kind in KINDS
+        ]
+        try:
+            async with asyncio.timeout(_AGES_SECONDS_MAX), translated():
+                return dict(zip(KINDS, await self._latest(metrics), strict=True))
+        except (Unavailable, TimeoutError):
+            return dict.fromkeys(KINDS)
+
+    async def _latest(self, metrics: Sequence[_Metric]) -> list[float | None]:
+        """Return the newest value of each metric, or None where the last minutes have none."""
+        client, now = await self._cloudwatch(), self._clock.now()
+        pages = client.get_paginator("get_metric_data").paginate(
+            MetricDataQueries=[_query(f"m{index}", metric) for index, metric in enumerate(metrics)],
+            StartTime=now - _LATEST,
+            EndTime=now,
+        )
+        points: dict[str, list[tuple[datetime, float]]] = {}
+        async for page in pages:
+            for result in page["MetricDataResults"]:
+                found = zip(result.get("Timestamps", ()), result.get("Values", ()), strict=True)
+                points.setdefault(result["Id"], []).extend(found)
+        known = [points.get(f"m{index}") for index in range(len(metrics))]
+        return [max(found)[1] if found else None for found in known]
+
+
+def _query(name: str, metric: _Metric) -> Mapping[str, Any]:
+    dimensions = [{"Name": each, "Value": value} for each, value in metric.dimensions.items()]
+    what = {"Namespace": metric.namespace, "MetricName": metric.name, "Dimensions": dimensions}
+    return {"Id": name, "MetricStat": {"Metric": what, "Period": _PERIOD_SECONDS, "Stat": "Maximum"}}

@@ -1,0 +1,53 @@
+"""The journal in memory: one object that both Regions share. Every method is one atomic step of the event loop."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from baton.errors import Conflict
+from baton.model.journal import Command, CommandState, Decision, Heartbeat
+from baton.ports.rules import check_settled
+
+
+class MemoryJournal:
+    """Heartbeats by Region; commands and decisions by id."""
+
+    def __init__(self) -> None:
+        self._heartbeats: dict[str, Heartbeat] = {}
+        self._commands: dict[str, Command] = {}
+        self._decisions: dict[str, Decision] = {}
+
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        self._heartbeats[heartbeat.region] = heartbeat
+
+    async def heartbeats(self) -> Mapping[str, Heartbeat]:
+        return dict(self._heartbeats)
+
+    async def submit(self, command: Command) -> None:
+        self._commands.setdefault(command.id, command)
+
+    async def command(self, command_id: str) -> Command | None:
+        return self._commands.get(command_id)
+
+    async def pending(self) -> Sequence[Command]:
+        pending = [command for command in self._commands.values() if command.state is CommandState.PENDING]
+        return sorted(pending, key=_place)
+
+    async def settle(self, command: Command) -> None:
+        check_settled(command)
+        current = self._commands.get(command.id)
+        if current is None or current.state is not CommandState.PENDING:
+            raise Conflict(f"command {command.id} is settled already, or was never submitted")
+        self._commands[command.id] = command
+
+    async def record(self, decision: Decision) -> None:
+        self._decisions.setdefault(decision.id, decision)
+
+    async def decision(self, decision_id: str) -> Decision | None:
+        return self._decisions.get(decision_id)
+
+    async def decisions(self, *, limit: int) -> Sequence[Decision]:
+        return sorted(self._decisions.values(), key=_place, reverse=True)[:limit]
+
+
+def _place(record: Command | Decision) -> tuple[datetime, str]:
+    return record.at, record.id
