@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -30,6 +31,14 @@ LONG_POLL_SECONDS_MAX: Final = 20
 """SQS's maximum. A receive is given this much longer to answer than any other call."""
 ATTEMPTS: Final = 4
 """Of a call. A long poll has one: the next poll is its retry, and four of them would outlast a stop's grace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the one attempt of a call may take, for a caller that can ask elsewhere."""
+
+    connect_seconds: float
+    read_seconds: float
 
 
 def new_client(session: AioSession, service: str, **options: Any) -> Any:
@@ -69,15 +78,18 @@ class Clients:
         long_poll: bool = False,
         signature_version: str | None = None,
         counted_in: str | None = None,
+        patience: Patience | None = None,
     ) -> Any:
         """Return the client of a service; None leaves the choice to the SDK and its variables.
 
         `counted_in` names the Region whose calls these are, if it is not the one that the client signs for.
         """
-        key = (service, region, endpoint_url or "", str(long_poll), signature_version or "")
+        key = (service, region, endpoint_url or "", str(long_poll), signature_version or "", str(patience))
         async with self._making:
             if key not in self._made:
                 config = self._config(long_poll=long_poll, signature_version=signature_version)
+                if patience is not None:
+                    config = config.merge(_impatient(patience))
                 options = {"region_name": region, "endpoint_url": endpoint_url}
                 client = new_client(self._session, service, config=config, **options)
                 self._made[key] = await self._stack.enter_async_context(client)
@@ -94,3 +106,11 @@ class Clients:
             s3={"addressing_style": self._addressing_style},
             warm_up_loader_caches=True,  # reads the service models in a thread: they are megabytes of JSON
         )
+
+
+def _impatient(patience: Patience) -> AioConfig:
+    return AioConfig(
+        connect_timeout=patience.connect_seconds,
+        read_timeout=patience.read_seconds,
+        retries={"mode": "standard", "total_max_attempts": 1},
+    )

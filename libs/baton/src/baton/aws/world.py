@@ -9,8 +9,10 @@ from typing import Any, Final, Self
 
 from aiobotocore.session import AioSession
 
+from baton.aws.anywhere import TIMES, Times
+from baton.aws.arc import ArcEndpoint, ArcSwitch
 from baton.aws.calls import CallLog
-from baton.aws.clients import Clients
+from baton.aws.clients import Clients, Patience
 from baton.aws.clock import SystemClock
 from baton.aws.journal import DynamoJournal
 from baton.aws.ledger import DynamoLedger
@@ -21,15 +23,19 @@ from baton.aws.progress import DynamoProgress
 from baton.aws.queues import QueueUrls, SqsInbox, SqsOutbox
 from baton.aws.reference import DynamoReferenceData
 from baton.aws.rejects import DynamoRejectIndex
+from baton.aws.routes import SERVED_FROM, MrapRoutes, at_plain_host
 from baton.aws.vitals import AwsVitals
+from baton.ledger_switch import LedgerSwitch
 from baton.messages import KINDS, Kind
 from baton.ports.clock import Clock
-from baton.settings import WorldSettings
+from baton.settings import SwitchBackend, SwitchSettings, WorldSettings
 from baton.topology import Topology
 
 _CONNECTIONS_DEFAULT: Final = 50
 """Per client: sixteen parts of an upload and as many ranged reads, with room."""
 _SHARED: Final = frozenset({"ses", "sts", "iam"})
+_NO_REGION: Final = "global"
+"""Where calls are counted that go to several Regions: they tell nothing about the health of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,47 @@ class Aws:
         options: Any = {} if settings.mrap_arn else at_front_door
         signer = partial(self._clients.get, "s3", region=settings.region, **options)
         return StsLinks(self.client("sts", settings.region), signer, target=target, clock=self._clock)
+
+    def switch(self, settings: SwitchSettings, *, times: Times = TIMES) -> ArcSwitch | LedgerSwitch:
+        """Return the switch that the settings name. Raises `ValueError` if ARC's controls are not these two Regions."""
+        match settings.kind:
+            case SwitchBackend.LEDGER:
+                return LedgerSwitch()
+            case SwitchBackend.ARC:
+                if set(settings.controls) != set(self.topology.regions):
+                    raise ValueError(
+                        f"BATON_SWITCH_CONTROLS names {', '.join(settings.controls)}; "
+                        f"the Regions are {', '.join(self.topology.regions)}"
+                    )
+                endpoints = [
+                    ArcEndpoint(region, self._anywhere("route53-recovery-cluster", region, url, times))
+                    for region, url in settings.endpoints.items()
+                ]
+                return ArcSwitch(endpoints, settings.controls, dice=self._dice, times=times)
+
+    def routes(self, *, times: Times = TIMES) -> MrapRoutes:
+        """Return the dials of the access point: on AWS in any of five Regions, on one machine at its front door."""
+        settings, topology = self.settings, self.topology
+        if (url := settings.mrap_control_endpoint_url) is not None:
+            clients = [at_plain_host(self._anywhere("s3control", settings.region, url, times), topology.account_id)]
+        elif settings.mrap_arn is not None:
+            clients = [self._anywhere("s3control", region, None, times) for region in SERVED_FROM]
+        else:
+            raise ValueError("the dials need BATON_MRAP_ARN, or AWS_ENDPOINT_URL_MRAP_CONTROL on one machine")
+        return MrapRoutes(
+            clients,
+            account_id=topology.account_id,
+            mrap=settings.mrap_arn or topology.mrap,
+            buckets={region: topology.data_bucket(region) for region in topology.regions},
+            dice=self._dice,
+            times=times,
+        )
+
+    def _anywhere(self, service: str, region: str, url: str | None, times: Times) -> Callable[[], Awaitable[Any]]:
+        """Return what gives the impatient client of one endpoint among several."""
+        patience = Patience(times.connect_seconds, times.read_seconds)
+        where = {"region": region, "endpoint_url": url, "counted_in": _NO_REGION}
+        return partial(self._clients.get, service, **where, patience=patience)
 
     def _urls(self, region: str) -> QueueUrls:
         if region not in self._queue_urls:
