@@ -223,7 +223,7 @@ async def test_a_batch_never_goes_back_to_an_earlier_owner(ports: Ports) -> None
     split = await ports.ledger.update(batch, stepped(batch, BatchState.SPLIT))
 
     for wrong in (replace(stepped(split, BatchState.SPLIT), owner_epoch=2), stepped(split, BatchState.ADMITTED)):
-        with pytest.raises(ValueError, match="b1.*owner"):
+        with pytest.raises(ValueError, match=r"b1.*owner"):
             await ports.ledger.update(split, wrong)
 
     assert await ports.ledger.get("b1") == split

@@ -49,6 +49,16 @@ async def test_a_version_is_loaded_whole(ports: Ports) -> None:
 
 
 @in_world
+async def test_a_version_is_complete_once_every_row_is_here(ports: Ports) -> None:
+    rows = rows_of(260)
+    await ports.reference.publish(version_of(rows), rows)
+
+    assert await ports.reference.is_complete(version_of(rows))
+    assert not await ports.reference.is_complete(replace(version_of(rows), rows=261))
+    assert not await ports.reference.is_complete(version_of(rows, "v9"))
+
+
+@in_world
 async def test_a_version_with_rows_missing_is_not_loaded(ports: Ports) -> None:
     rows = rows_of(3)
     await ports.reference.publish(version_of(rows), rows)

@@ -20,7 +20,7 @@ from urllib.parse import unquote_plus
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
-from baton.model.paths import ARCHIVE, INPUT, OUTPUT, WORK
+from baton.model.paths import REPLICATED
 from baton_local.side import Described, Side
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-PREFIXES: Final = (INPUT, WORK, OUTPUT, ARCHIVE)
 EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:DeleteMarkerCreated")
 _COPIES_AT_ONCE: Final = 8
 _MESSAGES_MAX: Final = 10
@@ -188,7 +187,7 @@ def _changes(link: Link, body: dict[str, Any]) -> list[_Change]:
         found = record["s3"]["object"]
         at_seconds = datetime.fromisoformat(record["eventTime"]).timestamp()
         changes.append(_Change(at_seconds, unquote_plus(found["key"]), found.get("versionId", ""), link))
-    return [change for change in changes if change.key.startswith(PREFIXES)]
+    return [change for change in changes if change.key.startswith(REPLICATED)]
 
 
 async def converge(link: Link, key: str, *, until_seconds: float) -> None:

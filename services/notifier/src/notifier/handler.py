@@ -9,7 +9,7 @@ from baton.catalog import Catalog
 from baton.errors import BatchFailed, Fenced, NotFound, Reject, Retry, Unavailable
 from baton.messages import Message
 from baton.model import paths
-from baton.model.batch import Batch, MailClaim
+from baton.model.batch import Batch, Counts, MailClaim
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, Mailer, ObjectStore
 from baton.ports import Links as LinkSigner
@@ -19,6 +19,9 @@ from notifier.settings import NotifierSettings
 _TO_TELL = (BatchState.MERGED, BatchState.FAILED)
 _MARK_SHARE: Final = 0.25
 """Of the lease, after the send: for the mark, and for what two clocks disagree."""
+_REPLICATION_SECONDS: Final = 60
+"""Between two looks for a result that the other Region published. With five of them it has four minutes, in which
+nearly all objects are replicated; making it again is always right, and only costs work."""
 
 
 class Notifier:
@@ -64,11 +67,19 @@ class Notifier:
         batch = await self._batches.owned(message)
         if self._lease_seconds_left(batch) > 0:
             raise Reject("another attempt holds the mail claim")
-        if batch.state is BatchState.MERGED:
+        if batch.state is not BatchState.MERGED:
+            return
+        if batch.is_announced or await self._is_here(batch):
             await self._batches.fail(batch, BatchFailed("mail_failed", f"the mail could not be sent: {cause}"))
+            return
+        # The splitter finds what there is of it, and nothing but the published bytes comes of it again.
+        await self._batches.nudge(await self._batches.move(batch, BatchState.ADMITTED, counts=Counts()))
+        raise Reject("the published result never reached this Region: it is made again")
 
     async def _tell(self, batch: Batch) -> Batch:
         self._check_free(batch)
+        if not await self._is_here(batch):
+            raise Retry("the published result is not in this Region yet", delay_seconds=_REPLICATION_SECONDS)
         links = await self._sign(batch)
         # Claimed last: nothing but the send lies between the claim and its mark, so that it outlasts no lease.
         batch = await self._claim(batch)
@@ -88,6 +99,18 @@ class Notifier:
             await self._batches.fail(batch, refused)
             raise Reject(f"the mail was refused: {refused}") from refused
         return await self._mark(batch)
+
+    async def _is_here(self, batch: Batch) -> bool:
+        """Say whether this Region has what the mail offers: another owner may have published it in the other one."""
+        published = batch.published
+        if published is None or batch.state is BatchState.FAILED:
+            return True
+        if published.result_key.startswith(
+            paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id or "")
+        ):
+            return True
+        offered = [published.result_key] + [published.rejects_key] * bool(batch.counts.rejects)
+        return all([await self._objects.head(key) is not None for key in offered])
 
     def _check_free(self, batch: Batch) -> None:
         """Raise `Retry` while somebody else may be sending this run's mail."""
@@ -118,7 +141,7 @@ class Notifier:
         except Fenced:
             # The mail is out: a sweeper that counted a nudge meanwhile must not make it look unsent.
             there = await self._ledger.get(batch.batch_id)
-            if there is None or (there.state, there.mail_claim) != (batch.state, batch.mail_claim):
+            if there is None or _standing(there) != _standing(batch):
                 raise
             return await self._batches.move(there, state, mail_claim=claim)
 
@@ -146,3 +169,8 @@ class Notifier:
         except NotFound:
             return
         await self._objects.delete(batch.source.key, if_version_is=source.version_id)
+
+
+def _standing(batch: Batch) -> tuple[int, BatchState, MailClaim | None]:
+    """Return what must not have changed for a mark to be still ours to write."""
+    return batch.owner_epoch, batch.state, batch.mail_claim

@@ -1,22 +1,27 @@
 """Plans a batch: one streaming pass over the file, then one message per chunk."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from pydantic import ValidationError
 
 from baton.batches import Batches
 from baton.catalog import Catalog, LoadedJob
-from baton.errors import BatchFailed, NotFound
+from baton.errors import BatchFailed, BatonError, NotFound
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
 from baton.model.batch import Batch, Counts
 from baton.model.plan import Plan
 from baton.model.states import BatchState
-from baton.ports import Clock, ObjectInfo, ObjectStore, Outbox, Progress, ReferenceData
+from baton.ports import Clock, ObjectInfo, ObjectStore, Outbox, Progress, ReferenceData, ReferenceVersion
 from splitter.domain import Planner
 from splitter.settings import SplitterSettings
 
 _PLANNED_FROM = (BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT)
+
+
+class _NotHereYet(BatonError):
+    """What the batch needs is in the other Region, or on its way: it waits, and the sweeper asks again."""
 
 
 class Splitter:
@@ -42,6 +47,8 @@ class Splitter:
         self._catalog = catalog
         self._clock = clock
         self._settings = settings
+        self._complete: set[ReferenceVersion] = set()
+        """Snapshots that were seen whole: they never change again."""
 
     async def handle(self, message: Message, *, attempt: int) -> None:
         """Plan the batch and queue what is not done. `attempt` is not looked at: doing it again finds what is there."""
@@ -53,12 +60,11 @@ class Splitter:
             plan = await self._plan(batch)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
-            return
-        if plan is None:
-            if batch.state is BatchState.ADMITTED:
+        except _NotHereYet:
+            if batch.state is not BatchState.WAITING_INPUT:
                 await self._batches.move(batch, BatchState.WAITING_INPUT)
-            return
-        await self._queue(batch, plan)
+        else:
+            await self._queue(batch, plan)
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: it could not be planned in any attempt. One that went on stays as it is."""
@@ -69,16 +75,22 @@ class Splitter:
 
     # --- planning ------------------------------------------------------------------------------------------------
 
-    async def _plan(self, batch: Batch) -> Plan | None:
-        """Return the batch's plan, from its last run if it still holds. None if the file is not here yet."""
+    async def _plan(self, batch: Batch) -> Plan:
+        """Return the batch's plan, from its last run or owner if it still holds.
+
+        Raises `_NotHereYet` while the file, or what the plan rests on, has not reached this Region.
+        """
         loaded = self._job_of(batch)
-        before = await self._plan_before(batch, loaded)
-        if before is not None:
-            return before
         source = await self._objects.find_version(batch.source.key, batch.source.version_id)
         if source is None:
-            return None
-        plan = await self._scan(batch, loaded, source)
+            raise _NotHereYet
+        before = await self._plan_before(batch)
+        if before and before.job_version == loaded.version and await self._can_be_kept(batch, before, loaded):
+            return before
+        elsewhere = batch.plan_id is not None and before is None
+        plan = await self._scan(batch, loaded, source, await self._reference_version(loaded, elsewhere=elsewhere))
+        if batch.published and elsewhere and plan.plan_id != batch.plan_id:
+            raise _NotHereYet  # it is to give the published bytes again: only the plan that gave them will do
         await self._objects.put(
             paths.plan_key(batch.batch_id, plan.plan_id), plan.to_bytes(), content_type="application/json"
         )
@@ -92,27 +104,44 @@ class Splitter:
             raise BatchFailed("unknown_job", f"{named}; send files to input/<job>/<name>. Jobs: {jobs}")
         return loaded
 
-    async def _plan_before(self, batch: Batch, loaded: LoadedJob) -> Plan | None:
+    async def _plan_before(self, batch: Batch) -> Plan | None:
+        """Return the plan that the ledger names; None if there is none, or it is not here, or not ours to read."""
         if batch.plan_id is None:
             return None
         try:
-            body = await self._objects.get(paths.plan_key(batch.batch_id, batch.plan_id))
+            return Plan.model_validate_json(await self._objects.get(paths.plan_key(batch.batch_id, batch.plan_id)))
         except NotFound:
             return None
-        try:
-            plan = Plan.model_validate_json(body)
         except ValidationError:
             return None  # a later or earlier version of ours wrote it, while a deployment rolls
-        if plan.job_version != loaded.version:
-            return None
-        lookup = loaded.job.lookup
-        if lookup and plan.reference_version:
-            pinned = await self._reference.describe(lookup.dataset, plan.reference_version)
-            return plan if pinned else None
-        return plan
 
-    async def _scan(self, batch: Batch, loaded: LoadedJob, source: ObjectInfo) -> Plan:
-        reference_version = await self._reference_version(loaded)
+    async def _can_be_kept(self, batch: Batch, plan: Plan, loaded: LoadedJob) -> bool:
+        """Say whether the reference data that the plan is pinned to is here; false if it is given up.
+
+        Raises `_NotHereYet` to wait for it: parts made with other data would be thrown away, and published bytes are
+        not made with other data at all.
+        """
+        lookup = loaded.job.lookup
+        if lookup is None or plan.reference_version is None:
+            return True
+        pinned = await self._reference.describe(lookup.dataset, plan.reference_version)
+        if pinned and await self._is_complete(pinned):
+            return True
+        waited = batch.state is BatchState.WAITING_INPUT and self._clock.now() >= batch.entered_at + timedelta(
+            seconds=self._settings.reference_wait_seconds
+        )
+        if pinned is None and waited and not batch.published:
+            current = await self._reference.current(lookup.dataset)
+            if current and current.version != plan.reference_version:
+                return False
+        raise _NotHereYet
+
+    async def _is_complete(self, version: ReferenceVersion) -> bool:
+        if version not in self._complete and await self._reference.is_complete(version):
+            self._complete.add(version)
+        return version in self._complete
+
+    async def _scan(self, batch: Batch, loaded: LoadedJob, source: ObjectInfo, reference_version: str | None) -> Plan:
         planner = Planner(batch, loaded.job, chunk_bytes=self._settings.chunk_bytes)
         try:
             async for block in self._objects.read(source.key, version_id=source.version_id):
@@ -121,11 +150,14 @@ class Splitter:
             raise BatchFailed("input_gone", f"{source.key}: this version was deleted while it was read") from error
         return planner.finish(job_version=loaded.version, reference_version=reference_version)
 
-    async def _reference_version(self, loaded: LoadedJob) -> str | None:
+    async def _reference_version(self, loaded: LoadedJob, *, elsewhere: bool) -> str | None:
+        """Return the version that is current here. `elsewhere`: the batch has a plan, which is not in this Region."""
         lookup = loaded.job.lookup
         if lookup is None:
             return None
         current = await self._reference.current(lookup.dataset)
+        if elsewhere and (current is None or not await self._is_complete(current)):
+            raise _NotHereYet
         if current is None:
             raise BatchFailed(
                 "reference_missing",

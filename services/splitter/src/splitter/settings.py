@@ -13,6 +13,9 @@ class SplitterSettings(BaseSettings):
 
     chunk_bytes: int = Field(default=CHUNK_BYTES_DEFAULT, ge=1)
     """Target size of a chunk; a large file gets larger ones, see `baton.model.plan.chunk_bytes_for`."""
+    reference_wait_seconds: float = Field(default=300, ge=0)
+    """How long a batch that was planned elsewhere waits for the reference data that it was planned with, before it is
+    planned anew with what is current here. A global table replicates within seconds; a published batch waits on."""
     sweep_seconds: float = Field(default=30, gt=0)
     """How often the sweeper looks for what nobody admitted and what stands still."""
     unadmitted_seconds: float = Field(default=60, ge=0)

@@ -236,5 +236,5 @@ def _mark(info: ObjectInfo) -> tuple[str, datetime]:
 
 def _too_late(batch: Batch) -> str:
     if batch.state is BatchState.WAITING_INPUT:
-        return f"{batch.source.key}: this version never reached the Region that owns the batch"
+        return f"{batch.source.key}: the file, or what it was planned with, never reached the Region that owns it"
     return f"not finished by its deadline: it stands in {batch.state}"

@@ -7,7 +7,7 @@ from baton.model.states import BatchState
 
 _ADVICE: Final = {
     BatchState.ADMITTED: "To be planned in {owner}. Follow it: baton watch {me}",
-    BatchState.WAITING_INPUT: "The file has not reached {owner} yet; the batch goes on by itself once it has.",
+    BatchState.WAITING_INPUT: "The file, or what it was planned with, has not reached {owner}; it goes on by itself.",
     BatchState.SPLIT: "At work in {owner}. Follow it: baton watch {me}",
     BatchState.PROCESSED: "Being put together in {owner}. Follow it: baton watch {me}",
     BatchState.MERGED: "Download the result: baton fetch {me}. Its mail is on the way.",

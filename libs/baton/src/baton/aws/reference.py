@@ -60,6 +60,13 @@ class DynamoReferenceData:
         return rows
 
     @translated()
+    async def is_complete(self, version: ReferenceVersion) -> bool:
+        async def count(number: int) -> int:
+            return sum([page["Count"] async for page in await self._pages(version, number, Select="COUNT")])
+
+        return sum(await in_parallel(_SHARDS_AT_ONCE, range(SHARDS), count)) == version.rows
+
+    @translated()
     async def get_many(self, version: ReferenceVersion, keys: Sequence[str]) -> Mapping[str, Row]:
         wanted = [to_item(_key(version, key)) for key in dict.fromkeys(keys) if is_reference_key(key)]
         found = await (await self._batches()).get(wanted)
@@ -85,16 +92,21 @@ class DynamoReferenceData:
         return ReferenceVersion(dataset, row["version"], rows=row["rows"], columns=tuple(row["columns"]))
 
     async def _shard(self, version: ReferenceVersion, number: int) -> AsyncIterator[Item]:
-        client = await self._client()
-        pages = client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=to_item({":pk": _pk(version, number)}),
-            ConsistentRead=True,
-        )
-        async for page in pages:
+        async for page in await self._pages(version, number):
             for item in page["Items"]:
                 yield item
+
+    async def _pages(self, version: ReferenceVersion, shard: int, **asked: Any) -> AsyncIterator[Any]:
+        client = await self._client()
+        return aiter(
+            client.get_paginator("query").paginate(
+                TableName=self._table,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=to_item({":pk": _pk(version, shard)}),
+                ConsistentRead=True,
+                **asked,
+            )
+        )
 
     async def _batches(self) -> Batches:
         return Batches(await self._client(), table=self._table, dice=self._dice)

@@ -136,6 +136,10 @@ class MemoryObjectStore:
             if key.startswith(prefix) and (version := self._find(key, None)):
                 yield replace(version.info, metadata={}, version_id="")
 
+    def history(self) -> Mapping[str, Sequence[Version]]:
+        """Return every version and delete marker of every key, oldest first."""
+        return {key: tuple(versions) for key, versions in self._versions.items()}
+
     def content_type(self, key: str) -> str | None:
         """Return the type under which the current version was written."""
         version = self._find(key, None)

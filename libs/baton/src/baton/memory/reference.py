@@ -27,14 +27,21 @@ class MemoryReferenceData:
             raise NotFound(f"{version.dataset}@{version.version}: {len(rows)} of {version.rows} rows are here")
         return dict(rows)
 
+    async def is_complete(self, version: ReferenceVersion) -> bool:
+        return len(self._rows(version)) == version.rows
+
     async def get_many(self, version: ReferenceVersion, keys: Sequence[str]) -> Mapping[str, Row]:
         rows = self._rows(version)
         return {key: rows[key] for key in keys if key in rows}
 
     async def publish(self, version: ReferenceVersion, rows: Mapping[str, Row]) -> None:
         check_rows(version, rows)
-        self._versions[version.dataset, version.version] = (version, {key: dict(row) for key, row in rows.items()})
+        self.arrive(version, rows)
         self._current[version.dataset] = version
+
+    def arrive(self, version: ReferenceVersion, rows: Mapping[str, Row]) -> None:
+        """Hold what has replicated of a version: not the current one yet, and perhaps not all of its rows."""
+        self._versions[version.dataset, version.version] = (version, {key: dict(row) for key, row in rows.items()})
 
     def _rows(self, version: ReferenceVersion) -> dict[str, Row]:
         found = self._versions.get((version.dataset, version.version))

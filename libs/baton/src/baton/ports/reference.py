@@ -33,6 +33,10 @@ class ReferenceData(Protocol):
         """Return the whole snapshot by key, all pages. Raises `NotFound` if rows are missing (replication lag)."""
         ...
 
+    async def is_complete(self, version: ReferenceVersion) -> bool:
+        """Say whether every row of the snapshot is here, without holding it: its rows replicate each on its own."""
+        ...
+
     async def get_many(self, version: ReferenceVersion, keys: Sequence[str]) -> Mapping[str, Row]:
         """Return the rows of those keys that exist. Any number, duplicates allowed; unprocessed ones retried."""
         ...
