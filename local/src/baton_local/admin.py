@@ -5,7 +5,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+from baton_local.arc import Outage
 
 
 class ProcessStatus(BaseModel):
@@ -41,6 +43,27 @@ class ReplicationStatus(BaseModel):
     """Age of the oldest of them."""
 
 
+class ArcEndpointStatus(BaseModel):
+    """One endpoint of the routing-control cluster. `state` is `up`, `slow` or an `Outage`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    region: str
+    state: str
+
+
+class ArcStatus(BaseModel):
+    """The routing-control cluster."""
+
+    model_config = ConfigDict(frozen=True)
+
+    states: dict[str, bool]
+    """By Region: whether its control is On."""
+    gate_open: bool
+    endpoints: tuple[ArcEndpointStatus, ...]
+
+
 class Status(BaseModel):
     """The whole world at one moment."""
 
@@ -49,6 +72,28 @@ class Status(BaseModel):
     processes: tuple[ProcessStatus, ...]
     regions: dict[str, RegionStatus]
     replication: ReplicationStatus
+    arc: ArcStatus
+
+
+class ArcChange(BaseModel):
+    """What to do to one endpoint of the cluster; None leaves it as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    outage: Outage | None = None
+    """How it is to be down."""
+    slow_seconds: float | None = Field(default=None, ge=0)
+    """How long each request is to lie there."""
+    lose_answers: int | None = Field(default=None, ge=0)
+    """How many of the next changes are to be made without an answer."""
+
+
+class ArcWait(BaseModel):
+    """The wait period of the routing controls."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seconds: float = Field(ge=0)
 
 
 class ReplicationChange(BaseModel):
@@ -91,7 +136,7 @@ class Admin:
             self._session = None
 
     async def status(self) -> Status:
-        """Return processes, Regions and replication."""
+        """Return processes, Regions, replication and routing controls."""
         return Status.model_validate(await self._call("GET", "/status"))
 
     async def cut(self, region: str) -> None:
@@ -118,6 +163,30 @@ class Admin:
         """Change how replication behaves, both ways; return how it stands."""
         change = ReplicationChange(lag_seconds=lag_seconds, cut=cut)
         return ReplicationStatus.model_validate(await self._call("POST", "/replication", change))
+
+    async def arc_down(self, number: int, outage: Outage = Outage.SILENT) -> None:
+        """Take an endpoint of the routing-control cluster down, by its number from 1 to 5."""
+        await self._call("POST", f"/arc/{number}/down", ArcChange(outage=outage))
+
+    async def arc_up(self, number: int) -> None:
+        """Bring an endpoint up, as quick and honest as ever."""
+        await self._call("POST", f"/arc/{number}/up")
+
+    async def arc_slow(self, number: int, seconds: float) -> None:
+        """Let every request lie at this endpoint for so long before it is done."""
+        await self._call("POST", f"/arc/{number}/slow", ArcChange(slow_seconds=seconds))
+
+    async def arc_lose_answers(self, number: int, count: int = 1) -> None:
+        """Let this endpoint make its next changes without an answer."""
+        await self._call("POST", f"/arc/{number}/lose-answers", ArcChange(lose_answers=count))
+
+    async def arc_gate(self, *, is_open: bool) -> None:
+        """Open or close the gate before both routing controls."""
+        await self._call("POST", f"/arc/gate/{'open' if is_open else 'close'}")
+
+    async def arc_wait(self, seconds: float) -> None:
+        """Set how long after a change the routing controls refuse the next one."""
+        await self._call("POST", "/arc/wait", ArcWait(seconds=seconds))
 
     async def inbox(self) -> list[dict[str, Any]]:
         """Return every mail, oldest first: the fields of `mailbox.Mail`."""

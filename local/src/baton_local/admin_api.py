@@ -3,11 +3,25 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from baton_local.admin import Act, ProcessStatus, RegionStatus, ReplicationChange, ReplicationStatus, Status
+from baton.model.routing import GATE
+from baton_local.admin import (
+    Act,
+    ArcChange,
+    ArcEndpointStatus,
+    ArcStatus,
+    ArcWait,
+    ProcessStatus,
+    RegionStatus,
+    ReplicationChange,
+    ReplicationStatus,
+    Status,
+)
+from baton_local.arc import Cluster, Endpoint, Outage
 from baton_local.front_door import FrontDoor
 from baton_local.mailbox import Mailbox
 from baton_local.processes import Process
@@ -24,6 +38,7 @@ class Switchboard:
     front_door: FrontDoor
     replicator: Replicator
     mailbox: Mailbox
+    cluster: Cluster
     stop: asyncio.Event
 
     def app(self) -> web.Application:
@@ -34,6 +49,9 @@ class Switchboard:
                 web.post("/regions/{region}/{switch:cut|heal}", self._switch),
                 web.post("/regions/{region}/services/{service}/{act:kill|pause|resume}", self._act),
                 web.post("/replication", self._replication),
+                web.post("/arc/gate/{act:open|close}", self._arc_gate),
+                web.post("/arc/wait", self._arc_wait),
+                web.post("/arc/{number}/{act:down|up|slow|lose-answers}", self._arc),
                 web.get("/inbox", self._inbox),
                 web.post("/shutdown", self._shutdown),
             ]
@@ -49,6 +67,7 @@ class Switchboard:
                     for region, border in self.borders.items()
                 },
                 replication=self._replication_status(),
+                arc=_arc_status(self.cluster, tuple(self.borders)),
             )
         )
 
@@ -76,11 +95,32 @@ class Switchboard:
                 process.resume()
         return web.json_response({})
 
+    async def _arc(self, request: web.Request) -> web.Response:
+        known = {str(endpoint.number): endpoint for endpoint in self.cluster.endpoints}
+        if (endpoint := known.get(request.match_info["number"])) is None:
+            raise web.HTTPNotFound(text=f"no such endpoint; there are {', '.join(known)}")
+        change = _parsed(ArcChange, await request.read() or b"{}")
+        match request.match_info["act"]:
+            case "down":
+                endpoint.take_down(change.outage or Outage.SILENT)
+            case "up":
+                endpoint.bring_up()
+            case "slow":
+                endpoint.slow_down(change.slow_seconds or 0)
+            case _:
+                endpoint.answers_to_lose = change.lose_answers or 0
+        return web.json_response({})
+
+    async def _arc_gate(self, request: web.Request) -> web.Response:
+        self.cluster.open_gate(is_open=request.match_info["act"] == "open")
+        return web.json_response({})
+
+    async def _arc_wait(self, request: web.Request) -> web.Response:
+        self.cluster.set_wait(timedelta(seconds=_parsed(ArcWait, await request.read()).seconds))
+        return web.json_response({})
+
     async def _replication(self, request: web.Request) -> web.Response:
-        try:
-            change = ReplicationChange.model_validate_json(await request.read())
-        except ValidationError as error:
-            raise web.HTTPBadRequest(text=str(error)) from error
+        change = _parsed(ReplicationChange, await request.read())
         self.replicator.set(lag_seconds=change.lag_seconds, cut=change.cut)
         return _json(self._replication_status())
 
@@ -108,6 +148,27 @@ def _process_status(process: Process) -> ProcessStatus:
         state=process.state,
         restarts=process.restarts,
     )
+
+
+def _arc_status(cluster: Cluster, regions: tuple[str, ...]) -> ArcStatus:
+    return ArcStatus(
+        states={region: cluster.panel.states[region] for region in regions},
+        gate_open=cluster.panel.states[GATE],
+        endpoints=tuple(
+            ArcEndpointStatus(number=each.number, region=each.region, state=_state(each)) for each in cluster.endpoints
+        ),
+    )
+
+
+def _state(endpoint: Endpoint) -> str:
+    return endpoint.outage or ("slow" if endpoint.slow_seconds else "up")
+
+
+def _parsed[T: BaseModel](shape: type[T], body: bytes) -> T:
+    try:
+        return shape.model_validate_json(body)
+    except ValidationError as error:
+        raise web.HTTPBadRequest(text=str(error)) from error
 
 
 def _json(model: BaseModel) -> web.Response:

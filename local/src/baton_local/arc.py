@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal, assert_never
 
@@ -16,7 +17,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field, ValidationError
 
 from baton.errors import SwitchRefused
-from baton.model.routing import GATE, STATES_MAX, Panel, failover_panel
+from baton.model.routing import GATE, STATES_MAX, AssertionRule, Panel, failover_panel
 from baton.ports.clock import Clock
 
 REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1", "ap-southeast-2")
@@ -164,6 +165,11 @@ class Cluster:
     def open_gate(self, *, is_open: bool) -> None:
         """Open or close the gate, as an operator would by the API."""
         self.panel = self.panel.updated({GATE: is_open}, self._clock.now())
+
+    def set_wait(self, wait: timedelta) -> None:
+        """Change the wait period of what is asserted. It counts from the last change, which may be long ago."""
+        rules = (replace(rule, wait=wait) if isinstance(rule, AssertionRule) else rule for rule in self.panel.rules)
+        self.panel = replace(self.panel, rules=tuple(rules))
 
     def app(self, endpoint: Endpoint) -> web.Application:
         """Return the application that is this endpoint."""

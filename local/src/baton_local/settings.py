@@ -14,9 +14,12 @@ class LocalSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BATON_LOCAL_", extra="ignore", frozen=True, populate_by_name=True)
 
     port_base: int | None = Field(default=None, ge=1024, le=65_000)
-    """First of about 30 consecutive ports. None: the system picks free ones."""
+    """First of about 50 consecutive ports. None: the system picks free ones."""
     emulator_python: Path = Path(sys.prefix).parent / ".venv-emulator" / "bin" / "python"
     """Python of the environment that holds the emulator, which pins a botocore of its own."""
+
+    arc_wait_seconds: float = Field(default=5, ge=0)
+    """Wait period of the routing controls after each change. ARC's default; on AWS 60 and more are advised."""
 
     path: str = Field(default="/usr/local/bin:/usr/bin:/bin", validation_alias="PATH")
     home: str = Field(default="/", validation_alias="HOME")
@@ -40,7 +43,11 @@ class LocalSettings(BaseSettings):
 
     def of_supervisor(self) -> dict[str, str]:
         """Return the environment of the supervisor: the same settings, and nothing else."""
-        own = {"BATON_LOCAL_EMULATOR_PYTHON": str(self.emulator_python), "BATON_JOBS_PACKAGE": self.jobs_package}
+        own = {
+            "BATON_LOCAL_EMULATOR_PYTHON": str(self.emulator_python),
+            "BATON_LOCAL_ARC_WAIT_SECONDS": str(self.arc_wait_seconds),
+            "BATON_JOBS_PACKAGE": self.jobs_package,
+        }
         if self.port_base is not None:
             own["BATON_LOCAL_PORT_BASE"] = str(self.port_base)
         return self.inherited() | self.of_services() | own

@@ -1,9 +1,10 @@
 """The file that says which world is running: `.baton/world.json`. The command line finds the world through it."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from baton_local import pids
 
@@ -26,6 +27,13 @@ class World(BaseModel):
     """Each Region's gate: silent while the Region is cut."""
     global_endpoint: str
     mrap_endpoint: str
+    """Of the access point: its data, and S3 Control for its dials."""
+    arc_endpoints: dict[str, str] = Field(default_factory=dict[str, str])
+    """URL, with its path, of each of the routing-control cluster's five endpoints by their Region."""
+    arc_controls: dict[str, str] = Field(default_factory=dict[str, str])
+    """ARN of each Region's routing control."""
+    dns_endpoint: str = ""
+    """`host:port` (UDP) of the name server that knows `Topology.active_record`."""
     admin_endpoint: str
     log_directory: str
 
@@ -56,12 +64,25 @@ def environment_for(world: World, region: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": world.region_endpoints[region],
         "AWS_ENDPOINT_URL_LEDGER": world.global_endpoint,
         "AWS_ENDPOINT_URL_MRAP": world.mrap_endpoint,
+        "AWS_ENDPOINT_URL_MRAP_CONTROL": world.mrap_endpoint,
         "AWS_ENDPOINT_URL_SES": world.global_endpoint,
         "AWS_ENDPOINT_URL_STS": world.global_endpoint,
         **credentials(world.account_id),
+        **switch(world.arc_endpoints, world.arc_controls),
         "BATON_ENVIRONMENT": world.environment,
         "BATON_ACCOUNT_ID": world.account_id,
         "BATON_REGIONS": ",".join(world.regions),
+    }
+
+
+def switch(endpoints: Mapping[str, str], controls: Mapping[str, str]) -> dict[str, str]:
+    """Return what a process is told of the routing-control cluster."""
+    if not endpoints:
+        return {}
+    return {
+        "BATON_SWITCH_KIND": "arc",
+        "BATON_SWITCH_ENDPOINTS": ",".join(f"{region}={url}" for region, url in endpoints.items()),
+        "BATON_SWITCH_CONTROLS": ",".join(f"{region}={arn}" for region, arn in controls.items()),
     }
 
 

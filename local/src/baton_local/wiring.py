@@ -1,9 +1,11 @@
 """Which process reaches what by which way: the environment of everything that runs inside a Region."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from baton.topology import Topology
 from baton_local import state
+from baton_local.arc import PATH
 from baton_local.bootstrap import SENDER
 from baton_local.gates import HOST, Gate
 from baton_local.settings import LocalSettings
@@ -11,7 +13,7 @@ from baton_local.settings import LocalSettings
 
 @dataclass(frozen=True, slots=True)
 class Border:
-    """One Region's emulator and the three links across its border."""
+    """One Region's emulator and the links across its border."""
 
     region: str
     emulator_port: int
@@ -21,6 +23,10 @@ class Border:
     """The Region's services to the global emulator: ledger, STS."""
     mail: Gate
     """The Region's services to the mailbox."""
+    dials: Gate
+    """The Region's services to S3 Control, for the dials of the access point."""
+    arc: Mapping[str, Gate]
+    """The Region's services to each endpoint of the routing-control cluster, by the endpoint's Region."""
 
     @property
     def emulator(self) -> str:
@@ -28,7 +34,7 @@ class Border:
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        return (self.inward, self.ledger, self.mail)
+        return (self.inward, self.ledger, self.mail, self.dials, *self.arc.values())
 
     @property
     def is_cut(self) -> bool:
@@ -50,7 +56,10 @@ class Wiring:
     topology: Topology
     settings: LocalSettings
     front_door: str
-    """Given to services as it is, without a gate: they only sign links with it, and a link must outlive its Region."""
+    """Given to services as it is, without a gate: they only sign links with it, and a link must outlive its Region.
+    What turns its dials goes through a gate."""
+    controls: Mapping[str, str] = field(default_factory=dict[str, str])
+    """ARN of each Region's routing control."""
     borders: dict[str, Border] = field(default_factory=dict[str, Border])
 
     def of_service(self, region: str) -> dict[str, str]:
@@ -64,11 +73,13 @@ class Wiring:
                 "AWS_REGION": region,
                 "AWS_DEFAULT_REGION": region,
                 "AWS_ENDPOINT_URL": border.emulator,
+                "AWS_ENDPOINT_URL_MRAP_CONTROL": border.dials.endpoint,
                 "BATON_NOTIFIER_SENDER": SENDER,
                 # An open poll is never broken off: short ones let the world stop quickly.
                 "BATON_RUNNER_WAIT_SECONDS": "2",
                 "BATON_RUNNER_GRACE_SECONDS": "10",
             }
+            | state.switch({region: gate.endpoint + PATH for region, gate in border.arc.items()}, self.controls)
             | self.settings.of_services()
         )
 

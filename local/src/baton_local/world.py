@@ -1,7 +1,7 @@
 """The supervisor: `python -m baton_local.world --directory .baton` runs the two-Region world until it is told to stop.
 
 It starts the emulators and services as processes of their own and hosts the stand-ins (gates, front door, replication,
-mailbox) in its own loop. `lifecycle.up` starts it in the background; `admin` speaks to it.
+mailbox, routing controls, DNS) in its own loop. `lifecycle.up` starts it in the background; `admin` speaks to it.
 """
 
 import argparse
@@ -11,17 +11,23 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import aiohttp
 from aiohttp import web
 
+from baton.aws import SystemClock
+from baton.model.routing import failover_panel
 from baton.topology import Topology
-from baton_local import bootstrap, emulator, http, pids, state, trigger
+from baton_local import arc, bootstrap, emulator, http, pids, state, trigger
 from baton_local.admin_api import Switchboard
+from baton_local.arc import Cluster
+from baton_local.dns import TxtServer
 from baton_local.emulator import GLOBAL, Ports
 from baton_local.front_door import FrontDoor
 from baton_local.gates import HOST, Gate
@@ -38,6 +44,17 @@ _log = logging.getLogger(__name__)
 BUSY: Final = 75
 """Exit status when another supervisor holds the directory (EX_TEMPFAIL of sysexits.h)."""
 ACCOUNT_ID: Final = "000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Ports of what lies outside both Regions."""
+
+    ledger: int
+    mail: int
+    front_door: int
+    arc: Mapping[str, int]
+    dns: int
 
 
 class Supervisor:
@@ -85,27 +102,25 @@ class Supervisor:
         )
         ports = {name: self._ports.pick() for name in (*self._topology.regions, GLOBAL)}
         await self._run_programs(stack, session, [self._emulator(name, port) for name, port in ports.items()], deadline)
-        global_endpoint = f"http://{HOST}:{ports[GLOBAL]}"
+        global_endpoint = _url(ports[GLOBAL])
 
         mailbox = Mailbox(session, global_endpoint)
-        mail_port = await self._serve(stack, mailbox.app())
-        borders = {
-            region: Border(
-                region=region,
-                emulator_port=ports[region],
-                inward=await self._gate(stack, ports[region]),
-                ledger=await self._gate(stack, ports[GLOBAL]),
-                mail=await self._gate(stack, mail_port),
-            )
-            for region in self._topology.regions
-        }
-        gates = {region: border.inward for region, border in borders.items()}
+        gates = {region: await self._gate(stack, ports[region]) for region in self._topology.regions}
         front_door = FrontDoor(self._topology, gates, session, global_endpoint)
-        front_door_port = await self._serve(stack, front_door.app())
-        wiring = Wiring(self._topology, self._settings, f"http://{HOST}:{front_door_port}", borders)
+        cluster = self._cluster()
+        outside = _Outside(
+            ledger=ports[GLOBAL],
+            mail=await self._serve(stack, mailbox.app()),
+            front_door=await self._serve(stack, front_door.app()),
+            arc={endpoint.region: await self._serve(stack, cluster.app(endpoint)) for endpoint in cluster.endpoints},
+            dns=await self._serve_dns(stack, cluster),
+        )
+        borders = {region: await self._border(stack, region, ports[region], gates[region], outside) for region in gates}
+        door = _url(outside.front_door)
+        wiring = Wiring(self._topology, self._settings, door, borders=borders, controls=cluster.controls)
 
         replicator = await self._create(stack, wiring, global_endpoint, await zipping)
-        switchboard = Switchboard(self._processes, borders, front_door, replicator, mailbox, self._stop)
+        switchboard = Switchboard(self._processes, borders, front_door, replicator, mailbox, cluster, self._stop)
         admin_port = await self._serve(stack, switchboard.app())
         await asyncio.gather(
             self._run_programs(stack, session, self._service_programs(wiring), deadline),
@@ -120,7 +135,10 @@ class Supervisor:
             region_endpoints={region: gate.endpoint for region, gate in gates.items()},
             global_endpoint=global_endpoint,
             mrap_endpoint=wiring.front_door,
-            admin_endpoint=f"http://{HOST}:{admin_port}",
+            arc_endpoints={region: _url(port) + arc.PATH for region, port in outside.arc.items()},
+            arc_controls=dict(cluster.controls),
+            dns_endpoint=f"{HOST}:{outside.dns}",
+            admin_endpoint=_url(admin_port),
             log_directory=str(self._directory / "logs"),
         )
 
@@ -158,6 +176,32 @@ class Supervisor:
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+
+    def _cluster(self) -> Cluster:
+        wait = timedelta(seconds=self._settings.arc_wait_seconds)
+        panel = failover_panel(self._topology.regions, wait=wait)
+        return Cluster(ACCOUNT_ID, self._topology.regions, clock=SystemClock(), panel=panel)
+
+    async def _serve_dns(self, stack: AsyncExitStack, cluster: Cluster) -> int:
+        port = self._ports.pick()
+        home = self._topology.regions[0]
+        server = TxtServer(self._topology.active_record, lambda: cluster.active_region or home)
+        transport = await server.start(port)
+        stack.callback(transport.close)
+        return port
+
+    async def _border(
+        self, stack: AsyncExitStack, region: str, emulator_port: int, inward: Gate, outside: "_Outside"
+    ) -> Border:
+        return Border(
+            region=region,
+            emulator_port=emulator_port,
+            inward=inward,
+            ledger=await self._gate(stack, outside.ledger),
+            mail=await self._gate(stack, outside.mail),
+            dials=await self._gate(stack, outside.front_door),
+            arc={of: await self._gate(stack, port) for of, port in outside.arc.items()},
+        )
 
     async def _gate(self, stack: AsyncExitStack, target_port: int) -> Gate:
         gate = Gate(target_port)
@@ -221,6 +265,10 @@ class Supervisor:
             log=self._directory / "logs" / f"{region}-{service.name}.log",
             health_url=f"http://{HOST}:{port}/healthz",
         )
+
+
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}"
 
 
 def _zip(roster: Roster) -> bytes:

@@ -82,6 +82,11 @@ class Topology:
         """What the name of each of this environment's alarms starts with."""
         return self._name("")
 
+    @property
+    def active_record(self) -> str:
+        """Name of the TXT record whose text is the active Region: for people and clients, never for permission."""
+        return f"active.baton-{self.environment}.internal"
+
     def queue(self, kind: Kind) -> Queue:
         return Queue(
             kind=kind,

@@ -169,44 +169,46 @@ class ArcSwitch:
         return await first_answers(asks, wanted=wanted, hedge_seconds=self._times.hedge_seconds)
 
     async def _seen_by(self, endpoint: ArcEndpoint) -> _Seen:
-        async with self._call(endpoint):
-            states = await in_parallel(len(self._controls), self._controls.values(), partial(self._state, endpoint))
+        async with self._call(endpoint) as client:
+            states = await in_parallel(len(self._controls), self._controls.values(), partial(_state, client))
         return _Seen(endpoint, dict(zip(self._controls, states, strict=True)))
-
-    async def _state(self, endpoint: ArcEndpoint, arn: str) -> bool:
-        client = await endpoint.client()
-        answer = await client.get_routing_control_state(RoutingControlArn=arn)
-        return answer["RoutingControlState"] == "On"
 
     async def _update(self, endpoint: ArcEndpoint, states: Mapping[str, bool]) -> None:
         entries = [
             {"RoutingControlArn": self._controls[region], "RoutingControlState": "On" if is_on else "Off"}
             for region, is_on in states.items()
         ]
-        async with self._call(endpoint):
-            client = await endpoint.client()
+        async with self._call(endpoint) as client:
             await client.update_routing_control_states(UpdateRoutingControlStateEntries=entries)
 
     async def _answers(self, endpoint: ArcEndpoint) -> bool:
         try:
-            async with self._call(endpoint):
-                await self._state(endpoint, next(iter(self._controls.values())))
-        except (Unavailable, ClientError, BotoCoreError):
+            async with asyncio.timeout(self._times.operation_seconds), self._call(endpoint) as client:
+                await _state(client, next(iter(self._controls.values())))
+        except (Unavailable, TimeoutError, ClientError, BotoCoreError):
             return False
         return True
 
     @asynccontextmanager
-    async def _call(self, endpoint: ArcEndpoint) -> AsyncGenerator[None]:
-        """Bound a call, and raise `Unavailable` for whatever another endpoint may do better."""
+    async def _call(self, endpoint: ArcEndpoint) -> AsyncGenerator[Any]:
+        """Bound a call by the client, and raise `Unavailable` for whatever another endpoint may do better."""
         try:
-            async with translated(), asyncio.timeout(self._times.call_seconds):
-                yield
+            async with translated():
+                # To make it the first time takes this process a moment: no reason to call the endpoint silent.
+                client = await endpoint.client()
+                async with asyncio.timeout(self._times.call_seconds):
+                    yield client
         except Unavailable as error:
             raise Unavailable(f"{endpoint.region}: {error}") from error
         except ClientError as error:
             if code_of(error) not in _ELSEWHERE:
                 raise
             raise Unavailable(f"{endpoint.region}: {error}") from error
+
+
+async def _state(client: Any, arn: str) -> bool:
+    answer = await client.get_routing_control_state(RoutingControlArn=arn)
+    return answer["RoutingControlState"] == "On"
 
 
 def _confirm(answers: Answers[_Seen], states: Mapping[str, bool]) -> bool:

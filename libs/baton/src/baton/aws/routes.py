@@ -81,15 +81,17 @@ class MrapRoutes:
 
     @translated()
     async def _dials(self, client: S3Control) -> Mapping[str, int]:
+        made = await client()  # outside of the time-out: the first time it takes this process a moment
         async with asyncio.timeout(self._times.call_seconds):
-            answer = await (await client()).get_multi_region_access_point_routes(**self._named)
+            answer = await made.get_multi_region_access_point_routes(**self._named)
         return {route["Region"]: route["TrafficDialPercentage"] for route in answer["Routes"]}
 
     @translated()
     async def _submit(self, client: S3Control, updates: Sequence[Mapping[str, str | int]]) -> None:
+        made = await client()
         try:
             async with asyncio.timeout(self._times.call_seconds):
-                await (await client()).submit_multi_region_access_point_routes(**self._named, RouteUpdates=updates)
+                await made.submit_multi_region_access_point_routes(**self._named, RouteUpdates=updates)
         except ClientError as error:
             if code_of(error) == "InvalidRequest":  # such as: every dial at 0
                 raise SwitchRefused(str(error)) from error
