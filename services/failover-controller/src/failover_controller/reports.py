@@ -11,12 +11,13 @@ from failover_controller.transitions import Overlay, State
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm on one metric of a controller: fires above `threshold` for `minutes`. `runbook` is a heading of docs/runbooks.md."""
+    """An alarm on one metric of a controller: fires above `threshold` for `minutes`."""
 
     metric: str
     threshold: float
     minutes: int
     runbook: str
+    """A heading of docs/runbooks.md."""
 
 
 ALARMS: Final = (

@@ -11,7 +11,8 @@ from failover_controller.settings import ControllerSettings
 def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
     """Return the memory with everything that this look brought."""
     heard, beats = dict(memory.heard), dict(memory.beats)
-    for region in memory.regions:
+    # A look that could not read tells nothing of others: neither that they are silent, nor that they live.
+    for region in memory.regions if seen.control is not None else ():
         beat = seen.heartbeats.get(region)
         if beat:
             _hear(beats, region, _mark(beat), now)
@@ -26,7 +27,12 @@ def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
     if seen.endpoints is not None:
         memory = remembered(memory, endpoints=seen.endpoints, endpoints_at=now)
     samples = [*seen.samples, *_from_ledger(memory, seen, now)]
-    return remembered(memory, series=_with(memory.series, samples, memory.settings))
+    series = _with(memory.series, samples, memory.settings)
+    beat = seen.heartbeats.get(memory.other)
+    if beat and beat.canary is Verdict.UNKNOWN:
+        # What its own controller no longer says of its canary is not held against it either.
+        series.pop((memory.other, Signal.INSIDE_CANARY), None)
+    return remembered(memory, series=series)
 
 
 def _mark(beat: Heartbeat) -> tuple[str, ...]:
@@ -54,7 +60,7 @@ def _from_ledger(memory: Memory, seen: Seen, now: datetime) -> Iterable[Sample]:
 
 def _with(
     before: Mapping[tuple[str, Signal], Series], samples: Iterable[Sample], settings: ControllerSettings
-) -> Mapping[tuple[str, Signal], Series]:
+) -> dict[tuple[str, Signal], Series]:
     series = dict(before)
     for sample in samples:
         if sample.verdict is not Verdict.UNKNOWN:
@@ -64,7 +70,9 @@ def _with(
 
 
 def after(before: Series | None, sample: Sample, settings: ControllerSettings) -> Series:
-    """Return the series with one more sample, which is good or bad."""
+    """Return the series with one more sample, which is good or bad. What is older than a long gap says nothing."""
+    if before and sample.at - before.newest.at > timedelta(seconds=settings.fresh_seconds):
+        before = None
     good = sample.verdict is Verdict.HEALTHY
     verdicts = (*(before.verdicts if before else ()), good)[-settings.clear_good :]
     tripped = before.tripped if before else False
@@ -95,7 +103,7 @@ def rule_of(memory: Memory, region: str, signal: Signal, now: datetime) -> Rule:
     settings = memory.settings
     series = memory.series.get((region, signal))
     if series is None:
-        return Rule(signal, Verdict.UNKNOWN, "never measured", "")
+        return Rule(signal, Verdict.UNKNOWN, "not measured", "")
     age = (now - series.newest.at).total_seconds()
     recent = series.verdicts[-settings.trip_of :]
     value = f"{series.newest.value} ({recent.count(False)} of the last {len(recent)} bad)"
@@ -113,7 +121,9 @@ def evidence(memory: Memory, region: str, now: datetime) -> tuple[Rule, ...]:
 def firing(memory: Memory, region: str, alarm: str | None) -> bool:
     """Say whether the newest look at the Region's alarms found this one firing."""
     series = memory.series.get((region, Signal.ALARMS))
-    return bool(alarm and series and series.newest.verdict is Verdict.UNHEALTHY and alarm in series.newest.value)
+    if series is None or series.newest.verdict is not Verdict.UNHEALTHY:
+        return False
+    return alarm in series.newest.value.split(", ")
 
 
 def convicts(rules: Iterable[Rule]) -> bool:

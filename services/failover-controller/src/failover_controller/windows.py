@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Self
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_WINDOW: Final = re.compile(r"(\w{3}|daily) (\d\d):(\d\d)-(\d\d):(\d\d)")
+_WINDOW: Final = re.compile(r"(\w{3}|daily) (\d\d):([0-5]\d)-(\d\d):([0-5]\d)")
 _MINUTES_PER_DAY: Final = 24 * 60
 
 
