@@ -18,7 +18,17 @@ from baton.ports import ChunkDone, StoredReject
 from baton.testing import virtual_time
 from baton_cli.main import app
 from baton_cli.session import Session
-from baton_local.admin import AdminError, ProcessStatus, RegionStatus, ReplicationStatus, Status
+from baton_cli.worlds import OutageChoice
+from baton_local.admin import (
+    AdminError,
+    ArcEndpointStatus,
+    ArcStatus,
+    ProcessStatus,
+    RegionStatus,
+    ReplicationStatus,
+    Status,
+)
+from baton_local.arc import Outage
 from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed, failed, virtual_world
 
 ID = "b" * 20
@@ -432,6 +442,14 @@ class _Admin:
             processes=(ProcessStatus(region=HOME, name="worker", pid=7, state="RUNNING", restarts=1),),
             regions={HOME: RegionStatus(cut=True, dial=100)},
             replication=ReplicationStatus(lag_seconds=2, cut=False, backlog={HOME: 3}, oldest_seconds=1),
+            arc=ArcStatus(
+                states={HOME: True},
+                gate_open=False,
+                endpoints=(
+                    ArcEndpointStatus(number=1, region=HOME, state="silent"),
+                    ArcEndpointStatus(number=2, region=AWAY, state="up"),
+                ),
+            ),
         )
 
     async def inbox(self) -> list[dict[str, Any]]:
@@ -460,6 +478,15 @@ class _Admin:
     async def replication(self, lag_seconds: float | None = None) -> None:
         self.done.append(("lag", lag_seconds))
 
+    async def arc_down(self, number: int, outage: Outage) -> None:
+        self.done.append(("down", number, outage))
+
+    async def arc_up(self, number: int) -> None:
+        self.done.append(("up", number))
+
+    async def arc_gate(self, *, is_open: bool) -> None:
+        self.done.append(("gate", is_open))
+
 
 @pytest.mark.parametrize(
     ("args", "done"),
@@ -468,6 +495,11 @@ class _Admin:
         (("heal", HOME), ("heal", HOME)),
         (("kill", HOME, "worker"), ("kill", HOME, "worker")),
         (("lag", "2.5"), ("lag", 2.5)),
+        (("arc", "down", "3"), ("down", 3, Outage.SILENT)),
+        (("arc", "down", "5", "--how", "maintenance"), ("down", 5, Outage.MAINTENANCE)),
+        (("arc", "up", "3"), ("up", 3)),
+        (("arc", "gate", "close"), ("gate", False)),
+        (("arc", "gate", "open"), ("gate", True)),
     ],
 )
 def test_a_disturbance_reaches_the_world(args: tuple[str, ...], done: tuple[Any, ...]) -> None:
@@ -479,13 +511,28 @@ def test_a_disturbance_reaches_the_world(args: tuple[str, ...], done: tuple[Any,
     assert admin.done == [done]
 
 
+def test_several_endpoints_go_down_together() -> None:
+    admin = _Admin()
+
+    answer = _baton(CliWorld(admin_double=admin), "world", "arc", "down", "1", "2", "--json")
+
+    assert json.loads(answer.stdout) == {"endpoints": [1, 2], "down": "silent"}
+    assert admin.done == [("down", 1, Outage.SILENT), ("down", 2, Outage.SILENT)]
+    assert _baton(CliWorld(admin_double=admin), "world", "arc", "down", "6").exit_code == 1
+
+
+def test_every_way_to_be_down_can_be_asked_for() -> None:
+    assert {choice.value for choice in OutageChoice} == {outage.value for outage in Outage}
+
+
 def test_the_world_is_shown_to_people_and_scripts() -> None:
     world = CliWorld(admin_double=_Admin())
 
-    text = _baton(world, "world", "status").stdout
+    text = _baton(world, "world", "status", width=200).stdout
     answer = json.loads(_baton(world, "world", "status", "--json").stdout)
 
     assert "lag 2 s, waiting: 3 from us-east-1" in text
+    assert "1 of 2 endpoints up, gate closed. Endpoint 1 (us-east-1) is silent." in text
     assert answer["regions"] == {HOME: {"cut": True, "dial": 100}}
 
 

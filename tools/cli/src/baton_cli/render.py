@@ -18,6 +18,7 @@ from baton_cli.files import Fetched, Submitted
 from baton_cli.queries import Detail, Rejects, Status
 
 if TYPE_CHECKING:  # see session.py
+    from baton_local.admin import ArcStatus
     from baton_local.admin import Status as WorldStatus
 
 _STYLES: Final = {
@@ -253,10 +254,11 @@ def changed(batch: Batch, *, owner: str) -> RenderableType:
 
 
 def world(status: "WorldStatus") -> RenderableType:
-    regions = _table("REGION", "LINKS", "UPLOADS")
+    regions = _table("REGION", "LINKS", "UPLOADS", "CONTROL")
     for name, region in status.regions.items():
         link = Text("cut", style="bold red") if region.cut else Text("up", style="green")
-        regions.add_row(name, link, f"{region.dial} %")
+        control = Text("On", style="green") if status.arc.states.get(name) else Text("Off", style="dim")
+        regions.add_row(name, link, f"{region.dial} %", control)
     processes = _table("REGION", "PROCESS", "PID", "STATE", "RESTARTS", numbers=("PID", "RESTARTS"))
     for process in status.processes:
         pid = "-" if process.pid is None else str(process.pid)
@@ -266,7 +268,15 @@ def world(status: "WorldStatus") -> RenderableType:
     line = (
         f"Replication: {'cut' if copying.cut else 'up'}, lag {copying.lag_seconds:g} s, waiting: {backlog or 'none'}."
     )
-    return Group(regions, Text(), processes, Text(), Text(line))
+    return Group(regions, Text(), processes, Text(), Text(line), _cluster(status.arc))
+
+
+def _cluster(arc: "ArcStatus") -> Text:
+    up = sum(endpoint.state == "up" for endpoint in arc.endpoints)
+    disturbed = [f"{each.number} ({each.region}) is {each.state}" for each in arc.endpoints if each.state != "up"]
+    gate = "open" if arc.gate_open else "closed"
+    line = f"Routing controls: {up} of {len(arc.endpoints)} endpoints up, gate {gate}."
+    return Text(line + "".join(f" Endpoint {each}." for each in disturbed))
 
 
 def _unbroken(line: str) -> Text:

@@ -25,9 +25,17 @@ app = typer.Typer()
 _world = typer.Typer(
     help="See and disturb the world on this machine: cut a Region, kill a service.", no_args_is_help=True
 )
+_arc = typer.Typer(
+    help="Disturb the routing-control cluster: take its endpoints down, close its gate.", no_args_is_help=True
+)
 _PANEL: Final = "World on this machine"
 app.add_typer(_world, name="world", rich_help_panel=_PANEL)
+_world.add_typer(_arc, name="arc")
 
+_ENDPOINTS: Final = 5
+Endpoints = Annotated[
+    list[int], typer.Argument(min=1, max=_ENDPOINTS, metavar="N...", help="From 1 to 5.", show_default=False)
+]
 Region = Annotated[str, typer.Argument(help="Such as us-east-1.", show_default=False)]
 
 
@@ -114,7 +122,7 @@ def inbox(
 
 @_world.command("status")
 def world_status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """See processes, links and replication."""
+    """See processes, links, replication and routing controls."""
     session = session_of(ctx)
     status = _ask(session, lambda admin: admin.status())
     session.answer(render.world(status), status.model_dump(mode="json"), as_json=as_json)
@@ -155,6 +163,66 @@ def lag(
     """Let replication between the buckets lag."""
     told, document = f"Replication lags {seconds:g} s.", {"lag_seconds": seconds}
     _disturb(ctx, lambda admin: admin.replication(lag_seconds=seconds), told, document, as_json=as_json)
+
+
+class OutageChoice(StrEnum):
+    """How an endpoint is down: see `baton_local.arc.Outage`."""
+
+    SILENT = "silent"
+    REFUSING = "refusing"
+    MAINTENANCE = "maintenance"
+
+
+@_arc.command("down")
+def arc_down(
+    ctx: typer.Context,
+    numbers: Endpoints,
+    how: Annotated[OutageChoice, typer.Option(help="A black hole, closed connections, or a polite error.")] = (
+        OutageChoice.SILENT
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Take endpoints of the cluster down. With more than two of five down, nothing can be switched."""
+    from baton_local.arc import Outage  # noqa: PLC0415 - see `WorldPlaces.connect`
+
+    async def take_down(admin: "Admin") -> None:
+        for number in numbers:
+            await admin.arc_down(number, Outage(how))
+
+    listed = ", ".join(map(str, numbers))
+    told = f"Down ({how}): {listed}. Bring up: baton world arc up {' '.join(map(str, numbers))}"
+    _disturb(ctx, take_down, told, {"endpoints": numbers, "down": how}, as_json=as_json)
+
+
+@_arc.command("up")
+def arc_up(ctx: typer.Context, numbers: Endpoints, as_json: AsJson = False) -> None:
+    """Bring endpoints of the cluster up again."""
+
+    async def bring_up(admin: "Admin") -> None:
+        for number in numbers:
+            await admin.arc_up(number)
+
+    told = f"Up: {', '.join(map(str, numbers))}."
+    _disturb(ctx, bring_up, told, {"endpoints": numbers, "down": None}, as_json=as_json)
+
+
+class GateAct(StrEnum):
+    """What a gate can be told."""
+
+    OPEN = "open"
+    CLOSE = "close"
+
+
+@_arc.command("gate")
+def arc_gate(
+    ctx: typer.Context,
+    act: Annotated[GateAct, typer.Argument(help="A closed gate lets nobody switch.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Open or close the gate before the routing controls."""
+    is_open = act is GateAct.OPEN
+    told = "The gate is open." if is_open else "The gate is closed. Open it: baton world arc gate open"
+    _disturb(ctx, lambda admin: admin.arc_gate(is_open=is_open), told, {"gate_open": is_open}, as_json=as_json)
 
 
 def _disturb(
