@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from baton.catalog import Catalog, load_jobs
+from baton.catalog import Catalog, load_jobs, offered
 from baton.errors import Unavailable
 from baton.memory import (
     LoopClock,
@@ -162,7 +162,7 @@ class CliWorld:
         self.started = False
 
     def catalog(self) -> Catalog:
-        return load_jobs("baton_jobs")
+        return offered(load_jobs("baton_jobs"))
 
 
 def virtual_world() -> CliWorld:

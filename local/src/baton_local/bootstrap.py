@@ -9,6 +9,7 @@ from aiobotocore.session import AioSession
 
 from baton.aws import Aws, Endpoints
 from baton.aws.bootstrap import create_global, create_region
+from baton.model.identity import CANARY
 from baton.model.paths import INPUT
 from baton.settings import WorldSettings
 from baton.topology import Topology
@@ -73,7 +74,7 @@ async def create_function(
 
 
 async def notify(aws: Aws, region: str, *, function: Function | None) -> None:
-    """Have S3 tell replication of every change, and the trigger of each input.
+    """Have S3 tell replication of every change, and the trigger of each input and each canary.
 
     AWS refuses two configurations for one event and prefix; the emulator delivers to both. On AWS there is only the
     trigger's, as replication is S3's own.
@@ -83,9 +84,13 @@ async def notify(aws: Aws, region: str, *, function: Function | None) -> None:
     configuration: dict[str, Any] = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": list(EVENTS)}]}
     if function:
         function_arn = f"arn:aws:lambda:{region}:{account_id}:function:{function.name}"
-        prefix = {"Key": {"FilterRules": [{"Name": "prefix", "Value": INPUT}]}}
         configuration["LambdaFunctionConfigurations"] = [
-            {"LambdaFunctionArn": function_arn, "Events": ["s3:ObjectCreated:*"], "Filter": prefix}
+            {
+                "LambdaFunctionArn": function_arn,
+                "Events": ["s3:ObjectCreated:*"],
+                "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
+            }
+            for prefix in (INPUT, CANARY)
         ]
     s3 = await aws.client("s3", region)()
     await s3.put_bucket_notification_configuration(

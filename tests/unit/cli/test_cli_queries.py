@@ -367,3 +367,22 @@ def test_advice_after_a_failure_fits_its_reason(code: str, published: bool, word
     batch = world.batch(**(completed() if published else {}) | failed(code))
 
     assert words in advise(batch, owner=HOME)
+
+
+# --- canaries --------------------------------------------------------------------------------------------------------
+
+
+def test_canaries_are_listed_only_for_who_asks_for_them() -> None:
+    world = CliWorld()
+    canary = "canary-" + "1" * 20
+    _ids(world, "1" * 20, canary)
+
+    listed = run(queries.recent(world.connection, limit=5))
+    everything = run(queries.recent(world.connection, limit=5, canaries=True))
+    status = run(queries.status(world.connection))
+
+    assert [batch.batch_id for batch in listed] == ["1" * 20]
+    assert [batch.batch_id for batch in everything] == [canary, "1" * 20]
+    assert sum(status.open_by_state.values()) == 1
+    assert run(queries.resolve(world.connection, "last")).batch_id == "1" * 20
+    assert run(queries.resolve(world.connection, canary)).batch_id == canary

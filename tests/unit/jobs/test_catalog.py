@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from baton.catalog import CatalogError, load_jobs
+from baton.catalog import CatalogError, load_jobs, offered
 
 type MakePackage = Callable[..., str]
 
@@ -37,7 +37,8 @@ def test_every_module_is_a_job_by_its_own_name(make_package: MakePackage) -> Non
 
     jobs = load_jobs(package)
 
-    assert list(jobs) == ["stock", "sales"]
+    assert list(jobs) == ["stock", "sales", "canary"]
+    assert list(offered(jobs)) == ["stock", "sales"]
     assert jobs["sales"].job.recipients == ("a@example.com",)
 
 
@@ -64,7 +65,7 @@ def test_private_modules_are_no_jobs_and_yet_source_of_every_job(make_package: M
 
     after = load_jobs(make_package(sales=SALES, _shared="LIMIT = 2\n"))
 
-    assert list(after) == ["sales"]
+    assert list(offered(after)) == ["sales"]
     assert after["sales"].version != before["sales"].version
 
 
@@ -72,6 +73,13 @@ def test_two_jobs_of_one_name_are_named_with_their_modules(make_package: MakePac
     package = make_package(one=SALES, two=SALES)
 
     with pytest.raises(CatalogError, match=rf"{package}\.one and {package}\.two both define a job named 'sales'"):
+        load_jobs(package)
+
+
+def test_the_name_of_the_canary_is_taken(make_package: MakePackage) -> None:
+    package = make_package(mine=SALES.replace("sales", "canary"))
+
+    with pytest.raises(CatalogError, match=rf"{package}\.mine .*'canary'.* Baton's own"):
         load_jobs(package)
 
 

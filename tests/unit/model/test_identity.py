@@ -4,8 +4,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.model.identity import ORIGIN_VERSION_METADATA, batch_id_of, next_epoch, origin_version, owner_of
-from baton.model.paths import archive_key, input_key, output_prefix, parse_input_key, part_key
+from baton.model.identity import (
+    ORIGIN_VERSION_METADATA,
+    batch_id_of,
+    is_canary_id,
+    next_epoch,
+    origin_version,
+    owner_of,
+)
+from baton.model.paths import (
+    REPLICATED,
+    archive_key,
+    canary_key,
+    canary_region,
+    input_key,
+    output_prefix,
+    parse_input_key,
+    part_key,
+    plan_key,
+    rejects_part_key,
+)
 from baton.topology import REGIONS_DEFAULT
 
 
@@ -67,3 +85,43 @@ def test_the_longest_name_that_s3_takes_can_be_archived() -> None:
     assert 1_000 < len(key.encode()) <= 1_024
     assert key.startswith("archive/sales/00000000000000000000/ä")
     assert key.endswith("ä.csv")
+
+
+def test_a_canary_is_told_by_its_id() -> None:
+    canary, batch = batch_id_of("canary/us-east-1/x.csv", "v"), batch_id_of("input/canary/x.csv", "v")
+
+    assert is_canary_id(canary)
+    assert not is_canary_id(batch)
+    assert len(canary) == len("canary-") + 20
+
+
+def test_everything_made_of_a_canary_lies_in_one_folder_that_is_not_replicated() -> None:
+    canary = batch_id_of(canary_key("us-east-1", "x"), "v")
+    keys = [
+        plan_key(canary, "p"),
+        part_key(canary, "p", 0),
+        rejects_part_key(canary, "p", 0),
+        output_prefix("canary", canary, 2, "p"),
+    ]
+
+    assert all(key.startswith(f"canary-work/{canary}/") for key in keys)
+    assert len(set(keys)) == 4
+    assert not any(key.startswith(REPLICATED) for key in (*keys, canary_key("us-east-1", "x")))
+
+
+@pytest.mark.parametrize(
+    ("key", "region"),
+    [
+        ("canary/us-east-1/x.csv", "us-east-1"),
+        ("canary/us-east-1/a/b.csv", "us-east-1"),
+        ("canary/x.csv", None),
+        ("canary//x.csv", None),
+        ("canary/us-east-1/", None),
+        ("canary-work/us-east-1/x.csv", None),
+        ("input/canary/us-east-1/x.csv", None),
+    ],
+)
+def test_a_canary_names_its_region(key: str, region: str | None) -> None:
+    assert canary_region(key) == region
+    parsed = parse_input_key(key)
+    assert (parsed is not None and parsed.job == "canary") == (region is not None or key.startswith("input/"))

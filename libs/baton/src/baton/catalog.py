@@ -13,12 +13,14 @@ from importlib.util import find_spec
 from types import MappingProxyType, ModuleType
 from typing import Final
 
+from baton.canary import CANARY_JOB
 from baton.errors import BatonError
 from baton.job import Job
 
-__all__ = ["Catalog", "CatalogError", "LoadedJob", "load_jobs"]
+__all__ = ["Catalog", "CatalogError", "LoadedJob", "load_jobs", "offered"]
 
 _VERSION_HEX_DIGITS: Final = 12
+_CANARY: Final = "baton.canary"
 
 
 class CatalogError(BatonError):
@@ -38,10 +40,11 @@ type Catalog = Mapping[str, LoadedJob]
 
 
 def load_jobs(package: str) -> Catalog:
-    """Import every module of `package` and return their jobs by name.
+    """Import every module of `package` and return their jobs by name, and Baton's own job for canaries.
 
     Raises `CatalogError` if there is no such package, if a module exposes no `job = Job(...)`, or if two modules
-    name their job alike. An error inside a module comes out as it is: its traceback names file and line.
+    name their job alike, or one like the canary's. An error inside a module comes out as it is: its traceback names
+    file and line.
     """
     names = tuple(_module_names(_import_package(package)))
     private = [name for name in names if name.rpartition(".")[2].startswith("_")]
@@ -52,13 +55,21 @@ def load_jobs(package: str) -> Catalog:
     jobs: dict[str, LoadedJob] = {}
     for name in (name for name in names if name not in private):
         job = _job_of(name)
+        if job.name == CANARY_JOB.name:
+            raise CatalogError(f"{name} defines a job named {job.name!r}: that name is Baton's own, take another one")
         if job.name in homes:
             raise CatalogError(f"{homes[job.name]} and {name} both define a job named {job.name!r}")
         digest = shared.copy()
         digest.update(_source(name))
         homes[job.name] = name
         jobs[job.name] = LoadedJob(job, digest.hexdigest()[:_VERSION_HEX_DIGITS])
+    jobs[CANARY_JOB.name] = LoadedJob(CANARY_JOB, hashlib.sha256(_source(_CANARY)).hexdigest()[:_VERSION_HEX_DIGITS])
     return MappingProxyType(jobs)
+
+
+def offered(catalog: Catalog) -> Catalog:
+    """Return the jobs that a file can be sent to: all but the canary's."""
+    return MappingProxyType({name: loaded for name, loaded in catalog.items() if name != CANARY_JOB.name})
 
 
 def _import_package(name: str) -> ModuleType:

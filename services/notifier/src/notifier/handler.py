@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Final
 
 from baton.batches import Batches
-from baton.catalog import Catalog
+from baton.canary import is_canary
+from baton.catalog import Catalog, offered
 from baton.errors import BatchFailed, Fenced, NotFound, Reject, Retry, Unavailable
 from baton.messages import Message
 from baton.model import paths
@@ -83,6 +84,8 @@ class Notifier:
         links = await self._sign(batch)
         # Claimed last: nothing but the send lies between the claim and its mark, so that it outlasts no lease.
         batch = await self._claim(batch)
+        if is_canary(batch):
+            return await self._mark(batch)  # it came the whole way; people have no use for it
         mail = compose(batch, sender=self._settings.sender, recipients=self._recipients(batch), links=links)
         seconds = self._lease_seconds_left(batch) - self._settings.claim_lease_seconds * _MARK_SHARE
         if seconds <= 0:
@@ -154,20 +157,24 @@ class Notifier:
         )
 
     def _recipients(self, batch: Batch) -> tuple[str, ...]:
-        loaded = self._catalog.get(batch.job)
+        loaded = offered(self._catalog).get(batch.job)
         return loaded.job.recipients if loaded else self._settings.operators
 
     async def _archive(self, batch: Batch) -> None:
-        """Copy the input version to `archive/`, then hide it from `input/` unless a newer version took its place."""
+        """Copy the input version to `archive/`, then hide it from `input/` unless a newer version took its place.
+
+        A canary is only hidden.
+        """
         source = await self._objects.find_version(batch.source.key, batch.source.version_id)
         if source is None:
             return
-        name = paths.parse_input_key(batch.source.key)
-        target = paths.archive_key(batch.job, batch.batch_id, name.name if name else batch.source.key)
-        try:
-            await self._objects.copy(source, target)  # a second time it writes the same again
-        except NotFound:
-            return
+        if not is_canary(batch):
+            name = paths.parse_input_key(batch.source.key)
+            target = paths.archive_key(batch.job, batch.batch_id, name.name if name else batch.source.key)
+            try:
+                await self._objects.copy(source, target)  # a second time it writes the same again
+            except NotFound:
+                return
         await self._objects.delete(batch.source.key, if_version_is=source.version_id)
 
 

@@ -1,8 +1,10 @@
-"""Admission: an object version under `input/` becomes a batch, once, in the active Region."""
+"""Admission: an object version under `input/` becomes a batch, once, in the active Region. Canaries in their own."""
 
 from typing import Final
 
 from baton.batches import Batches
+from baton.canary import canary_epoch
+from baton.errors import Unavailable
 from baton.model import paths
 from baton.model.batch import Batch, Source, Step
 from baton.model.identity import batch_id_of, origin_version, owner_of
@@ -40,16 +42,44 @@ class Admitter:
         """Admit one object version (None: the current one), or leave it: return its batch, or None if it was left.
 
         Doing it twice is harmless: the row is created once, and the message of a batch that stands where the first
-        attempt left it is sent again. Raises `Unavailable` if the ledger cannot be reached: the caller's event is
-        then not lost but tried again.
+        attempt left it is sent again. Raises `Unavailable` if the ledger cannot be reached, or while a planned switch
+        drains this Region: the caller's event is then not lost but tried again.
         """
         name = paths.parse_input_key(key)
         if name is None:
             return None
+        home = paths.canary_region(key)
+        if home is not None:
+            return await self._admit_canary(key, version_id) if home == self._region else None
         control = await self._ledger.control()
         if control.active_region != self._region:
             self._log.info("left_to_active_region", key=key, active_region=control.active_region)
             return None
+        if not control.admits:
+            raise Unavailable("a planned switch is under way: nothing is admitted until it is through")
+        return await self._admit(await self._found(key, version_id), name.job, control.epoch)
+
+    async def admit_on_behalf(self, key: str) -> Batch | None:
+        """Admit the current version of a key for the active Region, which did not; return its batch, if there is one.
+
+        No message is sent: the active Region's own sweeper finds the row, and waits for the file if it has not got it.
+        """
+        name = paths.parse_input_key(key)
+        control = await self._ledger.control()
+        if name is None or control.active_region == self._region or not control.admits:
+            return None
+        return await self._admit(await self._found(key, None), name.job, control.epoch)
+
+    async def _admit_canary(self, key: str, version_id: str | None) -> Batch | None:
+        """Admit a canary of this Region, whatever Region is active and whatever is under way."""
+        info = await self._found(key, None)
+        if info is not None and version_id is not None and info.version_id != version_id:
+            return None
+        # One that was cleared away is hidden: an event that comes late starts nothing.
+        return await self._admit(info, paths.CANARY_JOB_NAME, canary_epoch(self._region, self._regions))
+
+    async def _found(self, key: str, version_id: str | None) -> ObjectInfo | None:
+        """Return the object if it is there, and fit to be told from any other."""
         info = await self._objects.head(key, version_id=version_id)
         if info is None:
             self._log.info("input_gone", key=key, version_id=version_id)
@@ -58,21 +88,29 @@ class Admitter:
             # The next upload of this name would be the same batch, and so be taken for done.
             self._log.error("bucket_not_versioned", key=key)
             return None
-        batch = self._new_batch(info, name.job, control.epoch)
+        return info
+
+    async def _admit(self, info: ObjectInfo | None, job: str, epoch: int) -> Batch | None:
+        if info is None:
+            return None
+        batch = self._new_batch(info, job, epoch)
         if await self._ledger.admit(batch) is Admission.ALREADY_THERE:
             return await self._admitted_before(batch)
-        self._log.info("admitted", batch_id=batch.batch_id, key=key, job=name.job, epoch=control.epoch)
-        await self._batches.nudge(batch)
+        self._log.info("admitted", batch_id=batch.batch_id, key=info.key, job=job, epoch=epoch)
+        if self._is_mine(batch):
+            await self._batches.nudge(batch)
         return batch
 
     async def _admitted_before(self, batch: Batch) -> Batch | None:
         there = await self._ledger.get(batch.batch_id)
         if there is None:
             return None
-        mine = owner_of(there.owner_epoch, self._regions) == self._region
-        if mine and there.state is INITIAL:
+        if self._is_mine(there) and there.state is INITIAL:
             await self._batches.nudge(there)
         return there
+
+    def _is_mine(self, batch: Batch) -> bool:
+        return owner_of(batch.owner_epoch, self._regions) == self._region
 
     def _new_batch(self, info: ObjectInfo, job: str, epoch: int) -> Batch:
         version = origin_version(info.version_id, info.metadata)

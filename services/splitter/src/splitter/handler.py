@@ -6,7 +6,8 @@ from datetime import timedelta
 from pydantic import ValidationError
 
 from baton.batches import Batches
-from baton.catalog import Catalog, LoadedJob
+from baton.canary import is_canary
+from baton.catalog import Catalog, LoadedJob, offered
 from baton.errors import BatchFailed, BatonError, NotFound
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
@@ -97,9 +98,10 @@ class Splitter:
         return plan
 
     def _job_of(self, batch: Batch) -> LoadedJob:
-        loaded = self._catalog.get(batch.job)
+        known = self._catalog if is_canary(batch) else offered(self._catalog)
+        loaded = known.get(batch.job)
         if loaded is None:
-            jobs = ", ".join(sorted(self._catalog))
+            jobs = ", ".join(sorted(known))
             named = f"there is no job {batch.job!r}" if batch.job else "the key names no job"
             raise BatchFailed("unknown_job", f"{named}; send files to input/<job>/<name>. Jobs: {jobs}")
         return loaded

@@ -20,6 +20,12 @@ class SplitterSettings(BaseSettings):
     """How often the sweeper looks for what nobody admitted and what stands still."""
     unadmitted_seconds: float = Field(default=60, ge=0)
     """Age at which an input without a ledger row is the sweeper's: the trigger and its retries had their time."""
+    unadmitted_standby_seconds: float = Field(default=300, ge=0)
+    """Age at which the standby Region admits an input of its own bucket on behalf of the active one: replication took
+    its seconds, and the active Region's own sweeper had several turns."""
+    epoch_poll_seconds: float = Field(default=5, gt=0)
+    """How soon the sweeper notices that its Region became the active one, and then sweeps at once. A strong read of
+    one item each."""
     stalled_seconds: float = Field(default=300, gt=0)
     """Silence after which a batch's message is sent again; doubles with each time. Above a message's whole life of
     visibility time-outs, so that only lost messages are doubled."""

@@ -2,15 +2,19 @@
 
 Runs beside the splitter in both Regions. It never holds a batch's safety in its hands: whatever it sends twice is
 handled once.
+
+The active Region's sweeper admits what no event announced. The standby's does so for it, after a longer while, with
+what lies in its own bucket: a file that only one Region has is never without a row.
 """
 
 import asyncio
-from collections.abc import Container, Generator
+from collections.abc import Container, Generator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from baton.batches import Batches
+from baton.canary import is_canary
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, Fenced, Unavailable
 from baton.job import Limits
@@ -19,15 +23,18 @@ from baton.model.batch import Batch
 from baton.model.identity import origin_version, owner_of
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore, Progress
-from baton.telemetry import Log
+from baton.telemetry import Log, emf
 from baton.topology import RETENTION_DAYS
 from splitter.admission import Admitter
+from splitter.canaries import CanarySweep
 from splitter.settings import SplitterSettings
 
 _BEFORE_RESULT: Final = frozenset(
     {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.PAUSED}
 )
 """The job's deadline is for the result: once it is published, only the mail is left, whose trials are counted."""
+_ON_BEHALF: Final = timedelta(days=RETENTION_DAYS / 2)
+"""Younger inputs the standby admits: the row of an older one may be forgotten before its delete marker arrives."""
 _FORGET_EVERY: Final = timedelta(hours=1)
 _FORGET_DAYS: Final = 3
 """Days looked at each time, so that a sweeper that was away for a day misses none."""
@@ -64,6 +71,11 @@ class Sweeper:
         self._clock = clock
         self._settings = settings
         self._log = log
+        self._canaries = CanarySweep(
+            region=region, ledger=ledger, objects=objects, batches=batches, clock=clock, alone=self._alone
+        )
+        self._epoch: int | None = None
+        """The last one that was looked at."""
         self._settled: dict[str, tuple[str, datetime]] = {}
         """Inputs whose row was seen final, with what tells a version in a listing: not asked about in every sweep."""
         self._forgot_at: datetime | None = None
@@ -76,17 +88,42 @@ class Sweeper:
             sweeping.cancel()
 
     async def _sweep_for_ever(self) -> None:
+        just_activated = False
         while True:
-            await self.sweep()
-            await asyncio.sleep(self._settings.sweep_seconds)
+            await self.sweep(just_activated=just_activated)
+            just_activated = await self._wait()
 
-    async def sweep(self) -> None:
-        """Look once at every open batch and every input. What fails is logged, and tried again by the next sweep."""
+    async def _wait(self) -> bool:
+        """Wait until the next sweep is due. True, and early, if this Region became the active one meanwhile."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._settings.sweep_seconds
+        while (seconds := due - loop.time()) > 0:
+            await asyncio.sleep(min(seconds, self._settings.epoch_poll_seconds))
+            with self._logged("control row"):
+                if await self._became_active():
+                    return True
+        return False
+
+    async def _became_active(self) -> bool:
+        control = await self._ledger.control()
+        before, self._epoch = self._epoch, control.epoch
+        if before is None or control.epoch == before:
+            return False
+        self._settled.clear()  # whose inputs these are, and who files them away, is another question now
+        return control.active_region == self._region
+
+    async def sweep(self, *, just_activated: bool = False) -> None:
+        """Look once at every open batch and every input. What fails is logged, and tried again by the next sweep.
+
+        `just_activated`: no input is too young, since the events of the time around a switch went to nobody.
+        """
         running: set[str] = set()
         with self._logged("batches"):
             running = await self._sweep_batches()
         with self._logged("inputs"):
-            await self._sweep_inputs(running)
+            await self._sweep_inputs(running, just_activated=just_activated)
+        with self._logged("canaries"):
+            await self._canaries.sweep()
         with self._logged("old batches"):
             await self._forget_old()
 
@@ -113,19 +150,26 @@ class Sweeper:
 
     # --- inputs that nobody admitted -----------------------------------------------------------------------------
 
-    async def _sweep_inputs(self, running: Container[str]) -> None:
+    async def _sweep_inputs(self, running: Container[str], *, just_activated: bool) -> None:
         """Admit what has no row. Inputs of batches that are `running` have one."""
         control = await self._ledger.control()
-        if control.active_region != self._region:
+        if not control.admits:
             return
+        if self._epoch is None:
+            self._epoch = control.epoch
+        is_active = control.active_region == self._region
+        now, oldest = self._clock.now(), datetime.min.replace(tzinfo=UTC)
+        patience = self._settings.unadmitted_seconds if is_active else self._settings.unadmitted_standby_seconds
+        newest = now if just_activated else now - timedelta(seconds=patience)
+        if not is_active:
+            oldest = now - _ON_BEHALF
         seen: set[str] = set()
-        oldest_left_alone = self._clock.now() - timedelta(seconds=self._settings.unadmitted_seconds)
         async for info in self._objects.list(paths.INPUT):
             seen.add(info.key)
             settled = self._settled.get(info.key) == _mark(info)
-            if not settled and info.key not in running and info.last_modified <= oldest_left_alone:
+            if not settled and info.key not in running and oldest <= info.last_modified <= newest:
                 with self._alone(info.key):
-                    await self._sweep_input(info)
+                    await (self._sweep_input(info) if is_active else self._sweep_standby(info))
         self._settled = {key: mark for key, mark in self._settled.items() if key in seen}
 
     async def _sweep_input(self, info: ObjectInfo) -> None:
@@ -137,6 +181,11 @@ class Sweeper:
             if self._clock.now() > batch.updated_at + self._patience(batch):
                 await self._wake(batch)
         elif batch.is_settled:
+            self._settled[info.key] = _mark(info)
+
+    async def _sweep_standby(self, info: ObjectInfo) -> None:
+        batch = await self._admitter.admit_on_behalf(info.key)
+        if batch is not None and batch.is_settled:
             self._settled[info.key] = _mark(info)
 
     # --- batches of long ago -------------------------------------------------------------------------------------
@@ -174,6 +223,7 @@ class Sweeper:
     async def _sweep_batches(self) -> set[str]:
         """Wake what stands still; return the input of every open batch."""
         running: set[str] = set()
+        waiting: list[Batch] = []
         cursor: str | None = None
         while True:
             page = await self._ledger.list_open(cursor=cursor)
@@ -181,11 +231,26 @@ class Sweeper:
                 running.add(listed.source.key)
                 self._settled.pop(listed.source.key, None)
                 if owner_of(listed.owner_epoch, self._regions) == self._region:
+                    waiting += [listed] * (listed.state is BatchState.WAITING_INPUT and not is_canary(listed))
                     with self._alone(listed.batch_id):
                         await self._sweep_batch(listed)
             cursor = page.cursor
             if cursor is None:
+                self._report_waiting(waiting)
                 return running
+
+    def _report_waiting(self, waiting: Sequence[Batch]) -> None:
+        """Measure what waits for its file, also if nothing does: an alarm watches it."""
+        now = self._clock.now()
+        oldest_seconds = max(((now - batch.entered_at).total_seconds() for batch in waiting), default=0.0)
+        self._log.info(
+            "swept",
+            **emf(
+                {"BatchesWaitingInput": (len(waiting), "Count"), "OldestWaitingInput": (oldest_seconds, "Seconds")},
+                dimensions={"Service": "splitter", "Region": self._region},
+                now=now,
+            ),
+        )
 
     async def _sweep_batch(self, listed: Batch) -> None:
         # The list is eventually consistent: decide on the row itself.
@@ -193,7 +258,9 @@ class Sweeper:
         if batch is None or batch.is_settled or batch.owner_epoch != listed.owner_epoch:
             return
         now = self._clock.now()
-        if batch.state in _BEFORE_RESULT and now > batch.admitted_at + self._deadline(batch):
+        if is_canary(batch):
+            await self._canaries.end(batch)
+        elif batch.state in _BEFORE_RESULT and now > batch.admitted_at + self._deadline(batch):
             await self._batches.fail(batch, BatchFailed("deadline", _too_late(batch)))
         elif batch.state is not BatchState.PAUSED and now > await self._last_sign(batch) + self._patience(batch):
             await self._wake(batch)

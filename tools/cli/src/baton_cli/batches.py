@@ -103,13 +103,14 @@ def list_batches(
     ctx: typer.Context,
     state: Annotated[BatchState | None, typer.Option(case_sensitive=False, help="Only batches in this state.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
+    with_canaries: Annotated[bool, typer.Option("--all", help="Also the controllers' own canaries.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the newest batches, newest first."""
     session = session_of(ctx)
 
     async def ask(connection: Connection) -> None:
-        found = await queries.recent(connection, state=state, limit=limit)
+        found = await queries.recent(connection, state=state, limit=limit, canaries=with_canaries)
         rows = [documents.batch(batch, owner=connection.owner(batch)) for batch in found]
         session.answer(render.batches(found, now=connection.clock.now()), rows, as_json=as_json)
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 
+from baton.canary import is_canary
 from baton.errors import BatonError, NotFound, Unavailable
 from baton.model.batch import Batch
 from baton.model.control import Control
@@ -33,12 +34,16 @@ _REJECT_COLUMNS: Final = 7
 _NO_ANSWER: Final = (TimeoutError, Unavailable)
 
 
-async def recent(connection: Connection, *, state: BatchState | None = None, limit: int) -> list[Batch]:
-    """Return the newest batches, newest first: at most `limit`, of one state if asked."""
+async def recent(
+    connection: Connection, *, state: BatchState | None = None, limit: int, canaries: bool = False
+) -> list[Batch]:
+    """Return the newest batches, newest first: at most `limit`, of one state if asked; canaries only if asked for."""
     found: list[Batch] = []
     for window in _WINDOWS:
         found = await _admitted_since(connection, connection.clock.now() - window)
-        found = [batch for batch in found if state is None or batch.state is state]
+        found = [
+            batch for batch in found if (state is None or batch.state is state) and (canaries or not is_canary(batch))
+        ]
         if len(found) >= limit:
             break
     return found[:limit]
@@ -114,11 +119,14 @@ class Status:
 
 
 async def status(connection: Connection) -> Status:
-    """Return who is active, which Regions answer, and what is open. Raises `Unavailable` without the ledger."""
+    """Return who is active, which Regions answer, and what is open. Raises `Unavailable` without the ledger.
+
+    Canaries are not counted: they come and go.
+    """
     control = await connection.ledger.control()
     problems = await asyncio.gather(*(_problem_of(connection, region) for region in connection.regions))
     pages = await _all_pages(lambda cursor: connection.ledger.list_open(cursor=cursor))
-    unfinished = [batch for batch in pages if not batch.is_final]
+    unfinished = [batch for batch in pages if not batch.is_final and not is_canary(batch)]
     return Status(
         environment=connection.environment,
         control=control,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from baton.catalog import Catalog, load_jobs
+from baton.catalog import Catalog, load_jobs, offered
 from baton_cli import render
 from baton_cli.connection import Connection, Refused
 from baton_cli.documents import Json
@@ -86,7 +86,7 @@ class WorldPlaces:
         lifecycle.down(self.directory)
 
     def catalog(self) -> Catalog:
-        return load_jobs(self.jobs_package)
+        return offered(load_jobs(self.jobs_package))
 
 
 @app.command(rich_help_panel=_PANEL)

@@ -9,6 +9,11 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final
 
+CANARY: Final = "canary/"
+"""Prefix of the keys of canaries: synthetic files that a controller sends the whole way, see `baton.canary`."""
+CANARY_ID: Final = "canary-"
+"""How their ids begin, so that whatever is kept by a batch's id keeps canaries apart."""
+
 ORIGIN_VERSION_METADATA: Final = "baton-origin-version"
 """S3 user metadata (without the `x-amz-meta-` prefix) that a stand-in replicator writes on a replica."""
 
@@ -22,10 +27,18 @@ def origin_version(version_id: str, metadata: Mapping[str, str]) -> str:
 
 
 def batch_id_of(key: str, origin_version_id: str) -> str:
-    """Return the batch's name: 20 hex digits of SHA-256 over the decoded key and the origin version ID."""
+    """Return the batch's name: 20 hex digits of SHA-256 over the decoded key and the origin version ID.
+
+    A canary's begins with `canary-`.
+    """
     # A key cannot contain NUL, so the separator makes the pair unambiguous.
     digest = hashlib.sha256(f"{key}\0{origin_version_id}".encode())
-    return digest.hexdigest()[:_BATCH_ID_HEX_DIGITS]
+    return CANARY_ID * key.startswith(CANARY) + digest.hexdigest()[:_BATCH_ID_HEX_DIGITS]
+
+
+def is_canary_id(batch_id: str) -> bool:
+    """Say whether this is the id of a canary."""
+    return batch_id.startswith(CANARY_ID)
 
 
 def message_id_of(batch_id: str, run: int) -> str:

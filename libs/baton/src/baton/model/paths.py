@@ -2,12 +2,17 @@
 
 from typing import Final, NamedTuple
 
+from baton.model.identity import CANARY, is_canary_id
+
 INPUT: Final = "input/"
 WORK: Final = "work/"
 OUTPUT: Final = "output/"
 ARCHIVE: Final = "archive/"
+CANARY_WORK: Final = "canary-work/"
+"""Parts and results of canaries: not below `canary/`, where each would wake the trigger."""
+CANARY_JOB_NAME: Final = "canary"
 REPLICATED: Final = (INPUT, WORK, OUTPUT, ARCHIVE)
-"""What each Region's bucket replicates to the other one."""
+"""What each Region's bucket replicates to the other one. Canaries are their own Region's affair."""
 KEY_BYTES_MAX: Final = 1_024
 """S3's ceiling for a key in UTF-8."""
 
@@ -22,12 +27,36 @@ class InputName(NamedTuple):
 def parse_input_key(key: str) -> InputName | None:
     """Split `input/<job>/<name>`. None if the key is no input file (another prefix, or a folder marker).
 
-    A file directly below `input/` names no job: it is an input with an empty job, and fails with a list of the jobs.
+    `canary/<region>/<name>` is an input of the job `canary`. A file directly below `input/` names no job: it is an
+    input with an empty job, and fails with a list of the jobs.
     """
+    if canary_region(key):
+        return InputName(CANARY_JOB_NAME, key.removeprefix(CANARY))
     if not key.startswith(INPUT) or key.endswith("/"):
         return None
     job, slash, name = key.removeprefix(INPUT).partition("/")
     return InputName(job, name) if slash else InputName("", job)
+
+
+def canary_region(key: str) -> str | None:
+    """Return the Region that a canary's key names; None if it is no canary's."""
+    if not key.startswith(CANARY) or key.endswith("/"):
+        return None
+    region, slash, _ = key.removeprefix(CANARY).partition("/")
+    return region if slash and region else None
+
+
+def canary_key(region: str, name: str) -> str:
+    return f"{CANARY}{region}/{name}.csv"
+
+
+def canary_work(batch_id: str) -> str:
+    """Return the folder of everything that is made of one canary."""
+    return f"{CANARY_WORK}{batch_id}/"
+
+
+def _work(batch_id: str, plan_id: str) -> str:
+    return f"{canary_work(batch_id) if is_canary_id(batch_id) else f'{WORK}{batch_id}/'}{plan_id}/"
 
 
 def input_key(job: str, name: str) -> str:
@@ -35,16 +64,16 @@ def input_key(job: str, name: str) -> str:
 
 
 def plan_key(batch_id: str, plan_id: str) -> str:
-    return f"{WORK}{batch_id}/{plan_id}/plan.json"
+    return f"{_work(batch_id, plan_id)}plan.json"
 
 
 def part_key(batch_id: str, plan_id: str, index: int) -> str:
     """Return the key of a chunk's output. `plan_id` carries the versions of the rules and of the reference data."""
-    return f"{WORK}{batch_id}/{plan_id}/parts/{index:05d}.csv"
+    return f"{_work(batch_id, plan_id)}parts/{index:05d}.csv"
 
 
 def rejects_part_key(batch_id: str, plan_id: str, index: int) -> str:
-    return f"{WORK}{batch_id}/{plan_id}/rejects/{index:05d}.csv"
+    return f"{_work(batch_id, plan_id)}rejects/{index:05d}.csv"
 
 
 def output_prefix(job: str, batch_id: str, epoch: int, plan_id: str) -> str:
@@ -52,7 +81,8 @@ def output_prefix(job: str, batch_id: str, epoch: int, plan_id: str) -> str:
 
     The epoch keeps a stale owner from it, the plan a merger that a retry under other rules left behind.
     """
-    return f"{OUTPUT}{job}/{batch_id}/e{epoch}-{plan_id}/"
+    folder = canary_work(batch_id) if is_canary_id(batch_id) else f"{OUTPUT}{job}/{batch_id}/"
+    return f"{folder}e{epoch}-{plan_id}/"
 
 
 def archive_key(job: str, batch_id: str, name: str) -> str:
