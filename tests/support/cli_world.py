@@ -12,6 +12,7 @@ from baton.errors import Unavailable
 from baton.memory import (
     LoopClock,
     MemoryClock,
+    MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
     MemoryProgress,
@@ -97,6 +98,7 @@ class CliWorld:
 
     clock: Any = field(default_factory=MemoryClock)
     ledger: Any = field(default_factory=lambda: MemoryLedger(Control(EPOCH, HOME)))
+    journal: Any = field(default_factory=MemoryJournal)
     home: RegionInMemory = field(init=False)
     away: RegionInMemory = field(init=False)
     connection: Connection = field(init=False)
@@ -110,6 +112,7 @@ class CliWorld:
             environment="test",
             regions=REGIONS_DEFAULT,
             ledger=self.ledger,
+            journal=self.journal,
             by_region={HOME: self.home.ports(), AWAY: self.away.ports()},
             references=(self.home.reference, self.away.reference),
             uploader=MemoryUploader(self.home.objects),

@@ -6,11 +6,23 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from rich.console import Group
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+from rich.text import Text
 
 from baton.model.batch import Batch, Published
 from baton.model.states import BatchState
-from baton_cli import actions, documents, files, queries, render, watching
+from baton_cli import (
+    actions,
+    control_documents,
+    control_queries,
+    control_render,
+    documents,
+    files,
+    queries,
+    render,
+    watching,
+)
 from baton_cli.connection import Connection, Refused
 from baton_cli.files import Submission, Submitted
 from baton_cli.options import AsJson, BatchName, TimeoutSeconds
@@ -88,12 +100,15 @@ def _watch(session: Session, batch_id: str, *, timeout: float | None, as_json: b
 
 @app.command(rich_help_panel=_SEE)
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """See both Regions, which one is active, and what is open."""
+    """See both Regions, which one is active, what is open, and what is under way between them."""
     session = session_of(ctx)
 
     async def ask(connection: Connection) -> None:
-        found = await queries.status(connection)
-        session.answer(render.status(found, now=connection.clock.now()), documents.status(found), as_json=as_json)
+        found, heartbeats = await asyncio.gather(queries.status(connection), connection.journal.heartbeats())
+        standing = control_queries.situation_of(connection, found.control, heartbeats)
+        shown = Group(render.status(found, now=connection.clock.now()), Text(), control_render.handover(standing))
+        document = documents.status(found) | control_documents.handover(standing)
+        session.answer(shown, document, as_json=as_json)
 
     session.run(ask)
 

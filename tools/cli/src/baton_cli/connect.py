@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from baton.aws import Aws, Endpoints, SystemClock
 from baton.errors import NotFound, Unavailable
-from baton.ports import Ledger
+from baton.ports import Journal, Ledger
 from baton.settings import WorldSettings
 from baton_cli.connection import Connection, Refused, RegionPorts
 from baton_cli.upload import S3Uploader
@@ -48,7 +48,7 @@ async def embedded(world: World) -> AsyncGenerator[Connection]:
     async with (
         _refusals_in_words(),
         Aws(settings, endpoints=endpoints, session=session) as aws,
-        _connected(aws, aws.ledger(), session) as connection,
+        _connected(aws, aws.ledger(), aws.journal(), session) as connection,
     ):
         yield connection
 
@@ -65,8 +65,10 @@ async def aws() -> AsyncGenerator[Connection]:
         Aws(settings, session=session) as near,
         Aws(elsewhere, session=session) as far,
     ):
-        ledger = await answering((near.ledger(), far.ledger()))
-        async with _connected(near, ledger, session) as connection:
+        nearest = near.ledger()
+        ledger = await answering((nearest, far.ledger()))
+        journal = (near if ledger is nearest else far).journal()
+        async with _connected(near, ledger, journal, session) as connection:
             yield connection
 
 
@@ -91,7 +93,7 @@ async def answering(ledgers: Sequence[Ledger]) -> Ledger:
 
 
 @asynccontextmanager
-async def _connected(aws: Aws, ledger: Ledger, session: AioSession) -> AsyncGenerator[Connection]:
+async def _connected(aws: Aws, ledger: Ledger, journal: Journal, session: AioSession) -> AsyncGenerator[Connection]:
     settings = aws.settings
     by_region = {
         region: RegionPorts(
@@ -109,6 +111,7 @@ async def _connected(aws: Aws, ledger: Ledger, session: AioSession) -> AsyncGene
             environment=settings.environment,
             regions=settings.regions,
             ledger=ledger,
+            journal=journal,
             by_region=by_region,
             references=tuple(aws.reference(region) for region in tables),
             uploader=uploader,

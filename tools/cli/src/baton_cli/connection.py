@@ -8,7 +8,7 @@ from typing import Protocol
 from baton.errors import BatonError
 from baton.model.batch import Batch
 from baton.model.identity import owner_of
-from baton.ports import Clock, Ledger, ObjectStore, Outbox, Progress, ReferenceData, RejectIndex
+from baton.ports import Clock, Journal, Ledger, ObjectStore, Outbox, Progress, ReferenceData, RejectIndex
 
 
 class Refused(BatonError):
@@ -43,6 +43,8 @@ class Connection:
     environment: str
     regions: tuple[str, str]
     ledger: Ledger
+    journal: Journal
+    """Of the same table as the ledger, in the same Region."""
     by_region: Mapping[str, RegionPorts]
     references: tuple[ReferenceData, ...]
     """One global table on AWS; one per Region on a single machine, where nothing replicates tables."""

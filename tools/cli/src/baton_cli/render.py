@@ -71,25 +71,25 @@ def moment(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S}"
 
 
-def _grid(rows: Iterable[tuple[str, RenderableType]]) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(overflow="fold")
+def grid(rows: Iterable[tuple[str, RenderableType]]) -> Table:
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(style="dim", no_wrap=True)
+    lines.add_column(overflow="fold")
     for name, value in rows:
-        grid.add_row(name, value)
-    return grid
+        lines.add_row(name, value)
+    return lines
 
 
-def _table(*columns: str, numbers: Sequence[str] = ()) -> Table:
+def table_of(*names: str, numbers: Sequence[str] = ()) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for column in names:
         # What people copy or compare is never cut; the rest folds.
         table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
     return table
 
 
 def status(status: Status, *, now: datetime) -> RenderableType:
-    regions = _table("REGION", "ROLE", "ANSWERS")
+    regions = table_of("REGION", "ROLE", "ANSWERS")
     for region in status.regions:
         role = Text("active", style="bold green") if region.active else Text("standby", style="dim")
         answer = Text("yes", style="green") if region.problem is None else Text("no: ", style="red")
@@ -114,7 +114,9 @@ def _open(status: Status, now: datetime) -> Text:
 def batches(batches: Sequence[Batch], *, now: datetime) -> RenderableType:
     if not batches:
         return Text("No batch.")
-    table = _table("BATCH", "STATE", "JOB", "FILE", "RECORDS", "REJECTS", "AGE", numbers=("RECORDS", "REJECTS", "AGE"))
+    table = table_of(
+        "BATCH", "STATE", "JOB", "FILE", "RECORDS", "REJECTS", "AGE", numbers=("RECORDS", "REJECTS", "AGE")
+    )
     for batch in batches:
         table.add_row(
             batch.batch_id,
@@ -148,7 +150,7 @@ def summary(batch: Batch, *, owner: str) -> RenderableType:
     if batch.published:
         rows.append(("result", plain(batch.published.result_key)))
     rows.append(("next", plain(advise(batch, owner=owner))))
-    return _grid(rows)
+    return grid(rows)
 
 
 def _books(batch: Batch) -> str:
@@ -170,10 +172,10 @@ def detail(detail: Detail) -> RenderableType:
     rows += _progress(detail)
     rows += _outcome(batch)
     rows.append(("next", plain(advise(batch, owner=detail.owner))))
-    history = _table("WHEN (UTC)", "AFTER", "STATE", "WRITTEN BY")
+    history = table_of("WHEN (UTC)", "AFTER", "STATE", "WRITTEN BY")
     for step in batch.history:
         history.add_row(moment(step.at), f"+{span(step.at - batch.admitted_at)}", state(step.state), step.by)
-    return Group(_grid(rows), Text(), history)
+    return Group(grid(rows), Text(), history)
 
 
 def _progress(detail: Detail) -> list[tuple[str, RenderableType]]:
@@ -200,7 +202,7 @@ def _outcome(batch: Batch) -> list[tuple[str, RenderableType]]:
 def rejects(rejects: Rejects) -> RenderableType:
     if not rejects.rejects:
         return Text("No record was rejected." if not rejects.total else f"{rejects.total:,} rejects, none listed here.")
-    table = _table("RECORD", "BYTE", "COLUMN", "RULE", "VALUE", numbers=("RECORD", "BYTE"))
+    table = table_of("RECORD", "BYTE", "COLUMN", "RULE", "VALUE", numbers=("RECORD", "BYTE"))
     for reject in rejects.rejects:
         column = plain(reject.column)
         table.add_row(f"{reject.record_number:,}", f"{reject.byte_offset:,}", column, reject.rule, plain(reject.value))
@@ -216,7 +218,7 @@ def rejects(rejects: Rejects) -> RenderableType:
 
 
 def submitted(submitted: Submitted) -> RenderableType:
-    return _grid(
+    return grid(
         (
             ("sent", plain(f"{submitted.key} ({size(submitted.size_bytes)})")),
             ("batch", submitted.batch_id),
@@ -230,7 +232,7 @@ def fetched(fetched: Fetched) -> RenderableType:
 
 
 def jobs(catalog: Catalog) -> RenderableType:
-    table = _table("JOB", "VERSION", "COLUMNS", "REFERENCE", "MAIL TO")
+    table = table_of("JOB", "VERSION", "COLUMNS", "REFERENCE", "MAIL TO")
     for name, loaded in sorted(catalog.items()):
         columns = ", ".join(loaded.job.columns) if loaded.job.columns else "any"
         lookup = f"{loaded.job.lookup.dataset} by {loaded.job.lookup.key}" if loaded.job.lookup else "-"
@@ -239,7 +241,7 @@ def jobs(catalog: Catalog) -> RenderableType:
 
 
 def reference(version: ReferenceVersion) -> RenderableType:
-    return _grid(
+    return grid(
         (
             ("data set", version.dataset),
             ("version", version.version),
@@ -254,12 +256,12 @@ def changed(batch: Batch, *, owner: str) -> RenderableType:
 
 
 def world(status: "WorldStatus") -> RenderableType:
-    regions = _table("REGION", "LINKS", "UPLOADS", "CONTROL")
+    regions = table_of("REGION", "LINKS", "UPLOADS", "CONTROL")
     for name, region in status.regions.items():
         link = Text("cut", style="bold red") if region.cut else Text("up", style="green")
         control = Text("On", style="green") if status.arc.states.get(name) else Text("Off", style="dim")
         regions.add_row(name, link, f"{region.dial} %", control)
-    processes = _table("REGION", "PROCESS", "PID", "STATE", "RESTARTS", numbers=("PID", "RESTARTS"))
+    processes = table_of("REGION", "PROCESS", "PID", "STATE", "RESTARTS", numbers=("PID", "RESTARTS"))
     for process in status.processes:
         pid = "-" if process.pid is None else str(process.pid)
         processes.add_row(process.region, process.name, pid, process.state, str(process.restarts))
@@ -293,7 +295,7 @@ def inbox(mails: Sequence[Mapping[str, Any]]) -> RenderableType:
     for mail in mails:
         parts += [
             Text("─" * 60, style="dim"),
-            _grid(
+            grid(
                 (
                     ("from", plain(str(mail["sender"]))),
                     ("to", plain(", ".join(mail["recipients"]))),

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import getpass
 import json
+import random
+import socket
 import sys
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
@@ -30,9 +33,13 @@ class ExitStatus(IntEnum):
 
     OK = 0
     ERROR = 1
-    """Wrong usage, refused, or the world does not answer."""
+    """Wrong usage, refused, not over in time, or the world does not answer."""
     FAILED = 2
+    """The batch failed; the switch was rolled back."""
     CANCELLED = 3
+    """The batch was cancelled; another switch took the place of this one."""
+    DEGRADED = 4
+    """The Region is active as ordered, but a step of the switch was not through in time. It is still tried."""
     INTERRUPTED = 130
 
 
@@ -67,6 +74,19 @@ def _run_for_real[T](work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
+def _whoever() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "somebody"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _confirmed_on_a_terminal(question: str) -> bool:
+    # A script that orders something means it; only people mistype.
+    return not sys.stdin.isatty() or typer.confirm(question, err=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """Answers go to stdout, everything else to stderr."""
@@ -75,6 +95,11 @@ class Session:
     out: Console = field(default_factory=lambda: Console(highlight=False))
     err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
     runner: Callable[[Coroutine[Any, Any, Any]], Any] = _run_for_real
+    who: Callable[[], str] = _whoever
+    """Who orders things: user@host."""
+    confirmed: Callable[[str], bool] = _confirmed_on_a_terminal
+    """Asks a question that is answered with yes or no."""
+    dice: random.Random = field(default_factory=random.SystemRandom)
 
     def run[T](self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
         """Connect, do the work and return what it returns; an error that people can act on ends the command."""
@@ -117,6 +142,14 @@ class Session:
             sys.stdout.write(json.dumps(document, indent=2) + "\n")
         else:
             self.out.print(shown, crop=False)
+
+    def answer_line(self, shown: RenderableType, document: Json, *, as_json: bool) -> None:
+        """Print one of many answers at once: a line for people, or a line of JSON."""
+        if as_json:
+            sys.stdout.write(json.dumps(document) + "\n")
+            sys.stdout.flush()
+        else:
+            self.out.print(shown, soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Print something beside the answer."""

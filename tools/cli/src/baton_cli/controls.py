@@ -1,0 +1,274 @@
+"""Commands that order something of the controllers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Final
+
+import typer
+
+from baton.model.control import Control
+from baton.model.journal import Command, CommandKind
+from baton_cli import control_documents, control_render, orders
+from baton_cli.connection import Connection, Refused
+from baton_cli.durations import duration
+from baton_cli.options import AsJson
+from baton_cli.orders import Outcome, Standing
+from baton_cli.session import ExitStatus, Session, session_of
+
+app = typer.Typer()
+PANEL: Final = "Hand over"
+EXITS: Final = {
+    Outcome.PENDING: ExitStatus.ERROR,
+    Outcome.REFUSED: ExitStatus.ERROR,
+    Outcome.UNDER_WAY: ExitStatus.ERROR,
+    Outcome.ROLLED_BACK: ExitStatus.FAILED,
+    Outcome.SUPERSEDED: ExitStatus.CANCELLED,
+    Outcome.DEGRADED: ExitStatus.DEGRADED,
+}
+_SWITCH_SECONDS: Final = 300.0
+"""Longer than any switch takes under the settings that controllers have by default: drained, stepped, verified."""
+_ORDER_SECONDS: Final = 30.0
+"""Six beats of a controller."""
+_EXITS_HELP: Final = (
+    "Ends with 0 (completed), 1 (refused, or not over in time), 2 (rolled back), 3 (another switch took its place) or "
+    "4 (done, but a step is still being tried)."
+)
+
+To = Annotated[
+    str, typer.Option("--to", metavar="REGION", help="The Region that is to become active.", show_default=False)
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why, for the history.", show_default=False)]
+By = Annotated[str | None, typer.Option("--by", help="Who orders it. Default: user@host.", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it until it is over, or return at once.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal nothing is asked.")]
+SwitchTimeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop following after so long; the order stands.")
+]
+OrderTimeout = SwitchTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What was typed."""
+
+    kind: CommandKind
+    by: str | None
+    reason: str
+    as_json: bool
+    seconds_max: float
+    target: str | None = None
+    """None: no Region is to change."""
+    lasts: timedelta | None = None
+    wait: bool = True
+    ask: bool = False
+    force: bool = False
+    blocking_alarm: str | None = None
+
+    def command(self, session: Session, connection: Connection) -> Command:
+        """Return it as the row that is to be written."""
+        now = connection.clock.now()
+        return Command(
+            id=f"{session.dice.getrandbits(32):08x}",
+            kind=self.kind,
+            by=self.by or session.who(),
+            at=now,
+            reason=self.reason,
+            target=connection.regions[0] if self.kind is CommandKind.FAILBACK and not self.target else self.target,
+            force=self.force,
+            until=now + self.lasts if self.lasts else None,
+            blocking_alarm=self.blocking_alarm,
+        )
+
+
+def _place(ctx: typer.Context, order: _Order) -> None:
+    """Order it, follow it, answer with what came of it, and end with its status."""
+    session = session_of(ctx)
+    placed: list[Command] = []
+    lines = control_render.Lines(session.err)
+    quiet = order.as_json and not session.err.is_terminal
+
+    async def ask(connection: Connection) -> Standing | None:
+        command = order.command(session, connection)
+        await _check(connection, command, session if order.ask else None)
+        await orders.submit(connection, command)
+        placed.append(command)
+        if not order.wait:
+            return None
+        session.note(f"Order {command.id}")
+        show: Callable[[Standing], None] = (lambda _: None) if quiet else lines.show
+        return await orders.followed(connection, command, show, seconds_max=order.seconds_max)
+
+    try:
+        standing = session.run(ask)
+    except KeyboardInterrupt:
+        if placed:
+            session.note(f"The order stands. Come back with: baton explain {placed[0].id}")
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
+    if standing is None:
+        session.answer(control_render.submitted(placed[0]), control_documents.command(placed[0]), as_json=order.as_json)
+        return
+    session.answer(control_render.order(standing), control_documents.order(standing), as_json=order.as_json)
+    raise typer.Exit(EXITS.get(standing.outcome, ExitStatus.OK))
+
+
+async def _check(connection: Connection, command: Command, asking: Session | None) -> None:
+    """Refuse what is mistyped, and ask. Whether it may be done is for a controller to say."""
+    if command.target is None:
+        return
+    if command.target not in connection.regions:
+        raise Refused(f"there is no Region {command.target}; there are {' and '.join(connection.regions)}")
+    control = await connection.ledger.control()
+    if asking and not asking.confirmed(_question(command, control)):
+        raise Refused("nothing was ordered")
+
+
+def _question(command: Command, control: Control) -> str:
+    forced = ", even if it is not ready" if command.force else ""
+    return (
+        f"Now {control.active_region} is active ({control.phase}, epoch {control.epoch}). "
+        f"Order a {command.kind} to {command.target}{forced}?"
+    )
+
+
+# --- switches ---------------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=PANEL, epilog=_EXITS_HELP)
+def failover(
+    ctx: typer.Context,
+    *,
+    to: To,
+    reason: Reason = "",
+    force: Annotated[bool, typer.Option("--force", help="Even to a Region that does not prove its readiness.")] = False,
+    by: By = None,
+    wait: Wait = True,
+    yes: Yes = False,
+    timeout: SwitchTimeout = _SWITCH_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Make a Region active now, without waiting for the other one: for when that one is ill.
+
+    The epoch moves at once; switch, routes and open batches follow. Neither a freeze nor a spent budget holds it back.
+    """
+    order = _Order(CommandKind.FAILOVER, by, reason, as_json, timeout, target=to, wait=wait, ask=not yes, force=force)
+    _place(ctx, order)
+
+
+@app.command(rich_help_panel=PANEL, epilog=_EXITS_HELP)
+def switchover(
+    ctx: typer.Context,
+    to: To,
+    reason: Reason = "",
+    by: By = None,
+    wait: Wait = True,
+    yes: Yes = False,
+    timeout: SwitchTimeout = _SWITCH_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Make a Region active in good order: admission pauses until every open batch can go on there.
+
+    Rolled back by itself if that takes too long.
+    """
+    _place(ctx, _Order(CommandKind.SWITCHOVER, by, reason, as_json, timeout, target=to, wait=wait, ask=not yes))
+
+
+@app.command(rich_help_panel=PANEL, epilog=_EXITS_HELP)
+def failback(
+    ctx: typer.Context,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="REGION", help="The home Region: the first one.", show_default=False)
+    ] = None,
+    reason: Reason = "",
+    by: By = None,
+    wait: Wait = True,
+    yes: Yes = False,
+    timeout: SwitchTimeout = _SWITCH_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Go back to the home Region, in good order as by `switchover`."""
+    _place(ctx, _Order(CommandKind.FAILBACK, by, reason, as_json, timeout, target=to, wait=wait, ask=not yes))
+
+
+def _lasting(text: str) -> timedelta:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+For = Annotated[
+    timedelta,
+    typer.Option("--for", parser=_lasting, metavar="TIME", help="Such as 90s, 30m, 2h, 1d.", show_default=False),
+]
+
+
+@app.command(rich_help_panel=PANEL, epilog=_EXITS_HELP)
+def drill(
+    ctx: typer.Context,
+    *,
+    to: To,
+    lasts: For,
+    blocking_alarm: Annotated[
+        str | None,
+        typer.Option(help="A CloudWatch alarm that ends it at once. Default: the Region's own signals."),
+    ] = None,
+    reason: Reason = "",
+    by: By = None,
+    wait: Wait = True,
+    yes: Yes = False,
+    timeout: SwitchTimeout = _SWITCH_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Practise: switch over for a while, then go home by itself; at once if it hurts.
+
+    The command returns when the way out is over. While the practice runs, nothing fails over by itself.
+    """
+    order = _Order(
+        CommandKind.DRILL, by, reason, as_json, timeout, target=to, lasts=lasts, wait=wait, ask=not yes,
+        blocking_alarm=blocking_alarm,
+    )  # fmt: skip
+    _place(ctx, order)
+
+
+# --- what changes no Region -------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=PANEL)
+def freeze(
+    ctx: typer.Context,
+    lasts: For,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for those who find it frozen.", show_default=False)],
+    by: By = None,
+    wait: Wait = True,
+    timeout: OrderTimeout = _ORDER_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Forbid every automatic action for a while. What people order is done all the same."""
+    _place(ctx, _Order(CommandKind.FREEZE, by, reason, as_json, timeout, lasts=lasts, wait=wait))
+
+
+@app.command(rich_help_panel=PANEL)
+def unfreeze(
+    ctx: typer.Context,
+    reason: Reason = "",
+    by: By = None,
+    wait: Wait = True,
+    timeout: OrderTimeout = _ORDER_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Allow automatic action again before the freeze ends by itself."""
+    _place(ctx, _Order(CommandKind.UNFREEZE, by, reason, as_json, timeout, wait=wait))
+
+
+@app.command(rich_help_panel=PANEL)
+def ack(
+    ctx: typer.Context,
+    reason: Reason = "",
+    by: By = None,
+    wait: Wait = True,
+    timeout: OrderTimeout = _ORDER_SECONDS,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a human has looked: automatic failovers so far no longer count against the budget."""
+    _place(ctx, _Order(CommandKind.ACK, by, reason, as_json, timeout, wait=wait))

@@ -1,0 +1,269 @@
+"""What operators order of the controllers: one row written, then followed until it is settled and its switch is over.
+
+Over ports only. A command never changes the control row itself: a controller does what it asks for, or refuses it in
+words.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from baton.errors import Unavailable
+from baton.model.control import Control, Phase, StepName, StepOutcome, SwitchKind, Transition
+from baton.model.journal import Command, CommandKind, CommandState, Decision, DecisionKind
+from baton_cli.connection import Connection
+
+_SWITCHES: Final = frozenset({CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK, CommandKind.DRILL})
+_POLL_SECONDS: Final = 0.5
+_ANSWER_SECONDS_MAX: Final = 4.0
+_SUBMITTED_TIMES_MAX: Final = 3
+"""The same row written again changes nothing, so an answer that got lost costs one more attempt."""
+_DECISIONS_READ: Final = 200
+"""Far more than are made while somebody waits for one switch."""
+_COMPLETED: Final = "completed"
+_NO_ANSWER: Final = (TimeoutError, Unavailable)
+
+
+class Outcome(StrEnum):
+    """How an order stands when the command ends."""
+
+    PENDING = "pending"
+    """No controller settled it so far."""
+    REFUSED = "refused"
+    DONE = "done"
+    """Of an order that changes no Region: a controller took it."""
+    UNDER_WAY = "under way"
+    COMPLETED = "completed"
+    DEGRADED = "degraded"
+    """Completed, but a step was not through in time. The controllers go on trying."""
+    ROLLED_BACK = "rolled back"
+    SUPERSEDED = "superseded"
+    """Another switch took its place before it was over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an order stands at one moment. What did not answer is as it was before; `problem` says what that is."""
+
+    command: Command
+    at: datetime
+    control: Control | None = None
+    transition: Transition | None = None
+    """The switch that carries the order out."""
+    problem: str | None = None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether a controller took it. The control row knows that a moment before the command's own row does."""
+        in_row = self.control is not None and self.command.id in self.control.commands
+        return in_row or self.command.state is CommandState.ACCEPTED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it."""
+        return self.outcome not in {Outcome.PENDING, Outcome.UNDER_WAY}
+
+    @property
+    def outcome(self) -> Outcome:
+        """What has come of it so far."""
+        if self.command.state is CommandState.REFUSED:
+            return Outcome.REFUSED
+        if not self.is_taken:
+            return Outcome.PENDING
+        if self.command.kind not in _SWITCHES:
+            return Outcome.DONE if self.command.state is CommandState.ACCEPTED else Outcome.UNDER_WAY
+        return outcome_of(self.transition.outcome if self.transition else None)
+
+
+def outcome_of(ended: str | None) -> Outcome:
+    """Return what the outcome of a switch, in its own words, comes to."""
+    if ended is None:
+        return Outcome.UNDER_WAY
+    if ended.startswith(_COMPLETED):
+        return Outcome.COMPLETED if ended == _COMPLETED else Outcome.DEGRADED
+    return Outcome.ROLLED_BACK if ended.startswith("rolled back") else Outcome.SUPERSEDED
+
+
+async def submit(connection: Connection, command: Command) -> None:
+    """Write the order. Raises `Unavailable` if it is not known whether it was written."""
+    for attempt in range(_SUBMITTED_TIMES_MAX):
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS_MAX):
+                return await connection.journal.submit(command)
+        except _NO_ANSWER as error:
+            if attempt == _SUBMITTED_TIMES_MAX - 1:
+                why = str(error) or "no answer in time"
+                raise Unavailable(
+                    f"the ledger did not confirm the order ({why}). Whether it stands: baton explain {command.id}"
+                ) from error
+            await asyncio.sleep(_POLL_SECONDS)
+    raise AssertionError("the last attempt returns or raises")
+
+
+async def follow(
+    connection: Connection, command: Command, *, poll_seconds: float = _POLL_SECONDS
+) -> AsyncIterator[Standing]:
+    """Yield how the order stands again and again until it is over, through any outage of the ledger."""
+    seen = Standing(command, connection.clock.now())
+    while not seen.is_over:
+        seen = await look(connection, seen)
+        yield seen
+        if not seen.is_over:
+            await asyncio.sleep(poll_seconds)
+
+
+async def look(connection: Connection, before: Standing) -> Standing:
+    """Return how the order stands now."""
+    now = connection.clock.now()
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS_MAX):
+            # In this order: a controller writes the control row before it settles the command, so a row that is read
+            # after an accepted command shows its switch.
+            command = await connection.journal.command(before.command.id) or before.command
+            control = await connection.ledger.control()
+            standing = Standing(command, now, control, before.transition)
+            return replace(standing, transition=await _transition_of(connection, standing))
+    except _NO_ANSWER:
+        return replace(before, at=now, problem="the ledger does not answer")
+
+
+async def followed(
+    connection: Connection, command: Command, show: Callable[[Standing], None], *, seconds_max: float
+) -> Standing:
+    """Show how the order stands until it is over or the time is; return the last of it."""
+    last = Standing(command, connection.clock.now())
+    try:
+        async with asyncio.timeout(seconds_max):
+            async for standing in follow(connection, command):
+                last = standing
+                show(last)
+    except TimeoutError:
+        pass  # the outcome says that it is not over
+    return last
+
+
+async def _transition_of(connection: Connection, seen: Standing) -> Transition | None:
+    """Return the switch of this order: from the control row while it is there, else from the decisions."""
+    if seen.command.kind not in _SWITCHES or seen.control is None:
+        return None
+    known, in_row = seen.transition, seen.control.transition
+    if in_row is not None:
+        # The first one seen is kept: the way back of a practice run carries the same command.
+        ours = in_row.command_id == seen.command.id if known is None else in_row.id == known.id
+        if ours:
+            return in_row
+    if known is None and not seen.is_taken:
+        return None
+    if known is not None and known.outcome is not None:
+        return known
+    return _ended(seen, await connection.journal.decisions(limit=_DECISIONS_READ))
+
+
+def _ended(seen: Standing, decisions: Sequence[Decision]) -> Transition | None:
+    """Return the switch as the decisions tell it, after another one took its place in the control row."""
+    known, in_row = seen.transition, seen.control.transition if seen.control else None
+    carrying = [each for each in reversed(decisions) if each.transition_id and each.command_id == seen.command.id]
+    if known is None and carrying:
+        first = carrying[0]
+        known = _begun(seen.command, first, first.transition_id or "")
+    if known is None:
+        return None
+    for decision in decisions:
+        if decision.transition_id == known.id and (outcome := ending(decision)):
+            return replace(known, outcome=outcome, ended_at=decision.at)
+    successor = in_row.id if in_row else "another one"
+    return replace(known, outcome=f"superseded by {successor}", ended_at=seen.at)
+
+
+def _begun(command: Command, first: Decision, transition_id: str) -> Transition:
+    return Transition(
+        id=transition_id,
+        kind=SwitchKind(command.kind.value),
+        source="",
+        target=command.target or "",
+        reason=command.reason,
+        started_at=first.at,
+        automatic=False,
+        command_id=command.id,
+    )
+
+
+def ending(decision: Decision) -> str | None:
+    """Return the outcome of the switch that this decision ended; None if it ended none."""
+    match decision.kind:
+        case DecisionKind.COMPLETED:
+            return f"{_COMPLETED}; degraded" if f"{_COMPLETED}; degraded" in decision.summary else _COMPLETED
+        case DecisionKind.ROLLED_BACK:
+            return f"rolled back: {decision.summary}"
+        case _:
+            return None
+
+
+# --- what there is to tell --------------------------------------------------------------------------------------------
+
+
+class Tone(StrEnum):
+    """How a milestone is to be taken."""
+
+    NEUTRAL = "neutral"
+    GOOD = "good"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """One thing that happened to an order. `name` is the same whenever it is told again."""
+
+    name: str
+    text: str
+    tone: Tone = Tone.NEUTRAL
+
+
+def milestones(standing: Standing) -> tuple[Milestone, ...]:
+    """Return everything that has happened so far, in order."""
+    return (*_of_command(standing), *_of_switch(standing))
+
+
+def _of_command(standing: Standing) -> list[Milestone]:
+    command = standing.command
+    by = f" by the controller of {command.settled_by}" if command.settled_by else ""
+    if command.state is CommandState.REFUSED:
+        return [Milestone("settled", f"refused{by}: {command.answer}", Tone.BAD)]
+    if not standing.is_taken:
+        return []
+    answer = f": {command.answer}" if command.answer else ""
+    return [Milestone("settled", f"accepted{by}{answer}", Tone.GOOD)]
+
+
+def _of_switch(standing: Standing) -> list[Milestone]:
+    transition, control = standing.transition, standing.control
+    if transition is None or control is None:
+        return []
+    found: list[Milestone] = []
+    outcome = outcome_of(transition.outcome)
+    if outcome is Outcome.UNDER_WAY and control.phase is Phase.DRAINING:
+        found.append(Milestone("draining", f"admission pauses: {transition.source} drains"))
+    in_row = control.transition is not None and control.transition.id == transition.id
+    has_moved = outcome is not Outcome.ROLLED_BACK and control.phase is not Phase.DRAINING
+    if in_row and has_moved and control.active_region == transition.target:
+        text = f"the epoch moved to {control.epoch}: {transition.target} is active"
+        found.append(Milestone("epoch", text, Tone.GOOD))
+    for step in transition.steps:
+        verb = "verified" if step.step is StepName.VERIFY else f"{step.step} {step.outcome}"
+        if step.step is StepName.VERIFY and step.outcome is StepOutcome.DEGRADED:
+            verb = "not verified"
+        note = f": {step.note}" if step.note else ""
+        tone = Tone.GOOD if step.outcome is StepOutcome.DONE else Tone.BAD
+        found.append(Milestone(f"step {step.step}", f"{verb}{note}", tone))
+    if transition.outcome is not None:
+        tone = Tone.GOOD if outcome is Outcome.COMPLETED else Tone.BAD
+        found.append(Milestone("outcome", f"{transition.kind} {transition.id} {transition.outcome}", tone))
+    return found
+
+
+def since(standing: Standing) -> timedelta:
+    """Return how long ago it was ordered, by the operator's own clock alone: the controllers' may differ by minutes."""
+    return standing.at - standing.command.at

@@ -1,0 +1,119 @@
+"""Commands that tell what the controllers decided, and why."""
+
+import asyncio
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from baton_cli import control_documents, control_queries, control_render, orders
+from baton_cli.connection import Connection, Refused
+from baton_cli.controls import EXITS, PANEL
+from baton_cli.options import AsJson
+from baton_cli.orders import Outcome
+from baton_cli.session import ExitStatus, Session, session_of
+
+app = typer.Typer()
+_LIMIT = 20
+
+
+@app.command(rich_help_panel=PANEL)
+def history(
+    ctx: typer.Context,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=0, help="How many. Default: 20, or none before those that follow."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print decisions as they are made, until Ctrl-C.")
+    ] = False,
+    until_outcome: Annotated[
+        bool, typer.Option("--until-outcome", help="Follow until a switch has ended, and end with its status.")
+    ] = False,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop following after so long.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """See what was decided, the newest first: every switch, every step, and every time that something was held back.
+
+    With --follow the newest comes last, each with the seconds since the first line; as JSON it is one object per line.
+    """
+    session = session_of(ctx)
+    if follow or until_outcome:
+        _follow(session, limit or 0, until_outcome=until_outcome, timeout=timeout, as_json=as_json)
+        return
+
+    async def ask(connection: Connection) -> None:
+        found = await connection.journal.decisions(limit=_LIMIT if limit is None else limit)
+        rows = [control_documents.decision(each) for each in found]
+        session.answer(control_render.history(found), rows, as_json=as_json)
+
+    session.run(ask)
+
+
+def _follow(session: Session, past: int, *, until_outcome: bool, timeout: float | None, as_json: bool) -> None:
+    async def bounded(connection: Connection) -> Outcome:
+        try:
+            async with asyncio.timeout(timeout):
+                return await _timeline(connection, session, past, until_outcome=until_outcome, as_json=as_json)
+        except TimeoutError as error:
+            if until_outcome:
+                raise Refused(f"no switch ended within {timeout:g} s") from error
+            return Outcome.DONE
+
+    try:
+        outcome = session.run(bounded)
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
+    raise typer.Exit(EXITS.get(outcome, ExitStatus.OK))
+
+
+async def _timeline(
+    connection: Connection, session: Session, past: int, *, until_outcome: bool, as_json: bool
+) -> Outcome:
+    """Print decisions as they are made; return how the first switch ended that ends from now on, if that is asked."""
+
+    def outage(*, down: bool) -> None:
+        session.note("the ledger does not answer" if down else "the ledger answers again")
+
+    first_at: datetime | None = None
+    async for each in control_queries.news(connection, past=past, outage=outage):
+        decision = each.decision
+        first_at = first_at or decision.at
+        document = control_documents.decision(decision) | {"seconds": (decision.at - first_at).total_seconds()}
+        session.answer_line(control_render.news(decision, first_at=first_at), document, as_json=as_json)
+        ended = orders.ending(decision)
+        if until_outcome and ended and not each.is_past:
+            return orders.outcome_of(ended)
+    raise AssertionError("news never end")
+
+
+@app.command(rich_help_panel=PANEL)
+def explain(
+    ctx: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ID]",
+            help="A decision, a switch such as t17, or an order: its id, the beginning of it, or 'last'.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """See why a Region is active, why nothing is done, or on what grounds something was done.
+
+    Without an id: what both controllers hold for true now, each rule with its value, and the last decision.
+    """
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> None:
+        if name is None:
+            now = await control_queries.situation(connection)
+            session.answer(control_render.explanation(now), control_documents.explanation(now), as_json=as_json)
+            return
+        found = await control_queries.find(connection, name)
+        session.answer(control_render.found(found), control_documents.found(found), as_json=as_json)
+
+    session.run(ask)
