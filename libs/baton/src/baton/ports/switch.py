@@ -41,5 +41,8 @@ class Routes(Protocol):
         ...
 
     async def set_dials(self, dials: Mapping[str, int]) -> None:
-        """Set the dials of both Regions in one call. It takes up to two minutes to be true everywhere."""
+        """Set the dials of both Regions in one call. It takes up to two minutes to be true everywhere.
+
+        Raises `SwitchRefused` if that would leave no Region at 100.
+        """
         ...
