@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from baton.model.control import Control
 from baton.model.journal import Heartbeat, Rule, Verdict
 from failover_controller import signals, windows
-from failover_controller.domain import Memory, Signal
+from failover_controller.domain import Memory, Signal, rolled_back_for
 
 _OWN_CANARY = "own canary"
 
@@ -105,12 +105,21 @@ def brakes(memory: Memory, control: Control, now: datetime) -> tuple[Rule, ...]:
         budget(memory, control, now, short=True),
         budget(memory, control, now, short=False),
         _brake("way", blocks=control.in_transition, value=_under_way(control), threshold="no switch under way"),
-        _brake("drill", blocks=control.drill is not None, value=str(control.drill or "none"), threshold="none runs"),
+        _drill(memory, control, now),
     )
 
 
 def _brake(name: str, *, blocks: bool, value: str, threshold: str) -> Rule:
     return Rule(name, _verdict(good=not blocks), value, threshold, blocks=blocks)
+
+
+def _drill(memory: Memory, control: Control, now: datetime) -> Rule:
+    # The way home of a practice run is a planned switch; one that could not drain leaves it to a failover.
+    tried = rolled_back_for(memory, control, now) is not None
+    value = str(control.drill or "none")
+    return _brake(
+        "drill", blocks=control.drill is not None and not tried, value=value, threshold="none has its way home"
+    )
 
 
 def _under_way(control: Control) -> str:

@@ -32,7 +32,8 @@ def _one(
         return _switch(memory, seen, control, command, now)
     match command.kind:
         case CommandKind.FREEZE:
-            assert command.until is not None
+            if command.until is None:
+                return _refused(memory, control, command, "a freeze needs an end", now)
             freeze = Freeze(command.by, command.reason, now, command.until)
             after, text = control.changed(freeze=freeze), f"frozen by {command.by} until {command.until:%Y-%m-%d %H:%M}"
         case CommandKind.UNFREEZE:
@@ -58,21 +59,23 @@ def _switch(
     if refusal is None and command.target == control.active_region:
         return _adopted(memory, control, command, now)
     if refusal is not None:
-        memory, made = switching.decision(
-            memory,
-            DecisionKind.REFUSED,
-            control.epoch,
-            f"{command.kind} to {target}: {refusal}",
-            now,
-            command_id=command.id,
-        )
-        return memory, (Note(made), _settled(memory, command, CommandState.REFUSED, refusal, now))
+        return _refused(memory, control, command, refusal, now)
     order = switching.Order.of(command, control)
     begin = switching.planned if order.kind.is_planned else switching.failover
     memory, write = begin(memory, control, order, now)
     transition = write.after.transition
     assert transition is not None
     return memory, (write, _settled(memory, command, CommandState.ACCEPTED, f"switch {transition.id}", now))
+
+
+def _refused(
+    memory: Memory, control: Control, command: Command, refusal: str, now: datetime
+) -> tuple[Memory, tuple[Intent, ...]]:
+    what = f"{command.kind} to {command.target}" if command.target else command.kind.value
+    memory, made = switching.decision(
+        memory, DecisionKind.REFUSED, control.epoch, f"{what}: {refusal}", now, command_id=command.id
+    )
+    return memory, (Note(made), _settled(memory, command, CommandState.REFUSED, refusal, now))
 
 
 def _adopted(memory: Memory, control: Control, command: Command, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:

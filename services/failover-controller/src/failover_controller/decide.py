@@ -12,7 +12,7 @@ from typing import Final
 from baton.model.control import Control, Phase, StepName
 from baton.model.journal import Assessment, DecisionKind, Rule, Verdict
 from failover_controller import brakes, commands, signals, switching, windows
-from failover_controller.domain import Intent, Memory, Note, Seen, Write, remembered
+from failover_controller.domain import Intent, Memory, Note, Seen, Write, remembered, rolled_back_for
 from failover_controller.settings import Mode
 from failover_controller.transitions import Overlay, state_of
 
@@ -137,7 +137,8 @@ def _unsuspecting(memory: Memory, judgement: Judgement, now: datetime) -> tuple[
     if memory.suspect_since is None:
         return memory, ()
     memory = remembered(memory, suspect_since=None, announced="")
-    text = "the conviction did not last"
+    overtaken = judgement.control.in_transition or judgement.control.active_region == memory.region
+    text = "overtaken by a switch" if overtaken else "the conviction did not last"
     memory, note = _noted(memory, judgement, DecisionKind.CLEARED, text, now)
     return memory, (note,)
 
@@ -204,6 +205,8 @@ def _failback(memory: Memory, judgement: Judgement, now: datetime) -> switching.
         return None
     if memory.clean_since is None or now < memory.clean_since + timedelta(seconds=settings.clean_seconds):
         return None
+    if _tried_within(memory, control, settings.clean_seconds, now):
+        return None
     return switching.Order.automatic_failback(home, f"{home} was clean for {now - memory.clean_since}")
 
 
@@ -216,12 +219,21 @@ def _end_of_drill(memory: Memory, seen: Seen, judgement: Judgement, now: datetim
     hurts = _blocking_reason(memory, judgement, drill.blocking_alarm)
     if now < drill.ends_at and hurts is None:
         return None
+    settings = memory.settings
+    if _tried_within(memory, control, settings.cooldown_planned_seconds if hurts else settings.cooldown_seconds, now):
+        return None
     if not switching.drives(memory, drill.home, now):
         return None
     ready = brakes.readiness(memory, control, drill.home, seen.heartbeats.get(drill.home), now)
     if brakes.verdict_of(ready) is not Verdict.HEALTHY:
         return None
     return switching.Order.end_of_drill(drill.home, hurts or "the practice run is over", control)
+
+
+def _tried_within(memory: Memory, control: Control, seconds: float, now: datetime) -> bool:
+    """Say whether a planned switch was rolled back that lately: each attempt pauses admission."""
+    ago = rolled_back_for(memory, control, now)
+    return ago is not None and ago < seconds
 
 
 def _blocking_reason(memory: Memory, judgement: Judgement, alarm: str | None) -> str | None:

@@ -13,6 +13,8 @@ from baton.ports import Endpoints
 from failover_controller.settings import ControllerSettings
 from failover_controller.transitions import State, allowed
 
+ROLLED_BACK: Final = "rolled back"
+"""How the outcome of a switch begins that never moved the epoch."""
 _COMMANDS_KEPT: Final = 50
 """Applied commands that the control row remembers: far more than can be pending at once."""
 
@@ -210,6 +212,12 @@ def moved(control: Control, phase: Phase, now: datetime, *, suspects: bool = Fal
 def waited(memory: Memory, now: datetime) -> float:
     """Return for how many seconds this controller has seen the present phase."""
     return (now - memory.phase_seen.at).total_seconds() if memory.phase_seen else 0.0
+
+
+def rolled_back_for(memory: Memory, control: Control, now: datetime) -> float | None:
+    """Return for how many seconds this controller has seen that the last switch was rolled back; None: it was not."""
+    ended = control.transition.outcome if control.transition else None
+    return waited(memory, now) if ended and ended.startswith(ROLLED_BACK) else None
 
 
 def with_new_owner(control: Control, region: str, regions: tuple[str, str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from baton.model.control import (
 from baton.model.journal import Assessment, Command, Decision, DecisionKind, Verdict
 from failover_controller import brakes
 from failover_controller.domain import (
+    ROLLED_BACK,
     Act,
     Intent,
     LookAtDrain,
@@ -139,6 +140,8 @@ def failover(
         **with_new_owner(control, order.target, memory.regions),
     )
     text = f"{order.kind} from {control.active_region} to {order.target}: {order.reason}"
+    if control.in_transition and control.transition:
+        text = f"{text}; {control.transition.id} is cut short"
     memory, made = decision(memory, DecisionKind.COMMITTED, after.epoch, text, now, transition=transition)
     return memory, Write(control, after, replace(made, assessment=assessment))
 
@@ -190,7 +193,7 @@ def advanced(memory: Memory, seen: Seen, control: Control, now: datetime) -> tup
         case Phase.SWITCHING:
             return _switching(memory, seen, control, transition, now)
         case Phase.VERIFYING:
-            return _verifying(memory, seen, control, transition, now)
+            return _verifying(memory, control, transition, now)
         case Phase.STEADY:
             return memory, ()
 
@@ -242,7 +245,7 @@ def _draining(
 def _rolled_back(
     memory: Memory, control: Control, transition: Transition, why: str, now: datetime
 ) -> tuple[Memory, tuple[Intent, ...]]:
-    ended = replace(transition, outcome=f"rolled back: {why}", ended_at=now)
+    ended = replace(transition, outcome=f"{ROLLED_BACK}: {why}", ended_at=now)
     # A practice run that never left home is over; one that did not get home is tried again.
     drill = control.drill if control.drill and control.drill.home != control.active_region else None
     after = moved(control, Phase.STEADY, now, transition=ended, drill=drill)
@@ -294,9 +297,9 @@ def _stepped(
 
 
 def _verifying(
-    memory: Memory, seen: Seen, control: Control, transition: Transition, now: datetime
+    memory: Memory, control: Control, transition: Transition, now: datetime
 ) -> tuple[Memory, tuple[Intent, ...]]:
-    proof = _proof(memory, seen, transition)
+    proof = _proof(memory, transition)
     if proof is None and waited(memory, now) < memory.settings.verify_seconds:
         return memory, ()
     outcome = StepOutcome.DONE if proof else StepOutcome.DEGRADED
@@ -321,20 +324,19 @@ def _verifying(
     return memory, (Write(control, after, made),)
 
 
-def _proof(memory: Memory, seen: Seen, transition: Transition) -> str | None:
-    """Return what proves that the new Region works: a canary that started there after the epoch had moved."""
+def _proof(memory: Memory, transition: Transition) -> str | None:
+    """Return what proves that the new Region works: a canary that started there after the steps had ended.
+
+    From the other Region it is the canary from outside. What the new Region's controller believes of itself may rest
+    on canaries from before.
+    """
     assert memory.phase_seen is not None
-    since = memory.phase_seen.at
-    if memory.region == transition.target:
-        series = memory.series.get((memory.region, Signal.INSIDE_CANARY))
-        newest = series.newest if series else None
-        if newest and newest.verdict is Verdict.HEALTHY and newest.started_at and newest.started_at >= since:
-            return f"canary: {newest.value}"
-        return None
-    beat, heard = seen.heartbeats.get(transition.target), memory.beats.get(transition.target)
-    assert seen.control is not None
-    says_so = beat is not None and beat.canary is Verdict.HEALTHY and beat.epoch_seen == seen.control.epoch
-    return "its own controller says so" if says_so and heard and heard.at > since else None
+    signal = Signal.INSIDE_CANARY if memory.region == transition.target else Signal.OUTSIDE_CANARY
+    series = memory.series.get((transition.target, signal))
+    newest = series.newest if series else None
+    if newest and newest.verdict is Verdict.HEALTHY and newest.started_at and newest.started_at >= memory.phase_seen.at:
+        return f"canary: {newest.value}"
+    return None
 
 
 def due_acts(
