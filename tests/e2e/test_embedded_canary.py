@@ -1,0 +1,41 @@
+"""A canary through the standby Region of the embedded world: real trigger, real services, nothing left for anybody."""
+
+import pytest
+
+from baton.canary import EXPECTED_RESULT, INPUT, canary_key
+from baton.model.identity import batch_id_of
+from baton.topology import REGIONS_DEFAULT
+from baton_local.admin import Admin
+from embedded import Embedded
+from local_worlds import bucket, client, do, eventually
+
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(120)]
+
+EAST, WEST = REGIONS_DEFAULT
+
+
+def test_a_canary_goes_through_the_standby_region_and_stays_there(embedded: Embedded) -> None:
+    s3 = client("s3", embedded.world.region_endpoints[WEST], WEST)
+    key = canary_key(WEST, "e2e")
+    mails = len(do(Admin(embedded.world.admin_endpoint).inbox()))
+    version = s3.put_object(Bucket=bucket(WEST), Key=key, Body=INPUT)["VersionId"]
+    batch_id = batch_id_of(key, version)
+
+    eventually(lambda: embedded.baton("show", batch_id, "--json").stdout.count('"state": "COMPLETED"'), seconds=60)
+
+    shown = embedded.json("show", batch_id)
+    folder = f"canary-work/{batch_id}/"
+    there = {found["Key"] for found in s3.list_objects_v2(Bucket=bucket(WEST), Prefix=folder)["Contents"]}
+    (result,) = (found for found in there if found.endswith("/result.csv"))
+    assert shown["owner_region"] == WEST
+    assert s3.get_object(Bucket=bucket(WEST), Key=result)["Body"].read() == EXPECTED_RESULT
+    eventually(lambda: s3.list_objects_v2(Bucket=bucket(WEST), Prefix="canary/")["KeyCount"] == 0)
+    assert (
+        client("s3", embedded.world.region_endpoints[EAST], EAST).list_objects_v2(Bucket=bucket(EAST), Prefix="canary")[
+            "KeyCount"
+        ]
+        == 0
+    )
+    assert len(do(Admin(embedded.world.admin_endpoint).inbox())) == mails
+    assert batch_id not in [batch["batch_id"] for batch in embedded.json("batches")]
+    assert batch_id in [batch["batch_id"] for batch in embedded.json("batches", "--all")]
