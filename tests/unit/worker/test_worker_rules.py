@@ -26,7 +26,7 @@ from pydantic import (
 from baton.errors import BatchFailed
 from baton.fields import ShortDate, Text
 from baton.job import Record
-from worker.rules import Broken, rules_of
+from worker.rules import VALUE_CHARS_MAX, Broken, rules_of
 
 
 class Size(enum.StrEnum):
@@ -101,8 +101,8 @@ def frame_of(rows: list[list[str]], width: int) -> pl.DataFrame:
 
 
 def _rule(item: Any) -> str:
-    own = item["type"] == "value_error"
-    return f"value_error: {item['ctx']['error']}" if own else item["type"]
+    own = item["type"] in {"value_error", "assertion_error"}
+    return f"{item['type']}: {item['ctx']['error']}"[:VALUE_CHARS_MAX] if own else item["type"]
 
 
 def judged_one_by_one(model: type[Record], columns: list[str], rows: list[list[str]]) -> dict[int, list[Broken]]:
