@@ -203,24 +203,22 @@ def _said(view: ControllerView, control: Control) -> Iterable[RenderableType]:
     if beat is None or view.age is None:
         yield Text(f"No controller of {view.region} ({role}) was ever heard.", style="bold red")
         return
-    yield from _assessment(beat.assessment)
-    age = span(view.age)
+    notes = [Text(f"Said by the controller of {view.region} ({role}) {span(view.age)} ago.", style="dim")]
     if view.is_silent:
-        text = f"The controller of {view.region} ({role}) is silent: this is what it said {age} ago."
-        yield Text(f"  {text}", style="bold red")
-    else:
-        yield Text(f"  Said by the controller of {view.region} ({role}) {age} ago.", style="dim")
+        text = f"The controller of {view.region} ({role}) is silent: this is what it said {span(view.age)} ago."
+        notes = [Text(text, style="bold red")]
     if not view.follows:
-        yield Text(f"  It does not follow: it knows epoch {beat.epoch_seen}, not {control.epoch}.", style="red")
+        notes.append(Text(f"It does not follow: it knows epoch {beat.epoch_seen}, not {control.epoch}.", style="red"))
+    yield from _assessment(beat.assessment, *notes)
 
 
-def _assessment(assessment: Assessment) -> Iterable[RenderableType]:
+def _assessment(assessment: Assessment, *notes: Text) -> Iterable[RenderableType]:
     conclusion = plain(f"{assessment.region}: {assessment.conclusion}")
     conclusion.stylize("bold")
     yield conclusion
-    yield Text(
-        f"  {assessment.state}, epoch {'unknown' if assessment.epoch is None else assessment.epoch}", style="dim"
-    )
+    epoch = "unknown" if assessment.epoch is None else assessment.epoch
+    for note in (*notes, Text(f"{assessment.state}, epoch {epoch}", style="dim")):
+        yield Padding(note, (0, 0, 0, 2))
     groups = (("SIGNAL", assessment.evidence), ("READINESS", assessment.readiness), (_BRAKE, assessment.brakes))
     for title, rules in groups:
         if rules:
@@ -333,14 +331,15 @@ def kind(kind: DecisionKind) -> Text:
 
 
 def history(decisions: Sequence[Decision]) -> RenderableType:
-    """Return decisions as a table, in the order given."""
+    """Return decisions in the order given, each as a line of facts and what was decided."""
     if not decisions:
         return Text("Nothing was decided yet.")
-    table = table_of("WHEN (UTC)", "REGION", "KIND", "EPOCH", "SUMMARY", "ID", numbers=("EPOCH",))
+    parts: list[RenderableType] = []
     for each in decisions:
-        when, epoch = moment(each.at), str(each.epoch)
-        table.add_row(when, each.region, kind(each.kind), epoch, plain(each.summary), plain(each.id))
-    return table
+        head = Text(f"{moment(each.at)} UTC  {each.region}  ", style="dim").append_text(kind(each.kind))
+        parts.append(head.append(f"  epoch {each.epoch}  ").append_text(plain(each.id)))
+        parts.append(Padding(plain(each.summary), (0, 0, 0, 4)))
+    return Group(*parts)
 
 
 def news(decision: Decision, *, first_at: datetime) -> Text:

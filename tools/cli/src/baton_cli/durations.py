@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
-_PATTERN: Final = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])")
+_PATTERN: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DAYS_MAX: Final = 366
 
