@@ -8,6 +8,7 @@ from baton.batches import Batches
 from baton.catalog import Catalog, LoadedJob, load_jobs
 from baton.errors import BatchFailed
 from baton.job import Limits
+from baton.memory import MemoryJournal
 from baton.messages import Kind
 from baton.model.batch import Batch
 from baton.model.states import BatchState
@@ -30,6 +31,7 @@ def _connection(pipeline: Pipeline) -> Connection:
         environment="test",
         regions=REGIONS_DEFAULT,
         ledger=region.ledger,
+        journal=MemoryJournal(),
         by_region=dict.fromkeys(REGIONS_DEFAULT, ports),
         references=(region.reference,),
         uploader=MemoryUploader(region.objects),
