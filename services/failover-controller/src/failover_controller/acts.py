@@ -1,0 +1,205 @@
+"""What a controller does to the world: each act brings one thing in line with the control row, and reads it back.
+
+An act is absolute and may be repeated or done by two controllers at once. Each reads the control row again right
+before it acts: the row is the durable intent, and a controller that slept must not act on an old one.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from baton.batches import Batches
+from baton.canary import is_canary
+from baton.errors import BatonError, Fenced, SwitchRefused, Unavailable
+from baton.model.batch import Batch
+from baton.model.control import Control, StepName
+from baton.model.identity import owner_of
+from baton.ports import Clock, Ledger, ObjectStore, Outbox, Routes, Switch, Vitals
+from failover_controller.domain import Drain, StepResult
+from failover_controller.switching import stands_still
+
+_PASSES_MAX: Final = 20
+"""Of a takeover. A pass after the first finds what an eventually consistent list left out, or what moved meanwhile."""
+_REASONS_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One Region as reached from a controller."""
+
+    objects: ObjectStore
+    outbox: Outbox
+    vitals: Vitals
+
+
+async def open_batches(ledger: Ledger) -> list[Batch]:
+    """Return every open batch but canaries, all pages. Eventually consistent."""
+    page = await ledger.list_open()
+    batches = list(page.batches)
+    while page.cursor is not None:
+        page = await ledger.list_open(cursor=page.cursor)
+        batches += page.batches
+    # One that moves between two pages may stand on both.
+    return [batch for batch in {batch.batch_id: batch for batch in batches}.values() if not is_canary(batch)]
+
+
+class Actor:
+    """The acts of one controller."""
+
+    def __init__(
+        self,
+        *,
+        regions: tuple[str, str],
+        ledger: Ledger,
+        switch: Switch,
+        routes: Routes,
+        places: Mapping[str, Place],
+        clock: Clock,
+        at_once: int,
+    ) -> None:
+        self._regions = regions
+        self._ledger = ledger
+        self._switch = switch
+        self._routes = routes
+        self._places = places
+        self._clock = clock
+        self._at_once = at_once
+
+    async def act(self, step: StepName, epoch: int) -> StepResult:
+        """Do one step under this epoch. Never raises what the world can cause: the result says what happened."""
+        try:
+            control = await self._ledger.control()
+            if control.epoch != epoch:
+                return StepResult(step, epoch, done=False, note=f"the epoch is {control.epoch} by now")
+            if stands_still(control, self._clock.now()):
+                return StepResult(step, epoch, done=False, note="frozen meanwhile")
+            match step:
+                case StepName.SWITCH:
+                    return await self._set_switch(control)
+                case StepName.ROUTES:
+                    return await self._set_routes(control)
+                case StepName.TAKEOVER:
+                    return await self._take_over(control)
+                case StepName.VERIFY:
+                    raise AssertionError("verification is decided from canaries, it touches nothing")
+        except (BatonError, TimeoutError) as error:
+            return StepResult(step, epoch, done=False, note=str(error) or "no answer in time")
+
+    async def _set_switch(self, control: Control) -> StepResult:
+        wanted = control.switch_states(self._regions)
+        found = await self._switch.states()
+        if not found:
+            return StepResult(StepName.SWITCH, control.epoch, done=True, note="there is no switch")
+        if all(found.get(region) is state for region, state in wanted.items()):
+            return StepResult(StepName.SWITCH, control.epoch, done=True, note=f"On for {control.active_region}")
+        try:
+            await self._switch.set_states(wanted)
+        except SwitchRefused as refused:
+            return StepResult(StepName.SWITCH, control.epoch, done=False, note=f"the switch refuses: {refused}")
+        note = f"set On for {control.active_region}, read back"
+        return StepResult(StepName.SWITCH, control.epoch, done=True, note=note, repaired=True)
+
+    async def _set_routes(self, control: Control) -> StepResult:
+        wanted = dict(control.dials(self._regions))
+        if dict(await self._routes.dials()) == wanted:
+            return StepResult(StepName.ROUTES, control.epoch, done=True, note=f"100 % to {control.active_region}")
+        await self._routes.set_dials(wanted)
+        found = dict(await self._routes.dials())
+        if found != wanted:
+            return StepResult(StepName.ROUTES, control.epoch, done=False, note=f"set, but the dials read {found}")
+        note = f"set 100 % to {control.active_region}, read back"
+        return StepResult(StepName.ROUTES, control.epoch, done=True, note=note, repaired=True)
+
+    async def _take_over(self, control: Control) -> StepResult:
+        """Move every open batch of the other Region here, until two passes agree that there is none left."""
+        batches = Batches(
+            region=control.active_region,
+            ledger=self._ledger,
+            outbox=self._places[control.active_region].outbox,
+            clock=self._clock,
+        )
+        unsent: dict[str, Batch] = {}
+        taken = 0
+        empty_before = False
+        for _ in range(_PASSES_MAX):
+            theirs = [each for each in await open_batches(self._ledger) if self._is_others(each, control)]
+            if not theirs and not unsent and empty_before:
+                break
+            empty_before = not theirs
+            taken += await self._pass(batches, theirs, control.epoch, unsent)
+            await self._send_again(batches, unsent)
+        else:
+            note = f"{taken} batches taken over, some keep moving or cannot be told to go on"
+            return StepResult(StepName.TAKEOVER, control.epoch, done=False, note=note)
+        note = f"{taken} batches taken over"
+        return StepResult(StepName.TAKEOVER, control.epoch, done=True, note=note, repaired=taken > 0)
+
+    def _is_others(self, batch: Batch, control: Control) -> bool:
+        return owner_of(batch.owner_epoch, self._regions) != control.active_region and batch.owner_epoch < control.epoch
+
+    async def _pass(self, batches: Batches, theirs: Sequence[Batch], epoch: int, unsent: dict[str, Batch]) -> int:
+        slots = asyncio.Semaphore(self._at_once)
+
+        async def one(listed: Batch) -> bool:
+            async with slots:
+                return await self._take(batches, listed, epoch, unsent)
+
+        return sum(await asyncio.gather(*(one(each) for each in theirs)))
+
+    async def _take(self, batches: Batches, listed: Batch, epoch: int, unsent: dict[str, Batch]) -> bool:
+        # The list may be old: the row itself decides, and its compare-and-set.
+        batch = await self._ledger.get(listed.batch_id)
+        if batch is None or batch.is_settled or batch.owner_epoch >= epoch:
+            return False
+        try:
+            await batches.take_over(batch, epoch=epoch)
+        except Fenced:
+            return False  # its old owner moved it meanwhile: the next pass reads it again
+        except Unavailable:
+            there = await self._ledger.get(batch.batch_id)
+            if there is None or there.owner_epoch != epoch:
+                raise
+            unsent[batch.batch_id] = there
+        return True
+
+    async def _send_again(self, batches: Batches, unsent: dict[str, Batch]) -> None:
+        for batch_id, batch in list(unsent.items()):
+            await batches.nudge(batch)
+            del unsent[batch_id]
+
+    # --- a planned switch --------------------------------------------------------------------------------------------
+
+    async def drain(self, control: Control) -> Drain:
+        """See whether the target of the switch under way could go on with every open batch of the active Region.
+
+        A batch need not be finished: its file must be there, so that what is not finished can be done there, and
+        nobody may be in the middle of sending its mail.
+        """
+        assert control.transition is not None
+        target = self._places[control.transition.target].objects
+        mine = [each for each in await open_batches(self._ledger) if not self._is_others(each, control)]
+        slots = asyncio.Semaphore(self._at_once)
+
+        async def reason(batch: Batch) -> str | None:
+            async with slots:
+                return await _not_yet(batch, target)
+
+        reasons = [found for found in await asyncio.gather(*(reason(batch) for batch in mine)) if found]
+        shown = (
+            *reasons[:_REASONS_SHOWN],
+            *([f"and {len(reasons) - _REASONS_SHOWN} more"] * (len(reasons) > _REASONS_SHOWN)),
+        )
+        return Drain(self._clock.now(), len(mine), tuple(shown))
+
+
+async def _not_yet(batch: Batch, target: ObjectStore) -> str | None:
+    """Return why the other Region could not go on with the batch; None: it could."""
+    claim = batch.mail_claim
+    if claim is not None and claim.run == batch.run and claim.sent_at is None:
+        return f"the mail of {batch.batch_id} is being sent"
+    if batch.published is not None:
+        there = await target.head(batch.published.result_key)
+        return None if there else f"the result of {batch.batch_id} is not there yet"
+    there = await target.find_version(batch.source.key, batch.source.version_id)
+    return None if there else f"the file of {batch.batch_id} is not there yet"

@@ -1,0 +1,119 @@
+"""The canary: a batch of our own, sent the whole way through one Region, over its public endpoints."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from baton.canary import EXPECTED_RESULT, INPUT, canary_key, clear_away
+from baton.errors import BatonError
+from baton.model.batch import Batch
+from baton.model.identity import batch_id_of, origin_version
+from baton.model.journal import Verdict
+from baton.model.states import BatchState
+from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore
+
+_POLL_SECONDS: Final = 0.5
+_POLLS_MIN: Final = 10
+"""However short the deadline is, it is divided at least so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a canary found, in a verdict and in words."""
+
+    verdict: Verdict
+    value: str
+
+
+class Canary(Protocol):
+    """Proves that a Region serves its users, or that it does not."""
+
+    async def probe(self, region: str, *, seconds_max: float) -> Probe:
+        """Send one canary through. UNKNOWN if it cannot be told, as when the ledger does not answer. Never raises."""
+        ...
+
+
+class BatchCanary:
+    """Writes the canary's file to the Region's bucket; its trigger and its services do the rest.
+
+    It watches the row in the ledger and holds the published bytes against those that must come out.
+    """
+
+    def __init__(
+        self, *, sender: str, ledger: Ledger, objects: Mapping[str, ObjectStore], clock: Clock, instance: str
+    ) -> None:
+        """`sender` and `instance` make the names of the files: two controllers probe one Region side by side."""
+        self._sender = sender
+        self._ledger = ledger
+        self._objects = objects
+        self._clock = clock
+        self._instance = instance
+        self._numbers = itertools.count(1)
+
+    async def probe(self, region: str, *, seconds_max: float) -> Probe:
+        started = self._clock.now()
+        stage = _Stage("its bucket takes no file")
+        try:
+            async with asyncio.timeout(seconds_max):
+                info = await self._put(region)
+                batch = await self._settled(info, stage, seconds_max)
+                verdict = await self._judged(region, batch, stage)
+        except TimeoutError:
+            if stage.blind:
+                return Probe(Verdict.UNKNOWN, "the ledger did not answer")
+            return Probe(Verdict.UNHEALTHY, f"{stage.text} after {seconds_max:g} s")
+        except BatonError as error:
+            return Probe(Verdict.UNHEALTHY, f"{stage.text}: {error}")
+        seconds = (self._clock.now() - started).total_seconds()
+        await self._clean_up(region, batch, seconds_max)
+        return Probe(verdict, f"{stage.text} in {seconds:.1f} s")
+
+    async def _put(self, region: str) -> ObjectInfo:
+        name = f"{self._sender}-{self._instance}-{next(self._numbers)}"
+        return await self._objects[region].put(canary_key(region, name), INPUT)
+
+    async def _settled(self, info: ObjectInfo, stage: "_Stage", seconds_max: float) -> Batch:
+        """Wait for the batch's end. Runs into the caller's deadline if it never comes."""
+        batch_id = batch_id_of(info.key, origin_version(info.version_id, info.metadata))
+        stage.text = "its trigger admitted nothing"
+        while True:
+            try:
+                batch = await self._ledger.get(batch_id)
+            except BatonError:
+                stage.blind = True
+            else:
+                stage.blind = False
+                if batch is not None:
+                    stage.text = f"it stood in {batch.state}"
+                    if batch.state in {BatchState.COMPLETED, BatchState.FAILED}:
+                        return batch
+            await asyncio.sleep(min(_POLL_SECONDS, seconds_max / _POLLS_MIN))
+
+    async def _judged(self, region: str, batch: Batch, stage: "_Stage") -> Verdict:
+        if batch.state is not BatchState.COMPLETED or batch.published is None:
+            stage.text = f"it failed: {batch.failure}"
+            return Verdict.UNHEALTHY
+        stage.text = "its result cannot be read"
+        if await self._objects[region].get(batch.published.result_key) != EXPECTED_RESULT:
+            stage.text = "its result has other bytes"
+            return Verdict.UNHEALTHY
+        stage.text = "went the whole way"
+        return Verdict.HEALTHY
+
+    async def _clean_up(self, region: str, batch: Batch, seconds_max: float) -> None:
+        """Leave nothing behind. What cannot be removed now, the sweeper removes."""
+        try:
+            async with asyncio.timeout(seconds_max):
+                await clear_away(batch, ledger=self._ledger, objects=self._objects[region])
+        except (BatonError, TimeoutError):
+            return
+
+
+@dataclass(slots=True)
+class _Stage:
+    """How far a canary came, in words, and whether the ledger hides it from us."""
+
+    text: str
+    blind: bool = False

@@ -1,0 +1,378 @@
+"""One controller: look, decide, act, write a heartbeat; and beside it the canaries and the vitals.
+
+The shell holds no opinion: every choice is made in `decide`. What is slow runs beside the beat and reports into the
+next look, so that a hanging Region never stops the heart.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from baton.errors import BatonError, Conflict
+from baton.model.batch import Batch
+from baton.model.control import Control, StepName
+from baton.model.identity import owner_of
+from baton.model.journal import Assessment, Decision, DecisionKind, Heartbeat, Verdict
+from baton.model.states import BatchState
+from baton.ports import Clock, Endpoints, Journal, Ledger, Switch
+from baton.telemetry import Log, emf
+from failover_controller import brakes, measure, switching
+from failover_controller.acts import Actor, Place, open_batches
+from failover_controller.canary import Canary
+from failover_controller.decide import assess, assess_unread, decide, judge
+from failover_controller.domain import (
+    Act,
+    Drain,
+    Intent,
+    LookAtDrain,
+    Memory,
+    Note,
+    Sample,
+    Seen,
+    Settle,
+    Signal,
+    StepResult,
+    Write,
+    remembered,
+)
+from failover_controller.reports import metrics_of
+from failover_controller.settings import ControllerSettings
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """What came in beside the beat, until the next look takes it."""
+
+    samples: list[Sample] = field(default_factory=list[Sample])
+    results: list[StepResult] = field(default_factory=list[StepResult])
+    activity: dict[str, str] = field(default_factory=dict[str, str])
+    endpoints: Endpoints | None = None
+    drain: Drain | None = None
+    waiting: int | None = None
+    """Batches in WAITING_INPUT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Everything that a controller may touch."""
+
+    ledger: Ledger
+    journal: Journal
+    switch: Switch
+    actor: Actor
+    places: Mapping[str, Place]
+    canary: Canary
+
+
+class Controller:
+    """The controller of one Region."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        regions: tuple[str, str],
+        instance: str,
+        reach: Reach,
+        settings: ControllerSettings,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        """Take settings that are scaled already; `instance` names this process among all that ever were."""
+        self._reach = reach
+        self._settings = settings
+        self._clock = clock
+        self._log = log
+        self._instance = instance
+        self._memory = Memory(region=region, regions=regions, instance=instance, settings=settings)
+        self._inbox = _Inbox()
+        self._control: Control | None = None
+        self._sequence = 0
+        self._running: dict[object, asyncio.Task[None]] = {}
+        self._dead_letters: dict[str, deque[tuple[datetime, int]]] = {}
+        self._beat_at: float | None = None
+        self._told_at: datetime | None = None
+
+    @property
+    def memory(self) -> Memory:
+        """What it remembers."""
+        return self._memory
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop`. Whatever it leaves half done, any controller goes on with."""
+        settings = self._settings
+        loops = [
+            self._every(settings.beat_seconds, self.beat),
+            self._every(settings.probe_seconds, self.probe),
+            self._every(settings.vitals_seconds, self.look_around),
+        ]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(loop) for loop in loops]
+            await stop.wait()
+            for task in (*tasks, *self._running.values()):
+                task.cancel()
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - a heart that stops at a surprise would be taken for a dead Region
+                self._log.error("controller_bug", exc_info=error)
+            await asyncio.sleep(max(0.0, started + seconds - loop.time()))
+
+    # --- the beat ----------------------------------------------------------------------------------------------------
+
+    async def beat(self) -> None:
+        """Look, decide, act, and say that we live."""
+        seen = await self._look()
+        self._memory, intents = decide(self._memory, seen, self._clock.now())
+        await self._perform(intents)
+        self._beat_at = asyncio.get_running_loop().time()
+        await self._write_heartbeat(seen)
+
+    async def _look(self) -> Seen:
+        control, heartbeats, commands = await asyncio.gather(
+            self._asked(self._reach.ledger.control),
+            self._asked(self._reach.journal.heartbeats),
+            self._asked(self._reach.journal.pending),
+        )
+        self._control = control
+        inbox, self._inbox = self._inbox, _Inbox(activity=self._inbox.activity, waiting=self._inbox.waiting)
+        return Seen(
+            control=control if heartbeats is not None else None,
+            heartbeats=heartbeats or {},
+            activity=dict(inbox.activity),
+            commands=tuple(commands or ()),
+            samples=tuple(inbox.samples),
+            results=tuple(inbox.results),
+            written_at=self._memory.written_at,
+            endpoints=inbox.endpoints,
+            drain=inbox.drain,
+        )
+
+    async def _asked[**P, T](self, question: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Return the answer; None if there is none in time."""
+        try:
+            async with asyncio.timeout(self._settings.call_seconds):
+                return await question(*args, **kwargs)
+        except (BatonError, TimeoutError):
+            return None
+
+    async def _perform(self, intents: tuple[Intent, ...]) -> None:
+        for intent in intents:
+            try:
+                async with asyncio.timeout(self._settings.call_seconds):
+                    await self._do(intent)
+            except Conflict as lost:
+                await self._overtaken(intent, lost)
+                return  # everything after it was meant for a row that is gone
+            except (BatonError, TimeoutError) as error:
+                self._log.warning("intent_failed", intent=type(intent).__name__, error=str(error))
+                return
+
+    async def _do(self, intent: Intent) -> None:
+        match intent:
+            case Write():
+                await self._record(intent.decision)
+                await self._reach.ledger.set_control(intent.after, before=intent.before)
+                self._control = intent.after
+                self._started(intent)
+            case Note():
+                await self._record(intent.decision)
+            case Settle():
+                await self._reach.journal.settle(intent.command)
+            case Act():
+                self._begin(intent.step, intent.control.epoch)
+            case LookAtDrain():
+                self._beside("drain", partial(self._drain, intent.control))
+
+    def _started(self, write: Write) -> None:
+        """Begin the steps of a switch at once: ownership must not wait for the next beat."""
+        moved = write.after.epoch != write.before.epoch
+        if (
+            moved
+            and not switching.stands_still(write.after, self._clock.now())
+            and switching.drives(self._memory, write.after.active_region, self._clock.now())
+        ):
+            for step in switching.STEPS:
+                self._begin(step, write.after.epoch)
+
+    def _begin(self, step: StepName, epoch: int) -> None:
+        self._beside((step, epoch), partial(self._act, step, epoch))
+
+    async def _overtaken(self, intent: Intent, lost: Conflict) -> None:
+        if not isinstance(intent, Write):
+            return  # a command that somebody else settled
+        text = f"{intent.decision.summary}: not done, {lost}"
+        self._memory, made = switching.decision(
+            self._memory, DecisionKind.OVERTAKEN, intent.before.epoch, text, self._clock.now()
+        )
+        await self._asked(self._record, made)
+
+    async def _record(self, decision: Decision) -> None:
+        await self._reach.journal.record(decision)
+        self._log.info(
+            "decided",
+            decision_id=decision.id,
+            kind=decision.kind,
+            epoch=decision.epoch,
+            transition_id=decision.transition_id,
+            command_id=decision.command_id,
+            summary=decision.summary,
+        )
+
+    def _beside(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run something beside the beat, unless the same thing runs already."""
+        if key in self._running:
+            return
+        task = asyncio.create_task(work())
+        self._running[key] = task
+
+        def ended(done: asyncio.Task[None]) -> None:
+            self._running.pop(key, None)
+            if not done.cancelled() and (error := done.exception()):
+                self._log.error("controller_bug", exc_info=error)
+
+        task.add_done_callback(ended)
+
+    async def _act(self, step: StepName, epoch: int) -> None:
+        try:
+            async with asyncio.timeout(self._settings.step_seconds):
+                self._inbox.results.append(await self._reach.actor.act(step, epoch))
+        except TimeoutError:
+            self._log.warning("step_timed_out", step=step, epoch=epoch)
+
+    async def _drain(self, control: Control) -> None:
+        self._inbox.drain = await self._asked(self._reach.actor.drain, control)
+
+    # --- the heartbeat -----------------------------------------------------------------------------------------------
+
+    async def _write_heartbeat(self, seen: Seen) -> None:
+        now = self._clock.now()
+        assessment = self.assessment(seen, now)
+        control, memory = self._control, self._memory
+        self._tell(assessment, control, now)
+        self._sequence += 1
+        heartbeat = Heartbeat(
+            region=memory.region,
+            instance=self._instance,
+            sequence=self._sequence,
+            at=now,
+            epoch_seen=control.epoch if control else 0,
+            canary=brakes.canary_of(memory, now).verdict,
+            ready=brakes.verdict_of(brakes.own_readiness(memory, now)),
+            assessment=assessment,
+            settings=self._settings.model_dump_json(),
+        )
+        try:
+            async with asyncio.timeout(self._settings.call_seconds):
+                await self._reach.journal.beat(heartbeat)
+        except (BatonError, TimeoutError) as error:
+            self._log.warning("heartbeat_not_written", error=str(error) or "no answer in time")
+        else:
+            # As of its start: nobody can have heard it before.
+            self._memory = remembered(self._memory, written_at=now)
+
+    def assessment(self, seen: Seen, now: datetime) -> Assessment:
+        """Return everything this controller holds for true now."""
+        if seen.control is None or self._control is None:
+            return assess_unread(self._memory, now)
+        return assess(self._memory, judge(self._memory, seen, self._control, now), now)
+
+    def _tell(self, assessment: Assessment, control: Control | None, now: datetime) -> None:
+        """Log the state with its metrics, as often as vitals are taken."""
+        if self._told_at and now < self._told_at + timedelta(seconds=self._settings.vitals_seconds):
+            return
+        self._told_at = now
+        metrics = metrics_of(assessment, control, waiting=self._inbox.waiting)
+        dimensions = {"Service": "failover-controller", "Region": self._memory.region}
+        self._log.info(
+            "assessed",
+            state=assessment.state,
+            conclusion=assessment.conclusion,
+            **emf(metrics, dimensions=dimensions, now=now),
+        )
+
+    # --- canaries and vitals ------------------------------------------------------------------------------------------
+
+    async def probe(self) -> None:
+        """Send a canary through our own Region, and from outside through the active one."""
+        control, me = self._control, self._memory.region
+        regions = {me: Signal.INSIDE_CANARY}
+        if control and control.active_region != me:
+            regions[control.active_region] = Signal.OUTSIDE_CANARY
+        await asyncio.gather(*(self._probe(region, signal) for region, signal in regions.items()))
+
+    async def _probe(self, region: str, signal: Signal) -> None:
+        started = self._clock.now()
+        limit = self._settings.probe_deadline_seconds
+        probe = await self._reach.canary.probe(region, seconds_max=limit)
+        at = self._clock.now()
+        sample = Sample(signal, region, probe.verdict, probe.value, f"within {limit:g} s", at, started)
+        self._inbox.samples.append(sample)
+
+    async def look_around(self) -> None:
+        """Take the vitals of our own Region and of the active one, and see which endpoints of the switch answer."""
+        control, me = self._control, self._memory.region
+        regions = {me, control.active_region if control else me}
+        endpoints, batches, _ = await asyncio.gather(
+            self._asked(self._reach.switch.endpoints),
+            self._asked(open_batches, self._reach.ledger),
+            asyncio.gather(*(self._vitals_of(region) for region in sorted(regions))),
+        )
+        self._inbox.endpoints = endpoints
+        if batches is not None:
+            self._from_batches(batches, regions)
+
+    def _from_batches(self, batches: list[Batch], regions: set[str]) -> None:
+        now = self._clock.now()
+        self._inbox.waiting = sum(batch.state is BatchState.WAITING_INPUT for batch in batches)
+        for region in self._memory.regions:
+            own = [batch for batch in batches if owner_of(batch.owner_epoch, self._memory.regions) == region]
+            newest = max((batch.updated_at for batch in own), default=None)
+            self._inbox.activity[region] = newest.isoformat() if newest else ""
+            if region in regions:
+                measured = measure.Measured(region, now, open_batches=own)
+                self._inbox.samples += measure.samples_of(measured, self._settings)
+
+    async def _vitals_of(self, region: str) -> None:
+        vitals = self._reach.places[region].vitals
+        queues, alarms, replication = await asyncio.gather(
+            self._asked(vitals.queues), self._asked(vitals.alarms), self._asked(vitals.replication)
+        )
+        now = self._clock.now()
+        before = self._dead_letters_before(region, measure.dead_letters(queues), now) if queues else None
+        measured = measure.Measured(
+            region, now, queues, alarms, replication, vitals.calls(), dead_letters_before=before
+        )
+        self._inbox.samples += measure.samples_of(measured, self._settings)
+
+    def _dead_letters_before(self, region: str, count: int, now: datetime) -> int:
+        """Remember the count; return what it was when the window of known dead letters began."""
+        counts = self._dead_letters.setdefault(region, deque())
+        counts.append((now, count))
+        while now - counts[0][0] > timedelta(seconds=self._settings.dead_letters_seconds):
+            counts.popleft()
+        return counts[0][1]
+
+    # --- health ------------------------------------------------------------------------------------------------------
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Return whether the heart beats, and the facts behind it."""
+        now = asyncio.get_running_loop().time()
+        idle = now - self._beat_at if self._beat_at is not None else 0.0
+        healthy = idle < self._settings.driver_seconds
+        ready = brakes.verdict_of(brakes.own_readiness(self._memory, self._clock.now()))
+        return healthy, {
+            "service": "failover-controller",
+            "healthy": healthy,
+            "seconds_since_beat": round(idle, 1),
+            "epoch": self._control.epoch if self._control else None,
+            "ready": ready is Verdict.HEALTHY,
+        }

@@ -1,0 +1,57 @@
+"""The controller's container: always on, one in each Region."""
+
+import secrets
+
+from baton.service import Daemon, Process, run_daemon
+from baton.settings import SwitchSettings
+from failover_controller.acts import Actor, Place
+from failover_controller.canary import BatchCanary
+from failover_controller.controller import Controller, Reach
+from failover_controller.settings import ControllerSettings
+
+
+def build(process: Process) -> Daemon:
+    """Put the controller together."""
+    controller = controller_of(process, ControllerSettings().scaled(), SwitchSettings())
+    return Daemon([controller.run], controller.health)
+
+
+def controller_of(process: Process, settings: ControllerSettings, switch_settings: SwitchSettings) -> Controller:
+    """Put a controller together from settings that are scaled already."""
+    world, aws, clock = process.world, process.aws, process.clock
+    instance = secrets.token_hex(4)
+    ledger, switch = aws.ledger(), aws.switch(switch_settings)
+    places = {
+        region: Place(objects=aws.objects(region), outbox=aws.outbox(region), vitals=aws.vitals(region))
+        for region in world.regions
+    }
+    actor = Actor(
+        regions=world.regions,
+        ledger=ledger,
+        switch=switch,
+        routes=aws.routes(),
+        places=places,
+        clock=clock,
+        at_once=settings.takeovers_at_once,
+    )
+    canary = BatchCanary(
+        sender=world.region,
+        ledger=ledger,
+        objects={region: place.objects for region, place in places.items()},
+        clock=clock,
+        instance=instance,
+    )
+    reach = Reach(ledger, aws.journal(), switch, actor, places, canary)
+    return Controller(
+        region=world.region,
+        regions=world.regions,
+        instance=instance,
+        reach=reach,
+        settings=settings,
+        clock=clock,
+        log=process.log,
+    )
+
+
+if __name__ == "__main__":
+    run_daemon("failover-controller", build)
