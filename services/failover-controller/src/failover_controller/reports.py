@@ -46,11 +46,12 @@ def metrics_of(
     words = set(assessment.state.split())
     evidence = {rule.verdict for rule in assessment.evidence}
     readiness = {rule.verdict for rule in assessment.readiness}
-    held = State.SUSPECT in words and any(rule.blocks for rule in assessment.brakes)
+    ready = readiness == {Verdict.HEALTHY}
+    held = State.SUSPECT in words and (not ready or any(rule.blocks for rule in assessment.brakes))
     found: dict[str, float] = {
         "Beats": 1,
         "Suspect": State.SUSPECT in words,
-        "Held": held or Overlay.BOTH_SICK in words,
+        "Held": held,
         "Draining": State.DRAINING in words,
         "Switching": bool(words & {State.SWITCHING, State.VERIFYING}),
         "Cooldown": State.COOLDOWN in words,
@@ -59,7 +60,7 @@ def metrics_of(
         "BothSick": Overlay.BOTH_SICK in words,
         "BudgetSpent": Overlay.BUDGET_SPENT in words,
         "AllUnknown": evidence == {Verdict.UNKNOWN},
-        "StandbyNotReady": bool(readiness) and readiness != {Verdict.HEALTHY},
+        "StandbyNotReady": bool(readiness) and not ready,
     }
     if control is not None:
         transition = control.transition
