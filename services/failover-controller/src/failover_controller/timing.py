@@ -1,0 +1,321 @@
+"""What a switch costs: every call that it would make, in the words of the API, and how long it takes at worst.
+
+Data plane only: while a Region is ill nobody should depend on what creates and configures things. Pure; nothing is
+called here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from baton.model.control import Control, Phase, SwitchKind
+from baton.model.identity import next_epoch
+from baton.settings import SwitchBackend
+from baton.topology import Topology
+from failover_controller.settings import ControllerSettings
+
+FIVE_REGIONS: Final = ("us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1")
+"""AWS serves the data plane of ARC's routing controls, and the dials of an access point, from each of these."""
+CONTROL_PLANE_SERVICES: Final = frozenset(
+    {
+        "application-autoscaling",
+        "autoscaling",
+        "cloudformation",
+        "ec2",
+        "ecs",
+        "iam",
+        "lambda",
+        "route53",
+        "route53-recovery-control-config",
+        "route53-recovery-readiness",
+    }
+)
+"""Never called by a switch, whatever the operation: they create and configure, many of them in one Region only."""
+CONTROL_PLANE_OPERATIONS: Final = frozenset(
+    {
+        ("dynamodb", "CreateTable"),
+        ("dynamodb", "UpdateTable"),
+        ("s3", "CreateBucket"),
+        ("s3", "PutBucketNotificationConfiguration"),
+        ("s3", "PutBucketPolicy"),
+        ("s3", "PutBucketReplication"),
+        ("s3control", "CreateMultiRegionAccessPoint"),
+        ("s3control", "PutMultiRegionAccessPointPolicy"),
+        ("sqs", "CreateQueue"),
+        ("sqs", "SetQueueAttributes"),
+    }
+)
+"""Nor these, of services whose data plane is used."""
+
+CALL_SECONDS: Final = 0.1
+"""One call to the ledger, S3 or SQS as it is at worst in good days: a write to MRSC waits for one more Region."""
+CANARY_SECONDS_LEAST: Final = 2.0
+"""What a canary takes at least: one that was on its way when the fault came is a bad one."""
+BATCHES: Final = 1_000
+"""Open batches that the figures are for."""
+_PAGE_BATCHES: Final = 100
+
+COMMITTED: Final = "the epoch moves"
+LISTED: Final = "open batches are listed"
+FIRST_BATCH: Final = "the first batch is taken over"
+OWNED: Final = f"all of {BATCHES:,} open batches are taken over"
+
+
+# --- the calls --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCall:
+    """One call that a switch would make."""
+
+    part: str
+    """What it belongs to: `drain`, `commit`, `takeover`, `switch`, `routes`, `verify`, `record`."""
+    service: str
+    """As the SDK names it."""
+    operation: str
+    parameters: Mapping[str, Any]
+    """In the words of the API. DynamoDB's values are written plainly; `<…>` stands for what is known only then."""
+    served_from: str
+    times: str = "once"
+    data_plane: bool = True
+    why: str = field(default="", kw_only=True)
+
+
+def plan_steps(
+    control: Control,
+    target: str,
+    kind: SwitchKind,
+    regions: tuple[str, str],
+    switch: SwitchBackend,
+    *,
+    topology: Topology | None = None,
+    controls: Mapping[str, str] | None = None,
+) -> tuple[PlannedCall, ...]:
+    """Return every call that this switch would make of the row as it stands, in order.
+
+    The parts `takeover`, `switch` and `routes` run side by side. `controls` are the ARNs of the routing controls.
+    """
+    calls = _Calls(control, target, kind, regions, topology or Topology("<environment>", "<account>", regions))
+    return (
+        *(calls.draining() if kind.is_planned else ()),
+        *calls.committing(),
+        *calls.taking_over(),
+        *(calls.switching(controls or {}) if switch is SwitchBackend.ARC else ()),
+        *calls.routing(),
+        *calls.verifying(),
+    )
+
+
+class _Calls:
+    def __init__(
+        self, control: Control, target: str, kind: SwitchKind, regions: tuple[str, str], topology: Topology
+    ) -> None:
+        self._control = control
+        self._target = target
+        self._kind = kind
+        self._regions = regions
+        self._topology = topology
+        self._epoch = next_epoch(control.epoch, target, regions)
+        self._after = control.changed(epoch=self._epoch, active_region=target)
+        self._revision = control.revision
+
+    # --- the ledger
+
+    def _dynamodb(self, part: str, operation: str, parameters: dict[str, Any], **more: Any) -> PlannedCall:
+        table = {"TableName": self._topology.ledger_table}
+        return PlannedCall(part, "dynamodb", operation, {**table, **parameters}, self._replica, **more)
+
+    @property
+    def _replica(self) -> str:
+        return f"{self._target}: a replica of the ledger, two of three Regions agree"
+
+    def _recorded(self, part: str, what: str) -> PlannedCall:
+        row = {"pk": "decision#<id>", "sk": "decision", "kind": what, "body": "<the whole assessment>"}
+        condition = {"ConditionExpression": "attribute_not_exists(pk)"}
+        return self._dynamodb(part, "PutItem", {"Item": row, **condition}, why="on record before it is done")
+
+    def _row(self, part: str, phase: Phase, *, why: str, **changes: Any) -> PlannedCall:
+        before, self._revision = self._revision, self._revision + 1
+        row = {"pk": "control", "sk": "control", "phase": phase.value, "revision": self._revision, **changes}
+        condition = {
+            "ConditionExpression": "revision = :revision",
+            "ExpressionAttributeValues": {":revision": before},
+        }
+        return self._dynamodb(part, "PutItem", {"Item": row, **condition}, why=why)
+
+    def _listed(self, part: str, why: str) -> PlannedCall:
+        query = {
+            "IndexName": "listing",
+            "KeyConditionExpression": "listing = :listing AND listed_at BETWEEN :since AND :cursor",
+            "ExpressionAttributeValues": {":listing": "open#<0 to 7>", ":since": "<first>", ":cursor": "<last>"},
+        }
+        return self._dynamodb(part, "Query", query, times="each of 8 partitions, every page", why=why)
+
+    # --- the parts
+
+    def draining(self) -> Iterator[PlannedCall]:
+        yield self._recorded("drain", "started")
+        same = {"epoch": self._control.epoch, "active_region": self._control.active_region}
+        yield self._row("drain", Phase.DRAINING, why="from here the active Region admits nothing", **same)
+        yield self._listed("drain", "the open batches of the active Region")
+        bucket = {"Bucket": self._topology.data_bucket(self._target)}
+        yield PlannedCall(
+            "drain",
+            "s3",
+            "HeadObject",
+            {**bucket, "Key": "<the batch's file or result>", "VersionId": "<its version>"},
+            self._target,
+            "each open batch, until all are there",
+            why="the target must be able to go on with it",
+        )
+
+    def committing(self) -> Iterator[PlannedCall]:
+        yield self._recorded("commit", "committed")
+        new = {"epoch": self._epoch, "active_region": self._target}
+        yield self._row("commit", Phase.SWITCHING, why="the commit: from here it only goes forward", **new)
+
+    def taking_over(self) -> Iterator[PlannedCall]:
+        yield self._listed("takeover", "the open batches of the other Region; again until two passes find none")
+        key = {"pk": "batch#<id>", "sk": "batch"}
+        yield self._dynamodb("takeover", "GetItem", {"Key": key, "ConsistentRead": True}, times="each batch")
+        same = ("state", "owner_epoch", "run", "updated_at")
+        put = {
+            "Item": {**key, "owner_epoch": self._epoch, "state": "<where this Region can go on>"},
+            "ConditionExpression": " AND ".join(f"#{name} = :{name}" for name in same),
+            "ExpressionAttributeNames": {f"#{name}": name for name in same},
+            "ExpressionAttributeValues": {f":{name}": f"<{name} as read>" for name in same},
+        }
+        yield self._dynamodb("takeover", "PutItem", put, times="each batch", why="its old owner loses every write now")
+        message = {"Id": "0", "MessageBody": f'{{"batch_id": "<id>", "owner_epoch": {self._epoch}}}'}
+        parameters = {"QueueUrl": "<the queue of its state>", "Entries": [message]}
+        yield PlannedCall(
+            "takeover", "sqs", "SendMessageBatch", parameters, self._target, "each batch", why="it goes on here"
+        )
+
+    def switching(self, controls: Mapping[str, str]) -> Iterator[PlannedCall]:
+        arns = {region: controls.get(region, f"<routing control of {region}>") for region in self._regions}
+        five = f"any of five endpoints: {', '.join(FIVE_REGIONS)}"
+        arc = "route53-recovery-cluster"
+        for region in self._regions:
+            read = {"RoutingControlArn": arns[region]}
+            yield PlannedCall("switch", arc, "GetRoutingControlState", read, five, "until one answers")
+        states = self._after.switch_states(self._regions)
+        entries = [
+            {"RoutingControlArn": arns[region], "RoutingControlState": "On" if states[region] else "Off"}
+            for region in self._regions
+        ]
+        update = {"UpdateRoutingControlStateEntries": entries}
+        yield PlannedCall(
+            "switch",
+            arc,
+            "UpdateRoutingControlStates",
+            update,
+            five,
+            "until one takes it",
+            why="both in one transaction",
+        )
+        for region in self._regions:
+            read = {"RoutingControlArn": arns[region]}
+            yield PlannedCall("switch", arc, "GetRoutingControlState", read, five, "until two have read it back")
+
+    def routing(self) -> Iterator[PlannedCall]:
+        named = {"AccountId": self._topology.account_id, "Mrap": f"<ARN of {self._topology.mrap}>"}
+        dials = self._after.dials(self._regions)
+        updates = [
+            {
+                "Bucket": self._topology.data_bucket(region),
+                "Region": region,
+                "TrafficDialPercentage": dials[region],
+            }
+            for region in self._regions
+        ]
+        five = f"any of: {', '.join(FIVE_REGIONS)}"
+        get = "GetMultiRegionAccessPointRoutes"
+        yield PlannedCall("routes", "s3control", get, named, five, "until one answers")
+        submit = {**named, "RouteUpdates": updates}
+        yield PlannedCall(
+            "routes", "s3control", "SubmitMultiRegionAccessPointRoutes", submit, five, "until one takes it"
+        )
+        yield PlannedCall("routes", "s3control", get, named, five, why="read back; true everywhere within two minutes")
+
+    def verifying(self) -> Iterator[PlannedCall]:
+        new = {"epoch": self._epoch, "active_region": self._target}
+        yield self._recorded("record", "step")
+        yield self._row("record", Phase.VERIFYING, why="the three parts are through, or out of time", **new)
+        bucket = {"Bucket": self._topology.data_bucket(self._target)}
+        key = f"canary/{self._target}/<name>.csv"
+        yield PlannedCall("verify", "s3", "PutObject", {**bucket, "Key": key}, self._target, why="a batch of our own")
+        row = {"Key": {"pk": "batch#<the canary's>", "sk": "batch"}, "ConsistentRead": True}
+        yield self._dynamodb("verify", "GetItem", row, times="every 0.5 s until it is COMPLETED")
+        result = {**bucket, "Key": "<the canary's result>"}
+        yield PlannedCall("verify", "s3", "GetObject", result, self._target, why="the bytes must be the right ones")
+        yield self._recorded("record", "completed")
+        yield self._row("record", Phase.COOLDOWN, why="the end", **new)
+
+
+# --- the time ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TimedStep:
+    """One step on the way from the fault to the taken-over batches, as late as it may be."""
+
+    name: str
+    seconds: float
+    at_seconds: float
+    """Since the fault."""
+    reason: str
+
+
+def timing(settings: ControllerSettings) -> tuple[TimedStep, ...]:
+    """Return the slowest unplanned switch under these settings that meets no second fault.
+
+    A dead Region, at the worst moment between canaries and looks; the ledger and the standby are well.
+    """
+    now, steps = 0.0, list[TimedStep]()
+    for name, seconds, reason in _steps(settings.scaled()):
+        now += seconds
+        steps.append(TimedStep(name, seconds, now, reason))
+    return tuple(steps)
+
+
+def _steps(settings: ControllerSettings) -> Iterator[tuple[str, float, str]]:
+    probe, beat = settings.probe_seconds, settings.beat_seconds
+    more = settings.trip_bad - 1
+    least = min(CANARY_SECONDS_LEAST, probe)
+    canary = probe - least + more * probe + settings.probe_deadline_seconds
+    silence = settings.silence_seconds + (more + 1) * beat
+    yield "the fault", 0.0, "right after a canary came through, which hides it for the longest time"
+    yield "the next canary is sent", probe - least, f"one every {probe:g} s; the last one took at least {least:g} s"
+    yield f"{more} more are sent", more * probe, f"{settings.trip_bad} bad ones of {settings.trip_of} convict"
+    yield "the last of them is given up", settings.probe_deadline_seconds, "its deadline"
+    text = f"{settings.silence_seconds:g} s without a sign of life, {settings.trip_bad} times in a row"
+    yield "the second kind agrees: silence", max(0.0, silence - canary), f"{text}: {silence:g} s after the fault"
+    yield "a look sees both: SUSPECT", beat, f"one every {beat:g} s"
+    yield "held", settings.hold_seconds, "every signal may take it back"
+    yield "the next look decides", beat, "a look that comes just before the hold is over"
+    yield COMMITTED, 3 * CALL_SECONDS, "the look reads the ledger, puts the decision on record, compares and sets"
+    yield LISTED, 2 * CALL_SECONDS, "the step reads the row again; a page from each partition"
+    yield FIRST_BATCH, 3 * CALL_SECONDS, "read, compare and set, message"
+    rounds = -(-BATCHES // settings.takeovers_at_once)
+    lists = 3 * BATCHES / _PAGE_BATCHES
+    text = f"{rounds - 1} more rounds of {settings.takeovers_at_once}, {lists:g} pages in three passes"
+    yield OWNED, (3 * (rounds - 1) + lists) * CALL_SECONDS, text
+
+
+def seconds_to(name: str, settings: ControllerSettings) -> float:
+    """Return how long after the fault this step of `timing` is over at worst. Raises `KeyError` if there is none."""
+    return {step.name: step.at_seconds for step in timing(settings)}[name]
+
+
+def seconds_to_own(settings: ControllerSettings) -> float:
+    """Return how long after the epoch has moved the last open batch is taken over at worst."""
+    return seconds_to(OWNED, settings) - seconds_to(COMMITTED, settings)
+
+
+def table(settings: ControllerSettings) -> str:
+    """Return the timeline as a table in Markdown."""
+    lines = ["| step | takes | since the fault | why |", "|---|---|---|---|"]
+    rows = ((each.name, f"{each.seconds:.1f} s", f"{each.at_seconds:.1f} s", each.reason) for each in timing(settings))
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines) + "\n"

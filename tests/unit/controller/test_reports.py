@@ -1,0 +1,128 @@
+"""A metric for every state that somebody should know of, and an alarm with a runbook on each."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from baton.model.control import Phase
+from baton.model.journal import CommandKind
+from controller_made import START, WEST, Trace, control_made, frozen, under_way
+from failover_controller.reports import ALARMS, metrics_of
+from failover_controller.transitions import Overlay, State
+
+RUNBOOKS = Path(__file__).parents[3] / "docs/runbooks.md"
+LATER = START + timedelta(days=1)
+
+
+def _metrics(trace: Trace, waiting: int | None = 0) -> dict[str, float]:
+    control = trace.control if trace.seen.control else None
+    return {name: value for name, (value, _) in metrics_of(trace.assessment, control, waiting=waiting).items()}
+
+
+def _on(trace: Trace) -> set[str]:
+    """Return the metrics that make an alarm fire."""
+    found = _metrics(trace)
+    return {
+        alarm.metric for alarm in ALARMS if alarm.metric != "Beats" and found.get(alarm.metric, 0) > alarm.threshold
+    }
+
+
+def _dead(trace: Trace) -> None:
+    trace.run(60)
+    trace.fail()
+    trace.run(120)
+
+
+def _sick(trace: Trace) -> None:
+    trace.inside = True
+    trace.run(60)
+    trace.fail()
+    trace.inside = False
+    trace.run(120)
+
+
+def _unproved(trace: Trace) -> None:
+    trace.inside = None
+    _dead(trace)
+
+
+def _well(trace: Trace) -> None:
+    trace.run(60)
+
+
+def _degraded(trace: Trace) -> None:
+    trace.run(60)
+    trace.order(CommandKind.FAILOVER, target=WEST)
+    trace.steps = frozenset()
+    trace.run(300)
+
+
+def _drains(trace: Trace) -> None:
+    trace.run(60)
+    trace.waiting = ("a file",)
+    trace.order(CommandKind.SWITCHOVER, target=WEST)
+
+
+def _unknown(trace: Trace) -> None:
+    trace.run(60)
+    trace.memory = type(trace.memory)(WEST, trace.memory.regions, "x", trace.settings, written_at=trace.now)
+
+
+def _cut_off(trace: Trace) -> None:
+    trace.run(60)
+    trace.writes = False
+    trace.run(30)
+
+
+STORIES: list[tuple[Callable[[Trace], None], Trace, set[str]]] = [
+    (_well, Trace(), set()),
+    (_dead, Trace(control=control_made(freeze=frozen(LATER))), {"Suspect", "Held", "Frozen"}),
+    (_sick, Trace(), {"Suspect", "Held", "BothSick", "StandbyNotReady"}),
+    (_unproved, Trace(), {"Suspect", "Held", "StandbyNotReady"}),
+    (_dead, Trace(control=control_made(failovers=(START,))), {"Suspect", "Held", "BudgetSpent"}),
+    (_drains, Trace(), {"Draining"}),
+    (_degraded, Trace(), {"Cooldown", "Degraded"}),
+    (_well, Trace(control=control_made(phase=Phase.VERIFYING, transition=under_way(), epoch=4)), set()),
+    (_unknown, Trace(), {"AllUnknown", "StandbyNotReady"}),
+    (_cut_off, Trace(), {"Isolated", "StandbyNotReady"}),
+]
+
+
+@pytest.mark.parametrize(("story", "trace", "metrics"), STORIES, ids=range(len(STORIES)))
+def test_each_state_shows_in_its_metric(story: Callable[[Trace], None], trace: Trace, metrics: set[str]) -> None:
+    story(trace)
+
+    if trace.control.phase is Phase.COOLDOWN:
+        metrics = metrics | {"Cooldown"}
+    assert _on(trace) == metrics
+
+
+def test_who_cannot_read_the_ledger_says_that_it_lives_and_no_more_than_it_knows() -> None:
+    trace = Trace().warm()
+    trace.reads = False
+    trace.run(60)
+
+    found = _metrics(trace, waiting=None)
+
+    assert found["Beats"] == found["Isolated"] == 1
+    assert not {"Epoch", "Active", "Degraded", "BatchesWaitingInput"} & found.keys()
+
+
+def test_every_alarm_has_a_metric() -> None:
+    assert {alarm.metric for alarm in ALARMS} <= _metrics(Trace().warm()).keys()
+
+
+def test_every_state_and_overlay_has_an_alarm_but_rest_and_dry_run() -> None:
+    names = {alarm.metric.casefold() for alarm in ALARMS}
+    expected = {state.value for state in State} | {overlay.value for overlay in Overlay}
+    without = {State.STEADY, State.VERIFYING, Overlay.DRY_RUN}  # a verification is part of switching
+
+    assert {name.replace("_", "").casefold() for name in expected - without} <= names
+
+
+def test_every_alarm_has_its_runbook() -> None:
+    headings = [line.removeprefix("## ") for line in RUNBOOKS.read_text().splitlines() if line.startswith("## ")]
+
+    assert [alarm.runbook for alarm in ALARMS] == headings
