@@ -591,7 +591,7 @@ def test_help_names_every_command() -> None:
     result = _baton(CliWorld(), "--help")
 
     commands = "up down world submit watch status batches show rejects fetch retry cancel pause resume inbox jobs "
-    commands += "failover switchover failback drill freeze unfreeze ack history explain"
+    commands += "failover switchover failback drill freeze unfreeze ack history explain plan"
     assert result.exit_code == 0
     for command in (*commands.split(), "reference", "sample"):
         assert f" {command} " in result.stdout

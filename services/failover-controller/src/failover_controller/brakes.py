@@ -9,6 +9,9 @@ from failover_controller import signals, windows
 from failover_controller.domain import Memory, Signal, rolled_back_for
 
 _OWN_CANARY = "own canary"
+SWITCH_ENDPOINTS = "switch endpoints"
+NO_SWITCH = "there is no switch"
+"""What the rule of that name says where the ledger alone decides."""
 
 
 def _verdict(*, good: bool) -> Verdict:
@@ -51,14 +54,14 @@ def own_readiness(memory: Memory, now: datetime) -> tuple[Rule, ...]:
 def _switch(memory: Memory, now: datetime) -> Rule:
     endpoints, needed = memory.endpoints, memory.settings.switch_endpoints_min
     if endpoints is None or memory.endpoints_at is None:
-        return Rule("switch endpoints", Verdict.UNKNOWN, "not asked yet", f"at least {needed}")
+        return Rule(SWITCH_ENDPOINTS, Verdict.UNKNOWN, "not asked yet", f"at least {needed}")
     if endpoints.total == 0:
-        return Rule("switch endpoints", Verdict.HEALTHY, "there is no switch", "none needed")
+        return Rule(SWITCH_ENDPOINTS, Verdict.HEALTHY, NO_SWITCH, "none needed")
     age = (now - memory.endpoints_at).total_seconds()
     value = f"{endpoints.answering} of {endpoints.total} answer"
     if age > memory.settings.fresh_seconds:
-        return Rule("switch endpoints", Verdict.UNKNOWN, value, f"at least {needed}", age)
-    return Rule("switch endpoints", _verdict(good=endpoints.answering >= needed), value, f"at least {needed}", age)
+        return Rule(SWITCH_ENDPOINTS, Verdict.UNKNOWN, value, f"at least {needed}", age)
+    return Rule(SWITCH_ENDPOINTS, _verdict(good=endpoints.answering >= needed), value, f"at least {needed}", age)
 
 
 def readiness(

@@ -50,16 +50,16 @@ def _one(
 def _switch(
     memory: Memory, seen: Seen, control: Control, command: Command, now: datetime
 ) -> tuple[Memory, tuple[Intent, ...]]:
-    refusal = _refusal(memory, control, command, now)
+    reason = refusal(memory, control, command, now)
     target = command.target or ""
-    if refusal is None:
+    if reason is None:
         if not switching.drives(memory, target, now):
             return memory, ()  # the controller over there takes it
-        refusal = _not_ready(memory, seen, control, command, now)
-    if refusal is None and command.target == control.active_region:
+        reason = _not_ready(memory, seen, control, command, now)
+    if reason is None and command.target == control.active_region:
         return _adopted(memory, control, command, now)
-    if refusal is not None:
-        return _refused(memory, control, command, refusal, now)
+    if reason is not None:
+        return _refused(memory, control, command, reason, now)
     order = switching.Order.of(command, control)
     begin = switching.planned if order.kind.is_planned else switching.failover
     memory, write = begin(memory, control, order, now)
@@ -88,8 +88,8 @@ def _adopted(memory: Memory, control: Control, command: Command, now: datetime) 
     return memory, (Write(control, after, made), _settled(memory, command, CommandState.ACCEPTED, text, now))
 
 
-def _refusal(memory: Memory, control: Control, command: Command, now: datetime) -> str | None:
-    """Return what is wrong with the order itself; None: nothing."""
+def refusal(memory: Memory, control: Control, command: Command, now: datetime) -> str | None:
+    """Return what is wrong with the order itself, whether or not its target is ready; None: nothing."""
     regions, kind, target = memory.regions, command.kind, command.target
     too_old = now - command.at > timedelta(seconds=memory.settings.command_seconds_max)
     under_way = control.transition.id if control.transition else "one"

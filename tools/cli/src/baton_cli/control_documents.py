@@ -5,6 +5,7 @@ from baton.model.journal import Assessment, Command, Decision, Rule
 from baton_cli.control_queries import ControllerView, Found, Situation
 from baton_cli.documents import Json
 from baton_cli.orders import Standing, since
+from baton_cli.planning import Plan
 
 
 def command(command: Command) -> dict[str, Json]:
@@ -178,4 +179,35 @@ def found(found: Found) -> dict[str, Json]:
         "transition_id": found.transition_id,
         "transition": transition(found.transition) if found.transition else None,
         "decisions": [decision(each) for each in found.related],
+    }
+
+
+def plan(plan: Plan) -> dict[str, Json]:
+    """Return a switch as it would be. `driver` is null if no controller lives, `refusal` if none would refuse it."""
+    return {
+        "kind": plan.kind.value,
+        "target": plan.target,
+        "epoch": plan.situation.control.epoch,
+        "active_region": plan.situation.control.active_region,
+        "carried_out": plan.is_carried_out,
+        "driver": plan.driver.region if plan.driver else None,
+        "refusal": plan.refusal,
+        "readiness": [rule(each) for each in plan.readiness],
+        "calls": [
+            {
+                "part": call.part,
+                "service": call.service,
+                "operation": call.operation,
+                "parameters": call.parameters,
+                "served_from": call.served_from,
+                "times": call.times,
+                "data_plane": call.data_plane,
+                "why": call.why,
+            }
+            for call in plan.calls
+        ],
+        "timeline": [
+            {"step": step.name, "seconds": step.seconds, "at_seconds": step.at_seconds, "reason": step.reason}
+            for step in plan.timeline
+        ],
     }

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from baton_cli import control_documents, control_queries, control_render, orders
+from baton.model.control import SwitchKind
+from baton_cli import control_documents, control_queries, control_render, orders, plan_render, planning
 from baton_cli.connection import Connection, Refused
-from baton_cli.controls import EXITS, PANEL
+from baton_cli.controls import EXITS, PANEL, To
 from baton_cli.options import AsJson
 from baton_cli.orders import Outcome
 from baton_cli.session import ExitStatus, Session, session_of
@@ -117,3 +118,25 @@ def explain(
         session.answer(control_render.found(found), control_documents.found(found), as_json=as_json)
 
     session.run(ask)
+
+
+@app.command(rich_help_panel=PANEL)
+def plan(
+    ctx: typer.Context,
+    to: To,
+    kind: Annotated[SwitchKind, typer.Option(case_sensitive=False, help="What would be ordered.")] = (
+        SwitchKind.FAILOVER
+    ),
+    timing: Annotated[
+        bool, typer.Option("--timing", help="How long an automatic failover takes at worst, step by step.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """See what a switch would do, without doing it: each call, whether it would be refused now, and why.
+
+    Ends with 0 if a controller would take it now, else with 1.
+    """
+    session = session_of(ctx)
+    made = session.run(lambda connection: planning.plan(connection, target=to, kind=kind))
+    session.answer(plan_render.plan(made, timing=timing), control_documents.plan(made), as_json=as_json)
+    raise typer.Exit(ExitStatus.OK if made.is_carried_out else ExitStatus.ERROR)

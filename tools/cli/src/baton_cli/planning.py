@@ -1,0 +1,113 @@
+"""What a switch would take if it were ordered now: its calls, whether it would be refused, its worst case in time.
+
+Nothing is touched: the rules are those of the controllers, their verdicts are taken from the heartbeats.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from baton.model.control import SwitchKind
+from baton.model.journal import Command, CommandKind, Rule, Verdict
+from baton.settings import SwitchBackend
+from baton.topology import Topology
+from baton_cli.connection import Connection, Refused
+from baton_cli.control_queries import ControllerView, Situation, memory_of, situation
+from failover_controller import brakes, commands
+from failover_controller.timing import PlannedCall, TimedStep, plan_steps, timing
+
+_DRILL: Final = timedelta(hours=1)
+"""A practice run needs an end to be planned; any will do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A switch as it would be if it were ordered at that moment."""
+
+    situation: Situation
+    kind: SwitchKind
+    target: str
+    driver: ControllerView | None
+    """Whose controller would carry it out. None: none lives."""
+    readiness: tuple[Rule, ...]
+    """Of the target, as the driver tells it."""
+    refusal: str | None
+    """Why it would be refused. None: it would not, as far as can be told from here."""
+    calls: tuple[PlannedCall, ...]
+    """None if the order itself is wrong."""
+    timeline: tuple[TimedStep, ...]
+    """Of an automatic failover at worst, under the settings of the standby's controller."""
+
+    @property
+    def is_carried_out(self) -> bool:
+        """Whether a controller would take it now."""
+        return self.refusal is None and self.driver is not None
+
+
+async def plan(connection: Connection, *, target: str, kind: SwitchKind) -> Plan:
+    """Return the plan. Raises `Refused` if there is no such Region."""
+    if target not in connection.regions:
+        raise Refused(f"there is no Region {target}; there are {' and '.join(connection.regions)}")
+    now = await situation(connection)
+    driver = _driver(now, target)
+    readiness = _readiness(now, target, driver)
+    wrong = _wrong(connection, now, target, kind)
+    calls = ()
+    if wrong is None:
+        topology = Topology(connection.environment, "<account>", connection.regions)
+        calls = plan_steps(now.control, target, kind, connection.regions, _switch(now), topology=topology)
+    settings = next((view.settings for view in now.controllers if view.heartbeat), now.of(target).settings)
+    return Plan(
+        situation=now,
+        kind=kind,
+        target=target,
+        driver=driver,
+        readiness=readiness,
+        refusal=wrong or _not_ready(target, kind, readiness),
+        calls=calls,
+        timeline=timing(settings),
+    )
+
+
+def _driver(situation: Situation, target: str) -> ControllerView | None:
+    """Return the controller of the target, or the other one if that is silent."""
+    there = situation.of(target)
+    other = next(view for view in situation.controllers if view is not there)
+    return next((view for view in (there, other) if not view.is_silent), None)
+
+
+def _readiness(situation: Situation, target: str, driver: ControllerView | None) -> tuple[Rule, ...]:
+    """Return the rules by which the driver would judge the target; it keeps them for the Region that is not active."""
+    heartbeat = driver.heartbeat if driver else None
+    if heartbeat is None or target == situation.control.active_region:
+        return ()
+    follows = Rule(
+        "follows",
+        Verdict.HEALTHY if driver and driver.follows else Verdict.UNHEALTHY,
+        f"epoch {heartbeat.epoch_seen}",
+        f"epoch {situation.control.epoch}",
+    )
+    return (*heartbeat.assessment.readiness, *([] if driver and driver.follows else [follows]))
+
+
+def _wrong(connection: Connection, situation: Situation, target: str, kind: SwitchKind) -> str | None:
+    """Return what is wrong with the order itself, by the controllers' own rule."""
+    until = situation.at + _DRILL if kind is SwitchKind.DRILL else None
+    command = Command("", CommandKind(kind.value), "", situation.at, target=target, until=until)
+    memory = memory_of(target, connection.regions, situation.of(target).settings)
+    return commands.refusal(memory, situation.control, command, situation.at)
+
+
+def _not_ready(target: str, kind: SwitchKind, readiness: tuple[Rule, ...]) -> str | None:
+    if not readiness or brakes.verdict_of(readiness) is Verdict.HEALTHY:
+        return None
+    failing = "; ".join(f"{rule.name}: {rule.value}" for rule in readiness if rule.verdict is not Verdict.HEALTHY)
+    hint = "" if kind.is_planned else "; --force does it all the same"
+    return f"{target} does not prove that it is ready: {failing}{hint}"
+
+
+def _switch(situation: Situation) -> SwitchBackend:
+    """Return the kind of switch that the controllers turn, as they tell it; what is not told is not left out."""
+    heard = [view.heartbeat.assessment.readiness for view in situation.controllers if view.heartbeat]
+    values = [rule.value for rules in heard for rule in rules if rule.name == brakes.SWITCH_ENDPOINTS]
+    return SwitchBackend.LEDGER if brakes.NO_SWITCH in values else SwitchBackend.ARC
