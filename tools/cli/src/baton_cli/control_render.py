@@ -117,7 +117,7 @@ def _next(standing: Standing) -> str:
         case Outcome.DEGRADED:
             return f"The controllers go on with what is missing. See how: baton explain {me}, baton history"
         case _:
-            return f"See why: baton explain {me}"
+            return f"See how and why: baton explain {me}"
 
 
 def submitted(command: Command) -> RenderableType:
