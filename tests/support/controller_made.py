@@ -133,6 +133,8 @@ class Trace:
     # what was intended
     memory: Memory = field(init=False)
     looks: list[tuple[datetime, tuple[Intent, ...]]] = field(init=False, default_factory=list[Any])
+    applied: list[Write] = field(init=False, default_factory=list[Write])
+    """Writes of the row that were won."""
     written_at: datetime | None = field(init=False, default=None)
     results: list[StepResult] = field(init=False, default_factory=list[StepResult])
     drain: Drain | None = field(init=False, default=None)
@@ -271,6 +273,7 @@ class Trace:
                 assert intent.after.revision == self.control.revision + 1
                 self._check_step(intent)
                 self.control = intent.after
+                self.applied.append(intent)
             case Settle() if not self.keeps_commands and not self.loses:
                 self.settled.append(intent.command)
                 self.commands = [each for each in self.commands if each.id != intent.command.id]

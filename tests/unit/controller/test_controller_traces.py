@@ -151,12 +151,7 @@ def test_there_are_never_more_automatic_failovers_than_the_budget_allows(
     trace.inside = True
     trace.run(120)
 
-    automatic = [
-        write.after.phase_since
-        for write in trace.intents(Write)
-        if write.after.epoch > write.before.epoch and write.after.failovers != write.before.failovers
-    ]
-    moments = [at for at in automatic if at is not None]
+    moments = [write.decision.at for write in trace.applied if write.after.failovers != write.before.failovers]
     assert _most_within(moments, timedelta(hours=6)) <= given_settings.failovers_short_max
     assert _most_within(moments, timedelta(hours=24)) <= given_settings.failovers_long_max
 
@@ -182,12 +177,39 @@ def test_whatever_happened_it_comes_to_rest_when_it_is_left_alone(
     trace = Trace(region=region, settings=given_settings)
     _played(trace, steps)
 
-    trace.writes = trace.reads = trace.beats = trace.inside = trace.outside = True
-    trace.loses, trace.bad, trace.alarms, trace.waiting = False, set(), (), ()
-    trace.steps, trace.says_ready, trace.says_canary = frozenset(StepName), Verdict.HEALTHY, Verdict.HEALTHY
-    trace.follows, trace.endpoints, trace.keeps_commands = None, Endpoints(5, 5), False
+    _made_well(trace)
     trace.run(400)
 
     assert not trace.control.in_transition or trace.control.frozen(trace.now)
     driven = {each.id for each in trace.commands if each.target == trace.memory.other}
     assert {each.id for each in trace.commands} == driven, "every order is answered, or the other controller's"
+
+
+def _made_well(trace: Trace) -> None:
+    trace.writes = trace.reads = trace.beats = trace.inside = trace.outside = True
+    trace.loses, trace.bad, trace.alarms, trace.waiting = False, set(), (), ()
+    trace.steps, trace.says_ready, trace.says_canary = frozenset(StepName), Verdict.HEALTHY, Verdict.HEALTHY
+    trace.follows, trace.endpoints, trace.keeps_commands = None, Endpoints(5, 5), False
+
+
+@settings(QUICK, max_examples=25)
+@given(steps=STEPS)
+def test_whatever_happened_a_region_that_dies_later_is_failed_over_from(steps: Steps) -> None:
+    """L2: a dead active Region, a standby that is well, no freeze and a budget: switched within the bound."""
+    trace = Trace(region=WEST)
+    _played(trace, steps)
+    _made_well(trace)
+    trace.commands = []
+    trace.order(CommandKind.UNFREEZE)
+    trace.order(CommandKind.ACK)
+    trace.run(600)
+    trace.now += timedelta(hours=2)  # cooldowns and practice runs end
+    trace.run(600)
+    if trace.control.active_region != EAST:
+        return  # the other controller's turn
+    epoch = trace.control.epoch
+
+    trace.fail()
+    trace.run(90)
+
+    assert trace.control.epoch == epoch + 1
