@@ -6,7 +6,7 @@ before it acts: the row is the durable intent, and a controller that slept must 
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from baton.batches import Batches
@@ -65,6 +65,7 @@ class Actor:
         self._places = places
         self._clock = clock
         self._at_once = at_once
+        self._takeover = _Takeover(epoch=0)
 
     async def act(self, step: StepName, epoch: int) -> StepResult:
         """Do one step under this epoch. Never raises what the world can cause: the result says what happened."""
@@ -119,37 +120,40 @@ class Actor:
             outbox=self._places[control.active_region].outbox,
             clock=self._clock,
         )
-        unsent: dict[str, Batch] = {}
-        taken = 0
+        if self._takeover.epoch != control.epoch:
+            self._takeover = _Takeover(control.epoch)
+        takeover, taken_before = self._takeover, self._takeover.taken
         empty_before = False
         for _ in range(_PASSES_MAX):
             theirs = [each for each in await open_batches(self._ledger) if self._is_others(each, control)]
-            if not theirs and not unsent and empty_before:
+            if not theirs and not takeover.unsent and empty_before:
                 break
             empty_before = not theirs
-            taken += await self._pass(batches, theirs, control.epoch, unsent)
-            await self._send_again(batches, unsent)
+            await self._pass(batches, theirs, takeover)
+            await self._send_again(batches, takeover.unsent)
         else:
-            note = f"{taken} batches taken over, some keep moving or cannot be told to go on"
+            note = f"{takeover.taken} batches taken over, some keep moving or cannot be told to go on"
             return StepResult(StepName.TAKEOVER, control.epoch, done=False, note=note)
-        note = f"{taken} batches taken over"
-        return StepResult(StepName.TAKEOVER, control.epoch, done=True, note=note, repaired=taken > 0)
+        repaired = takeover.taken > taken_before
+        note = f"{takeover.taken} batches taken over"
+        return StepResult(StepName.TAKEOVER, control.epoch, done=True, note=note, repaired=repaired)
 
     def _is_others(self, batch: Batch, control: Control) -> bool:
         return owner_of(batch.owner_epoch, self._regions) != control.active_region and batch.owner_epoch < control.epoch
 
-    async def _pass(self, batches: Batches, theirs: Sequence[Batch], epoch: int, unsent: dict[str, Batch]) -> int:
+    async def _pass(self, batches: Batches, theirs: Sequence[Batch], takeover: "_Takeover") -> None:
         slots = asyncio.Semaphore(self._at_once)
 
-        async def one(listed: Batch) -> bool:
+        async def one(listed: Batch) -> None:
             async with slots:
-                return await self._take(batches, listed, epoch, unsent)
+                taken = await self._take(batches, listed, takeover)
+            takeover.taken += taken
 
-        return sum(await asyncio.gather(*(one(each) for each in theirs)))
+        await asyncio.gather(*(one(each) for each in theirs))
 
-    async def _take(self, batches: Batches, listed: Batch, epoch: int, unsent: dict[str, Batch]) -> bool:
+    async def _take(self, batches: Batches, listed: Batch, takeover: "_Takeover") -> bool:
         # The list may be old: the row itself decides, and its compare-and-set.
-        batch = await self._ledger.get(listed.batch_id)
+        batch, epoch = await self._ledger.get(listed.batch_id), takeover.epoch
         if batch is None or batch.is_settled or batch.owner_epoch >= epoch:
             return False
         try:
@@ -160,7 +164,7 @@ class Actor:
             there = await self._ledger.get(batch.batch_id)
             if there is None or there.owner_epoch != epoch:
                 raise
-            unsent[batch.batch_id] = there
+            takeover.unsent[batch.batch_id] = there
         return True
 
     async def _send_again(self, batches: Batches, unsent: dict[str, Batch]) -> None:
@@ -191,6 +195,16 @@ class Actor:
             *([f"and {len(reasons) - _REASONS_SHOWN} more"] * (len(reasons) > _REASONS_SHOWN)),
         )
         return Drain(self._clock.now(), len(mine), tuple(shown))
+
+
+@dataclass(slots=True)
+class _Takeover:
+    """What was done so far under one epoch, in however many attempts: one that broke off must not be forgotten."""
+
+    epoch: int
+    taken: int = 0
+    unsent: dict[str, Batch] = field(default_factory=dict[str, Batch])
+    """Owned here by now, but nobody was told to go on."""
 
 
 async def _not_yet(batch: Batch, target: ObjectStore) -> str | None:

@@ -1,9 +1,12 @@
 """The canary: a batch of our own, sent the whole way through one Region, over its public endpoints."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final, Protocol
 
 from baton.canary import EXPECTED_RESULT, INPUT, canary_key, clear_away
@@ -12,7 +15,8 @@ from baton.model.batch import Batch
 from baton.model.identity import batch_id_of, origin_version
 from baton.model.journal import Verdict
 from baton.model.states import BatchState
-from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore
+from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore, Progress
+from failover_controller.backlog import Backlog
 
 _POLL_SECONDS: Final = 0.5
 _POLLS_MIN: Final = 10
@@ -42,7 +46,14 @@ class BatchCanary:
     """
 
     def __init__(
-        self, *, sender: str, ledger: Ledger, objects: Mapping[str, ObjectStore], clock: Clock, instance: str
+        self,
+        *,
+        sender: str,
+        ledger: Ledger,
+        objects: Mapping[str, ObjectStore],
+        clock: Clock,
+        instance: str,
+        progress: Mapping[str, Progress] = MappingProxyType({}),
     ) -> None:
         """`sender` and `instance` make the names of the files: two controllers probe one Region side by side."""
         self._sender = sender
@@ -51,19 +62,18 @@ class BatchCanary:
         self._clock = clock
         self._instance = instance
         self._numbers = itertools.count(1)
+        self._backlog = Backlog(ledger, progress)
 
     async def probe(self, region: str, *, seconds_max: float) -> Probe:
         started = self._clock.now()
-        stage = _Stage("its bucket takes no file")
+        stage = _Stage("its bucket takes no file", started)
         try:
             async with asyncio.timeout(seconds_max):
                 info = await self._put(region)
                 batch = await self._settled(info, stage, seconds_max)
                 verdict = await self._judged(region, batch, stage)
         except TimeoutError:
-            if stage.blind:
-                return Probe(Verdict.UNKNOWN, "the ledger did not answer")
-            return Probe(Verdict.UNHEALTHY, f"{stage.text} after {seconds_max:g} s")
+            return await self._late(region, stage, seconds_max)
         except BatonError as error:
             return Probe(Verdict.UNHEALTHY, f"{stage.text}: {error}")
         seconds = (self._clock.now() - started).total_seconds()
@@ -77,16 +87,13 @@ class BatchCanary:
     async def _settled(self, info: ObjectInfo, stage: "_Stage", seconds_max: float) -> Batch:
         """Wait for the batch's end. Runs into the caller's deadline if it never comes."""
         batch_id = batch_id_of(info.key, origin_version(info.version_id, info.metadata))
-        stage.text = "its trigger admitted nothing"
+        stage.text, stage.watched_since = "its trigger admitted nothing", self._clock.now()
         while True:
-            try:
+            with contextlib.suppress(BatonError):
                 batch = await self._ledger.get(batch_id)
-            except BatonError:
-                stage.blind = True
-            else:
-                stage.blind = False
+                stage.answered_at = self._clock.now()
                 if batch is not None:
-                    stage.text = f"it stood in {batch.state}"
+                    stage.text, stage.batch = f"it stood in {batch.state}", batch
                     if batch.state in {BatchState.COMPLETED, BatchState.FAILED}:
                         return batch
             await asyncio.sleep(min(_POLL_SECONDS, seconds_max / _POLLS_MIN))
@@ -102,6 +109,28 @@ class BatchCanary:
         stage.text = "went the whole way"
         return Verdict.HEALTHY
 
+    async def _late(self, region: str, stage: "_Stage", seconds_max: float) -> Probe:
+        """Judge a canary that did not come back in time."""
+        text = f"{stage.text} after {seconds_max:g} s"
+        if stage.watched_since is None:
+            return Probe(Verdict.UNHEALTHY, text)
+        # A ledger that falls silent hides what became of the canary; one late answer at the end does not.
+        unseen = self._clock.now() - (stage.answered_at or stage.watched_since)
+        if stage.answered_at is None or unseen > timedelta(seconds=seconds_max / 2):
+            return Probe(Verdict.UNKNOWN, "the ledger did not answer")
+        batch = stage.batch
+        if batch is not None and batch.state in {BatchState.COMPLETED, BatchState.FAILED}:
+            return Probe(Verdict.UNHEALTHY, text)  # it is through: there is no line that it could stand in
+        try:
+            async with asyncio.timeout(seconds_max / 2):
+                stood, since = (batch.state, batch.admitted_at) if batch else (None, stage.sent_at)
+                passed = await self._backlog.passed(region, stood, since)
+        except (BatonError, TimeoutError):
+            passed = None
+        if passed is None:
+            return Probe(Verdict.UNHEALTHY, text)
+        return Probe(Verdict.UNKNOWN, f"{text}, in a line that moves: {passed}")
+
     async def _clean_up(self, region: str, batch: Batch, seconds_max: float) -> None:
         """Leave nothing behind. What cannot be removed now, the sweeper removes."""
         try:
@@ -113,7 +142,10 @@ class BatchCanary:
 
 @dataclass(slots=True)
 class _Stage:
-    """How far a canary came, in words, and whether the ledger hides it from us."""
+    """How far a canary came, in words, and when the ledger last told us."""
 
     text: str
-    blind: bool = False
+    sent_at: datetime
+    watched_since: datetime | None = None
+    answered_at: datetime | None = None
+    batch: Batch | None = None

@@ -1,0 +1,71 @@
+"""A takeover in several attempts: what one of them did is neither forgotten nor counted twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from batches_made import admitted
+from baton.errors import Unavailable
+from baton.ledger_switch import LedgerSwitch
+from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore, MemoryQueues, MemoryRoutes, MemoryVitals
+from baton.messages import Message, SplitBatch
+from baton.model.control import StepName
+from baton.testing import virtual_time
+from baton.topology import REGIONS_DEFAULT
+from controller_made import control_made
+from failover_controller.acts import Actor, Place
+from failover_controller.domain import StepResult
+
+HOME, AWAY = REGIONS_DEFAULT
+
+
+@dataclass
+class _DeadUntil:
+    """An outbox that takes no message in its first calls."""
+
+    failures: int
+    sent: list[Message] = field(default_factory=list[Message])
+
+    async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
+        del delay_seconds
+        if self.failures:
+            self.failures -= 1
+            raise Unavailable("the queue does not answer")
+        self.sent += messages
+
+
+async def _attempts(outbox: _DeadUntil, count: int) -> list[StepResult]:
+    ledger = MemoryLedger(control_made(active_region=AWAY, epoch=3))
+    for number in range(3):
+        await ledger.admit(admitted(f"b{number}", datetime(2026, 1, 1, tzinfo=UTC)))
+    clock = LoopClock()
+    place = Place(MemoryObjectStore(clock=clock), outbox, MemoryVitals(MemoryQueues(clock)))
+    actor = Actor(
+        regions=REGIONS_DEFAULT,
+        ledger=ledger,
+        switch=LedgerSwitch(),
+        routes=MemoryRoutes(REGIONS_DEFAULT),
+        places={HOME: place, AWAY: place},
+        clock=clock,
+        at_once=1,
+    )
+    epoch = (await ledger.control()).epoch
+    return [await actor.act(StepName.TAKEOVER, epoch) for _ in range(count)]
+
+
+def test_what_a_broken_attempt_took_over_is_sent_and_counted_by_the_next_one() -> None:
+    # Three messages at the takeover, and the first that is sent again.
+    outbox = _DeadUntil(failures=4)
+
+    first, second = virtual_time.run(_attempts(outbox, 2))
+
+    assert (first.done, first.note) == (False, "the queue does not answer")
+    assert (second.done, second.note) == (True, "3 batches taken over")
+    assert sorted(message.batch_id for message in outbox.sent if isinstance(message, SplitBatch)) == ["b0", "b1", "b2"]
+
+
+def test_a_later_attempt_that_finds_nothing_repairs_nothing() -> None:
+    first, second = virtual_time.run(_attempts(_DeadUntil(failures=0), 2))
+
+    assert (first.note, first.repaired) == (second.note, True) == ("3 batches taken over", True)
+    assert not second.repaired
