@@ -16,6 +16,7 @@ class Gate:
     """One link: listens on a port of its own and forwards every connection to `target_port`."""
 
     def __init__(self, target_port: int) -> None:
+        """Take a port of this machine: a server's, or another gate's."""
         self._target_port = target_port
         self._server: asyncio.Server | None = None
         self._port = 0
@@ -27,6 +28,10 @@ class Gate:
     @property
     def endpoint(self) -> str:
         return f"http://{HOST}:{self._port}"
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def is_cut(self) -> bool:

@@ -14,6 +14,7 @@ WORKER = {
 }
 """What the worker's process is told besides its settings, here as in its container."""
 SERVICES = ("splitter", "worker", "merger", "notifier")
+CONTROLLER = "failover-controller"
 
 
 class Service(BaseModel):
@@ -38,12 +39,14 @@ class Trigger(BaseModel):
 
 
 class Roster(BaseModel):
-    """Services of each Region and its trigger (None: nothing reacts to an input)."""
+    """Services of each Region, its trigger (None: nothing reacts to an input), and who watches them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     services: tuple[Service, ...] = ()
     trigger: Trigger | None = None
+    watchers: tuple[Service, ...] = ()
+    """Started once services and trigger are healthy: canaries sent before would be held against the Region."""
 
 
 def product(jobs_package: str) -> Roster:
@@ -62,6 +65,7 @@ def product(jobs_package: str) -> Roster:
             sources=tuple(_location(name) for name in ("baton", "splitter", jobs_package)),
             requirements=Path(__file__).parents[3] / "requirements" / "trigger.txt",
         ),
+        watchers=(Service(name=CONTROLLER, command=(sys.executable, "-m", "failover_controller.main")),),
     )
 
 

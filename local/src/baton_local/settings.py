@@ -29,7 +29,8 @@ class LocalSettings(BaseSettings):
     @staticmethod
     def of_services() -> dict[str, str]:
         """Return what the shell says to the services themselves: `BATON_RUNNER_*`, `BATON_SPLITTER_*` and so on."""
-        prefixes = tuple(f"BATON_{name}_" for name in ("RUNNER", "SPLITTER", "WORKER", "MERGER", "NOTIFIER"))
+        names = ("RUNNER", "SPLITTER", "WORKER", "MERGER", "NOTIFIER", "CONTROLLER")
+        prefixes = tuple(f"BATON_{name}_" for name in names)
         return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}  # noqa: TID251 - this is settings.py
 
     def inherited(self) -> dict[str, str]:

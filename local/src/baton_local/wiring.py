@@ -8,6 +8,7 @@ from baton_local import state
 from baton_local.arc import PATH
 from baton_local.bootstrap import SENDER
 from baton_local.gates import HOST, Gate
+from baton_local.pace import PACE
 from baton_local.settings import LocalSettings
 
 
@@ -25,6 +26,8 @@ class Border:
     """The Region's services to the mailbox."""
     dials: Gate
     """The Region's services to S3 Control, for the dials of the access point."""
+    outward: Gate
+    """The Region's services to the other Region, through that one's own gate: a cut of either keeps them apart."""
     arc: Mapping[str, Gate]
     """The Region's services to each endpoint of the routing-control cluster, by the endpoint's Region."""
 
@@ -34,7 +37,7 @@ class Border:
 
     @property
     def gates(self) -> tuple[Gate, ...]:
-        return (self.inward, self.ledger, self.mail, self.dials, *self.arc.values())
+        return (self.inward, self.ledger, self.mail, self.dials, self.outward, *self.arc.values())
 
     @property
     def is_cut(self) -> bool:
@@ -65,6 +68,7 @@ class Wiring:
     def of_service(self, region: str) -> dict[str, str]:
         """Return the environment of a service of this Region."""
         border = self.borders[region]
+        (other,) = (each for each in self.topology.regions if each != region)
         return (
             self.settings.inherited()
             | state.credentials(self.topology.account_id)
@@ -74,12 +78,14 @@ class Wiring:
                 "AWS_DEFAULT_REGION": region,
                 "AWS_ENDPOINT_URL": border.emulator,
                 "AWS_ENDPOINT_URL_MRAP_CONTROL": border.dials.endpoint,
+                "BATON_REGION_ENDPOINTS": f"{other}={border.outward.endpoint}",
                 "BATON_NOTIFIER_SENDER": SENDER,
                 # An open poll is never broken off: short ones let the world stop quickly.
                 "BATON_RUNNER_WAIT_SECONDS": "2",
                 "BATON_RUNNER_GRACE_SECONDS": "10",
             }
             | state.switch({region: gate.endpoint + PATH for region, gate in border.arc.items()}, self.controls)
+            | PACE
             | self.settings.of_services()
         )
 

@@ -115,7 +115,11 @@ class Supervisor:
             arc={endpoint.region: await self._serve(stack, cluster.app(endpoint)) for endpoint in cluster.endpoints},
             dns=await self._serve_dns(stack, cluster),
         )
-        borders = {region: await self._border(stack, region, ports[region], gates[region], outside) for region in gates}
+        home, away = self._topology.regions
+        borders = {
+            home: await self._border(stack, home, ports[home], (gates[home], gates[away]), outside),
+            away: await self._border(stack, away, ports[away], (gates[away], gates[home]), outside),
+        }
         door = _url(outside.front_door)
         wiring = Wiring(self._topology, self._settings, door, borders=borders, controls=cluster.controls)
 
@@ -123,9 +127,10 @@ class Supervisor:
         switchboard = Switchboard(self._processes, borders, front_door, replicator, mailbox, cluster, self._stop)
         admin_port = await self._serve(stack, switchboard.app())
         await asyncio.gather(
-            self._run_programs(stack, session, self._service_programs(wiring), deadline),
+            self._run_programs(stack, session, self._service_programs(wiring, self._roster.services), deadline),
             *(trigger.warm(function) for function in self._functions),
         )
+        await self._run_programs(stack, session, self._service_programs(wiring, self._roster.watchers), deadline)
         for border in borders.values():
             stack.callback(border.heal)  # first of all: a service that hangs on a cut link would use up its grace
         return state.World(
@@ -191,15 +196,18 @@ class Supervisor:
         return port
 
     async def _border(
-        self, stack: AsyncExitStack, region: str, emulator_port: int, inward: Gate, outside: "_Outside"
+        self, stack: AsyncExitStack, region: str, emulator_port: int, inward: tuple[Gate, Gate], outside: "_Outside"
     ) -> Border:
+        """Make the links of one Region; `inward` is its own gate, and the other Region's."""
+        own, beyond = inward
         return Border(
             region=region,
             emulator_port=emulator_port,
-            inward=inward,
+            inward=own,
             ledger=await self._gate(stack, outside.ledger),
             mail=await self._gate(stack, outside.mail),
             dials=await self._gate(stack, outside.front_door),
+            outward=await self._gate(stack, beyond.port),
             arc={of: await self._gate(stack, port) for of, port in outside.arc.items()},
         )
 
@@ -244,11 +252,11 @@ class Supervisor:
             settings=self._settings,
         )
 
-    def _service_programs(self, wiring: Wiring) -> list[Program]:
+    def _service_programs(self, wiring: Wiring, services: Sequence[Service]) -> list[Program]:
         return [
             self._service_program(wiring, region, service)
             for region in self._topology.regions
-            for service in self._roster.services
+            for service in services
         ]
 
     def _service_program(self, wiring: Wiring, region: str, service: Service) -> Program:

@@ -114,3 +114,17 @@ def test_a_refused_mail_is_not_in_the_inbox(world: World, environments: Path) ->
         mails.send_raw_email(RawMessage={"Data": b"From: x@unknown.example\r\nTo: a@b.example\r\n\r\nhi"})
 
     assert do(Admin(world.admin_endpoint).inbox()) == before
+
+
+@pytest.mark.parametrize("cut", [EAST, WEST])
+def test_a_service_reaches_the_other_region_until_either_is_cut(world: World, environments: Path, cut: str) -> None:
+    region, equals, way = _inside(environments, EAST)["BATON_REGION_ENDPOINTS"].partition("=")
+    assert (region, equals) == (WEST, "=")
+    assert client("s3", way, WEST).list_objects_v2(Bucket=bucket(WEST))
+
+    do(Admin(world.admin_endpoint).cut(cut))
+
+    with pytest.raises(botocore.exceptions.ReadTimeoutError):
+        client("s3", way, WEST, read_timeout=1, attempts=1).list_objects_v2(Bucket=bucket(WEST))
+    do(Admin(world.admin_endpoint).heal(cut))
+    assert client("s3", way, WEST).list_objects_v2(Bucket=bucket(WEST))

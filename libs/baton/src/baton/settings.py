@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from baton.topology import REGIONS_DEFAULT, Topology
@@ -32,6 +32,11 @@ class WorldSettings(BaseSettings):
     mrap_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_MRAP")
     mrap_control_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_MRAP_CONTROL")
     """Where the dials of the access point are turned. None: S3 Control on AWS, in any of its five Regions."""
+    region_endpoint_urls: Annotated[Mapping[str, str], NoDecode] = Field(
+        default_factory=dict[str, str], validation_alias="BATON_REGION_ENDPOINTS"
+    )
+    """How another Region is reached on one machine: `us-west-2=http://…`. The process's own Region is always where the
+    SDK's variables say. Empty on AWS, where the SDK knows every Region."""
     mrap_arn: str | None = None
     """ARN of the Multi-Region Access Point. None: the local front door, which takes its plain name as a bucket."""
     log_format: str = Field(default="json", pattern="^(json|console)$")
@@ -43,6 +48,11 @@ class WorldSettings(BaseSettings):
         if isinstance(regions, str):
             values["regions"] = tuple(part.strip() for part in regions.split(","))
         return values
+
+    @field_validator("region_endpoint_urls", mode="before")
+    @classmethod
+    def _split_endpoints(cls, value: object) -> object:
+        return _pairs("BATON_REGION_ENDPOINTS", value)
 
     @model_validator(mode="after")
     def _knows_its_region(self) -> Self:
@@ -81,7 +91,7 @@ class SwitchSettings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _split_pairs(cls, values: dict[str, object]) -> dict[str, object]:
-        return {**values, **{name: _pairs(name, values[name]) for name in ("endpoints", "controls") if name in values}}
+        return {**values, **_switch_pairs(values)}
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
@@ -99,6 +109,11 @@ class SwitchSettings(BaseSettings):
         return self
 
 
+def _switch_pairs(values: Mapping[str, object]) -> dict[str, object]:
+    names = [name for name in ("endpoints", "controls") if name in values]
+    return {name: _pairs(f"BATON_SWITCH_{name.upper()}", values[name]) for name in names}
+
+
 def _pairs(name: str, value: object) -> object:
     """Return `a=b,c=d` as a mapping; anything but text as it is. Raises `ValueError` for what is no such list."""
     if not isinstance(value, str):
@@ -107,9 +122,9 @@ def _pairs(name: str, value: object) -> object:
     for part in filter(None, (part.strip() for part in value.split(","))):
         region, equals, target = (piece.strip() for piece in part.partition("="))
         if not (region and equals and target):
-            raise ValueError(f"BATON_SWITCH_{name.upper()}: `{part}` is not `region=value`")
+            raise ValueError(f"{name}: `{part}` is not `region=value`")
         if region in pairs:
-            raise ValueError(f"BATON_SWITCH_{name.upper()} names {region} twice")
+            raise ValueError(f"{name} names {region} twice")
         pairs[region] = target
     return pairs
 

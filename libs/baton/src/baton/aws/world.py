@@ -48,6 +48,12 @@ class Endpoints:
     """For SES, STS and IAM."""
 
 
+def _others(settings: WorldSettings) -> Endpoints:
+    """Return where the other Region is; our own is where the SDK's variables say."""
+    urls = settings.region_endpoint_urls
+    return Endpoints(regions={region: url for region, url in urls.items() if region != settings.region})
+
+
 class Aws:
     """Builds adapters; owns their clients from entry to exit. Building is free: a client is made at its first call."""
 
@@ -63,7 +69,7 @@ class Aws:
         calls: CallLog | None = None,
     ) -> None:
         self.settings = settings
-        self._endpoints = endpoints or Endpoints()
+        self._endpoints = endpoints or _others(settings)
         self._clock = clock or SystemClock()
         self._dice = dice or random.SystemRandom()
         self._session = session or AioSession()

@@ -1,0 +1,16 @@
+"""How much faster the world on one machine goes than one on AWS, where the other Region is thousands of miles away."""
+
+from typing import Final
+
+TIME_SCALE: Final = 5.0
+"""Every wait of the controller, and those of the splitter's sweeper, is divided by it. A handover is then over within
+20 seconds, which one can watch, while a canary (a cold Lambda process, four services, three emulators) still has its
+time on two cores that do all the rest as well."""
+_SPLITTER_SECONDS: Final = {"SWEEP": 30, "UNADMITTED": 60, "UNADMITTED_STANDBY": 300, "EPOCH_POLL": 5}
+"""The splitter's own defaults. Not `STALLED`: how long a message takes does not shrink with the distances."""
+
+PACE: Final = {
+    "BATON_CONTROLLER_TIME_SCALE": f"{TIME_SCALE:g}",
+    **{f"BATON_SPLITTER_{name}_SECONDS": f"{seconds / TIME_SCALE:g}" for name, seconds in _SPLITTER_SECONDS.items()},
+}
+"""What every service is told, unless the shell says otherwise."""
