@@ -130,13 +130,14 @@ class Pipeline:
         seed: int | None = None,
         offload: Offload = inline,
         log: Log | None = None,
+        splitter_settings: SplitterSettings | None = None,
     ) -> None:
         self.region = region or Region()
         self.crash = crash or CrashPlan(at=None)
         self.crashes: list[str] = []
         self.deliveries = 0
         self._catalog = catalog
-        self._chunk_bytes = chunk_bytes
+        self._splitter_settings = splitter_settings or SplitterSettings(chunk_bytes=chunk_bytes)
         self._duplicate = duplicate
         self._offload = offload
         self._log = log or silent_log()
@@ -259,7 +260,7 @@ class Pipeline:
             catalog=self._catalog,
             log=self._log,
         )
-        settings = SplitterSettings(chunk_bytes=self._chunk_bytes)
+        settings = self._splitter_settings
         handlers: dict[Kind, Handler] = {
             "split": splitter.main.build(context, settings).handler,
             "chunk": worker.main.build(context, offload=self._offload).handler,

@@ -57,8 +57,8 @@ def _at(moment: float) -> datetime:
     return START + seconds(moment)
 
 
-def _canaries(phases: Phases, healed: float) -> list[Sample]:
-    """Send a canary from outside every 15 s into what swallows every packet until it has healed."""
+def _canaries(phases: Phases, healed: float, *, refused: bool) -> list[Sample]:
+    """Send a canary from outside every 15 s into what swallows every packet, or refuses it, until it has healed."""
     found: list[Sample] = []
     for sent in _every(phases.canary, SETTINGS.probe_seconds):
         deadline = sent + SETTINGS.probe_deadline_seconds
@@ -66,17 +66,19 @@ def _canaries(phases: Phases, healed: float) -> list[Sample]:
         if through > FAULT and sent < healed:  # it meets the partition; what waits is answered after it
             through = healed + CANARY_SECONDS
         good = through <= deadline
-        at, started_at = _at(min(through, deadline)), _at(sent)
+        fails_at = sent if refused and FAULT <= sent < healed else deadline
+        good = good and fails_at == deadline
+        at, started_at = _at(min(through, fails_at)), _at(sent)
         found.append(sample(Signal.OUTSIDE_CANARY, good=good, at=at, started_at=started_at))
         own = _at(sent + CANARY_SECONDS)
         found.append(sample(Signal.INSIDE_CANARY, good=True, region=WEST, at=own, started_at=started_at))
     return found
 
 
-def _played(phases: Phases, lasts: float) -> list[Note | Write]:
+def _played(phases: Phases, lasts: float, *, refused: bool = False) -> list[Note | Write]:
     """Return everything that the standby put on record."""
     healed = FAULT + lasts
-    samples = _canaries(phases, healed)
+    samples = _canaries(phases, healed, refused=refused)
     beats = [moment for moment in _every(phases.beat, SETTINGS.beat_seconds) if not FAULT <= moment < healed]
     memory, before, found = memory_made(), START, list[Note | Write]()
     for moment in _every(phases.look, SETTINGS.beat_seconds):
@@ -111,11 +113,11 @@ def test_a_partition_of_43_seconds_is_suspected_at_most(seed: int) -> None:
     assert _kinds(found) in ([], [K.SUSPECTED, K.CLEARED]), seed
 
 
-@pytest.mark.parametrize("lasts", [43, 50])
-def test_nor_in_any_of_the_phases_that_are_hardest(lasts: float) -> None:
-    """50 s is the figure of docs/failover.md: what passes within it is never acted upon."""
-    for phases in WORST:
-        assert _kinds(_played(phases, lasts)) in ([], [K.SUSPECTED, K.CLEARED]), phases
+@pytest.mark.parametrize(("lasts", "refused"), [(43, False), (55, False), (43, True), (45, True)])
+def test_nor_in_any_of_the_phases_that_are_hardest(lasts: float, *, refused: bool) -> None:
+    """55 s and 45 s are the figures of docs/failover.md: what passes within them is never acted upon."""
+    for phases in (*WORST, *map(Phases.thrown, range(150))):
+        assert _kinds(_played(phases, lasts, refused=refused)) in ([], [K.SUSPECTED, K.CLEARED]), phases
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -124,4 +126,4 @@ def test_one_that_stays_is_failed_over_from(seed: int) -> None:
 
     assert _kinds(found) == [K.SUSPECTED, K.COMMITTED], seed
     took = (found[-1].decision.at - _at(FAULT)).total_seconds()
-    assert 45 <= took <= 90, seed
+    assert 55 <= took <= 90, seed

@@ -133,7 +133,9 @@ class Memory:
     series: Mapping[tuple[str, Signal], Series] = field(default_factory=dict[tuple[str, Signal], Series])
     heard: Mapping[str, Heard] = field(default_factory=dict[str, Heard])
     beats: Mapping[str, Heard] = field(default_factory=dict[str, Heard])
-    """The same for heartbeats alone: who drives."""
+    """The same for heartbeats alone."""
+    drivers: Mapping[str, Heard] = field(default_factory=dict[str, Heard])
+    """The same for heartbeats of controllers that act: one on a dry run drives nothing."""
     phase_seen: Heard | None = None
     """Which phase was seen last, and since when by our own clock: waits are measured by it, not by another's clock."""
     suspect_since: datetime | None = None
@@ -142,6 +144,8 @@ class Memory:
     clean_since: datetime | None = None
     """Since when this Region was ready without a break."""
     acted: Mapping[StepName, datetime] = field(default_factory=dict[StepName, datetime])
+    drain: Drain | None = None
+    """The newest look at how far a planned switch is."""
     decisions: int = 0
     endpoints: Endpoints | None = None
     endpoints_at: datetime | None = None

@@ -79,8 +79,10 @@ class ControllerSettings(BaseSettings):
     """S3's promise for replication with time control. Explains, never convicts: it blames the way, not the Region."""
 
     # --- what must be true to act
-    hold_seconds: float = Field(default=15, ge=0)
-    """From conviction to action: every signal may take it back. One canary's interval."""
+    hold_seconds: float = Field(default=25, ge=0)
+    """From conviction to action: every signal may take it back. Where connections are refused at once, three canaries
+    fail within 30 s; until 55 s a partition of 43 s has healed and the next canary, or the next two beats, have said
+    so."""
     written_seconds: float = Field(default=15, gt=0)
     """A controller whose own heartbeat is older than this in the ledger is cut off: it acts on nothing."""
     switch_endpoints_min: int = Field(default=3, ge=0)

@@ -6,20 +6,24 @@ from datetime import datetime, timedelta
 from baton.model.journal import Heartbeat, Rule, Verdict
 from failover_controller.domain import CANARIES, HINTS, Heard, Memory, Sample, Seen, Series, Signal, remembered
 from failover_controller.settings import ControllerSettings
+from failover_controller.transitions import Overlay
 
 
 def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
     """Return the memory with everything that this look brought."""
-    heard, beats = dict(memory.heard), dict(memory.beats)
+    heard, beats, drivers = dict(memory.heard), dict(memory.beats), dict(memory.drivers)
     # A look that could not read tells nothing of others: neither that they are silent, nor that they live.
     for region in memory.regions if seen.control is not None else ():
         beat = seen.heartbeats.get(region)
         if beat:
             _hear(beats, region, _mark(beat), now)
+            if Overlay.DRY_RUN not in beat.assessment.state.split():
+                _hear(drivers, region, _mark(beat), now)
         # Silent is a Region whose controller and services both write nothing: a dead controller alone is none.
         mark = (*(_mark(beat) if beat else ()), seen.activity.get(region, ""))
         _hear(heard, region, mark, now)
-    memory = remembered(memory, heard=heard, beats=beats, written_at=seen.written_at or memory.written_at)
+    memory = remembered(memory, heard=heard, beats=beats, drivers=drivers)
+    memory = remembered(memory, written_at=seen.written_at or memory.written_at, drain=seen.drain or memory.drain)
     if seen.control is not None:
         mark = (str(seen.control.phase), str(seen.control.epoch), str(seen.control.phase_since))
         if memory.phase_seen is None or memory.phase_seen.mark != mark:

@@ -112,7 +112,7 @@ def drives(memory: Memory, target: str, now: datetime) -> bool:
     """Say whether this controller carries a switch to `target` out: it sits there, or the one there is silent."""
     if memory.region == target:
         return True
-    heard = memory.beats.get(target)
+    heard = memory.drivers.get(target)
     return heard is None or now - heard.at > timedelta(seconds=memory.settings.driver_seconds)
 
 
@@ -221,14 +221,16 @@ def _cooled_down(memory: Memory, control: Control, now: datetime) -> tuple[Memor
 def _draining(
     memory: Memory, seen: Seen, control: Control, transition: Transition, now: datetime
 ) -> tuple[Memory, tuple[Intent, ...]]:
-    settings, drain = memory.settings, seen.drain
+    settings, drain = memory.settings, memory.drain
     if stands_still(control, now):
         return _rolled_back(memory, control, transition, "frozen while it drained", now)
+    # A driver that falls silent while it drains is followed by the other one before long; two reasons would be one
+    # too many.
+    if not drives(memory, transition.target, now):
+        return memory, ()
     if waited(memory, now) >= settings.drain_seconds:
         waiting = "; ".join(drain.waiting) if drain and drain.waiting else "it was not seen to be drained"
         return _rolled_back(memory, control, transition, f"not drained in {settings.drain_seconds:g} s: {waiting}", now)
-    if not drives(memory, transition.target, now):
-        return memory, ()
     assert memory.phase_seen is not None
     if drain is None or drain.waiting or drain.at < memory.phase_seen.at:
         return memory, (LookAtDrain(control),)

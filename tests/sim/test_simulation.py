@@ -1,0 +1,190 @@
+"""Schedules of everything that can go wrong: no invariant breaks; and with a bug planted, one does."""
+# A planted bug replaces what nobody else may touch:
+# pyright: reportPrivateUsage=false
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, override
+
+import pytest
+
+import pipeline
+from baton.errors import BatonError
+from baton.memory import MemoryLedger
+from baton.model import takeover
+from baton.model.batch import Batch, MailClaim
+from baton.model.control import Control, StepName
+from baton.model.journal import Rule, Verdict
+from baton.model.states import BatchState
+from baton.ports import Ledger
+from failover_controller import acts, brakes, switching
+from failover_controller.acts import Actor
+from failover_controller.controller import Controller
+from failover_controller.domain import Intent, Memory, StepResult, Write
+from notifier.domain import compose
+from notifier.handler import Notifier
+from simulation import simulate
+from simulation.schedule import drawn
+from simulation.watch import WatchedLedger
+from splitter.sweeper import Sweeper
+
+SEEDS = range(1, 21)
+FOUND: tuple[int, ...] = ()
+"""Seeds that once failed, for good."""
+HUNT = range(1, 160)
+
+
+@pytest.mark.parametrize("seed", [*SEEDS, *FOUND])
+def test_no_schedule_breaks_an_invariant(seed: int) -> None:
+    report = simulate.run(seed)
+
+    assert report.violations == (), f"make sim SEEDS={seed}"
+
+
+def test_a_seed_tells_one_story() -> None:
+    assert simulate.run(7) == simulate.run(7)
+
+
+def test_a_region_that_dies_is_left_within_the_bound() -> None:
+    seed = next(seed for seed in range(1, 1_000) if drawn(seed).dies)
+    report = simulate.run(seed)
+
+    assert report.switch_seconds is not None
+    assert 0 < report.switch_seconds <= simulate.SWITCH_SECONDS_MAX
+
+
+# --- the simulator sees what it is there to see ----------------------------------------------------------------------
+
+
+def _no_condition(self: MemoryLedger, before: Batch) -> None:
+    del self, before
+
+
+async def _no_compare(self: WatchedLedger, after: Control, *, before: Control | None) -> None:
+    del before
+    there = self._store.control
+    self._store.control = after
+    self.watch.control_written(there, after)
+
+
+async def _toggles(self: Actor, control: Control) -> StepResult:
+    found = await self._switch.states()
+    if found != control.switch_states(self._regions):
+        await self._switch.set_states({region: not on for region, on in found.items()})
+        found = await self._switch.states()
+        await self._switch.set_states({region: not on for region, on in found.items()})
+    return StepResult(StepName.SWITCH, control.epoch, done=True, note="toggled")
+
+
+async def _first_page(ledger: Ledger) -> list[Batch]:
+    return list((await ledger.list_open()).batches)
+
+
+class SendsBeforeItClaims(Notifier):
+    @override
+    async def _tell(self, batch: Batch) -> Batch:
+        self._check_free(batch)
+        await self._mailer.send(compose(batch, sender="a@b.c", recipients=["d@e.f"], links=await self._sign(batch)))
+        return await self._mark(await self._claim(batch))
+
+
+async def _claims_always(self: WatchedLedger, before: Batch, claim: MailClaim) -> Batch:
+    there = self._store.batches[before.batch_id]
+    claimed = replace(there, mail_claim=claim, owner_epoch=before.owner_epoch)
+    self._store.batches[before.batch_id] = claimed
+    self.watch.batch_written(there, claimed)
+    return claimed
+
+
+_real_perform = Controller._perform  # pyright: ignore[reportPrivateUsage] - a test may look inside
+
+
+async def _acts_first(self: Controller, intents: tuple[Intent, ...]) -> None:
+    for intent in intents:
+        if isinstance(intent, Write) and intent.after.epoch != intent.before.epoch:
+            await self._reach.switch.set_states(intent.after.switch_states(self._memory.regions))
+    await _real_perform(self, intents)
+
+
+async def _acts_on_memory(self: Actor, step: StepName, epoch: int) -> StepResult:
+    try:
+        control: Control = self.__dict__.get("row") or await self._ledger.control()
+        self.__dict__["row"] = control
+        match step:
+            case StepName.SWITCH:
+                return await self._set_switch(control)
+            case StepName.ROUTES:
+                return await self._set_routes(control)
+            case _:
+                return await self._take_over(control)
+    except BatonError as error:
+        return StepResult(step, epoch, done=False, note=str(error))
+
+
+def _never_frozen(self: Control, now: datetime) -> bool:
+    del self, now
+    return False
+
+
+def _healthy(rules: object) -> Any:
+    del rules
+    return Verdict.HEALTHY
+
+
+def _no_brakes(memory: Memory, control: Control, now: datetime) -> tuple[Rule, ...]:
+    del memory, control, now
+    return ()
+
+
+def _starts_anew(state: BatchState) -> BatchState:
+    return state if state in {BatchState.PAUSED, BatchState.FAILED} else BatchState.ADMITTED
+
+
+async def _sweeps_no_inputs(self: Sweeper, *args: object, **kwargs: object) -> None:
+    del self, args, kwargs
+
+
+def _repairs_nothing(*args: Any) -> tuple[Memory, tuple[Intent, ...]]:
+    return args[0], ()
+
+
+async def _takes_nothing(self: Actor, control: Control) -> StepResult:
+    del self
+    return StepResult(StepName.TAKEOVER, control.epoch, done=True, note="nothing")
+
+
+async def _mails_at_once(self: Notifier, batch: Batch) -> bool:
+    del self, batch
+    return True
+
+
+PLANTED: Mapping[str, tuple[object, str, object]] = {
+    "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition),
+    "the control row is written without its condition": (WatchedLedger, "set_control", _no_compare),
+    "the switch is toggled, not set": (Actor, "_set_switch", _toggles),
+    "paging is forgotten": (acts, "open_batches", _first_page),
+    "mail before the claim": (pipeline.notifier.main, "Notifier", SendsBeforeItClaims),
+    "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always),
+    "the switch before the commit": (Controller, "_perform", _acts_first),
+    "acts on what it once read": (Actor, "act", _acts_on_memory),
+    "a freeze that stops nothing": (Control, "frozen", _never_frozen),
+    "any standby is good enough": (brakes, "verdict_of", _healthy),
+    "no brakes": (brakes, "brakes", _no_brakes),
+    "a takeover starts every batch anew": (takeover, "_resumed_in", _starts_anew),
+    "nobody looks for unadmitted files": (Sweeper, "_sweep_inputs", _sweeps_no_inputs),
+    "the reconciler repairs nothing": (switching, "due_acts", _repairs_nothing),
+    "nobody is taken over": (Actor, "_take_over", _takes_nothing),
+    "mails a link to what is not here": (Notifier, "_is_here", _mails_at_once),
+}
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_the_simulator_catches(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, name, planted = PLANTED[bug]
+    simulate.run(1)
+    monkeypatch.setattr(where, name, planted)
+
+    caught = next((report for report in map(simulate.run, HUNT) if report.violations), None)
+
+    assert caught is not None, "no seed noticed"

@@ -1,0 +1,421 @@
+"""Both Regions and what lies between them: stores that outlive every process, and processes that come and go."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Any
+
+import pipeline
+from baton.catalog import load_jobs
+from baton.errors import BatonError
+from baton.memory import LoopClock, MemoryReplication, MemoryRoutes, MemoryVitals
+from baton.messages import Message
+from baton.model.batch import Batch
+from baton.model.control import Control
+from baton.model.identity import batch_id_of, origin_version, owner_of
+from baton.model.journal import Command, CommandKind, Verdict
+from baton.ports import Clock, Journal, Ledger, Routes, Switch
+from baton.testing.faults import Crash
+from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from failover_controller.acts import Actor, Place
+from failover_controller.canary import BatchCanary, Canary, Probe
+from failover_controller.controller import Controller, Reach
+from failover_controller.settings import ControllerSettings
+from logs import recording_log
+from pipeline import Pipeline
+from sales import financial, sales_file
+from simulation.network import LEDGER, ROUTES, SWITCH, Life, Mode, Network, Rule
+from simulation.schedule import AWAY, HOME, Fault, Order, Schedule, Trouble
+from simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
+
+SPLITTER = pipeline.SplitterSettings(chunk_bytes=500, sweep_seconds=15, unadmitted_seconds=30, stalled_seconds=60)
+"""Shorter than in production, where nobody simulates the hours in which nothing happens."""
+BUGS = frozenset({"handler_bug", "give_up_failed", "not_swept", "controller_bug", "sweep_failed"})
+
+
+SAMPLE = sales_file(records=6, bad=1)
+"""What every sender sends."""
+
+
+@cache
+def expected_result() -> bytes:
+    """Return what must come of it: the result of a run in peace. Call it first outside of a running loop."""
+
+    async def in_peace() -> bytes:
+        quiet = Pipeline(load_jobs("baton_jobs"))
+        await financial(quiet.region.reference, SAMPLE)
+        batch_id = await quiet.upload("input/sales/peace.csv", SAMPLE.body)
+        await quiet.drive()
+        return await quiet.result(batch_id)
+
+    return asyncio.run(in_peace())
+
+
+@dataclass(frozen=True, slots=True)
+class Skewed:
+    """A clock that is wrong by a constant."""
+
+    clock: Clock
+    seconds: float
+
+    def now(self) -> datetime:
+        return self.clock.now() + timedelta(seconds=self.seconds)
+
+
+@dataclass(slots=True)
+class Sent:
+    """A file that its sender got into a bucket."""
+
+    key: str
+    batch_id: str
+    region: str
+    number: int
+
+
+@dataclass(slots=True)
+class World:
+    """Everything there is."""
+
+    schedule: Schedule
+    make_controller: Callable[..., Controller] = Controller
+    dice: random.Random = field(init=False)
+    clock: LoopClock = field(default_factory=LoopClock)
+    watch: Watch = field(init=False)
+    network: Network = field(init=False)
+    ledger: WatchedLedger = field(init=False)
+    journal: WatchedJournal = field(default_factory=WatchedJournal)
+    switch: WatchedSwitch = field(init=False)
+    routes: MemoryRoutes = field(default_factory=MemoryRoutes)
+    sides: dict[str, pipeline.Region] = field(default_factory=dict[str, pipeline.Region])
+    replication: MemoryReplication = field(init=False)
+    lives: list[Life] = field(default_factory=list[Life])
+    lying: set[str] = field(default_factory=set[str])
+    sent: list[Sent] = field(default_factory=list[Sent])
+    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    processes: dict[str, Pipeline] = field(default_factory=dict[str, Pipeline])
+    """By Region: the newest process, whose trigger answers events."""
+    started: int = 0
+    orders: int = 0
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.schedule.seed * 7 + 1)
+        self.watch = Watch(self.clock)
+        self.network = Network(random.Random(self.schedule.seed * 7 + 2), on_send=self._doubled)
+        self.ledger = WatchedLedger(Control(INITIAL_EPOCH, HOME), page_batches=2).watched(self.watch, self._results)
+        self.watch.controls.append((self.clock._start, Control(INITIAL_EPOCH, HOME)))  # pyright: ignore[reportPrivateUsage] - before the loop runs
+        self.watch.rows = lambda: self.ledger._store.batches  # pyright: ignore[reportPrivateUsage] - the truth
+        self.watch.has = lambda region, key: self.sides[region].objects._find(key, None) is not None  # pyright: ignore[reportPrivateUsage] - the truth
+        self.switch = WatchedSwitch(clock=self.clock)
+        self.switch.watch = self.journal.watch = self.watch
+        if self.schedule.dry_region:
+            self.watch.dry.add(self.schedule.dry_region)
+        mailer = WatchedMailer(self.ledger, self.watch)
+        for region in REGIONS_DEFAULT:
+            side = pipeline.Region(region=region, clock=self.clock, mailer=mailer)
+            side.ledger = self.ledger
+            side.objects.listen(lambda version, region=region: self._written(region, version))
+            self.sides[region] = side
+        stores = {region: side.objects for region, side in self.sides.items()}
+        self.replication = MemoryReplication(
+            stores, self.clock, lag_seconds=self.schedule.lag_seconds, dice=random.Random(self.schedule.seed * 7 + 3)
+        )
+
+    def _results(self, row: Batch) -> tuple[bytes | None, bytes | None]:
+        """Return the published bytes of a merged row, and what they must be. Canaries are checked by their senders."""
+        known = next((each for each in self.sent if each.batch_id == row.batch_id), None)
+        if known is None or row.published is None:
+            return None, None
+        owner = owner_of(row.owner_epoch, REGIONS_DEFAULT)
+        body = self.sides[owner].objects._body(row.published.result_key, None)  # pyright: ignore[reportPrivateUsage] - the truth, without a network
+        return body, expected_result()
+
+    # --- processes ----------------------------------------------------------------------------------------------------
+
+    def beside(self, work: Awaitable[None]) -> None:
+        async def quietly() -> None:
+            try:
+                await work
+            except (BatonError, Crash):
+                return
+
+        task = asyncio.create_task(quietly())
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    def life(self, region: str, name: str) -> Life:
+        life = Life(self.network, region, name, self.watch.acts)
+        self.lives = [each for each in self.lives if not each.killed.is_set()]
+        self.lives.append(life)
+        return life
+
+    async def live_services(self, region: str, stop: asyncio.Event) -> None:
+        """Be one process of every service after the other."""
+        while not stop.is_set():
+            life = self.life(region, "services")
+            process = Pipeline(
+                load_jobs("baton_jobs"),
+                region=self.sides[region],
+                crash=life,
+                splitter_settings=SPLITTER,
+                log=recording_log(self.lines),
+            )
+            self.processes[region] = process
+            works = [runner.run(stop) for runner in process.process.runners.values()]
+            await self._until_dead(life, stop, [*works, process.process.sweeper.run(stop)])
+
+    async def live_controller(self, region: str, stop: asyncio.Event) -> None:
+        """Be one controller after the other."""
+        while not stop.is_set():
+            life = self.life(region, "controller")
+            controller = self._controller(region, life)
+            await self._until_dead(life, stop, [controller.run(stop)])
+
+    async def _until_dead(self, life: Life, stop: asyncio.Event, works: list[Awaitable[None]]) -> None:
+        ends = [asyncio.ensure_future(work) for work in works]
+        waits = [asyncio.ensure_future(life.killed.wait()), asyncio.ensure_future(stop.wait())]
+        await asyncio.wait([*waits, *ends], return_when=asyncio.FIRST_COMPLETED)
+        life.killed.set()
+        for end in (*ends, *waits):
+            end.cancel()
+        await asyncio.gather(*ends, *waits, return_exceptions=True)
+        if not stop.is_set():
+            await asyncio.sleep(self.dice.uniform(2, 40))
+
+    def _controller(self, region: str, life: Life) -> Controller:
+        self.started += 1
+        settings: ControllerSettings = self.schedule.settings
+        if region == self.schedule.dry_region:
+            settings = settings.model_copy(update={"dry_run": True})
+        clock = Skewed(self.clock, self.schedule.skews.get(region, 0.0))
+        instance = f"{region[-1]}{self.started}"
+        ledger: Ledger = life.wrap(self.ledger, "ledger")
+        journal: Journal = life.wrap(self.journal, "journal")
+        switch: Switch = life.wrap(self.switch, "switch")
+        routes: Routes = life.wrap(self.routes, "routes")
+        places = {
+            name: Place(
+                objects=life.wrap(side.objects, f"objects@{name}"),
+                outbox=life.wrap(side.queues.outbox(), f"outbox@{name}"),
+                vitals=life.wrap(MemoryVitals(side.queues), f"vitals@{name}"),
+            )
+            for name, side in self.sides.items()
+        }
+        objects = {name: place.objects for name, place in places.items()}
+        canary: Canary = SimCanary(self, life)
+        if self.schedule.real_canary:
+            real = BatchCanary(sender=region, ledger=ledger, objects=objects, clock=clock, instance=instance)
+            canary = RealCanary(self, real)
+        actor = Actor(
+            regions=REGIONS_DEFAULT,
+            ledger=ledger,
+            switch=switch,
+            routes=routes,
+            places=places,
+            clock=clock,
+            at_once=settings.takeovers_at_once,
+        )
+        reach = Reach(ledger, journal, switch, actor, places, canary)
+        return self.make_controller(
+            region=region,
+            regions=REGIONS_DEFAULT,
+            instance=instance,
+            reach=reach,
+            settings=settings,
+            clock=clock,
+            log=recording_log(self.lines),
+        )
+
+    # --- the user's side ----------------------------------------------------------------------------------------------
+
+    async def send(self, number: int, at: float) -> None:
+        """Be a sender who tries until a Region takes the file, through the access point."""
+        await asyncio.sleep(at)
+        key = f"input/sales/file {number}.csv"
+        while True:
+            region = next(name for name, dial in self.routes._dials.items() if dial)  # pyright: ignore[reportPrivateUsage] - the front door itself
+            if self.serves(region):
+                break
+            await asyncio.sleep(20)
+        info = await self.sides[region].objects.put(key, SAMPLE.body)
+        batch_id = batch_id_of(info.key, origin_version(info.version_id, info.metadata))
+        self.sent.append(Sent(key, batch_id, region, number))
+
+    def serves(self, region: str) -> bool:
+        """Say whether users reach the Region's bucket."""
+        return self.network.mode("users", region) is Mode.OPEN
+
+    def _written(self, region: str, version: Any) -> None:
+        """Tell the trigger of a new object as S3 does: late, twice, or never."""
+        key = version.info.key
+        if version.body is None or not key.startswith(("input/", "canary/")):
+            return
+        if self.dice.random() < 0.08:
+            return
+        for _ in range(2 if self.dice.random() < 0.1 else 1):
+            self.beside(self._trigger(region, key, version.info.version_id))
+
+    async def _trigger(self, region: str, key: str, version_id: str) -> None:
+        """Be Lambda: three attempts, each of a minute's patience."""
+        await asyncio.sleep(self.dice.uniform(0.1, 2) if self.dice.random() < 0.9 else self.dice.uniform(2, 90))
+        for _ in range(3):
+            process = self.processes.get(region)
+            if process is not None:
+                try:
+                    await process.process.admitter.admit(key, version_id)
+                except (BatonError, Crash):
+                    pass
+                else:
+                    return
+            await asyncio.sleep(60)
+
+    def _doubled(self, region: str, messages: list[Message]) -> None:
+        for message in messages:
+            if self.dice.random() < self.network.odds.again:
+                late = 300 * self.dice.random() ** 4
+                body = message.model_dump_json()
+                self.sides[region].queues.put_raw(message.kind, body, group=message.batch_id, delay_seconds=late)
+
+    # --- faults and orders --------------------------------------------------------------------------------------------
+
+    async def trouble(self, trouble: Trouble) -> None:
+        """Break something, wait, repair it."""
+        await asyncio.sleep(trouble.at)
+        repair = self._break(trouble)
+        await asyncio.sleep(trouble.seconds)
+        repair()
+
+    def _break(self, trouble: Trouble) -> Callable[[], None]:  # noqa: C901, PLR0911, PLR0912 - one case for each fault
+        region = trouble.region
+        other = AWAY if region == HOME else HOME
+        drop = partial(Rule, mode=Mode.DROPPED)
+        match trouble.fault:
+            case Fault.CUT:
+                self.replication.set(cut=True)
+                undo = self._rules(
+                    drop(other, region),
+                    drop("users", region),
+                    *(drop(region, target) for target in (other, LEDGER, SWITCH, ROUTES)),
+                )
+                return lambda: (undo(), self.replication.set(cut=False), None)[-1]
+            case Fault.DARK:
+                return self._rules(drop(None, region))
+            case Fault.DEAF:
+                return self._rules(Rule(region, LEDGER, Mode.MUTE))
+            case Fault.NO_LEDGER:
+                return self._rules(drop(region if trouble.amount < 0.7 else None, LEDGER))
+            case Fault.APART:
+                return self._rules(drop(region, other), drop(other, region))
+            case Fault.ENDPOINTS:
+                self.switch.down = set(range(1, 1 + int(trouble.amount * 6)))
+                return self.switch.down.clear
+            case Fault.GATE:
+                self.switch.open_gate(is_open=False)
+                return lambda: self.switch.open_gate(is_open=True)
+            case Fault.ROUTES:
+                return self._rules(drop(None, ROUTES))
+            case Fault.LAG:
+                self.replication.set(lag_seconds=300 * trouble.amount)
+                return lambda: self.replication.set(lag_seconds=self.schedule.lag_seconds)
+            case Fault.REPLICATION:
+                self.replication.set(region, lag_seconds=float("inf"))
+                return lambda: self.replication.set(region, lag_seconds=self.schedule.lag_seconds)
+            case Fault.STORM:
+                before = self.network.odds
+                self.network.odds = replace(before, slow=0.02, lost=0.03, late=0.02, crash=0.01 * trouble.amount)
+                return lambda: setattr(self.network, "odds", before)
+            case Fault.PAUSE:
+                until = asyncio.get_running_loop().time() + trouble.seconds
+                for life in self.lives:
+                    if life.region == region and self.dice.random() < 0.7:
+                        life.paused_until = until
+                return lambda: None
+            case Fault.KILL:
+                for life in self.lives:
+                    if life.region == region and self.dice.random() < 0.7:
+                        life.killed.set()
+                return lambda: None
+            case Fault.LIE:
+                self.lying.add(region)
+                return lambda: self.lying.discard(region)
+
+    def _rules(self, *rules: Rule) -> Callable[[], None]:
+        self.network.rules += rules
+
+        def undo() -> None:
+            for rule in rules:
+                self.network.rules.remove(rule)
+
+        return undo
+
+    def lose_for_good(self, region: str) -> None:
+        """Take a Region away with everything in it."""
+        self._rules(
+            Rule(None, region, Mode.DROPPED), *(Rule(region, to, Mode.DROPPED) for to in (LEDGER, SWITCH, ROUTES))
+        )
+        self.replication.set(cut=True)
+
+    async def order(self, order: Order) -> None:
+        """Be an operator, who sits outside both Regions."""
+        await asyncio.sleep(order.at)
+        await self.command(order.kind, order.target, force=order.force)
+
+    async def command(self, kind: CommandKind, target: str, *, force: bool = False) -> None:
+        self.orders += 1
+        now = self.clock.now()
+        minutes = {CommandKind.FREEZE: 8, CommandKind.DRILL: 4}.get(kind)
+        until = now + timedelta(minutes=minutes) if minutes else None
+        to = target if kind.value in {"failover", "switchover", "failback", "drill"} else None
+        command = Command(f"c{self.orders}", kind, "ana", now, "because", to, force=force, until=until)
+        await self.journal.submit(command)
+
+
+@dataclass(frozen=True, slots=True)
+class RealCanary:
+    """The canary of production; the watch believes it."""
+
+    world: World
+    canary: Canary
+
+    async def probe(self, region: str, *, seconds_max: float) -> Probe:
+        probe = await self.canary.probe(region, seconds_max=seconds_max)
+        if probe.verdict is Verdict.HEALTHY:
+            self.world.watch.well_at[region] = self.world.clock.now()
+        return probe
+
+
+class SimCanary:
+    """A canary that knows the truth, and may be made to lie. Cheaper than a batch, so that many schedules are seen."""
+
+    def __init__(self, world: World, life: Life) -> None:
+        self._world, self._life = world, life
+
+    async def probe(self, region: str, *, seconds_max: float) -> Probe:
+        world, life = self._world, self._life
+        await life.awake()
+        await asyncio.sleep(world.dice.uniform(1, 3))
+        mode = world.network.mode
+        if mode(life.region, LEDGER) is not Mode.OPEN:
+            await asyncio.sleep(seconds_max - 3)
+            return Probe(Verdict.UNKNOWN, "the ledger did not answer")
+        lives = any(each.name == "services" and each.region == region for each in world.lives if _works(each))
+        well = lives and mode(region, region) is Mode.OPEN and mode(region, LEDGER) is Mode.OPEN
+        if well:
+            world.watch.well_at[region] = world.clock.now()
+        seen = well and mode(life.region, region) is Mode.OPEN
+        if region in world.lying:
+            seen = not seen
+            world.watch.lied_at[region] = world.clock.now()
+        if not seen:
+            await asyncio.sleep(seconds_max - 3)
+        await life.awake()
+        return Probe(
+            Verdict.HEALTHY if seen else Verdict.UNHEALTHY, "went the whole way" if seen else "it did not come back"
+        )
+
+
+def _works(life: Life) -> bool:
+    return not life.killed.is_set() and life.paused_until <= asyncio.get_running_loop().time()
