@@ -5,6 +5,7 @@ which is signed in its query, is checked for real: the global emulator issued th
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Mapping
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -28,8 +29,10 @@ _SIGNATURE: Final = frozenset(
     f"x-amz-{name}"
     for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders", "security-token")
 )
-_CHECKED: Final = "AWS4-HMAC-SHA256 Credential=000000000000/20000101/us-east-1/s3/aws4_request, Signature=checked"
+_CHECKED: Final = "AWS4-HMAC-SHA256 Credential=000000000000/20000101/any/s3/aws4_request, Signature=checked"
 """Stands for a signature that was checked: S3 refuses `response-…` parameters on a request that has none."""
+_SCOPE: Final = re.compile(r"(?<=Credential=)([^/]+/[0-9]+/)[^/]+/")
+"""What an access point takes is signed for any Region. Ours is signed for one, and would be sent on by the other."""
 _NOT_FOUND: Final = 404
 
 
@@ -105,6 +108,8 @@ class FrontDoor:
         url = f"{gate.endpoint}/{self._topology.data_bucket(region)}{path}{'?' if query else ''}{query}"
         headers = forwardable(request.headers, "host")
         headers.update(added)
+        if "Authorization" in headers:
+            headers["Authorization"] = _SCOPE.sub(rf"\g<1>{region}/", headers["Authorization"])
         outgoing = self._session.request(
             request.method,
             URL(url, encoded=True),

@@ -33,6 +33,11 @@ class LocalSettings(BaseSettings):
         prefixes = tuple(f"BATON_{name}_" for name in names)
         return {name: value for name, value in os.environ.items() if name.startswith(prefixes)}  # noqa: TID251 - this is settings.py
 
+    @staticmethod
+    def of_shell() -> dict[str, str]:
+        """Return everything that the shell says, for a command that the demo types in its user's place."""
+        return dict(os.environ)  # noqa: TID251 - this is settings.py
+
     def inherited(self) -> dict[str, str]:
         """Return what a child process takes over: nothing that could point it at a real account."""
         inherited = {"PATH": self.path, "HOME": self.home, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}

@@ -254,9 +254,7 @@ class Supervisor:
 
     def _service_programs(self, wiring: Wiring, services: Sequence[Service]) -> list[Program]:
         return [
-            self._service_program(wiring, region, service)
-            for region in self._topology.regions
-            for service in services
+            self._service_program(wiring, region, service) for region in self._topology.regions for service in services
         ]
 
     def _service_program(self, wiring: Wiring, region: str, service: Service) -> Program:

@@ -158,6 +158,20 @@ def test_a_link_is_served_to_a_plain_client(world: World) -> None:
     assert answer == (200, b"a,b\n1,2\n")
 
 
+def test_a_link_that_one_region_signed_is_served_by_the_other(world: World) -> None:
+    _region(world, WEST).put_object(Bucket=bucket(WEST), Key="canary/handed-over.csv", Body=b"a,b\n1,2\n")
+    link = _link(world, "canary/handed-over.csv")
+
+    _turn(world, us_east_1=0, us_west_2=100)
+    try:
+        assert _fetch(link) == (200, b"a,b\n1,2\n")
+        anonymous = urllib.request.Request(f"{world.mrap_endpoint}/{ACCESS_POINT}?list-type=2")  # noqa: S310 - our own endpoint
+        with urllib.request.urlopen(anonymous, timeout=15) as answer:  # noqa: S310 - the same
+            assert answer.status == 200
+    finally:
+        _turn(world, us_east_1=100, us_west_2=0)
+
+
 def test_a_link_says_under_which_name_to_save_the_file(world: World) -> None:
     _door(world).put_object(Bucket=ACCESS_POINT, Key="canary/result", Body=b"a,b\n")
     url = _link(world, "canary/result", query="?response-content-disposition=attachment%3B%20filename%3Dr.csv")

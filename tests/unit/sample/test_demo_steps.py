@@ -8,9 +8,9 @@ from urllib.error import HTTPError
 
 import pytest
 
-from baton_local import demo
-from baton_local.demo import DemoFailed
+from baton_local import demo, stage
 from baton_local.expected import Checked
+from baton_local.stage import DemoFailed
 
 MAIL = """Download (until 2026-01-01):
 http://127.0.0.1:1/b/output/sales/x/e2/r%C3%A9sult.csv?X-Amz-Signature=1&y=2
@@ -21,8 +21,8 @@ http://127.0.0.1:1/b/output/sales/x/e2/rejects.csv?X-Amz-Signature=3
 
 
 def test_the_link_to_an_object_is_found_by_its_key() -> None:
-    result = demo._link_to("output/sales/x/e2/résult.csv", MAIL)  # pyright: ignore[reportPrivateUsage] - the step
-    rejects = demo._link_to("output/sales/x/e2/rejects.csv", MAIL)  # pyright: ignore[reportPrivateUsage] - the step
+    result = stage.link_to("output/sales/x/e2/résult.csv", MAIL)
+    rejects = stage.link_to("output/sales/x/e2/rejects.csv", MAIL)
 
     assert result.endswith("y=2")
     assert rejects.endswith("Signature=3")
@@ -31,16 +31,16 @@ def test_the_link_to_an_object_is_found_by_its_key() -> None:
 @pytest.mark.parametrize("mail", ["", MAIL.replace("rejects.csv", "other.csv")])
 def test_a_mail_without_the_link_fails_the_demo(mail: str) -> None:
     with pytest.raises(DemoFailed, match=r"no link to output/sales/x/e2/rejects.csv"):
-        demo._link_to("output/sales/x/e2/rejects.csv", mail)  # pyright: ignore[reportPrivateUsage] - the step
+        stage.link_to("output/sales/x/e2/rejects.csv", mail)
 
 
 def test_a_ledger_that_says_something_else_fails_the_demo() -> None:
     told = {"records_in": 10, "records_out": 9, "rejects": 1}
 
-    demo._agree(told, Checked(10, 9, 1))  # pyright: ignore[reportPrivateUsage] - the step
+    demo.agree(told, Checked(10, 9, 1))
 
     with pytest.raises(DemoFailed, match="the ledger says"):
-        demo._agree(told, Checked(10, 8, 2))  # pyright: ignore[reportPrivateUsage] - the step
+        demo.agree(told, Checked(10, 8, 2))
 
 
 class _OneFile(http.server.BaseHTTPRequestHandler):
@@ -70,8 +70,8 @@ def test_a_link_is_followed_without_proxy_credentials_or_sdk(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
 
-    demo._download(f"{server}/b/r.csv?signed=1", tmp_path / "r.csv")  # pyright: ignore[reportPrivateUsage] - the step
+    stage.download(f"{server}/b/r.csv?signed=1", tmp_path / "r.csv")
 
     assert (tmp_path / "r.csv").read_bytes() == b"a,b\n"
     with pytest.raises(HTTPError, match="403"):
-        demo._download(f"{server}/b/r.csv?signed=2", tmp_path / "x")  # pyright: ignore[reportPrivateUsage] - the step
+        stage.download(f"{server}/b/r.csv?signed=2", tmp_path / "x")
