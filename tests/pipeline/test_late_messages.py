@@ -334,3 +334,21 @@ def test_a_panic_in_polars_fails_the_batch_in_words() -> None:
     assert batch.failure is not None
     assert batch.failure.code == "chunk_failed"
     assert "polars panicked" in batch.failure.reason
+
+
+def test_a_merger_whose_plan_is_not_here_waits_for_it() -> None:
+    async def story() -> tuple[Outcome, Batch]:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.PROCESSED)
+        key = paths.plan_key(batch.batch_id, batch.plan_id or "")
+        plan = await pipeline.region.objects.head(key)
+        assert plan is not None
+        await pipeline.region.objects.delete(key, if_version_is=plan.version_id)
+        (delivery,) = await pipeline.region.queues.inbox("merge").receive(max_messages=1, wait_seconds=0)
+        verdict = await pipeline.process.runners["merge"].process(delivery)
+        return verdict.outcome, await pipeline.batch(batch.batch_id)
+
+    outcome, batch = asyncio.run(story())
+
+    assert outcome is Outcome.RETRY
+    assert batch.state is BatchState.PROCESSED

@@ -17,8 +17,8 @@ from typing import Any, cast, override
 from baton.errors import BatonError, Unavailable
 from baton.testing.faults import EFFECTS, Crash, CrashPlan
 
-LEDGER, SWITCH, ROUTES = "ledger", "switch", "routes"
-_SHARED = {"ledger": LEDGER, "journal": LEDGER, "switch": SWITCH, "routes": ROUTES}
+LEDGER, SWITCH, ROUTES, MAIL = "ledger", "switch", "routes", "mail"
+_SHARED = {"ledger": LEDGER, "journal": LEDGER, "switch": SWITCH, "routes": ROUTES, "mailer": MAIL}
 _CHANGES = EFFECTS | {"set_control", "beat", "submit", "settle", "record", "set_states", "set_dials"}
 _MAY_BE_LATE = frozenset(
     {

@@ -33,6 +33,8 @@ class Fault(StrEnum):
     GATE = "gate"
     """Somebody closed the switch's gate."""
     ROUTES = "routes"
+    MAIL = "mail"
+    """The Region's mail service takes nothing: published batches wait."""
     LAG = "lag"
     REPLICATION = "replication"
     """Nothing replicates."""
@@ -93,7 +95,7 @@ def drawn(seed: int) -> Schedule:
     if dice.random() < 0.12:
         return Schedule(
             seed,
-            troubles=(),
+            troubles=(Trouble(Fault.MAIL, 0, WARM_SECONDS, HOME),) if dice.random() < 0.5 else (),
             files_at=_files_around(dice, WARM_SECONDS),
             orders=(),
             settings=ControllerSettings(),
@@ -102,6 +104,8 @@ def drawn(seed: int) -> Schedule:
             lag_seconds=dice.choice((1, 3, 40)),
             background=Odds(drag=dice.choice((0.1, 0.3, 0.6)), again=0.1),
         )
+    if dice.random() < 0.05:
+        return _seesaw(dice, seed)
     orders = _orders(dice) if dice.random() < 0.5 else ()
     return Schedule(
         seed,
@@ -114,6 +118,19 @@ def drawn(seed: int) -> Schedule:
         background=Odds(slow=0.003, drag=dice.choice((0, 0.03)), lost=0.003, late=0.002, again=0.15),
         lag_seconds=dice.choice((1, 3, 20)),
         real_canary=dice.random() < 0.04,
+    )
+
+
+def _seesaw(dice: random.Random, seed: int) -> Schedule:
+    """Return one Region dark, and once that one is well again the other: what a budget is for."""
+    first = Trouble(Fault.DARK, WARM_SECONDS + dice.uniform(0, 20), 110, HOME)
+    second = Trouble(Fault.DARK, WARM_SECONDS + 460, FAULTS_SECONDS - 460, AWAY)
+    return Schedule(
+        seed,
+        troubles=(first, second),
+        files_at=tuple(sorted(dice.uniform(0, WARM_SECONDS + FAULTS_SECONDS) for _ in range(4))),
+        orders=(),
+        settings=ControllerSettings().model_copy(update={"cooldown_seconds": 60}),
     )
 
 

@@ -27,7 +27,7 @@ from failover_controller.settings import ControllerSettings
 from logs import recording_log
 from pipeline import Pipeline
 from sales import financial, sales_file
-from simulation.network import LEDGER, ROUTES, SWITCH, Life, Mode, Network, Rule
+from simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Life, Mode, Network, Rule
 from simulation.schedule import AWAY, HOME, Fault, Order, Schedule, Trouble
 from simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
 
@@ -317,6 +317,8 @@ class World:
                 return lambda: self.switch.open_gate(is_open=True)
             case Fault.ROUTES:
                 return self._rules(drop(None, ROUTES))
+            case Fault.MAIL:
+                return self._rules(drop(region, MAIL))
             case Fault.LAG:
                 self.replication.set(lag_seconds=300 * trouble.amount)
                 return lambda: self.replication.set(lag_seconds=self.schedule.lag_seconds)

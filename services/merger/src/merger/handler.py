@@ -1,11 +1,12 @@
 """Publishes a batch: checks the books, joins the parts, then says so in the ledger. Only that last step makes it so."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from baton.batches import Batches, check_rejects
 from baton.catalog import Catalog
 from baton.csv import Syntax, read_header
-from baton.errors import BatchFailed, NotFound
+from baton.errors import BatchFailed, NotFound, Retry
 from baton.messages import Message
 from baton.model import paths
 from baton.model.batch import Batch, Counts, Published
@@ -24,6 +25,9 @@ from merger.domain import (
     manifest_of,
     read_rejects,
 )
+
+_RETRY_SECONDS: Final = 20
+"""For what replication settles by itself within a minute."""
 
 
 class Merger:
@@ -71,7 +75,7 @@ class Merger:
     async def _publish(self, batch: Batch) -> tuple[Published, Counts]:
         """Write the result; return where it is, and the counts as the books have them."""
         assert batch.plan_id is not None
-        plan = Plan.model_validate_json(await self._objects.get(paths.plan_key(batch.batch_id, batch.plan_id)))
+        plan = await self._plan(batch.batch_id, batch.plan_id)
         done = await self._progress.done(batch.batch_id, batch.plan_id)
         counts = check_books(plan, done)
         job = self._catalog[batch.job].job
@@ -103,6 +107,13 @@ class Merger:
             result_crc64nvme=result.crc64nvme,
         )
         return published, counts
+
+    async def _plan(self, batch_id: str, plan_id: str) -> Plan:
+        try:
+            return Plan.model_validate_json(await self._objects.get(paths.plan_key(batch_id, plan_id)))
+        except NotFound as error:
+            # It was cleared away with its batch, a canary, while this message was on its way; or it is on its own way.
+            raise Retry("the plan is not in this Region", delay_seconds=_RETRY_SECONDS) from error
 
     async def _columns(self, plan: Plan) -> tuple[str, ...]:
         loaded = self._catalog[plan.job]
