@@ -211,6 +211,34 @@ def test_a_sent_mail_is_marked_although_a_sweeper_touched_the_row_meanwhile() ->
     assert (batch.state, mails) == (BatchState.COMPLETED, 1)
 
 
+class Nudging(MemoryLedger):
+    """A ledger in which a sweeper is always a moment faster than the mark, some times."""
+
+    nudges_left = 3
+
+    @override
+    async def update(self, before: Batch, after: Batch) -> Batch:
+        if after.state is BatchState.NOTIFIED and self.nudges_left:
+            self.nudges_left -= 1
+            row = self._store.batches[before.batch_id]
+            moved = row.moved(row.state, at=row.updated_at, by="sweeper", nudges=row.nudges + 1)
+            self._store.batches[before.batch_id] = moved
+        return await super().update(before, after)
+
+
+def test_a_sent_mail_is_marked_however_often_a_sweeper_is_faster() -> None:
+    async def story() -> tuple[Batch, int, int]:
+        region = Region()
+        region.ledger = ledger = Nudging(await region.ledger.control())
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
+        batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.COMPLETED)
+        return batch, len(region.mailer.outbox), ledger.nudges_left
+
+    batch, mails, left = asyncio.run(story())
+
+    assert (batch.state, mails, left) == (BatchState.COMPLETED, 1, 0)
+
+
 # --- deployments that roll --------------------------------------------------------------------------------------------
 
 SAMPLE = sales_file(records=24)

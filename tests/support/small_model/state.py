@@ -180,8 +180,6 @@ class Design:
     """The Region of each worker; ascending."""
     row: Row = NO_ROW
     bug: Bug | None = None
-    marks_twice: bool = True
-    """Whether a refused mark is tried a second time and no more, as the notifier does."""
     reduced: bool = True
     """Whether what can be seen to lead nowhere new is left out (`small_model.reduction`)."""
 

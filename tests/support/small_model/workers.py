@@ -193,13 +193,13 @@ def _sends(design: Design, state: State, index: int, name: str) -> Step[State]:
 
 
 def _marks(design: Design, state: State, index: int, name: str) -> Step[State]:
-    """Mark the mail as sent; refused, look once whether owner and claim are still the same, and mark that row."""
+    """Mark the mail as sent; refused, look whether owner and claim are still the same, and mark that row."""
     me = state.workers[index]
     write = wanted(me)
     if condition_holds(design, state, write):
         return _writes(design, state, index, f"{name} marks the mail as sent", write)
     again = IDLE_WORKER
-    if (me.at == SENT or not design.marks_twice) and _still_ours(design, state, me):
+    if _still_ours(design, state, me):
         again = Worker(MARKS, me.epoch, state.row)
     refused = state._replace(workers=placed(design, state, index, again))
     return f"{name} is refused its mark, and reads again", refused, None

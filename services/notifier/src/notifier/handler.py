@@ -139,14 +139,17 @@ class Notifier:
         assert batch.mail_claim is not None
         claim = replace(batch.mail_claim, sent_at=self._clock.now())
         state = BatchState.NOTIFIED if batch.state is BatchState.MERGED else batch.state
-        try:
-            return await self._batches.move(batch, state, mail_claim=claim)
-        except Fenced:
-            # The mail is out: a sweeper that counted a nudge meanwhile must not make it look unsent.
-            there = await self._ledger.get(batch.batch_id)
-            if there is None or _standing(there) != _standing(batch):
-                raise
-            return await self._batches.move(there, state, mail_claim=claim)
+        there = batch
+        while True:
+            try:
+                return await self._batches.move(there, state, mail_claim=claim)
+            except Fenced:
+                # The mail is out: a sweeper that counted a nudge meanwhile must not make it look unsent. Each turn of
+                # this loop takes another such write.
+                found = await self._ledger.get(batch.batch_id)
+                if found is None or found == there or _standing(found) != _standing(batch):
+                    raise
+                there = found
 
     async def _sign(self, batch: Batch) -> Links:
         if batch.published is None or batch.state is BatchState.FAILED:
