@@ -12,7 +12,7 @@ from polars.exceptions import PanicException
 
 from baton.catalog import LoadedJob, load_jobs
 from baton.errors import Fenced, Reject
-from baton.memory import LoopClock, MemoryLinks, MemoryMailer, MemoryObjectStore, MemoryProgress
+from baton.memory import LoopClock, MemoryLedger, MemoryLinks, MemoryMailer, MemoryObjectStore, MemoryProgress
 from baton.messages import Kind, MergeBatch, Message, NotifyBatch, ProcessChunk, SplitBatch
 from baton.model import paths
 from baton.model.batch import Batch, Counts
