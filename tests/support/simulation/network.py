@@ -79,7 +79,7 @@ class Network:
     odds: Odds = field(default_factory=Odds)
     rules: list[Rule] = field(default_factory=list[Rule])
     calls: int = 0
-    late: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    late: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
     on_send: Callable[[str, Any], None] | None = None
     """Called with (Region, messages) after an outbox took them."""
 
@@ -104,6 +104,9 @@ class Life(CrashPlan):
         self.name = name
         self.killed = asyncio.Event()
         self.paused_until = 0.0
+        self.stalls: dict[str, float] = {}
+        """By call (`kind.method`): how long the process stands still right before the next one. The call goes out
+        when it wakes, even if its caller has given it up by its own clock."""
         self.controls: deque[Any] = deque(maxlen=_ROWS_KEPT)
         """The control rows that this process read last: what it may act on."""
         self.ledger_read_at = 0.0
@@ -169,7 +172,8 @@ class _Reached:
                     self._later(member, args, kwargs)
                     await self._lose()
                 self._life.maybe_die()
-            result = await member(*args, **kwargs)
+            stall = self._life.stalls.pop(f"{self._kind}.{attribute}", 0.0)
+            result = await (self._stalled(stall, member(*args, **kwargs)) if stall else member(*args, **kwargs))
             if changes:
                 self._life.maybe_die()
                 if self._kind == "outbox" and self._life.network.on_send:
@@ -196,7 +200,23 @@ class _Reached:
         elif network.dice.random() < 0.3:
             await asyncio.sleep(network.dice.random() * 0.1)
             life.check()
+        if network.mode(life.region, self._target) is Mode.DROPPED:
+            await self._lose()  # it was still on its way when the way was cut
         return mode
+
+    async def _stalled(self, seconds: float, call: Any) -> Any:
+        """Let the whole process stand still, then make the call: it was decided before, and nobody looks again."""
+        life = self._life
+        life.paused_until = asyncio.get_running_loop().time() + seconds
+
+        async def wake() -> Any:
+            await asyncio.sleep(seconds)
+            return await call
+
+        task = asyncio.create_task(wake())
+        life.network.late.add(task)
+        task.add_done_callback(life.network.late.discard)
+        return await asyncio.shield(task)
 
     def _receiving(self, member: Any) -> Any:
         async def receive(*args: Any, **kwargs: Any) -> Any:

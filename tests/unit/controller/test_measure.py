@@ -7,13 +7,13 @@ import pytest
 
 from batches_made import admitted, stepped
 from baton.messages import Kind
-from baton.model.batch import Batch
+from baton.model.batch import Batch, Step
 from baton.model.journal import Verdict
 from baton.model.states import BatchState
 from baton.ports import CallStats, QueueVitals, ReplicationVitals
-from controller_made import EAST, SETTINGS, START, seconds
+from controller_made import EAST, SETTINGS, START, WEST, seconds
 from failover_controller.domain import Sample, Signal
-from failover_controller.measure import Measured, dead_letters, samples_of
+from failover_controller.measure import Measured, dead_letters, last_step_of, samples_of
 
 NOW = START + timedelta(hours=5)
 QUIET = Measured(EAST, NOW)
@@ -114,6 +114,15 @@ def test_a_batch_that_rests_blames_nobody(state: BatchState) -> None:
     resting = _batch("b", state, age=9_000, still=8_000)
 
     assert _found(replace(QUIET, open_batches=[resting])) == {}
+
+
+def test_only_what_a_region_did_itself_is_a_sign_of_its_life() -> None:
+    early, late = START + seconds(1), START + seconds(2.5)
+    steps = (Step(early, BatchState.ADMITTED, EAST), Step(late, BatchState.ADMITTED, WEST))
+    batch = replace(admitted("b1", START), history=steps)
+
+    assert last_step_of(EAST, [batch]) < last_step_of(WEST, [batch])
+    assert last_step_of(EAST, [replace(batch, history=steps[1:])]) == ""
 
 
 def test_the_worst_service_speaks_for_our_calls() -> None:

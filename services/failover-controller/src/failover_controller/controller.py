@@ -335,8 +335,8 @@ class Controller:
         self._inbox.waiting = sum(batch.state is BatchState.WAITING_INPUT for batch in batches)
         for region in self._memory.regions:
             own = [batch for batch in batches if owner_of(batch.owner_epoch, self._memory.regions) == region]
-            newest = max((batch.updated_at for batch in own), default=None)
-            self._inbox.activity[region] = newest.isoformat() if newest else ""
+            known = self._inbox.activity.get(region, "")
+            self._inbox.activity[region] = max(known, measure.last_step_of(region, own))
             if region in regions:
                 measured = measure.Measured(region, now, open_batches=own)
                 self._inbox.samples += measure.samples_of(measured, self._settings)

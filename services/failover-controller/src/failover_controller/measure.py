@@ -1,6 +1,6 @@
 """From what was measured to samples. No I/O: what was not measured yields no sample, so that it stays UNKNOWN."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,6 +30,17 @@ class Measured:
     """Open batches of this owner, canaries left out."""
     dead_letters_before: int | None = None
     """How many there were at the beginning of the window of `dead_letters_seconds`."""
+
+
+def last_step_of(region: str, batches: Iterable[Batch]) -> str:
+    """Return when a service of this Region last moved one of these batches, as a text that grows; empty if none did.
+
+    What another Region or an operator does to its batches is no sign of its life.
+    """
+    steps = (
+        step.at.isoformat(timespec="microseconds") for batch in batches for step in batch.history if step.by == region
+    )
+    return max(steps, default="")
 
 
 def samples_of(measured: Measured, settings: ControllerSettings) -> tuple[Sample, ...]:
