@@ -56,6 +56,10 @@ test: setup ## Run every test that needs no Docker
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
 	PYTHONPATH=tests/support $(BIN)/python -m simulation.simulate $(or $(SEEDS),1:100)
 
+.PHONY: rivals
+rivals: setup ## Compare Baton with the sample that it replaces: make rivals SEEDS=1:200
+	PYTHONPATH=tests/support $(BIN)/python -m simulation.rivals $(or $(SEEDS),1:100)
+
 .PHONY: format
 format: .venv/.ready ## Format the code
 	$(BIN)/ruff format .

@@ -1,0 +1,191 @@
+"""Two days that others had, played with both: GitHub's of 21 October 2018, and AWS's of 20 October 2025.
+
+On the first, a partition of 43 seconds moved GitHub's primaries across the country, and it took a day to come back. On
+the second, a slow updater saw that its plan was the newest, was kept waiting, and wrote it when it no longer was.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import override
+
+import pytest
+
+from baton.model.journal import DecisionKind, Rule, Verdict
+from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from failover_controller import signals
+from failover_controller.settings import ControllerSettings, Mode
+from simulation import rivals
+from simulation.network import Odds
+from simulation.rival import RivalWorld
+from simulation.rivals import LOST, MAILS, NO_RESULT, STUCK, TWICE, UNTAKEN, UNTOLD, Outcome
+from simulation.schedule import AWAY, HOME, Fault, Schedule, Trouble
+from simulation.simulate import Report
+from simulation.world import World
+
+CUT_AT, CUT_SECONDS = 100.0, 43.0
+HARM = (UNTAKEN, LOST, STUCK, TWICE, MAILS, NO_RESULT, UNTOLD)
+K = DecisionKind
+
+
+def _day(
+    *troubles: Trouble,
+    files_at: tuple[float, ...] = tuple(range(60, 180, 5)),
+    settings: ControllerSettings | None = None,
+) -> Schedule:
+    """Return a day on which nothing else ails the world, and batches take a minute or two."""
+    return Schedule(
+        1, troubles, files_at, (), settings or ControllerSettings(), lag_seconds=2, background=Odds(drag=0.15)
+    )
+
+
+def _played(schedule: Schedule, make: type[World] = World) -> tuple[Report, Outcome, World]:
+    worlds: list[World] = []
+
+    def made(given: Schedule) -> World:
+        worlds.append(make(given))
+        return worlds[-1]
+
+    report, ours, _ = rivals.compare(schedule, made)
+    return report, ours, worlds[0]
+
+
+def _harm(outcome: Outcome) -> Mapping[str, int]:
+    counted = outcome.count()
+    return {row: counted[row] for row in HARM if counted[row]}
+
+
+# --- 43 seconds -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", [Fault.APART, Fault.CUT])
+@pytest.mark.parametrize("phase", [0.0, 4.0, 9.0, 14.0])
+def test_a_partition_of_43_seconds_moves_nothing(fault: Fault, phase: float) -> None:
+    report, ours, world = _played(_day(Trouble(fault, CUT_AT + phase, CUT_SECONDS)))
+
+    assert report.violations == ()
+    assert {control.epoch for _, control in world.watch.controls} == {INITIAL_EPOCH}
+    assert {each.kind for each in world.watch.decisions} <= {K.SUSPECTED, K.CLEARED}
+    assert _harm(ours) == {}
+
+
+def test_it_says_what_it_suspected_and_why_it_let_it_be() -> None:
+    _, _, world = _played(_day(Trouble(Fault.CUT, CUT_AT, CUT_SECONDS)))
+
+    suspected, cleared = world.watch.decisions
+
+    assert (suspected.kind, cleared.kind) == (K.SUSPECTED, K.CLEARED)
+    assert "outside canary" in suspected.summary
+    assert "silence" in suspected.summary
+    assert cleared.summary == "the conviction did not last"
+
+
+NAIVE = ControllerSettings().model_copy(
+    update={
+        "trip_bad": 1,
+        "trip_of": 1,
+        "hold_seconds": 0,
+        "failback": Mode.AUTOMATIC,
+        "clean_seconds": 120,
+        "cooldown_seconds": 120,
+    }
+)
+
+
+def _convicts_by_one(rules: tuple[Rule, ...]) -> bool:
+    return any(rule.verdict is Verdict.UNHEALTHY for rule in rules)
+
+
+@pytest.mark.parametrize("fault", [Fault.APART, Fault.CUT])
+def test_a_naive_one_goes_and_comes_back_and_only_the_fence_saves_it(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One bad sample of one kind convicts, nothing is held: the same machinery without its patience."""
+    monkeypatch.setattr(signals, "convicts", _convicts_by_one)
+
+    report, ours, world = _played(_day(Trouble(fault, CUT_AT, CUT_SECONDS), settings=NAIVE))
+    went_at, back_at = (at for at, _ in rivals.moves(world))
+
+    assert report.failovers == 2
+    assert went_at < CUT_AT + CUT_SECONDS
+    assert back_at > CUT_AT + CUT_SECONDS + 60
+    assert world.watch.takeovers.total() > 0
+    assert report.violations == ()
+    assert _harm(ours) == {}
+
+
+def test_the_sample_would_lose_a_file_to_the_same_haste() -> None:
+    """Uploaded near the standby, skipped there; skipped where its replica arrived as well, for by then it was B's."""
+    theirs = rivals.rivals(_day(Trouble(Fault.CUT, CUT_AT, CUT_SECONDS)), [(CUT_AT + 30, AWAY), (CUT_AT + 200, HOME)])
+
+    assert _harm(theirs)[LOST] > 0
+
+
+# --- a slow, stale updater --------------------------------------------------------------------------------------------
+
+STALE_AT, STALE_SECONDS = 40.0, 560.0
+"""From when on it is about to write, and how long it stands still then."""
+SICK = Trouble(Fault.CUT, 90, 420)
+LATE_FILES = tuple(float(at) for at in range(60, 660, 12))
+
+
+class StaleWorld(World):
+    """Here a PAUSE stops the controller right before it writes, once it has read the row and compared."""
+
+    call = "switch.set_states"
+    wrong_at: list[float]
+
+    @override
+    async def trouble(self, trouble: Trouble) -> None:
+        if trouble.fault is not Fault.PAUSE:
+            return await super().trouble(trouble)
+        await asyncio.sleep(trouble.at)
+        await self._by_hand(AWAY)
+        life = next(each for each in self.lives if each.name == "controller" and each.region == trouble.region)
+        life.stalls[self.call] = trouble.seconds
+        self.wrong_at = []
+        for _ in range(int(trouble.seconds) + 60):
+            await asyncio.sleep(1)
+            control = await self.ledger.control()
+            states, dials = await self.switch.states(), await self.routes.dials()
+            if (states, dials) != (control.switch_states(REGIONS_DEFAULT), control.dials(REGIONS_DEFAULT)):
+                self.wrong_at.append(asyncio.get_running_loop().time())
+        return None
+
+    async def _by_hand(self, region: str) -> None:
+        """Turn both to the other Region, so that there is something to set right."""
+        await self.switch.set_states({name: name == region for name in REGIONS_DEFAULT})
+        await self.routes.set_dials({name: 100 * (name == region) for name in REGIONS_DEFAULT})
+
+
+class StaleDials(StaleWorld):
+    call = "routes.set_dials"
+
+
+@pytest.mark.parametrize("make", [StaleWorld, StaleDials])
+def test_a_stale_write_is_repaired_and_harms_nobody(make: type[StaleWorld]) -> None:
+    report, ours, world = _played(_day(Trouble(Fault.PAUSE, STALE_AT, STALE_SECONDS), SICK, files_at=LATE_FILES), make)
+    assert isinstance(world, StaleWorld)
+    stale = [at for at in world.wrong_at if at > STALE_AT + STALE_SECONDS]
+    settings = world.schedule.settings
+
+    assert [region for _, region in rivals.moves(world)] == [AWAY]
+    assert world.watch.controls[-1][1].active_region == AWAY
+    assert stale, "the old plan was never written"
+    assert stale[-1] - stale[0] <= settings.reconcile_seconds + settings.beat_seconds
+    assert report.violations == ()
+    assert _harm(ours) == {}
+
+
+def test_a_stale_toggle_of_the_sample_wins_and_stays() -> None:
+    """Its step hung, so the operator ran it again, which worked; then the first one woke up and toggled, too."""
+    worlds: list[RivalWorld] = []
+
+    def made(given: Schedule) -> RivalWorld:
+        worlds.append(RivalWorld(given))
+        worlds[-1].stall_seconds = 400
+        return worlds[-1]
+
+    theirs = rivals.rivals(_day(SICK, files_at=LATE_FILES), [(165, AWAY), (285, AWAY)], made)
+
+    assert worlds[0].control.is_on, "home again, which nobody ordered"
+    assert _harm(theirs)
