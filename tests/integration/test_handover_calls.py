@@ -41,7 +41,7 @@ MADE = {
     "sqs.GetQueueUrl",
     "sqs.SendMessageBatch",
 }
-"""All of them are served by data planes. S3 Control serves routes from five Regions, and nothing else of it is called."""
+"""All of them are served by data planes. Of S3 Control nothing else is called: five Regions serve these two."""
 
 
 class Recorded:
@@ -49,7 +49,7 @@ class Recorded:
 
     def __init__(self, session: AioSession) -> None:
         self.calls: set[str] = set()
-        emitter: Any = session.get_component("event_emitter")  # pyright: ignore[reportUnknownMemberType] - botocore has no types
+        emitter: Any = session.get_component("event_emitter")  # pyright: ignore[reportUnknownMemberType] - untyped
         emitter.register("before-call", self._note)
 
     def _note(self, model: Any, **_: object) -> None:

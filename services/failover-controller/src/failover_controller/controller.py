@@ -244,9 +244,12 @@ class Controller:
     async def _act(self, step: StepName, epoch: int) -> None:
         try:
             async with asyncio.timeout(self._settings.step_seconds):
-                self._inbox.results.append(await self._reach.actor.act(step, epoch))
+                result = await self._reach.actor.act(step, epoch)
         except TimeoutError:
             self._log.warning("step_timed_out", step=step, epoch=epoch)
+        else:
+            # Only now: a look may have taken the inbox away meanwhile.
+            self._inbox.results.append(result)
 
     async def _drain(self, control: Control) -> None:
         self._inbox.drain = await self._asked(self._reach.actor.drain, control)
