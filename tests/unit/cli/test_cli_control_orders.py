@@ -183,6 +183,22 @@ def test_a_region_that_is_not_ready_takes_over_by_force_alone(force: tuple[str, 
         assert "--force does it all the same" in " ".join(result.stdout.split())
 
 
+@pytest.mark.parametrize(("timeout", "status"), [("300", 0), ("20", 1)])
+def test_a_planned_switch_waits_for_a_region_that_is_on_its_way_to_be_ready(timeout: str, status: int) -> None:
+    world = _both()
+    world.controllers[AWAY].canary = Verdict.UNHEALTHY
+
+    async def recover(world: PlayedWorld) -> None:
+        await asyncio.sleep(40)
+        world.controllers[AWAY].canary = Verdict.HEALTHY
+
+    world.life = recover
+    result = _baton(world, "switchover", "--to", AWAY, "--timeout", timeout)
+
+    assert result.exit_code == status, result.stdout
+    assert f"Waiting until {AWAY} is ready: own canary" in " ".join(result.stderr.split())
+
+
 def test_a_switchover_that_does_not_drain_is_rolled_back() -> None:
     world = _both(waiting=("the file of b1 is not there yet",))
 

@@ -1,5 +1,6 @@
 """Commands that order something of the controllers."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -8,8 +9,8 @@ from typing import Annotated, Final
 import typer
 
 from baton.model.control import Control
-from baton.model.journal import Command, CommandKind
-from baton_cli import control_documents, control_render, orders
+from baton.model.journal import Command, CommandKind, Verdict
+from baton_cli import control_documents, control_queries, control_render, orders
 from baton_cli.connection import Connection, Refused
 from baton_cli.durations import duration
 from baton_cli.options import AsJson
@@ -28,6 +29,8 @@ EXITS: Final = {
 }
 _SWITCH_SECONDS: Final = 300.0
 """Longer than any switch takes under the settings that controllers have by default: drained, stepped, verified."""
+_PLANNED: Final = frozenset({CommandKind.SWITCHOVER, CommandKind.FAILBACK, CommandKind.DRILL})
+_READY_POLL_SECONDS: Final = 1.0
 _ORDER_SECONDS: Final = 30.0
 """Six beats of a controller."""
 _EXITS_HELP: Final = (
@@ -91,6 +94,8 @@ def _place(ctx: typer.Context, order: _Order) -> None:
     async def ask(connection: Connection) -> Standing | None:
         command = order.command(session, connection)
         await _check(connection, command, session if order.ask else None)
+        if order.wait and command.kind in _PLANNED:
+            await _until_ready(connection, command, session, seconds_max=order.seconds_max)
         await orders.submit(connection, command)
         placed.append(command)
         if not order.wait:
@@ -121,6 +126,38 @@ async def _check(connection: Connection, command: Command, asking: Session | Non
     control = await connection.ledger.control()
     if asking and not asking.confirmed(_question(command, control)):
         raise Refused("nothing was ordered")
+
+
+async def _until_ready(connection: Connection, command: Command, session: Session, *, seconds_max: float) -> None:
+    """Wait for a Region that is on its way to be ready: a planned switch has the time.
+
+    One that is silent, or not ready in time, is not waited for: the controllers refuse in words.
+    """
+    deadline = connection.clock.now() + timedelta(seconds=seconds_max)
+    told = False
+    while connection.clock.now() < deadline:
+        waiting = await _not_ready(connection, command)
+        if waiting is None:
+            return
+        if not told:
+            session.note(f"Waiting until {command.target} is ready: {waiting}")
+            told = True
+        await asyncio.sleep(_READY_POLL_SECONDS)
+
+
+async def _not_ready(connection: Connection, command: Command) -> str | None:
+    """Return what the target of an order still lacks; None: nothing, or nothing that waiting would bring."""
+    situation = await control_queries.situation(connection)
+    if situation.control.active_region == command.target:
+        return None
+    view = situation.of(command.target or "")
+    if view.heartbeat is None:
+        return "its controller was not heard yet"
+    if view.is_silent or (view.heartbeat.ready is Verdict.HEALTHY and view.follows):
+        return None
+    rules = view.heartbeat.assessment.readiness
+    lacking = [f"{rule.name}: {rule.value}" for rule in rules if rule.verdict is not Verdict.HEALTHY]
+    return "; ".join(lacking) or "its controller does not say so yet"
 
 
 def _question(command: Command, control: Control) -> str:
@@ -168,7 +205,7 @@ def switchover(
 ) -> None:
     """Make a Region active in good order: admission pauses until every open batch can go on there.
 
-    Rolled back by itself if that takes too long.
+    A Region that is not ready yet is waited for. Rolled back by itself if the pause takes too long.
     """
     _place(ctx, _Order(CommandKind.SWITCHOVER, by, reason, as_json, timeout, target=to, wait=wait, ask=not yes))
 
@@ -222,7 +259,8 @@ def drill(
 ) -> None:
     """Practise: switch over for a while, then go home by itself; at once if it hurts.
 
-    The command returns when the way out is over. While the practice runs, nothing fails over by itself.
+    The command returns when the way out is over. While the practice runs nothing fails over by itself, unless the
+    way home had to be rolled back.
     """
     order = _Order(
         CommandKind.DRILL, by, reason, as_json, timeout, target=to, lasts=lasts, wait=wait, ask=not yes,
