@@ -21,8 +21,15 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         environment.setenv("BATON_SPLITTER_UNADMITTED_SECONDS", "5")
         environment.setenv("BATON_SPLITTER_STALLED_SECONDS", "15")
         environment.setenv("BATON_RUNNER_VISIBILITY_SECONDS", "6")
+        environment.setenv("BATON_NOTIFIER_CLAIM_LEASE_SECONDS", "10")
+        environment.setenv("BATON_CONTROLLER_COOLDOWN_SECONDS", "5")
+        environment.setenv("BATON_CONTROLLER_COOLDOWN_PLANNED_SECONDS", "5")
         world = lifecycle.up(directory, wait_seconds=90)
+    embedded = Embedded(world, directory)
     try:
-        yield Embedded(world, directory)
+        # Most tests kill and cut for other reasons than to move the active Region.
+        frozen = embedded.baton("freeze", "--for", "1h", "--reason", "tests")
+        assert frozen.returncode == 0, frozen.stderr
+        yield embedded
     finally:
         lifecycle.down(directory)

@@ -80,14 +80,14 @@ def test_services_killed_all_the_time_change_nothing(
     dice = random.Random(seed)
     without_faults = embedded.submit(sales[0])
     wanted = embedded.fetch(without_faults["batch_id"], tmp_path / "wanted.csv")
-    admin = Admin(embedded.world.admin_endpoint)
+    admin, active = Admin(embedded.world.admin_endpoint), embedded.json("status")["active_region"]
     running = embedded.start("submit", str(sales[0]), "--job", "sales", "--name", "killed.csv", "--watch", "--json")
     kills = 0
 
     def kill_until_done() -> bool:
         nonlocal kills
         if running.poll() is None and kills < 25:
-            do(admin.kill(embedded.world.regions[0], dice.choice(SERVICES)))
+            do(admin.kill(active, dice.choice(SERVICES)))
             kills += 1
             time.sleep(dice.uniform(0.1, 0.7))  # noqa: TID251 - the monkey's own pace, not a wait for something
         return running.poll() is not None
@@ -134,7 +134,8 @@ def test_the_replica_has_the_same_identity_and_the_result_is_in_both_regions(
 
     outcome = embedded.submit(file, job="passthrough")
 
-    home, other = embedded.world.regions
+    home = outcome["owner_region"]
+    other = next(region for region in embedded.world.regions if region != home)
     do(Admin(embedded.world.admin_endpoint).cut(home))
     try:
         found = eventually(lambda: _fetched(embedded, outcome["batch_id"], tmp_path), seconds=60)
