@@ -16,17 +16,18 @@ from baton.messages import Message
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, origin_version, owner_of
-from baton.model.journal import Command, CommandKind, Verdict
+from baton.model.journal import Command, CommandKind
 from baton.ports import Clock, Journal, Ledger, Routes, Switch
 from baton.testing.faults import Crash
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from failover_controller.acts import Actor, Place
-from failover_controller.canary import BatchCanary, Canary, Probe
+from failover_controller.canary import BatchCanary, Canary
 from failover_controller.controller import Controller, Reach
 from failover_controller.settings import ControllerSettings
 from logs import recording_log
 from pipeline import Pipeline
 from sales import financial, sales_file
+from simulation.canaries import RealCanary, SimCanary
 from simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Life, Mode, Network, Rule
 from simulation.schedule import AWAY, HOME, Fault, Order, Schedule, Trouble
 from simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
@@ -373,51 +374,3 @@ class World:
         to = target if kind.value in {"failover", "switchover", "failback", "drill"} else None
         command = Command(f"c{self.orders}", kind, "ana", now, "because", to, force=force, until=until)
         await self.journal.submit(command)
-
-
-@dataclass(frozen=True, slots=True)
-class RealCanary:
-    """The canary of production; the watch believes it."""
-
-    world: World
-    canary: Canary
-
-    async def probe(self, region: str, *, seconds_max: float) -> Probe:
-        probe = await self.canary.probe(region, seconds_max=seconds_max)
-        if probe.verdict is Verdict.HEALTHY:
-            self.world.watch.well_at[region] = self.world.clock.now()
-        return probe
-
-
-class SimCanary:
-    """A canary that knows the truth, and may be made to lie. Cheaper than a batch, so that many schedules are seen."""
-
-    def __init__(self, world: World, life: Life) -> None:
-        self._world, self._life = world, life
-
-    async def probe(self, region: str, *, seconds_max: float) -> Probe:
-        world, life = self._world, self._life
-        await life.awake()
-        await asyncio.sleep(world.dice.uniform(1, 3))
-        mode = world.network.mode
-        if mode(life.region, LEDGER) is not Mode.OPEN:
-            await asyncio.sleep(seconds_max - 3)
-            return Probe(Verdict.UNKNOWN, "the ledger did not answer")
-        lives = any(each.name == "services" and each.region == region for each in world.lives if _works(each))
-        well = lives and mode(region, region) is Mode.OPEN and mode(region, LEDGER) is Mode.OPEN
-        if well:
-            world.watch.well_at[region] = world.clock.now()
-        seen = well and mode(life.region, region) is Mode.OPEN
-        if region in world.lying:
-            seen = not seen
-            world.watch.lied_at[region] = world.clock.now()
-        if not seen:
-            await asyncio.sleep(seconds_max - 3)
-        await life.awake()
-        return Probe(
-            Verdict.HEALTHY if seen else Verdict.UNHEALTHY, "went the whole way" if seen else "it did not come back"
-        )
-
-
-def _works(life: Life) -> bool:
-    return not life.killed.is_set() and life.paused_until <= asyncio.get_running_loop().time()
