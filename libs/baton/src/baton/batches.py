@@ -80,7 +80,7 @@ class Batches:
         """Become this batch's owner under `epoch` and send the message of its state to this Region's own queue.
 
         One compare-and-set. Doing it again under the same epoch only sends the message again. Raises `Fenced` if the
-        row moved meanwhile or a later epoch owns it: read it again. Raises `ValueError` for a settled batch or a canary.
+        row moved or a later epoch owns it: read it again. Raises `ValueError` for a settled batch or a canary.
         """
         if batch.owner_epoch > epoch:
             raise Fenced(f"batch {batch.batch_id} is owned by epoch {batch.owner_epoch}, later than {epoch}")
