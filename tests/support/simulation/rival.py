@@ -250,10 +250,14 @@ class RivalWorld(World):
     async def send(self, number: int, at: float) -> None:
         """Be a sender near one of the Regions: the access point routes to it, sick or not, and is never told else."""
         await asyncio.sleep(at)
-        key, region = f"input/sales/file {number}.csv", AWAY if number % 3 == 2 else HOME
+        key, region = f"input/sales/file {number}.csv", self._nearest(number)
         await _until(lambda: self.serves(region), every=20)
         await self.sides[region].objects.put(key, BODY)
         self.sent.append(Sent(key, key, region, number))
+
+    def _nearest(self, number: int) -> str:
+        """Return where a sender sits. Both Regions take files: every third sender is nearer to the standby."""
+        return AWAY if number % 3 == 2 else HOME
 
     def _ports(self, region: str) -> "Ports":
         life = next((each for each in self.lives if _serves(each, region)), None) or self.life(region, "services")
@@ -275,6 +279,14 @@ class RivalWorld(World):
             self.tables[other].take(name, row)
 
         self.beside(tell())
+
+
+class AllAtHome(RivalWorld):
+    """The same with all senders near the home Region, which is where Baton's access point sends them."""
+
+    @override
+    def _nearest(self, number: int) -> str:
+        return HOME
 
 
 @dataclass(frozen=True, slots=True)

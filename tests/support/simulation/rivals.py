@@ -13,12 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from baton.model.states import BatchState
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from simulation import rival, simulate
-from simulation.rival import RivalWorld, Status
+from simulation.rival import AllAtHome, RivalWorld, Status
 from simulation.schedule import WARM_SECONDS, Schedule, drawn
 from simulation.world import World
 
@@ -80,7 +81,11 @@ UNTOLD = "marked as mailed, and never mailed"
 ROWS = (UNTAKEN, GONE, LOST, STUCK, TWICE, MAILS, NO_RESULT, UNTOLD)
 
 
-def compare(schedule: Schedule, make: Callable[[Schedule], World] = World) -> tuple[simulate.Report, Outcome, Outcome]:
+def compare(
+    schedule: Schedule,
+    make: Callable[[Schedule], World] = World,
+    make_rival: Callable[[Schedule], RivalWorld] = RivalWorld,
+) -> tuple[simulate.Report, Outcome, Outcome]:
     """Run a schedule with both; return Baton's report, and both outcomes."""
     worlds: list[World] = []
 
@@ -89,7 +94,7 @@ def compare(schedule: Schedule, make: Callable[[Schedule], World] = World) -> tu
         return worlds[-1]
 
     report = simulate.run_schedule(schedule, made)
-    return report, ours(worlds[0]), rivals(schedule, moves(worlds[0]))
+    return report, ours(worlds[0]), rivals(schedule, moves(worlds[0]), make_rival)
 
 
 def moves(world: World) -> list[tuple[float, str]]:
@@ -114,10 +119,10 @@ def ours(world: World) -> Outcome:
         fates.append(
             Fate(
                 sent.key,
-                is_gone=not _lives(world, sent.key),
+                is_gone=not simulate.survived(world, sent.key),
                 is_admitted=row is not None,
                 results=watch.merges[sent.batch_id] - watch.remakes[sent.batch_id],
-                is_there=key is not None and _lives(world, key),
+                is_there=key is not None and simulate.survived(world, key),
                 told_at=(told.get(sent.batch_id, 0.0),) * watch.sends[sent.batch_id],
                 is_marked=row is not None and row.state is BatchState.COMPLETED,
             )
@@ -137,8 +142,8 @@ def rivals(
         alive = [region for region in REGIONS_DEFAULT if region != schedule.dies]
         statuses = {world.tables[region].rows[name].status for region in alive if name in world.tables[region].rows}
         results = world.results[name]
-        is_there = any(_lives(world, key) for key in results)
-        kept = any(_lives(world, key) for key in (name, name.replace("input/", "archive/", 1)))
+        is_there = any(simulate.survived(world, key) for key in results)
+        kept = any(simulate.survived(world, key) for key in (name, name.replace("input/", "archive/", 1)))
         fates.append(
             Fate(
                 name,
@@ -151,12 +156,6 @@ def rivals(
             )
         )
     return _timed(schedule, fates, len(runbooks))
-
-
-def _lives(world: World, key: str) -> bool:
-    """Say whether a living Region ever had the object."""
-    alive = [side.objects for region, side in world.sides.items() if region != world.schedule.dies]
-    return any(version.body is not None for store in alive for version in store.history().get(key, ()))
 
 
 def _timed(schedule: Schedule, fates: Sequence[Fate], switches: int) -> Outcome:
@@ -193,9 +192,9 @@ def _median(found: Sequence[float | None]) -> str:
     return f"{shown} (of {len(times)} never: {never})"
 
 
-def one(seed: int) -> tuple[Outcome, Outcome]:
+def one(seed: int, *, make_rival: Callable[[Schedule], RivalWorld] = RivalWorld) -> tuple[Outcome, Outcome]:
     """Run the schedule of a seed with both."""
-    _, mine, theirs = compare(drawn(seed))
+    _, mine, theirs = compare(drawn(seed), make_rival=make_rival)
     return mine, theirs
 
 
@@ -203,12 +202,14 @@ def main() -> int:
     """Run the seeds FIRST:LAST with both and print the table."""
     parser = argparse.ArgumentParser(description="Compare Baton and the sample that it replaces.")
     parser.add_argument("seeds", help="FIRST:LAST, both included, or one seed")
+    parser.add_argument("--all-at-home", action="store_true", help="let no sender sit near the rival's standby")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     options = parser.parse_args()
     first, _, last = options.seeds.partition(":")
     seeds, started = range(int(first), int(last or first) + 1), time.monotonic()
     with multiprocessing.Pool(options.processes) as pool:
-        print(table(pool.imap(one, seeds, chunksize=4)))  # noqa: T201 - a command that prints
+        work = partial(one, make_rival=AllAtHome if options.all_at_home else RivalWorld)
+        print(table(pool.imap(work, seeds, chunksize=4)))  # noqa: T201 - a command that prints
     print(f"\n{time.monotonic() - started:.0f} s")  # noqa: T201 - the same
     return 0
 

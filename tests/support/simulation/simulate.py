@@ -149,7 +149,8 @@ async def _unfinished_files(world: World) -> AsyncIterator[str]:
     """Yield what L1 still waits for."""
     for sent in world.sent:
         batch = await world.ledger.get(sent.batch_id)
-        if world.schedule.dies == sent.region and (batch is None or batch.state is BatchState.WAITING_INPUT):
+        gone = world.schedule.dies == sent.region and not survived(world, sent.key)
+        if gone and (batch is None or batch.state is BatchState.WAITING_INPUT):
             continue  # its bytes never left the Region that died: named, alarmed, and waiting for the Region
         if batch is None:
             yield f"L1 {sent.key} was uploaded in {sent.region} and never admitted"
@@ -157,6 +158,12 @@ async def _unfinished_files(world: World) -> AsyncIterator[str]:
             yield f"L1 {sent.key} is {batch.state} under epoch {batch.owner_epoch}: {batch.failure}"
         elif not world.watch.sends[sent.batch_id]:
             yield f"L1 {sent.key} is COMPLETED and nobody was told"
+
+
+def survived(world: World, key: str) -> bool:
+    """Say whether a Region that lives ever had the object."""
+    alive = [side.objects for region, side in world.sides.items() if region != world.schedule.dies]
+    return any(version.body is not None for store in alive for version in store.history().get(key, ()))
 
 
 def _report(world: World) -> Report:
