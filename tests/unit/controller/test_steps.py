@@ -94,8 +94,10 @@ def test_out_of_time_a_step_is_degraded_and_the_switch_goes_on() -> None:
     assert len(trace.intents(Act)) > tried, "the reconciler goes on trying"
 
 
-def test_the_reconciler_puts_on_record_what_it_set_right() -> None:
+@pytest.mark.parametrize("phase", [Phase.STEADY, Phase.COOLDOWN])
+def test_the_reconciler_puts_on_record_what_it_set_right(phase: Phase) -> None:
     trace = Trace(region=EAST).warm()
+    trace.control = trace.control.changed(phase=phase, cooldown_until=trace.now + seconds(600))
     trace.results = [
         StepResult(StepName.SWITCH, 2, done=True, note="set On", repaired=True),
         StepResult(StepName.ROUTES, 2, done=True, note="100 %"),

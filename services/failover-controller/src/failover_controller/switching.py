@@ -182,11 +182,10 @@ def _transition(control: Control, order: Order, now: datetime) -> Transition:
 def advanced(memory: Memory, seen: Seen, control: Control, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
     """Take the switch that is under way one step on, whoever began it."""
     transition = control.transition
-    if control.phase is Phase.COOLDOWN:
-        return _cooled_down(memory, control, now)
     if transition is None or transition.outcome is not None:
         memory, notes = _repairs(memory, seen, control, now)
-        return memory, notes
+        memory, more = _cooled_down(memory, control, now) if control.phase is Phase.COOLDOWN else (memory, ())
+        return memory, (*notes, *more)
     match control.phase:
         case Phase.DRAINING:
             return _draining(memory, seen, control, transition, now)
@@ -194,7 +193,7 @@ def advanced(memory: Memory, seen: Seen, control: Control, now: datetime) -> tup
             return _switching(memory, seen, control, transition, now)
         case Phase.VERIFYING:
             return _verifying(memory, control, transition, now)
-        case Phase.STEADY:
+        case Phase.STEADY | Phase.COOLDOWN:
             return memory, ()
 
 
