@@ -21,7 +21,9 @@ _DONE_SHARE_MAX: Final = 0.6
 """A file of which more is done might be through before the cut has been typed."""
 _SECONDS_MAX: Final = 90
 """For anything that is waited for. A handover takes about 15 s, and then the rest of the file."""
-_POLL_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 1.0
+"""Each look is a command, which costs a second of CPU: the world should have the rest."""
+_POLL_QUICKLY_SECONDS: Final = 0.1
 _WIDTH: Final = 110
 _MAILS: Final = "1000"
 
@@ -97,7 +99,7 @@ def _handed_over(stage: Stage, home: str) -> tuple[float, Any]:
     """Cut the Region while it works on a batch; show what comes of it. Return the time of the cut, and the batch."""
     with stage.listening("history", "--follow", "--until-outcome", "--json") as lines:
         stage.baton("submit", "large.csv", "--job", "sales", "--name", "handed-over.csv")
-        batch_id = _until(lambda: _half_done(stage), "the file is half done")
+        batch_id = _until(lambda: _half_done(stage), "the file is half done", every_seconds=_POLL_QUICKLY_SECONDS)
         stage.baton("world", "cut", home)
         cut_at = time.time()
         done = threading.Event()
@@ -169,11 +171,11 @@ def _at(entry: Any) -> float:
     return datetime.fromisoformat(entry["at"]).timestamp()
 
 
-def _until[T](look: Callable[[], T | None], what: str) -> T:
+def _until[T](look: Callable[[], T | None], what: str, *, every_seconds: float = _POLL_SECONDS) -> T:
     """Return the first true answer of `look`. Raises `DemoFailed` if none comes in time."""
     deadline = time.monotonic() + _SECONDS_MAX
     while not (seen := look()):
         if time.monotonic() > deadline:
             raise DemoFailed(f"not within {_SECONDS_MAX} s: {what}")
-        threading.Event().wait(_POLL_SECONDS)
+        threading.Event().wait(every_seconds)
     return seen
