@@ -1,6 +1,5 @@
 """A MiniStack of one's own: started on a free port of 127.0.0.1, terminated by its process id."""
 
-import socket
 import subprocess
 import time
 import urllib.error
@@ -21,7 +20,7 @@ _STOP_SECONDS_MAX: Final = 10
 @contextmanager
 def ministack(directory: Path) -> Generator[str]:
     """Yield the URL of a running emulator. Its log and its temporary files lie in `directory`."""
-    port = _free_port()
+    port = emulator.Ports(None).pick()
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(directory),
@@ -66,9 +65,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(timeout=_STOP_SECONDS_MAX)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

@@ -1,5 +1,6 @@
 """One emulator: MiniStack, as a plain process that holds a whole Region (or what is global) in memory."""
 
+import random
 import socket
 from pathlib import Path
 from typing import Final
@@ -59,16 +60,34 @@ def program(
     )
 
 
+_PICKED_FROM: Final = (15_000, 32_000)
+"""Below those that the system gives to outgoing connections (from 32,768 on Linux): one of these must not take a port
+between the moment in which it is picked and the seconds later in which its process listens."""
+
+
 class Ports:
     """Picks ports: consecutive ones from a base, or whatever is free."""
 
     def __init__(self, base: int | None) -> None:
         self._next = base
+        self._dice = random.SystemRandom()
+        self._picked: set[int] = set()
 
     def pick(self) -> int:
         """Return a port of this machine that nothing listens on."""
         if self._next is not None:
             self._next += 1
             return self._next - 1
-        with socket.create_server((HOST, 0)) as probe:
-            return int(probe.getsockname()[1])
+        while True:
+            port = self._dice.randrange(*_PICKED_FROM)
+            if port not in self._picked and _is_free(port):
+                self._picked.add(port)
+                return port
+
+
+def _is_free(port: int) -> bool:
+    try:
+        with socket.create_server((HOST, port)):
+            return True
+    except OSError:
+        return False
