@@ -20,9 +20,9 @@ from notifier.settings import NotifierSettings
 _TO_TELL = (BatchState.MERGED, BatchState.FAILED)
 _MARK_SHARE: Final = 0.25
 """Of the lease, after the send: for the mark, and for what two clocks disagree."""
-_REPLICATION_SECONDS: Final = 60
-"""Between two looks for a result that the other Region published. With five of them it has four minutes, in which
-nearly all objects are replicated; making it again is always right, and only costs work."""
+_REPLICATION_SECONDS: Final = 20
+"""Between two looks for a result that the other Region published. With five of them it has 80 s, in which nearly all
+objects are replicated; making it again is always right, and only costs work."""
 
 
 class Notifier:
