@@ -115,6 +115,7 @@ async def _rest(world: World) -> None:
 
 async def _heal(world: World) -> None:
     assert not world.network.rules, "every fault repairs itself"
+    world.healed = True
     world.network.odds = Odds()
     world.replication.set(lag_seconds=1, cut=False)
     for life in world.lives:

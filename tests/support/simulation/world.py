@@ -99,6 +99,8 @@ class World:
     background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     processes: dict[str, Pipeline] = field(default_factory=dict[str, Pipeline])
     """By Region: the newest process, whose trigger answers events."""
+    healed: bool = False
+    """Whether the faults are over: from then on every event of a bucket arrives, and at once."""
     started: int = 0
     orders: int = 0
 
@@ -254,14 +256,15 @@ class World:
         key = version.info.key
         if version.body is None or not key.startswith(("input/", "canary/")):
             return
-        if self.dice.random() < 0.08:
+        if self.dice.random() < 0.08 and not self.healed:
             return
         for _ in range(2 if self.dice.random() < 0.1 else 1):
             self.beside(self._trigger(region, key, version.info.version_id))
 
     async def _trigger(self, region: str, key: str, version_id: str) -> None:
         """Be Lambda: three attempts, each of a minute's patience."""
-        await asyncio.sleep(self.dice.uniform(0.1, 2) if self.dice.random() < 0.9 else self.dice.uniform(2, 90))
+        late = self.dice.random() >= 0.9 and not self.healed
+        await asyncio.sleep(self.dice.uniform(2, 90) if late else self.dice.uniform(0.1, 2))
         for _ in range(3):
             process = self.processes.get(region)
             if process is not None:
