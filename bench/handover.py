@@ -1,9 +1,9 @@
 """Handovers of the embedded world under load: `make bench NAME=handover ARGS="--rounds N --batches N --seed N"`.
 
-Each round sends the same files, cuts the active Region off once only so many of them are in flight as the seed says,
-and touches nothing until every batch is through that can be; then it heals, waits until the old Region follows, and
-counts. The next round cuts the other Region. In two of three rounds the cut waits until the other Region has copies of
-all files; in the others, what it has not got waits for the heal, and its times are not counted.
+Each round sends the same files, cuts the active Region off at a moment that the seed draws from the first half of the
+work, and touches nothing until every batch is through that can be; then it heals, waits until the old Region follows,
+and counts. The next round cuts the other Region. In two of three rounds the cut waits until the other Region has copies
+of all files; in the others, what it has not got waits for the heal, and its times are not counted.
 
 Between two rounds a human acknowledges (`baton ack`), and the cooldown is 1 s: by default there is one automatic
 failover in six hours. Nothing else differs from the world of `baton up` but the size of chunks, and two waits that are
@@ -93,6 +93,7 @@ class Bench:
         self._files = files
         self._dice = dice
         self._wanted: Mapping[Path, bytes] = {}
+        self._peace_seconds = 0.0
         self.tally = Tally()
 
     async def peace(self) -> None:
@@ -104,8 +105,11 @@ class Bench:
         started = time.monotonic()
         batches = await until_completed(connection, sent, seconds=_SECONDS_MAX)
         self._wanted = {sent.files[each.batch_id]: await result(connection, each, active) for each in batches}
-        seconds = time.monotonic() - started
-        print(f"in peace all {len(self._files)} files are through {seconds:.1f} s after the last upload", flush=True)
+        self._peace_seconds = time.monotonic() - started
+        print(
+            f"in peace all {len(self._files)} files are through {self._peace_seconds:.1f} s after the last upload",
+            flush=True,
+        )
 
     async def round(self, number: int) -> None:
         """Cut the active Region off once, and count."""
@@ -117,7 +121,7 @@ class Bench:
         standby = next(region for region in connection.regions if region != active)
         sent = await send(connection, self._files, f"round-{number}")
         tally.sent.append(sent)
-        await self._until_few(sent, standby)
+        await self._until_drawn(sent, standby)
         tally.uncalled += _committed(await decisions_since(connection, began))
         await self._admin.cut(active)
         cut_at = datetime.fromtimestamp(time.time(), UTC)
@@ -137,18 +141,13 @@ class Bench:
             f"round {number}: {active} cut with {in_flight} in flight: {took}; {waited} waited for the heal", flush=True
         )
 
-    async def _until_few(self, sent: Sent, standby: str) -> None:
-        """Return at the moment that was drawn: so many are still in flight, or fewer."""
-        connection, dice = self._connection, self._dice
-        few = dice.randint(1, len(sent.files))
+    async def _until_drawn(self, sent: Sent, standby: str) -> None:
+        """Return at the moment that was drawn, in the first half of what the files take in peace."""
+        dice = self._dice
+        moment = asyncio.get_running_loop().time() + dice.uniform(0, self._peace_seconds / 2)
         if dice.random() < _COPIED_SHARE:
-            await until_replicated(connection, sent, standby)
-
-        async def look() -> bool:
-            return len(sent.files) - sum(batch.is_final for batch in await rows(connection, sent)) <= few
-
-        await until(look, f"only {few} in flight", seconds=_SECONDS_MAX)
-        await asyncio.sleep(dice.uniform(0, 0.2))
+            await until_replicated(self._connection, sent, standby)
+        await asyncio.sleep(moment - asyncio.get_running_loop().time())
 
     async def _follow(self, sent: Sent, active: str, standby: str) -> list[Batch]:
         """Wait until the other Region has done all it can; return what is through."""
@@ -262,7 +261,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--batches", type=int, default=30)
-    parser.add_argument("--records", type=int, default=4_000)
+    parser.add_argument("--records", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     os.environ.update(_SETTINGS)  # noqa: TID251 - for the world's processes, as a shell would

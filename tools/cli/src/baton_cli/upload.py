@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from baton.aws.failures import translated
+from baton.aws.multipart import CHECKSUM
 from baton.aws.parallel import in_parallel
 from baton_cli.connection import Refused
 
@@ -57,8 +58,8 @@ class S3Uploader:
         self, client: "S3Client", target: dict[str, Any], path: Path, size_bytes: int, sent: Callable[[int], None]
     ) -> str:
         step = max(self._part_bytes, -(-size_bytes // _PARTS_MAX))
-        upload_id = (await client.create_multipart_upload(**target, ContentType="text/csv"))["UploadId"]
-        upload: dict[str, Any] = {**target, "UploadId": upload_id}
+        created = await client.create_multipart_upload(**target, ContentType="text/csv", **CHECKSUM)
+        upload: dict[str, Any] = {**target, "UploadId": created["UploadId"]}
         sent_bytes = 0
 
         async def send(start: int) -> Any:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import CopySourceTypeDef
 
 _PARTS_AT_ONCE: Final = 16
+CHECKSUM: Final[dict[str, Any]] = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+"""The SDK sends one with each part, which S3 takes only for an upload that was begun with it. Of the whole object: S3
+adds those of the parts up, sent or copied, and keeps one that does not depend on where they were cut."""
 
 type Part = Callable[[int], Awaitable[dict[str, Any]]]
 """Makes the part of that number and returns what `CompleteMultipartUpload` wants to know of it."""
@@ -32,7 +35,7 @@ class Multipart:
         self._parts: list[Any] = []
 
     async def __aenter__(self) -> Self:
-        created = await self._client.create_multipart_upload(**self._target, **self._properties)
+        created = await self._client.create_multipart_upload(**self._target, **self._properties, **CHECKSUM)
         self._upload: dict[str, Any] = {**self._target, "UploadId": created["UploadId"]}
         return self
 
