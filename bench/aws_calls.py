@@ -27,7 +27,7 @@ from baton.aws.bootstrap import create_global, create_region
 from baton.aws.ranged import RANGE_BYTES
 from baton.catalog import load_jobs
 from baton.context import Context
-from baton.messages import KINDS, Kind, parse
+from baton.messages import KINDS, Kind, Message, parse
 from baton.model.states import BatchState
 from baton.runner import Handler
 from baton.topology import REGIONS_DEFAULT, REJECTS_INDEXED_MAX
@@ -155,7 +155,7 @@ class World:
 
     aws: Aws
     counting: Counting
-    handlers: Mapping[Kind, Handler]
+    handlers: Mapping[Kind, Handler[Message]]
     admitter: Admitter
 
 
@@ -167,7 +167,7 @@ async def services_at(url: str, environment: str) -> AsyncGenerator[World]:
         await create_global(aws, senders=["baton@example.com"])
         await create_region(aws, _EAST)
         context = Context(_EAST, REGIONS_DEFAULT, aws, clock, load_jobs("baton_jobs"), log)
-        handlers: dict[Kind, Handler] = {
+        handlers: dict[Kind, Handler[Message]] = {
             "split": splitter.main.build(context).handler,
             "chunk": worker.main.build(context).handler,
             "merge": merger.main.build(context).handler,

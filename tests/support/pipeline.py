@@ -28,7 +28,7 @@ from baton.memory import (
     MemoryReferenceData,
     MemoryRejectIndex,
 )
-from baton.messages import KINDS, Kind
+from baton.messages import KINDS, Kind, Message, log_fields, parse
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, origin_version
@@ -112,8 +112,8 @@ class Process:
 
     admitter: Admitter
     sweeper: Sweeper
-    handlers: dict[Kind, Handler]
-    runners: dict[Kind, Runner]
+    handlers: dict[Kind, Handler[Message]]
+    runners: dict[Kind, Runner[Message]]
 
 
 class Pipeline:
@@ -261,21 +261,23 @@ class Pipeline:
             log=self._log,
         )
         settings = self._splitter_settings
-        handlers: dict[Kind, Handler] = {
+        handlers: dict[Kind, Handler[Message]] = {
             "split": splitter.main.build(context, settings).handler,
             "chunk": worker.main.build(context, offload=self._offload).handler,
             "merge": merger.main.build(context).handler,
             "notify": notifier.main.build(context).handler,
         }
-        runners: dict[Kind, Runner] = {kind: self._runner(kind, handler) for kind, handler in handlers.items()}
+        runners: dict[Kind, Runner[Message]] = {kind: self._runner(kind, handler) for kind, handler in handlers.items()}
         return Process(splitter.main.admitter(context), splitter.main.sweeper(context, settings), handlers, runners)
 
-    def _runner(self, kind: Kind, handler: Handler) -> Runner:
+    def _runner(self, kind: Kind, handler: Handler[Message]) -> Runner[Message]:
         return Runner(
             service=kind,
             region=self.region.region,
             inbox=self.crash.wrap(self.region.queues.inbox(kind), f"inbox.{kind}"),
             handler=handler,
+            parse=parse,
+            log_fields=log_fields,
             settings=RunnerSettings(),
             clock=self.region.clock,
             dice=random.Random(0),

@@ -12,7 +12,7 @@ import pytest
 from baton.errors import Reject, Retry, Unavailable
 from baton.health import TaskProtection
 from baton.memory import LoopClock, MemoryQueues
-from baton.messages import Message, SplitBatch
+from baton.messages import Message, SplitBatch, log_fields, parse
 from baton.ports import Delivery, Inbox
 from baton.runner import ConsumerStoppedError, Runner, backoff_seconds
 from baton.settings import RunnerSettings
@@ -59,12 +59,14 @@ class Scene:
     lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     inbox: Inbox | None = None
 
-    def runner(self, protection: TaskProtection | None = None) -> Runner:
+    def runner(self, protection: TaskProtection | None = None) -> Runner[Message]:
         return Runner(
             service="splitter",
             region="us-east-1",
             inbox=self.inbox or self.queues.inbox("split"),
             handler=self.handling,
+            parse=parse,
+            log_fields=log_fields,
             settings=self.settings,
             clock=LoopClock(),
             dice=random.Random(1),

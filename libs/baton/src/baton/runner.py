@@ -15,8 +15,8 @@ it); what was not started is handed back at once; what runs gets the grace, then
 import asyncio
 import random
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -24,7 +24,6 @@ from pydantic import ValidationError
 
 from baton.errors import BatonError, Fenced, Reject, Retry, Unavailable
 from baton.health import TaskProtection
-from baton.messages import Message, ProcessChunk, parse
 from baton.ports import Clock, Delivery, Inbox
 from baton.settings import RunnerSettings
 from baton.telemetry import Log, emf
@@ -37,15 +36,15 @@ _OUTAGE_BACKOFF_SECONDS: Final = 30
 _BACKOFF_SECONDS_MAX: Final = 300
 
 
-class Handler(Protocol):
+class Handler[M](Protocol):
     """A service, as the runner sees it."""
 
-    async def handle(self, message: Message, *, attempt: int) -> None:
+    async def handle(self, message: M, *, attempt: int) -> None:
         """Do the message's work, idempotently. `attempt` counts deliveries of this message, from 1."""
         ...
 
-    async def give_up(self, message: Message, *, cause: str) -> None:
-        """Say in the ledger that this message's last attempt failed, and why."""
+    async def give_up(self, message: M, *, cause: str) -> None:
+        """Say where people look that this message's last attempt failed, and why."""
         ...
 
 
@@ -72,8 +71,8 @@ class Verdict:
     outcome: Outcome
     reason: str = ""
     delay_seconds: int | None = None
-    message: Message | None = None
-    """None if the body could not be read."""
+    names: Mapping[str, object] = field(default_factory=dict[str, object])
+    """What names the message in log lines; empty if it could not be read."""
 
     @property
     def delete(self) -> bool:
@@ -86,8 +85,11 @@ def backoff_seconds(first_seconds: int, attempt: int) -> int:
     return min(_BACKOFF_SECONDS_MAX, first_seconds * 2 ** min(attempt - 1, 10))
 
 
-class Runner:
-    """Consumes one queue with one handler until `stop` is set."""
+class Runner[M]:
+    """Consumes one queue with one handler until `stop` is set.
+
+    `parse` reads a body, or raises `pydantic.ValidationError`; `log_fields` returns what names a message in log lines.
+    """
 
     def __init__(
         self,
@@ -95,7 +97,9 @@ class Runner:
         service: str,
         region: str,
         inbox: Inbox,
-        handler: Handler,
+        handler: Handler[M],
+        parse: Callable[[str], M],
+        log_fields: Callable[[M], Mapping[str, object]],
         settings: RunnerSettings,
         clock: Clock,
         dice: random.Random,
@@ -106,6 +110,8 @@ class Runner:
         self._region = region
         self._inbox = inbox
         self._handler = handler
+        self._parse = parse
+        self._log_fields = log_fields
         self._settings = settings
         self._clock = clock
         self._dice = dice
@@ -205,7 +211,7 @@ class Runner:
     async def process(self, delivery: Delivery) -> Verdict:
         """Handle one delivery and say what becomes of it. Never raises, except when cancelled."""
         try:
-            message = parse(delivery.body)
+            message = self._parse(delivery.body)
         except ValidationError as error:
             # It will never be readable: keep it out of the way, let SQS dead-letter it for a person to see.
             self._log.error("message_unreadable", error=str(error), body=delivery.body[:2_000])
@@ -214,10 +220,10 @@ class Runner:
             async with asyncio.timeout(self._settings.handling_seconds_max):
                 await self._handler.handle(message, attempt=delivery.attempt)
         except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
-            return replace(await self._judge(message, delivery.attempt, error), message=message)
-        return Verdict(Outcome.DONE, message=message)
+            return replace(await self._judge(message, delivery.attempt, error), names=self._log_fields(message))
+        return Verdict(Outcome.DONE, names=self._log_fields(message))
 
-    async def _judge(self, message: Message, attempt: int, error: Exception) -> Verdict:
+    async def _judge(self, message: M, attempt: int, error: Exception) -> Verdict:
         last = attempt >= self._settings.attempts_max
         match error:
             case Reject():
@@ -231,14 +237,14 @@ class Runner:
             case Retry():
                 return await self._give_up(message, Outcome.RETRY, f"still not possible: {error}")
             case _:
-                self._log.error("handler_bug", batch_id=message.batch_id, kind=message.kind, exc_info=error)
+                self._log.error("handler_bug", **self._log_fields(message), exc_info=error)
                 cause = f"{type(error).__name__}: {error}"
                 if last:
                     return await self._give_up(message, Outcome.BUG, cause)
                 return Verdict(Outcome.BUG, cause, backoff_seconds(_BUG_BACKOFF_SECONDS, attempt))
 
-    async def _give_up(self, message: Message, outcome: Outcome, cause: str) -> Verdict:
-        """Last attempt: the handler says so in the ledger; on its next turn SQS dead-letters the message."""
+    async def _give_up(self, message: M, outcome: Outcome, cause: str) -> Verdict:
+        """Last attempt: the handler says so; on its next turn SQS dead-letters the message."""
         try:
             await self._handler.give_up(message, cause=cause)
         except (Reject, Fenced) as moved_on:
@@ -247,7 +253,7 @@ class Runner:
                 return Verdict(Outcome.REJECTED, f"{cause}; {moved_on}")
         except Exception as error:  # noqa: BLE001 - the verdict stands whatever its announcement raises
             # The sweeper finds the silent batch; nothing more can be said from here.
-            self._log.error("give_up_failed", batch_id=message.batch_id, kind=message.kind, exc_info=error)
+            self._log.error("give_up_failed", **self._log_fields(message), exc_info=error)
         return Verdict(outcome, cause, delay_seconds=0)
 
     async def _beat(self, delivery: Delivery) -> None:
@@ -329,13 +335,9 @@ class Runner:
         }
 
     def _report(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:
-        message = verdict.message
         self._log.info(
             "message_handled",
-            kind=message.kind if message else None,
-            batch_id=message.batch_id if message else None,
-            chunk_index=message.index if isinstance(message, ProcessChunk) else None,
-            epoch=message.owner_epoch if message else None,
+            **verdict.names,
             attempt=delivery.attempt,
             reason=verdict.reason,
             **emf(

@@ -19,7 +19,7 @@ from baton.aws import Aws, SystemClock
 from baton.catalog import load_jobs
 from baton.context import Context
 from baton.health import TaskProtection, health_server
-from baton.messages import Kind
+from baton.messages import Kind, Message, log_fields, parse
 from baton.runner import Handler, Runner
 from baton.settings import RunnerSettings, WorldSettings
 from baton.telemetry import Log, configure
@@ -40,7 +40,7 @@ class AgentSettings(BaseSettings):
 class Service:
     """A handler and what runs beside it."""
 
-    handler: Handler
+    handler: Handler[Message]
     side_tasks: Sequence[SideTask] = field(default=())
 
 
@@ -97,6 +97,8 @@ def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, s
             region=world.region,
             inbox=aws.inbox(kind),
             handler=service.handler,
+            parse=parse,
+            log_fields=log_fields,
             settings=runner,
             clock=clock,
             dice=random.Random(),  # noqa: S311 - jitter, no secret

@@ -15,6 +15,7 @@ __all__ = [
     "NotifyBatch",
     "ProcessChunk",
     "SplitBatch",
+    "log_fields",
     "parse",
 ]
 
@@ -67,3 +68,13 @@ _ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(dis
 def parse(body: str | bytes) -> Message:
     """Read a message body. Raises `pydantic.ValidationError`, a `ValueError`, for anything that is none."""
     return _ADAPTER.validate_json(body)
+
+
+def log_fields(message: Message) -> dict[str, object]:
+    """Return what names a message in a log line."""
+    return {
+        "kind": message.kind,
+        "batch_id": message.batch_id,
+        "chunk_index": message.index if isinstance(message, ProcessChunk) else None,
+        "epoch": message.owner_epoch,
+    }
