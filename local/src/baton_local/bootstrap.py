@@ -8,11 +8,11 @@ import aiohttp
 from aiobotocore.session import AioSession
 
 from baton.aws import Aws, Endpoints
-from baton.aws.bootstrap import create_global, create_region
+from baton.aws.bootstrap import create_global, create_queue, create_region
 from baton.model.identity import CANARY
 from baton.model.paths import INPUT
 from baton.settings import WorldSettings
-from baton.topology import Topology
+from baton.topology import VISIBILITY_SECONDS, Topology
 from baton_local import state
 from baton_local import trigger as lambda_trigger
 from baton_local.replicator import EVENTS, Link
@@ -73,25 +73,43 @@ async def create_function(
     return function
 
 
-async def notify(aws: Aws, region: str, *, function: Function | None) -> None:
-    """Have S3 tell replication of every change, and the trigger of each input and each canary.
+async def create_trigger_queue(aws: Aws, region: str) -> str:
+    """Make what stands for a Region's trigger where there is no Lambda: the queue that the poller reads.
 
-    AWS refuses two configurations for one event and prefix; the emulator delivers to both. On AWS there is only the
+    Returns its ARN, for `notify`.
+    """
+    topology = aws.topology
+    prefix = f"arn:aws:sqs:{region}:{topology.account_id}:"
+    await create_queue(
+        await aws.client("sqs", region)(),
+        topology.trigger_queue,
+        f"{prefix}{topology.trigger_dead_letter_queue}",
+        visibility_seconds=VISIBILITY_SECONDS,
+    )
+    return f"{prefix}{topology.trigger_queue}"
+
+
+async def notify(
+    aws: Aws, region: str, *, function: Function | None = None, trigger_queue_arn: str | None = None
+) -> None:
+    """Have S3 tell replication of every change, and of each input and each canary the trigger: function or queue.
+
+    AWS refuses two configurations for one event and prefix; the emulators deliver to both. On AWS there is only the
     trigger's, as replication is S3's own.
     """
     account_id = aws.topology.account_id
-    queue_arn = f"arn:aws:sqs:{region}:{account_id}:{_REPLICATION_QUEUE}"
-    configuration: dict[str, Any] = {"QueueConfigurations": [{"QueueArn": queue_arn, "Events": list(EVENTS)}]}
-    if function:
-        function_arn = f"arn:aws:lambda:{region}:{account_id}:function:{function.name}"
-        configuration["LambdaFunctionConfigurations"] = [
-            {
-                "LambdaFunctionArn": function_arn,
-                "Events": ["s3:ObjectCreated:*"],
-                "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
-            }
-            for prefix in (INPUT, CANARY)
-        ]
+    replication_arn = f"arn:aws:sqs:{region}:{account_id}:{_REPLICATION_QUEUE}"
+    queues: list[dict[str, Any]] = [{"QueueArn": replication_arn, "Events": list(EVENTS)}]
+    functions: list[dict[str, Any]] = []
+    for prefix in (INPUT, CANARY):
+        rules = [{"Name": "prefix", "Value": prefix}]
+        created = {"Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
+        if function:
+            function_arn = f"arn:aws:lambda:{region}:{account_id}:function:{function.name}"
+            functions.append({"LambdaFunctionArn": function_arn, **created})
+        if trigger_queue_arn:
+            queues.append({"QueueArn": trigger_queue_arn, **created})
+    configuration: Any = {"QueueConfigurations": queues, "LambdaFunctionConfigurations": functions}
     s3 = await aws.client("s3", region)()
     await s3.put_bucket_notification_configuration(
         Bucket=aws.topology.data_bucket(region), NotificationConfiguration=configuration

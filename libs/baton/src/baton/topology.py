@@ -15,6 +15,8 @@ INITIAL_EPOCH: Final = 2
 
 MAX_RECEIVES: Final = 5
 """Receives of one message before SQS moves it to the dead-letter queue."""
+VISIBILITY_SECONDS: Final = 60
+"""Short: a crashed consumer's message is back this soon. Consumers extend it at a third while they work."""
 RETENTION_DAYS: Final = 14
 """SQS's maximum, and how long ledger rows of finished batches are kept: longer than any replication lag."""
 REJECTS_INDEXED_MAX: Final = 1_000
@@ -29,7 +31,6 @@ class Queue:
     name: str
     dead_letter_name: str
     visibility_seconds: int
-    """Short: a crashed consumer's message is back this soon. Consumers extend it at a third while they work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Topology:
             kind=kind,
             name=self._name(kind),
             dead_letter_name=self._name(f"{kind}-dead"),
-            visibility_seconds=60,
+            visibility_seconds=VISIBILITY_SECONDS,
         )
 
     @property
@@ -104,8 +105,13 @@ class Topology:
         return self._name("trigger")
 
     @property
+    def trigger_queue(self) -> str:
+        """Where S3 leaves its events for the poller, in a world without Lambda; on AWS there is none."""
+        return self._name("trigger")
+
+    @property
     def trigger_dead_letter_queue(self) -> str:
-        """Where Lambda leaves an event whose every attempt failed; the sweeper finds the object without it."""
+        """Where an event ends whose every attempt failed; the sweeper finds the object without it."""
         return self._name("trigger-dead")
 
     @property

@@ -30,7 +30,7 @@ _EXISTS: Final = frozenset(
         "EntityAlreadyExists",
     }
 )
-_DAY_SECONDS: Final = 24 * 3600
+_RETENTION: Final = {"MessageRetentionPeriod": str(RETENTION_DAYS * 24 * 3600)}
 
 
 @translated()
@@ -82,14 +82,18 @@ async def _bucket(s3: "S3Client", name: str, region: str) -> None:
 
 
 async def _queues(sqs: "SQSClient", topology: Topology, region: str) -> None:
-    retention = {"MessageRetentionPeriod": str(RETENTION_DAYS * _DAY_SECONDS)}
-    await _queue(sqs, topology.trigger_dead_letter_queue, retention)
+    await _queue(sqs, topology.trigger_dead_letter_queue, _RETENTION)
     for queue in topology.queues:
-        await _queue(sqs, queue.dead_letter_name, retention)
+        await _queue(sqs, queue.dead_letter_name, _RETENTION)
         dead_letter_arn = f"arn:aws:sqs:{region}:{topology.account_id}:{queue.dead_letter_name}"
-        redrive = json.dumps({"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVES})
-        visibility = {"VisibilityTimeout": str(queue.visibility_seconds)}
-        await _queue(sqs, queue.name, {**retention, **visibility, "RedrivePolicy": redrive})
+        await create_queue(sqs, queue.name, dead_letter_arn, visibility_seconds=queue.visibility_seconds)
+
+
+async def create_queue(sqs: "SQSClient", name: str, dead_letter_arn: str, *, visibility_seconds: int) -> None:
+    """Make a queue that moves a message to its dead-letter queue, which is there, after `MAX_RECEIVES`."""
+    redrive = json.dumps({"deadLetterTargetArn": dead_letter_arn, "maxReceiveCount": MAX_RECEIVES})
+    visibility = {"VisibilityTimeout": str(visibility_seconds)}
+    await _queue(sqs, name, {**_RETENTION, **visibility, "RedrivePolicy": redrive})
 
 
 async def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> None:

@@ -1,7 +1,7 @@
 """Work queues in SQS: standard queues with a message group per batch, which makes them fair."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
@@ -24,33 +24,32 @@ _LOST_RECEIPT: Final = frozenset(
 )
 
 
-class QueueUrls:
+class QueueUrls[K]:
     """URLs of one Region's queues, asked for once. Requests go to the client's endpoint whatever host a URL names."""
 
-    def __init__(self, client: SQS, *, names: Mapping[Kind, str]) -> None:
+    def __init__(self, client: SQS, *, names: Mapping[K, str]) -> None:
         self._client = client
         self._names = names
-        self._urls: dict[Kind, str] = {}
+        self._urls: dict[K, str] = {}
 
-    async def url(self, kind: Kind) -> str:
-        if kind not in self._urls:
+    async def url(self, queue: K) -> str:
+        if queue not in self._urls:
             client = await self._client()
-            self._urls[kind] = (await client.get_queue_url(QueueName=self._names[kind]))["QueueUrl"]
-        return self._urls[kind]
+            self._urls[queue] = (await client.get_queue_url(QueueName=self._names[queue]))["QueueUrl"]
+        return self._urls[queue]
 
 
 class SqsInbox:
     """The receiving side of one queue. `poll` is a client whose read timeout outlasts a long poll."""
 
-    def __init__(self, client: SQS, poll: SQS, urls: QueueUrls, kind: Kind) -> None:
+    def __init__(self, client: SQS, poll: SQS, url: Callable[[], Awaitable[str]]) -> None:
         self._client = client
         self._poll = poll
-        self._urls = urls
-        self._kind: Kind = kind
+        self._url = url
 
     @translated()
     async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
-        client, url = await self._poll(), await self._urls.url(self._kind)
+        client, url = await self._poll(), await self._url()
         answer = await client.receive_message(
             QueueUrl=url,
             MaxNumberOfMessages=max_messages,
@@ -70,7 +69,7 @@ class SqsInbox:
     async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         if not deliveries:
             return []
-        client, url = await self._client(), await self._urls.url(self._kind)
+        client, url = await self._client(), await self._url()
         answer = await client.delete_message_batch(
             QueueUrl=url,
             Entries=[{"Id": str(index), "ReceiptHandle": each.receipt} for index, each in enumerate(deliveries)],
@@ -79,7 +78,7 @@ class SqsInbox:
 
     @translated()
     async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
-        client, url = await self._client(), await self._urls.url(self._kind)
+        client, url = await self._client(), await self._url()
         try:
             await client.change_message_visibility(
                 QueueUrl=url, ReceiptHandle=delivery.receipt, VisibilityTimeout=seconds
@@ -92,7 +91,7 @@ class SqsInbox:
 class SqsOutbox:
     """The sending side of all queues of one Region."""
 
-    def __init__(self, client: SQS, urls: QueueUrls, *, dice: random.Random) -> None:
+    def __init__(self, client: SQS, urls: QueueUrls[Kind], *, dice: random.Random) -> None:
         self._client = client
         self._urls = urls
         self._backoff = Backoff(dice)

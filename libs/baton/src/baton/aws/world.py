@@ -79,7 +79,7 @@ class Aws:
         self._clients = Clients(
             self._session, max_pool_connections=max_pool_connections, path_style=emulated, calls=self._calls
         )
-        self._queue_urls: dict[str, QueueUrls] = {}
+        self._queue_urls: dict[str, QueueUrls[Kind]] = {}
 
     @property
     def topology(self) -> Topology:
@@ -144,8 +144,13 @@ class Aws:
 
     def inbox(self, kind: Kind, region: str | None = None) -> SqsInbox:
         region = region or self.settings.region
-        poll = self.client("sqs", region, long_poll=True)
-        return SqsInbox(self.client("sqs", region), poll, self._urls(region), kind)
+        return self._inbox(region, partial(self._urls(region).url, kind))
+
+    def trigger_inbox(self) -> SqsInbox:
+        """Return the queue of S3's events, in a world without Lambda."""
+        region = self.settings.region
+        urls = QueueUrls(self.client("sqs", region), names={"trigger": self.topology.trigger_queue})
+        return self._inbox(region, partial(urls.url, "trigger"))
 
     def progress(self, region: str | None = None) -> DynamoProgress:
         client = self.client("dynamodb", region or self.settings.region)
@@ -223,7 +228,10 @@ class Aws:
         where = {"region": region, "endpoint_url": url, "counted_in": _NO_REGION}
         return partial(self._clients.get, service, **where, patience=patience)
 
-    def _urls(self, region: str) -> QueueUrls:
+    def _inbox(self, region: str, url: Callable[[], Awaitable[str]]) -> SqsInbox:
+        return SqsInbox(self.client("sqs", region), self.client("sqs", region, long_poll=True), url)
+
+    def _urls(self, region: str) -> QueueUrls[Kind]:
         if region not in self._queue_urls:
             names: dict[Kind, str] = {kind: self.topology.queue(kind).name for kind in KINDS}
             self._queue_urls[region] = QueueUrls(self.client("sqs", region), names=names)
