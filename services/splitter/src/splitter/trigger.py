@@ -1,4 +1,4 @@
-"""The trigger Lambda: an S3 event in, admissions out. It works as long as the event's objects can be admitted.
+"""The trigger: an S3 event in, admissions out. One handler, and its Lambda; where there is none, see `poller`.
 
 Raising makes Lambda try the event again (twice, then its dead-letter queue); the sweeper finds the object without it.
 """
@@ -11,8 +11,10 @@ from urllib.parse import unquote_plus
 
 from baton.aws import Aws, SystemClock
 from baton.batches import Batches
+from baton.errors import Unavailable
+from baton.ports import Clock
 from baton.settings import WorldSettings
-from baton.telemetry import configure
+from baton.telemetry import Log, configure
 from splitter.admission import Admitter
 
 
@@ -27,16 +29,31 @@ def created_objects(event: Mapping[str, Any]) -> Iterator[tuple[str, str | None]
 async def admit_all(event: Mapping[str, Any], admitter: Admitter) -> int:
     """Admit every created object of the event; return how many batches there are for them.
 
-    Raises what went wrong once all were tried: one that cannot be admitted keeps no other from it.
+    Raises what went wrong once all were tried: one that cannot be admitted keeps no other from it. An outage stays
+    `Unavailable`, however many objects it met.
     """
     objects = list(created_objects(event))
     admitted = await asyncio.gather(*(admitter.admit(*each) for each in objects), return_exceptions=True)
     errors = [result for result in admitted if isinstance(result, Exception)]
-    if len(errors) == 1:
+    if len(errors) == 1 or (errors and all(isinstance(error, Unavailable) for error in errors)):
         raise errors[0]
     if errors:
         raise ExceptionGroup(f"{len(errors)} of {len(objects)} objects were not admitted", errors)
     return sum(batch is not None for batch in admitted)
+
+
+def admitter(aws: Aws, *, clock: Clock, log: Log) -> Admitter:
+    """Put together what admits; the splitter does so for itself, since it knows no AWS."""
+    world, ledger = aws.settings, aws.ledger()
+    return Admitter(
+        region=world.region,
+        regions=world.regions,
+        ledger=ledger,
+        objects=aws.objects(),
+        batches=Batches(region=world.region, ledger=ledger, outbox=aws.outbox(), clock=clock),
+        clock=clock,
+        log=log,
+    )
 
 
 @functools.cache
@@ -50,18 +67,7 @@ def _environment() -> tuple[asyncio.Runner, Admitter]:
 async def _build() -> Admitter:
     world = WorldSettings()  # pyright: ignore[reportCallIssue] - from the environment
     log = configure(log_format=world.log_format, service="trigger", region=world.region)
-    aws = await Aws(world).__aenter__()
-    clock = SystemClock()
-    ledger = aws.ledger()
-    return Admitter(
-        region=world.region,
-        regions=world.regions,
-        ledger=ledger,
-        objects=aws.objects(),
-        batches=Batches(region=world.region, ledger=ledger, outbox=aws.outbox(), clock=clock),
-        clock=clock,
-        log=log,
-    )
+    return admitter(await Aws(world).__aenter__(), clock=SystemClock(), log=log)
 
 
 def handler(event: Mapping[str, Any], context: object) -> dict[str, int]:
