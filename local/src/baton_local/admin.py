@@ -96,6 +96,14 @@ class ArcWait(BaseModel):
     seconds: float = Field(ge=0)
 
 
+class RegionChange(BaseModel):
+    """What is to become of a Region's links."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delay_seconds: float = Field(ge=0)
+
+
 class ReplicationChange(BaseModel):
     """What to change; None leaves it as it is."""
 
@@ -137,15 +145,25 @@ class Admin:
 
     async def status(self) -> Status:
         """Return processes, Regions, replication and routing controls."""
-        return Status.model_validate(await self._call("GET", "/status"))
+        return Status.model_validate(await self.call("GET", "/status"))
 
     async def cut(self, region: str) -> None:
         """Cut every link across the Region's border, silently. What runs inside goes on."""
-        await self._call("POST", f"/regions/{region}/cut")
+        await self.call("POST", f"/regions/{region}/cut")
 
     async def heal(self, region: str) -> None:
-        """Restore the Region's links."""
-        await self._call("POST", f"/regions/{region}/heal")
+        """Restore the Region's links, as quick as ever."""
+        await self.call("POST", f"/regions/{region}/heal")
+
+    async def slow(self, region: str, seconds: float, link: str | None = None) -> None:
+        """Let each piece of a request lie on the Region's links for so long. `link`: only there; see `border`."""
+        if link is not None:
+            raise AdminError("single links can be slowed in the composed world only")
+        await self.call("POST", f"/regions/{region}/slow", RegionChange(delay_seconds=seconds))
+
+    async def throttle(self, region: str, share: float) -> None:
+        """Let the Region's DynamoDB refuse a share of all calls."""
+        raise AdminError(f"in the composed world only: nothing here stands before DynamoDB ({region}, {share:.0%})")
 
     async def kill(self, region: str, service: str) -> None:
         """SIGKILL; the supervisor starts a service again (an emulator never: its data are gone)."""
@@ -162,47 +180,48 @@ class Admin:
     async def replication(self, lag_seconds: float | None = None, cut: bool | None = None) -> ReplicationStatus:  # noqa: FBT001 — a field of the request, always named
         """Change how replication behaves, both ways; return how it stands."""
         change = ReplicationChange(lag_seconds=lag_seconds, cut=cut)
-        return ReplicationStatus.model_validate(await self._call("POST", "/replication", change))
+        return ReplicationStatus.model_validate(await self.call("POST", "/replication", change))
 
     async def arc_down(self, number: int, outage: Outage = Outage.SILENT) -> None:
         """Take an endpoint of the routing-control cluster down, by its number from 1 to 5."""
-        await self._call("POST", f"/arc/{number}/down", ArcChange(outage=outage))
+        await self.call("POST", f"/arc/{number}/down", ArcChange(outage=outage))
 
     async def arc_up(self, number: int) -> None:
         """Bring an endpoint up, as quick and honest as ever."""
-        await self._call("POST", f"/arc/{number}/up")
+        await self.call("POST", f"/arc/{number}/up")
 
     async def arc_slow(self, number: int, seconds: float) -> None:
         """Let every request lie at this endpoint for so long before it is done."""
-        await self._call("POST", f"/arc/{number}/slow", ArcChange(slow_seconds=seconds))
+        await self.call("POST", f"/arc/{number}/slow", ArcChange(slow_seconds=seconds))
 
     async def arc_lose_answers(self, number: int, count: int = 1) -> None:
         """Let this endpoint make its next changes without an answer."""
-        await self._call("POST", f"/arc/{number}/lose-answers", ArcChange(lose_answers=count))
+        await self.call("POST", f"/arc/{number}/lose-answers", ArcChange(lose_answers=count))
 
     async def arc_gate(self, *, is_open: bool) -> None:
         """Open or close the gate before both routing controls."""
-        await self._call("POST", f"/arc/gate/{'open' if is_open else 'close'}")
+        await self.call("POST", f"/arc/gate/{'open' if is_open else 'close'}")
 
     async def arc_wait(self, seconds: float) -> None:
         """Set how long after a change the routing controls refuse the next one."""
-        await self._call("POST", "/arc/wait", ArcWait(seconds=seconds))
+        await self.call("POST", "/arc/wait", ArcWait(seconds=seconds))
 
     async def inbox(self) -> list[dict[str, Any]]:
         """Return every mail, oldest first: the fields of `mailbox.Mail`."""
-        return await self._call("GET", "/inbox")
+        return await self.call("GET", "/inbox")
 
     async def shutdown(self) -> None:
         """Ask the supervisor to stop everything; returns before it has."""
-        await self._call("POST", "/shutdown")
+        await self.call("POST", "/shutdown")
 
     async def _act(self, region: str, service: str, act: Act) -> None:
-        await self._call("POST", f"/regions/{region}/services/{service}/{act}")
+        await self.call("POST", f"/regions/{region}/services/{service}/{act}")
 
-    async def _call(self, method: str, path: str, body: BaseModel | None = None) -> Any:
+    async def call(self, method: str, path: str, body: BaseModel | None = None) -> Any:
+        """Ask; return the JSON that is answered. Raises `AdminError` for a refusal, and if nobody answers."""
         if self._session is None:
             async with self:
-                return await self._call(method, path, body)
+                return await self.call(method, path, body)
         payload = body.model_dump(mode="json") if body else None
         try:
             async with self._session.request(

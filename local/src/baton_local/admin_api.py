@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from baton.model.routing import GATE
+from baton_local import inbox_page
 from baton_local.admin import (
     Act,
     ArcChange,
@@ -16,6 +17,7 @@ from baton_local.admin import (
     ArcStatus,
     ArcWait,
     ProcessStatus,
+    RegionChange,
     RegionStatus,
     ReplicationChange,
     ReplicationStatus,
@@ -46,7 +48,7 @@ class Switchboard:
         app.add_routes(
             [
                 web.get("/status", self._status),
-                web.post("/regions/{region}/{switch:cut|heal}", self._switch),
+                web.post("/regions/{region}/{switch:cut|heal|slow}", self._switch),
                 web.post("/regions/{region}/services/{service}/{act:kill|pause|resume}", self._act),
                 web.post("/replication", self._replication),
                 web.post("/arc/gate/{act:open|close}", self._arc_gate),
@@ -54,6 +56,7 @@ class Switchboard:
                 web.post("/arc/{number}/{act:down|up|slow|lose-answers}", self._arc),
                 web.get("/inbox", self._inbox),
                 web.post("/shutdown", self._shutdown),
+                *inbox_page.routes(self.mailbox),
             ]
         )
         return app
@@ -75,10 +78,13 @@ class Switchboard:
         border = self.borders.get(request.match_info["region"])
         if border is None:
             raise web.HTTPNotFound(text=f"no such Region; there are {', '.join(self.borders)}")
-        if request.match_info["switch"] == "cut":
-            border.cut()
-        else:
-            border.heal()
+        match request.match_info["switch"]:
+            case "cut":
+                border.cut()
+            case "heal":
+                border.heal()
+            case _:
+                border.slow(_parsed(RegionChange, await request.read()).delay_seconds)
         return web.json_response({})
 
     async def _act(self, request: web.Request) -> web.Response:

@@ -63,7 +63,7 @@ def run(stage: Stage, *, seed: str, keys: str) -> Figures:
     step(f"The link leads to {away} now, and to the same bytes")
     _compare(stage, batch, mail)
     step(f"{home} comes back, and follows")
-    stage.baton("world", "heal", home)
+    stage.baton("chaos", "heal", home)
     _until(lambda: _is_ready(stage, home), f"{home} follows and is ready")
     step("The way home is a planned one: drained first, and undone if that takes too long")
     stage.baton("failback", "--yes", "--reason", "the demo is over")
@@ -100,7 +100,7 @@ def _handed_over(stage: Stage, home: str) -> tuple[float, Any]:
     with stage.listening("history", "--follow", "--until-outcome", "--json") as lines:
         stage.baton("submit", "large.csv", "--job", "sales", "--name", "handed-over.csv")
         batch_id = _until(lambda: _half_done(stage), "the file is half done", every_seconds=_POLL_QUICKLY_SECONDS)
-        stage.baton("world", "cut", home)
+        stage.baton("chaos", "cut", home)
         cut_at = time.time()
         done = threading.Event()
         watch = threading.Thread(target=_tell, args=(lines, cut_at, done), daemon=True)

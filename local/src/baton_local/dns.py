@@ -35,10 +35,10 @@ class TxtServer(asyncio.DatagramProtocol):
         self._text = text
         self._transport: asyncio.DatagramTransport | None = None
 
-    async def start(self, port: int) -> asyncio.DatagramTransport:
-        """Listen on this port of this machine; close what is returned to stop."""
+    async def start(self, port: int, *, listens_on: str = HOST) -> asyncio.DatagramTransport:
+        """Listen on this port, of this machine alone unless told otherwise; close what is returned to stop."""
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(HOST, port))
+        transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(listens_on, port))
         return transport
 
     @override

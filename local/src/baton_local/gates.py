@@ -1,7 +1,8 @@
 """Gates: TCP proxies on every link that crosses a Region's border.
 
 Cutting a gate is silent, as a broken network is: connections stay open, nothing is forwarded and nothing answered.
-Healing closes the frozen connections, so that clients go on over new ones at once.
+Healing closes the frozen connections, so that clients go on over new ones at once. A gate can also be slow, or lead
+somewhere else.
 """
 
 import asyncio
@@ -13,11 +14,14 @@ _PIECE_BYTES: Final = 256 * 1024
 
 
 class Gate:
-    """One link: listens on a port of its own and forwards every connection to `target_port`."""
+    """One link: listens on a port of its own and forwards every connection to its target."""
 
-    def __init__(self, target_port: int) -> None:
-        """Take a port of this machine: a server's, or another gate's."""
-        self._target_port = target_port
+    def __init__(self, target_port: int, target_host: str = HOST, *, listens_on: str = HOST) -> None:
+        """Take a server's port, or another gate's; `listens_on` is an address of this machine."""
+        self._target = (target_host, target_port)
+        self._listens_on = listens_on
+        self.delay_seconds = 0.0
+        """How long each piece of a request lies here before it is passed on."""
         self._server: asyncio.Server | None = None
         self._port = 0
         self._cut = asyncio.Event()
@@ -39,7 +43,7 @@ class Gate:
 
     async def start(self, port: int = 0) -> None:
         """Listen; on a free port if `port` is 0."""
-        self._server = await asyncio.start_server(self._accept, HOST, port)
+        self._server = await asyncio.start_server(self._accept, self._listens_on, port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
@@ -51,6 +55,12 @@ class Gate:
         """Forward new connections again and close the frozen ones."""
         self._cut.clear()
         self._open.set()
+
+    def lead_to(self, target_port: int, target_host: str = HOST) -> None:
+        """Forward to another target from now on; who is connected to the old one has to come again."""
+        self._target = (target_host, target_port)
+        for task in self._connections:
+            task.cancel()
 
     async def until_cut(self) -> None:
         """Return as soon as the gate is cut."""
@@ -74,7 +84,7 @@ class Gate:
                 writer.transport.abort()
             await _close(writer)
         except asyncio.CancelledError:
-            # Only `close` cancels; asyncio.streams would log a cancelled handler as an error.
+            # By `close` or `lead_to`; asyncio.streams would log a cancelled handler as an error.
             writer.transport.abort()
         finally:
             self._connections.discard(task)
@@ -95,24 +105,25 @@ class Gate:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.is_cut:
             return
-        target_reader, target_writer = await asyncio.open_connection(HOST, self._target_port)
+        target_reader, target_writer = await asyncio.open_connection(*self._target)
         try:
             async with asyncio.TaskGroup() as both_ways:
-                both_ways.create_task(_pump(reader, target_writer))
-                both_ways.create_task(_pump(target_reader, writer))
+                both_ways.create_task(self._pump(reader, target_writer, is_slowed=True))
+                both_ways.create_task(self._pump(target_reader, writer, is_slowed=False))
         except BaseException:
             # The far side loses its half at once: what waits to be sent must not reach it while the link is silent.
             target_writer.transport.abort()
             raise
         await _close(target_writer)
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while piece := await reader.read(_PIECE_BYTES):
-        writer.write(piece)
-        await writer.drain()
-    with contextlib.suppress(OSError):
-        writer.write_eof()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_slowed: bool) -> None:
+        while piece := await reader.read(_PIECE_BYTES):
+            if is_slowed and self.delay_seconds:
+                await asyncio.sleep(self.delay_seconds)
+            writer.write(piece)
+            await writer.drain()
+        with contextlib.suppress(OSError):
+            writer.write_eof()
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:

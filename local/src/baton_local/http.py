@@ -19,9 +19,9 @@ def forwardable(headers: Mapping[str, str], *drop: str) -> CIMultiDict[str]:
     return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
 
 
-async def serve(app: web.Application, port: int) -> web.AppRunner:
-    """Start an application on this machine alone; return its runner, whose `cleanup` ends it."""
+async def serve(app: web.Application, port: int, *, listens_on: str = HOST) -> web.AppRunner:
+    """Start an application, on this machine alone unless told otherwise; return its runner, whose `cleanup` ends it."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    await web.TCPSite(runner, HOST, port).start()
+    await web.TCPSite(runner, listens_on, port).start()
     return runner

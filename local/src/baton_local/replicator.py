@@ -3,7 +3,8 @@
 An event only says that a key changed. What is to be done is found by comparing both Regions' versions of the key,
 oldest first: so events may come twice, late and in any order, and the versions of a key still arrive in the order in
 which they were written. A replica carries the version ID of its origin, which tells it from an original: no loops.
-As with S3, a version that is deleted for good is deleted on its own side only.
+As with S3, a version that is deleted for good is deleted on its own side only. A Region whose emulator came back empty
+is filled again from the other one, as an operator on AWS would have S3 Batch Replication do.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from urllib.parse import unquote_plus
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
+from baton.aws.failures import code_of
 from baton.model.paths import REPLICATED
 from baton_local.side import Described, Side
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 EVENTS: Final = ("s3:ObjectCreated:*", "s3:ObjectRemoved:DeleteMarkerCreated")
+_NO_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 _COPIES_AT_ONCE: Final = 8
 _MESSAGES_MAX: Final = 10
 """Of a receive."""
@@ -58,6 +61,8 @@ class _Change:
     key: str
     version_id: str
     link: Link = field(compare=False)
+    refills: bool = field(default=False, compare=False)
+    """The target lost what it had: its own originals are copied back to it."""
 
 
 class Replicator:
@@ -70,6 +75,8 @@ class Replicator:
         self._cut = False
         self._waiting: list[_Change] = []
         self._running: set[tuple[str, str]] = set()
+        self._emptied: set[str] = set()
+        """Regions whose queue was gone when last seen."""
         self._woken = asyncio.Event()
 
     @property
@@ -113,7 +120,11 @@ class Replicator:
         while True:
             try:
                 await self._receive(link)
-            except (BotoCoreError, ClientError, OSError, TimeoutError) as error:
+                if link.region in self._emptied:
+                    await self._refill(link.region)
+            except (BotoCoreError, ClientError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                if isinstance(error, ClientError) and code_of(error) in _NO_QUEUE:
+                    self._emptied.add(link.region)
                 # The Region is cut or busy: its queue keeps the events.
                 _log.info("replication_queue_unreachable region=%s error=%r", link.region, error)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -138,6 +149,16 @@ class Replicator:
             if len(messages) < _MESSAGES_MAX:
                 await asyncio.sleep(_GATHER_SECONDS)
 
+    async def _refill(self, region: str) -> None:
+        """Have everything copied to a Region again that the other one holds."""
+        (link,) = (each for each in self._links.values() if each.region != region)
+        found = [key for prefix in REPLICATED async for key in link.source.keys(prefix)]
+        _log.info("replication_refills region=%s keys=%d", region, len(found))
+        for key in found:
+            heapq.heappush(self._waiting, _Change(self._now(), key, "", link, refills=True))
+        self._emptied.discard(region)
+        self._woken.set()
+
     async def _copy(self) -> None:
         while True:
             change = await self._next()
@@ -145,7 +166,8 @@ class Replicator:
             self._running.add(running)
             try:
                 if not change.link.source.wrote(change.key, change.version_id):
-                    await converge(change.link, change.key, until_seconds=self._now() - self._lag_seconds)
+                    until_seconds = self._now() - self._lag_seconds
+                    await converge(change.link, change.key, until_seconds=until_seconds, refills=change.refills)
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 _log.info("replication_retried region=%s key=%s error=%r", change.link.region, change.key, error)
                 await asyncio.sleep(_RETRY_SECONDS)
@@ -190,8 +212,11 @@ def _changes(link: Link, body: dict[str, Any]) -> list[_Change]:
     return [change for change in changes if change.key.startswith(REPLICATED)]
 
 
-async def converge(link: Link, key: str, *, until_seconds: float) -> None:
-    """Bring the target up to what the source was at that time: each version once, in order, and delete markers."""
+async def converge(link: Link, key: str, *, until_seconds: float, refills: bool = False) -> None:
+    """Bring the target up to what the source was at that time: each version once, in order, and delete markers.
+
+    `refills`: versions that came from the target go back to it; without it, one that it deleted would rise again.
+    """
     there = await _Copies.of(link.target, key)
     below: str | None = None
     for version in await link.source.versions(key):
@@ -201,7 +226,7 @@ async def converge(link: Link, key: str, *, until_seconds: float) -> None:
             await there.hide(below)
             below = None
         else:
-            below = await there.take(link.source, version.version_id) or below
+            below = await there.take(link.source, version.version_id, refills=refills) or below
 
 
 class _Copies:
@@ -225,7 +250,7 @@ class _Copies:
             copies._current = described
         return copies
 
-    async def take(self, source: Side, version_id: str) -> str | None:
+    async def take(self, source: Side, version_id: str, *, refills: bool) -> str | None:
         """Copy an original that is not here; return the origin of whatever version that is, None if it is gone."""
         if version_id in self._origins:
             return version_id
@@ -233,7 +258,7 @@ class _Copies:
             if opened is None:
                 return None
             origin = opened.described.origin
-            if not opened.described.is_replica:
+            if origin not in self._origins and (refills or not opened.described.is_replica):
                 self._current = await self._target.take(self._key, opened)
                 self._origins.add(origin)
             return origin

@@ -74,6 +74,19 @@ class Side:
         """Say whether that version, or marker, is a copy made here; the answer is given once, for its event."""
         return self._own_writes.pop((key, version_id), True) is None
 
+    async def keys(self, prefix: str) -> AsyncGenerator[str]:
+        """Yield every key below the prefix that is not deleted."""
+        place: dict[str, str] | None = {}
+        while place is not None:
+            query = urlencode({"list-type": "2", "prefix": prefix, **place}, quote_via=quote)
+            async with self._request("GET", "", query) as answer:
+                answer.raise_for_status()
+                page = ET.fromstring(await answer.read())  # noqa: S314 - our own emulator's words
+            for element in page.iterfind(f"{_SPACE}Contents"):
+                yield element.findtext(f"{_SPACE}Key", "")
+            more = page.findtext(f"{_SPACE}NextContinuationToken")
+            place = {"continuation-token": more} if more else None
+
     async def versions(self, key: str) -> list[Version]:
         """Return every version and delete marker of the key, oldest first."""
         rows: list[tuple[tuple[datetime, bool], Version]] = []

@@ -50,6 +50,11 @@ class Border:
     def heal(self) -> None:
         for gate in self.gates:
             gate.heal()
+            gate.delay_seconds = 0
+
+    def slow(self, delay_seconds: float) -> None:
+        for gate in self.gates:
+            gate.delay_seconds = delay_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,3 +114,41 @@ def test_a_healed_gate_forwards_new_connections() -> None:
         await _close(writer)
 
     _through_gate(test)
+
+
+def test_a_slow_gate_keeps_what_is_asked_for_a_while_and_not_what_is_answered() -> None:
+    async def test(gate: Gate, port: int) -> None:
+        gate.delay_seconds = 0.3
+        reader, writer = await asyncio.open_connection(HOST, port)
+        started = asyncio.get_running_loop().time()
+
+        writer.write(b"slowly")
+
+        assert await reader.readexactly(6) == b"slowly"
+        assert 0.3 <= asyncio.get_running_loop().time() - started < 0.6
+        await _close(writer)
+
+    _through_gate(test)
+
+
+def test_a_gate_that_leads_elsewhere_closes_what_was_open_and_takes_new_connections_there() -> None:
+    async def elsewhere(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"elsewhere")
+        await _close(writer)
+
+    async def test(gate: Gate, port: int) -> None:
+        reader, writer = await asyncio.open_connection(HOST, port)
+        writer.write(b"here")
+        assert await reader.readexactly(4) == b"here"
+        server = await asyncio.start_server(elsewhere, HOST, 0)
+
+        gate.lead_to(server.sockets[0].getsockname()[1])
+
+        assert await _is_closed(reader)
+        again, to_close = await asyncio.open_connection(HOST, port)
+        assert await again.read(-1) == b"elsewhere"
+        await _close(writer)
+        await _close(to_close)
+        server.close()
+
+    _through_gate(test)

@@ -1,6 +1,7 @@
 """Replication keeps identity and order, waits for its lag, survives cuts, and never goes round in circles."""
 
 import time
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -229,3 +230,30 @@ def test_a_key_that_was_written_deleted_and_written_again_ends_alike(world: Worl
     assert west.bodies(key) == [b"first", b"second"]
     assert west.markers(key) == 1
     assert east.bodies(key) == [b"first", b"second"]
+
+
+def test_a_region_whose_emulator_came_back_empty_is_filled_again(world: World) -> None:
+    east, west = _both(world)
+    from_east, from_west = _key(), _key("output/")
+    east.put(from_east, b"from east")
+    version = west.put(from_west, b"from west")
+    assert eventually(lambda: west.body(from_east))
+    assert eventually(lambda: east.body(from_west))
+    _settled(world)
+
+    log = Path(world.log_directory) / "supervisor.log"
+    before, noticed = len(log.read_text()), f"replication_queue_unreachable region={WEST}"
+    sqs = client("sqs", world.region_endpoints[WEST], WEST)
+    queue = {"QueueName": "local-replication", "Attributes": {"VisibilityTimeout": "2"}}
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="local-replication")["QueueUrl"])
+    for key in (from_east, from_west):
+        for found in west.s3.list_object_versions(Bucket=west.name, Prefix=key)["Versions"]:
+            west.s3.delete_object(Bucket=west.name, Key=key, VersionId=found["VersionId"])
+    eventually(lambda: noticed in log.read_text()[before:])
+    sqs.create_queue(**queue)
+
+    assert eventually(lambda: west.body(from_east)) == b"from east"
+    assert eventually(lambda: west.body(from_west)) == b"from west"
+    assert west.head(from_west)["Metadata"][ORIGIN_VERSION_METADATA] == version, "it is who it was"
+    _settled(world)
+    assert east.bodies(from_west) == [b"from west"], "and does not go round"

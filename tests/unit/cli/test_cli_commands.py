@@ -16,9 +16,9 @@ from baton.model.batch import Batch, Counts
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, StoredReject
 from baton.testing import virtual_time
+from baton_cli.chaos import OutageChoice
 from baton_cli.main import app
 from baton_cli.session import Session
-from baton_cli.worlds import OutageChoice
 from baton_local.admin import (
     AdminError,
     ArcEndpointStatus,
@@ -477,6 +477,18 @@ class _Admin:
             raise AdminError("there is no service none")
         self.done.append(("kill", region, service))
 
+    async def pause(self, region: str, service: str) -> None:
+        self.done.append(("pause", region, service))
+
+    async def resume(self, region: str, service: str) -> None:
+        self.done.append(("resume", region, service))
+
+    async def slow(self, region: str, seconds: float, link: str | None) -> None:
+        self.done.append(("slow", region, seconds, link))
+
+    async def throttle(self, region: str, share: float) -> None:
+        self.done.append(("throttle", region, share))
+
     async def replication(self, lag_seconds: float | None = None) -> None:
         self.done.append(("lag", lag_seconds))
 
@@ -496,6 +508,11 @@ class _Admin:
         (("cut", HOME), ("cut", HOME)),
         (("heal", HOME), ("heal", HOME)),
         (("kill", HOME, "worker"), ("kill", HOME, "worker")),
+        (("pause", HOME, "worker"), ("pause", HOME, "worker")),
+        (("resume", HOME, "worker"), ("resume", HOME, "worker")),
+        (("slow", HOME, "0.5"), ("slow", HOME, 0.5, None)),
+        (("slow", HOME, "0.5", "--link", "s3"), ("slow", HOME, 0.5, "s3")),
+        (("throttle", HOME, "0.25"), ("throttle", HOME, 0.25)),
         (("lag", "2.5"), ("lag", 2.5)),
         (("arc", "down", "3"), ("down", 3, Outage.SILENT)),
         (("arc", "down", "5", "--how", "maintenance"), ("down", 5, Outage.MAINTENANCE)),
@@ -507,7 +524,7 @@ class _Admin:
 def test_a_disturbance_reaches_the_world(args: tuple[str, ...], done: tuple[Any, ...]) -> None:
     admin = _Admin()
 
-    result = _baton(CliWorld(admin_double=admin), "world", *args)
+    result = _baton(CliWorld(admin_double=admin), "chaos", *args)
 
     assert result.exit_code == 0
     assert admin.done == [done]
@@ -516,11 +533,11 @@ def test_a_disturbance_reaches_the_world(args: tuple[str, ...], done: tuple[Any,
 def test_several_endpoints_go_down_together() -> None:
     admin = _Admin()
 
-    answer = _baton(CliWorld(admin_double=admin), "world", "arc", "down", "1", "2", "--json")
+    answer = _baton(CliWorld(admin_double=admin), "chaos", "arc", "down", "1", "2", "--json")
 
     assert json.loads(answer.stdout) == {"endpoints": [1, 2], "down": "silent"}
     assert admin.done == [("down", 1, Outage.SILENT), ("down", 2, Outage.SILENT)]
-    assert _baton(CliWorld(admin_double=admin), "world", "arc", "down", "6").exit_code == 1
+    assert _baton(CliWorld(admin_double=admin), "chaos", "arc", "down", "6").exit_code == 1
 
 
 def test_every_way_to_be_down_can_be_asked_for() -> None:
@@ -530,8 +547,8 @@ def test_every_way_to_be_down_can_be_asked_for() -> None:
 def test_the_world_is_shown_to_people_and_scripts() -> None:
     world = CliWorld(admin_double=_Admin())
 
-    text = _baton(world, "world", "status", width=200).stdout
-    answer = json.loads(_baton(world, "world", "status", "--json").stdout)
+    text = _baton(world, "chaos", "status", width=200).stdout
+    answer = json.loads(_baton(world, "chaos", "status", "--json").stdout)
 
     assert "lag 2 s, waiting: 3 from us-east-1" in text
     assert "1 of 2 endpoints up, gate closed. Endpoint 1 (us-east-1) is silent." in text
@@ -548,7 +565,7 @@ def test_the_newest_mails_come_last_and_cannot_ring_the_bell() -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [("world", "status"), ("world", "cut", HOME), ("inbox",), ("world", "lag", "1"), ("up",)]
+    "args", [("chaos", "status"), ("chaos", "cut", HOME), ("inbox",), ("chaos", "lag", "1"), ("up",)]
 )
 def test_what_needs_the_world_on_this_machine_is_refused_elsewhere(args: tuple[str, ...]) -> None:
     result = _baton(CliWorld(), *args)
@@ -558,7 +575,7 @@ def test_what_needs_the_world_on_this_machine_is_refused_elsewhere(args: tuple[s
 
 
 def test_what_the_supervisor_refuses_is_told() -> None:
-    result = _baton(CliWorld(admin_double=_Admin()), "world", "kill", HOME, "none")
+    result = _baton(CliWorld(admin_double=_Admin()), "chaos", "kill", HOME, "none")
 
     assert result.exit_code == 1
     assert "there is no service none" in result.stderr

@@ -6,7 +6,7 @@ from typing import Annotated, Any, override
 import typer
 from typer.core import TyperGroup
 
-from baton_cli import batches, controls, data, oversight, worlds
+from baton_cli import batches, chaos, controls, data, oversight, worlds
 from baton_cli.session import ExitStatus, Session
 from baton_cli.worlds import WorldChoice, WorldPlaces
 from baton_local.state import DIRECTORY
@@ -48,6 +48,7 @@ app.add_typer(data.app)
 app.add_typer(controls.app)
 app.add_typer(oversight.app)
 app.add_typer(worlds.app)
+app.add_typer(chaos.app)
 
 
 @app.callback()
