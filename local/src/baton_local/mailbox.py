@@ -25,10 +25,14 @@ _KEPT_MAX: Final = 10_000
 
 
 class Mail(BaseModel):
-    """One mail. `message_id` is the mail service's own, without brackets; `raw` is the whole source."""
+    """One mail. `message_id` is the mail service's own, without brackets; `raw` is the whole source.
+
+    `number` counts every mail that was accepted, from 1.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    number: int
     message_id: str
     sender: str
     recipients: tuple[str, ...]
@@ -74,6 +78,7 @@ class Mailbox:
         identity = ET.fromstring(answer).findtext(".//{*}MessageId")  # noqa: S314 — our own emulator's answer
         self._mails.append(
             Mail(
+                number=self._mails[-1].number + 1 if self._mails else 1,
                 message_id=identity or "",
                 sender=form.get("Source", [str(message["From"])])[0],
                 recipients=tuple(destinations or str(message["To"]).replace(" ", "").split(",")),
