@@ -3,6 +3,7 @@
 A test compares this with `docker-compose.yml`.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from baton.aws import SystemClock
@@ -12,7 +13,7 @@ from baton_local.gates import HOST
 from baton_local.state import World
 
 PROJECT: Final = "baton"
-LETTERS: Final = dict(zip(REGIONS_DEFAULT, "ab", strict=True))
+LETTERS: Final[Mapping[str, str]] = dict(zip(REGIONS_DEFAULT, "ab", strict=True))
 """What ends the name of every container of a Region: `worker-a`."""
 EMULATOR_PORT: Final = 4566
 """Of the emulators, and of each border for those who look into its Region."""
@@ -24,9 +25,9 @@ ARC_PORT: Final = 14580
 """Of the cluster's endpoints: this and its number, from 1 to 5."""
 DNS_PORT: Final = 14553
 
-_PUBLISHED: Final = {"us-east-1": 14566, "us-west-2": 14567}
+_PUBLISHED: Final[Mapping[str, int]] = {"us-east-1": 14566, "us-west-2": 14567}
 _PUBLISHED_LEDGER: Final = 14568
-BORDER_ADMINS: Final = {"us-east-1": f"http://{HOST}:14591", "us-west-2": f"http://{HOST}:14592"}
+BORDER_ADMINS: Final[Mapping[str, str]] = {"us-east-1": f"http://{HOST}:14591", "us-west-2": f"http://{HOST}:14592"}
 """Where each border takes its orders, from this machine."""
 _ACCOUNT_ID: Final = "000000000000"
 _CLUSTER: Final = arc.Cluster(_ACCOUNT_ID, REGIONS_DEFAULT, clock=SystemClock())
