@@ -240,7 +240,7 @@ async def _sent(url: str) -> Sequence[Mail]:
 
 
 async def set_alarm(aws: Aws, name: str, fires: bool | None) -> str:  # noqa: FBT001 - three states, in the order of the port
-    """Make an alarm of the first Region on a metric that nobody publishes, so that its state stays as it is put."""
+    """Make an alarm of the first Region on a metric that nobody publishes; its state stays as it is put."""
     client = await aws.client("cloudwatch", EAST)()
     full_name = f"{aws.topology.alarm_prefix}{name}"
     await client.put_metric_alarm(
@@ -252,6 +252,8 @@ async def set_alarm(aws: Aws, name: str, fires: bool | None) -> str:  # noqa: FB
         EvaluationPeriods=1,
         Threshold=1,
         ComparisonOperator="GreaterThanThreshold",
+        # Or the next evaluation, which comes at once on LocalStack, takes the state away again.
+        TreatMissingData="ignore",
     )
     if fires is not None:
         await client.set_alarm_state(AlarmName=full_name, StateValue="ALARM" if fires else "OK", StateReason="a test")
