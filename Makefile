@@ -52,6 +52,10 @@ demo: setup ## Run a batch through both Regions' world and check the result
 test: setup ## Run every test that needs no Docker
 	$(BIN)/pytest -m "not docker" -n 2 --dist loadgroup
 
+.PHONY: test-docker
+test-docker: setup ## Run the tests that need a Docker engine
+	$(BIN)/pytest -m docker -n 0
+
 .PHONY: sim
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
 	PYTHONPATH=tests/support $(BIN)/python -m simulation.simulate $(or $(SEEDS),1:100)

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from aiobotocore.session import AioSession
@@ -12,8 +12,9 @@ from aiobotocore.session import AioSession
 from baton.aws import Aws
 from baton.aws.bootstrap import create_global, create_region
 from emulator_process import ministack as run_ministack
+from emulators import LOCALSTACK, MINISTACK, Images, container_of
 from lossy import Lossy, LossyAws, lossy_proxy
-from worlds import EAST, World, aws_at, memory_world, ministack_world
+from worlds import EAST, World, aws_at, emulator_world, memory_world
 
 _LEFT_OUT = pytest.StashKey[int]()
 
@@ -39,9 +40,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.fixture(scope="session")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the URL of one emulator for the whole session, and credentials that the SDK finds in its environment."""
-    with pytest.MonkeyPatch.context() as environment, run_ministack(tmp_path_factory.mktemp("ministack")) as url:
+def credentials() -> Iterator[None]:
+    """Put credentials for an emulator where the SDK finds them: into its environment."""
+    with pytest.MonkeyPatch.context() as environment:
         for name, value in {
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
@@ -50,14 +51,36 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             "AWS_EC2_METADATA_DISABLED": "true",
         }.items():
             environment.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def sdk_session(credentials: None) -> AioSession:
+    """Give a session that has read its service models already: clients of later tests are made in milliseconds."""
+    del credentials  # in the environment
+    return AioSession()
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory, credentials: None) -> Iterator[str]:
+    """Give the URL of one emulator for the whole session."""
+    del credentials  # in the environment
+    with run_ministack(tmp_path_factory.mktemp("ministack")) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def sdk_session(ministack: str) -> AioSession:
-    """Give a session that has read its service models already: clients of later tests are made in milliseconds."""
-    assert ministack
-    return AioSession()
+def ministack_image() -> Iterator[str]:
+    """Give the URL of the same emulator in a container."""
+    with container_of(Images().ministack) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def localstack() -> Iterator[str]:
+    """Give the URL of the other emulator, in a container too."""
+    with container_of(Images().localstack) as url:
+        yield url
 
 
 @pytest.fixture
@@ -72,18 +95,35 @@ def shared() -> bool:
     return False
 
 
+_EMULATORS: Final = {
+    "ministack": (MINISTACK, "ministack"),
+    "ministack-image": (MINISTACK, "ministack_image"),
+    "localstack": (LOCALSTACK, "localstack"),
+}
+"""By parameter of `world`: what stands in for AWS, and the fixture that knows its URL."""
+
+
 @pytest.fixture(
     params=[
         pytest.param("memory"),
         pytest.param("ministack", marks=pytest.mark.xdist_group("ministack")),
+        pytest.param("ministack-image", marks=[pytest.mark.docker, pytest.mark.xdist_group("ministack-image")]),
+        pytest.param("localstack", marks=[pytest.mark.docker, pytest.mark.xdist_group("localstack")]),
     ]
 )
 def world(request: pytest.FixtureRequest, environment: str, *, shared: bool) -> World:
-    """Give the adapters in memory, then those of AWS against the emulator."""
+    """Give the adapters in memory, then those of AWS against each emulator.
+
+    A test marked `differs` is expected to fail on the emulators that the mark names, by an assertion of its own.
+    """
     if request.param == "memory":
         return memory_world
-    url, session = request.getfixturevalue("ministack"), request.getfixturevalue("sdk_session")
-    return partial(ministack_world, url, environment, session, shared=shared)
+    emulator, fixture = _EMULATORS[request.param]
+    for mark in request.node.iter_markers("differs"):
+        if reason := mark.kwargs.get(emulator.name):
+            request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
+    url, session = request.getfixturevalue(fixture), request.getfixturevalue("sdk_session")
+    return partial(emulator_world, emulator, url, environment, session, shared=shared)
 
 
 @pytest.fixture

@@ -217,6 +217,9 @@ async def test_a_delete_hides_the_version_that_it_names_and_no_newer_one(ports: 
     assert await ports.objects.find_version(KEY, first.version_id) is not None
 
 
+@pytest.mark.differs(
+    localstack="LocalStack pages by percent-encoded keys: ä, then %C3%A4, counts as before the second page and is lost"
+)
 @in_world
 async def test_a_list_has_every_page_in_the_order_of_bytes(ports: Ports) -> None:
     names = [f"work/{number:04d}" for number in range(1_003)] + ["work/z", "work/Z", "work/ä", "work/a b+c"]

@@ -1,15 +1,12 @@
 """One world of adapters for a contract test: in memory, or on an emulator under names of its own."""
 
-import asyncio
 import functools
-import json
 import random
-import urllib.request
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from aiobotocore.session import AioSession
 
@@ -52,6 +49,7 @@ from baton.ports import (
 from baton.settings import WorldSettings
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from emulator_process import ACCOUNT_ID
+from emulators import Emulator
 
 SENDER: Final = "baton@example.com"
 UNVERIFIED: Final = "nobody@example.net"
@@ -176,8 +174,10 @@ def aws_at(url: str, environment: str, *, region: str = EAST, session: AioSessio
 
 
 @asynccontextmanager
-async def ministack_world(url: str, environment: str, session: AioSession, *, shared: bool) -> AsyncGenerator[Ports]:
-    """Give a world on the emulator, made by the bootstrap: what is shared, or what is the first Region's."""
+async def emulator_world(
+    emulator: Emulator, url: str, environment: str, session: AioSession, *, shared: bool
+) -> AsyncGenerator[Ports]:
+    """Give a world on an emulator, made by the bootstrap: what is shared, or what is the first Region's."""
     async with aws_at(url, environment, session=session) as aws:
         await (create_global(aws, senders=[SENDER]) if shared else create_region(aws, EAST))
         yield Ports(
@@ -196,7 +196,7 @@ async def ministack_world(url: str, environment: str, session: AioSession, *, sh
             links=aws.links(),
             dead=functools.partial(_dead, aws),
             drop_control=functools.partial(_drop_control, aws),
-            sent=functools.partial(_sent, url),
+            sent=functools.partial(emulator.sent, url),
             set_alarm=functools.partial(set_alarm, aws),
             set_replication=functools.partial(_set_replication, aws),
         )
@@ -228,15 +228,6 @@ async def _dead(aws: Aws, kind: Kind) -> Sequence[str]:
 async def _drop_control(aws: Aws) -> None:
     client = await aws.ledger_client()()
     await client.delete_item(TableName=aws.topology.ledger_table, Key={"pk": {"S": "control"}, "sk": {"S": "control"}})
-
-
-async def _sent(url: str) -> Sequence[Mail]:
-    def fetch() -> bytes:
-        with urllib.request.urlopen(f"{url}/_ministack/ses/messages", timeout=10) as answer:  # noqa: S310 - http, to ourselves
-            return answer.read()
-
-    kept: list[dict[str, Any]] = json.loads(await asyncio.to_thread(fetch))["messages"].get(ACCOUNT_ID, [])
-    return [Mail("", each["Source"], each["To"], each["Subject"], each["BodyText"], each["BodyHtml"]) for each in kept]
 
 
 async def set_alarm(aws: Aws, name: str, fires: bool | None) -> str:  # noqa: FBT001 - three states, in the order of the port
