@@ -180,11 +180,13 @@ class World:
     async def _until_dead(self, life: Life, stop: asyncio.Event, works: list[Awaitable[None]]) -> None:
         ends = [asyncio.ensure_future(work) for work in works]
         waits = [asyncio.ensure_future(life.killed.wait()), asyncio.ensure_future(stop.wait())]
-        await asyncio.wait([*waits, *ends], return_when=asyncio.FIRST_COMPLETED)
-        life.killed.set()
-        for end in (*ends, *waits):
-            end.cancel()
-        await asyncio.gather(*ends, *waits, return_exceptions=True)
+        try:
+            await asyncio.wait([*waits, *ends], return_when=asyncio.FIRST_COMPLETED)
+        finally:  # at the end of the story this task is cancelled, and no part of it may outlive it
+            life.killed.set()
+            for end in (*ends, *waits):
+                end.cancel()
+            await asyncio.gather(*ends, *waits, return_exceptions=True)
         if not stop.is_set():
             await asyncio.sleep(self.dice.uniform(2, 40))
 
