@@ -70,9 +70,11 @@ format: .venv/.ready ## Format the code
 	$(BIN)/ruff check --fix-only --quiet .
 
 .PHONY: lint
-lint: .venv/.ready ## Check format and lint rules
+lint: .venv/.ready ## Check format and lint rules, of the workflows too
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --pedantic --quiet .github
 
 .PHONY: types
 types: .venv/.ready ## Check types, strict
@@ -88,7 +90,7 @@ check: lint types contracts ## lint, types and contracts
 .PHONY: lock
 lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt with hashes
 	$(UV) lock --quiet
-	for service in splitter worker merger notifier failover-controller; do \
+	for service in splitter worker merger notifier failover-controller local; do \
 	  $(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-header --no-annotate --package baton-$$service -o requirements/$$service.txt; \
 	done
 	$(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-header --no-annotate --package baton -o requirements/trigger.txt
@@ -96,7 +98,7 @@ lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt wi
 	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 requirements/emulator.in -o requirements/emulator.txt
 
 .PHONY: bench
-bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_memory, aws_calls, end_to_end, handover)
+bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_memory, aws_calls, end_to_end, handover, containers)
 	PYTHONPATH=tests/support:bench AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=local \
 	  $(BIN)/python bench/$(NAME).py $(ARGS)
 

@@ -13,6 +13,8 @@ from baton.health import health_server
 from baton.settings import RunnerSettings
 from baton_local import http
 
+_log = logging.getLogger(__name__)
+
 EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - inside a container: who may come in is for its networks to say
 
 
@@ -39,6 +41,7 @@ async def _serve(start: Callable[[AsyncExitStack], Awaitable[Sequence[Coroutine[
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         running = [group.create_task(each) for each in await start(stack)]
         await stack.enter_async_context(health_server(settings.health_host, settings.health_port, lambda: (True, {})))
+        _log.info("ready")
         await stop.wait()
         for task in running:
             task.cancel()

@@ -76,6 +76,7 @@ class WorldPlaces:
     def up(self) -> "World":
         from baton_local import lifecycle  # noqa: PLC0415 - see `connect`
 
+        self._refuse_compose("up -d --wait")
         try:
             return lifecycle.up(self.directory)
         except lifecycle.WorldFailed as error:
@@ -84,7 +85,12 @@ class WorldPlaces:
     def down(self) -> None:
         from baton_local import lifecycle  # noqa: PLC0415 - see `connect`
 
+        self._refuse_compose("down -v")
         lifecycle.down(self.directory)
+
+    def _refuse_compose(self, instead: str) -> None:
+        if self.choice is WorldChoice.COMPOSE:
+            raise Refused(f"Compose itself starts and stops its world: `docker compose {instead}`")
 
     def catalog(self) -> Catalog:
         return offered(load_jobs(self.jobs_package))
