@@ -1,8 +1,8 @@
 """The composed world at rest and at work: `make bench NAME=containers ARGS="--records N"`.
 
 Starts it anew (`docker compose down -v`, `up`), with images that are built. Ready is what a container says of itself in
-its log. Memory is what `docker stats` says, without the page cache: at rest a minute after the start, and the highest seen while
-one file is on its way. Image sizes: unpacked, and compressed as a registry would keep them.
+its log. Memory is what `docker stats` says, without the page cache: at rest a minute after the start, and the highest
+seen while one file is on its way. Image sizes: unpacked, and compressed as a registry would keep them.
 """
 
 import argparse
