@@ -9,8 +9,13 @@ time on two cores that do all the rest as well."""
 _SPLITTER_SECONDS: Final = {"SWEEP": 30, "UNADMITTED": 60, "UNADMITTED_STANDBY": 300, "EPOCH_POLL": 5}
 """The splitter's own defaults. Not `STALLED`: how long a message takes does not shrink with the distances."""
 
-PACE: Final = {
-    "BATON_CONTROLLER_TIME_SCALE": f"{TIME_SCALE:g}",
-    **{f"BATON_SPLITTER_{name}_SECONDS": f"{seconds / TIME_SCALE:g}" for name, seconds in _SPLITTER_SECONDS.items()},
-}
-"""What every service is told, unless the shell says otherwise."""
+COMPOSE_TIME_SCALE: Final = 2.5
+"""The same for the composed world: LocalStack takes several times as long for each call as MiniStack does."""
+
+
+def pace(scale: float = TIME_SCALE) -> dict[str, str]:
+    """Return what every service of a world is told, unless the shell says otherwise."""
+    return {
+        "BATON_CONTROLLER_TIME_SCALE": f"{scale:g}",
+        **{f"BATON_SPLITTER_{name}_SECONDS": f"{seconds / scale:g}" for name, seconds in _SPLITTER_SECONDS.items()},
+    }

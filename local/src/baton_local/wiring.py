@@ -8,7 +8,7 @@ from baton_local import state
 from baton_local.arc import PATH
 from baton_local.bootstrap import SENDER
 from baton_local.gates import HOST, Gate
-from baton_local.pace import PACE
+from baton_local.pace import pace
 from baton_local.settings import LocalSettings
 
 
@@ -90,7 +90,7 @@ class Wiring:
                 "BATON_RUNNER_GRACE_SECONDS": "10",
             }
             | state.switch({region: gate.endpoint + PATH for region, gate in border.arc.items()}, self.controls)
-            | PACE
+            | pace()
             | self.settings.of_services()
         )
 
