@@ -52,9 +52,13 @@ demo: setup ## Run a batch through both Regions' world and check the result
 test: setup ## Run every test that needs no Docker
 	$(BIN)/pytest -m "not docker" -n 2 --dist loadgroup
 
+# No registry has this one under a name that we know: it is built from our own pins unless it is here.
+MINISTACK_IMAGE ?= ministack:1.5.33
 .PHONY: test-docker
-test-docker: setup ## Run the tests that need a Docker engine
-	$(BIN)/pytest -m docker -n 0
+test-docker: setup ## Run the tests that need a Docker engine: adapters, images, services
+	docker image inspect $(MINISTACK_IMAGE) > /dev/null 2>&1 || \
+	  docker build --quiet --tag $(MINISTACK_IMAGE) --file tests/support/ministack.Dockerfile requirements
+	$(BIN)/pytest -m "docker and not chaos" -n 0
 
 .PHONY: sim
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
