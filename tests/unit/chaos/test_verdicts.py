@@ -1,0 +1,115 @@
+"""What must follow from a round of chaos, and where the controllers' record and what was done part."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from baton.model.journal import Assessment, Decision, DecisionKind, Rule, Verdict
+from baton.topology import REGIONS_DEFAULT
+from chaos.draws import Draw, Fault, Side, Trouble
+from chaos.verdicts import Effect, Expected, disagreements, effect_of, expected, named
+from failover_controller.domain import Signal
+
+HOME, AWAY = REGIONS_DEFAULT
+_NOW = datetime(2026, 11, 25, tzinfo=UTC)
+
+
+def _draw(*troubles: Trouble) -> Draw:
+    return Draw(1, 1, HOME, troubles)
+
+
+def _hit(
+    fault: Fault, seconds: float = 50, side: Side = Side.ACTIVE, *, service: str = "", amount: float = 0
+) -> Trouble:
+    return Trouble(fault, side, 0, seconds, service, amount)
+
+
+def _committed(*signals: Signal, region: str = AWAY) -> Decision:
+    rules = tuple(Rule(each, Verdict.UNHEALTHY, "bad", "good") for each in signals)
+    well = Rule(Signal.ALARMS, Verdict.HEALTHY, "none", "none fires")
+    assessment = Assessment(_NOW, region, 2, "SUSPECT", "failing over", evidence=(*rules, well))
+    return Decision("1", _NOW, region, DecisionKind.COMMITTED, 3, "it fails", assessment=assessment)
+
+
+_CUT_REASONS = (Signal.OUTSIDE_CANARY, Signal.SILENCE)
+_SICK_REASONS = (Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "effect"),
+    [
+        (_hit(Fault.PAUSE), Effect.GONE),
+        (_hit(Fault.PACKETS), Effect.GONE),
+        (_hit(Fault.KILL, service="merger"), Effect.SICK),
+        (_hit(Fault.KILL, service="trigger"), Effect.LIMPS),
+        (_hit(Fault.OOM, service="controller"), Effect.UNNOTICED),
+        (_hit(Fault.SLOW, amount=20), Effect.SICK),
+        (_hit(Fault.SLOW, amount=0.4), Effect.LIMPS),
+        (_hit(Fault.THROTTLE, amount=1), Effect.SICK),
+        (_hit(Fault.THROTTLE, amount=0.3), Effect.LIMPS),
+        (_hit(Fault.EMPTY), Effect.SICK),
+    ],
+)
+def test_what_a_fault_does_to_its_region(trouble: Trouble, effect: Effect) -> None:
+    assert effect_of(trouble) is effect
+
+
+@pytest.mark.parametrize(
+    ("troubles", "wanted"),
+    [
+        ((_hit(Fault.PAUSE),), Expected.FAILOVER),
+        ((_hit(Fault.PAUSE, 5),), Expected.NONE),
+        ((_hit(Fault.PAUSE, side=Side.STANDBY),), Expected.NONE),
+        ((_hit(Fault.KILL, service="controller"),), Expected.NONE),
+        ((_hit(Fault.KILL, service="trigger"),), Expected.EITHER),
+        ((_hit(Fault.CUT, 6), _hit(Fault.PACKETS, 6)), Expected.EITHER),
+        ((_hit(Fault.CUT, 4), _hit(Fault.PACKETS, 4, Side.STANDBY)), Expected.NONE),
+        ((_hit(Fault.CUT), _hit(Fault.THROTTLE, amount=0.3)), Expected.FAILOVER),
+        ((_hit(Fault.CUT), _hit(Fault.KILL, 4, Side.STANDBY, service="worker")), Expected.EITHER),
+    ],
+)
+def test_what_must_follow(troubles: Sequence[Trouble], wanted: Expected) -> None:
+    assert expected(_draw(*troubles)) is wanted
+
+
+def test_a_record_that_says_what_was_done_agrees() -> None:
+    assert disagreements(_draw(_hit(Fault.PAUSE)), [_committed(*_CUT_REASONS)]) == []
+    assert disagreements(_draw(_hit(Fault.EMPTY)), [_committed(*_SICK_REASONS)]) == []
+    assert disagreements(_draw(_hit(Fault.PAUSE, 5)), []) == []
+    assert named(_committed(*_CUT_REASONS)) == set(_CUT_REASONS)
+
+
+def test_a_failover_that_must_come_is_missed() -> None:
+    (found,) = disagreements(_draw(_hit(Fault.PAUSE)), [])
+
+    assert "of no use for long" in found
+
+
+def test_a_failover_that_nothing_called_for_is_found() -> None:
+    (found,) = disagreements(_draw(_hit(Fault.KILL, 4, service="worker")), [_committed(*_SICK_REASONS)])
+
+    assert "nothing called for" in found
+
+
+def test_reasons_that_are_not_what_was_done_are_found() -> None:
+    sick, gone = _draw(_hit(Fault.EMPTY)), _draw(_hit(Fault.PACKETS))
+
+    assert "silence, which was not done" in disagreements(sick, [_committed(*_CUT_REASONS)])[0]
+    assert "neither silence nor own calls" in disagreements(gone, [_committed(*_SICK_REASONS)])[0]
+    assert "not two kinds" in disagreements(sick, [_committed(Signal.OUTSIDE_CANARY)])[0]
+    assert "not two kinds" in disagreements(sick, [_committed(Signal.CALLS, Signal.THROUGHPUT)])[0]
+
+
+def test_a_silent_region_whose_controller_was_killed_as_well_is_explained() -> None:
+    draw = _draw(_hit(Fault.KILL, service="worker"), _hit(Fault.OOM, service="controller"))
+
+    assert disagreements(draw, [_committed(*_CUT_REASONS)]) == []
+
+
+def test_it_is_the_standby_that_decides_and_only_once() -> None:
+    draw, move = _draw(_hit(Fault.PAUSE)), _committed(*_CUT_REASONS)
+
+    assert "not in the standby" in disagreements(draw, [replace(move, region=HOME)])[0]
+    assert "2 failovers" in disagreements(draw, [move, move])[0]
