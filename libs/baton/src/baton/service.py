@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Final
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -23,6 +24,8 @@ from baton.messages import Kind, Message, log_fields, parse
 from baton.runner import Handler, Runner
 from baton.settings import RunnerSettings, WorldSettings
 from baton.telemetry import Log, configure
+
+_BAD_SETTINGS: Final = 2
 
 type SideTask = Callable[[asyncio.Event], Awaitable[None]]
 """Runs beside the consumer until the event is set; if it ends early or raises, the service stops."""
@@ -116,7 +119,8 @@ def _settings(name: str) -> tuple[WorldSettings, RunnerSettings]:
     try:
         return WorldSettings(), RunnerSettings()  # pyright: ignore[reportCallIssue] - from the environment
     except ValidationError as error:
-        sys.exit(f"{name}: settings: {error}")
+        sys.stderr.write(f"{name}: settings: {error}\n")
+        raise SystemExit(_BAD_SETTINGS) from error
 
 
 def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log: Log) -> None:
