@@ -5,13 +5,14 @@ nothing else.
 """
 
 import asyncio
+import os
 import random
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NoReturn
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -123,7 +124,7 @@ def _settings(name: str) -> tuple[WorldSettings, RunnerSettings]:
         raise SystemExit(_BAD_SETTINGS) from error
 
 
-def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log: Log) -> None:
+def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log: Log) -> NoReturn:
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -133,11 +134,16 @@ def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log:
             await serve(stack, stop)
             log.info("service_stopped")
 
+    status = 0
     try:
         asyncio.run(main())
     except Exception as error:
         log.critical("service_died", exc_info=error)
-        raise SystemExit(1) from error
+        status = 1
+    sys.stdout.flush()
+    # The interpreter's own way out waits for every thread, beyond any grace: one may still compute for a message that
+    # was handed back.
+    os._exit(status)
 
 
 async def run_together(stop: asyncio.Event, tasks: Sequence[SideTask]) -> None:
