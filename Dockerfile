@@ -9,11 +9,12 @@ RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ig
 WORKDIR /app
 ARG SERVICE
 COPY requirements/${SERVICE}.txt requirements.txt
-# What no service reads goes: tests of libraries, and the SDK's descriptions of services that nothing here calls (nine
-# tenths of it).
+# What no service reads goes: uv's lock, which everybody may write, tests of libraries, and the SDK's descriptions of
+# services that nothing here calls (nine tenths of it).
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv venv --quiet .venv && \
     uv pip sync --quiet --require-hashes requirements.txt && \
+    rm -f .venv/.lock && \
     find .venv -type d -name tests -prune -exec rm -r {} + && \
     find .venv/lib -path '*/botocore/data/*' -mindepth 1 -type d -regextype posix-extended \
       ! -regex '.*/data/(cloudwatch|dynamodb|iam|route53-recovery-cluster|s3|s3control|ses|sqs|sts)(/.*)?' \
