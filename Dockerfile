@@ -43,5 +43,7 @@ WORKDIR /app
 # Nobody in particular, and no entry in the image's list of users: nothing to become.
 USER 10001:10001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 CMD ["python", "-I", "-S", "/app/src/baton/probe.py"]
+# Asked each second until it is well, and seldom afterwards: a check costs more than what it looks at.
+HEALTHCHECK --interval=30s --timeout=3s --start-period=60s --start-interval=1s --retries=3 \
+  CMD ["python", "-I", "-S", "/app/src/baton/probe.py"]
 CMD ["python", "-m", "service"]
