@@ -46,7 +46,7 @@ def test_a_splitter_plans_a_file_and_queues_its_chunks(stage: Stage) -> None:
             asked = sorted(each.index for each in await region.taken("chunk") if isinstance(each, ProcessChunk))
             assert asked == [0, 1, 2]
 
-    run(story(), timeout_seconds=110)
+    run(story(), timeout_seconds=200)
 
 
 def test_a_worker_makes_every_part_and_calls_the_merger(stage: Stage) -> None:
@@ -67,7 +67,7 @@ def test_a_worker_makes_every_part_and_calls_the_merger(stage: Stage) -> None:
             assert (batch.counts.records_in, batch.counts.rejects) == (1_000, 10)
             assert await region.taken("merge") == [MergeBatch(batch_id=batch.batch_id, owner_epoch=INITIAL_EPOCH)]
 
-    run(story(), timeout_seconds=110)
+    run(story(), timeout_seconds=200)
 
 
 def test_a_merger_publishes_what_the_parts_come_to(stage: Stage) -> None:
@@ -89,7 +89,7 @@ def test_a_merger_publishes_what_the_parts_come_to(stage: Stage) -> None:
             assert await objects.get(batch.published.rejects_key) == rejects
             assert await region.taken("notify") == [NotifyBatch(batch_id=batch.batch_id, owner_epoch=INITIAL_EPOCH)]
 
-    run(story(), timeout_seconds=110)
+    run(story(), timeout_seconds=200)
 
 
 def test_a_notifier_mails_a_link_to_the_result_and_archives_the_input(stage: Stage) -> None:
@@ -112,7 +112,7 @@ def test_a_notifier_mails_a_link_to_the_result_and_archives_the_input(stage: Sta
             assert await objects.head(batch.source.key) is None
             assert await objects.get(paths.archive_key("sales", batch.batch_id, "sales.csv")) == _SAMPLE.body
 
-    run(story(), timeout_seconds=110)
+    run(story(), timeout_seconds=200)
 
 
 def test_a_poller_admits_what_is_uploaded(stage: Stage) -> None:
@@ -137,7 +137,7 @@ def test_a_poller_admits_what_is_uploaded(stage: Stage) -> None:
             assert batch.source.size_bytes == len(_SAMPLE.body)
             assert await region.taken("split") == [SplitBatch(batch_id=batch_id, owner_epoch=INITIAL_EPOCH)]
 
-    run(story(), timeout_seconds=110)
+    run(story(), timeout_seconds=200)
 
 
 def test_a_controller_beats_in_the_ledger_and_says_what_it_thinks(stage: Stage) -> None:
@@ -159,4 +159,4 @@ def test_a_controller_beats_in_the_ledger_and_says_what_it_thinks(stage: Stage) 
             assert region.aws.settings.region == beat.region
             assert beat.at - timedelta(seconds=60) < beat.assessment.at <= beat.at
 
-    run(story(), timeout_seconds=110)
+    run(story(), timeout_seconds=200)
