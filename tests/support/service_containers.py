@@ -312,6 +312,4 @@ def _hardened(memory_mib: int) -> dict[str, Any]:
         "init": True,
         "mem_limit": memory_bytes,
         "memswap_limit": memory_bytes,  # no swap: what is over the limit is killed, not slow
-        # The image's own check, asked more often than every five seconds.
-        "healthcheck": {"interval": 1_000_000_000},
     }
