@@ -21,10 +21,11 @@ RUN --mount=type=cache,target=/root/.cache/uv \
       -prune -exec rm -r {} + && \
     .venv/bin/python -m compileall -q -j 0 .venv/lib
 COPY . /context
-RUN if [ "$SERVICE" = local ]; then home=/context/local; else home=/context/services/$SERVICE; fi && \
+RUN if [ "$SERVICE" = local ]; then home=/context/local; main=baton_local.outside; \
+    else home=/context/services/$SERVICE; main=$(echo "$SERVICE" | tr - _).main; fi && \
     mkdir src && cp -r /context/libs/baton/src/. "$home/src/." src/ && \
     if grep -q baton-jobs "$home/pyproject.toml"; then cp -r /context/jobs/src/. src/; fi && \
-    printf 'import runpy\n\nrunpy.run_module("%s.main", run_name="__main__")\n' "$(echo "$SERVICE" | tr - _)" > src/service.py && \
+    printf 'import runpy\n\nrunpy.run_module("%s", run_name="__main__")\n' "$main" > src/service.py && \
     .venv/bin/python -m compileall -q src
 
 FROM ${PYTHON_IMAGE}
