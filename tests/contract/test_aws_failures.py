@@ -10,6 +10,7 @@ from aio import run
 from batches_made import admitted, stepped
 from baton.aws import SystemClock
 from baton.errors import Conflict, Fenced, NotFound, Unavailable
+from baton.messages import SplitBatch
 from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.ports import Admission, CopyPiece
@@ -139,5 +140,22 @@ def test_what_nobody_answers_is_unavailable(environment: str, sdk_session: AioSe
             async with aws_at(url, environment, session=sdk_session) as aws:
                 with pytest.raises(Unavailable):
                     await aws.ledger().control()
+
+    run(scenario(), timeout_seconds=30)
+
+
+def test_a_region_that_lost_its_buckets_and_queues_is_unavailable(
+    ministack: str, environment: str, sdk_session: AioSession
+) -> None:
+    async def scenario() -> None:
+        async with aws_at(ministack, environment, session=sdk_session) as aws:
+            for ask in (
+                lambda: aws.objects().put("input/x", b"x"),
+                lambda: aws.inbox("split").receive(max_messages=1, wait_seconds=0),
+                lambda: aws.outbox().send([SplitBatch(batch_id="b1", owner_epoch=2)]),
+                aws.vitals().queues,
+            ):
+                with pytest.raises(Unavailable):
+                    await ask()
 
     run(scenario(), timeout_seconds=30)

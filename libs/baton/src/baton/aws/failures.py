@@ -1,4 +1,4 @@
-"""Errors of the SDK in our words: what did not answer, or throttled, after the SDK's own retries is `Unavailable`."""
+"""Errors of the SDK in our words: what did not answer, throttled, or is not there at all, is `Unavailable`."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -29,6 +29,10 @@ BROKEN: Final = (
 
 _DOWN: Final = frozenset(
     {
+        # A bucket or a queue that is gone went with its Region's state, or is not made yet: no message is to blame.
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "NoSuchBucket",
+        "QueueDoesNotExist",
         "AccountSendingPausedException",  # SES, until an operator resumes it
         "InternalError",
         "InternalFailure",
