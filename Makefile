@@ -60,6 +60,11 @@ test-docker: setup ## Run the tests that need a Docker engine: adapters, images,
 	  docker build --quiet --tag $(MINISTACK_IMAGE) --file tests/support/ministack.Dockerfile requirements
 	$(BIN)/pytest -m "docker and not chaos" -n 0
 
+.PHONY: chaos
+chaos: setup ## Break the composed world round by round: make chaos ROUNDS=20 SEED=1
+	docker compose up -d --build --wait
+	PYTHONPATH=tests/support $(BIN)/python -m chaos.rounds --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
+
 .PHONY: sim
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
 	PYTHONPATH=tests/support $(BIN)/python -m simulation.simulate $(or $(SEEDS),1:100)

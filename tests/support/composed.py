@@ -141,6 +141,11 @@ class Composed:
     async def start(self, region: str, *services: str) -> None:
         await docker("start", *(container(region, service) for service in services))
 
+    async def restart(self, *services: str) -> None:
+        """Restart services of both Regions: SIGTERM, and SIGKILL two seconds later."""
+        names = [container(region, service) for region in compose.LETTERS for service in services]
+        await docker("restart", "--time", "2", *names)
+
     async def starve(self, region: str, service: str) -> None:
         """Give a service less memory than it needs: the kernel kills it, as often as Docker starts it again."""
         name = container(region, service)

@@ -1,10 +1,12 @@
 """Both Regions well again, and the one active that is to be: by planned switches, as an operator would."""
 
 import time
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Final
 
-from baton.model.journal import Command, CommandKind, Verdict
+from baton.model.control import Control
+from baton.model.journal import Command, CommandKind, Heartbeat, Verdict
 from baton_cli import orders
 from baton_cli.connection import Connection
 from baton_cli.orders import Outcome
@@ -18,21 +20,38 @@ _PLANNED_COOLDOWN: Final = timedelta(seconds=30)
 """A longer one is a failover's."""
 
 
-async def until_well(connection: Connection) -> None:
-    """Return once both Regions follow the epoch and could be active, and no switch is under way."""
+async def until_followed(connection: Connection) -> None:
+    """Return once both controllers follow the epoch and no switch is under way, whatever each thinks of itself."""
 
     async def look() -> bool:
-        control = await connection.ledger.control()
-        beats, now = await connection.journal.heartbeats(), connection.clock.now()
-        return not control.in_transition and all(
-            (beat := beats.get(region)) is not None
-            and beat.ready is Verdict.HEALTHY
-            and beat.epoch_seen == control.epoch
-            and (now - beat.at).total_seconds() < _HEARD_SECONDS_MAX
-            for region in connection.regions
+        return _follow(connection, await connection.ledger.control(), await connection.journal.heartbeats())
+
+    await until(look, "both Regions follow the epoch", seconds=_WELL_SECONDS_MAX)
+
+
+async def until_well(connection: Connection, *, without: Collection[str] = ()) -> None:
+    """Return once both Regions follow the epoch and could be active, and no switch is under way.
+
+    `without` names processes whose word does not count any more.
+    """
+
+    async def look() -> bool:
+        control, beats = await connection.ledger.control(), await connection.journal.heartbeats()
+        return _follow(connection, control, beats) and all(
+            beat.ready is Verdict.HEALTHY and beat.instance not in without for beat in beats.values()
         )
 
     await until(look, "both Regions are well", seconds=_WELL_SECONDS_MAX)
+
+
+def _follow(connection: Connection, control: Control, beats: Mapping[str, Heartbeat]) -> bool:
+    now = connection.clock.now()
+    return not control.in_transition and all(
+        (beat := beats.get(region)) is not None
+        and beat.epoch_seen == control.epoch
+        and (now - beat.at).total_seconds() < _HEARD_SECONDS_MAX
+        for region in connection.regions
+    )
 
 
 async def make_active(connection: Connection, region: str) -> int:
