@@ -18,7 +18,7 @@ from baton_local.outside import OutsideSettings
 _log = logging.getLogger(__name__)
 
 _SECONDS_MAX: Final = 180
-"""An emulator that says it is healthy may still load a service at its first call, and on a busy machine for a minute."""
+"""An emulator that says it is healthy may still load a service at its first call, for a minute on a busy machine."""
 _PAUSE_SECONDS: Final = 2
 
 
