@@ -103,14 +103,13 @@ def _names() -> list[str]:
 def _ready_seconds(service: str) -> float | None:
     """Return the time from the container's start to the line in its log that says it is ready; None without one."""
     state: Any = json.loads(_docker("inspect", f"baton-{service}-1"))[0]["State"]
-    lines = _compose("logs", "--no-log-prefix", "--timestamps", service).splitlines()
+    lines = _compose("logs", "--no-log-prefix", "--timestamps", service).replace("\x1b[2K", "").splitlines()
     said = next((line for line in lines if any(mark in line for mark in _READY)), None)
-    return (_at(said.split()[0]) - _at(state["StartedAt"])).total_seconds() if said else None
+    return _seconds(state["StartedAt"], said.split()[0]) if said else None
 
 
-def _at(text: str) -> datetime:
-    # Nanoseconds, and a zone that is a letter or hours.
-    return datetime.fromisoformat(text[:26] + ("+00:00" if text.endswith("Z") else text[-6:]))
+def _seconds(since: str, until: str) -> float:
+    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
 
 
 def _memory() -> dict[str, float]:

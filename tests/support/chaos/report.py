@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from chaos.draws import Draw
@@ -10,7 +11,7 @@ from chaos.verdicts import Expected
 
 HEADER: Final = (
     "| round | active | what was done | must follow | what followed | decided | taken over | all through | batches, in "
-    "flight | the controller named |"
+    "flight | load | the controller named |"
 )
 _STATE_LOST: Final = (
     "A round `state lost` waits until replication has caught up before the Region's emulator is started anew. What had "
@@ -29,8 +30,12 @@ class Round:
     """When the first fault began."""
     unanswered: int = 0
     """Attempts to send a file that no Region answered: each was made again under another name."""
+    load: float = 0.0
+    """Of the machine, on average over the last five minutes: what else runs there makes canaries late."""
     planned_switches: int = 0
     """Before it, by an operator."""
+    healed_at: datetime | None = None
+    """When the last fault was over."""
     failovers: int = 0
     decided: float | None = None
     owned: float | None = None
@@ -139,7 +144,8 @@ def _row(each: Round) -> str:
     done = "; ".join(str(trouble) for trouble in each.draw.troubles)
     cells = (
         str(each.draw.number), each.draw.active, done, str(each.expected), each.outcome, _seconds(each.decided),
-        _seconds(each.owned), _seconds(each.through), f"{each.batches}, {each.in_flight}", ", ".join(each.named) or "-",
+        _seconds(each.owned), _seconds(each.through), f"{each.batches}, {each.in_flight}", f"{each.load:.0f}",
+        ", ".join(each.named) or "-",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

@@ -84,6 +84,7 @@ class Chaos:
             played.broke = "; ".join(_causes(error))
         finally:
             await self._composed.heal_everything()
+        played.load = os.getloadavg()[1]
         text = f"round {draw.number}: {played.outcome} (must follow: {played.expected}); {played.reasons}"
         _say("\n".join([*played.timeline, text]))
         return played
@@ -93,7 +94,7 @@ class Chaos:
         played.planned_switches = await make_active(connection, draw.active)
         await acknowledge(connection, f"{self._tag}-ack-{draw.number}")
         began = connection.clock.now()
-        stream = Stream(connection, self._files, f"{self._tag}-{draw.number}")
+        stream = Stream(connection.uploader, self._files, f"{self._tag}-{draw.number}")
         events: list[tuple[datetime, str]] = []
         scene = inflict.Scene(
             self._composed,
@@ -124,6 +125,7 @@ class Chaos:
             async with asyncio.TaskGroup() as faults:
                 for trouble in draw.troubles:
                     faults.create_task(inflict.endure(scene, draw.region(trouble), trouble))
+            played.healed_at = scene.connection.clock.now()
         played.unanswered = stream.unanswered
         played.lost += stream.never_taken
 
@@ -173,7 +175,7 @@ class Chaos:
             times = times_of(batches, decisions, moves[0].region)
             played.decided = (times.decided - zero).total_seconds()
             played.owned = (times.owned - zero).total_seconds() if times.owned else None
-        played.disagreements += verdicts.disagreements(played.draw, decisions)
+        played.disagreements += verdicts.disagreements(played.draw, decisions, played.healed_at or zero)
 
     async def _compare(self, played: Round, sent: Sent, batches: Sequence[Batch]) -> None:
         connection = self._connection

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from baton.errors import BatonError
 from baton.model.identity import batch_id_of
 from baton.model.paths import input_key
-from baton_cli.connection import Connection
+from baton_cli.connection import Uploader
 from handovers import Sent
 
 _SECONDS_BETWEEN: Final = 3.0
@@ -29,8 +29,8 @@ class Stream:
     A sender whom nobody answers sends again, under another name: what became of the first attempt it cannot know.
     """
 
-    def __init__(self, connection: Connection, files: Sequence[Path], tag: str) -> None:
-        self._connection = connection
+    def __init__(self, uploader: Uploader, files: Sequence[Path], tag: str) -> None:
+        self._uploader = uploader
         self._files = itertools.cycle(files)
         self._tag = tag
         self._numbers = itertools.count(1)
@@ -88,7 +88,7 @@ class Stream:
         for attempt in itertools.count(1):
             key = input_key("sales", f"{self._tag}-{number}-{attempt}.csv")
             try:
-                version = await self._connection.uploader.upload(path, key, sent=lambda _: None)
+                version = await self._uploader.upload(path, key, sent=lambda _: None)
             except (BatonError, ClientError, BotoCoreError):  # an emulator that is empty knows no such bucket
                 self.unanswered += 1
             else:

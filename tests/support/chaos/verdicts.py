@@ -1,6 +1,7 @@
 """What must follow from a round, and whether what the controllers put on record says the same. Pure."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -71,12 +72,14 @@ def committed(decisions: Iterable[Decision]) -> list[Decision]:
     return [each for each in decisions if each.kind is DecisionKind.COMMITTED]
 
 
-def disagreements(draw: Draw, decisions: Sequence[Decision]) -> list[str]:
-    """Return where the controllers' record and what was done part."""
+def disagreements(draw: Draw, decisions: Sequence[Decision], healed_at: datetime) -> list[str]:
+    """Return where the controllers' record and what was done part. `healed_at`: when the last fault was over."""
     moves, wanted = committed(decisions), expected(draw)
     found: list[str] = []
     if wanted is Expected.FAILOVER and not moves:
         found.append("no failover, though the active Region was of no use for long")
+    if wanted is Expected.FAILOVER and moves and moves[0].at > healed_at:
+        found.append("the failover came only after the fault was over")
     if wanted is Expected.NONE and moves:
         found.append(f"a failover that nothing called for: {moves[0].summary}")
     if len(moves) > 1:

@@ -10,7 +10,7 @@ from chaos.verdicts import Expected
 
 def _round(number: int = 1) -> Round:
     draw = Draw(4, number, "us-east-1", (Trouble(Fault.PAUSE, Side.ACTIVE, 0, 50),))
-    return Round(draw, Expected.FAILOVER, batches=20, in_flight=3, failovers=1, decided=20.0, through=31.5)
+    return Round(draw, Expected.FAILOVER, batches=20, in_flight=3, failovers=1, decided=20.0, through=31.5, load=4.2)
 
 
 def _run(*rounds: Round, left_out: tuple[str, ...] = ()) -> Run:
@@ -23,7 +23,8 @@ def test_a_good_run_says_so_and_names_what_was_done() -> None:
     assert _run(_round()).is_good
     assert "lost 0, doubled 0, other bytes 0, unexplained 0" in text
     assert (
-        "| 1 | us-east-1 | pause of the active for 50 s | failover | failover | 20.0 | - | 31.5 | 20, 3 | - |" in text
+        "| 1 | us-east-1 | pause of the active for 50 s | failover | failover | 20.0 | - | 31.5 | 20, 3 | 4 | - |"
+        in text
     )
     assert "Left out on this machine: packet loss: no right" in text
     assert "--seed 4 --only 1" in text

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from baton.model.journal import Assessment, Decision, DecisionKind, Rule, Verdict
 from baton.topology import REGIONS_DEFAULT
+from chaos import verdicts
 from chaos.draws import Draw, Fault, Side, Trouble
-from chaos.verdicts import Effect, Expected, disagreements, effect_of, expected, named
+from chaos.verdicts import Effect, Expected, effect_of, expected, named
 from failover_controller.domain import Signal
 
 HOME, AWAY = REGIONS_DEFAULT
@@ -31,6 +32,10 @@ def _committed(*signals: Signal, region: str = AWAY) -> Decision:
     well = Rule(Signal.ALARMS, Verdict.HEALTHY, "none", "none fires")
     assessment = Assessment(_NOW, region, 2, "SUSPECT", "failing over", evidence=(*rules, well))
     return Decision("1", _NOW, region, DecisionKind.COMMITTED, 3, "it fails", assessment=assessment)
+
+
+def disagreements(draw: Draw, decisions: Sequence[Decision]) -> list[str]:
+    return verdicts.disagreements(draw, decisions, _NOW + timedelta(seconds=10))
 
 
 _CUT_REASONS = (Signal.OUTSIDE_CANARY, Signal.SILENCE)
@@ -85,6 +90,12 @@ def test_a_failover_that_must_come_is_missed() -> None:
     (found,) = disagreements(_draw(_hit(Fault.PAUSE)), [])
 
     assert "of no use for long" in found
+
+
+def test_a_failover_that_comes_after_the_fault_is_over_comes_too_late() -> None:
+    late = replace(_committed(*_CUT_REASONS), at=_NOW + timedelta(seconds=11))
+
+    assert "only after the fault was over" in disagreements(_draw(_hit(Fault.PAUSE)), [late])[0]
 
 
 def test_a_failover_that_nothing_called_for_is_found() -> None:
