@@ -30,6 +30,7 @@ from baton.memory import (
 )
 from baton.messages import Kind
 from baton.model.control import Control
+from baton.model.paths import INPUT, OUTPUT
 from baton.ports import (
     Clock,
     Inbox,
@@ -253,10 +254,14 @@ async def set_alarm(aws: Aws, name: str, fires: bool | None) -> str:  # noqa: FB
 
 async def _set_replication(aws: Aws, measured: ReplicationVitals) -> None:
     buckets = {"SourceBucket": aws.topology.data_bucket(WEST), "DestinationBucket": aws.topology.data_bucket(EAST)}
-    rule = {**buckets, "RuleId": aws.topology.replication_rule}
-    values = {"ReplicationLatency": measured.lag_seconds, "OperationsPendingReplication": measured.pending}
-    for name, value in values.items():
+    # Of different rules: what is measured is the worst latency of all, and everything that is pending.
+    values = {
+        ("ReplicationLatency", OUTPUT): measured.lag_seconds,
+        ("OperationsPendingReplication", INPUT): measured.pending,
+    }
+    for (name, prefix), value in values.items():
         if value is not None:
+            rule = {**buckets, "RuleId": aws.topology.replication_rule(prefix)}
             await publish(aws, "AWS/S3", name, rule, value)
 
 

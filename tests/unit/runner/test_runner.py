@@ -16,6 +16,7 @@ from baton.messages import Message, SplitBatch, log_fields, parse
 from baton.ports import Delivery, Inbox
 from baton.runner import ConsumerStoppedError, Runner, backoff_seconds
 from baton.settings import RunnerSettings
+from baton.telemetry import Metrics
 from baton.testing import virtual_time
 from logs import recording_log
 
@@ -33,7 +34,7 @@ class Handling:
     running: int = 0
     running_max: int = 0
 
-    async def handle(self, message: Message, *, attempt: int) -> None:
+    async def handle(self, message: Message, *, attempt: int) -> Metrics:
         now = asyncio.get_running_loop().time
         self.started.append((message.batch_id, attempt, now()))
         self.running += 1
@@ -43,6 +44,7 @@ class Handling:
         finally:
             self.running -= 1
         self.finished.append((message.batch_id, now()))
+        return {"Records": (7, "Count")}
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         self.given_up.append((message.batch_id, cause))
@@ -476,9 +478,9 @@ def test_each_message_leaves_one_line_that_is_also_its_metric() -> None:
     assert (line["batch_id"], line["attempt"], line["Outcome"], line["Messages"]) == ("a", 1, "done", 1)
     assert line["HandlingTime"] == pytest.approx(2, abs=0.01)
     (metric,) = line["_aws"]["CloudWatchMetrics"]
-    assert metric["Namespace"] == "Baton"
+    assert line["Records"] == 7
     assert metric["Dimensions"] == [["Service", "Region", "Outcome"]]
-    assert {each["Name"] for each in metric["Metrics"]} == {"Messages", "HandlingTime"}
+    assert {each["Name"] for each in metric["Metrics"]} == {"Messages", "HandlingTime", "Records"}
 
 
 def test_a_loop_that_makes_no_step_is_unhealthy() -> None:

@@ -26,7 +26,7 @@ from baton.errors import BatonError, Fenced, Reject, Retry, Unavailable
 from baton.health import TaskProtection
 from baton.ports import Clock, Delivery, Inbox
 from baton.settings import RunnerSettings
-from baton.telemetry import Log, emf
+from baton.telemetry import Log, Metrics, Unit, emf
 
 _RECEIVE_MAX: Final = 10
 """SQS's limit of messages per receive and of entries per batch delete."""
@@ -39,8 +39,11 @@ _BACKOFF_SECONDS_MAX: Final = 300
 class Handler[M](Protocol):
     """A service, as the runner sees it."""
 
-    async def handle(self, message: M, *, attempt: int) -> None:
-        """Do the message's work, idempotently. `attempt` counts deliveries of this message, from 1."""
+    async def handle(self, message: M, *, attempt: int) -> Metrics | None:
+        """Do the message's work, idempotently. `attempt` counts deliveries of this message, from 1.
+
+        Returns what there was to measure, for the one log line of the message.
+        """
         ...
 
     async def give_up(self, message: M, *, cause: str) -> None:
@@ -73,6 +76,7 @@ class Verdict:
     delay_seconds: int | None = None
     names: Mapping[str, object] = field(default_factory=dict[str, object])
     """What names the message in log lines; empty if it could not be read."""
+    measured: Metrics = field(default_factory=dict[str, tuple[float, Unit]])
 
     @property
     def delete(self) -> bool:
@@ -218,10 +222,10 @@ class Runner[M]:
             return Verdict(Outcome.UNREADABLE, "unreadable", delay_seconds=0)
         try:
             async with asyncio.timeout(self._settings.handling_seconds_max):
-                await self._handler.handle(message, attempt=delivery.attempt)
+                measured = await self._handler.handle(message, attempt=delivery.attempt)
         except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
             return replace(await self._judge(message, delivery.attempt, error), names=self._log_fields(message))
-        return Verdict(Outcome.DONE, names=self._log_fields(message))
+        return Verdict(Outcome.DONE, names=self._log_fields(message), measured=measured or {})
 
     async def _judge(self, message: M, attempt: int, error: Exception) -> Verdict:
         last = attempt >= self._settings.attempts_max
@@ -341,7 +345,7 @@ class Runner[M]:
             attempt=delivery.attempt,
             reason=verdict.reason,
             **emf(
-                {"Messages": (1, "Count"), "HandlingTime": (round(seconds, 4), "Seconds")},
+                {"Messages": (1, "Count"), "HandlingTime": (round(seconds, 4), "Seconds"), **verdict.measured},
                 dimensions={"Service": self._service, "Region": self._region, "Outcome": verdict.outcome},
                 now=self._clock.now(),
             ),

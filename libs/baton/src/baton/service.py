@@ -69,7 +69,7 @@ class Process:
 def run_daemon(name: str, build: Callable[[Process], Daemon]) -> None:
     """Run a daemon until SIGTERM or SIGINT; exit statuses as of `run_service`."""
     world, runner = _settings(name)
-    log = configure(log_format=world.log_format, service=name, region=world.region)
+    log = _log(world, name)
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> None:
         aws = await stack.enter_async_context(Aws(world))
@@ -89,7 +89,7 @@ def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, s
     world, runner = _settings(name)
     if "slots" not in runner.model_fields_set:
         runner = runner.model_copy(update={"slots": slots})
-    log = configure(log_format=world.log_format, service=name, region=world.region)
+    log = _log(world, name)
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> None:
         aws = await stack.enter_async_context(Aws(world))
@@ -122,6 +122,11 @@ def _settings(name: str) -> tuple[WorldSettings, RunnerSettings]:
     except ValidationError as error:
         sys.stderr.write(f"{name}: settings: {error}\n")
         raise SystemExit(_BAD_SETTINGS) from error
+
+
+def _log(world: WorldSettings, name: str) -> Log:
+    namespace = world.topology.metrics_namespace
+    return configure(log_format=world.log_format, service=name, region=world.region, namespace=namespace)
 
 
 def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log: Log) -> NoReturn:

@@ -8,6 +8,8 @@ from typing import Final
 
 from baton.messages import KINDS, Kind
 
+SERVICES: Final = ("splitter", "worker", "merger", "notifier", "failover-controller")
+"""Every container of a Region."""
 REGIONS_DEFAULT: Final = ("us-east-1", "us-west-2")
 """One Region set of MRSC; the witness is us-east-2."""
 INITIAL_EPOCH: Final = 2
@@ -73,15 +75,29 @@ class Topology:
         """Name of the Multi-Region Access Point."""
         return self._name("data")
 
-    @property
-    def replication_rule(self) -> str:
-        """Id of each bucket's rule that copies to the other Region's: a dimension of the metrics of replication."""
-        return self._name("replication")
+    def replication_rule(self, prefix: str) -> str:
+        """Return the id of a bucket's rule that copies what is below a prefix (a rule has one) to the other Region's.
+
+        It is a dimension of the metrics of replication.
+        """
+        return self._name(prefix.strip("/"))
 
     @property
     def alarm_prefix(self) -> str:
-        """What the name of each of this environment's alarms starts with."""
-        return self._name("")
+        """What the names of alarms on a Region's health start with: the controllers take these for signs of illness.
+
+        Alarms on the controllers themselves must not: what one makes of a canary would come back as a second sign.
+        """
+        return self._name("region-")
+
+    @property
+    def notice_prefix(self) -> str:
+        """What the names of alarms start with that only people read."""
+        return self._name("notice-")
+
+    def scaling_alarm(self, queue: str) -> str:
+        """Return the name of the alarm that starts the first task for a queue: work, and no sign of illness."""
+        return f"scaling-{queue}"
 
     @property
     def active_record(self) -> str:
@@ -118,3 +134,70 @@ class Topology:
     def link_role(self) -> str:
         """Role that may read `output/` only; links are signed with its credentials."""
         return self._name("link")
+
+    def stack(self, purpose: str) -> str:
+        """Return the name of a CloudFormation stack, which is the same in both Regions."""
+        return self._name(purpose)
+
+    @property
+    def cluster(self) -> str:
+        """ECS cluster of each Region; its services are called by their plain names."""
+        return self._name("services")
+
+    def role(self, of: str, region: str) -> str:
+        """Return the name of a service's role. Roles belong to the account, so each Region has its own."""
+        return self._name(f"{of}-{region}")
+
+    def repository(self, service: str) -> str:
+        """Return the ECR repository of a service's image."""
+        return f"baton-{self.environment}/{service}"
+
+    def log_group(self, service: str) -> str:
+        return f"/baton/{self.environment}/{service}"
+
+    def log_bucket(self, region: str) -> str:
+        """Return the bucket of the data bucket's access logs."""
+        return f"baton-{self.environment}-logs-{self.account_id}-{region}"
+
+    @property
+    def alarm_topic(self) -> str:
+        """SNS topic of each Region that tells the operators."""
+        return self._name("alarms")
+
+    @property
+    def key_alias(self) -> str:
+        """Alias of each Region's own KMS key, where an environment wants one."""
+        return f"alias/{self._name('data')}"
+
+    @property
+    def metrics_namespace(self) -> str:
+        """CloudWatch namespace of everything that services and controllers measure."""
+        return f"Baton/{self.environment}"
+
+    @property
+    def replication_function(self) -> str:
+        """The function that sets how the buckets replicate, whenever they are deployed."""
+        return self._name("replication")
+
+    @property
+    def lookup_function(self) -> str:
+        """The function that asks, once at each deployment, what the switch was given by AWS."""
+        return self._name("lookup")
+
+    @property
+    def plan(self) -> str:
+        """Plan of ARC Region switch. Its name may have 32 characters."""
+        return self._name("switch")
+
+    @property
+    def runbook(self) -> str:
+        """SSM document of each Region by which operators order a switch from the controller."""
+        return self._name("order")
+
+    def dashboards(self, region: str) -> tuple[str, str]:
+        """Return the names of a Region's dashboard, and of the one of both Regions that is made there."""
+        return self._name(region), self._name(f"global-{region}")
+
+    def experiment(self, name: str) -> str:
+        """Return the name, a tag, of an experiment of the Fault Injection Service."""
+        return self._name(name)

@@ -14,6 +14,7 @@ from baton.model.batch import Batch, Counts, MailClaim
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, Mailer, ObjectStore
 from baton.ports import Links as LinkSigner
+from baton.telemetry import Metrics
 from notifier.domain import Links, compose
 from notifier.settings import NotifierSettings
 
@@ -49,16 +50,20 @@ class Notifier:
         self._clock = clock
         self._settings = settings
 
-    async def handle(self, message: Message, *, attempt: int) -> None:
+    async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
         """Take the batch from MERGED to COMPLETED and archived, or announce that it FAILED."""
         del attempt
         batch = await self._batches.owned(message)
-        if batch.state in _TO_TELL and not batch.is_announced:
+        tells = batch.state in _TO_TELL and not batch.is_announced
+        if tells:
             batch = await self._tell(batch)
         if batch.state is BatchState.NOTIFIED:
             batch = await self._batches.move(batch, BatchState.COMPLETED)
         if batch.state is BatchState.COMPLETED:
             await self._archive(batch)
+        if not tells or is_canary(batch):
+            return None
+        return {"BatchesFailed" if batch.state is BatchState.FAILED else "BatchesCompleted": (1, "Count")}
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End a published batch FAILED if its mail could not be sent in any attempt; the result stands.

@@ -66,7 +66,8 @@ def _environment() -> tuple[asyncio.Runner, Admitter]:
 
 async def _build() -> Admitter:
     world = WorldSettings()  # pyright: ignore[reportCallIssue] - from the environment
-    log = configure(log_format=world.log_format, service="trigger", region=world.region)
+    namespace = world.topology.metrics_namespace
+    log = configure(log_format=world.log_format, service="trigger", region=world.region, namespace=namespace)
     return admitter(await Aws(world).__aenter__(), clock=SystemClock(), log=log)
 
 

@@ -9,6 +9,7 @@ from polars.exceptions import PanicException
 from pydantic import ValidationError
 
 from baton.batches import Batches, check_rejects
+from baton.canary import is_canary
 from baton.catalog import Catalog
 from baton.checksums import crc64nvme
 from baton.errors import BatchFailed, NotFound, Retry
@@ -18,7 +19,8 @@ from baton.model import paths
 from baton.model.batch import Batch, Counts
 from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
-from baton.ports import ChunkDone, Clock, ObjectInfo, ObjectStore, Progress, ReferenceData, Row, Tally
+from baton.ports import ChunkDone, Clock, ObjectInfo, ObjectStore, Progress, ReferenceData, Row
+from baton.telemetry import Metrics
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
 from worker.settings import WorkerSettings
 
@@ -66,7 +68,7 @@ class Worker:
         self._tables = _Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](settings.reference_tables_cached)
         self._in_memory_max = settings.reference_rows_in_memory_max
 
-    async def handle(self, message: Message, *, attempt: int) -> None:
+    async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
         """Make the chunk's part, or find it made, and record it. The last one recorded calls the merger."""
         assert isinstance(message, ProcessChunk)
         batch = await self._batches.owned(message)
@@ -75,13 +77,15 @@ class Worker:
         if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
             await self._batches.leave(batch, why="no chunk to do")
         try:
-            tally = await self._done(batch, message, again=message.resume or attempt > 1)
+            done = await self._done(batch, message, again=message.resume or attempt > 1)
+            tally = await self._progress.complete(done, now=self._clock.now())
             check_rejects(batch, self._catalog[batch.job].job.limits, tally.counts)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
-            return
+            return None
         if tally.complete:
             await self._batches.chunks_done(batch, tally)
+        return None if is_canary(batch) else _measured(done)
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: this chunk could not be done in any attempt. A retry does only what is not done.
@@ -101,13 +105,11 @@ class Worker:
             batch, BatchFailed("chunk_failed", f"chunk {message.index + 1} of {batch.chunks}: {cause}")
         )
 
-    async def _done(self, batch: Batch, message: ProcessChunk, *, again: bool) -> Tally:
+    async def _done(self, batch: Batch, message: ProcessChunk, *, again: bool) -> ChunkDone:
         task = await self._task(batch, message.plan_id)
         chunk = task.plan.chunks[message.index]
         done = await self._finished_before(task.plan, chunk) if again else None
-        if done is None:
-            done = await self._make(task, chunk)
-        return await self._progress.complete(done, now=self._clock.now())
+        return done or await self._make(task, chunk)
 
     # --- one chunk -----------------------------------------------------------------------------------------------
 
@@ -247,6 +249,14 @@ class _Recent[K, V]:
         self._values.move_to_end(key)
         while len(self._values) > self._size:
             self._values.popitem(last=False)
+
+
+def _measured(done: ChunkDone) -> Metrics:
+    return {
+        "Records": (done.counts.records_in, "Count"),
+        "Rejects": (done.counts.rejects, "Count"),
+        "PartBytes": (done.part_bytes, "Bytes"),
+    }
 
 
 def _to_metadata(done: ChunkDone) -> dict[str, str]:

@@ -12,6 +12,7 @@ from baton.aws.parallel import in_parallel
 from baton.aws.queues import QueueUrls
 from baton.errors import Unavailable
 from baton.messages import KINDS, Kind
+from baton.model.paths import REPLICATED_IN_TIME
 from baton.ports.clock import Clock
 from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals
 from baton.topology import Topology
@@ -78,18 +79,19 @@ class AwsVitals:
     async def replication(self) -> ReplicationVitals:
         # Published in the Region of the destination, so that it can be read while the source is away.
         (source,) = (region for region in self._topology.regions if region != self._region)
-        of_rule = {
+        buckets = {
             "SourceBucket": self._topology.data_bucket(source),
             "DestinationBucket": self._topology.data_bucket(self._region),
-            "RuleId": self._topology.replication_rule,
         }
-        lag_seconds, pending = await self._latest(
-            [
-                _Metric("AWS/S3", "ReplicationLatency", of_rule),
-                _Metric("AWS/S3", "OperationsPendingReplication", of_rule),
-            ]
+        rules = [{**buckets, "RuleId": self._topology.replication_rule(prefix)} for prefix in REPLICATED_IN_TIME]
+        found = await self._latest(
+            [_Metric("AWS/S3", "ReplicationLatency", rule) for rule in rules]
+            + [_Metric("AWS/S3", "OperationsPendingReplication", rule) for rule in rules]
         )
-        return ReplicationVitals(lag_seconds, None if pending is None else int(pending))
+        lags, pending = (
+            [value for value in half if value is not None] for half in (found[: len(rules)], found[len(rules) :])
+        )
+        return ReplicationVitals(max(lags, default=None), int(sum(pending)) if pending else None)
 
     @translated()
     async def alarms(self) -> Mapping[str, bool | None]:

@@ -13,6 +13,8 @@ CANARY_WORK: Final = "canary-work/"
 CANARY_JOB_NAME: Final = "canary"
 REPLICATED: Final = (INPUT, WORK, OUTPUT, ARCHIVE)
 """What each Region's bucket replicates to the other one. Canaries are their own Region's affair."""
+REPLICATED_IN_TIME: Final = (INPUT, OUTPUT)
+"""For what nobody can make again S3 is paid for its promise of 15 minutes; parts can be, and archives can wait."""
 KEY_BYTES_MAX: Final = 1_024
 """S3's ceiling for a key in UTF-8."""
 
