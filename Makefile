@@ -33,6 +33,12 @@ help: ## List the verbs
 	$(UV) pip sync --quiet --python .venv-emulator/bin/python --require-hashes requirements/emulator.txt
 	touch $@
 
+# The CDK app: half a gigabyte that neither the demo nor the other tests need.
+.venv/.infra: .venv/.ready requirements/infra.txt infra/pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --requirements requirements/infra.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable infra
+	touch $@
+
 .PHONY: setup
 setup: .venv/.ready .venv-emulator/.ready ## Install everything into .venv and .venv-emulator
 
@@ -49,8 +55,8 @@ demo: setup ## Run a batch through both Regions' world and check the result
 	$(BIN)/python -m baton_local.demo
 
 .PHONY: test
-test: setup ## Run every test that needs no Docker
-	$(BIN)/pytest -m "not docker" -n 2 --dist loadgroup
+test: setup ## Run every test that needs no Docker; those of the CDK app are `make test-infra`
+	$(BIN)/pytest -m "not docker" -n 2 --dist loadgroup --ignore=tests/infra
 
 # No registry has this one under a name that we know: it is built from our own pins unless it is here.
 MINISTACK_IMAGE ?= ministack:1.5.33
@@ -64,6 +70,26 @@ test-docker: setup ## Run the tests that need a Docker engine: adapters, images,
 chaos: setup ## Break the composed world round by round: make chaos ROUNDS=20 SEED=1
 	docker compose up -d --build --wait
 	PYTHONPATH=tests/support $(BIN)/python -m chaos.rounds --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
+
+.PHONY: synth
+synth: .venv/.infra ## Write every CloudFormation template of every environment to build/cdk/
+	$(BIN)/python -m baton_infra.synth
+
+.PHONY: test-infra
+test-infra: setup .venv/.infra ## Prove the CDK app: rules, lint, parity, policies, and its data stacks on an emulator
+	$(BIN)/pytest -n 2 --dist loadgroup tests/infra
+
+.PHONY: cost
+cost: .venv/.infra ## Print what Baton costs a month and per million records, for each switch
+	$(BIN)/python -m baton_infra.cost
+
+.PHONY: images deploy destroy
+images: .venv/.infra ## Build the images and push them to both Regions: make images ENV=prod
+	$(BIN)/python -m baton_infra.images $(ENV)
+deploy: .venv/.infra ## Deploy both Regions, the standby first: make deploy ENV=prod [ARGS=--dry-run]
+	$(BIN)/python -m baton_infra.deploy $(ENV) $(ARGS)
+destroy: .venv/.infra ## Remove what may be removed, and list what stays: make destroy ENV=dev [ARGS=--dry-run]
+	$(BIN)/python -m baton_infra.destroy $(ENV) $(ARGS)
 
 .PHONY: sim
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
@@ -86,11 +112,11 @@ lint: .venv/.ready ## Check format and lint rules, of the workflows too
 	$(BIN)/zizmor --offline --pedantic --quiet .github
 
 .PHONY: types
-types: .venv/.ready ## Check types, strict
+types: .venv/.infra ## Check types, strict
 	$(BIN)/pyright
 
 .PHONY: contracts
-contracts: .venv/.ready ## Check the direction of imports
+contracts: .venv/.infra ## Check the direction of imports
 	$(BIN)/lint-imports
 
 .PHONY: check
@@ -104,6 +130,7 @@ lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt wi
 	done
 	$(UV) export --quiet --frozen --no-dev --no-emit-workspace --no-header --no-annotate --package baton -o requirements/trigger.txt
 	$(UV) export --quiet --frozen --no-emit-workspace --no-header --no-annotate --package baton-workspace -o requirements/dev.txt
+	$(UV) export --quiet --frozen --no-emit-workspace --no-header --no-annotate --package baton-infra -o requirements/infra.txt
 	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 requirements/emulator.in -o requirements/emulator.txt
 
 .PHONY: bench

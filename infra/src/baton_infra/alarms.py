@@ -1,0 +1,210 @@
+"""Every alarm of a Region, as data.
+
+Two kinds: signs of a Region's illness, which the controllers take into account, and notices for people. What the
+controllers say of themselves is a notice, always: else what one concludes from a canary would be a second sign.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from baton.model.paths import REPLICATED_IN_TIME
+from baton.topology import SERVICES, Topology
+from baton_infra.config import EnvironmentConfig
+from failover_controller import reports
+
+RUNBOOKS: Final = "docs/runbooks.md"
+_CONTROLLER: Final = "failover-controller"
+_MISSING_IS_FINE: Final = "notBreaching"
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Fires when the metric is above the threshold (below it, if `below`) in each of so many periods."""
+
+    name: str
+    says: str
+    runbook: str
+    """A heading of docs/runbooks.md."""
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, str] = field(default_factory=dict[str, str])
+    statistic: str = "Maximum"
+    period_seconds: int = 60
+    periods: int = 1
+    threshold: float = 0
+    below: bool = False
+    missing: str = _MISSING_IS_FINE
+
+    @property
+    def description(self) -> str:
+        """What happened, and where it is written what to do."""
+        anchor = re.sub(r"[^a-z0-9 -]", "", self.runbook.lower()).replace(" ", "-")
+        return f"{self.says} {RUNBOOKS}#{anchor}"
+
+
+def of_region(config: EnvironmentConfig, region: str) -> tuple[Alarm, ...]:
+    """Return all alarms of a Region."""
+    topology = config.topology
+    return (*_illness(config), *_controllers(topology, region), *_notices(config, region))
+
+
+def _illness(config: EnvironmentConfig) -> list[Alarm]:
+    """Return what says that this Region fails its users."""
+    topology = config.topology
+    prefix = topology.alarm_prefix
+    function = {"FunctionName": topology.trigger_function}
+    return [
+        Alarm(
+            name=f"{prefix}trigger-errors",
+            says="The trigger failed in each of five minutes.",
+            runbook="The trigger fails",
+            namespace="AWS/Lambda",
+            metric="Errors",
+            dimensions=function,
+            statistic="Sum",
+            periods=5,
+        ),
+        *(
+            Alarm(
+                name=f"{prefix}{service}-missing",
+                says=f"No task of {service} has run for five minutes.",
+                runbook="A service does not run",
+                namespace="ECS/ContainerInsights",
+                metric="RunningTaskCount",
+                dimensions={"ClusterName": topology.cluster, "ServiceName": service},
+                periods=5,
+                threshold=1,
+                below=True,
+            )
+            for service in SERVICES
+            if config.tasks_of(service).tasks_min
+        ),
+        Alarm(
+            name=f"{prefix}ledger-errors",
+            says="DynamoDB failed to answer for the ledger in each of three minutes.",
+            runbook="DynamoDB fails or throttles",
+            namespace="AWS/DynamoDB",
+            metric="SystemErrors",
+            dimensions={"TableName": topology.ledger_table, "Operation": "PutItem"},
+            statistic="Sum",
+            periods=3,
+        ),
+    ]
+
+
+def _controllers(topology: Topology, region: str) -> list[Alarm]:
+    """Return what this Region's controller says of itself."""
+    return [
+        Alarm(
+            name=f"{topology.notice_prefix}{alarm.metric.lower()}",
+            says=f"{alarm.runbook}.",
+            runbook=alarm.runbook,
+            namespace=topology.metrics_namespace,
+            metric=alarm.metric,
+            dimensions={"Service": _CONTROLLER, "Region": region},
+            # A metric of one per look that has stopped coming is news; of all others it is none.
+            period_seconds=_period_seconds(alarm.minutes),
+            periods=alarm.minutes * 60 // _period_seconds(alarm.minutes),
+            threshold=alarm.threshold,
+            missing=_MISSING_IS_FINE if alarm.metric != "Beats" else "breaching",
+            # It is one whenever it comes, so that only its absence can fire.
+            below=alarm.metric == "Beats",
+        )
+        for alarm in reports.ALARMS
+    ]
+
+
+def _period_seconds(minutes: int) -> int:
+    """Return a period with which an alarm looks back no further than CloudWatch lets it: a day, in all its periods."""
+    return 60 if minutes <= 60 else 3_600  # noqa: PLR2004 - an hour
+
+
+def _notices(config: EnvironmentConfig, region: str) -> list[Alarm]:
+    """Return what people should know, and what convicts no Region."""
+    topology = config.topology
+    prefix = topology.notice_prefix
+    return [
+        *(
+            Alarm(
+                name=f"{prefix}{name.removeprefix(f'baton-{topology.environment}-')}",
+                says=f"There are dead letters in {name}.",
+                runbook="There are dead letters",
+                namespace="AWS/SQS",
+                metric="ApproximateNumberOfMessagesVisible",
+                dimensions={"QueueName": name},
+            )
+            for name in (
+                *(queue.dead_letter_name for queue in topology.queues),
+                topology.trigger_dead_letter_queue,
+            )
+        ),
+        *(
+            Alarm(
+                name=f"{prefix}{queue.kind}-waits",
+                says=f"A message of {queue.name} has waited for 15 minutes.",
+                runbook="Messages wait",
+                namespace="AWS/SQS",
+                metric="ApproximateAgeOfOldestMessage",
+                dimensions={"QueueName": queue.name},
+                threshold=900,
+            )
+            for queue in topology.queues
+        ),
+        Alarm(
+            name=f"{prefix}oldest-waiting-input",
+            says="A batch has waited for its file for an hour.",
+            runbook="A batch waits for its file",
+            namespace=topology.metrics_namespace,
+            metric="OldestWaitingInput",
+            dimensions={"Service": "splitter", "Region": region},
+            threshold=3_600,
+        ),
+        *_replication(config, region),
+        Alarm(
+            name=f"{prefix}throttles",
+            says="DynamoDB throttled the ledger in each of five minutes.",
+            runbook="DynamoDB fails or throttles",
+            namespace="AWS/DynamoDB",
+            metric="ThrottledRequests",
+            dimensions={"TableName": topology.ledger_table, "Operation": "PutItem"},
+            statistic="Sum",
+            periods=5,
+        ),
+        Alarm(
+            name=f"{prefix}log-errors",
+            says="A service logged an error of our own.",
+            runbook="A service logs errors",
+            namespace=topology.metrics_namespace,
+            metric=LOGGED_ERRORS,
+            statistic="Sum",
+            period_seconds=300,
+        ),
+    ]
+
+
+LOGGED_ERRORS: Final = "LoggedErrors"
+"""Metric of the filters on the services' logs."""
+
+
+def _replication(config: EnvironmentConfig, region: str) -> list[Alarm]:
+    # Of the way into this Region, measured here: it can be read while the other Region is away.
+    topology = config.topology
+    source = config.other(region)
+    return [
+        Alarm(
+            name=f"{topology.notice_prefix}replication-{prefix.strip('/')}",
+            says=f"Replication of {prefix} into this Region is 15 minutes behind.",
+            runbook="Replication is behind",
+            namespace="AWS/S3",
+            metric="ReplicationLatency",
+            dimensions={
+                "SourceBucket": topology.data_bucket(source),
+                "DestinationBucket": topology.data_bucket(region),
+                "RuleId": topology.replication_rule(prefix),
+            },
+            threshold=900,
+        )
+        for prefix in REPLICATED_IN_TIME
+    ]

@@ -1,0 +1,60 @@
+"""The whole of Baton on AWS: `build` puts every stack of an environment together; the CDK command runs this module."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import aws_cdk as cdk
+
+from baton_infra import config as environments
+from baton_infra.config import EnvironmentConfig
+from baton_infra.stacks.chaos import Chaos
+from baton_infra.stacks.compute import Compute
+from baton_infra.stacks.data import Data
+from baton_infra.stacks.global_data import GlobalData
+from baton_infra.stacks.images import Images
+from baton_infra.stacks.network import Network
+from baton_infra.stacks.observability import Observability
+from baton_infra.stacks.recovery import Recovery
+from baton_infra.stacks.routing import Routing
+
+_CDK_JSON: Final = Path(__file__).parents[2] / "cdk.json"
+
+
+def build(config: EnvironmentConfig, *, outdir: Path | None = None) -> cdk.App:
+    """Declare every stack of an environment, in the order in which they are deployed: the standby Region first."""
+    # The CDK command reads cdk.json, a test does not: both shall synthesize the same.
+    context = json.loads(_CDK_JSON.read_text())["context"]
+    app = cdk.App(outdir=str(outdir) if outdir else None, context=context)
+    home, standby = config.regions
+    shared = GlobalData(app, config, home)
+    networks: dict[str, Network] = {}
+    data: list[Data] = []
+    for region in (standby, home):
+        Images(app, config, region)
+        networks[region] = Network(app, config, region)
+        data.append(Data(app, config, region))
+    routing = Routing(app, config, home)
+    recovery = Recovery(app, config, home, networks=networks)
+    for each in data:
+        routing.add_stack_dependency(each)
+    for region in (standby, home):
+        compute = Compute(app, config, region, network=networks[region], routing=routing, recovery=recovery)
+        for earlier in (shared, *data):
+            compute.add_stack_dependency(earlier)
+        Observability(app, config, region)
+        chaos = Chaos(app, config, region)
+        chaos.add_stack_dependency(compute)
+    return app
+
+
+def main() -> None:
+    """Synthesize the environment that `--context environment=NAME` says."""
+    name = cdk.App().node.try_get_context("environment")
+    if not name:
+        raise SystemExit(f"which environment? --context environment=NAME, one of {', '.join(environments.names())}")
+    build(environments.load(name)).synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""What an environment may decide for itself: one TOML file each in `infra/environments/`."""
+
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
+
+ENVIRONMENTS: Final = Path(__file__).parents[2] / "environments"
+
+type Cidr = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
+type Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+UNBUILT: Final = f"sha256:{'0' * 64}"
+"""Stands for an image that was never pushed: enough to synthesize, refused by `make deploy`."""
+
+
+class Switch(StrEnum):
+    """What turns traffic besides the ledger. The price of each: `make cost`."""
+
+    ARC = "arc"
+    """Two routing controls of a Route 53 ARC cluster."""
+    REGION_SWITCH = "region-switch"
+    """A plan of ARC Region switch."""
+    LEDGER = "ledger"
+    """Nothing: the ledger alone decides."""
+
+
+class Frozen(BaseModel):
+    """A table of the file: every key is known, none changes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tasks(Frozen):
+    """Size and number of one service's tasks."""
+
+    cpu: Literal[256, 512, 1024, 2048, 4096] = 256
+    """Units of 1/1024 vCPU."""
+    memory_mib: int = Field(default=512, ge=512)
+    tasks_min: int = Field(default=1, ge=0)
+    """Also the standby's: what runs already needs no control plane to take over."""
+    tasks_max: int = Field(default=4, ge=1)
+    spot: bool = False
+    """Run what is above `on_demand_base` as Fargate Spot: for whoever may be stopped within two minutes at any time."""
+    on_demand_base: int = Field(default=1, ge=0)
+    """Tasks that are never Spot."""
+
+
+TASKS: Final = {
+    # Sizes by docs/performance.md. The splitter's memory is bound whatever the file: slots x 2 ranges of 8 MiB.
+    "splitter": Tasks(cpu=512, memory_mib=1024),
+    "worker": Tasks(cpu=1024, memory_mib=2048, tasks_max=50, spot=True),
+    "merger": Tasks(),
+    "notifier": Tasks(tasks_max=2),
+    # One, never scaled: two would do no harm, and no good.
+    "failover-controller": Tasks(tasks_max=1),
+}
+"""What an environment's file need not say."""
+
+
+class Network(Frozen):
+    """One Region's network."""
+
+    cidr: Cidr
+    availability_zones: tuple[str, str]
+    """Names, not looked up: a template says where it goes."""
+
+
+class EnvironmentConfig(Frozen):
+    """One environment. Defaults are for production; a file says what differs."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,15}$")
+    account_id: str = Field(pattern=r"^\d{12}$")
+    regions: tuple[str, str] = REGIONS_DEFAULT
+    """The home Region first."""
+    witness_region: str = "us-east-2"
+    """The third of one Region set of DynamoDB's strong consistency: it holds no data."""
+    networks: Mapping[str, Network]
+    switch: Switch = Switch.ARC
+    sender: str
+    """Address that mails come from; SES verifies it in both Regions."""
+    create_sender: bool = True
+    """Have SES verify the address. False: it is verified already, for another environment of this account."""
+    operators: tuple[str, ...] = Field(min_length=1)
+    """Who gets alarms, and mails about files that no job claims."""
+    tasks: Mapping[str, Tasks] = Field(default_factory=dict[str, Tasks])
+    images: Mapping[str, Digest] = Field(default_factory=dict[str, str])
+    """Digest of each service's image; `make images` writes them into `<name>.images.toml`."""
+    controller: Mapping[str, str] = Field(default_factory=dict[str, str])
+    """Settings of the controller by their name in lower case, such as `failback = "automatic"`."""
+    customer_keys: bool = False
+    """Encrypt with KMS keys of this environment's own (one a Region) instead of the services' keys: $1 a key and month,
+    and $0.03 for ten thousand calls."""
+    traces: bool = False
+    """Trace the trigger with X-Ray. The containers tell each unit of work in a log line, and need none."""
+    exec: bool = False
+    """ECS Exec into running tasks. Off: nobody needs a shell where files of money lie."""
+    log_days: Literal[7, 14, 30, 90, 180, 365] = 90
+    input_days: int = Field(default=30, ge=15)
+    """How long work files, old versions and archived inputs are kept. Above the 14 days of the ledger's rows."""
+    retain_data: bool = True
+    """Buckets, tables and mail identities outlive their stacks."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if set(self.networks) != set(self.regions):
+            raise ValueError(f"[networks] names {', '.join(self.networks)}; the Regions are {', '.join(self.regions)}")
+        if unknown := (self.tasks.keys() | self.images.keys()) - set(SERVICES):
+            raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
+        if self.witness_region in self.regions:
+            raise ValueError(f"witness_region {self.witness_region} is one of the two Regions")
+        return self
+
+    @property
+    def topology(self) -> Topology:
+        return Topology(
+            environment=self.name, account_id=self.account_id, regions=self.regions, witness_region=self.witness_region
+        )
+
+    @property
+    def home(self) -> str:
+        return self.regions[0]
+
+    def tasks_of(self, service: str) -> Tasks:
+        """Return size and number of a service's tasks: what the file says, over what it need not say."""
+        said = self.tasks.get(service)
+        return TASKS[service].model_copy(update=said.model_dump(exclude_unset=True) if said else {})
+
+    def other(self, region: str) -> str:
+        """Return the other Region of the pair."""
+        (other,) = (each for each in self.regions if each != region)
+        return other
+
+
+def names() -> tuple[str, ...]:
+    """Return every environment that has a file."""
+    return tuple(sorted(path.stem for path in ENVIRONMENTS.glob("*.toml") if "." not in path.stem))
+
+
+def load(name: str) -> EnvironmentConfig:
+    """Read an environment. Raises `FileNotFoundError`, or `pydantic.ValidationError` naming the key."""
+    found = tomllib.loads((ENVIRONMENTS / f"{name}.toml").read_text())
+    lock = ENVIRONMENTS / f"{name}.images.toml"
+    if lock.exists():
+        found["images"] = tomllib.loads(lock.read_text())
+    return EnvironmentConfig.model_validate({"name": name, **found})

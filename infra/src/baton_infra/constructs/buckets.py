@@ -1,0 +1,80 @@
+"""Buckets that nobody reads by accident: private, owned by us alone, by TLS only."""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from baton_infra.constructs.roles import deny_plain_http
+
+PRIVATE = s3.CfnBucket.PublicAccessBlockConfigurationProperty(
+    block_public_acls=True, block_public_policy=True, ignore_public_acls=True, restrict_public_buckets=True
+)
+
+
+def bucket(
+    scope: Construct,
+    name: str,
+    bucket_name: str,
+    *,
+    removal: cdk.RemovalPolicy,
+    statements: list[dict[str, Any]] | None = None,
+    key_arn: str | None = None,
+    **options: Any,
+) -> s3.CfnBucket:
+    """Make a bucket and its policy; with `key_arn` (a KMS key) its objects are encrypted with that key."""
+    if key_arn:
+        encryption = s3.CfnBucket.ServerSideEncryptionByDefaultProperty(
+            sse_algorithm="aws:kms", kms_master_key_id=key_arn
+        )
+    else:
+        encryption = s3.CfnBucket.ServerSideEncryptionByDefaultProperty(sse_algorithm="AES256")
+    # One data key for many objects: else each request to S3 is one to KMS.
+    rule = s3.CfnBucket.ServerSideEncryptionRuleProperty(
+        server_side_encryption_by_default=encryption, bucket_key_enabled=bool(key_arn)
+    )
+    ownership = s3.CfnBucket.OwnershipControlsRuleProperty(object_ownership="BucketOwnerEnforced")
+    made = s3.CfnBucket(
+        scope,
+        name,
+        bucket_name=bucket_name,
+        bucket_encryption=s3.CfnBucket.BucketEncryptionProperty(server_side_encryption_configuration=[rule]),
+        ownership_controls=s3.CfnBucket.OwnershipControlsProperty(rules=[ownership]),
+        public_access_block_configuration=PRIVATE,
+        **options,
+    )
+    made.apply_removal_policy(removal)
+    policy = [deny_plain_http(made.attr_arn, f"{made.attr_arn}/*", action="s3:*"), *(statements or [])]
+    s3.CfnBucketPolicy(
+        scope,
+        f"{name}Policy",
+        bucket=made.ref,
+        policy_document={"Version": "2012-10-17", "Statement": policy},
+    )
+    return made
+
+
+def expiry(name: str, days: int, prefix: str) -> s3.CfnBucket.RuleProperty:
+    """Return the rule that hides what is below a prefix after so many days. `cleaning` removes what is hidden."""
+    return s3.CfnBucket.RuleProperty(id=name, status="Enabled", prefix=prefix, expiration_in_days=days)
+
+
+def cleaning(days: int) -> list[s3.CfnBucket.RuleProperty]:
+    """Return the rules that remove hidden versions after so many days, then their markers, and abandoned uploads."""
+    rule = s3.CfnBucket.RuleProperty
+    return [
+        rule(
+            id="old-versions",
+            status="Enabled",
+            noncurrent_version_expiration=s3.CfnBucket.NoncurrentVersionExpirationProperty(noncurrent_days=days),
+            expired_object_delete_marker=True,
+        ),
+        rule(
+            id="abandoned-uploads",
+            status="Enabled",
+            abort_incomplete_multipart_upload=s3.CfnBucket.AbortIncompleteMultipartUploadProperty(
+                days_after_initiation=7
+            ),
+        ),
+    ]

@@ -1,0 +1,64 @@
+"""Ways from a private network to AWS: what the services call, and nothing else."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+
+from baton_infra.names import Arns
+
+INTERFACES: Final = ("ecr.api", "ecr.dkr", "email", "logs", "sqs", "sts")
+"""What the services call besides S3 and DynamoDB: images, SES, logs, queues, credentials of links.
+
+Not here: ECS, which reaches its tasks without one since Fargate's platform 1.4, and the access point, whose links are
+signed by us and followed by others.
+"""
+EXEC: Final = "ssmmessages"
+
+
+def gateways(scope: Construct, arns: Arns, vpc_id: str, route_tables: Sequence[str]) -> None:
+    """Lead to this environment's bucket and tables, for nothing: gateways have no price."""
+    topology = arns.topology
+    tables = (topology.ledger_table, topology.progress_table, topology.rejects_table, topology.reference_table)
+    found = [arns.table(name) for name in tables]
+    # Layers of images lie in a bucket of AWS.
+    layers = f"arn:aws:s3:::prod-{arns.region}-starport-layer-bucket/*"
+    # S3 Control has S3's addresses, so the dials of this Region are asked for through here.
+    dials = f"arn:aws:s3::{topology.account_id}:accesspoint/*"
+    objects = _allow("s3:*", arns.bucket(), arns.objects(""), dials)
+    for service, statements in (
+        ("s3", [objects, _allow("s3:GetObject", layers)]),
+        ("dynamodb", [_allow("dynamodb:*", *found, *(f"{table}/index/*" for table in found))]),
+    ):
+        ec2.CfnVPCEndpoint(
+            scope,
+            service.title(),
+            vpc_id=vpc_id,
+            vpc_endpoint_type="Gateway",
+            service_name=f"com.amazonaws.{arns.region}.{service}",
+            route_table_ids=list(route_tables),
+            policy_document={"Version": "2012-10-17", "Statement": statements},
+        )
+
+
+def interfaces(
+    scope: Construct, services: Iterable[str], arns: Arns, *, vpc_id: str, subnets: Sequence[str], group: str
+) -> None:
+    """Lead to services by addresses inside the network: under their usual names, so that no SDK need know."""
+    for service in services:
+        ec2.CfnVPCEndpoint(
+            scope,
+            service.title().replace(".", ""),
+            vpc_id=vpc_id,
+            vpc_endpoint_type="Interface",
+            service_name=f"com.amazonaws.{arns.region}.{service}",
+            private_dns_enabled=True,
+            subnet_ids=list(subnets),
+            security_group_ids=[group],
+        )
+
+
+def _allow(action: str, *resources: str) -> dict[str, Any]:
+    """Let whoever may do it pass to these resources: what each may do is said by its role."""
+    return {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": list(resources)}

@@ -1,0 +1,188 @@
+"""A service on ECS Fargate: hardened, and stopped as gently as `baton.runner` wants to be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from baton_infra.config import EnvironmentConfig, Tasks
+from baton_infra.constructs.roles import service_role
+from baton_infra.names import Arns
+from baton_infra.policies import Statement
+
+STOP_SECONDS: Final = 120
+"""Fargate's maximum, above the runner's grace of 90 s: a stopped task hands back what it holds."""
+USER: Final = "10001:10001"
+_HEALTH: Final = ["CMD", "python", "-I", "-S", "/app/src/baton/probe.py"]
+"""The image's own check: ECS does not read it from the image."""
+_EXEC_WRITES: Final = ("/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm")
+"""Where the agent of ECS Exec writes: the one thing that a read-only root keeps from working.
+Source: aws/containers-roadmap#1359."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a service's tasks run, and under whose guard."""
+
+    cluster: str
+    subnets: Sequence[str]
+    group: str
+    public: bool = False
+    """With an address of its own: a way out for whoever needs one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What runs in a task."""
+
+    service: str
+    digest: str
+    tasks: Tasks
+    environment: Mapping[str, str]
+    statements: Sequence[Statement]
+    """What the service itself may do."""
+    exec: bool = False
+    """Let people have a shell in it."""
+
+
+def fargate_service(
+    scope: Construct, config: EnvironmentConfig, arns: Arns, container: Container, place: Place
+) -> ecs.CfnService:
+    """Make a service, its task definition, its roles and its log group."""
+    name = container.service.title().replace("-", "")
+    group = logs.CfnLogGroup(
+        scope,
+        f"{name}Logs",
+        log_group_name=arns.topology.log_group(container.service),
+        retention_in_days=config.log_days,
+    )
+    definition = _task_definition(scope, name, arns, container)
+    definition.add_resource_dependency(group)
+    network = ecs.CfnService.AwsVpcConfigurationProperty(
+        subnets=list(place.subnets),
+        security_groups=[place.group],
+        assign_public_ip="ENABLED" if place.public else "DISABLED",
+    )
+    return ecs.CfnService(
+        scope,
+        name,
+        service_name=container.service,
+        cluster=place.cluster,
+        task_definition=definition.ref,
+        platform_version="1.4.0",
+        capacity_provider_strategy=_capacity(container),
+        network_configuration=ecs.CfnService.NetworkConfigurationProperty(awsvpc_configuration=network),
+        deployment_configuration=ecs.CfnService.DeploymentConfigurationProperty(
+            deployment_circuit_breaker=ecs.CfnService.DeploymentCircuitBreakerProperty(enable=True, rollback=True),
+            # The new ones are well before the old ones are stopped.
+            minimum_healthy_percent=100,
+            maximum_percent=200,
+        ),
+        availability_zone_rebalancing="ENABLED",
+        enable_execute_command=container.exec,
+        propagate_tags="SERVICE",
+        **_count(container),
+    )
+
+
+def _count(container: Container) -> dict[str, Any]:
+    """Return how many tasks to run; where scaling decides, nothing: a deployment shall not undo that."""
+    scaled = container.tasks.tasks_max > container.tasks.tasks_min
+    return {} if scaled else {"desired_count": container.tasks.tasks_min}
+
+
+def _capacity(container: Container) -> list[ecs.CfnService.CapacityProviderStrategyItemProperty]:
+    item = ecs.CfnService.CapacityProviderStrategyItemProperty
+    if not container.tasks.spot:
+        return [item(capacity_provider="FARGATE", weight=1)]
+    on_demand = item(capacity_provider="FARGATE", base=container.tasks.on_demand_base, weight=0)
+    return [*([on_demand] if container.tasks.on_demand_base else []), item(capacity_provider="FARGATE_SPOT", weight=1)]
+
+
+def _task_definition(scope: Construct, name: str, arns: Arns, container: Container) -> ecs.CfnTaskDefinition:
+    topology, service, region = arns.topology, container.service, arns.region
+    task_role = service_role(
+        scope,
+        f"{name}Role",
+        principal="ecs-tasks.amazonaws.com",
+        statements=container.statements,
+        role_name=topology.role(service, region),
+        conditions={"StringEquals": {"aws:SourceAccount": topology.account_id}},
+    )
+    start_role = service_role(
+        scope, f"{name}StartRole", principal="ecs-tasks.amazonaws.com", statements=_to_start(arns, service)
+    )
+    return ecs.CfnTaskDefinition(
+        scope,
+        f"{name}Task",
+        family=f"{topology.cluster}-{service}",
+        cpu=str(container.tasks.cpu),
+        memory=str(container.tasks.memory_mib),
+        network_mode="awsvpc",
+        requires_compatibilities=["FARGATE"],
+        runtime_platform=ecs.CfnTaskDefinition.RuntimePlatformProperty(
+            cpu_architecture="ARM64", operating_system_family="LINUX"
+        ),
+        task_role_arn=task_role.attr_arn,
+        execution_role_arn=start_role.attr_arn,
+        container_definitions=[_container(arns, container)],
+        volumes=[ecs.CfnTaskDefinition.VolumeProperty(name=_volume(path)) for path in _writable(container)],
+    )
+
+
+def _container(arns: Arns, container: Container) -> ecs.CfnTaskDefinition.ContainerDefinitionProperty:
+    topology, define = arns.topology, ecs.CfnTaskDefinition
+    registry = f"{topology.account_id}.dkr.ecr.{arns.region}.amazonaws.com"
+    pairs = define.KeyValuePairProperty
+    return define.ContainerDefinitionProperty(
+        name=container.service,
+        image=f"{registry}/{topology.repository(container.service)}@{container.digest}",
+        essential=True,
+        user=USER,
+        readonly_root_filesystem=True,
+        mount_points=[
+            define.MountPointProperty(container_path=path, source_volume=_volume(path), read_only=False)
+            for path in _writable(container)
+        ],
+        privileged=False,
+        linux_parameters=define.LinuxParametersProperty(
+            init_process_enabled=True, capabilities=define.KernelCapabilitiesProperty(drop=["ALL"])
+        ),
+        stop_timeout=STOP_SECONDS,
+        health_check=define.HealthCheckProperty(command=_HEALTH, interval=15, timeout=5, retries=3, start_period=60),
+        environment=[pairs(name=name, value=value) for name, value in sorted(container.environment.items())],
+        log_configuration=define.LogConfigurationProperty(
+            log_driver="awslogs",
+            options={
+                "awslogs-group": topology.log_group(container.service),
+                "awslogs-region": arns.region,
+                "awslogs-stream-prefix": "task",
+                # Rather a lost line than a service that waits for the one that stores lines.
+                "mode": "non-blocking",
+                "max-buffer-size": "4m",
+            },
+        ),
+    )
+
+
+def _writable(container: Container) -> tuple[str, ...]:
+    return _EXEC_WRITES if container.exec else ()
+
+
+def _volume(path: str) -> str:
+    return path.strip("/").replace("/", "-")
+
+
+def _to_start(arns: Arns, service: str) -> list[Statement]:
+    """Return what Fargate itself does before a container runs."""
+    topology = arns.topology
+    pull = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
+    log = ("logs:CreateLogStream", "logs:PutLogEvents")
+    return [
+        Statement("Login", ("ecr:GetAuthorizationToken",), ("*",)),  # it has no resources
+        Statement("Pull", pull, (arns.repository(topology.repository(service)),)),
+        Statement("Log", log, (f"{arns.log_group(topology.log_group(service))}:*",)),
+    ]

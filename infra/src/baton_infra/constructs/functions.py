@@ -1,0 +1,60 @@
+"""Lambda functions, with everything that CDK would otherwise leave to a helper."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from baton_infra.constructs.roles import service_role
+from baton_infra.names import Arns
+from baton_infra.policies import Statement
+
+_SOURCES: Final = Path(__file__).parents[2]
+
+
+def function(
+    scope: Construct,
+    name: str,
+    *,
+    arns: Arns,
+    function_name: str,
+    code: Path | None = None,
+    handler: str,
+    statements: Iterable[Statement],
+    log_days: int,
+    timeout_seconds: int,
+    environment: Mapping[str, str] | None = None,
+    role_name: str | None = None,
+    **options: Any,
+) -> lambda_.CfnFunction:
+    """Make a function, its role and its log group. It may do what `statements` say, and log.
+
+    Its code is a directory; None: `baton_functions`.
+    """
+    group_name = f"/aws/lambda/{function_name}"
+    group = logs.CfnLogGroup(scope, f"{name}Logs", log_group_name=group_name, retention_in_days=log_days)
+    log = Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{arns.log_group(group_name)}:*",))
+    role = service_role(
+        scope, f"{name}Role", principal="lambda.amazonaws.com", statements=[*statements, log], role_name=role_name
+    )
+    others = [] if code else ["baton_infra", "**/__pycache__"]
+    asset = assets.Asset(scope, f"{name}Code", path=str(code or _SOURCES), exclude=others)
+    made = lambda_.CfnFunction(
+        scope,
+        name,
+        function_name=function_name,
+        runtime="python3.13",
+        architectures=["arm64"],
+        handler=handler,
+        code=lambda_.CfnFunction.CodeProperty(s3_bucket=asset.s3_bucket_name, s3_key=asset.s3_object_key),
+        role=role.attr_arn,
+        timeout=timeout_seconds,
+        environment=lambda_.CfnFunction.EnvironmentProperty(variables=dict(environment)) if environment else None,
+        **options,
+    )
+    made.add_resource_dependency(group)
+    return made

@@ -1,0 +1,230 @@
+"""What the dashboards show, as data: CloudWatch's own JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from baton.model.paths import REPLICATED_IN_TIME
+from baton.topology import SERVICES, Topology
+from baton_infra.config import EnvironmentConfig
+
+_WIDTH: Final = 24
+"""CloudWatch's grid."""
+_HEIGHT: Final = 6
+STAGES: Final = ("splitter", "worker", "merger", "notifier")
+OUTCOMES: Final = ("done", "retry", "unavailable", "fenced", "rejected", "bug", "unreadable")
+"""`baton.runner.Outcome`; a test holds the two together."""
+STATES: Final = ("Suspect", "Held", "Draining", "Switching", "Cooldown", "Isolated", "Frozen", "BothSick")
+"""States of a controller, of which each is a metric that is 1 or 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a graph."""
+
+    label: str
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, str]
+    statistic: str = "Sum"
+
+    def as_json(self, region: str) -> list[Any]:
+        """Return it as CloudWatch writes it."""
+        pairs = [part for pair in self.dimensions.items() for part in pair]
+        return [self.namespace, self.metric, *pairs, {"label": self.label, "stat": self.statistic, "region": region}]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One graph."""
+
+    title: str
+    lines: Sequence[Line]
+
+
+def graphs(config: EnvironmentConfig, region: str) -> tuple[Graph, ...]:
+    """Return a Region's graphs: first what users feel, then the stages, then what it stands on."""
+    topology = config.topology
+    return (
+        *_flow(topology, region),
+        *_queues(topology),
+        *_stages(topology, region),
+        *_control(topology, region),
+        *_ground(config, region),
+    )
+
+
+def region_dashboard(config: EnvironmentConfig, region: str) -> str:
+    """Return the body of a Region's dashboard."""
+    return _body([[(graph, region)] for graph in graphs(config, region)], columns=3)
+
+
+def global_dashboard(config: EnvironmentConfig) -> str:
+    """Return the body of the dashboard of both Regions, side by side: the same graph in the same row."""
+    pairs = zip(*(graphs(config, region) for region in config.regions), strict=True)
+    rows = [list(zip(pair, config.regions, strict=True)) for pair in pairs]
+    return _body(rows, columns=2)
+
+
+def _body(rows: Sequence[Sequence[tuple[Graph, str]]], *, columns: int) -> str:
+    width = _WIDTH // columns
+    cells = [cell for row in rows for cell in row]
+    widgets = [
+        {
+            "type": "metric",
+            "x": index % columns * width,
+            "y": index // columns * _HEIGHT,
+            "width": width,
+            "height": _HEIGHT,
+            "properties": {
+                "title": f"{graph.title} · {region}",
+                "region": region,
+                "view": "timeSeries",
+                "period": 60,
+                "metrics": [line.as_json(region) for line in graph.lines],
+            },
+        }
+        for index, (graph, region) in enumerate(cells)
+    ]
+    return json.dumps({"start": "-PT3H", "widgets": widgets})
+
+
+def _own(topology: Topology, region: str, service: str, **more: str) -> tuple[str, dict[str, str]]:
+    return topology.metrics_namespace, {"Service": service, "Region": region, **more}
+
+
+def _counted(topology: Topology, region: str, service: str, metric: str, label: str) -> Line:
+    namespace, dimensions = _own(topology, region, service, Outcome="done")
+    return Line(label, namespace, metric, dimensions)
+
+
+def _flow(topology: Topology, region: str) -> list[Graph]:
+    function = {"FunctionName": topology.trigger_function}
+    waiting = _own(topology, region, "splitter")
+    return [
+        Graph(
+            "Batches",
+            [
+                Line("events admitted", "AWS/Lambda", "Invocations", function),
+                _counted(topology, region, "splitter", "Messages", "split"),
+                _counted(topology, region, "merger", "Messages", "merged"),
+                _counted(topology, region, "notifier", "BatchesCompleted", "completed, mailed"),
+                _counted(topology, region, "notifier", "BatchesFailed", "failed, mailed"),
+            ],
+        ),
+        Graph(
+            "Records a minute",
+            [
+                _counted(topology, region, "worker", "Records", "records"),
+                _counted(topology, region, "worker", "Rejects", "rejects"),
+            ],
+        ),
+        Graph("Bytes made", [_counted(topology, region, "worker", "PartBytes", "parts")]),
+        Graph(
+            "Batches that wait for their file",
+            [
+                Line("batches", waiting[0], "BatchesWaitingInput", waiting[1], "Maximum"),
+                Line("oldest, s", waiting[0], "OldestWaitingInput", waiting[1], "Maximum"),
+            ],
+        ),
+    ]
+
+
+def _queues(topology: Topology) -> list[Graph]:
+    def lines(metric: str, names: Sequence[str]) -> list[Line]:
+        return [Line(name, "AWS/SQS", metric, {"QueueName": name}, "Maximum") for name in names]
+
+    work = [queue.name for queue in topology.queues]
+    dead = [*(queue.dead_letter_name for queue in topology.queues), topology.trigger_dead_letter_queue]
+    return [
+        Graph("Messages", lines("ApproximateNumberOfMessagesVisible", work)),
+        Graph("Oldest message, s", lines("ApproximateAgeOfOldestMessage", work)),
+        Graph("Dead letters", lines("ApproximateNumberOfMessagesVisible", dead)),
+    ]
+
+
+def _stages(topology: Topology, region: str) -> list[Graph]:
+    def outcomes(service: str) -> list[Line]:
+        return [
+            Line(outcome, *_first(topology, "Messages"), _own(topology, region, service, Outcome=outcome)[1])
+            for outcome in OUTCOMES
+        ]
+
+    times = [
+        Line(service, *_first(topology, "HandlingTime"), _own(topology, region, service, Outcome="done")[1], "p90")
+        for service in STAGES
+    ]
+    return [
+        *(Graph(f"What became of messages: {service}", outcomes(service)) for service in STAGES),
+        Graph("Time of a message, p90, s", times),
+    ]
+
+
+def _first(topology: Topology, metric: str) -> tuple[str, str]:
+    return topology.metrics_namespace, metric
+
+
+def _control(topology: Topology, region: str) -> list[Graph]:
+    namespace, dimensions = _own(topology, region, "failover-controller")
+    return [
+        Graph("Controller: state", [Line(name, namespace, name, dimensions, "Maximum") for name in STATES]),
+        Graph(
+            "Controller: epoch, and whether this Region is active",
+            [Line(name, namespace, name, dimensions, "Maximum") for name in ("Epoch", "Active")],
+        ),
+        Graph(
+            "Controller: standby not ready, looks a minute",
+            [
+                Line("standby not ready", namespace, "StandbyNotReady", dimensions, "Maximum"),
+                Line("looks", namespace, "Beats", dimensions),
+            ],
+        ),
+    ]
+
+
+def _ground(config: EnvironmentConfig, region: str) -> list[Graph]:
+    topology = config.topology
+    into = {
+        "SourceBucket": topology.data_bucket(config.other(region)),
+        "DestinationBucket": topology.data_bucket(region),
+    }
+    ways = {prefix: {**into, "RuleId": topology.replication_rule(prefix)} for prefix in REPLICATED_IN_TIME}
+    function = {"FunctionName": topology.trigger_function}
+    tables = (topology.ledger_table, topology.progress_table)
+    tasks = [
+        Line(
+            service,
+            "ECS/ContainerInsights",
+            "RunningTaskCount",
+            {"ClusterName": topology.cluster, "ServiceName": service},
+            "Average",
+        )
+        for service in SERVICES
+    ]
+    return [
+        Graph(
+            "Replication into this Region: behind, s",
+            [Line(prefix, "AWS/S3", "ReplicationLatency", way, "Maximum") for prefix, way in ways.items()],
+        ),
+        Graph(
+            "Replication into this Region: pending",
+            [Line(prefix, "AWS/S3", "OperationsPendingReplication", way, "Maximum") for prefix, way in ways.items()],
+        ),
+        Graph("Tasks", tasks),
+        Graph(
+            "Trigger",
+            [Line(metric, "AWS/Lambda", metric, function) for metric in ("Invocations", "Errors", "Throttles")],
+        ),
+        Graph(
+            "DynamoDB: throttled writes",
+            [
+                Line(table, "AWS/DynamoDB", "ThrottledRequests", {"TableName": table, "Operation": "PutItem"})
+                for table in tables
+            ],
+        ),
+        Graph(
+            "Mails",
+            [Line(metric, "AWS/SES", metric, {}) for metric in ("Send", "Bounce", "Complaint", "Reject")],
+        ),
+    ]

@@ -1,0 +1,317 @@
+"""What each role may do: every action and every resource by name.
+
+A test records the calls of a whole run and holds them against this; another fails when a role grows.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from baton.messages import KINDS, Kind
+from baton.model.identity import CANARY
+from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, OUTPUT, WORK
+from baton.topology import Topology
+from baton_infra.config import Switch
+from baton_infra.names import Arns
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement that allows."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the statement as IAM writes it."""
+        written = {
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Action": list(self.actions),
+            "Resource": list(self.resources),
+        }
+        return written | ({"Condition": dict(self.conditions)} if self.conditions else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a role of one Region is about. What is known only after a deployment may be a token of CDK."""
+
+    topology: Topology
+    region: str
+    sender: str = ""
+    customer_keys: bool = False
+    exec: bool = False
+    mrap_arn: str = ""
+    switch: Switch = Switch.LEDGER
+    controls: tuple[str, ...] = ()
+    """ARNs of both routing controls."""
+    plan_arn: str = ""
+    """ARN of the Region switch plan."""
+
+    @property
+    def here(self) -> Arns:
+        return Arns(self.topology, self.region)
+
+    @property
+    def everywhere(self) -> tuple[Arns, ...]:
+        return tuple(Arns(self.topology, region) for region in self.topology.regions)
+
+
+def document(statements: Iterable[Statement]) -> dict[str, Any]:
+    """Return the statements as a policy."""
+    return {"Version": "2012-10-17", "Statement": [statement.as_json() for statement in statements]}
+
+
+def of_service(service: str, reach: Reach) -> tuple[Statement, ...]:
+    """Return what a container (one of `topology.SERVICES`) or the `trigger` may do."""
+    return (*_SERVICES[service](reach), *_keys(reach, writes=service != "trigger"), *_exec(service, reach))
+
+
+def of_link_role(reach: Reach) -> tuple[Statement, ...]:
+    """Return what a download link may do: read `output/`, through the access point and in both buckets behind it."""
+    objects = [arns.objects(OUTPUT) for arns in reach.everywhere]
+    resources = (f"{reach.mrap_arn}/object/{OUTPUT}*", *objects)
+    return (Statement("ReadResults", ("s3:GetObject",), resources), *_keys(reach, writes=False))
+
+
+def of_replication_keys(reach: Reach) -> tuple[Statement, ...]:
+    """Return what S3 needs to read with one Region's key and to write with the other's."""
+    return _keys(reach, writes=True)
+
+
+def traces(*, enabled: bool) -> tuple[Statement, ...]:
+    """Allow to send X-Ray what was traced. X-Ray has no resources."""
+    actions = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
+    return (Statement("Trace", actions, ("*",)),) if enabled else ()
+
+
+# --- what the services share
+
+
+def _read(reach: Reach, *prefixes: str, versions: bool = True) -> tuple[Statement, ...]:
+    """Allow to read objects, and to be told that one is not there: without ListBucket S3 says 403 for 404.
+
+    No condition on the prefix: a HEAD has none, so it would not be met.
+    """
+    objects = tuple(reach.here.objects(prefix) for prefix in prefixes)
+    listing = ("s3:ListBucket", "s3:ListBucketVersions") if versions else ("s3:ListBucket",)
+    return (
+        Statement("ReadObjects", ("s3:GetObject", "s3:GetObjectVersion"), objects),
+        Statement("ListBucket", listing, (reach.here.bucket(),)),
+    )
+
+
+def _write(reach: Reach, *prefixes: str) -> Statement:
+    """Allow to write objects: an upload in parts that fails is taken back."""
+    objects = tuple(reach.here.objects(prefix) for prefix in prefixes)
+    return Statement("WriteObjects", ("s3:PutObject", "s3:AbortMultipartUpload"), objects)
+
+
+def _rows(*leading: str) -> Mapping[str, Any]:
+    """Restrict a statement to rows whose partition key is one of these.
+
+    Source: "Using IAM policy conditions for fine-grained access control", Amazon DynamoDB Developer Guide.
+    """
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(leading)}}
+
+
+def _batches(reach: Reach) -> tuple[Statement, ...]:
+    """Allow to read who is active, and to read and write batches: by compare-and-set, which no policy can ask for."""
+    ledger = (reach.here.table(reach.topology.ledger_table),)
+    return (
+        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, _rows("control", "batch#*")),
+        Statement("WriteBatches", ("dynamodb:PutItem",), ledger, _rows("batch#*")),
+    )
+
+
+def _listing(reach: Reach) -> Statement:
+    index = f"{reach.here.table(reach.topology.ledger_table)}/index/listing"
+    return Statement("ListLedger", ("dynamodb:Query",), (index,))
+
+
+def _table(reach: Reach, sid: str, table: str, *operations: str) -> Statement:
+    return Statement(sid, tuple(f"dynamodb:{each}" for each in operations), (reach.here.table(table),))
+
+
+def _consume(reach: Reach, kind: Kind) -> Statement:
+    actions = ("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility")
+    queue = reach.here.queue(reach.topology.queue(kind).name)
+    return Statement("Consume", tuple(f"sqs:{action}" for action in actions), (queue,))
+
+
+def _send(arns: Iterable[Arns], topology: Topology, *kinds: Kind) -> Statement:
+    queues = tuple(each.queue(topology.queue(kind).name) for each in arns for kind in kinds)
+    return Statement("Send", ("sqs:GetQueueUrl", "sqs:SendMessage"), queues)
+
+
+def _protect(reach: Reach) -> Statement:
+    account_id, cluster = reach.topology.account_id, reach.topology.cluster
+    tasks = f"arn:aws:ecs:{reach.region}:{account_id}:task/{cluster}/*"
+    return Statement("ProtectTask", ("ecs:UpdateTaskProtection",), (tasks,))
+
+
+def _exec(service: str, reach: Reach) -> tuple[Statement, ...]:
+    if not reach.exec or service == "trigger":
+        return ()
+    actions = ("CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "OpenDataChannel")
+    return (Statement("Exec", tuple(f"ssmmessages:{action}" for action in actions), ("*",)),)  # it has no resources
+
+
+def _keys(reach: Reach, *, writes: bool) -> tuple[Statement, ...]:
+    """Allow this environment's keys, by alias: a key's own name is known only once it is there."""
+    if not reach.customer_keys:
+        return ()
+    keys = tuple(f"arn:aws:kms:{arns.region}:{reach.topology.account_id}:key/*" for arns in reach.everywhere)
+    by_alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": reach.topology.key_alias}}
+    actions = ("kms:Decrypt", "kms:GenerateDataKey") if writes else ("kms:Decrypt",)
+    return (Statement("UseKeys", actions, keys, by_alias),)
+
+
+# --- one function per role
+
+
+def _trigger(reach: Reach) -> tuple[Statement, ...]:
+    return (
+        *_read(reach, INPUT, CANARY, versions=False),
+        *_batches(reach),
+        _send([reach.here], reach.topology, "split"),
+    )
+
+
+def _splitter(reach: Reach) -> tuple[Statement, ...]:
+    topology = reach.topology
+    ledger = (reach.here.table(topology.ledger_table),)
+    canaries = (reach.here.objects(CANARY), reach.here.objects(CANARY_WORK))
+    return (
+        *_read(reach, INPUT, WORK, CANARY, CANARY_WORK),
+        _write(reach, WORK, CANARY_WORK),
+        Statement("ClearCanaries", ("s3:DeleteObject",), canaries),
+        *_batches(reach),
+        Statement("ForgetBatches", ("dynamodb:DeleteItem",), ledger, _rows("batch#*")),
+        _listing(reach),
+        _table(reach, "CountChunks", topology.progress_table, "GetItem", "PutItem", "Query"),
+        _table(reach, "ReadReference", topology.reference_table, "GetItem", "Query"),
+        _consume(reach, "split"),
+        _send([reach.here], topology, *KINDS),
+        _protect(reach),
+    )
+
+
+def _worker(reach: Reach) -> tuple[Statement, ...]:
+    topology = reach.topology
+    return (
+        *_read(reach, INPUT, WORK, CANARY, CANARY_WORK),
+        _write(reach, WORK, CANARY_WORK),
+        *_batches(reach),
+        _table(reach, "CountChunks", topology.progress_table, "GetItem", "PutItem", "Query", "UpdateItem"),
+        _table(reach, "ReadReference", topology.reference_table, "BatchGetItem", "GetItem", "Query"),
+        _consume(reach, "chunk"),
+        _send([reach.here], topology, "merge", "notify"),
+        _protect(reach),
+    )
+
+
+def _merger(reach: Reach) -> tuple[Statement, ...]:
+    topology = reach.topology
+    return (
+        *_read(reach, WORK, OUTPUT, CANARY_WORK, versions=False),
+        _write(reach, OUTPUT, CANARY_WORK),
+        *_batches(reach),
+        _table(reach, "ReadCounts", topology.progress_table, "GetItem", "Query"),
+        _table(reach, "IndexRejects", topology.rejects_table, "BatchWriteItem"),
+        _consume(reach, "merge"),
+        _send([reach.here], topology, "notify"),
+        _protect(reach),
+    )
+
+
+def _notifier(reach: Reach) -> tuple[Statement, ...]:
+    topology, here = reach.topology, reach.here
+    domain = reach.sender.rpartition("@")[2]
+    identities = tuple(
+        f"arn:aws:ses:{reach.region}:{topology.account_id}:identity/{name}" for name in (reach.sender, domain)
+    )
+    from_us = {"StringEquals": {"ses:FromAddress": reach.sender}}
+    # A sender may have tagged his file, and the copy keeps the tags.
+    tags = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
+    return (
+        *_read(reach, INPUT, OUTPUT, ARCHIVE, CANARY, CANARY_WORK),
+        _write(reach, ARCHIVE),
+        Statement("ReadTags", tags, (here.objects(INPUT),)),
+        Statement("WriteTags", ("s3:PutObjectTagging",), (here.objects(ARCHIVE),)),
+        Statement("HideInput", ("s3:DeleteObject",), (here.objects(INPUT),)),
+        *_batches(reach),
+        _consume(reach, "notify"),
+        # A published result that never reached this Region is made again.
+        _send([here], topology, "split"),
+        Statement("SendMail", ("ses:SendRawEmail",), identities, from_us),
+        Statement("SignLinks", ("sts:AssumeRole",), (here.role(topology.link_role),)),
+        _protect(reach),
+    )
+
+
+def _controller(reach: Reach) -> tuple[Statement, ...]:
+    topology, everywhere = reach.topology, reach.everywhere
+    ledger = (reach.here.table(topology.ledger_table),)
+    queues = tuple(
+        arns.queue(name)
+        for arns in everywhere
+        for queue in topology.queues
+        for name in (queue.name, queue.dead_letter_name)
+    )
+
+    def objects(*prefixes: str) -> tuple[str, ...]:
+        return tuple(arns.objects(prefix) for arns in everywhere for prefix in prefixes)
+
+    def tables(name: str) -> tuple[str, ...]:
+        return tuple(arns.table(name) for arns in everywhere)
+
+    return (
+        Statement("SendCanaries", ("s3:PutObject",), objects(CANARY)),
+        Statement("ReadObjects", ("s3:GetObject", "s3:GetObjectVersion"), objects(INPUT, OUTPUT, CANARY_WORK)),
+        Statement(
+            "ListBuckets", ("s3:ListBucket", "s3:ListBucketVersions"), tuple(arns.bucket() for arns in everywhere)
+        ),
+        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, _rows(*_CONTROLLERS_ROWS)),
+        Statement("WriteLedger", ("dynamodb:PutItem",), ledger, _rows(*_CONTROLLERS_ROWS)),
+        Statement("ReadHeartbeats", ("dynamodb:Query",), ledger, _rows("heartbeat")),
+        _listing(reach),
+        Statement("ReadCounts", ("dynamodb:GetItem",), tables(topology.progress_table)),
+        _send(everywhere, topology, *KINDS),
+        Statement("MeasureQueues", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), queues),
+        # CloudWatch knows no resources for the one, and for the other only names of alarms that it may have found.
+        Statement("Measure", ("cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"), ("*",)),
+        Statement(
+            "TurnDials",
+            ("s3:GetMultiRegionAccessPointRoutes", "s3:SubmitMultiRegionAccessPointRoutes"),
+            (reach.mrap_arn,),
+        ),
+        *_switch(reach),
+    )
+
+
+def _switch(reach: Reach) -> tuple[Statement, ...]:
+    match reach.switch:
+        case Switch.LEDGER:
+            return ()
+        case Switch.ARC:
+            # One call sets both states; IAM judges it for each control.
+            actions = ("GetRoutingControlState", "UpdateRoutingControlState", "UpdateRoutingControlStates")
+            return (Statement("Switch", tuple(f"route53-recovery-cluster:{each}" for each in actions), reach.controls),)
+        case Switch.REGION_SWITCH:
+            actions = ("GetPlanExecution", "ListPlanExecutions", "StartPlanExecution")
+            return (Statement("Switch", tuple(f"arc-region-switch:{each}" for each in actions), (reach.plan_arn,)),)
+
+
+_CONTROLLERS_ROWS: Final = ("control", "batch#*", "heartbeat", "command#*", "decision#*")
+_SERVICES: Final[Mapping[str, Callable[[Reach], tuple[Statement, ...]]]] = {
+    "trigger": _trigger,
+    "splitter": _splitter,
+    "worker": _worker,
+    "merger": _merger,
+    "notifier": _notifier,
+    "failover-controller": _controller,
+}

@@ -1,0 +1,1 @@
+"""One module per stack, one purpose per stack."""

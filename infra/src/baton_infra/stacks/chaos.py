@@ -1,0 +1,162 @@
+"""Experiments of the Fault Injection Service: what the tests do to containers, done to a Region."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import aws_fis as fis
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from baton_infra.config import EnvironmentConfig
+from baton_infra.constructs.roles import service_role
+from baton_infra.names import Arns
+from baton_infra.policies import Statement
+from baton_infra.stacks.base import BatonStack
+
+_MINUTES: Final = 10
+"""Long enough for a failover to be over, and for what comes after it to be seen."""
+_STOPS: Final = ("bothsick", "budgetspent")
+"""Alarms at which an experiment ends at once: nobody is left to hand over to, or nobody would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """What is done, and to what."""
+
+    name: str
+    description: str
+    scope: str = ""
+    """Of a cut: what the subnets no longer reach."""
+    service: str = ""
+    """Of stopped tasks: whose; empty: anybody's."""
+    selection: str = "ALL"
+
+    @property
+    def cuts(self) -> bool:
+        return bool(self.scope)
+
+
+EXPERIMENTS: Final = (
+    Experiment("deny-s3", "S3 is out of reach of every subnet", scope="s3"),
+    Experiment(
+        "deny-dynamodb", "DynamoDB is out of reach of every subnet: ledger, progress, rejects", scope="dynamodb"
+    ),
+    Experiment("cut", "Every subnet of this Region is cut off", scope="all"),
+    Experiment("stop-tasks", "Half of all tasks are stopped", selection="PERCENT(50)"),
+    # FIS knows interruptions of EC2's Spot only. Of Fargate's, a task sees the same: SIGTERM, and two minutes.
+    Experiment("spot", "Every worker is stopped at once, as when Spot has no more capacity", service="worker"),
+)
+
+
+class Chaos(BatonStack):
+    """Experiments of the Fault Injection Service: what the tests do to containers, done to a Region."""
+
+    purpose = "chaos"
+
+    def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
+        super().__init__(scope, config, region)
+        group = logs.CfnLogGroup(
+            self,
+            "Logs",
+            log_group_name=self.topology.log_group("experiments"),
+            retention_in_days=config.log_days,
+        )
+        self._logs_arn = group.attr_arn
+        self._cutter = service_role(
+            self, "CutRole", principal="fis.amazonaws.com", statements=[*_may_cut(self.arns), *_may_log()]
+        ).attr_arn
+        self._stopper = service_role(
+            self, "StopRole", principal="fis.amazonaws.com", statements=[*_may_stop(self.arns), *_may_log()]
+        ).attr_arn
+        for experiment in EXPERIMENTS:
+            self._template(experiment)
+
+    def _template(self, experiment: Experiment) -> None:
+        template = fis.CfnExperimentTemplate
+        fis.CfnExperimentTemplate(
+            self,
+            experiment.name.title().replace("-", ""),
+            description=experiment.description,
+            role_arn=self._cutter if experiment.cuts else self._stopper,
+            actions={experiment.name: self._action(experiment)},
+            targets={"where": self._target(experiment)},
+            stop_conditions=[
+                template.ExperimentTemplateStopConditionProperty(
+                    source="aws:cloudwatch:alarm",
+                    value=self.arns.alarm(f"{self.topology.notice_prefix}{alarm}"),
+                )
+                for alarm in _STOPS
+            ],
+            log_configuration=template.ExperimentTemplateLogConfigurationProperty(
+                log_schema_version=2, cloud_watch_logs_configuration={"LogGroupArn": self._logs_arn}
+            ),
+            tags={"Name": self.topology.experiment(experiment.name), "baton:environment": self.config.name},
+        )
+
+    def _action(self, experiment: Experiment) -> fis.CfnExperimentTemplate.ExperimentTemplateActionProperty:
+        action = fis.CfnExperimentTemplate.ExperimentTemplateActionProperty
+        if experiment.cuts:
+            return action(
+                action_id="aws:network:disrupt-connectivity",
+                parameters={"duration": f"PT{_MINUTES}M", "scope": experiment.scope},
+                targets={"Subnets": "where"},
+            )
+        return action(action_id="aws:ecs:stop-task", targets={"Tasks": "where"})
+
+    def _target(self, experiment: Experiment) -> fis.CfnExperimentTemplate.ExperimentTemplateTargetProperty:
+        target = fis.CfnExperimentTemplate.ExperimentTemplateTargetProperty
+        if experiment.cuts:
+            return target(
+                resource_type="aws:ec2:subnet",
+                resource_tags={"baton:environment": self.config.name},
+                selection_mode=experiment.selection,
+            )
+        service = {"service": experiment.service} if experiment.service else {}
+        return target(
+            resource_type="aws:ecs:task",
+            parameters={"cluster": self.topology.cluster, **service},
+            selection_mode=experiment.selection,
+        )
+
+
+def _may_cut(arns: Arns) -> list[Statement]:
+    """Return what FIS does to cut subnets off: it lends them an access list of its own.
+
+    Source: "AWS FIS actions reference", `aws:network:disrupt-connectivity`.
+    """
+    reads = ("ec2:DescribeManagedPrefixLists", "ec2:DescribeNetworkAcls", "ec2:DescribeSubnets", "ec2:DescribeVpcs")
+    account = f"arn:aws:ec2:{arns.region}:{arns.topology.account_id}"
+    acl = f"{account}:network-acl/*"
+    made = {"StringEquals": {"aws:RequestTag/managedByFIS": "true"}}
+    creates = {"StringEquals": {"ec2:CreateAction": "CreateNetworkAcl"}}
+    own = {"StringEquals": {"ec2:ResourceTag/managedByFIS": "true"}}
+    return [
+        Statement("Look", reads, ("*",)),  # these have no resources
+        Statement(
+            "ReadPrefixes", ("ec2:GetManagedPrefixListEntries",), (f"arn:aws:ec2:{arns.region}:*:prefix-list/*",)
+        ),
+        Statement("MakeList", ("ec2:CreateNetworkAcl",), (acl,), made),
+        Statement("MakeListIn", ("ec2:CreateNetworkAcl",), (f"{account}:vpc/*",)),
+        Statement("TagList", ("ec2:CreateTags",), (acl,), creates),
+        Statement("UseList", ("ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAcl"), (acl,), own),
+        Statement("Swap", ("ec2:ReplaceNetworkAclAssociation",), (acl, f"{account}:subnet/*")),
+    ]
+
+
+def _may_stop(arns: Arns) -> list[Statement]:
+    topology = arns.topology
+    tasks = f"arn:aws:ecs:{arns.region}:{topology.account_id}:task/{topology.cluster}/*"
+    return [
+        Statement("Find", ("ecs:ListTasks",), ("*",), {"ArnEquals": {"ecs:cluster": arns.cluster()}}),
+        Statement("Stop", ("ecs:DescribeTasks", "ecs:StopTask"), (tasks,)),
+    ]
+
+
+def _may_log() -> list[Statement]:
+    actions = (
+        "logs:CreateLogDelivery",
+        "logs:DescribeLogGroups",
+        "logs:DescribeResourcePolicies",
+        "logs:PutResourcePolicy",
+    )
+    return [Statement("Log", actions, ("*",))]  # deliveries have no resources

@@ -1,0 +1,196 @@
+"""One Region's data: bucket, queues, tables, the trigger and the address that mails come from."""
+
+from typing import Any, Final
+
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_ses as ses
+from constructs import Construct
+
+from baton.model.identity import CANARY
+from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, WORK
+from baton_infra import policies, trigger_code
+from baton_infra.config import EnvironmentConfig
+from baton_infra.constructs.buckets import bucket, cleaning, expiry
+from baton_infra.constructs.functions import function
+from baton_infra.constructs.queues import dead_letter_queue, work_queue
+from baton_infra.stacks.base import BatonStack
+
+_TRIGGER_SECONDS: Final = 30
+_TRIGGER_MEMORY_MIB: Final = 512
+
+
+class Data(BatonStack):
+    """One Region's data: bucket, queues, tables, the trigger and the address that mails come from."""
+
+    purpose = "data"
+
+    def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
+        super().__init__(scope, config, region)
+        self._queues()
+        self._tables()
+        permission = self._trigger()
+        self._buckets(self._key(), permission)
+        if config.create_sender:
+            sender = ses.CfnEmailIdentity(self, "Sender", email_identity=config.sender)
+            sender.apply_removal_policy(self.removal_policy)
+
+    def _key(self) -> str | None:
+        """Return the ARN of this Region's own key, if the environment wants one."""
+        if not self.config.customer_keys:
+            return None
+        # Who may use it is said by the roles: the account's own policy stands behind it.
+        account = {
+            "Sid": "ByRoles",
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{self.config.account_id}:root"},
+            "Action": "kms:*",
+            "Resource": "*",
+        }
+        key = kms.CfnKey(
+            self,
+            "Key",
+            description=f"Objects of {self.topology.data_bucket(self.region)}",
+            enable_key_rotation=True,
+            key_policy={"Version": "2012-10-17", "Statement": [account]},
+        )
+        key.apply_removal_policy(self.removal_policy)
+        kms.CfnAlias(self, "KeyAlias", alias_name=self.topology.key_alias, target_key_id=key.ref)
+        return key.attr_arn
+
+    def _buckets(self, key_arn: str | None, trigger: lambda_.CfnPermission) -> None:
+        data_name = self.topology.data_bucket(self.region)
+        logs_name = self.topology.log_bucket(self.region)
+        writes = {
+            "Sid": "AccessLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{logs_name}/*",
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": self.arns.bucket()},
+                "StringEquals": {"aws:SourceAccount": self.config.account_id},
+            },
+        }
+        days = self.config.input_days
+        access_logs = bucket(
+            self,
+            "AccessLogs",
+            logs_name,
+            removal=self.removal_policy,
+            statements=[writes],
+            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(
+                rules=[expiry("logs", self.config.log_days, "")]
+            ),
+        )
+        rules = [
+            expiry("work", days, WORK),
+            expiry("archive", days, ARCHIVE),
+            # A canary is cleared away as soon as it has sung; this is for those that were cut off.
+            expiry("canary", 1, CANARY),
+            expiry("canary-work", 1, CANARY_WORK),
+            *cleaning(days),
+        ]
+        data = bucket(
+            self,
+            "Bucket",
+            data_name,
+            removal=self.removal_policy,
+            key_arn=key_arn,
+            versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
+            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(rules=rules),
+            logging_configuration=s3.CfnBucket.LoggingConfigurationProperty(destination_bucket_name=access_logs.ref),
+            notification_configuration=self._notifications(),
+        )
+        data.add_resource_dependency(trigger)  # S3 asks whether it may call the function before it promises to
+
+    def _notifications(self) -> s3.CfnBucket.NotificationConfigurationProperty:
+        created = [
+            s3.CfnBucket.LambdaConfigurationProperty(
+                event="s3:ObjectCreated:*",
+                function=self.arns.function(self.topology.trigger_function),
+                filter=s3.CfnBucket.NotificationFilterProperty(
+                    s3_key=s3.CfnBucket.S3KeyFilterProperty(
+                        rules=[s3.CfnBucket.FilterRuleProperty(name="prefix", value=prefix)]
+                    )
+                ),
+            )
+            for prefix in (INPUT, CANARY)
+        ]
+        return s3.CfnBucket.NotificationConfigurationProperty(lambda_configurations=created)
+
+    def _queues(self) -> None:
+        for queue in self.topology.queues:
+            work_queue(self, queue, self.arns)
+        dead_letter_queue(self, "TriggerDead", self.topology.trigger_dead_letter_queue, self.arns)
+
+    def _tables(self) -> None:
+        self._table("Progress", self.topology.progress_table, [("pk", "S"), ("sk", "S")])
+        self._table("Rejects", self.topology.rejects_table, [("batch_id", "S"), ("record_number", "N")])
+
+    def _table(self, name: str, table_name: str, key: list[tuple[str, str]]) -> None:
+        """Declare a table of this Region alone. No backup: what is in it can be counted again from the parts."""
+        made = dynamodb.CfnTable(
+            self,
+            name,
+            table_name=table_name,
+            billing_mode="PAY_PER_REQUEST",
+            attribute_definitions=[
+                dynamodb.CfnTable.AttributeDefinitionProperty(attribute_name=attribute, attribute_type=kind)
+                for attribute, kind in key
+            ],
+            key_schema=[
+                dynamodb.CfnTable.KeySchemaProperty(attribute_name=attribute, key_type=place)
+                for (attribute, _), place in zip(key, ("HASH", "RANGE"), strict=True)
+            ],
+            time_to_live_specification=dynamodb.CfnTable.TimeToLiveSpecificationProperty(
+                attribute_name="expires_at", enabled=True
+            ),
+            deletion_protection_enabled=self.config.retain_data,
+        )
+        made.apply_removal_policy(self.removal_policy)
+
+    def _trigger(self) -> lambda_.CfnPermission:
+        """Declare the function that admits files, and let this Region's bucket call it."""
+        topology = self.topology
+        reach = policies.Reach(topology, self.region, customer_keys=self.config.customer_keys)
+        dead = self.arns.queue(topology.trigger_dead_letter_queue)
+        give_up = policies.Statement("GiveUp", ("sqs:SendMessage",), (dead,))
+        options: dict[str, Any] = {"memory_size": _TRIGGER_MEMORY_MIB}
+        if self.config.traces:
+            options["tracing_config"] = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
+        made = function(
+            self,
+            "Trigger",
+            arns=self.arns,
+            function_name=topology.trigger_function,
+            code=trigger_code.directory(),
+            handler="splitter.trigger.handler",
+            statements=[*policies.of_service("trigger", reach), give_up, *policies.traces(enabled=self.config.traces)],
+            role_name=topology.role("trigger", self.region),
+            log_days=self.config.log_days,
+            timeout_seconds=_TRIGGER_SECONDS,
+            environment=self.world_environment,
+            **options,
+        )
+        lambda_.CfnEventInvokeConfig(
+            self,
+            "TriggerAttempts",
+            function_name=made.ref,
+            qualifier="$LATEST",
+            maximum_retry_attempts=2,
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead)
+            ),
+        ).node.add_dependency(self.node.find_child("TriggerDead"))
+        return lambda_.CfnPermission(
+            self,
+            "TriggerByBucket",
+            action="lambda:InvokeFunction",
+            function_name=made.ref,
+            principal="s3.amazonaws.com",
+            source_account=self.config.account_id,
+            source_arn=self.arns.bucket(),
+        )

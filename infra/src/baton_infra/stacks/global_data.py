@@ -1,0 +1,85 @@
+"""What both Regions share: the ledger and the reference table."""
+
+from typing import Any
+
+from aws_cdk import aws_dynamodb as dynamodb
+from constructs import Construct
+
+from baton_infra.config import EnvironmentConfig
+from baton_infra.stacks.base import BatonStack
+
+
+class GlobalData(BatonStack):
+    """What both Regions share: the ledger and the reference table."""
+
+    purpose = "global-data"
+
+    def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
+        super().__init__(scope, config, region)
+        self._ledger()
+        self._reference()
+
+    def _ledger(self) -> None:
+        """Declare the store of record: strongly consistent in both Regions, so without TTL and local indexes."""
+        table = self._table(
+            "Ledger",
+            self.topology.ledger_table,
+            {"pk": "S", "sk": "S", "listing": "S", "listed_at": "S"},
+            multi_region_consistency="STRONG",
+            # The third Region keeps no rows: it only has a voice when one of the two is gone.
+            global_table_witnesses=[
+                dynamodb.CfnGlobalTable.GlobalTableWitnessProperty(region=self.config.witness_region)
+            ],
+            global_secondary_indexes=[
+                dynamodb.CfnGlobalTable.GlobalSecondaryIndexProperty(
+                    index_name="listing",
+                    key_schema=_keys("listing", "listed_at"),
+                    projection=dynamodb.CfnGlobalTable.ProjectionProperty(projection_type="ALL"),
+                )
+            ],
+        )
+        table.apply_removal_policy(self.removal_policy)
+
+    def _reference(self) -> None:
+        """Declare the lookup tables: immutable snapshots, so that eventual consistency does no harm."""
+        table = self._table(
+            "Reference",
+            self.topology.reference_table,
+            {"pk": "S", "sk": "S"},
+            stream_specification=dynamodb.CfnGlobalTable.StreamSpecificationProperty(
+                stream_view_type="NEW_AND_OLD_IMAGES"  # what replicates it
+            ),
+        )
+        table.apply_removal_policy(self.removal_policy)
+
+    def _table(self, name: str, table_name: str, attributes: dict[str, str], **options: Any) -> dynamodb.CfnGlobalTable:
+        replica = dynamodb.CfnGlobalTable.ReplicaSpecificationProperty
+        recovery = dynamodb.CfnGlobalTable.PointInTimeRecoverySpecificationProperty(point_in_time_recovery_enabled=True)
+        return dynamodb.CfnGlobalTable(
+            self,
+            name,
+            table_name=table_name,
+            billing_mode="PAY_PER_REQUEST",
+            attribute_definitions=[
+                dynamodb.CfnGlobalTable.AttributeDefinitionProperty(attribute_name=attribute, attribute_type=kind)
+                for attribute, kind in attributes.items()
+            ],
+            key_schema=_keys("pk", "sk"),
+            replicas=[
+                replica(
+                    region=region,
+                    deletion_protection_enabled=self.config.retain_data,
+                    point_in_time_recovery_specification=recovery,
+                )
+                for region in self.config.regions
+            ],
+            **options,
+        )
+
+
+def _keys(partition: str, order: str) -> list[dynamodb.CfnGlobalTable.KeySchemaProperty]:
+    schema = dynamodb.CfnGlobalTable.KeySchemaProperty
+    return [
+        schema(attribute_name=partition, key_type="HASH"),
+        schema(attribute_name=order, key_type="RANGE"),
+    ]

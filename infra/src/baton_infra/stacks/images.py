@@ -1,0 +1,40 @@
+"""One Region's image repositories."""
+
+import json
+from typing import Final
+
+from aws_cdk import aws_ecr as ecr
+from constructs import Construct
+
+from baton.topology import SERVICES
+from baton_infra.config import EnvironmentConfig
+from baton_infra.stacks.base import BatonStack
+
+_KEPT: Final = 30
+"""Images of a service: what ran last month can be run again."""
+
+
+class Images(BatonStack):
+    """One Region's image repositories: a Region must be able to start tasks while the other one is gone."""
+
+    purpose = "images"
+
+    def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
+        super().__init__(scope, config, region)
+        rule = {
+            "rulePriority": 1,
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": _KEPT},
+            "action": {"type": "expire"},
+        }
+        for service in SERVICES:
+            ecr.CfnRepository(
+                self,
+                service.title().replace("-", ""),
+                repository_name=self.topology.repository(service),
+                image_tag_mutability="IMMUTABLE",
+                image_scanning_configuration=ecr.CfnRepository.ImageScanningConfigurationProperty(scan_on_push=True),
+                lifecycle_policy=ecr.CfnRepository.LifecyclePolicyProperty(
+                    lifecycle_policy_text=json.dumps({"rules": [rule]})
+                ),
+                empty_on_delete=True,  # an image can be built again
+            )

@@ -1,0 +1,106 @@
+"""One Region's dashboards and alarms, and the topic by which it calls people."""
+
+from typing import Final
+
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from baton.topology import SERVICES
+from baton_infra import alarms, dashboards
+from baton_infra.alarms import LOGGED_ERRORS, Alarm
+from baton_infra.config import EnvironmentConfig
+from baton_infra.constructs.roles import deny_plain_http
+from baton_infra.stacks.base import BatonStack
+
+_ERRORS: Final = '{ ($.level = "error") || ($.level = "critical") }'
+
+
+class Observability(BatonStack):
+    """One Region's dashboards and alarms, and the topic by which it calls people."""
+
+    purpose = "observability"
+
+    def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
+        super().__init__(scope, config, region)
+        topic = self._topic()
+        self._count_errors()
+        for alarm in alarms.of_region(config, region):
+            self._alarm(alarm, topic)
+        names = self.topology.dashboards(region)
+        cloudwatch.CfnDashboard(
+            self, "Here", dashboard_name=names[0], dashboard_body=dashboards.region_dashboard(config, region)
+        )
+        # Dashboards belong to the account. This one is made in each Region under its own name: it outlives a Region.
+        cloudwatch.CfnDashboard(
+            self, "Both", dashboard_name=names[1], dashboard_body=dashboards.global_dashboard(config)
+        )
+
+    def _topic(self) -> sns.CfnTopic:
+        topic = sns.CfnTopic(
+            self,
+            "Topic",
+            topic_name=self.topology.alarm_topic,
+            # Not encrypted: CloudWatch may not use SNS's own key, and what an alarm says is no secret.
+            subscription=[
+                sns.CfnTopic.SubscriptionProperty(protocol="email", endpoint=address)
+                for address in self.config.operators
+            ],
+        )
+        arn = self.arns.topic(self.topology.alarm_topic)
+        alarms_may = {
+            "Sid": "Alarms",
+            "Effect": "Allow",
+            "Principal": {"Service": "cloudwatch.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": arn,
+            "Condition": {"StringEquals": {"aws:SourceAccount": self.config.account_id}},
+        }
+        sns.CfnTopicPolicy(
+            self,
+            "TopicPolicy",
+            topics=[topic.ref],
+            policy_document={
+                "Version": "2012-10-17",
+                "Statement": [deny_plain_http(arn, action="sns:Publish"), alarms_may],
+            },
+        )
+        return topic
+
+    def _count_errors(self) -> None:
+        """Count what the services log as errors: what is not an outage is a bug of ours, and somebody should look."""
+        for service in SERVICES:
+            logs.CfnMetricFilter(
+                self,
+                f"{service.title().replace('-', '')}Errors",
+                log_group_name=self.topology.log_group(service),
+                filter_pattern=_ERRORS,
+                metric_transformations=[
+                    logs.CfnMetricFilter.MetricTransformationProperty(
+                        metric_namespace=self.topology.metrics_namespace, metric_name=LOGGED_ERRORS, metric_value="1"
+                    )
+                ],
+            )
+
+    def _alarm(self, alarm: Alarm, topic: sns.CfnTopic) -> None:
+        name = alarm.name.removeprefix(f"baton-{self.config.name}-")
+        cloudwatch.CfnAlarm(
+            self,
+            "".join(word.title() for word in name.split("-")),
+            alarm_name=alarm.name,
+            alarm_description=alarm.description,
+            namespace=alarm.namespace,
+            metric_name=alarm.metric,
+            dimensions=[
+                cloudwatch.CfnAlarm.DimensionProperty(name=key, value=value) for key, value in alarm.dimensions.items()
+            ],
+            statistic=alarm.statistic,
+            period=alarm.period_seconds,
+            evaluation_periods=alarm.periods,
+            threshold=alarm.threshold,
+            comparison_operator="LessThanThreshold" if alarm.below else "GreaterThanThreshold",
+            treat_missing_data=alarm.missing,
+            alarm_actions=[topic.ref],
+            ok_actions=[topic.ref],
+        )

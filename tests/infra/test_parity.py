@@ -1,0 +1,76 @@
+"""Both Regions' stacks are the same, but for Region, addresses and who is home."""
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from baton_infra import assemblies, config
+from synthesized import templates
+
+REGIONS = ("us-east-1", "us-west-2")
+PAIRED = ("chaos", "compute", "data", "images", "network", "observability")
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return templates of an environment whose Regions have changed places: home and addresses."""
+
+    @functools.cache
+    def made(environment: str) -> Mapping[str, Any]:
+        there = config.load(environment)
+        first, second = (there.networks[region] for region in REGIONS)
+        networks = {
+            REGIONS[0]: first.model_copy(update={"cidr": second.cidr}),
+            REGIONS[1]: second.model_copy(update={"cidr": first.cidr}),
+        }
+        changed = there.model_copy(update={"regions": REGIONS[::-1], "networks": networks})
+        return assemblies.synthesize(changed, tmp_path_factory.mktemp(environment))
+
+    return made
+
+
+def _as_east(template: Any) -> Any:
+    """Return the western Region's template with the Regions' names exchanged."""
+    text = json.dumps(template).replace(REGIONS[0], "EAST").replace(REGIONS[1], REGIONS[0]).replace("EAST", REGIONS[1])
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("environment", config.names())
+@pytest.mark.parametrize("stack", PAIRED)
+def test_each_region_would_be_the_other_in_its_place(environment: str, stack: str, mirrored: Any) -> None:
+    east = templates(environment)[f"{stack}-{REGIONS[0]}"]
+
+    assert _as_east(mirrored(environment)[f"{stack}-{REGIONS[1]}"]) == east
+
+
+@pytest.mark.parametrize("environment", config.names())
+@pytest.mark.parametrize("stack", PAIRED)
+def test_the_standby_lacks_nothing(environment: str, stack: str) -> None:
+    east, west = (
+        {
+            name: (resource["Type"], sorted(resource.get("Properties", {})))
+            for name, resource in templates(environment)[f"{stack}-{region}"]["Resources"].items()
+        }
+        for region in REGIONS
+    )
+
+    assert east == west
+
+
+@pytest.mark.parametrize("environment", config.names())
+def test_every_stack_is_paired_or_the_only_one(environment: str) -> None:
+    paired = {f"{stack}-{region}" for stack in PAIRED for region in REGIONS}
+
+    assert paired <= set(templates(environment))
+    assert set(templates(environment)) - paired == {"global-data-us-east-1", "recovery-us-east-1", "routing-us-east-1"}
+
+
+def test_a_difference_is_found(mirrored: Any) -> None:
+    west = _as_east(mirrored("prod")[f"data-{REGIONS[1]}"])
+    queue = next(each for each in west["Resources"].values() if each["Type"] == "AWS::SQS::Queue")
+    queue["Properties"]["MessageRetentionPeriod"] = 60
+
+    assert templates("prod")[f"data-{REGIONS[0]}"] != west
