@@ -87,9 +87,9 @@ cost: .venv/.infra ## Print what Baton costs a month and per million records, fo
 images: .venv/.infra ## Build the images and push them to both Regions: make images ENV=prod
 	$(BIN)/python -m baton_infra.images $(ENV)
 deploy: .venv/.infra ## Deploy both Regions, the standby first: make deploy ENV=prod [ARGS=--dry-run]
-	$(BIN)/python -m baton_infra.deploy $(ENV) $(ARGS)
+	$(BIN)/python -m baton_infra.deploy deploy $(ENV) $(ARGS)
 destroy: .venv/.infra ## Remove what may be removed, and list what stays: make destroy ENV=dev [ARGS=--dry-run]
-	$(BIN)/python -m baton_infra.destroy $(ENV) $(ARGS)
+	$(BIN)/python -m baton_infra.deploy destroy $(ENV) $(ARGS)
 
 .PHONY: sim
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000

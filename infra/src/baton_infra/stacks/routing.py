@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -27,6 +28,7 @@ class Routing(BatonStack):
         super().__init__(scope, config, region)
         self.mrap_arn = self._access_point()
         """Known after the deployment: its alias is drawn by S3."""
+        cdk.CfnOutput(self, "AccessPointArn", value=self.mrap_arn)
         self._replication()
         self._link_role()
 

@@ -44,7 +44,7 @@ async def create_global(aws: Aws, *, senders: Sequence[str]) -> None:
         [("pk", "S"), ("sk", "S")],
         index=("listing", [("listing", "S"), ("listed_at", "S")]),
     )
-    await _initial_control(aws)
+    await create_control(aws)
     await _link_role(await aws.client("iam", topology.regions[0])(), topology)
     for region in topology.regions:
         ses: SESClient = await aws.client("ses", region)()
@@ -64,12 +64,14 @@ async def create_region(aws: Aws, region: str) -> None:
     await _table(dynamodb, topology.reference_table, [("pk", "S"), ("sk", "S")])
 
 
-async def _initial_control(aws: Aws) -> None:
+async def create_control(aws: Aws) -> bool:
+    """Write the first control row, unless there is one: that may have moved on. Say whether there was none."""
     control = Control(epoch=INITIAL_EPOCH, active_region=aws.topology.regions[0])
     try:
         await aws.ledger().set_control(control, before=None)
     except Conflict:
-        return  # there is one already, and it may have moved on
+        return False
+    return True
 
 
 async def _bucket(s3: "S3Client", name: str, region: str) -> None:

@@ -1,0 +1,49 @@
+"""Removes every version of every object of an environment's buckets: S3 removes no bucket that holds one.
+
+For environments that say `retain_data = false`, and for no other.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from baton_infra import config as environments
+from baton_infra import sdk
+
+
+async def empty(s3: Any, bucket: str) -> int:
+    """Remove every version and every delete marker, page by page; return how many. A bucket that is gone is empty."""
+    removed = 0
+    try:
+        async for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            found = [
+                {"Key": each["Key"], "VersionId": each["VersionId"]}
+                for kind in ("Versions", "DeleteMarkers")
+                for each in page.get(kind, ())
+            ]
+            if found:
+                answer = await s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
+                if errors := answer.get("Errors"):
+                    raise RuntimeError(f"{bucket}: {errors[0]['Key']}: {errors[0]['Message']}")
+            removed += len(found)
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
+            raise
+    return removed
+
+
+async def _main(name: str, tell: Callable[[str], object]) -> None:
+    config = environments.load(name)
+    if config.retain_data:
+        raise SystemExit(f"{name} retains its data: set retain_data = false and deploy that first")
+    for region in config.regions:
+        async with sdk.client("s3", region) as s3:
+            for bucket in (config.topology.data_bucket(region), config.topology.log_bucket(region)):
+                tell(f"{bucket}: {await empty(s3, bucket)} versions removed\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1], sys.stdout.write))

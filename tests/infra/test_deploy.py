@@ -1,0 +1,143 @@
+"""`make deploy` and `make destroy`: what they would do, and what they refuse."""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from baton.topology import SERVICES
+from baton_infra import config, deploy, images, settle, steps
+from synthesized import assembly, templates
+
+DIGEST = f"sha256:{'1' * 64}"
+PROD = config.load("prod")
+BUILT = PROD.model_copy(update={"images": dict.fromkeys(SERVICES, DIGEST)})
+
+
+def _stacks(step: steps.Step) -> list[str]:
+    return [part for part in step.command if part in templates("prod")]
+
+
+def _deployed(environment: config.EnvironmentConfig) -> list[str]:
+    return [stack for step in steps.deploy(environment) for stack in _stacks(step)]
+
+
+def test_every_stack_is_deployed_once_and_the_standby_before_home() -> None:
+    order = _deployed(PROD)
+
+    assert sorted(order) == sorted(templates("prod"))
+    for stack in ("images", "network", "data", "compute", "observability", "chaos"):
+        assert order.index(f"{stack}-us-west-2") < order.index(f"{stack}-us-east-1")
+
+
+def test_no_stack_is_deployed_before_one_that_it_depends_on() -> None:
+    manifest = json.loads((assembly("prod") / "manifest.json").read_text())
+    order = _deployed(PROD)
+
+    for stack in order:
+        needed = {each for each in manifest["artifacts"][stack].get("dependencies", ()) if each in order}
+        assert needed <= set(order[: order.index(stack) + 1]), stack
+
+
+def test_every_stack_is_destroyed_in_the_opposite_order_of_dependence() -> None:
+    manifest = json.loads((assembly("prod") / "manifest.json").read_text())
+    order = [stack for step in steps.destroy(PROD) for stack in _stacks(step)]
+
+    assert sorted(order) == sorted(templates("prod"))
+    for stack in order:
+        needed = {each for each in manifest["artifacts"][stack].get("dependencies", ()) if each in order}
+        assert not needed & set(order[: order.index(stack)]), stack
+
+
+def test_the_control_row_is_there_before_anybody_looks_for_it() -> None:
+    purposes = [step.command for step in steps.deploy(PROD)]
+    row = next(index for index, command in enumerate(purposes) if "baton_infra.settle" in command)
+    services = next(index for index, command in enumerate(purposes) if "compute-us-west-2" in command)
+
+    assert row < services
+
+
+def test_images_are_built_only_if_one_is_missing() -> None:
+    def builds(environment: config.EnvironmentConfig) -> bool:
+        return any("baton_infra.images" in step.command for step in steps.deploy(environment))
+
+    assert builds(PROD)
+    assert not builds(BUILT)
+    assert builds(BUILT.model_copy(update={"images": {**BUILT.images, "worker": config.UNBUILT}}))
+
+
+def test_data_that_are_to_be_kept_are_never_emptied() -> None:
+    def empties(environment: config.EnvironmentConfig) -> bool:
+        return any("baton_infra.emptying" in step.command for step in steps.destroy(environment))
+
+    assert not empties(PROD)
+    assert empties(config.load("dev"))
+
+
+def test_emptying_refuses_an_environment_that_retains_its_data() -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "baton_infra.emptying", "prod"], check=False, capture_output=True, text=True
+    )
+
+    assert refused.returncode == 1
+    assert "prod retains its data" in refused.stderr
+
+
+def test_what_is_kept_is_named() -> None:
+    kept = deploy.kept(PROD)
+
+    assert "table baton-prod-ledger" in kept
+    assert "us-west-2: bucket baton-prod-data-222222222222-us-west-2" in kept
+
+
+def test_a_dry_run_prints_each_command_and_runs_none(capsys: pytest.CaptureFixture[str]) -> None:
+    deploy.main(["deploy", "prod", "--dry-run"])
+
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 2 * len(steps.deploy(PROD))
+    assert told[1].startswith("npx --yes aws-cdk@2.1148.1 bootstrap ")
+
+
+def test_nothing_is_deployed_without_credentials(tmp_path: Path) -> None:
+    bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    refused = subprocess.run(
+        [sys.executable, "-m", "baton_infra.deploy", "deploy", "prod"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=bare,
+    )
+
+    assert refused.returncode == 1
+    assert "no AWS credentials that work" in refused.stderr
+
+
+def test_an_image_is_built_once_for_both_regions(tmp_path: Path) -> None:
+    command = images.build_command(PROD, "worker", "0123456789ab", tmp_path / "worker.json")
+
+    assert command[3:5] == ("--platform", "linux/arm64")
+    assert [command[index + 1] for index, part in enumerate(command) if part == "--tag"] == [
+        f"222222222222.dkr.ecr.{region}.amazonaws.com/baton-prod/worker:0123456789ab" for region in PROD.regions
+    ]
+
+
+def test_the_file_of_digests_is_read_back() -> None:
+    read = tomllib.loads(images.lock_text(dict.fromkeys(SERVICES, DIGEST)))
+
+    assert config.EnvironmentConfig.model_validate({**PROD.model_dump(), "images": read}) == BUILT
+    assert steps.unbuilt(BUILT) == []
+
+
+def test_a_shell_learns_where_the_environment_is() -> None:
+    text = settle.env_text(PROD, "arn:aws:s3::222222222222:accesspoint/a.mrap")
+
+    assert text.splitlines() == [
+        "export BATON_ENVIRONMENT=prod",
+        "export BATON_ACCOUNT_ID=222222222222",
+        "export BATON_REGIONS=us-east-1,us-west-2",
+        "export BATON_MRAP_ARN=arn:aws:s3::222222222222:accesspoint/a.mrap",
+        "export AWS_REGION=us-east-1",
+    ]
