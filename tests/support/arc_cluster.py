@@ -15,7 +15,6 @@ from baton.aws import Aws
 from baton.aws.anywhere import Times
 from baton.aws.arc import ArcSwitch
 from baton.aws.clients import new_client
-from baton.ledger_switch import LedgerSwitch
 from baton.memory import MemoryClock
 from baton.model.routing import failover_panel
 from baton.settings import SwitchBackend, SwitchSettings, WorldSettings
@@ -73,7 +72,7 @@ class Arc:
         """Give a client whose SDK clients are made already: that is not what a test's time-outs are about."""
         async with self.aws(seed=seed) as aws:
             switch = aws.switch(self.settings, times=times)
-            assert not isinstance(switch, LedgerSwitch)
+            assert isinstance(switch, ArcSwitch)
             for endpoint in switch._endpoints:  # pyright: ignore[reportPrivateUsage] - see above
                 await endpoint.client()
             yield switch

@@ -72,10 +72,13 @@ def test_a_canary_that_did_not_come_makes_it_unknown() -> None:
         (Endpoints(3, 5), HEALTHY),
         (Endpoints(2, 5), UNHEALTHY),
         (Endpoints(0, 5), UNHEALTHY),
+        (Endpoints(2, 2), HEALTHY),
+        (Endpoints(1, 2), HEALTHY),
+        (Endpoints(0, 2), UNHEALTHY),
         (Endpoints(0, 0), HEALTHY),
     ],
 )
-def test_three_endpoints_of_five_are_needed_or_no_switch_at_all(endpoints: Endpoints, verdict: Verdict) -> None:
+def test_three_endpoints_of_five_are_needed_or_one_of_a_plans_two_or_no_switch_at_all(endpoints: Endpoints, verdict: Verdict) -> None:
     trace = Trace(endpoints=endpoints).warm()
 
     assert _own(trace)["switch endpoints"] is verdict

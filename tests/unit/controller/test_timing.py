@@ -69,6 +69,13 @@ def test_a_failover_commits_first_and_a_planned_switch_drains_before() -> None:
     assert "switch" not in _parts(_plan(switch=LEDGER))
 
 
+def test_a_plan_of_region_switch_is_executed_in_the_region_that_is_activated() -> None:
+    start = _call(_plan(switch=SwitchBackend.REGION_SWITCH), "StartPlanExecution")
+
+    assert start.served_from == WEST
+    assert (start.parameters["targetRegion"], start.parameters["action"]) == (WEST, "activate")
+
+
 def test_the_commit_is_one_compare_and_set_of_the_row() -> None:
     commit = next(call for call in _plan() if call.part == "commit" and call.parameters["Item"]["pk"] == "control")
 

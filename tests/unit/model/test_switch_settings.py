@@ -29,7 +29,8 @@ def test_pairs_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"kind": "dns"}, "'arc' or 'ledger'"),
+        ({"kind": "dns"}, "'arc', 'region-switch' or 'ledger'"),
+        ({"kind": "region-switch"}, "must be the ARN of a Region switch plan; it is ''"),
         ({"endpoints": "us-east-1=https://e"}, "must name the cluster's five endpoints; it names us-east-1"),
         ({"endpoints": ""}, "it names none"),
         ({"endpoints": ENDPOINTS.replace("https://2", "2")}, "not a URL: 2.example.com/v1"),

@@ -70,6 +70,8 @@ class SwitchBackend(StrEnum):
 
     ARC = "arc"
     """A routing-control cluster of Route 53 ARC."""
+    REGION_SWITCH = "region-switch"
+    """A plan of ARC Region switch."""
     LEDGER = "ledger"
     """Nothing: the ledger alone decides."""
 
@@ -84,9 +86,11 @@ class SwitchSettings(BaseSettings):
 
     kind: SwitchBackend = SwitchBackend.LEDGER
     endpoints: Annotated[Mapping[str, str], NoDecode] = Field(default_factory=dict[str, str])
-    """The cluster's five endpoints: `us-east-1=https://….us-east-1.example.com/v1,…`."""
+    """The cluster's five endpoints: `us-east-1=https://….us-east-1.example.com/v1,…`. Of a plan the SDK knows them."""
     controls: Annotated[Mapping[str, str], NoDecode] = Field(default_factory=dict[str, str])
     """ARN of each Region's routing control: `us-east-1=arn:…,us-west-2=arn:…`."""
+    plan: str = ""
+    """ARN of the Region switch plan."""
 
     @model_validator(mode="before")
     @classmethod
@@ -96,6 +100,10 @@ class SwitchSettings(BaseSettings):
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
         if self.kind is SwitchBackend.LEDGER:
+            return self
+        if self.kind is SwitchBackend.REGION_SWITCH:
+            if not self.plan.startswith("arn:"):
+                raise ValueError(f"BATON_SWITCH_PLAN must be the ARN of a Region switch plan; it is {self.plan!r}")
             return self
         if len(self.endpoints) != _ARC_ENDPOINTS:
             found = ", ".join(self.endpoints) or "none"

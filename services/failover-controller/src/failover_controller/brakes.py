@@ -57,6 +57,8 @@ def _switch(memory: Memory, now: datetime) -> Rule:
         return Rule(SWITCH_ENDPOINTS, Verdict.UNKNOWN, "not asked yet", f"at least {needed}")
     if endpoints.total == 0:
         return Rule(SWITCH_ENDPOINTS, Verdict.HEALTHY, NO_SWITCH, "none needed")
+    # One may be where the fire is: of a plan's two, as many as there are Regions, one must do.
+    needed = min(needed, endpoints.total - 1)
     age = (now - memory.endpoints_at).total_seconds()
     value = f"{endpoints.answering} of {endpoints.total} answer"
     if age > memory.settings.fresh_seconds:

@@ -101,6 +101,7 @@ def plan_steps(
         *calls.committing(),
         *calls.taking_over(),
         *(calls.switching(controls or {}) if switch is SwitchBackend.ARC else ()),
+        *(calls.activating() if switch is SwitchBackend.REGION_SWITCH else ()),
         *calls.routing(),
         *calls.verifying(),
     )
@@ -217,6 +218,15 @@ class _Calls:
         for region in self._regions:
             read = {"RoutingControlArn": arns[region]}
             yield PlannedCall("switch", arc, "GetRoutingControlState", read, five, "until two have read it back")
+
+    def activating(self) -> Iterator[PlannedCall]:
+        plan, service = f"<ARN of {self._topology.plan}>", "arc-region-switch"
+        read = {"arn": plan}
+        either = f"any of both Regions: {', '.join(self._regions)}"
+        yield PlannedCall("switch", service, "ListRoute53HealthChecksInRegion", read, either, "until one answers")
+        start = {"planArn": plan, "targetRegion": self._target, "action": "activate"}
+        yield PlannedCall("switch", service, "StartPlanExecution", start, self._target, why="one check well, one ill")
+        yield PlannedCall("switch", service, "ListRoute53HealthChecksInRegion", read, either, "until they have turned")
 
     def routing(self) -> Iterator[PlannedCall]:
         named = {"AccountId": self._topology.account_id, "Mrap": f"<ARN of {self._topology.mrap}>"}

@@ -110,4 +110,7 @@ def _switch(situation: Situation) -> SwitchBackend:
     """Return the kind of switch that the controllers turn, as they tell it; what is not told is not left out."""
     heard = [view.heartbeat.assessment.readiness for view in situation.controllers if view.heartbeat]
     values = [rule.value for rules in heard for rule in rules if rule.name == brakes.SWITCH_ENDPOINTS]
-    return SwitchBackend.LEDGER if brakes.NO_SWITCH in values else SwitchBackend.ARC
+    if brakes.NO_SWITCH in values:
+        return SwitchBackend.LEDGER
+    of_a_plan = any(" of 2 " in value for value in values)  # one in each Region; a cluster of ARC has five
+    return SwitchBackend.REGION_SWITCH if of_a_plan else SwitchBackend.ARC

@@ -22,6 +22,7 @@ from baton.aws.objects import S3ObjectStore
 from baton.aws.progress import DynamoProgress
 from baton.aws.queues import QueueUrls, SqsInbox, SqsOutbox
 from baton.aws.reference import DynamoReferenceData
+from baton.aws.region_switch import RegionSwitch
 from baton.aws.rejects import DynamoRejectIndex
 from baton.aws.routes import SERVED_FROM, MrapRoutes, at_plain_host
 from baton.aws.vitals import AwsVitals
@@ -187,11 +188,17 @@ class Aws:
         signer = partial(self._clients.get, "s3", region=settings.region, **options)
         return StsLinks(self.client("sts", settings.region), signer, target=target, clock=self._clock)
 
-    def switch(self, settings: SwitchSettings, *, times: Times = TIMES) -> ArcSwitch | LedgerSwitch:
+    def switch(self, settings: SwitchSettings, *, times: Times = TIMES) -> ArcSwitch | RegionSwitch | LedgerSwitch:
         """Return the switch that the settings name. Raises `ValueError` if ARC's controls are not these two Regions."""
         match settings.kind:
             case SwitchBackend.LEDGER:
                 return LedgerSwitch()
+            case SwitchBackend.REGION_SWITCH:
+                clients = {
+                    region: self._anywhere("arc-region-switch", region, settings.endpoints.get(region), times)
+                    for region in self.topology.regions
+                }
+                return RegionSwitch(clients, settings.plan, dice=self._dice, times=times)
             case SwitchBackend.ARC:
                 if set(settings.controls) != set(self.topology.regions):
                     raise ValueError(

@@ -1,0 +1,136 @@
+"""The switch as a plan of ARC Region switch: to activate a Region turns its health check well and the other one's ill.
+
+Only the data plane is used, which each of the two Regions has for itself: a plan is executed where the work is going.
+An execution takes its time, and there is one at a time. What is so is read from the health checks themselves.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from baton.aws.anywhere import TIMES, Times, first_answers, shuffled
+from baton.aws.failures import code_of, translated
+from baton.aws.parallel import Backoff
+from baton.errors import SwitchRefused, Unavailable
+from baton.ports.switch import Endpoints
+
+_UNDER_WAY: Final = frozenset({"ConflictException", "IllegalStateException"})
+"""Another execution has not ended: ours, whose answer was lost, or the one before it."""
+_HEALTHY: Final = "healthy"
+
+
+class RegionSwitch:
+    """Activates a Region by executing the plan. It knows no Off for both: a Region is left by activating the other."""
+
+    def __init__(
+        self,
+        clients: Mapping[str, Callable[[], Awaitable[Any]]],
+        plan_arn: str,
+        *,
+        dice: random.Random,
+        times: Times = TIMES,
+    ) -> None:
+        """Take each Region's client of `arc-region-switch`, with short time-outs and no retries of its own."""
+        self._clients = dict(clients)
+        self._plan_arn = plan_arn
+        self._dice = dice
+        self._times = times
+        self._pause = Backoff(dice, first_seconds=0.1, most_seconds=1)
+
+    async def states(self) -> Mapping[str, bool]:
+        try:
+            async with asyncio.timeout(self._times.operation_seconds):
+                return await self._read()
+        except TimeoutError as error:
+            raise Unavailable("neither Region tells the plan's health checks in time") from error
+
+    async def set_states(self, states: Mapping[str, bool]) -> None:
+        if unknown := states.keys() - self._clients.keys():
+            raise KeyError(f"not in the plan: {', '.join(sorted(unknown))}")
+        active = [region for region, is_on in states.items() if is_on]
+        if len(active) > 1:
+            raise SwitchRefused("a plan activates one Region, never both")
+        last = "the plan was executed, and its health checks did not turn in time"
+        try:
+            async with asyncio.timeout(self._times.operation_seconds):
+                if await self._is_so(states):
+                    return
+                if not active:
+                    raise SwitchRefused("a plan activates a Region: it cannot leave both Off")
+                attempt, started = 0, False
+                while not (started and await self._is_so(states)):
+                    started = started or await self._start(active[0])
+                    last = last if started else "another execution of the plan is under way"
+                    await self._pause.wait(attempt)
+                    attempt += 1
+        except TimeoutError as error:
+            raise Unavailable(last) from error
+
+    async def endpoints(self) -> Endpoints:
+        answering = await asyncio.gather(*(self._answers(region) for region in self._clients))
+        return Endpoints(sum(answering), len(self._clients))
+
+    async def _is_so(self, states: Mapping[str, bool]) -> bool:
+        seen = await self._read()
+        return {**seen, **states} == seen
+
+    async def _read(self) -> Mapping[str, bool]:
+        asks = [partial(self._seen_by, region) for region in shuffled(self._clients, self._dice)]
+        answers = await first_answers(asks, wanted=1, hedge_seconds=self._times.hedge_seconds)
+        if not answers.found:
+            raise Unavailable(f"neither Region tells the plan's health checks: {answers.why_not}")
+        return answers.found[0]
+
+    async def _seen_by(self, region: str) -> Mapping[str, bool]:
+        """Return what one Region's data plane says. A check that no execution has turned yet is Off."""
+        async with self._call(region) as client:
+            pages = client.get_paginator("list_route53_health_checks_in_region").paginate(arn=self._plan_arn)
+            found = {each["region"]: each.get("status") async for page in pages for each in page["healthChecks"]}
+        return {each: found.get(each) == _HEALTHY for each in self._clients}
+
+    async def _start(self, target: str) -> bool:
+        """Execute the plan, in the target Region if it answers; say whether this execution is ours.
+
+        A Region that fell silent may have started it: then the next one says that one is under way.
+        """
+        problem: Unavailable | None = None
+        for region in (target, *(each for each in self._clients if each != target)):
+            try:
+                async with self._call(region) as client:
+                    await client.start_plan_execution(
+                        planArn=self._plan_arn, targetRegion=target, action="activate", comment="by Baton's controller"
+                    )
+            except Unavailable as error:
+                problem = error
+            except ClientError as error:
+                if code_of(error) not in _UNDER_WAY:
+                    raise
+                return False
+            else:
+                return True
+        assert problem is not None
+        raise problem
+
+    async def _answers(self, region: str) -> bool:
+        try:
+            async with asyncio.timeout(self._times.operation_seconds):
+                await self._seen_by(region)
+        except (Unavailable, TimeoutError, ClientError):
+            return False
+        return True
+
+    @asynccontextmanager
+    async def _call(self, region: str) -> AsyncGenerator[Any]:
+        try:
+            async with translated():
+                # To make it the first time takes this process a moment: no reason to call the Region silent.
+                client = await self._clients[region]()
+                async with asyncio.timeout(self._times.call_seconds):
+                    yield client
+        except Unavailable as error:
+            raise Unavailable(f"{region}: {error}") from error

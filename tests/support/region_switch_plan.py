@@ -1,0 +1,116 @@
+"""A stand-in of ARC Region switch: one plan, whose data plane each of its two Regions has, by AWS's protocol."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiobotocore.session import AioSession
+from aiohttp import web
+
+from baton.aws import Aws
+from baton.aws.anywhere import Times
+from baton.aws.region_switch import RegionSwitch
+from baton.settings import SwitchBackend, SwitchSettings, WorldSettings
+from baton.topology import REGIONS_DEFAULT
+from baton_local import http
+from baton_local.gates import HOST
+from emulator_process import ACCOUNT_ID
+
+PLAN_ARN = f"arn:aws:arc-region-switch::{ACCOUNT_ID}:plan/baton-test-switch:0a1b2c"
+_TARGET = "ArcRegionSwitch."
+
+
+@dataclass(slots=True)
+class Plan:
+    """The plan, and how it is disturbed."""
+
+    status: dict[str, str] = field(default_factory=lambda: dict.fromkeys(REGIONS_DEFAULT, "unknown"))
+    down: set[str] = field(default_factory=set[str])
+    """Regions whose data plane hangs up."""
+    answers_to_lose: int = 0
+    """How many of the next executions are started without an answer."""
+    runs_until: asyncio.Event | None = None
+    """An execution ends when this is set; None: at once."""
+    started: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Each execution: where it was asked for, and which Region it activates."""
+    has_started: asyncio.Event = field(default_factory=asyncio.Event)
+    running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    def app(self, region: str) -> web.Application:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            return await self._handle(region, request)
+
+        app = web.Application()
+        app.router.add_post("/", handle)
+        return app
+
+    async def _handle(self, region: str, request: web.Request) -> web.StreamResponse:
+        asked = json.loads(await request.read())
+        if region in self.down:
+            return _hang_up(request)
+        operation = request.headers["X-Amz-Target"].removeprefix(_TARGET)
+        if asked.get("planArn", asked.get("arn")) != PLAN_ARN:
+            return _answer({"__type": "ResourceNotFoundException", "message": "no such plan"}, 404)
+        match operation:
+            case "ListRoute53HealthChecksInRegion":
+                checks = [
+                    {"hostedZoneId": "Z1", "recordName": "active", "region": each, "status": status}
+                    for each, status in self.status.items()
+                ]
+                return _answer({"healthChecks": checks})
+            case "StartPlanExecution":
+                return self._start(region, asked["targetRegion"], request)
+            case _:
+                return _answer({"__type": "UnknownOperationException"}, 400)
+
+    def _start(self, region: str, target: str, request: web.Request) -> web.StreamResponse:
+        if self.running:
+            return _answer({"__type": "ConflictException", "message": "an execution is in progress"}, 409)
+        self.started.append((region, target))
+        self.has_started.set()
+        task = asyncio.create_task(self._execute(target))
+        self.running.add(task)
+        task.add_done_callback(self.running.discard)
+        if self.answers_to_lose:
+            self.answers_to_lose -= 1
+            return _hang_up(request)
+        return _answer({"executionId": str(len(self.started))})
+
+    async def _execute(self, target: str) -> None:
+        if self.runs_until is not None:
+            await self.runs_until.wait()
+        self.status = {region: "healthy" if region == target else "unhealthy" for region in self.status}
+
+
+@asynccontextmanager
+async def region_switch(session: AioSession, *, times: Times) -> AsyncGenerator[tuple[Plan, RegionSwitch]]:
+    """Start the plan's two data planes in the running loop, and put the real adapter before them."""
+    plan = Plan()
+    runners = {region: await http.serve(plan.app(region), 0) for region in REGIONS_DEFAULT}
+    urls = {region: f"http://{HOST}:{runner.addresses[0][1]}" for region, runner in runners.items()}
+    settings = SwitchSettings(kind=SwitchBackend.REGION_SWITCH, plan=PLAN_ARN, endpoints=urls)
+    world = WorldSettings.model_validate({"account_id": ACCOUNT_ID, "region": REGIONS_DEFAULT[0]})
+    try:
+        async with Aws(world, session=session, dice=random.Random(1)) as aws:
+            switch = aws.switch(settings, times=times)
+            assert isinstance(switch, RegionSwitch)
+            yield plan, switch
+    finally:
+        if plan.runs_until:
+            plan.runs_until.set()
+        for runner in runners.values():
+            await runner.cleanup()
+
+
+def _answer(content: dict[str, Any], status: int = 200) -> web.Response:
+    return web.Response(text=json.dumps(content), status=status, content_type="application/x-amz-json-1.0")
+
+
+def _hang_up(request: web.Request) -> web.StreamResponse:
+    if request.transport:
+        request.transport.close()
+    return web.Response()
