@@ -29,7 +29,7 @@ def test_every_stack_is_deployed_once_and_the_standby_before_home() -> None:
     order = _deployed(PROD)
 
     assert sorted(order) == sorted(templates("prod"))
-    for stack in ("images", "network", "data", "compute", "observability", "chaos"):
+    for stack in ("images", "network", "data", "compute", "observability", "runbook", "chaos"):
         assert order.index(f"{stack}-us-west-2") < order.index(f"{stack}-us-east-1")
 
 

@@ -11,7 +11,7 @@ from baton_infra import assemblies, config
 from synthesized import templates
 
 REGIONS = ("us-east-1", "us-west-2")
-PAIRED = ("chaos", "compute", "data", "images", "network", "observability")
+PAIRED = ("chaos", "compute", "data", "images", "network", "observability", "runbook")
 
 
 @pytest.fixture(scope="module")

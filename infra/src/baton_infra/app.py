@@ -17,6 +17,7 @@ from baton_infra.stacks.network import Network
 from baton_infra.stacks.observability import Observability
 from baton_infra.stacks.recovery import Recovery
 from baton_infra.stacks.routing import Routing
+from baton_infra.stacks.runbook import Runbook
 
 _CDK_JSON: Final = Path(__file__).parents[2] / "cdk.json"
 
@@ -42,9 +43,10 @@ def build(config: EnvironmentConfig, *, outdir: Path | None = None) -> cdk.App:
         compute = Compute(app, config, region, network=networks[region], routing=routing, recovery=recovery)
         for earlier in (shared, *data):
             compute.add_stack_dependency(earlier)
-        Observability(app, config, region)
-        chaos = Chaos(app, config, region)
-        chaos.add_stack_dependency(compute)
+        observability = Observability(app, config, region)
+        observability.add_stack_dependency(compute)  # whose logs it filters
+        Runbook(app, config, region).add_stack_dependency(shared)
+        Chaos(app, config, region).add_stack_dependency(observability)  # whose alarms end its experiments
     return app
 
 

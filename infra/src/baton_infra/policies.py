@@ -110,7 +110,7 @@ def _write(reach: Reach, *prefixes: str) -> Statement:
     return Statement("WriteObjects", ("s3:PutObject", "s3:AbortMultipartUpload"), objects)
 
 
-def _rows(*leading: str) -> Mapping[str, Any]:
+def rows(*leading: str) -> Mapping[str, Any]:
     """Restrict a statement to rows whose partition key is one of these.
 
     Source: "Using IAM policy conditions for fine-grained access control", Amazon DynamoDB Developer Guide.
@@ -122,8 +122,8 @@ def _batches(reach: Reach) -> tuple[Statement, ...]:
     """Allow to read who is active, and to read and write batches: by compare-and-set, which no policy can ask for."""
     ledger = (reach.here.table(reach.topology.ledger_table),)
     return (
-        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, _rows("control", "batch#*")),
-        Statement("WriteBatches", ("dynamodb:PutItem",), ledger, _rows("batch#*")),
+        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, rows("control", "batch#*")),
+        Statement("WriteBatches", ("dynamodb:PutItem",), ledger, rows("batch#*")),
     )
 
 
@@ -190,7 +190,7 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
         _write(reach, WORK, CANARY_WORK),
         Statement("ClearCanaries", ("s3:DeleteObject",), canaries),
         *_batches(reach),
-        Statement("ForgetBatches", ("dynamodb:DeleteItem",), ledger, _rows("batch#*")),
+        Statement("ForgetBatches", ("dynamodb:DeleteItem",), ledger, rows("batch#*")),
         _listing(reach),
         _table(reach, "CountChunks", topology.progress_table, "GetItem", "PutItem", "Query"),
         _table(reach, "ReadReference", topology.reference_table, "GetItem", "Query"),
@@ -275,9 +275,9 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
         Statement(
             "ListBuckets", ("s3:ListBucket", "s3:ListBucketVersions"), tuple(arns.bucket() for arns in everywhere)
         ),
-        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, _rows(*_CONTROLLERS_ROWS)),
-        Statement("WriteLedger", ("dynamodb:PutItem",), ledger, _rows(*_CONTROLLERS_ROWS)),
-        Statement("ReadHeartbeats", ("dynamodb:Query",), ledger, _rows("heartbeat")),
+        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, rows(*_CONTROLLERS_ROWS)),
+        Statement("WriteLedger", ("dynamodb:PutItem",), ledger, rows(*_CONTROLLERS_ROWS)),
+        Statement("ReadHeartbeats", ("dynamodb:Query",), ledger, rows("heartbeat")),
         _listing(reach),
         Statement("ReadCounts", ("dynamodb:GetItem",), tables(topology.progress_table)),
         _send(everywhere, topology, *KINDS),

