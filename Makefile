@@ -84,8 +84,8 @@ cost: .venv/.infra ## Print what Baton costs a month and per million records, fo
 	$(BIN)/python -m baton_infra.cost
 
 .PHONY: images deploy destroy
-images: .venv/.infra ## Build the images and push them to both Regions: make images ENV=prod
-	$(BIN)/python -m baton_infra.images $(ENV)
+images: .venv/.infra ## Build the images and push them to both Regions: make images ENV=prod [ARGS=--dry-run]
+	$(BIN)/python -m baton_infra.images $(ENV) $(ARGS)
 deploy: .venv/.infra ## Deploy both Regions, the standby first: make deploy ENV=prod [ARGS=--dry-run]
 	$(BIN)/python -m baton_infra.deploy deploy $(ENV) $(ARGS)
 destroy: .venv/.infra ## Remove what may be removed, and list what stays: make destroy ENV=dev [ARGS=--dry-run]

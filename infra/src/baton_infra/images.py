@@ -3,9 +3,11 @@
 The file of digests belongs into version control: it says what runs.
 """
 
+import argparse
 import asyncio
 import base64
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -68,9 +70,18 @@ def _revision() -> str:
     return found.stdout.strip()
 
 
-def main(name: str) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Build and push all images of an environment."""
-    config, revision = environments.load(name), _revision()
+    parser = argparse.ArgumentParser(prog="baton_infra.images", description=__doc__)
+    parser.add_argument("environment", choices=environments.names())
+    parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
+    given = parser.parse_args(arguments)
+    config = environments.load(given.environment)
+    if given.dry_run:
+        commands = [build_command(config, service, "COMMIT", Path("digest.json")) for service in SERVICES]
+        sys.stdout.write("".join(f"{shlex.join(command)}\n" for command in commands))
+        return
+    revision = _revision()
     asyncio.run(_log_in(config))
     digests: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -78,10 +89,10 @@ def main(name: str) -> None:
             metadata = Path(folder) / f"{service}.json"
             _run(build_command(config, service, revision, metadata))
             digests[service] = json.loads(metadata.read_text())["containerimage.digest"]
-    target = ENVIRONMENTS / f"{name}.images.toml"
+    target = ENVIRONMENTS / f"{config.name}.images.toml"
     target.write_text(lock_text(digests))
     sys.stdout.write(f"{target}: {len(digests)} images of {revision}\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()
