@@ -10,9 +10,10 @@ from pydantic import TypeAdapter
 
 from aws_calls import USD_PER_CALL, Shape, expected_calls
 from baton.model.journal import Heartbeat, Verdict
-from baton_infra import cost
+from baton_infra import cost, prices
 from baton_infra.config import Switch
 from controller_made import START, WEST, Trace
+from splitter.settings import SplitterSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 PRICED_AS = {
@@ -78,7 +79,7 @@ def test_a_canary_calls_what_a_small_batch_calls_without_mail_link_and_archive()
 
 @pytest.mark.parametrize("call", PRICED_AS)
 def test_the_bench_and_the_page_know_the_same_prices(call: str) -> None:
-    assert USD_PER_CALL[call] == pytest.approx(cost.price(PRICED_AS[call]))
+    assert USD_PER_CALL[call] == pytest.approx(prices.price(PRICED_AS[call]))
 
 
 def test_measured_seconds_are_those_of_the_page_of_figures() -> None:
@@ -107,11 +108,15 @@ def test_a_heartbeat_weighs_what_is_charged() -> None:
     assert math.ceil(weight / 1_024) == cost.HEARTBEAT_KB
 
 
+def test_sweeps_are_as_frequent_as_they_are_charged() -> None:
+    assert SplitterSettings().sweep_seconds == cost.SWEEP_SECONDS
+
+
 def test_a_price_from_memory_is_called_one() -> None:
     page = (DOCS / "cost.md").read_text()
 
-    assert cost.from_memory()
-    assert [name for name in cost.from_memory() if f"`{name}`" not in page] == []
+    assert prices.from_memory()
+    assert [name for name in prices.from_memory() if f"`{name}`" not in page] == []
 
 
 def test_an_alarm_is_charged_for_each_metric_that_it_reads() -> None:

@@ -202,7 +202,7 @@ def test_a_region_that_is_no_longer_active_is_in_no_hurry() -> None:
 
 
 def test_every_sweep_measures_what_waits_for_its_file() -> None:
-    async def story() -> list[tuple[int, float]]:
+    async def story() -> list[tuple[float, ...]]:
         lines: list[dict[str, Any]] = []
         world = _world(lines)
         batch_id = await _sent(world.east, announce=True)
@@ -214,7 +214,9 @@ def test_every_sweep_measures_what_waits_for_its_file() -> None:
         await world.east.process.sweeper.sweep()
         swept = [line for line in lines if line["event"] == "swept"]
         metrics = swept[0]["_aws"]["CloudWatchMetrics"][0]
-        assert [each["Name"] for each in metrics["Metrics"]] == ["BatchesWaitingInput", "OldestWaitingInput"]
-        return [(line["BatchesWaitingInput"], line["OldestWaitingInput"]) for line in swept]
+        names = [each["Name"] for each in metrics["Metrics"]]
+        assert names == ["OpenBatches", "OldestBatch", "BatchesWaitingInput", "OldestWaitingInput"]
+        return [tuple(line[name] for name in names) for line in swept]
 
-    assert asyncio.run(story()) == [(0, 0), (1, pytest.approx(100)), (0, 0)]
+    waiting_for, open_for = pytest.approx(100), pytest.approx(100, abs=1)
+    assert asyncio.run(story()) == [(0, 0, 0, 0), (1, open_for, 1, waiting_for), (0, 0, 0, 0)]

@@ -13,10 +13,16 @@ from baton.model.paths import REPLICATED_IN_TIME
 from baton.topology import SERVICES, Topology
 from baton_infra.config import EnvironmentConfig
 from failover_controller import reports
+from failover_controller.settings import ControllerSettings
 
 RUNBOOKS: Final = "docs/runbooks.md"
 _CONTROLLER: Final = "failover-controller"
 _MISSING_IS_FINE: Final = "notBreaching"
+_BEATS: Final = "Beats"
+_SWEEPS_SECONDS: Final = 300
+"""Ten sweeps, of which some take long: without one in each period the alarm would go and come."""
+LOGGED_ERRORS: Final = "LoggedErrors"
+"""Metric of the filters on the services' logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ def _illness(config: EnvironmentConfig) -> list[Alarm]:
                 below=True,
             )
             for service in SERVICES
-            if config.tasks_of(service).tasks_min
+            # A dead controller makes no Region ill: of that one people are told by its silence.
+            if service != _CONTROLLER and config.tasks_of(service).tasks_min
         ),
         Alarm(
             name=f"{prefix}ledger-errors",
@@ -104,13 +111,15 @@ def _controllers(topology: Topology, region: str) -> list[Alarm]:
             namespace=topology.metrics_namespace,
             metric=alarm.metric,
             dimensions={"Service": _CONTROLLER, "Region": region},
-            # A metric of one per look that has stopped coming is news; of all others it is none.
+            # Of one minute any moment counts, of more every moment: a drain of 30 s lies in two minutes as well.
+            statistic="Maximum" if alarm.minutes == 1 or alarm.metric == _BEATS else "Minimum",
             period_seconds=_period_seconds(alarm.minutes),
             periods=alarm.minutes * 60 // _period_seconds(alarm.minutes),
             threshold=alarm.threshold,
-            missing=_MISSING_IS_FINE if alarm.metric != "Beats" else "breaching",
+            # A metric of one per look that has stopped coming is news; of all others it is none.
+            missing=_MISSING_IS_FINE if alarm.metric != _BEATS else "breaching",
             # It is one whenever it comes, so that only its absence can fire.
-            below=alarm.metric == "Beats",
+            below=alarm.metric == _BEATS,
         )
         for alarm in reports.ALARMS
     ]
@@ -159,18 +168,32 @@ def _notices(config: EnvironmentConfig, region: str) -> list[Alarm]:
             namespace=topology.metrics_namespace,
             metric="OldestWaitingInput",
             dimensions={"Service": "splitter", "Region": region},
+            period_seconds=_SWEEPS_SECONDS,
             threshold=3_600,
         ),
-        *_replication(config, region),
         Alarm(
-            name=f"{prefix}throttles",
-            says="DynamoDB throttled the ledger in each of five minutes.",
-            runbook="DynamoDB fails or throttles",
-            namespace="AWS/DynamoDB",
-            metric="ThrottledRequests",
-            dimensions={"TableName": topology.ledger_table, "Operation": "PutItem"},
-            statistic="Sum",
-            periods=5,
+            name=f"{prefix}oldest-batch",
+            says="A batch is not done an hour after it was admitted.",
+            runbook="A batch is late",
+            namespace=topology.metrics_namespace,
+            metric="OldestBatch",
+            dimensions={"Service": "splitter", "Region": region},
+            period_seconds=_SWEEPS_SECONDS,
+            threshold=ControllerSettings.model_fields["oldest_batch_seconds"].default,
+        ),
+        *_replication(config, region),
+        *(
+            Alarm(
+                name=f"{prefix}{table.removeprefix(f'baton-{topology.environment}-')}-throttled",
+                says=f"DynamoDB throttled {table} in each of five minutes.",
+                runbook="DynamoDB fails or throttles",
+                namespace="AWS/DynamoDB",
+                metric=metric,
+                dimensions={"TableName": table},
+                statistic="Sum",
+                periods=5,
+            )
+            for table, metric in throttles(topology)
         ),
         Alarm(
             name=f"{prefix}log-errors",
@@ -184,8 +207,13 @@ def _notices(config: EnvironmentConfig, region: str) -> list[Alarm]:
     ]
 
 
-LOGGED_ERRORS: Final = "LoggedErrors"
-"""Metric of the filters on the services' logs."""
+def throttles(topology: Topology) -> tuple[tuple[str, str], ...]:
+    """Return the tables that a single large batch can bring to their limit, with the metric that would tell."""
+    return (
+        (topology.ledger_table, "WriteThrottleEvents"),
+        (topology.progress_table, "WriteThrottleEvents"),
+        (topology.reference_table, "ReadThrottleEvents"),
+    )
 
 
 def _replication(config: EnvironmentConfig, region: str) -> list[Alarm]:
@@ -194,17 +222,21 @@ def _replication(config: EnvironmentConfig, region: str) -> list[Alarm]:
     source = config.other(region)
     return [
         Alarm(
-            name=f"{topology.notice_prefix}replication-{prefix.strip('/')}",
-            says=f"Replication of {prefix} into this Region is 15 minutes behind.",
+            name=f"{topology.notice_prefix}replication-{prefix.strip('/')}-{what}",
+            says=f"Replication of {prefix} into this Region {says}.",
             runbook="Replication is behind",
             namespace="AWS/S3",
-            metric="ReplicationLatency",
+            metric=metric,
             dimensions={
                 "SourceBucket": topology.data_bucket(source),
                 "DestinationBucket": topology.data_bucket(region),
                 "RuleId": topology.replication_rule(prefix),
             },
-            threshold=900,
+            threshold=threshold,
         )
         for prefix in REPLICATED_IN_TIME
+        for what, says, metric, threshold in (
+            ("late", "is 15 minutes behind", "ReplicationLatency", 900),
+            ("failed", "has failed for objects", "OperationsFailedReplication", 0),
+        )
     ]

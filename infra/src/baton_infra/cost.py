@@ -7,7 +7,6 @@ import json
 import math
 import sys
 import tempfile
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,9 @@ from baton.topology import SERVICES
 from baton_infra import assemblies
 from baton_infra import config as environments
 from baton_infra.config import EnvironmentConfig, Switch
+from baton_infra.prices import price, task_hour
 from failover_controller.settings import ControllerSettings
 
-_PRICES: Final = tomllib.loads((Path(__file__).parent / "prices.toml").read_text())
 _HOURS: Final = 730
 """Of a month, as AWS counts it."""
 _SECONDS: Final = _HOURS * 3_600
@@ -67,6 +66,9 @@ _INSIGHTS_METRICS: Final = 130
 _LOG_KB_OF_A_CANARY: Final = 6
 _LOG_KB_OF_A_LOOK: Final = 1.2
 _EMPTY_RECEIVE_SECONDS: Final = 20
+SWEEP_SECONDS: Final = 30
+_LISTS_OF_A_SWEEP: Final = 3
+"""Inputs, canaries, and what canaries left; of at most a thousand objects each."""
 
 MILLION: Final[Mapping[str, float]] = {
     # A file of a million sales records, 81 MB in five chunks, 1 % rejected: `bench/aws_calls.py`, which a test holds
@@ -96,16 +98,6 @@ SEED: Final[Mapping[str, float]] = {
 }
 SEED_MILLION: Final = 55.6
 """Two state transitions, an API call and two Lambda invocations for each record."""
-
-
-def price(name: str) -> float:
-    """Return a price in dollars. Raises `KeyError` if there is none of that name."""
-    return float(_PRICES[name]["usd"])
-
-
-def from_memory() -> list[str]:
-    """Return the names of prices that could not be looked up."""
-    return [name for name, entry in _PRICES.items() if isinstance(entry, dict) and "read" not in entry]
 
 
 def of_calls(calls: Mapping[str, float]) -> float:
@@ -181,13 +173,10 @@ def _tasks(config: EnvironmentConfig, templates: Templates) -> list[Item]:
     items: list[Item] = []
     for service in SERVICES:
         tasks = config.tasks_of(service)
-        vcpu, gb, count = tasks.cpu / 1_024, tasks.memory_mib / 1_024, 2 * tasks.tasks_min
-        items.append(Item(f"tasks: {service}", f"{count} x {vcpu:g} vCPU, {gb:g} GB", count * _HOURS * _hour(vcpu, gb)))
+        count = 2 * tasks.tasks_min
+        of = f"{count} x {tasks.cpu / 1_024:g} vCPU, {tasks.memory_mib / 1_024:g} GB"
+        items.append(Item(f"tasks: {service}", of, count * _HOURS * task_hour(tasks.cpu, tasks.memory_mib)))
     return items
-
-
-def _hour(vcpu: float, gb: float) -> float:
-    return vcpu * price("fargate_vcpu_hour") + gb * price("fargate_gb_hour")
 
 
 def _watching(config: EnvironmentConfig, templates: Templates) -> list[Item]:
@@ -246,11 +235,13 @@ def _controllers(config: EnvironmentConfig) -> list[Item]:
         "sqs_call": _QUEUE_CALLS_OF_A_LOOK,
     }
     receives = 2 * sum(config.tasks_of(service).tasks_min for service in SERVICES[:-1]) * _SECONDS
+    sweeps = 2 * _SECONDS / SWEEP_SECONDS
     log_gb = (canaries * _LOG_KB_OF_A_CANARY + looks * _LOG_KB_OF_A_LOOK) * 1_000 / _GB
     return [
         Item("canaries", f"{canaries:,.0f}", canaries * of_calls(CANARY)),
         Item("heartbeats", f"{beats:,.0f}", beats * of_calls(beat)),
         Item("vitals, of CloudWatch and SQS", f"{looks:,.0f} looks", looks * of_calls(look)),
+        Item("sweeps", f"{sweeps:,.0f}", sweeps * _LISTS_OF_A_SWEEP * price("s3_put")),
         Item("empty receives", "one in 20 s", receives / _EMPTY_RECEIVE_SECONDS * price("sqs_call")),
         Item("logs", f"{log_gb:.1f} GB", log_gb * price("log_gb")),
     ]
@@ -261,14 +252,14 @@ def _controllers(config: EnvironmentConfig) -> list[Item]:
 
 def of_million(config: EnvironmentConfig) -> tuple[Item, ...]:
     """Return what a million records cost on top, in one file."""
-    seconds = sum(
-        cpu * _hour(tasks.cpu / 1_024, tasks.memory_mib / 1_024) / 3_600 / (tasks.cpu / 1_024)
-        for service, cpu in CPU_SECONDS.items()
-        for tasks in [config.tasks_of(service)]
+    tasks = sum(
+        cpu_seconds / 3_600 * task_hour(size.cpu, size.memory_mib) / (size.cpu / 1_024)
+        for service, cpu_seconds in CPU_SECONDS.items()
+        for size in [config.tasks_of(service)]
     )
     copied, in_time = _COPIES * _FILE_GB, _COPIES_IN_TIME * _FILE_GB
     return (
-        Item("tasks", f"{sum(CPU_SECONDS.values()):.2f} CPU-seconds, on demand", seconds),
+        Item("tasks", f"{sum(CPU_SECONDS.values()):.2f} CPU-seconds, on demand", tasks),
         Item("calls", f"{sum(MILLION.values()):,.0f} requests and units", of_calls(MILLION)),
         Item(
             "replication",

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from baton.model.paths import REPLICATED_IN_TIME
 from baton.topology import SERVICES, Topology
+from baton_infra.alarms import LOGGED_ERRORS, throttles
 from baton_infra.config import EnvironmentConfig
+from baton_infra.prices import task_hour
+from failover_controller import reports
 
 _WIDTH: Final = 24
 """CloudWatch's grid."""
@@ -15,8 +18,8 @@ _HEIGHT: Final = 6
 STAGES: Final = ("splitter", "worker", "merger", "notifier")
 OUTCOMES: Final = ("done", "retry", "unavailable", "fenced", "rejected", "bug", "unreadable")
 """`baton.runner.Outcome`; a test holds the two together."""
-STATES: Final = ("Suspect", "Held", "Draining", "Switching", "Cooldown", "Isolated", "Frozen", "BothSick")
-"""States of a controller, of which each is a metric that is 1 or 0."""
+STATES: Final = tuple(alarm.metric for alarm in reports.ALARMS if alarm.metric not in {"Beats", "BatchesWaitingInput"})
+"""What a controller finds, each a metric that is 1 or 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,11 @@ class Line:
     dimensions: Mapping[str, str]
     statistic: str = "Sum"
 
-    def as_json(self, region: str) -> list[Any]:
+    def as_json(self, region: str, **options: Any) -> list[Any]:
         """Return it as CloudWatch writes it."""
         pairs = [part for pair in self.dimensions.items() for part in pair]
-        return [self.namespace, self.metric, *pairs, {"label": self.label, "stat": self.statistic, "region": region}]
+        shown = {"label": self.label, "stat": self.statistic, "region": region}
+        return [self.namespace, self.metric, *pairs, {**shown, **options}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,16 @@ class Graph:
 
     title: str
     lines: Sequence[Line]
+    expressions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What to show instead of the lines, by label: metric math in which `m0` is the first line."""
+
+    def as_json(self, region: str) -> list[list[Any]]:
+        """Return its metrics as CloudWatch writes them."""
+        if not self.expressions:
+            return [line.as_json(region) for line in self.lines]
+        hidden = [line.as_json(region, id=f"m{index}", visible=False) for index, line in enumerate(self.lines)]
+        shown = [[{"expression": text, "label": label, "region": region}] for label, text in self.expressions.items()]
+        return hidden + shown
 
 
 def graphs(config: EnvironmentConfig, region: str) -> tuple[Graph, ...]:
@@ -82,7 +96,7 @@ def _body(rows: Sequence[Sequence[tuple[Graph, str]]], *, columns: int) -> str:
                 "region": region,
                 "view": "timeSeries",
                 "period": 60,
-                "metrics": [line.as_json(region) for line in graph.lines],
+                "metrics": graph.as_json(region),
             },
         }
         for index, (graph, region) in enumerate(cells)
@@ -100,34 +114,48 @@ def _counted(topology: Topology, region: str, service: str, metric: str, label: 
 
 
 def _flow(topology: Topology, region: str) -> list[Graph]:
-    function = {"FunctionName": topology.trigger_function}
-    waiting = _own(topology, region, "splitter")
+    sweeper, trigger = _own(topology, region, "splitter"), _own(topology, region, "trigger")
+    records = [_counted(topology, region, "worker", metric, metric) for metric in ("Records", "Rejects")]
+    time = _counted(topology, region, "notifier", "BatchTime", "")
     return [
         Graph(
             "Batches",
             [
-                Line("events admitted", "AWS/Lambda", "Invocations", function),
-                _counted(topology, region, "splitter", "Messages", "split"),
-                _counted(topology, region, "merger", "Messages", "merged"),
+                Line("admitted", trigger[0], "BatchesAdmitted", trigger[1]),
+                _counted(topology, region, "splitter", "BatchesSplit", "split"),
+                _counted(topology, region, "worker", "BatchesProcessed", "processed"),
+                _counted(topology, region, "merger", "BatchesMerged", "merged"),
                 _counted(topology, region, "notifier", "BatchesCompleted", "completed, mailed"),
                 _counted(topology, region, "notifier", "BatchesFailed", "failed, mailed"),
             ],
         ),
         Graph(
-            "Records a minute",
-            [
-                _counted(topology, region, "worker", "Records", "records"),
-                _counted(topology, region, "worker", "Rejects", "rejects"),
-            ],
+            "Records a second",
+            records,
+            expressions={"records": "m0 / PERIOD(m0)", "rejects": "m1 / PERIOD(m1)"},
         ),
-        Graph("Bytes made", [_counted(topology, region, "worker", "PartBytes", "parts")]),
         Graph(
-            "Batches that wait for their file",
+            "Bytes",
             [
-                Line("batches", waiting[0], "BatchesWaitingInput", waiting[1], "Maximum"),
-                Line("oldest, s", waiting[0], "OldestWaitingInput", waiting[1], "Maximum"),
+                Line("admitted", trigger[0], "BytesAdmitted", trigger[1]),
+                _counted(topology, region, "worker", "PartBytes", "parts made"),
             ],
         ),
+        Graph(
+            "Open batches",
+            [
+                Line("open", sweeper[0], "OpenBatches", sweeper[1], "Maximum"),
+                Line("waiting for their file", sweeper[0], "BatchesWaitingInput", sweeper[1], "Maximum"),
+            ],
+        ),
+        Graph(
+            "Oldest batch, s",
+            [
+                Line("since it was admitted", sweeper[0], "OldestBatch", sweeper[1], "Maximum"),
+                Line("waiting for its file", sweeper[0], "OldestWaitingInput", sweeper[1], "Maximum"),
+            ],
+        ),
+        Graph("From admission to mail, s", [replace(time, label=each, statistic=each) for each in ("p50", "p95")]),
     ]
 
 
@@ -191,7 +219,6 @@ def _ground(config: EnvironmentConfig, region: str) -> list[Graph]:
     }
     ways = {prefix: {**into, "RuleId": topology.replication_rule(prefix)} for prefix in REPLICATED_IN_TIME}
     function = {"FunctionName": topology.trigger_function}
-    tables = (topology.ledger_table, topology.progress_table)
     tasks = [
         Line(
             service,
@@ -212,19 +239,27 @@ def _ground(config: EnvironmentConfig, region: str) -> list[Graph]:
             [Line(prefix, "AWS/S3", "OperationsPendingReplication", way, "Maximum") for prefix, way in ways.items()],
         ),
         Graph("Tasks", tasks),
+        # Of what grows with the work. What stands still, and what a million records cost, says docs/cost.md.
+        Graph("Tasks: $ a day, on demand", tasks, expressions={"$ a day": _usd_a_day(config)}),
         Graph(
             "Trigger",
             [Line(metric, "AWS/Lambda", metric, function) for metric in ("Invocations", "Errors", "Throttles")],
         ),
         Graph(
-            "DynamoDB: throttled writes",
+            "DynamoDB: throttled",
             [
-                Line(table, "AWS/DynamoDB", "ThrottledRequests", {"TableName": table, "Operation": "PutItem"})
-                for table in tables
+                Line(f"{table}: {metric}", "AWS/DynamoDB", metric, {"TableName": table})
+                for table, metric in throttles(topology)
             ],
         ),
+        Graph("Errors in our logs", [Line("errors", topology.metrics_namespace, LOGGED_ERRORS, {})]),
         Graph(
-            "Mails",
+            "Mails of the whole account",
             [Line(metric, "AWS/SES", metric, {}) for metric in ("Send", "Bounce", "Complaint", "Reject")],
         ),
     ]
+
+
+def _usd_a_day(config: EnvironmentConfig) -> str:
+    sizes = [config.tasks_of(service) for service in SERVICES]
+    return " + ".join(f"m{index} * {24 * task_hour(size.cpu, size.memory_mib):.4f}" for index, size in enumerate(sizes))

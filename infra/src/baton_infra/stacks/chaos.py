@@ -7,6 +7,7 @@ from aws_cdk import aws_fis as fis
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from baton.messages import KINDS
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.roles import service_role
 from baton_infra.names import Arns
@@ -15,8 +16,13 @@ from baton_infra.stacks.base import BatonStack
 
 _MINUTES: Final = 10
 """Long enough for a failover to be over, and for what comes after it to be seen."""
-_STOPS: Final = ("bothsick", "budgetspent")
-"""Alarms at which an experiment ends at once: nobody is left to hand over to, or nobody would."""
+STOPS: Final = ("held", *(f"{kind}-dead" for kind in KINDS))
+"""Notices at which an experiment ends at once; FIS takes five, and starts nothing while one of them fires.
+
+The first is for experiments on the standby, whose controller judges the active Region: that fails, and nobody takes
+over. The active Region's own controller judges nobody, and another Region's alarm cannot end anything here: there it is
+dead letters. No outage of these minutes uses up a message's attempts, or we thought wrong.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class Chaos(BatonStack):
                     source="aws:cloudwatch:alarm",
                     value=self.arns.alarm(f"{self.topology.notice_prefix}{alarm}"),
                 )
-                for alarm in _STOPS
+                for alarm in STOPS
             ],
             log_configuration=template.ExperimentTemplateLogConfigurationProperty(
                 log_schema_version=2, cloud_watch_logs_configuration={"LogGroupArn": self._logs_arn}

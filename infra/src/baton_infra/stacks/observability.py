@@ -70,11 +70,13 @@ class Observability(BatonStack):
 
     def _count_errors(self) -> None:
         """Count what the services log as errors: what is not an outage is a bug of ours, and somebody should look."""
-        for service in SERVICES:
+        groups = {service: self.topology.log_group(service) for service in SERVICES}
+        groups["trigger"] = f"/aws/lambda/{self.topology.trigger_function}"
+        for service, group in groups.items():
             logs.CfnMetricFilter(
                 self,
                 f"{service.title().replace('-', '')}Errors",
-                log_group_name=self.topology.log_group(service),
+                log_group_name=group,
                 filter_pattern=_ERRORS,
                 metric_transformations=[
                     logs.CfnMetricFilter.MetricTransformationProperty(

@@ -35,7 +35,7 @@ class ControllerSettings(BaseSettings):
     beat_seconds: float = Field(default=5, gt=0)
     """Reads the ledger, decides, writes a heartbeat. Four of them fit in the time that convicts a silent Region."""
     probe_seconds: float = Field(default=15, gt=0)
-    """A canary batch starts this often: three failed ones in 45 s, for a cent a day."""
+    """A canary batch starts this often: three failed ones in 45 s, for half a dollar a day."""
     probe_deadline_seconds: float = Field(default=10, gt=0)
     """A canary takes 2 to 4 s; one that needs longer is no service to users. Below `probe_seconds`, so that no two
     overlap."""

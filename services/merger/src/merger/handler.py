@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from baton.batches import Batches, check_rejects
+from baton.canary import is_canary
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, NotFound, Retry
 from baton.messages import Message
@@ -14,6 +15,7 @@ from baton.model.batch import Batch, Counts, Published
 from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.ports import BytesPiece, ChunkDone, CopyPiece, ObjectInfo, ObjectStore, Piece, Progress, RejectIndex
+from baton.telemetry import Metrics
 from baton.topology import REJECTS_INDEXED_MAX
 from merger.domain import (
     PIECE_BYTES_MIN,
@@ -49,22 +51,23 @@ class Merger:
         self._rejects = rejects
         self._catalog = catalog
 
-    async def handle(self, message: Message, *, attempt: int) -> None:
+    async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
         """Publish the batch, or find it published. `attempt` is not looked at: keys are the same every time."""
         del attempt
         batch = await self._batches.owned(message)
         if batch.state is BatchState.MERGED:
             await self._batches.announce(batch)
-            return
+            return None
         if batch.state is not BatchState.PROCESSED:
             await self._batches.leave(batch, why="nothing to merge")
         try:
             published, counts = await self._publish(batch)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
-            return
+            return None
         batch = await self._batches.move(batch, BatchState.MERGED, published=published, counts=counts)
         await self._batches.announce(batch)
+        return None if is_canary(batch) else {"BatchesMerged": (1, "Count")}
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: it could not be merged in any attempt."""

@@ -63,7 +63,9 @@ class Notifier:
             await self._archive(batch)
         if not tells or is_canary(batch):
             return None
-        return {"BatchesFailed" if batch.state is BatchState.FAILED else "BatchesCompleted": (1, "Count")}
+        seconds = (batch.updated_at - batch.admitted_at).total_seconds()
+        ended = "BatchesFailed" if batch.state is BatchState.FAILED else "BatchesCompleted"
+        return {ended: (1, "Count"), "BatchTime": (seconds, "Seconds")}
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End a published batch FAILED if its mail could not be sent in any attempt; the result stands.

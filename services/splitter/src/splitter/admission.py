@@ -3,14 +3,14 @@
 from typing import Final
 
 from baton.batches import Batches
-from baton.canary import canary_epoch
+from baton.canary import canary_epoch, is_canary
 from baton.errors import Unavailable
 from baton.model import paths
 from baton.model.batch import Batch, Source, Step
 from baton.model.identity import batch_id_of, origin_version, owner_of
 from baton.model.states import INITIAL
 from baton.ports import Admission, Clock, Ledger, ObjectInfo, ObjectStore
-from baton.telemetry import Log
+from baton.telemetry import Log, emf
 
 _NO_VERSION: Final = "null"
 """What S3 calls the version of an object written while versioning was off or suspended."""
@@ -96,7 +96,7 @@ class Admitter:
         batch = self._new_batch(info, job, epoch)
         if await self._ledger.admit(batch) is Admission.ALREADY_THERE:
             return await self._admitted_before(batch)
-        self._log.info("admitted", batch_id=batch.batch_id, key=info.key, job=job, epoch=epoch)
+        self._report(batch)
         if self._is_mine(batch):
             await self._batches.nudge(batch)
         return batch
@@ -108,6 +108,18 @@ class Admitter:
         if self._is_mine(there) and there.state is INITIAL:
             await self._batches.nudge(there)
         return there
+
+    def _report(self, batch: Batch) -> None:
+        names = {"batch_id": batch.batch_id, "key": batch.source.key, "job": batch.job, "epoch": batch.owner_epoch}
+        if is_canary(batch):
+            self._log.info("admitted", **names)
+            return
+        measured = emf(
+            {"BatchesAdmitted": (1, "Count"), "BytesAdmitted": (batch.source.size_bytes, "Bytes")},
+            dimensions={"Service": "trigger", "Region": self._region},  # its work, whoever noticed the file
+            now=batch.admitted_at,
+        )
+        self._log.info("admitted", **names, **measured)
 
     def _is_mine(self, batch: Batch) -> bool:
         return owner_of(batch.owner_epoch, self._regions) == self._region

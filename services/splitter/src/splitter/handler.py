@@ -15,6 +15,7 @@ from baton.model.batch import Batch, Counts
 from baton.model.plan import Plan
 from baton.model.states import BatchState
 from baton.ports import Clock, ObjectInfo, ObjectStore, Outbox, Progress, ReferenceData, ReferenceVersion
+from baton.telemetry import Metrics
 from splitter.domain import Planner
 from splitter.settings import SplitterSettings
 
@@ -51,7 +52,7 @@ class Splitter:
         self._complete: set[ReferenceVersion] = set()
         """Snapshots that were seen whole: they never change again."""
 
-    async def handle(self, message: Message, *, attempt: int) -> None:
+    async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
         """Plan the batch and queue what is not done. `attempt` is not looked at: doing it again finds what is there."""
         del attempt
         batch = await self._batches.owned(message)
@@ -66,6 +67,9 @@ class Splitter:
                 await self._batches.move(batch, BatchState.WAITING_INPUT)
         else:
             await self._queue(batch, plan)
+            if batch.state is not BatchState.SPLIT and not is_canary(batch):
+                return {"BatchesSplit": (1, "Count")}
+        return None
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: it could not be planned in any attempt. One that went on stays as it is."""

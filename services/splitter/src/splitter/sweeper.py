@@ -223,7 +223,7 @@ class Sweeper:
     async def _sweep_batches(self) -> set[str]:
         """Wake what stands still; return the input of every open batch."""
         running: set[str] = set()
-        waiting: list[Batch] = []
+        own: list[Batch] = []
         cursor: str | None = None
         while True:
             page = await self._ledger.list_open(cursor=cursor)
@@ -231,22 +231,29 @@ class Sweeper:
                 running.add(listed.source.key)
                 self._settled.pop(listed.source.key, None)
                 if owner_of(listed.owner_epoch, self._regions) == self._region:
-                    waiting += [listed] * (listed.state is BatchState.WAITING_INPUT and not is_canary(listed))
+                    own += [listed] * (not is_canary(listed))
                     with self._alone(listed.batch_id):
                         await self._sweep_batch(listed)
             cursor = page.cursor
             if cursor is None:
-                self._report_waiting(waiting)
+                self._report(own)
                 return running
 
-    def _report_waiting(self, waiting: Sequence[Batch]) -> None:
-        """Measure what waits for its file, also if nothing does: an alarm watches it."""
+    def _report(self, own: Sequence[Batch]) -> None:
+        """Measure what is open and what of it waits for its file, also if nothing does: alarms watch it."""
         now = self._clock.now()
-        oldest_seconds = max(((now - batch.entered_at).total_seconds() for batch in waiting), default=0.0)
+        waiting = [now - batch.entered_at for batch in own if batch.state is BatchState.WAITING_INPUT]
+        # A person holds what is paused, who knows how old it is.
+        working = [now - batch.admitted_at for batch in own if batch.state is not BatchState.PAUSED]
         self._log.info(
             "swept",
             **emf(
-                {"BatchesWaitingInput": (len(waiting), "Count"), "OldestWaitingInput": (oldest_seconds, "Seconds")},
+                {
+                    "OpenBatches": (len(own), "Count"),
+                    "OldestBatch": (_oldest_seconds(working), "Seconds"),
+                    "BatchesWaitingInput": (len(waiting), "Count"),
+                    "OldestWaitingInput": (_oldest_seconds(waiting), "Seconds"),
+                },
                 dimensions={"Service": "splitter", "Region": self._region},
                 now=now,
             ),
@@ -295,6 +302,10 @@ class Sweeper:
         loaded = self._catalog.get(batch.job)
         limits = loaded.job.limits if loaded else Limits()
         return timedelta(minutes=limits.deadline_minutes)
+
+
+def _oldest_seconds(ages: Sequence[timedelta]) -> float:
+    return max(ages, default=timedelta()).total_seconds()
 
 
 def _mark(info: ObjectInfo) -> tuple[str, datetime]:

@@ -85,7 +85,7 @@ class Worker:
             return None
         if tally.complete:
             await self._batches.chunks_done(batch, tally)
-        return None if is_canary(batch) else _measured(done)
+        return None if is_canary(batch) else _measured(done, last=tally.complete)
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: this chunk could not be done in any attempt. A retry does only what is not done.
@@ -251,11 +251,12 @@ class _Recent[K, V]:
             self._values.popitem(last=False)
 
 
-def _measured(done: ChunkDone) -> Metrics:
+def _measured(done: ChunkDone, *, last: bool) -> Metrics:
     return {
         "Records": (done.counts.records_in, "Count"),
         "Rejects": (done.counts.rejects, "Count"),
         "PartBytes": (done.part_bytes, "Bytes"),
+        "BatchesProcessed": (int(last), "Count"),
     }
 
 

@@ -1,0 +1,299 @@
+"""Alarms and dashboards speak of what there is: metrics that are emitted, runbooks and logs that exist."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from baton.canary import INPUT, canary_key
+from baton.catalog import load_jobs
+from baton.memory import LoopClock
+from baton.runner import Outcome
+from baton.testing import virtual_time
+from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
+from baton_infra import config, dashboards
+from baton_infra.stacks.compute import CONSUMES
+from controller_made import Trace
+from failover_controller.reports import ALARMS, metrics_of
+from logs import measured, recording_log
+from pipeline import Pipeline, Region
+from splitter.settings import SplitterSettings
+from synthesized import Template, assembly, resources, templates
+
+type Metric = tuple[str, frozenset[tuple[str, str]]]
+"""Name and dimensions."""
+
+EAST: Final = REGIONS_DEFAULT[0]
+HEADINGS: Final = [
+    line.removeprefix("## ")
+    for line in (Path(__file__).parents[2] / "docs/runbooks.md").read_text().splitlines()
+    if line.startswith("## ")
+]
+everywhere = pytest.mark.parametrize("environment", config.names())
+in_each = pytest.mark.parametrize("region", REGIONS_DEFAULT)
+
+
+def _template(environment: str, region: str) -> Template:
+    return templates(environment)[f"observability-{region}"]
+
+
+def _alarms(environment: str, region: str) -> list[Mapping[str, Any]]:
+    found = resources(_template(environment, region), "AWS::CloudWatch::Alarm").values()
+    return [alarm["Properties"] for alarm in found]
+
+
+def _boards(environment: str, region: str) -> dict[str, Any]:
+    found = resources(_template(environment, region), "AWS::CloudWatch::Dashboard").values()
+    return {each["Properties"]["DashboardName"]: json.loads(each["Properties"]["DashboardBody"]) for each in found}
+
+
+def _topology(environment: str) -> Topology:
+    return config.load(environment).topology
+
+
+# --- no dead graph, no dead alarm
+
+
+@cache
+def _emitted() -> frozenset[Metric]:
+    """Return what the code measures in the home Region: by running it, but for outcomes that need an outage."""
+    lines: list[dict[str, Any]] = []
+    virtual_time.run(_a_day(lines))
+    services = {str(kind): service for service, kind in CONSUMES.items()}
+    found = {(name, _named(dimensions, services)) for name, dimensions in measured(lines)}
+    found |= {
+        (name, frozenset({("Service", service), ("Region", EAST), ("Outcome", str(outcome))}))
+        for name in ("Messages", "HandlingTime")
+        for service in services.values()
+        for outcome in Outcome
+    }
+    trace = Trace().warm()
+    own = frozenset({("Service", "failover-controller"), ("Region", EAST)})
+    return frozenset(found | {(name, own) for name in metrics_of(trace.assessment, trace.control, waiting=0)})
+
+
+async def _a_day(lines: list[dict[str, Any]]) -> None:
+    """Send a file that completes, one that fails and a canary through; sweep."""
+    pipeline = Pipeline(load_jobs("baton_jobs"), region=Region(clock=LoopClock()), log=recording_log(lines))
+    files = {"input/passthrough/f.csv": b"a\n1\n", "input/nobody/f.csv": b"a\n", canary_key(EAST, "1"): INPUT}
+    batch_ids = [await pipeline.upload(key, body) for key, body in files.items()]
+
+    async def all_settled() -> bool:
+        return all([(await pipeline.batch(batch_id)).is_settled for batch_id in batch_ids])
+
+    await pipeline.serve(all_settled)
+    await pipeline.process.sweeper.sweep()
+
+
+def _named(dimensions: frozenset[tuple[str, str]], services: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return them with the name that the service has in its container: tests name its queue."""
+    return frozenset((name, services.get(value, value)) for name, value in dimensions)
+
+
+def _filtered(environment: str, region: str) -> set[Metric]:
+    """Return what metric filters make of logs."""
+    return {
+        (made["MetricName"], frozenset())
+        for each in resources(_template(environment, region), "AWS::Logs::MetricFilter").values()
+        for made in each["Properties"]["MetricTransformations"]
+    }
+
+
+def _watched(environment: str, region: str) -> Iterator[Metric]:
+    """Yield our own metrics of alarms and dashboards, as if all were of the home Region."""
+    own = _topology(environment).metrics_namespace
+    for alarm in _alarms(environment, region):
+        if alarm["Namespace"] == own:
+            pairs = [(each["Name"], each["Value"]) for each in alarm["Dimensions"]]
+            yield alarm["MetricName"], _home(pairs)
+    for body in _boards(environment, region).values():
+        for widget in body["widgets"]:
+            for namespace, name, *rest in (line for line in widget["properties"]["metrics"] if len(line) > 1):
+                if namespace == own:
+                    yield name, _home(zip(rest[:-1:2], rest[1:-1:2], strict=True))
+
+
+def _home(pairs: Any) -> frozenset[tuple[str, str]]:
+    return frozenset((name, EAST if value in REGIONS_DEFAULT else value) for name, value in pairs)
+
+
+@everywhere
+@in_each
+def test_everything_that_is_watched_is_measured(environment: str, region: str) -> None:
+    watched = set(_watched(environment, region))
+
+    assert len(watched) > 40
+    assert watched - _emitted() - _filtered(environment, region) == set()
+
+
+def test_a_metric_that_nobody_measures_would_be_found() -> None:
+    # Of a canary nothing is counted as a batch, and a metric's dimensions belong to it.
+    splitter = frozenset({("Service", "splitter"), ("Region", EAST)})
+
+    assert ("OldestBatch", splitter) in _emitted()
+    assert ("OldestBatch", frozenset({("Service", "splitter")})) not in _emitted()
+    assert ("BatchesSplit", splitter) not in _emitted()  # it has an outcome
+
+
+def test_every_outcome_of_a_message_is_on_the_dashboards() -> None:
+    assert set(dashboards.OUTCOMES) == set(Outcome)
+
+
+# --- alarms
+
+
+@everywhere
+@in_each
+def test_whatever_a_controller_or_a_service_says_of_itself_is_no_sign_of_illness(environment: str, region: str) -> None:
+    topology = _topology(environment)
+    alarms = _alarms(environment, region)
+    signs = [alarm for alarm in alarms if alarm["AlarmName"].startswith(topology.alarm_prefix)]
+    notices = [alarm for alarm in alarms if alarm["AlarmName"].startswith(topology.notice_prefix)]
+
+    assert len(signs) + len(notices) == len(alarms)
+    assert {sign["Namespace"] for sign in signs} == {"AWS/Lambda", "AWS/DynamoDB", "ECS/ContainerInsights"}
+    # Its own sign of life is a heartbeat: a Region whose controller is dead serves its users.
+    assert "failover-controller" not in json.dumps(signs)
+
+
+@everywhere
+@in_each
+def test_every_state_that_somebody_should_know_of_has_its_alarm(environment: str, region: str) -> None:
+    dimensions = [{"Name": "Service", "Value": "failover-controller"}, {"Name": "Region", "Value": region}]
+    found = {
+        alarm["MetricName"]: (
+            alarm["Threshold"],
+            alarm["Period"] * alarm["EvaluationPeriods"] // 60,
+            alarm["TreatMissingData"],
+            alarm["ComparisonOperator"],
+        )
+        for alarm in _alarms(environment, region)
+        if alarm.get("Dimensions") == dimensions
+    }
+
+    assert found.pop("Beats") == (0, 2, "breaching", "LessThanThreshold")
+    assert found == {
+        alarm.metric: (alarm.threshold, alarm.minutes, "notBreaching", "GreaterThanThreshold")
+        for alarm in ALARMS
+        if alarm.metric != "Beats"
+    }
+
+
+@everywhere
+@in_each
+def test_no_alarm_looks_back_further_than_cloudwatch_does(environment: str, region: str) -> None:
+    # A day; a week if its period is an hour or longer. Source: PutMetricAlarm, EvaluationPeriods.
+    for alarm in _alarms(environment, region):
+        days = 7 if alarm["Period"] >= 3_600 else 1
+        assert alarm["Period"] * alarm["EvaluationPeriods"] <= days * 86_400, alarm["AlarmName"]
+
+
+@everywhere
+@in_each
+def test_what_a_sweep_measures_is_there_in_every_period(environment: str, region: str) -> None:
+    swept = [alarm for alarm in _alarms(environment, region) if alarm["MetricName"].startswith("Oldest")]
+
+    assert len(swept) == 2
+    assert all(alarm["Period"] >= 2 * SplitterSettings().sweep_seconds for alarm in swept)
+
+
+@everywhere
+@in_each
+def test_every_alarm_has_a_runbook_and_every_runbook_an_alarm(environment: str, region: str) -> None:
+    # As the web page of a repository makes anchors of headings.
+    anchors = {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in HEADINGS}
+    linked = [alarm["AlarmDescription"].rpartition("docs/runbooks.md#")[2] for alarm in _alarms(environment, region)]
+
+    assert set(linked) == anchors
+
+
+@everywhere
+@in_each
+def test_people_are_called_by_the_topic_of_the_region(environment: str, region: str) -> None:
+    found = config.load(environment)
+    ((logical_id, topic),) = resources(_template(environment, region), "AWS::SNS::Topic").items()
+
+    assert [each["Endpoint"] for each in topic["Properties"]["Subscription"]] == list(found.operators)
+    assert {json.dumps(alarm["AlarmActions"]) for alarm in _alarms(environment, region)} == {
+        json.dumps([{"Ref": logical_id}])
+    }
+
+
+# --- logs
+
+
+@everywhere
+@in_each
+def test_errors_are_counted_in_the_log_of_every_service_and_of_the_trigger(environment: str, region: str) -> None:
+    found = templates(environment)
+    groups = {
+        group["Properties"]["LogGroupName"]
+        for stack in ("compute", "data")
+        for group in resources(found[f"{stack}-{region}"], "AWS::Logs::LogGroup").values()
+    }
+    filters = [
+        each["Properties"] for each in resources(_template(environment, region), "AWS::Logs::MetricFilter").values()
+    ]
+
+    assert len(filters) == len(SERVICES) + 1
+    assert {each["LogGroupName"] for each in filters} == groups
+
+
+@everywhere
+@in_each
+def test_what_names_another_stacks_resource_is_deployed_after_it(environment: str, region: str) -> None:
+    artifacts = json.loads((assembly(environment) / "manifest.json").read_text())["artifacts"]
+
+    assert f"compute-{region}" in artifacts[f"observability-{region}"]["dependencies"]
+    assert f"observability-{region}" in artifacts[f"chaos-{region}"]["dependencies"]
+
+
+# --- dashboards
+
+
+@everywhere
+def test_dashboards_which_belong_to_the_account_have_names_of_their_own(environment: str) -> None:
+    names = [name for region in REGIONS_DEFAULT for name in _boards(environment, region)]
+
+    assert len(set(names)) == len(names) == 2 * len(REGIONS_DEFAULT)
+
+
+@everywhere
+@in_each
+def test_graphs_lie_side_by_side_and_none_on_another(environment: str, region: str) -> None:
+    for body in _boards(environment, region).values():
+        cells = [
+            (x, y)
+            for widget in body["widgets"]
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        ]
+        assert len(set(cells)) == len(cells)
+        assert max(x for x, _ in cells) < 24
+
+
+@everywhere
+@in_each
+def test_the_global_dashboard_shows_the_same_of_both_regions_in_one_row(environment: str, region: str) -> None:
+    body = _boards(environment, region)[_topology(environment).dashboards(region)[1]]
+    left, right = body["widgets"][::2], body["widgets"][1::2]
+
+    assert [each["properties"]["region"] for each in left] == [REGIONS_DEFAULT[0]] * len(left)
+    assert [each["properties"]["region"] for each in right] == [REGIONS_DEFAULT[1]] * len(right)
+    for one, other in zip(left, right, strict=True):
+        assert one["y"] == other["y"]
+        titles = [each["properties"]["title"].partition(" · ")[0] for each in (one, other)]
+        assert titles[0] == titles[1]
+
+
+def test_metric_math_reads_lines_that_there_are() -> None:
+    for body in _boards("prod", EAST).values():
+        for widget in body["widgets"]:
+            lines = widget["properties"]["metrics"]
+            known = {line[-1]["id"] for line in lines if "id" in line[-1]}
+            texts = [line[0]["expression"] for line in lines if isinstance(line[0], dict)]
+            assert {name for text in texts for name in re.findall(r"\bm\d+\b", text)} == known
