@@ -21,6 +21,10 @@ def _first(template: Any, kind: str, **properties: Any) -> Any:
     )
 
 
+def _resource(template: Any, kind: str) -> Any:
+    return next(iter(resources(template, kind).values()))
+
+
 def _container(template: Any) -> Any:
     return _first(template, "AWS::ECS::TaskDefinition")["ContainerDefinitions"][0]
 
@@ -129,6 +133,33 @@ PLANTED: dict[str, tuple[str, str, Plant]] = {
         "network",
         lambda t: _first(t, "AWS::EC2::SecurityGroup").update(SecurityGroupEgress=[{"IpProtocol": "-1"}]),
     ),
+    "plain topic": ("topics", "observability", lambda t: _drop(t, "AWS::SNS::TopicPolicy")),
+    "a table that goes": (
+        "data_stay_together",
+        "data",
+        lambda t: _resource(t, "AWS::DynamoDB::Table").update(DeletionPolicy="Delete"),
+    ),
+    "a ledger that goes when replaced": (
+        "data_stay_together",
+        "global-data",
+        lambda t: _resource(t, LEDGER).update(UpdateReplacePolicy="Delete"),
+    ),
+    "a bucket that does not say": (
+        "data_stay_together",
+        "data",
+        lambda t: _resource(t, BUCKET).pop("DeletionPolicy"),
+    ),
+    "lost events": ("events_are_kept", "data", lambda t: _drop(t, "AWS::Lambda::EventInvokeConfig")),
+    "no queue for them": (
+        "events_are_kept",
+        "data",
+        lambda t: _first(t, "AWS::Lambda::EventInvokeConfig").pop("DestinationConfig"),
+    ),
+    "somebody else's custom resource": (
+        "functions_are_ours",
+        "routing",
+        lambda t: _add(t, "Custom::Other", {"ServiceToken": "arn:aws:lambda:us-east-1:222222222222:function:other"}),
+    ),
     "mute": ("alarms_call_people", "observability", lambda t: _first(t, "AWS::CloudWatch::Alarm").pop("AlarmActions")),
     "no runbook": (
         "alarms_call_people",
@@ -141,6 +172,18 @@ PLANTED: dict[str, tuple[str, str, Plant]] = {
 @pytest.mark.parametrize("environment", config.names())
 def test_every_environment_obeys(environment: str) -> None:
     assert rules.check(templates(environment)) == []
+
+
+@pytest.mark.parametrize("environment", config.names())
+def test_data_stay_where_the_file_says_so(environment: str) -> None:
+    kept = {
+        resource["DeletionPolicy"].startswith("Retain")
+        for template in templates(environment).values()
+        for kind in (LEDGER, BUCKET, "AWS::DynamoDB::Table", "AWS::SES::EmailIdentity")
+        for resource in resources(template, kind).values()
+    }
+
+    assert kept == {config.load(environment).retain_data}
 
 
 @pytest.mark.parametrize("mistake", PLANTED)

@@ -5,7 +5,7 @@ For environments that say `retain_data = false`, and for no other.
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,21 +18,24 @@ async def empty(s3: Any, bucket: str) -> int:
     """Remove every version and every delete marker, page by page; return how many. A bucket that is gone is empty."""
     removed = 0
     try:
-        async for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            found = [
-                {"Key": each["Key"], "VersionId": each["VersionId"]}
-                for kind in ("Versions", "DeleteMarkers")
-                for each in page.get(kind, ())
-            ]
-            if found:
-                answer = await s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
-                if errors := answer.get("Errors"):
-                    raise RuntimeError(f"{bucket}: {errors[0]['Key']}: {errors[0]['Message']}")
+        # Always the first page: a later one would be asked for by a version that is gone by then.
+        while found := _named(await s3.list_object_versions(Bucket=bucket)):
+            answer = await s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
+            if errors := answer.get("Errors"):
+                raise RuntimeError(f"{bucket}: {errors[0]['Key']}: {errors[0]['Message']}")
             removed += len(found)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
             raise
     return removed
+
+
+def _named(page: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [
+        {"Key": each["Key"], "VersionId": each["VersionId"]}
+        for kind in ("Versions", "DeleteMarkers")
+        for each in page.get(kind, ())
+    ]
 
 
 async def _main(name: str, tell: Callable[[str], object]) -> None:

@@ -136,6 +136,39 @@ def queues(template: Template) -> Iterator[Finding]:
             yield Finding(name, "has no dead-letter queue")
 
 
+def topics(template: Template) -> Iterator[Finding]:
+    """Topics are told by TLS only."""
+    tls = _denies_plain(template, "AWS::SNS::TopicPolicy")
+    for name, _ in _of(template, "AWS::SNS::Topic"):
+        if not any(name in refs for refs in tls):
+            yield Finding(name, "can be reached without TLS")
+
+
+def data_stay_together(template: Template) -> Iterator[Finding]:
+    """Whatever holds data says what becomes of it when its stack goes; where one thing stays, all of them do."""
+    found = [(name, each) for name, each in template.get("Resources", {}).items() if each["Type"] in _STATEFUL]
+    some_stay = any(str(each.get("DeletionPolicy")).startswith("Retain") for _, each in found)
+    for name, each in found:
+        policies = (each.get("DeletionPolicy"), each.get("UpdateReplacePolicy"))
+        if None in policies:
+            yield Finding(name, "does not say what becomes of it")
+        elif some_stay and not all(policy.startswith("Retain") for policy in policies):
+            yield Finding(name, "goes with its stack, and others stay")
+
+
+def events_are_kept(template: Template) -> Iterator[Finding]:
+    """Functions leave what they give up in a queue. CloudFormation's calls need none: it waits for the answer."""
+    asked = {_reference(each["Properties"]["ServiceToken"]) for _, each in _custom(template)}
+    kept = {
+        _reference(each["FunctionName"])
+        for _, each in _of(template, "AWS::Lambda::EventInvokeConfig")
+        if each.get("DestinationConfig", {}).get("OnFailure")
+    }
+    for name, _ in _of(template, "AWS::Lambda::Function"):
+        if name not in asked | kept:
+            yield Finding(name, "loses the events that it gives up")
+
+
 def logs_end(template: Template) -> Iterator[Finding]:
     """Log groups keep what was asked for, and no more."""
     for name, group in _of(template, "AWS::Logs::LogGroup"):
@@ -149,6 +182,9 @@ def functions_are_ours(template: Template) -> Iterator[Finding]:
     for name, function in _of(template, "AWS::Lambda::Function"):
         if not str(function.get("FunctionName", "")).startswith("baton-"):
             yield Finding(name, "is a function that we did not write")
+    for name, resource in _custom(template):
+        if _reference(resource["Properties"].get("ServiceToken")) not in template["Resources"]:
+            yield Finding(name, "is made by a function that is not here")
     for name in roles:
         if name.startswith("CustomResource") or "AWS679f53fac002430cb0da5b7982bd2287" in name:
             yield Finding(name, "is a role of a helper of CDK's")
@@ -211,6 +247,9 @@ RULES: Final[Sequence[Rule]] = (
     strong_consistency,
     buckets,
     queues,
+    topics,
+    data_stay_together,
+    events_are_kept,
     logs_end,
     functions_are_ours,
     roles_are_narrow,
@@ -242,6 +281,33 @@ WITHOUT_RESOURCE: Final = {
 """Actions that may be allowed on `*`, and why nothing narrower can be said."""
 
 
+_STATEFUL: Final = frozenset(
+    {
+        "AWS::DynamoDB::GlobalTable",
+        "AWS::DynamoDB::Table",
+        "AWS::KMS::Key",
+        "AWS::S3::Bucket",
+        "AWS::SES::EmailIdentity",
+    }
+)
+"""What cannot be made again: rows, objects, and what it takes to read and to send them."""
+
+
+def _custom(template: Template) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for name, resource in template.get("Resources", {}).items():
+        if resource["Type"].startswith("Custom::") or resource["Type"] == "AWS::CloudFormation::CustomResource":
+            yield name, resource
+
+
+def _reference(value: Any) -> str | None:
+    """Return the logical id that a value names; None if it is none of this template's."""
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
+            return name
+        case _:
+            return None
+
+
 def _containers(template: Template) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, task in _of(template, "AWS::ECS::TaskDefinition"):
         for container in task["ContainerDefinitions"]:
@@ -260,7 +326,7 @@ def _status(bucket: Mapping[str, Any]) -> str | None:
 def _denies_plain(template: Template, kind: str) -> list[str]:
     """Return, as text, each policy of this type that refuses what comes without TLS: it names what it is about."""
     return [
-        json.dumps([policy.get("Bucket"), policy.get("Queues")])
+        json.dumps([policy.get("Bucket"), policy.get("Queues"), policy.get("Topics")])
         for _, policy in _of(template, kind)
         if any(
             statement["Effect"] == "Deny"

@@ -45,13 +45,19 @@ async def connect(stack: AsyncExitStack, topology: Topology, endpoints: Mapping[
 
 
 async def create_world(aws: Aws) -> None:
-    """Make everything that AWS would hold as well, and each Region's queue of replication events."""
+    """Make everything that AWS would hold as well."""
     await create_global(aws, senders=[SENDER])
     for region in aws.topology.regions:
         await create_region(aws, region)
-        sqs = await aws.client("sqs", region)()
-        # An answer that a cut swallowed is delivered again this soon.
-        await sqs.create_queue(QueueName=_REPLICATION_QUEUE, Attributes={"VisibilityTimeout": "2"})
+
+
+async def create_replication_queue(aws: Aws, region: str) -> dict[str, Any]:
+    """Make a Region's queue of replication events; return what S3 must be told to fill it."""
+    sqs = await aws.client("sqs", region)()
+    # An answer that a cut swallowed is delivered again this soon.
+    await sqs.create_queue(QueueName=_REPLICATION_QUEUE, Attributes={"VisibilityTimeout": "2"})
+    arn = f"arn:aws:sqs:{region}:{aws.topology.account_id}:{_REPLICATION_QUEUE}"
+    return {"QueueArn": arn, "Events": list(EVENTS)}
 
 
 async def create_function(
@@ -98,8 +104,7 @@ async def notify(
     trigger's, as replication is S3's own.
     """
     account_id = aws.topology.account_id
-    replication_arn = f"arn:aws:sqs:{region}:{account_id}:{_REPLICATION_QUEUE}"
-    queues: list[dict[str, Any]] = [{"QueueArn": replication_arn, "Events": list(EVENTS)}]
+    queues = [await create_replication_queue(aws, region)]
     functions: list[dict[str, Any]] = []
     for prefix in (INPUT, CANARY):
         rules = [{"Name": "prefix", "Value": prefix}]

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from baton_local.world import BUSY
 
 _STOP_SECONDS: Final = 25
 """A service's grace, an emulator's, and some air; after it, SIGKILL."""
+_SUPERVISOR: Final = ("-m", "baton_local.world")
 _OURS: Final = ("lock", "processes.json", "world.json")
 """A directory that holds none of these is not a world's and is never removed."""
 
@@ -26,17 +28,24 @@ class WorldFailed(Exception):
     """The world did not come up; the text ends with the tail of the log that tells why."""
 
 
-def up(directory: Path = state.DIRECTORY, *, wait_seconds: float = 60, roster: Roster | None = None) -> state.World:
+def up(
+    directory: Path = state.DIRECTORY,
+    *,
+    wait_seconds: float = 60,
+    roster: Roster | None = None,
+    program: Sequence[str] = _SUPERVISOR,
+) -> state.World:
     """Return the running world of this directory, or start one and wait until every part of it is healthy.
 
-    `roster` None runs the product's services. Raises `WorldFailed` if it is not healthy in time; nothing is left then.
+    `roster` None runs the product's services; `program` is what Python runs as the supervisor. Raises `WorldFailed` if
+    it is not healthy in time; nothing is left then.
     """
     if world := state.read(directory):
         return world
     child = 0
     if not _supervised(directory):
         down(directory)  # what a supervisor left that was killed
-        child = _start(directory, roster, wait_seconds)
+        child = _start(directory, program, roster, wait_seconds)
     # A supervisor gives up in time by itself and says what was missing; the rest is for one that hangs.
     deadline = time.monotonic() + wait_seconds + _STOP_SECONDS
     while time.monotonic() < deadline:
@@ -71,11 +80,11 @@ def _supervised(directory: Path) -> pids.Started | None:
     return remembered[0] if remembered and pids.is_same(remembered[0]) else None
 
 
-def _start(directory: Path, roster: Roster | None, ready_seconds: float) -> int:
+def _start(directory: Path, program: Sequence[str], roster: Roster | None, ready_seconds: float) -> int:
     """Start a supervisor in a session of its own and return its process id."""
     logs = directory / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "baton_local.world"]
+    command = [sys.executable, *program]
     command += ["--directory", str(directory), "--ready-seconds", str(ready_seconds)]
     if roster:
         command += ["--roster", roster.model_dump_json()]

@@ -21,7 +21,7 @@ from typing import Final
 import aiohttp
 from aiohttp import web
 
-from baton.aws import SystemClock
+from baton.aws import Aws, SystemClock
 from baton.model.routing import failover_panel
 from baton.topology import Topology
 from baton_local import arc, bootstrap, emulator, http, pids, state, trigger
@@ -160,6 +160,13 @@ class Supervisor:
         )
         # Last in, first out: what runs in the background ends before its clients are closed.
         stack.push_async_callback(self._cancel_background)
+        await self._furnish(inside, wiring, code)
+        replicator = Replicator(await bootstrap.links(outside, session, outer))
+        self._in_background(replicator.run())
+        return replicator
+
+    async def _furnish(self, inside: Aws, wiring: Wiring, code: bytes) -> None:
+        """Make what the emulators hold. A test that knows another way to make it, the CDK app's, says so here."""
         await bootstrap.create_world(inside)
         for region in self._topology.regions:
             function = None
@@ -170,9 +177,6 @@ class Supervisor:
                 self._functions.append(function)
                 self._in_background(trigger.take_back_throttled(function))
             await bootstrap.notify(inside, region, function=function)
-        replicator = Replicator(await bootstrap.links(outside, session, outer))
-        self._in_background(replicator.run())
-        return replicator
 
     def _in_background(self, work: Coroutine[None, None, None]) -> None:
         self._background.add(asyncio.create_task(work))
@@ -281,7 +285,7 @@ def _zip(roster: Roster) -> bytes:
     return trigger.build_zip(roster.trigger) if roster.trigger else b""
 
 
-def main() -> int:
+def main(kind: type[Supervisor] = Supervisor) -> int:
     """Run a world in a directory that is there; return the exit status."""
     parser = argparse.ArgumentParser(description="Run the two-Region world until SIGTERM.")
     parser.add_argument("--directory", type=Path, required=True)
@@ -300,7 +304,7 @@ def main() -> int:
             return BUSY
         pids.remember(directory, (pids.started(os.getpid()),))
         try:
-            asyncio.run(Supervisor(directory, roster, settings, ready_seconds=options.ready_seconds).run())
+            asyncio.run(kind(directory, roster, settings, ready_seconds=options.ready_seconds).run())
         except StartFailed as failure:
             sys.stderr.write(f"{failure}\n")
             return 1

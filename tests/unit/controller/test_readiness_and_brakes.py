@@ -78,7 +78,7 @@ def test_a_canary_that_did_not_come_makes_it_unknown() -> None:
         (Endpoints(0, 0), HEALTHY),
     ],
 )
-def test_three_endpoints_of_five_are_needed_or_one_of_a_plans_two_or_no_switch_at_all(endpoints: Endpoints, verdict: Verdict) -> None:
+def test_three_endpoints_of_five_are_needed_or_one_of_two(endpoints: Endpoints, verdict: Verdict) -> None:
     trace = Trace(endpoints=endpoints).warm()
 
     assert _own(trace)["switch endpoints"] is verdict

@@ -1,0 +1,42 @@
+"""`make destroy` of an environment that keeps nothing: every version goes, however many pages of them there are."""
+
+import asyncio
+
+import pytest
+
+from baton_infra import emptying, sdk
+
+pytestmark = pytest.mark.xdist_group("ministack")
+
+REGION = "us-east-1"
+PAGE = 1_000
+"""Versions that S3 lists at once."""
+
+
+def test_every_version_and_marker_of_a_bucket_is_removed_page_by_page(ministack: str, environment: str) -> None:
+    bucket = f"baton-{environment}-data"
+
+    async def scenario() -> tuple[int, int]:
+        async with sdk.client("s3", REGION, ministack) as s3:
+            await s3.create_bucket(Bucket=bucket)
+            await s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            # One file of many versions over the end of a page, and others on either side of it.
+            for number in range(PAGE + 3):
+                await s3.put_object(Bucket=bucket, Key="input/many.csv", Body=str(number).encode())
+            for key in ("archive/one.csv", "output/one.csv"):
+                await s3.put_object(Bucket=bucket, Key=key, Body=b"")
+                await s3.delete_object(Bucket=bucket, Key=key)  # leaves a marker
+            removed = await emptying.empty(s3, bucket)
+            again = await emptying.empty(s3, bucket)
+            await s3.delete_bucket(Bucket=bucket)  # which is refused while there is a version
+            return removed, again
+
+    assert asyncio.run(scenario()) == (PAGE + 3 + 4, 0)
+
+
+def test_a_bucket_that_is_gone_is_empty(ministack: str, environment: str) -> None:
+    async def scenario() -> int:
+        async with sdk.client("s3", REGION, ministack) as s3:
+            return await emptying.empty(s3, f"baton-{environment}-never-made")
+
+    assert asyncio.run(scenario()) == 0
