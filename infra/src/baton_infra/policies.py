@@ -91,17 +91,16 @@ def traces(*, enabled: bool) -> tuple[Statement, ...]:
 # --- what the services share
 
 
-def _read(reach: Reach, *prefixes: str, versions: bool = True) -> tuple[Statement, ...]:
+def _read(reach: Reach, *prefixes: str, pinned: bool = True, listed: bool = True) -> tuple[Statement, ...]:
     """Allow to read objects, and to be told that one is not there: without ListBucket S3 says 403 for 404.
 
-    No condition on the prefix: a HEAD has none, so it would not be met.
+    `pinned`: by their version as well; `listed`: to look for a version among all. No condition on the prefix: a HEAD
+    has none, so it would not be met.
     """
     objects = tuple(reach.here.objects(prefix) for prefix in prefixes)
-    listing = ("s3:ListBucket", "s3:ListBucketVersions") if versions else ("s3:ListBucket",)
-    return (
-        Statement("ReadObjects", ("s3:GetObject", "s3:GetObjectVersion"), objects),
-        Statement("ListBucket", listing, (reach.here.bucket(),)),
-    )
+    reads = ("s3:GetObject", "s3:GetObjectVersion") if pinned else ("s3:GetObject",)
+    lists = ("s3:ListBucket", "s3:ListBucketVersions") if listed else ("s3:ListBucket",)
+    return (Statement("ReadObjects", reads, objects), Statement("ListBucket", lists, (reach.here.bucket(),)))
 
 
 def _write(reach: Reach, *prefixes: str) -> Statement:
@@ -175,7 +174,7 @@ def _keys(reach: Reach, *, writes: bool) -> tuple[Statement, ...]:
 
 def _trigger(reach: Reach) -> tuple[Statement, ...]:
     return (
-        *_read(reach, INPUT, CANARY, versions=False),
+        *_read(reach, INPUT, CANARY, listed=False),
         *_batches(reach),
         _send([reach.here], reach.topology, "split"),
     )
@@ -217,7 +216,7 @@ def _worker(reach: Reach) -> tuple[Statement, ...]:
 def _merger(reach: Reach) -> tuple[Statement, ...]:
     topology = reach.topology
     return (
-        *_read(reach, WORK, OUTPUT, CANARY_WORK, versions=False),
+        *_read(reach, WORK, OUTPUT, CANARY_WORK, pinned=False, listed=False),
         _write(reach, OUTPUT, CANARY_WORK),
         *_batches(reach),
         _table(reach, "ReadCounts", topology.progress_table, "GetItem", "Query"),
@@ -242,7 +241,7 @@ def _notifier(reach: Reach) -> tuple[Statement, ...]:
         _write(reach, ARCHIVE),
         Statement("ReadTags", tags, (here.objects(INPUT),)),
         Statement("WriteTags", ("s3:PutObjectTagging",), (here.objects(ARCHIVE),)),
-        Statement("HideInput", ("s3:DeleteObject",), (here.objects(INPUT),)),
+        Statement("HideInput", ("s3:DeleteObject",), (here.objects(INPUT), here.objects(CANARY))),
         *_batches(reach),
         _consume(reach, "notify"),
         # A published result that never reached this Region is made again.
@@ -271,7 +270,9 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
 
     return (
         Statement("SendCanaries", ("s3:PutObject",), objects(CANARY)),
-        Statement("ReadObjects", ("s3:GetObject", "s3:GetObjectVersion"), objects(INPUT, OUTPUT, CANARY_WORK)),
+        Statement("ClearCanaries", ("s3:DeleteObject",), objects(CANARY, CANARY_WORK)),
+        Statement("ForgetCanaries", ("dynamodb:DeleteItem",), ledger, rows("batch#canary-*")),
+        Statement("ReadObjects", ("s3:GetObject", "s3:GetObjectVersion"), objects(INPUT, OUTPUT, CANARY, CANARY_WORK)),
         Statement(
             "ListBuckets", ("s3:ListBucket", "s3:ListBucketVersions"), tuple(arns.bucket() for arns in everywhere)
         ),
@@ -299,7 +300,7 @@ def _switch(reach: Reach) -> tuple[Statement, ...]:
             return ()
         case Switch.ARC:
             # One call sets both states; IAM judges it for each control.
-            actions = ("GetRoutingControlState", "UpdateRoutingControlState", "UpdateRoutingControlStates")
+            actions = ("GetRoutingControlState", "UpdateRoutingControlStates")
             return (Statement("Switch", tuple(f"route53-recovery-cluster:{each}" for each in actions), reach.controls),)
         case Switch.REGION_SWITCH:
             actions = ("GetPlanExecution", "ListPlanExecutions", "StartPlanExecution")

@@ -1,0 +1,135 @@
+"""No role grows by accident, and each names only what there is."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from baton.model import paths
+from baton.model.identity import CANARY
+from baton.topology import REGIONS_DEFAULT, SERVICES
+from baton_infra import config, policies
+from baton_infra.config import Switch
+from baton_infra.policies import Reach, Statement
+from golden_roles import GOLDEN, roles, text
+from synthesized import templates
+
+ROLES = ("trigger", *SERVICES)
+CONTROLLER = "failover-controller"
+PROD = config.load("prod")
+PREFIXES = {*paths.REPLICATED, CANARY, paths.CANARY_WORK}
+
+
+def _reach(switch: Switch = Switch.ARC) -> Reach:
+    return Reach(
+        PROD.topology,
+        REGIONS_DEFAULT[0],
+        sender=PROD.sender,
+        customer_keys=True,
+        mrap_arn="arn:aws:s3::222222222222:accesspoint/a.mrap",
+        switch=switch,
+        controls=("arn:control-east", "arn:control-west"),
+        plan_arn="arn:plan",
+    )
+
+
+def _all() -> Iterator[tuple[str, Statement]]:
+    for role in ROLES:
+        for statement in policies.of_service(role, _reach()):
+            yield role, statement
+    for statement in policies.of_link_role(_reach()):
+        yield "link", statement
+
+
+@pytest.mark.parametrize("environment", config.names())
+def test_no_role_has_changed_unseen(environment: str) -> None:
+    found = {name: text(role) for name, role in roles(environment)}
+    seen = {path.stem: path.read_text() for path in GOLDEN.glob(f"{environment}-*.json")}
+
+    assert found == seen, "if that is meant: python tests/support/golden_roles.py, and read the difference"
+
+
+def test_only_the_controller_turns_anything_or_writes_the_control_row() -> None:
+    for role, statement in _all():
+        if role == CONTROLLER:
+            continue
+        turns = [a for a in statement.actions if re.match(r"(route53|arc-)|s3:.*MultiRegionAccessPointRoutes", a)]
+        assert turns == [], role
+        if {"dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem"} & set(statement.actions):
+            ledger = any(resource.endswith(PROD.topology.ledger_table) for resource in statement.resources)
+            leading = statement.conditions.get("ForAllValues:StringLike", {}).get("dynamodb:LeadingKeys")
+            assert not ledger or leading == ["batch#*"], role
+
+
+def test_the_controllers_switch_is_the_one_that_is_set_and_no_other() -> None:
+    def actions(switch: Switch) -> set[str]:
+        return {
+            action.partition(":")[0]
+            for statement in policies.of_service(CONTROLLER, _reach(switch))
+            for action in statement.actions
+        } - {"s3", "sqs", "dynamodb", "cloudwatch", "kms"}
+
+    assert actions(Switch.ARC) == {"route53-recovery-cluster"}
+    assert actions(Switch.REGION_SWITCH) == {"arc-region-switch"}
+    assert actions(Switch.LEDGER) == set()
+
+
+def test_a_link_reads_results_and_nothing_else() -> None:
+    reads, *keys = policies.of_link_role(_reach())
+
+    assert reads.actions == ("s3:GetObject",)
+    assert all(re.search(r"/output/\*$", resource) for resource in reads.resources)
+    assert [key.actions for key in keys] == [("kms:Decrypt",)]
+
+
+def _made() -> dict[str, set[str]]:
+    """Return the names of queues, tables and buckets in the templates."""
+    found: dict[str, set[str]] = {"QueueName": set(), "TableName": set(), "BucketName": set()}
+    for template in templates("prod").values():
+        for resource in template["Resources"].values():
+            for key, names in found.items():
+                if isinstance(name := resource.get("Properties", {}).get(key), str):
+                    names.add(name)
+    return found
+
+
+def test_everything_that_a_role_names_is_there() -> None:
+    made = _made()
+    for role, statement in _all():
+        for resource in statement.resources:
+            if match := re.fullmatch(r"arn:aws:sqs:[^:]+:\d+:(.+)", resource):
+                assert match[1] in made["QueueName"], (role, resource)
+            if match := re.fullmatch(r"arn:aws:dynamodb:[^:]+:\d+:table/([^/]+)(/index/listing)?", resource):
+                assert match[1] in made["TableName"], (role, resource)
+            if match := re.fullmatch(r"arn:aws:s3:::([^/]+)(/(.+)\*)?", resource):
+                assert match[1] in made["BucketName"], (role, resource)
+                assert match[3] in {None, *PREFIXES}, (role, resource)
+
+
+def test_services_read_and_write_where_they_work() -> None:
+    writes: dict[str, set[str]] = {}
+    for role, statement in _all():
+        if "s3:PutObject" in statement.actions:
+            for resource in statement.resources:
+                writes.setdefault(role, set()).add(resource.partition("/")[2].removesuffix("*"))
+
+    assert writes == {
+        "splitter": {"work/", "canary-work/"},
+        "worker": {"work/", "canary-work/"},
+        "merger": {"output/", "canary-work/"},
+        "notifier": {"archive/"},
+        CONTROLLER: {"canary/"},
+    }
+
+
+def test_statements_are_written_as_iam_reads_them() -> None:
+    (statement,) = policies.document([Statement("S", ("a:B",), ("arn",), {"Bool": {"k": "true"}})])["Statement"]
+
+    assert json.loads(json.dumps(statement)) == {
+        "Sid": "S",
+        "Effect": "Allow",
+        "Action": ["a:B"],
+        "Resource": ["arn"],
+        "Condition": {"Bool": {"k": "true"}},
+    }

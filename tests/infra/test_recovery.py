@@ -1,0 +1,97 @@
+"""The switch: ARC's rules are the stand-in's, and the record follows them."""
+
+from typing import Any
+
+import pytest
+
+from baton.model.routing import AssertionRule, failover_panel
+from baton.topology import REGIONS_DEFAULT
+from baton_infra import config
+from baton_infra.stacks.recovery import WAIT
+from synthesized import resources, templates
+
+ARC = "AWS::Route53RecoveryControl"
+
+
+def _recovery(environment: str) -> Any:
+    return templates(environment)["recovery-us-east-1"]
+
+
+def _controls() -> dict[str, str]:
+    """Return the name of each routing control by its logical id."""
+    return {
+        name: each["Properties"]["Name"]
+        for name, each in resources(_recovery("prod"), f"{ARC}::RoutingControl").items()
+    }
+
+
+def _named(arns: list[Any]) -> tuple[str, ...]:
+    return tuple(_controls()[arn["Fn::GetAtt"][0]] for arn in arns)
+
+
+def test_arc_has_the_controls_and_the_rules_of_the_stand_in_that_all_handovers_are_tested_against() -> None:
+    panel = failover_panel(REGIONS_DEFAULT, wait=WAIT)
+    made = {
+        each["Properties"]["Name"]: each["Properties"]
+        for each in resources(_recovery("prod"), f"{ARC}::SafetyRule").values()
+    }
+
+    assert set(_controls().values()) == set(panel.states)
+    assert made.keys() == {rule.name for rule in panel.rules}
+    for rule in panel.rules:
+        found = made[rule.name]
+        config_ = {"Type": rule.config.type.value, "Threshold": rule.config.threshold, "Inverted": rule.config.inverted}
+        assert found["RuleConfig"] == config_
+        if isinstance(rule, AssertionRule):
+            asserted = found["AssertionRule"]
+            assert _named(asserted["AssertedControls"]) == rule.targets
+            assert asserted["WaitPeriodMs"] == rule.wait.total_seconds() * 1_000
+        else:
+            gating = found["GatingRule"]
+            assert _named(gating["GatingControls"]) == rule.gates
+            assert _named(gating["TargetControls"]) == rule.targets
+
+
+@pytest.mark.parametrize("environment", ["prod", "staging"])
+def test_the_record_says_each_region_under_its_own_health_check_home_first(environment: str) -> None:
+    records = [each["Properties"] for each in resources(_recovery(environment), "AWS::Route53::RecordSet").values()]
+
+    assert [(each["SetIdentifier"], each["Failover"], each["ResourceRecords"]) for each in records] == [
+        ("us-east-1", "PRIMARY", ['"us-east-1"']),
+        ("us-west-2", "SECONDARY", ['"us-west-2"']),
+    ]
+    assert {each["Name"] for each in records} == {f"active.baton-{environment}.internal."}
+    assert records[0]["HealthCheckId"] != records[1]["HealthCheckId"]
+    (zone,) = resources(_recovery(environment), "AWS::Route53::HostedZone").values()
+    assert sorted(each["VPCRegion"] for each in zone["Properties"]["VPCs"]) == list(REGIONS_DEFAULT)
+
+
+def test_each_health_check_follows_its_regions_control() -> None:
+    checks = resources(_recovery("prod"), "AWS::Route53::HealthCheck")
+    records = resources(_recovery("prod"), "AWS::Route53::RecordSet").values()
+    for record in (each["Properties"] for each in records):
+        check = checks[record["HealthCheckId"]["Fn::GetAtt"][0]]["Properties"]["HealthCheckConfig"]
+        assert check["Type"] == "RECOVERY_CONTROL"
+        assert _named([check["RoutingControlArn"]]) == (record["SetIdentifier"],)
+
+
+def test_a_plan_activates_either_region_by_turning_the_record() -> None:
+    (plan,) = resources(_recovery("staging"), "AWS::ARCRegionSwitch::Plan").values()
+    properties = plan["Properties"]
+
+    assert len(properties["Name"]) <= 32
+    assert (properties["RecoveryApproach"], properties["PrimaryRegion"]) == ("activePassive", "us-east-1")
+    assert [(each["WorkflowTargetAction"], each["WorkflowTargetRegion"]) for each in properties["Workflows"]] == [
+        ("activate", region) for region in REGIONS_DEFAULT
+    ]
+    for workflow in properties["Workflows"]:
+        (step,) = workflow["Steps"]
+        turned = step["ExecutionBlockConfiguration"]["Route53HealthCheckConfig"]
+        assert step["ExecutionBlockType"] == "Route53HealthCheck"
+        assert turned["RecordName"] == config.load("staging").topology.active_record
+
+
+def test_the_ledger_alone_costs_nothing() -> None:
+    assert {each["Type"] for each in _recovery("dev")["Resources"].values()} == {
+        "AWS::CloudFormation::WaitConditionHandle"
+    }

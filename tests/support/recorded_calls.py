@@ -1,0 +1,168 @@
+"""What recorded calls to AWS ask of IAM, and whether a role allows it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from baton.topology import Topology
+from baton_infra.names import Arns
+from baton_infra.policies import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call to AWS."""
+
+    service: str
+    region: str
+    api: str
+    operation: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One action on one resource that a call needs, with the keys that conditions look at."""
+
+    action: str
+    resource: str
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+def needs(call: Call, topology: Topology) -> list[Need]:
+    """Return what IAM is asked for. Raises `KeyError` for an API that nobody has described here."""
+    return list(_APIS[call.api](call, Arns(topology, call.region)))
+
+
+def allows(statements: Iterable[Statement], need: Need) -> bool:
+    return any(
+        need.action in statement.actions
+        and any(fnmatchcase(need.resource, resource) for resource in statement.resources)
+        and all(_holds(operator, keys, need) for operator, keys in statement.conditions.items())
+        for statement in statements
+    )
+
+
+def _holds(operator: str, keys: Mapping[str, Any], need: Need) -> bool:
+    for key, wanted in keys.items():
+        patterns = [wanted] if isinstance(wanted, str) else wanted
+        given = need.keys.get(key, ())
+        matches = [any(fnmatchcase(value, pattern) for pattern in patterns) for value in given]
+        match operator:
+            case "ForAllValues:StringLike":
+                # Of no values all of them match: IAM says so, and so a request without the key would be allowed.
+                assert given, f"{need} says nothing of {key}"
+                holds = all(matches)
+            case "StringEquals":
+                holds = bool(matches) and all(value in patterns for value in given)
+            case _:
+                raise KeyError(operator)
+        if not holds:
+            return False
+    return True
+
+
+def _s3(call: Call, arns: Arns) -> Iterator[Need]:
+    asked = call.parameters
+    if asked["Bucket"] == arns.topology.mrap:
+        yield Need(_reads(asked), f"{asked['Bucket']}/object/{asked['Key']}")  # a link
+        return
+    bucket = f"arn:aws:s3:::{asked['Bucket']}"
+    match call.operation:
+        case "HeadObject" | "GetObject":
+            yield Need(_reads(asked), f"{bucket}/{asked['Key']}")
+            yield Need("s3:ListBucket", bucket)  # or a missing one is 403 instead of 404
+        case "ListObjectsV2":
+            yield Need("s3:ListBucket", bucket)
+        case "ListObjectVersions":
+            yield Need("s3:ListBucketVersions", bucket)
+        case "CopyObject" | "UploadPartCopy":
+            source = asked["CopySource"]
+            yield Need(_reads(source), f"arn:aws:s3:::{source['Bucket']}/{source['Key']}")
+            yield Need("s3:PutObject", f"{bucket}/{asked['Key']}")
+        case "PutObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload":
+            yield Need("s3:PutObject", f"{bucket}/{asked['Key']}")
+        case "DeleteObject" | "AbortMultipartUpload":
+            yield Need(f"s3:{call.operation}", f"{bucket}/{asked['Key']}")
+        case _:
+            raise KeyError(call.operation)
+
+
+def _reads(asked: Mapping[str, Any]) -> str:
+    return "s3:GetObjectVersion" if asked.get("VersionId") else "s3:GetObject"
+
+
+_KEY: Final = "dynamodb:LeadingKeys"
+_TRANSACTED: Final = {"Put": "PutItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
+
+
+def _dynamodb(call: Call, arns: Arns) -> Iterator[Need]:
+    asked, operation = call.parameters, call.operation
+    match operation:
+        case "TransactWriteItems":
+            for entry in asked["TransactItems"]:
+                ((kind, item),) = entry.items()
+                yield _row(_TRANSACTED[kind], item, arns)
+        case "BatchGetItem" | "BatchWriteItem":
+            for table in asked["RequestItems"]:
+                yield Need(f"dynamodb:{operation}", arns.table(table))
+        case "Query" if index := asked.get("IndexName"):
+            yield Need("dynamodb:Query", f"{arns.table(asked['TableName'])}/index/{index}")
+        case "Query":
+            leading = tuple(value["S"] for value in asked["ExpressionAttributeValues"].values() if "S" in value)
+            yield Need("dynamodb:Query", arns.table(asked["TableName"]), {_KEY: leading[:1]})
+        case _:
+            yield _row(operation, asked, arns)
+
+
+def _row(operation: str, asked: Mapping[str, Any], arns: Arns) -> Need:
+    row = asked.get("Key") or asked["Item"]
+    leading = row.get("pk") or row["batch_id"]
+    return Need(f"dynamodb:{operation}", arns.table(asked["TableName"]), {_KEY: (leading["S"],)})
+
+
+def _sqs(call: Call, arns: Arns) -> Iterator[Need]:
+    name = call.parameters.get("QueueName") or call.parameters["QueueUrl"].rpartition("/")[2]
+    yield Need(f"sqs:{call.operation.removesuffix('Batch')}", arns.queue(name))
+
+
+def _ses(call: Call, arns: Arns) -> Iterator[Need]:
+    sender = call.parameters["Source"]
+    identity = f"arn:aws:ses:{arns.region}:{arns.topology.account_id}:identity/{sender}"
+    yield Need(f"ses:{call.operation}", identity, {"ses:FromAddress": (sender,)})
+
+
+def _sts(call: Call, arns: Arns) -> Iterator[Need]:
+    del arns
+    yield Need(f"sts:{call.operation}", call.parameters["RoleArn"])
+
+
+def _cloudwatch(call: Call, arns: Arns) -> Iterator[Need]:
+    del arns
+    yield Need(f"cloudwatch:{call.operation}", "*")
+
+
+def _s3control(call: Call, arns: Arns) -> Iterator[Need]:
+    del arns
+    yield Need(f"s3:{call.operation}", call.parameters["Mrap"])
+
+
+def _arc(call: Call, arns: Arns) -> Iterator[Need]:
+    del arns
+    asked = call.parameters
+    several = [entry["RoutingControlArn"] for entry in asked.get("UpdateRoutingControlStateEntries", ())]
+    for arn in several or [asked["RoutingControlArn"]]:
+        yield Need(f"route53-recovery-cluster:{call.operation}", arn)
+
+
+_APIS: Final = {
+    "s3": _s3,
+    "dynamodb": _dynamodb,
+    "sqs": _sqs,
+    "ses": _ses,
+    "sts": _sts,
+    "cloudwatch": _cloudwatch,
+    "s3control": _s3control,
+    "route53-recovery-cluster": _arc,
+}
