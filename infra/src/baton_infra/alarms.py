@@ -53,14 +53,14 @@ class Alarm:
 def of_region(config: EnvironmentConfig, region: str) -> tuple[Alarm, ...]:
     """Return all alarms of a Region."""
     topology = config.topology
-    return (*_illness(config), *_controllers(topology, region), *_notices(config, region))
+    notices = (*_queues(topology), *_batches(topology, region), *_replication(config, region), *_faults(topology))
+    return (*_illness(config), *_missing(config), *_controllers(topology, region), *notices)
 
 
 def _illness(config: EnvironmentConfig) -> list[Alarm]:
     """Return what says that this Region fails its users."""
     topology = config.topology
     prefix = topology.alarm_prefix
-    function = {"FunctionName": topology.trigger_function}
     return [
         Alarm(
             name=f"{prefix}trigger-errors",
@@ -68,25 +68,9 @@ def _illness(config: EnvironmentConfig) -> list[Alarm]:
             runbook="The trigger fails",
             namespace="AWS/Lambda",
             metric="Errors",
-            dimensions=function,
+            dimensions={"FunctionName": topology.trigger_function},
             statistic="Sum",
             periods=5,
-        ),
-        *(
-            Alarm(
-                name=f"{prefix}{service}-missing",
-                says=f"No task of {service} has run for five minutes.",
-                runbook="A service does not run",
-                namespace="ECS/ContainerInsights",
-                metric="RunningTaskCount",
-                dimensions={"ClusterName": topology.cluster, "ServiceName": service},
-                periods=5,
-                threshold=1,
-                below=True,
-            )
-            for service in SERVICES
-            # A dead controller makes no Region ill: of that one people are told by its silence.
-            if service != _CONTROLLER and config.tasks_of(service).tasks_min
         ),
         Alarm(
             name=f"{prefix}ledger-errors",
@@ -98,6 +82,26 @@ def _illness(config: EnvironmentConfig) -> list[Alarm]:
             statistic="Sum",
             periods=3,
         ),
+    ]
+
+
+def _missing(config: EnvironmentConfig) -> list[Alarm]:
+    """Return what says that nobody works here. A dead controller makes no Region ill: its silence tells people."""
+    topology = config.topology
+    return [
+        Alarm(
+            name=f"{topology.alarm_prefix}{service}-missing",
+            says=f"No task of {service} has run for five minutes.",
+            runbook="A service does not run",
+            namespace="ECS/ContainerInsights",
+            metric="RunningTaskCount",
+            dimensions={"ClusterName": topology.cluster, "ServiceName": service},
+            periods=5,
+            threshold=1,
+            below=True,
+        )
+        for service in SERVICES
+        if service != _CONTROLLER and config.tasks_of(service).tasks_min
     ]
 
 
@@ -130,10 +134,10 @@ def _period_seconds(minutes: int) -> int:
     return 60 if minutes <= 60 else 3_600  # noqa: PLR2004 - an hour
 
 
-def _notices(config: EnvironmentConfig, region: str) -> list[Alarm]:
-    """Return what people should know, and what convicts no Region."""
-    topology = config.topology
+def _queues(topology: Topology) -> list[Alarm]:
+    """Return what waits, and what nobody could do."""
     prefix = topology.notice_prefix
+    dead = (*(queue.dead_letter_name for queue in topology.queues), topology.trigger_dead_letter_queue)
     return [
         *(
             Alarm(
@@ -144,10 +148,7 @@ def _notices(config: EnvironmentConfig, region: str) -> list[Alarm]:
                 metric="ApproximateNumberOfMessagesVisible",
                 dimensions={"QueueName": name},
             )
-            for name in (
-                *(queue.dead_letter_name for queue in topology.queues),
-                topology.trigger_dead_letter_queue,
-            )
+            for name in dead
         ),
         *(
             Alarm(
@@ -161,6 +162,13 @@ def _notices(config: EnvironmentConfig, region: str) -> list[Alarm]:
             )
             for queue in topology.queues
         ),
+    ]
+
+
+def _batches(topology: Topology, region: str) -> list[Alarm]:
+    """Return which batches are late."""
+    prefix = topology.notice_prefix
+    return [
         Alarm(
             name=f"{prefix}oldest-waiting-input",
             says="A batch has waited for its file for an hour.",
@@ -181,7 +189,13 @@ def _notices(config: EnvironmentConfig, region: str) -> list[Alarm]:
             period_seconds=_SWEEPS_SECONDS,
             threshold=ControllerSettings.model_fields["oldest_batch_seconds"].default,
         ),
-        *_replication(config, region),
+    ]
+
+
+def _faults(topology: Topology) -> list[Alarm]:
+    """Return what is too much for a table, and what is our own fault."""
+    prefix = topology.notice_prefix
+    return [
         *(
             Alarm(
                 name=f"{prefix}{table.removeprefix(f'baton-{topology.environment}-')}-throttled",

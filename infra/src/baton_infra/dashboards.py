@@ -114,7 +114,7 @@ def _counted(topology: Topology, region: str, service: str, metric: str, label: 
 
 
 def _flow(topology: Topology, region: str) -> list[Graph]:
-    sweeper, trigger = _own(topology, region, "splitter"), _own(topology, region, "trigger")
+    trigger = _own(topology, region, "trigger")
     records = [_counted(topology, region, "worker", metric, metric) for metric in ("Records", "Rejects")]
     time = _counted(topology, region, "notifier", "BatchTime", "")
     return [
@@ -141,6 +141,14 @@ def _flow(topology: Topology, region: str) -> list[Graph]:
                 _counted(topology, region, "worker", "PartBytes", "parts made"),
             ],
         ),
+        Graph("From admission to mail, s", [replace(time, label=each, statistic=each) for each in ("p50", "p95")]),
+        *_waiting(topology, region),
+    ]
+
+
+def _waiting(topology: Topology, region: str) -> list[Graph]:
+    sweeper = _own(topology, region, "splitter")
+    return [
         Graph(
             "Open batches",
             [
@@ -155,7 +163,6 @@ def _flow(topology: Topology, region: str) -> list[Graph]:
                 Line("waiting for its file", sweeper[0], "OldestWaitingInput", sweeper[1], "Maximum"),
             ],
         ),
-        Graph("From admission to mail, s", [replace(time, label=each, statistic=each) for each in ("p50", "p95")]),
     ]
 
 
@@ -212,13 +219,30 @@ def _control(topology: Topology, region: str) -> list[Graph]:
 
 
 def _ground(config: EnvironmentConfig, region: str) -> list[Graph]:
+    return [*_ways(config, region), *_tasks(config), *_services_of_aws(config.topology)]
+
+
+def _ways(config: EnvironmentConfig, region: str) -> list[Graph]:
     topology = config.topology
     into = {
         "SourceBucket": topology.data_bucket(config.other(region)),
         "DestinationBucket": topology.data_bucket(region),
     }
     ways = {prefix: {**into, "RuleId": topology.replication_rule(prefix)} for prefix in REPLICATED_IN_TIME}
-    function = {"FunctionName": topology.trigger_function}
+    return [
+        Graph(
+            "Replication into this Region: behind, s",
+            [Line(prefix, "AWS/S3", "ReplicationLatency", way, "Maximum") for prefix, way in ways.items()],
+        ),
+        Graph(
+            "Replication into this Region: pending",
+            [Line(prefix, "AWS/S3", "OperationsPendingReplication", way, "Maximum") for prefix, way in ways.items()],
+        ),
+    ]
+
+
+def _tasks(config: EnvironmentConfig) -> list[Graph]:
+    topology = config.topology
     tasks = [
         Line(
             service,
@@ -230,17 +254,15 @@ def _ground(config: EnvironmentConfig, region: str) -> list[Graph]:
         for service in SERVICES
     ]
     return [
-        Graph(
-            "Replication into this Region: behind, s",
-            [Line(prefix, "AWS/S3", "ReplicationLatency", way, "Maximum") for prefix, way in ways.items()],
-        ),
-        Graph(
-            "Replication into this Region: pending",
-            [Line(prefix, "AWS/S3", "OperationsPendingReplication", way, "Maximum") for prefix, way in ways.items()],
-        ),
         Graph("Tasks", tasks),
         # Of what grows with the work. What stands still, and what a million records cost, says docs/cost.md.
         Graph("Tasks: $ a day, on demand", tasks, expressions={"$ a day": _usd_a_day(config)}),
+    ]
+
+
+def _services_of_aws(topology: Topology) -> list[Graph]:
+    function = {"FunctionName": topology.trigger_function}
+    return [
         Graph(
             "Trigger",
             [Line(metric, "AWS/Lambda", metric, function) for metric in ("Invocations", "Errors", "Throttles")],

@@ -41,8 +41,6 @@ def function(
     role = service_role(
         scope, f"{name}Role", principal="lambda.amazonaws.com", statements=[*statements, log], role_name=role_name
     )
-    others = [] if code else ["baton_infra", "**/__pycache__"]
-    asset = assets.Asset(scope, f"{name}Code", path=str(code or _SOURCES), exclude=others)
     made = lambda_.CfnFunction(
         scope,
         name,
@@ -50,7 +48,7 @@ def function(
         runtime="python3.13",
         architectures=["arm64"],
         handler=handler,
-        code=lambda_.CfnFunction.CodeProperty(s3_bucket=asset.s3_bucket_name, s3_key=asset.s3_object_key),
+        code=_code(scope, f"{name}Code", code),
         role=role.attr_arn,
         timeout=timeout_seconds,
         environment=lambda_.CfnFunction.EnvironmentProperty(variables=dict(environment)) if environment else None,
@@ -58,3 +56,9 @@ def function(
     )
     made.add_resource_dependency(group)
     return made
+
+
+def _code(scope: Construct, name: str, directory: Path | None) -> lambda_.CfnFunction.CodeProperty:
+    others = [] if directory else ["baton_infra", "**/__pycache__"]
+    asset = assets.Asset(scope, name, path=str(directory or _SOURCES), exclude=others)
+    return lambda_.CfnFunction.CodeProperty(s3_bucket=asset.s3_bucket_name, s3_key=asset.s3_object_key)

@@ -61,30 +61,7 @@ class Data(BatonStack):
         return key.attr_arn
 
     def _buckets(self, key_arn: str | None, trigger: lambda_.CfnPermission) -> None:
-        data_name = self.topology.data_bucket(self.region)
-        logs_name = self.topology.log_bucket(self.region)
-        writes = {
-            "Sid": "AccessLogs",
-            "Effect": "Allow",
-            "Principal": {"Service": "logging.s3.amazonaws.com"},
-            "Action": "s3:PutObject",
-            "Resource": f"arn:aws:s3:::{logs_name}/*",
-            "Condition": {
-                "ArnLike": {"aws:SourceArn": self.arns.bucket()},
-                "StringEquals": {"aws:SourceAccount": self.config.account_id},
-            },
-        }
         days = self.config.input_days
-        access_logs = bucket(
-            self,
-            "AccessLogs",
-            logs_name,
-            removal=self.removal_policy,
-            statements=[writes],
-            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(
-                rules=[expiry("logs", self.config.log_days, "")]
-            ),
-        )
         rules = [
             expiry("work", days, WORK),
             expiry("archive", days, ARCHIVE),
@@ -96,15 +73,40 @@ class Data(BatonStack):
         data = bucket(
             self,
             "Bucket",
-            data_name,
+            self.topology.data_bucket(self.region),
             removal=self.removal_policy,
             key_arn=key_arn,
             versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
             lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(rules=rules),
-            logging_configuration=s3.CfnBucket.LoggingConfigurationProperty(destination_bucket_name=access_logs.ref),
+            logging_configuration=s3.CfnBucket.LoggingConfigurationProperty(
+                destination_bucket_name=self._access_logs().ref
+            ),
             notification_configuration=self._notifications(),
         )
         data.add_resource_dependency(trigger)  # S3 asks whether it may call the function before it promises to
+
+    def _access_logs(self) -> s3.CfnBucket:
+        name = self.topology.log_bucket(self.region)
+        writes = {
+            "Sid": "AccessLogs",
+            "Effect": "Allow",
+            "Principal": {"Service": "logging.s3.amazonaws.com"},
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{name}/*",
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": self.arns.bucket()},
+                "StringEquals": {"aws:SourceAccount": self.config.account_id},
+            },
+        }
+        rules = [expiry("logs", self.config.log_days, "")]
+        return bucket(
+            self,
+            "AccessLogs",
+            name,
+            removal=self.removal_policy,
+            statements=[writes],
+            lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(rules=rules),
+        )
 
     def _notifications(self) -> s3.CfnBucket.NotificationConfigurationProperty:
         created = [
@@ -155,9 +157,7 @@ class Data(BatonStack):
     def _trigger(self) -> lambda_.CfnPermission:
         """Declare the function that admits files, and let this Region's bucket call it."""
         topology = self.topology
-        reach = policies.Reach(topology, self.region, customer_keys=self.config.customer_keys)
         dead = self.arns.queue(topology.trigger_dead_letter_queue)
-        give_up = policies.Statement("GiveUp", ("sqs:SendMessage",), (dead,))
         options: dict[str, Any] = {"memory_size": _TRIGGER_MEMORY_MIB}
         if self.config.traces:
             options["tracing_config"] = lambda_.CfnFunction.TracingConfigProperty(mode="Active")
@@ -168,7 +168,7 @@ class Data(BatonStack):
             function_name=topology.trigger_function,
             code=trigger_code.directory(),
             handler="splitter.trigger.handler",
-            statements=[*policies.of_service("trigger", reach), give_up, *policies.traces(enabled=self.config.traces)],
+            statements=self._trigger_may(dead),
             role_name=topology.role("trigger", self.region),
             log_days=self.config.log_days,
             timeout_seconds=_TRIGGER_SECONDS,
@@ -194,3 +194,8 @@ class Data(BatonStack):
             source_account=self.config.account_id,
             source_arn=self.arns.bucket(),
         )
+
+    def _trigger_may(self, dead_letters: str) -> list[policies.Statement]:
+        reach = policies.Reach(self.topology, self.region, customer_keys=self.config.customer_keys)
+        give_up = policies.Statement("GiveUp", ("sqs:SendMessage",), (dead_letters,))
+        return [*policies.of_service("trigger", reach), give_up, *policies.traces(enabled=self.config.traces)]
