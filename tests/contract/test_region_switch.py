@@ -1,11 +1,14 @@
 """ARC Region switch as the switch: the real client, against a stand-in of a plan's data plane in both Regions."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiobotocore.session import AioSession
+from botocore.exceptions import NoCredentialsError
 
 from aio import run
 from arc_cluster import HASTY, PATIENT, offline_session
@@ -13,7 +16,7 @@ from baton.aws.region_switch import RegionSwitch
 from baton.errors import SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
 from baton.topology import REGIONS_DEFAULT
-from region_switch_plan import Plan, region_switch
+from region_switch_plan import PLAN_ARN, Plan, region_switch
 
 EAST, WEST = REGIONS_DEFAULT
 IN_EAST: Mapping[str, bool] = {EAST: True, WEST: False}
@@ -104,13 +107,25 @@ def test_a_region_that_cannot_be_asked_itself_is_activated_by_the_other(play: Pl
 def test_a_lost_answer_starts_no_second_execution(play: Play) -> None:
     async def story(plan: Plan, switch: RegionSwitch) -> None:
         plan.answers_to_lose = 1
+
+        await switch.set_states(IN_WEST)
+
+        assert await switch.states() == IN_WEST
+        assert plan.started == [(WEST, WEST)]
+
+    play(story)
+
+
+def test_an_execution_under_way_is_waited_for(play: Play) -> None:
+    async def story(plan: Plan, switch: RegionSwitch) -> None:
+        plan.answers_to_lose = 1
         plan.runs_until = asyncio.Event()
         turning = asyncio.create_task(switch.set_states(IN_WEST))
-        await plan.has_started.wait()
+        await plan.has_refused.wait()
         plan.runs_until.set()
         await turning
 
-        assert await switch.states() == IN_WEST
+        assert plan.started == [(WEST, WEST)]
 
     play(story)
 
@@ -141,6 +156,15 @@ def test_nobody_answers(play: Play) -> None:
         assert await switch.endpoints() == Endpoints(0, 2)
 
     play(story)
+
+
+def test_endpoints_are_counted_even_without_credentials() -> None:
+    async def refused() -> Any:
+        raise NoCredentialsError
+
+    switch = RegionSwitch(dict.fromkeys(REGIONS_DEFAULT, refused), PLAN_ARN, dice=random.Random(1))
+
+    assert run(switch.endpoints()) == Endpoints(0, 2)
 
 
 @pytest.mark.parametrize("states", [{EAST: True, WEST: True}, {EAST: False, WEST: False}], ids=["both", "neither"])

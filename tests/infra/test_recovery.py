@@ -4,10 +4,15 @@ from typing import Any
 
 import pytest
 
+from aio import run
+from arc_cluster import PATIENT, offline_session
 from baton.model.routing import AssertionRule, failover_panel
 from baton.topology import REGIONS_DEFAULT
-from baton_infra import config
+from baton_infra import config, policies
+from baton_infra.config import Switch
+from baton_infra.policies import Reach
 from baton_infra.stacks.recovery import WAIT
+from region_switch_plan import PLAN_ARN, region_switch
 from synthesized import resources, templates
 
 ARC = "AWS::Route53RecoveryControl"
@@ -89,6 +94,22 @@ def test_a_plan_activates_either_region_by_turning_the_record() -> None:
         turned = step["ExecutionBlockConfiguration"]["Route53HealthCheckConfig"]
         assert step["ExecutionBlockType"] == "Route53HealthCheck"
         assert turned["RecordName"] == config.load("staging").topology.active_record
+
+
+def test_the_controllers_may_make_each_call_of_the_plans_adapter_and_no_other() -> None:
+    home, standby = REGIONS_DEFAULT
+
+    async def story() -> set[str]:
+        async with region_switch(offline_session(), times=PATIENT) as (plan, switch):
+            await switch.set_states({home: False, standby: True})
+            await switch.endpoints()
+            return plan.asked
+
+    reach = Reach(config.load("staging").topology, home, switch=Switch.REGION_SWITCH, plan_arn=PLAN_ARN)
+    (allowed,) = (each for each in policies.of_service("failover-controller", reach) if each.sid == "Switch")
+
+    assert set(allowed.actions) == {f"arc-region-switch:{operation}" for operation in run(story())}
+    assert allowed.resources == (PLAN_ARN,)
 
 
 def test_the_ledger_alone_costs_nothing() -> None:

@@ -33,6 +33,10 @@ class Plan:
     """Regions whose data plane hangs up."""
     answers_to_lose: int = 0
     """How many of the next executions are started without an answer."""
+    has_refused: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once an execution was asked for while another one was under way."""
+    asked: set[str] = field(default_factory=set[str])
+    """Every operation that was called."""
     runs_until: asyncio.Event | None = None
     """An execution ends when this is set; None: at once."""
     started: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
@@ -53,6 +57,7 @@ class Plan:
         if region in self.down:
             return _hang_up(request)
         operation = request.headers["X-Amz-Target"].removeprefix(_TARGET)
+        self.asked.add(operation)
         if asked.get("planArn", asked.get("arn")) != PLAN_ARN:
             return _answer({"__type": "ResourceNotFoundException", "message": "no such plan"}, 404)
         match operation:
@@ -69,6 +74,7 @@ class Plan:
 
     def _start(self, region: str, target: str, request: web.Request) -> web.StreamResponse:
         if self.running:
+            self.has_refused.set()
             return _answer({"__type": "ConflictException", "message": "an execution is in progress"}, 409)
         self.started.append((region, target))
         self.has_started.set()

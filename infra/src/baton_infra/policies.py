@@ -303,7 +303,7 @@ def _switch(reach: Reach) -> tuple[Statement, ...]:
             actions = ("GetRoutingControlState", "UpdateRoutingControlStates")
             return (Statement("Switch", tuple(f"route53-recovery-cluster:{each}" for each in actions), reach.controls),)
         case Switch.REGION_SWITCH:
-            actions = ("GetPlanExecution", "ListPlanExecutions", "StartPlanExecution")
+            actions = ("ListRoute53HealthChecksInRegion", "StartPlanExecution")
             return (Statement("Switch", tuple(f"arc-region-switch:{each}" for each in actions), (reach.plan_arn,)),)
 
 

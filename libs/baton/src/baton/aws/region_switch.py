@@ -5,13 +5,14 @@ An execution takes its time, and there is one at a time. What is so is read from
 """
 
 import asyncio
+import itertools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from baton.aws.anywhere import TIMES, Times, first_answers, shuffled
 from baton.aws.failures import code_of, translated
@@ -55,21 +56,21 @@ class RegionSwitch:
         active = [region for region, is_on in states.items() if is_on]
         if len(active) > 1:
             raise SwitchRefused("a plan activates one Region, never both")
-        last = "the plan was executed, and its health checks did not turn in time"
+        why_not = ""
         try:
             async with asyncio.timeout(self._times.operation_seconds):
-                if await self._is_so(states):
-                    return
-                if not active:
-                    raise SwitchRefused("a plan activates a Region: it cannot leave both Off")
-                attempt, started = 0, False
-                while not (started and await self._is_so(states)):
-                    started = started or await self._start(active[0])
-                    last = last if started else "another execution of the plan is under way"
+                for attempt in itertools.count():
+                    # Whoever started it: after a lost answer that is us.
+                    if await self._is_so(states):
+                        return
+                    if not active:
+                        raise SwitchRefused("a plan activates a Region: it cannot leave both Off")
+                    if attempt == 0 or why_not:
+                        why_not = await self._start(active[0], attempt)
                     await self._pause.wait(attempt)
-                    attempt += 1
         except TimeoutError as error:
-            raise Unavailable(last) from error
+            told = why_not or "the plan was executed, and its health checks did not turn in time"
+            raise Unavailable(told) from error
 
     async def endpoints(self) -> Endpoints:
         answering = await asyncio.gather(*(self._answers(region) for region in self._clients))
@@ -93,34 +94,30 @@ class RegionSwitch:
             found = {each["region"]: each.get("status") async for page in pages for each in page["healthChecks"]}
         return {each: found.get(each) == _HEALTHY for each in self._clients}
 
-    async def _start(self, target: str) -> bool:
-        """Execute the plan, in the target Region if it answers; say whether this execution is ours.
+    async def _start(self, target: str, attempt: int) -> str:
+        """Execute the plan, first in the target Region, then in each in turn; return why not, or nothing.
 
         A Region that fell silent may have started it: then the next one says that one is under way.
         """
-        problem: Unavailable | None = None
-        for region in (target, *(each for each in self._clients if each != target)):
-            try:
-                async with self._call(region) as client:
-                    await client.start_plan_execution(
-                        planArn=self._plan_arn, targetRegion=target, action="activate", comment="by Baton's controller"
-                    )
-            except Unavailable as error:
-                problem = error
-            except ClientError as error:
-                if code_of(error) not in _UNDER_WAY:
-                    raise
-                return False
-            else:
-                return True
-        assert problem is not None
-        raise problem
+        regions = (target, *(each for each in self._clients if each != target))
+        try:
+            async with self._call(regions[attempt % len(regions)]) as client:
+                await client.start_plan_execution(
+                    planArn=self._plan_arn, targetRegion=target, action="activate", comment="by Baton's controller"
+                )
+        except Unavailable as error:
+            return str(error)
+        except ClientError as error:
+            if code_of(error) not in _UNDER_WAY:
+                raise
+            return "another execution of the plan is under way"
+        return ""
 
     async def _answers(self, region: str) -> bool:
         try:
             async with asyncio.timeout(self._times.operation_seconds):
                 await self._seen_by(region)
-        except (Unavailable, TimeoutError, ClientError):
+        except (Unavailable, TimeoutError, ClientError, BotoCoreError):
             return False
         return True
 
