@@ -4,7 +4,7 @@ A test records the calls of a whole run and holds them against this; another fai
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from baton.messages import KINDS, Kind
@@ -79,7 +79,8 @@ def of_link_role(reach: Reach) -> tuple[Statement, ...]:
 
 def of_replication_keys(reach: Reach) -> tuple[Statement, ...]:
     """Return what S3 needs to read with one Region's key and to write with the other's."""
-    return _keys(reach, writes=True)
+    # Source: "Replicating encrypted objects", Amazon S3 User Guide: replicas are written by Encrypt, unlike objects.
+    return tuple(replace(each, actions=("kms:Decrypt", "kms:Encrypt")) for each in _keys(reach, writes=True))
 
 
 def traces(*, enabled: bool) -> tuple[Statement, ...]:
