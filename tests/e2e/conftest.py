@@ -24,6 +24,9 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         environment.setenv("BATON_NOTIFIER_CLAIM_LEASE_SECONDS", "10")
         environment.setenv("BATON_CONTROLLER_COOLDOWN_SECONDS", "5")
         environment.setenv("BATON_CONTROLLER_COOLDOWN_PLANNED_SECONDS", "5")
+        # On a busy machine canaries are late. A Region that was called ill for it is well again soon.
+        environment.setenv("BATON_CONTROLLER_PROBE_DEADLINE_SECONDS", "14")
+        environment.setenv("BATON_CONTROLLER_CLEAR_GOOD", "5")
         world = lifecycle.up(directory, wait_seconds=90)
     embedded = Embedded(world, directory)
     try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import email
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import Any
 
 from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
-from baton.model.journal import Command, CommandKind, CommandState, Decision, DecisionKind, Verdict
+from baton.model.journal import Command, CommandKind, CommandState, Decision, DecisionKind, Heartbeat, Verdict
 from baton.model.paths import input_key
 from baton.model.states import BatchState
 from baton_cli.connection import Connection
 
 _UPLOADS_AT_ONCE = 8
+_BEAT_SECONDS = 3
+"""A heartbeat older than this is of a controller that does not reach the ledger."""
 
 
 async def until[T](look: Callable[[], Awaitable[T]], what: str, *, seconds: float) -> T:
@@ -94,22 +96,39 @@ async def result(connection: Connection, batch: Batch, region: str) -> bytes:
     return found
 
 
-async def until_ready(connection: Connection, *, seconds: float = 90) -> None:
-    """Return once both Regions follow the present epoch and could be active, and no switch is under way."""
+async def until_ready(connection: Connection, *, seconds: float = 120) -> None:
+    """Return once both Regions follow the present epoch and could be active, and no switch is under way.
+
+    Raises `AssertionError` with what each Region lacks.
+    """
+    missing: list[str] = []
 
     async def look() -> bool:
         control, beats = await asyncio.gather(connection.ledger.control(), connection.journal.heartbeats())
         now = connection.clock.now()
-        over = control.cooldown_until is None or control.cooldown_until < now
-        return (over and not control.in_transition) and all(
-            (beat := beats.get(region)) is not None
-            and beat.ready is Verdict.HEALTHY
-            and beat.epoch_seen == control.epoch
-            and (now - beat.at).total_seconds() < 3
-            for region in connection.regions
-        )
+        cooling = control.cooldown_until is not None and control.cooldown_until >= now
+        missing[:] = [
+            *([f"{control.phase} since {control.phase_since}"] if cooling or control.in_transition else []),
+            *(lack for region in connection.regions for lack in _lacks(region, beats.get(region), control.epoch, now)),
+        ]
+        return not missing
 
-    await until(look, "both Regions are ready", seconds=seconds)
+    try:
+        await until(look, "both Regions are ready", seconds=seconds)
+    except AssertionError as late:
+        raise AssertionError("; ".join([str(late), *missing])) from None
+
+
+def _lacks(region: str, beat: Heartbeat | None, epoch: int, now: datetime) -> Iterator[str]:
+    if beat is None or (now - beat.at).total_seconds() >= _BEAT_SECONDS:
+        yield f"{region} was last seen {beat.at if beat else 'never'}"
+    elif beat.epoch_seen != epoch:
+        yield f"{region} follows epoch {beat.epoch_seen}, not {epoch}"
+    elif beat.ready is not Verdict.HEALTHY:
+        bad = [
+            f"{rule.name}: {rule.value}" for rule in beat.assessment.readiness if rule.verdict is not Verdict.HEALTHY
+        ]
+        yield f"{region} is {beat.ready} ({', '.join(bad)})"
 
 
 async def acknowledge(connection: Connection, name: str) -> None:
