@@ -19,6 +19,12 @@ from worlds import EAST, World, aws_at, emulator_world, memory_world
 _LEFT_OUT = pytest.StashKey[int]()
 
 
+@pytest.hookimpl(trylast=True)  # after all have been shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the embedded world one after the other, so that it is started once."""
+    items.sort(key=lambda item: "embedded" not in getattr(item, "fixturenames", ()))
+
+
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
     """Remember how many tests the marker expression left out; a worker of xdist tells its controller."""
     for item in items[:1]:

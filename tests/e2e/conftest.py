@@ -1,4 +1,4 @@
-"""One embedded world for all end-to-end tests of a worker."""
+"""One embedded world for all end-to-end tests. It goes when they are through: it keeps a processor busy."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ CHUNK_BYTES = "131072"
 """Small chunks, so that a file of some thousand records has many."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
     directory = tmp_path_factory.mktemp("world")
     # The world's processes inherit these; other tests of this worker must not see them.

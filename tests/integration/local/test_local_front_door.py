@@ -117,7 +117,7 @@ def test_a_request_for_a_cut_region_is_answered_503_in_bounded_time(world: World
     with pytest.raises(botocore.exceptions.ClientError, match="ServiceUnavailable"):
         _door(world, attempts=1).put_object(Bucket=ACCESS_POINT, Key="canary/lost", Body=b"x" * 10_000_000)
 
-    assert CUT_SECONDS_MAX - 1 < time.monotonic() - began < CUT_SECONDS_MAX + 3
+    assert CUT_SECONDS_MAX - 1 < time.monotonic() - began < CUT_SECONDS_MAX + 15
 
 
 def test_a_request_under_way_ends_when_its_region_heals(world: World) -> None:
