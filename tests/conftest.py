@@ -4,7 +4,7 @@ import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from aiobotocore.session import AioSession
@@ -125,7 +125,8 @@ def world(request: pytest.FixtureRequest, environment: str, *, shared: bool) -> 
     if request.param == "memory":
         return memory_world
     emulator, fixture = _EMULATORS[request.param]
-    for mark in request.node.iter_markers("differs"):
+    node = cast("pytest.Item", request.node)  # pyright: ignore[reportUnknownMemberType] - pytest 9.1 gives it no type
+    for mark in node.iter_markers("differs"):
         if reason := mark.kwargs.get(emulator.name):
             request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
     url, session = request.getfixturevalue(fixture), request.getfixturevalue("sdk_session")

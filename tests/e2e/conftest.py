@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from baton_local import lifecycle
-from embedded import Embedded
+from embedded import CALM, Embedded
 
 CHUNK_BYTES = "131072"
 """Small chunks, so that a file of some thousand records has many."""
@@ -22,11 +22,8 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         environment.setenv("BATON_SPLITTER_STALLED_SECONDS", "15")
         environment.setenv("BATON_RUNNER_VISIBILITY_SECONDS", "6")
         environment.setenv("BATON_NOTIFIER_CLAIM_LEASE_SECONDS", "10")
-        environment.setenv("BATON_CONTROLLER_COOLDOWN_SECONDS", "5")
-        environment.setenv("BATON_CONTROLLER_COOLDOWN_PLANNED_SECONDS", "5")
-        # On a busy machine canaries are late. A Region that was called ill for it is well again soon.
-        environment.setenv("BATON_CONTROLLER_PROBE_DEADLINE_SECONDS", "14")
-        environment.setenv("BATON_CONTROLLER_CLEAR_GOOD", "5")
+        for name, text in CALM.items():
+            environment.setenv(name, text)
         world = lifecycle.up(directory, wait_seconds=90)
     embedded = Embedded(world, directory)
     try:

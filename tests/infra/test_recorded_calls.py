@@ -23,7 +23,7 @@ from baton_local import lifecycle
 from baton_local.arc import Cluster
 from baton_local.bootstrap import SENDER
 from baton_local.roster import Roster, Trigger, product
-from embedded import Embedded
+from embedded import CALM, Embedded
 from emulator_process import ACCOUNT_ID
 from recorded_calls import Call, Need, allows, needs
 
@@ -49,11 +49,9 @@ UNUSED = {
     ("notifier", "s3:PutObjectTagging"): "a sender may tag his file, and the copy keeps the tags",
     ("notifier", "sqs:SendMessage"): "a published result that never reached this Region is made again",
     ("splitter", "dynamodb:DeleteItem"): "rows of finished batches are forgotten after 14 days",
-    ("splitter", "s3:AbortMultipartUpload"): "an upload in parts that fails",
     ("splitter", "s3:DeleteObject"): "canaries that their controller did not clear away",
     ("splitter", "s3:ListBucketVersions"): "an input that was overwritten while its batch was in work",
     ("worker", "dynamodb:BatchGetItem"): "reference tables above 500,000 rows",
-    ("worker", "s3:AbortMultipartUpload"): "an upload in parts that fails",
     ("worker", "s3:ListBucketVersions"): "an input that was overwritten while its batch was in work",
     **{
         (role, action): reason
@@ -101,7 +99,8 @@ def calls(tmp_path_factory: pytest.TempPathFactory) -> list[Call]:
     path = directory / "calls.jsonl"
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("BATON_SPLITTER_CHUNK_BYTES", "131072")
-        environment.setenv("BATON_CONTROLLER_COOLDOWN_PLANNED_SECONDS", "5")
+        for name, text in CALM.items():
+            environment.setenv(name, text)
         running = lifecycle.up(world, wait_seconds=90, roster=_recorded(directory, path))
     try:
         _play(Embedded(running, world), directory)
@@ -132,6 +131,7 @@ def _statements(role: str, region: str) -> tuple[Statement, ...]:
         TOPOLOGY,
         region,
         sender=SENDER,
+        customer_keys=True,
         mrap_arn=TOPOLOGY.mrap,  # which is all the name that it has at a local front door
         switch=Switch.ARC,
         controls=tuple(Cluster(ACCOUNT_ID, REGIONS_DEFAULT, clock=MemoryClock()).controls.values()),

@@ -5,11 +5,23 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from baton_local.admin import Admin
 from baton_local.state import World
 from local_worlds import do
+
+CALM: Final = {
+    "BATON_CONTROLLER_COOLDOWN_SECONDS": "5",
+    "BATON_CONTROLLER_COOLDOWN_PLANNED_SECONDS": "5",
+    # On a busy machine canaries are late. There are fewer, they may take longer, and a Region that was called ill for
+    # one is well again soon.
+    "BATON_CONTROLLER_PROBE_SECONDS": "30",
+    "BATON_CONTROLLER_PROBE_DEADLINE_SECONDS": "25",
+    "BATON_CONTROLLER_FRESH_SECONDS": "90",
+    "BATON_CONTROLLER_CLEAR_GOOD": "5",
+}
+"""Settings of the controllers for tests that share their machine with others, before the local world's time scale."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,8 +54,12 @@ def _holds(operator: str, keys: Mapping[str, Any], need: Need) -> bool:
                 # Of no values all of them match: IAM says so, and so a request without the key would be allowed.
                 assert given, f"{need} says nothing of {key}"
                 holds = all(matches)
+            case "StringLike":
+                holds = bool(matches) and all(matches)
             case "StringEquals":
-                holds = bool(matches) and all(value in patterns for value in given)
+                holds = bool(given) and all(value in patterns for value in given)
+            case "ForAnyValue:StringEquals":
+                holds = any(value in patterns for value in given)
             case _:
                 raise KeyError(operator)
         if not holds:
@@ -65,10 +69,15 @@ def _holds(operator: str, keys: Mapping[str, Any], need: Need) -> bool:
 
 def _s3(call: Call, arns: Arns) -> Iterator[Need]:
     asked = call.parameters
-    if asked["Bucket"] == arns.topology.mrap:
-        yield Need(_reads(asked), f"{asked['Bucket']}/object/{asked['Key']}")  # a link
+    if asked["Bucket"] == arns.topology.mrap:  # a link: the nearest Region serves it
+        yield Need(_reads(asked), f"{asked['Bucket']}/object/{asked['Key']}")
+        yield from (_key("Decrypt", Arns(arns.topology, region)) for region in arns.topology.regions)
         return
     bucket = f"arn:aws:s3:::{asked['Bucket']}"
+    # The bucket's own Region is whose key is used: a controller writes to both.
+    home = next(
+        each for each in (Arns(arns.topology, region) for region in arns.topology.regions) if each.bucket() == bucket
+    )
     match call.operation:
         case "HeadObject" | "GetObject":
             yield Need(_reads(asked), f"{bucket}/{asked['Key']}")
@@ -76,7 +85,7 @@ def _s3(call: Call, arns: Arns) -> Iterator[Need]:
         case "ListObjectsV2":
             yield Need("s3:ListBucket", bucket)
         case "ListObjectVersions":
-            yield Need("s3:ListBucketVersions", bucket)
+            yield Need("s3:ListBucketVersions", bucket, {"s3:prefix": (asked["Prefix"],)})
         case "CopyObject" | "UploadPartCopy":
             source = asked["CopySource"]
             yield Need(_reads(source), f"arn:aws:s3:::{source['Bucket']}/{source['Key']}")
@@ -87,13 +96,35 @@ def _s3(call: Call, arns: Arns) -> Iterator[Need]:
             yield Need(f"s3:{call.operation}", f"{bucket}/{asked['Key']}")
         case _:
             raise KeyError(call.operation)
+    yield from (_key(action, home) for action in _KEY_ACTIONS.get(call.operation, ()))
+
+
+_KEY_ACTIONS: Final = {
+    "GetObject": ("Decrypt",),
+    "PutObject": ("GenerateDataKey",),
+    "CopyObject": ("Decrypt", "GenerateDataKey"),
+    # Source: "Uploading and copying objects using multipart upload", Amazon S3 User Guide.
+    "CreateMultipartUpload": ("Decrypt", "GenerateDataKey"),
+    "UploadPart": ("Decrypt", "GenerateDataKey"),
+    "UploadPartCopy": ("Decrypt", "GenerateDataKey"),
+    "CompleteMultipartUpload": ("Decrypt",),
+}
+"""What S3 asks of KMS in the caller's name where the bucket is encrypted with a key of ours. A HEAD asks nothing."""
+
+
+def _key(action: str, arns: Arns) -> Need:
+    keys = {
+        "kms:ResourceAliases": (arns.topology.key_alias,),
+        "kms:ViaService": (f"s3.{arns.region}.amazonaws.com",),
+    }
+    return Need(f"kms:{action}", f"arn:aws:kms:{arns.region}:{arns.topology.account_id}:key/1", keys)
 
 
 def _reads(asked: Mapping[str, Any]) -> str:
     return "s3:GetObjectVersion" if asked.get("VersionId") else "s3:GetObject"
 
 
-_KEY: Final = "dynamodb:LeadingKeys"
+_LEADING: Final = "dynamodb:LeadingKeys"
 _TRANSACTED: Final = {"Put": "PutItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
 
 
@@ -111,7 +142,7 @@ def _dynamodb(call: Call, arns: Arns) -> Iterator[Need]:
             yield Need("dynamodb:Query", f"{arns.table(asked['TableName'])}/index/{index}")
         case "Query":
             leading = tuple(value["S"] for value in asked["ExpressionAttributeValues"].values() if "S" in value)
-            yield Need("dynamodb:Query", arns.table(asked["TableName"]), {_KEY: leading[:1]})
+            yield Need("dynamodb:Query", arns.table(asked["TableName"]), {_LEADING: leading[:1]})
         case _:
             yield _row(operation, asked, arns)
 
@@ -119,7 +150,7 @@ def _dynamodb(call: Call, arns: Arns) -> Iterator[Need]:
 def _row(operation: str, asked: Mapping[str, Any], arns: Arns) -> Need:
     row = asked.get("Key") or asked["Item"]
     leading = row.get("pk") or row["batch_id"]
-    return Need(f"dynamodb:{operation}", arns.table(asked["TableName"]), {_KEY: (leading["S"],)})
+    return Need(f"dynamodb:{operation}", arns.table(asked["TableName"]), {_LEADING: (leading["S"],)})
 
 
 def _sqs(call: Call, arns: Arns) -> Iterator[Need]:

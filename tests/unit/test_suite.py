@@ -1,5 +1,7 @@
 """What the suite itself relies on."""
 
+from typing import cast
+
 import pytest
 
 
@@ -8,4 +10,5 @@ def test_tests_of_one_group_stay_on_one_worker(request: pytest.FixtureRequest) -
     if not hasattr(request.config, "workerinput"):
         pytest.skip("one process: nothing to keep together")
     # Were it not so, every worker would start a world of its own, and nothing but the clock would tell.
-    assert request.node.nodeid.endswith("@kept-together")
+    node = cast("pytest.Item", request.node)  # pyright: ignore[reportUnknownMemberType] - pytest 9.1 gives it no type
+    assert node.nodeid.endswith("@kept-together")

@@ -94,8 +94,8 @@ class EnvironmentConfig(Frozen):
     controller: Mapping[str, str] = Field(default_factory=dict[str, str])
     """Settings of the controller by their name in lower case, such as `failback = "automatic"`."""
     customer_keys: bool = False
-    """Encrypt with KMS keys of this environment's own (one a Region) instead of the services' keys: $1 a key and month,
-    and $0.03 for ten thousand calls."""
+    """Encrypt the bucket of files with KMS keys of this environment's own, one a Region: $1 a key and month, and $0.03
+    for ten thousand calls. Tables and queues stay with the keys of their services."""
     traces: bool = False
     """Trace the trigger with X-Ray. The containers tell each unit of work in a log line, and need none."""
     exec: bool = False
@@ -112,6 +112,10 @@ class EnvironmentConfig(Frozen):
             raise ValueError(f"[networks] names {', '.join(self.networks)}; the Regions are {', '.join(self.regions)}")
         if unknown := (self.tasks.keys() | self.images.keys()) - set(SERVICES):
             raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
+        for service in SERVICES:
+            tasks = self.tasks_of(service)
+            if tasks.tasks_min > tasks.tasks_max:
+                raise ValueError(f"[tasks.{service}] tasks_min {tasks.tasks_min} is above tasks_max {tasks.tasks_max}")
         if self.witness_region in self.regions:
             raise ValueError(f"witness_region {self.witness_region} is one of the two Regions")
         return self

@@ -4,11 +4,11 @@ A test records the calls of a whole run and holds them against this; another fai
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from baton.messages import KINDS, Kind
-from baton.model.identity import CANARY
+from baton.model.identity import CANARY, CANARY_ID
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, OUTPUT, WORK
 from baton.topology import Topology
 from baton_infra.config import Switch
@@ -67,20 +67,26 @@ def document(statements: Iterable[Statement]) -> dict[str, Any]:
 
 def of_service(service: str, reach: Reach) -> tuple[Statement, ...]:
     """Return what a container (one of `topology.SERVICES`) or the `trigger` may do."""
-    return (*_SERVICES[service](reach), *_keys(reach, writes=service != "trigger"), *_exec(service, reach))
+    return (*_SERVICES[service](reach), *_exec(service, reach))
 
 
 def of_link_role(reach: Reach) -> tuple[Statement, ...]:
     """Return what a download link may do: read `output/`, through the access point and in both buckets behind it."""
     objects = [arns.objects(OUTPUT) for arns in reach.everywhere]
     resources = (f"{reach.mrap_arn}/object/{OUTPUT}*", *objects)
-    return (Statement("ReadResults", ("s3:GetObject",), resources), *_keys(reach, writes=False))
+    return (
+        Statement("ReadResults", ("s3:GetObject",), resources),
+        *_keys(reach, "UseKeys", reach.everywhere, _DECRYPT),
+    )
 
 
-def of_replication_keys(reach: Reach) -> tuple[Statement, ...]:
+def of_replication_keys(reach: Reach, target: Arns) -> tuple[Statement, ...]:
     """Return what S3 needs to read with one Region's key and to write with the other's."""
     # Source: "Replicating encrypted objects", Amazon S3 User Guide: replicas are written by Encrypt, unlike objects.
-    return tuple(replace(each, actions=("kms:Decrypt", "kms:Encrypt")) for each in _keys(reach, writes=True))
+    return (
+        *_keys(reach, "ReadWithKey", (reach.here,), _DECRYPT),
+        *_keys(reach, "WriteWithKey", (target,), "kms:Encrypt"),
+    )
 
 
 def traces(*, enabled: bool) -> tuple[Statement, ...]:
@@ -92,22 +98,33 @@ def traces(*, enabled: bool) -> tuple[Statement, ...]:
 # --- what the services share
 
 
-def _read(reach: Reach, *prefixes: str, pinned: bool = True, listed: bool = True) -> tuple[Statement, ...]:
+def _read(reach: Reach, *prefixes: str) -> tuple[Statement, ...]:
     """Allow to read objects, and to be told that one is not there: without ListBucket S3 says 403 for 404.
 
-    `pinned`: by their version as well; `listed`: to look for a version among all. No condition on the prefix: a HEAD
-    has none, so it would not be met.
+    No condition on the prefix: a HEAD has none, so it would not be met.
     """
     objects = tuple(reach.here.objects(prefix) for prefix in prefixes)
-    reads = ("s3:GetObject", "s3:GetObjectVersion") if pinned else ("s3:GetObject",)
-    lists = ("s3:ListBucket", "s3:ListBucketVersions") if listed else ("s3:ListBucket",)
-    return (Statement("ReadObjects", reads, objects), Statement("ListBucket", lists, (reach.here.bucket(),)))
+    return (
+        Statement("ReadObjects", ("s3:GetObject",), objects),
+        Statement("ListBucket", ("s3:ListBucket",), (reach.here.bucket(),)),
+    )
 
 
-def _write(reach: Reach, *prefixes: str) -> Statement:
-    """Allow to write objects: an upload in parts that fails is taken back."""
-    objects = tuple(reach.here.objects(prefix) for prefix in prefixes)
-    return Statement("WriteObjects", ("s3:PutObject", "s3:AbortMultipartUpload"), objects)
+def _read_versions(arns: Iterable[Arns], *prefixes: str) -> tuple[Statement, ...]:
+    """Allow to read objects by their version, and to look for a version among those of one object."""
+    places = tuple(arns)
+    objects = tuple(each.objects(prefix) for each in places for prefix in prefixes)
+    below = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
+    return (
+        Statement("ReadVersions", ("s3:GetObjectVersion",), objects),
+        Statement("FindVersions", ("s3:ListBucketVersions",), tuple(each.bucket() for each in places), below),
+    )
+
+
+def _write(reach: Reach, *prefixes: str, parts: bool = False) -> Statement:
+    """Allow to write objects; `parts`: and to take back an upload in parts that fails."""
+    actions = ("s3:PutObject", "s3:AbortMultipartUpload") if parts else ("s3:PutObject",)
+    return Statement("WriteObjects", actions, tuple(reach.here.objects(prefix) for prefix in prefixes))
 
 
 def rows(*leading: str) -> Mapping[str, Any]:
@@ -118,11 +135,11 @@ def rows(*leading: str) -> Mapping[str, Any]:
     return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(leading)}}
 
 
-def _batches(reach: Reach) -> tuple[Statement, ...]:
-    """Allow to read who is active, and to read and write batches: by compare-and-set, which no policy can ask for."""
+def _batches(reach: Reach, *also: str) -> tuple[Statement, ...]:
+    """Allow to read and write batches: by compare-and-set, which no policy can ask for. `also`: other rows to read."""
     ledger = (reach.here.table(reach.topology.ledger_table),)
     return (
-        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, rows("control", "batch#*")),
+        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, rows("batch#*", *also)),
         Statement("WriteBatches", ("dynamodb:PutItem",), ledger, rows("batch#*")),
     )
 
@@ -160,14 +177,25 @@ def _exec(service: str, reach: Reach) -> tuple[Statement, ...]:
     return (Statement("Exec", tuple(f"ssmmessages:{action}" for action in actions), ("*",)),)  # it has no resources
 
 
-def _keys(reach: Reach, *, writes: bool) -> tuple[Statement, ...]:
-    """Allow this environment's keys, by alias: a key's own name is known only once it is there."""
+def _keys(reach: Reach, sid: str, arns: Iterable[Arns], *actions: str) -> tuple[Statement, ...]:
+    """Allow S3 to use this environment's keys for the role, and nobody else, the role itself included.
+
+    By alias: a key's own name is known only once it is there.
+    """
     if not reach.customer_keys:
         return ()
-    keys = tuple(f"arn:aws:kms:{arns.region}:{reach.topology.account_id}:key/*" for arns in reach.everywhere)
-    by_alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": reach.topology.key_alias}}
-    actions = ("kms:Decrypt", "kms:GenerateDataKey") if writes else ("kms:Decrypt",)
-    return (Statement("UseKeys", actions, keys, by_alias),)
+    regions = [each.region for each in arns]
+    keys = tuple(f"arn:aws:kms:{region}:{reach.topology.account_id}:key/*" for region in regions)
+    conditions = {
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": reach.topology.key_alias},
+        "StringEquals": {"kms:ViaService": [f"s3.{region}.amazonaws.com" for region in regions]},
+    }
+    return (Statement(sid, actions, keys, conditions),)
+
+
+def _key(reach: Reach) -> tuple[Statement, ...]:
+    """Allow to read and write encrypted objects of the role's Region. A HEAD needs no key."""
+    return _keys(reach, "UseKey", (reach.here,), _DECRYPT, _ENCRYPT)
 
 
 # --- one function per role
@@ -175,8 +203,10 @@ def _keys(reach: Reach, *, writes: bool) -> tuple[Statement, ...]:
 
 def _trigger(reach: Reach) -> tuple[Statement, ...]:
     return (
-        *_read(reach, INPUT, CANARY, listed=False),
-        *_batches(reach),
+        *_read(reach, INPUT, CANARY),
+        # An event names the version: it need not be looked for.
+        _read_versions([reach.here], INPUT)[0],
+        *_batches(reach, "control"),
         _send([reach.here], reach.topology, "split"),
     )
 
@@ -187,9 +217,11 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
     canaries = (reach.here.objects(CANARY), reach.here.objects(CANARY_WORK))
     return (
         *_read(reach, INPUT, WORK, CANARY, CANARY_WORK),
+        *_read_versions([reach.here], INPUT, CANARY),
         _write(reach, WORK, CANARY_WORK),
         Statement("ClearCanaries", ("s3:DeleteObject",), canaries),
-        *_batches(reach),
+        *_key(reach),
+        *_batches(reach, "control"),
         Statement("ForgetBatches", ("dynamodb:DeleteItem",), ledger, rows("batch#*")),
         _listing(reach),
         _table(reach, "CountChunks", topology.progress_table, "GetItem", "PutItem", "Query"),
@@ -203,8 +235,10 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
 def _worker(reach: Reach) -> tuple[Statement, ...]:
     topology = reach.topology
     return (
-        *_read(reach, INPUT, WORK, CANARY, CANARY_WORK),
+        *_read(reach, WORK, CANARY_WORK),
+        *_read_versions([reach.here], INPUT, CANARY),
         _write(reach, WORK, CANARY_WORK),
+        *_key(reach),
         *_batches(reach),
         _table(reach, "CountChunks", topology.progress_table, "GetItem", "PutItem", "Query", "UpdateItem"),
         _table(reach, "ReadReference", topology.reference_table, "BatchGetItem", "GetItem", "Query"),
@@ -217,8 +251,9 @@ def _worker(reach: Reach) -> tuple[Statement, ...]:
 def _merger(reach: Reach) -> tuple[Statement, ...]:
     topology = reach.topology
     return (
-        *_read(reach, WORK, OUTPUT, CANARY_WORK, pinned=False, listed=False),
-        _write(reach, OUTPUT, CANARY_WORK),
+        *_read(reach, WORK, OUTPUT, CANARY_WORK),
+        _write(reach, OUTPUT, CANARY_WORK, parts=True),
+        *_key(reach),
         *_batches(reach),
         _table(reach, "ReadCounts", topology.progress_table, "GetItem", "Query"),
         _table(reach, "IndexRejects", topology.rejects_table, "BatchWriteItem"),
@@ -238,8 +273,10 @@ def _notifier(reach: Reach) -> tuple[Statement, ...]:
     # A sender may have tagged his file, and the copy keeps the tags.
     tags = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
     return (
-        *_read(reach, INPUT, OUTPUT, ARCHIVE, CANARY, CANARY_WORK),
-        _write(reach, ARCHIVE),
+        *_read(reach, INPUT, OUTPUT, CANARY, CANARY_WORK),
+        *_read_versions([here], INPUT, CANARY),
+        _write(reach, ARCHIVE, parts=True),
+        *_key(reach),
         Statement("ReadTags", tags, (here.objects(INPUT),)),
         Statement("WriteTags", ("s3:PutObjectTagging",), (here.objects(ARCHIVE),)),
         Statement("HideInput", ("s3:DeleteObject",), (here.objects(INPUT), here.objects(CANARY))),
@@ -272,11 +309,11 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
     return (
         Statement("SendCanaries", ("s3:PutObject",), objects(CANARY)),
         Statement("ClearCanaries", ("s3:DeleteObject",), objects(CANARY, CANARY_WORK)),
-        Statement("ForgetCanaries", ("dynamodb:DeleteItem",), ledger, rows("batch#canary-*")),
-        Statement("ReadObjects", ("s3:GetObject", "s3:GetObjectVersion"), objects(INPUT, OUTPUT, CANARY, CANARY_WORK)),
-        Statement(
-            "ListBuckets", ("s3:ListBucket", "s3:ListBucketVersions"), tuple(arns.bucket() for arns in everywhere)
-        ),
+        Statement("ForgetCanaries", ("dynamodb:DeleteItem",), ledger, rows(f"batch#{CANARY_ID}*")),
+        Statement("ReadObjects", ("s3:GetObject",), objects(OUTPUT, CANARY, CANARY_WORK)),
+        Statement("ListBuckets", ("s3:ListBucket",), tuple(arns.bucket() for arns in everywhere)),
+        *_read_versions(everywhere, INPUT),
+        *_keys(reach, "UseKeys", everywhere, _DECRYPT, _ENCRYPT),
         Statement("ReadLedger", ("dynamodb:GetItem",), ledger, rows(*_CONTROLLERS_ROWS)),
         Statement("WriteLedger", ("dynamodb:PutItem",), ledger, rows(*_CONTROLLERS_ROWS)),
         Statement("ReadHeartbeats", ("dynamodb:Query",), ledger, rows("heartbeat")),
@@ -308,6 +345,8 @@ def _switch(reach: Reach) -> tuple[Statement, ...]:
             return (Statement("Switch", tuple(f"arc-region-switch:{each}" for each in actions), (reach.plan_arn,)),)
 
 
+_DECRYPT: Final = "kms:Decrypt"
+_ENCRYPT: Final = "kms:GenerateDataKey"
 _CONTROLLERS_ROWS: Final = ("control", "batch#*", "heartbeat", "command#*", "decision#*")
 _SERVICES: Final[Mapping[str, Callable[[Reach], tuple[Statement, ...]]]] = {
     "trigger": _trigger,

@@ -24,15 +24,14 @@ _MODELS: Final = frozenset({"dynamodb", "s3", "sqs", "sts"})
 
 def directory() -> Path:
     """Return the directory that becomes the function's zip: complete if it was staged, else the sources alone."""
-    if is_staged():
-        return STAGED
-    return _sources_only()
+    return STAGED if is_staged() else Path(_sources_only().name)
 
 
 @functools.cache
-def _sources_only() -> Path:
-    target = Path(tempfile.mkdtemp(prefix="baton-trigger-"))
-    copy_sources(target)
+def _sources_only() -> tempfile.TemporaryDirectory[str]:
+    """Return a directory that is there until the process ends: synthesis copies what it takes."""
+    target = tempfile.TemporaryDirectory(prefix="baton-trigger-")
+    copy_sources(Path(target.name))
     return target
 
 
@@ -56,10 +55,18 @@ def stage(target: Path, *, platform: str | None) -> None:
         ],
         check=True,
     )
+    prune(target)
+    copy_sources(target)
+
+
+def prune(target: Path) -> None:
+    """Remove from installed libraries what the function never reads, and what would be another on another machine."""
     for model in (target / "botocore" / "data").iterdir():
         if model.is_dir() and model.name not in _MODELS:
             shutil.rmtree(model)
-    copy_sources(target)
+    shutil.rmtree(target / "bin", ignore_errors=True)  # scripts begin with the path of this machine's Python
+    for record in target.glob("*.dist-info/RECORD"):
+        record.unlink()  # it holds their digests
 
 
 def copy_sources(target: Path) -> None:

@@ -65,9 +65,9 @@ class Data(BatonStack):
         rules = [
             expiry("work", days, WORK),
             expiry("archive", days, ARCHIVE),
-            # A canary is cleared away as soon as it has sung; this is for those that were cut off.
-            expiry("canary", 1, CANARY),
-            expiry("canary-work", 1, CANARY_WORK),
+            # A canary is hidden as soon as it has sung. Thousands do each day: whoever lists them steps over every one.
+            expiry("canary", 1, CANARY, hidden_days=1),
+            expiry("canary-work", 1, CANARY_WORK, hidden_days=1),
             *cleaning(days),
         ]
         data = bucket(
@@ -155,7 +155,10 @@ class Data(BatonStack):
         made.apply_removal_policy(self.removal_policy)
 
     def _trigger(self) -> lambda_.CfnPermission:
-        """Declare the function that admits files, and let this Region's bucket call it."""
+        """Declare the function that admits files, and let this Region's bucket call it.
+
+        It reserves no concurrency: a new account has none to spare, and Lambda keeps what it throttles for six hours.
+        """
         topology = self.topology
         dead = self.arns.queue(topology.trigger_dead_letter_queue)
         options: dict[str, Any] = {"memory_size": _TRIGGER_MEMORY_MIB}

@@ -63,7 +63,7 @@ class Routing(BatonStack):
         statements = [
             Statement(
                 "Replicate",
-                ("s3:PutReplicationConfiguration", "s3:GetReplicationConfiguration"),
+                ("s3:PutReplicationConfiguration",),
                 tuple(each.bucket() for each in sources),
             ),
             Statement(
@@ -135,7 +135,7 @@ class Routing(BatonStack):
             Statement("ReadVersions", reads, tuple(here.objects(prefix) for prefix in REPLICATED)),
             Statement("WriteReplicas", writes, tuple(target.objects(prefix) for prefix in REPLICATED)),
             *policies.of_replication_keys(
-                policies.Reach(self.topology, source, customer_keys=self.config.customer_keys)
+                policies.Reach(self.topology, source, customer_keys=self.config.customer_keys), target
             ),
         ]
         return service_role(
@@ -144,7 +144,7 @@ class Routing(BatonStack):
             principal="s3.amazonaws.com",
             statements=statements,
             role_name=self.topology.role("replicate", source),
-            conditions={"StringEquals": {"aws:SourceAccount": self.config.account_id}},
+            # No condition: nowhere is it said that S3 names an account here, and only our own can pass a role of ours.
         )
 
     def _link_role(self) -> None:
