@@ -45,14 +45,11 @@ UNUSED = {
     ("notifier", "s3:AbortMultipartUpload"): "a copy in parts, of an input above 5 GB, that fails",
     ("notifier", "s3:GetObjectTagging"): "a sender may tag his file, and the copy keeps the tags",
     ("notifier", "s3:GetObjectVersionTagging"): "the same",
-    ("notifier", "s3:ListBucketVersions"): "an input that was overwritten while its batch was in work",
     ("notifier", "s3:PutObjectTagging"): "a sender may tag his file, and the copy keeps the tags",
     ("notifier", "sqs:SendMessage"): "a published result that never reached this Region is made again",
     ("splitter", "dynamodb:DeleteItem"): "rows of finished batches are forgotten after 14 days",
     ("splitter", "s3:DeleteObject"): "canaries that their controller did not clear away",
-    ("splitter", "s3:ListBucketVersions"): "an input that was overwritten while its batch was in work",
     ("worker", "dynamodb:BatchGetItem"): "reference tables above 500,000 rows",
-    ("worker", "s3:ListBucketVersions"): "an input that was overwritten while its batch was in work",
     **{
         (role, action): reason
         for role in ("splitter", "worker", "merger", "notifier")

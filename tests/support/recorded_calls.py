@@ -54,8 +54,6 @@ def _holds(operator: str, keys: Mapping[str, Any], need: Need) -> bool:
                 # Of no values all of them match: IAM says so, and so a request without the key would be allowed.
                 assert given, f"{need} says nothing of {key}"
                 holds = all(matches)
-            case "StringLike":
-                holds = bool(matches) and all(matches)
             case "StringEquals":
                 holds = bool(given) and all(value in patterns for value in given)
             case "ForAnyValue:StringEquals":
@@ -81,11 +79,12 @@ def _s3(call: Call, arns: Arns) -> Iterator[Need]:
     match call.operation:
         case "HeadObject" | "GetObject":
             yield Need(_reads(asked), f"{bucket}/{asked['Key']}")
-            yield Need("s3:ListBucket", bucket)  # or a missing one is 403 instead of 404
+            # Or a missing one is 403 instead of 404: of a version, as far as anybody says.
+            yield Need("s3:ListBucketVersions" if asked.get("VersionId") else "s3:ListBucket", bucket)
         case "ListObjectsV2":
             yield Need("s3:ListBucket", bucket)
         case "ListObjectVersions":
-            yield Need("s3:ListBucketVersions", bucket, {"s3:prefix": (asked["Prefix"],)})
+            yield Need("s3:ListBucketVersions", bucket)
         case "CopyObject" | "UploadPartCopy":
             source = asked["CopySource"]
             yield Need(_reads(source), f"arn:aws:s3:::{source['Bucket']}/{source['Key']}")

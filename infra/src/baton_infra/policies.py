@@ -111,13 +111,16 @@ def _read(reach: Reach, *prefixes: str) -> tuple[Statement, ...]:
 
 
 def _read_versions(arns: Iterable[Arns], *prefixes: str) -> tuple[Statement, ...]:
-    """Allow to read objects by their version, and to look for a version among those of one object."""
+    """Allow to read objects by their version, and to look for a version among those of one object.
+
+    No condition on the prefix here either: S3 does not say whether a version that is not there is a 404 for whoever
+    may only list objects.
+    """
     places = tuple(arns)
     objects = tuple(each.objects(prefix) for each in places for prefix in prefixes)
-    below = {"StringLike": {"s3:prefix": [f"{prefix}*" for prefix in prefixes]}}
     return (
         Statement("ReadVersions", ("s3:GetObjectVersion",), objects),
-        Statement("FindVersions", ("s3:ListBucketVersions",), tuple(each.bucket() for each in places), below),
+        Statement("FindVersions", ("s3:ListBucketVersions",), tuple(each.bucket() for each in places)),
     )
 
 
@@ -204,8 +207,7 @@ def _key(reach: Reach) -> tuple[Statement, ...]:
 def _trigger(reach: Reach) -> tuple[Statement, ...]:
     return (
         *_read(reach, INPUT, CANARY),
-        # An event names the version: it need not be looked for.
-        _read_versions([reach.here], INPUT)[0],
+        *_read_versions([reach.here], INPUT),
         *_batches(reach, "control"),
         _send([reach.here], reach.topology, "split"),
     )
