@@ -69,7 +69,7 @@ async def test_black_holes_cost_a_hedge_and_not_the_operation(arc: Arc) -> None:
 
             assert await switch.states() == IN_EAST
 
-            assert time.monotonic() - began < PATIENT.read_seconds / 2
+            assert time.monotonic() - began < PATIENT.read_seconds
 
 
 @pytest.mark.parametrize("outage", Outage)
@@ -96,7 +96,7 @@ def test_nothing_answers_and_that_is_told_in_time(session: AioSession, outage: O
                 began = time.monotonic()
                 with pytest.raises(Unavailable):
                     await ask()
-                assert time.monotonic() - began < 2
+                assert time.monotonic() - began < HASTY.operation_seconds / 2
             assert await switch.endpoints() == Endpoints(0, 5)
 
     run(main())
@@ -173,7 +173,7 @@ async def test_if_every_answer_is_lost_the_states_are_read(arc: Arc) -> None:
 @with_arc()
 async def test_what_only_one_endpoint_reads_back_is_not_confirmed(arc: Arc) -> None:
     arc.cluster.commit_seconds = 0.2
-    async with arc.switch(replace(HASTY, operation_seconds=1.5)) as switch, asyncio.TaskGroup() as side_by_side:
+    async with arc.switch(replace(HASTY, operation_seconds=6)) as switch, asyncio.TaskGroup() as side_by_side:
         side_by_side.create_task(_slow_down_once_asked(arc, 1, 2, 3, 4))
 
         with pytest.raises(Unavailable, match="were set, but two endpoints did not read them back"):
@@ -206,7 +206,7 @@ async def test_a_conflict_is_tried_again(arc: Arc) -> None:
 @with_arc()
 async def test_a_conflict_that_stays_is_a_refusal_in_its_own_words(arc: Arc) -> None:
     arc.cluster.is_committing = True
-    async with arc.switch(replace(HASTY, operation_seconds=1)) as switch:
+    async with arc.switch(replace(HASTY, operation_seconds=6)) as switch:
         with pytest.raises(SwitchRefused, match=r"Another change is under way\. Try again"):
             await switch.set_states(IN_WEST)
 

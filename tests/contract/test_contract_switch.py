@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 from aiobotocore.session import AioSession
 
 from aio import run
-from arc_cluster import HASTY, PATIENT, arc_cluster, offline_session
+from arc_cluster import PATIENT, arc_cluster, offline_session
 from baton.errors import SwitchRefused, Unavailable
 from baton.ledger_switch import LedgerSwitch
 from baton.memory import MemoryClock, MemoryRoutes, MemorySwitch
@@ -90,7 +90,7 @@ def world(request: pytest.FixtureRequest, session: AioSession) -> World:
 
             yield Turned(
                 switch=aws.switch(arc.settings, times=PATIENT),
-                routes=aws.routes(times=HASTY),
+                routes=aws.routes(times=replace(PATIENT, read_seconds=4, operation_seconds=6)),
                 clock=arc.clock,
                 open_gate=lambda: arc.cluster.open_gate(is_open=True),
                 close_gate=lambda: arc.cluster.open_gate(is_open=False),

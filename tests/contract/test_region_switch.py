@@ -21,7 +21,7 @@ from region_switch_plan import PLAN_ARN, Plan, region_switch
 EAST, WEST = REGIONS_DEFAULT
 IN_EAST: Mapping[str, bool] = {EAST: True, WEST: False}
 IN_WEST: Mapping[str, bool] = {EAST: False, WEST: True}
-BRIEF = replace(HASTY, operation_seconds=3)
+BRIEF = replace(HASTY, operation_seconds=6)
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def _endpoints(environment: dict[str, str]) -> Endpoints:
     async def main() -> Endpoints:
         aws, settings = _adapters(environment)
         async with aws:
-            return await aws.switch(settings, times=Times(read_seconds=1)).endpoints()
+            return await aws.switch(settings, times=Times(connect_seconds=3, read_seconds=3)).endpoints()
 
     return run(main())
 
