@@ -90,13 +90,13 @@ def test_two_endpoints_of_five_may_be_down_in_any_way(session: AioSession, outag
 @pytest.mark.parametrize("outage", Outage)
 def test_nothing_answers_and_that_is_told_in_time(session: AioSession, outage: Outage) -> None:
     async def main() -> None:
-        async with arc_cluster(session) as arc, arc.switch(replace(HASTY, operation_seconds=0.4)) as switch:
+        async with arc_cluster(session) as arc, arc.switch(replace(PATIENT, operation_seconds=0.4)) as switch:
             _down(arc, outage, 1, 2, 3, 4, 5)
             for ask in (switch.states, lambda: switch.set_states(IN_WEST)):
                 began = time.monotonic()
                 with pytest.raises(Unavailable):
                     await ask()
-                assert time.monotonic() - began < HASTY.operation_seconds / 2
+                assert time.monotonic() - began < PATIENT.read_seconds
             assert await switch.endpoints() == Endpoints(0, 5)
 
     run(main())
