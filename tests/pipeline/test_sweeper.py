@@ -116,7 +116,7 @@ def test_a_file_that_never_arrives_fails_at_the_deadline() -> None:
             while await pipeline.step():
                 pass
             pipeline.advance(60)
-            await pipeline.process.sweeper._sweep_batches()  # pyright: ignore[reportPrivateUsage]
+            await pipeline.process.sweeper.open_batches.sweep()
         return await pipeline.batch(admitted.batch_id)
 
     batch = asyncio.run(story())

@@ -8,6 +8,7 @@
     ├── NotFound         an object or a version that must be there is not there
     ├── Conflict         a conditional write lost; the caller reads again and decides anew
     ├── SwitchRefused    the switch's own safety rules forbid the change
+    ├── Refused          a dependency will not do this for us: rights, a key, an argument; asking again is no use
     └── Unavailable      a dependency did not answer or throttled after its own retries
 
 Anything else that escapes a handler is our bug: logged once, redelivered, counted, dead-lettered with its cause.
@@ -19,6 +20,7 @@ __all__ = [
     "Conflict",
     "Fenced",
     "NotFound",
+    "Refused",
     "Reject",
     "Retry",
     "SwitchRefused",
@@ -68,6 +70,14 @@ class Conflict(BatonError):
 
 class SwitchRefused(BatonError):
     """A safety rule, a gate or the wait period of the switch forbids this change: its own brake, which is obeyed."""
+
+
+class Refused(BatonError):
+    """A dependency answered that it will not do this call: no right to it, no key for it, or not with these arguments.
+
+    Unlike `Unavailable` it says nothing about the dependency's health, and asking again changes nothing until somebody
+    mends what is refused.
+    """
 
 
 class Unavailable(BatonError):

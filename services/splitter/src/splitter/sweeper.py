@@ -8,38 +8,31 @@ what lies in its own bucket: a file that only one Region has is never without a 
 """
 
 import asyncio
-from collections.abc import Container, Generator, Sequence
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from baton.batches import Batches
-from baton.canary import is_canary
 from baton.catalog import Catalog
-from baton.errors import BatchFailed, Fenced, Unavailable
-from baton.job import Limits
+from baton.errors import Fenced, Unavailable
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.identity import origin_version, owner_of
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore, Progress
-from baton.telemetry import Log, emf
+from baton.telemetry import Log
 from baton.topology import RETENTION_DAYS
 from splitter.admission import Admitter
+from splitter.batch_sweep import BatchSweep
 from splitter.canaries import CanarySweep
 from splitter.settings import SplitterSettings
 
-_BEFORE_RESULT: Final = frozenset(
-    {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.PAUSED}
-)
-"""The job's deadline is for the result: once it is published, only the mail is left, whose trials are counted."""
 _ON_BEHALF: Final = timedelta(days=RETENTION_DAYS / 2)
 """Younger inputs the standby admits: the row of an older one may be forgotten before its delete marker arrives."""
 _FORGET_EVERY: Final = timedelta(hours=1)
 _FORGET_DAYS: Final = 3
 """Days looked at each time, so that a sweeper that was away for a day misses none."""
-_BOUNDED: Final = frozenset({BatchState.ADMITTED, BatchState.SPLIT, BatchState.PROCESSED, BatchState.MERGED})
-"""States whose message is sent again a bounded number of times. WAITING_INPUT waits for the deadline instead."""
 
 
 class Sweeper:
@@ -64,15 +57,25 @@ class Sweeper:
         self._regions = regions
         self._ledger = ledger
         self._objects = objects
-        self._progress = progress
-        self._batches = batches
         self._admitter = admitter
-        self._catalog = catalog
         self._clock = clock
         self._settings = settings
         self._log = log
         self._canaries = CanarySweep(
             region=region, ledger=ledger, objects=objects, batches=batches, clock=clock, alone=self._alone
+        )
+        self.open_batches = BatchSweep(
+            region=region,
+            regions=regions,
+            ledger=ledger,
+            progress=progress,
+            batches=batches,
+            canaries=self._canaries,
+            catalog=catalog,
+            clock=clock,
+            settings=settings,
+            log=log,
+            alone=self._alone,
         )
         self._epoch: int | None = None
         """The last one that was looked at."""
@@ -119,7 +122,8 @@ class Sweeper:
         """
         running: set[str] = set()
         with self._logged("batches"):
-            running = await self._sweep_batches()
+            running = await self.open_batches.sweep()
+            self._settled = {key: mark for key, mark in self._settled.items() if key not in running}
         with self._logged("inputs"):
             await self._sweep_inputs(running, just_activated=just_activated)
         with self._logged("canaries"):
@@ -178,8 +182,8 @@ class Sweeper:
             return
         if batch.state is BatchState.COMPLETED:
             # Completed, yet still in `input/`: the notifier is at it, or died before it archived.
-            if self._clock.now() > batch.updated_at + self._patience(batch):
-                await self._wake(batch)
+            if self._clock.now() > batch.updated_at + self.open_batches.patience(batch):
+                await self.open_batches.wake(batch)
         elif batch.is_settled:
             self._settled[info.key] = _mark(info)
 
@@ -218,101 +222,6 @@ class Sweeper:
         if there is None or origin_version(there.version_id, there.metadata) != batch.source.version_id:
             await self._ledger.forget(batch)
 
-    # --- batches that stand still --------------------------------------------------------------------------------
-
-    async def _sweep_batches(self) -> set[str]:
-        """Wake what stands still; return the input of every open batch."""
-        running: set[str] = set()
-        own: list[Batch] = []
-        cursor: str | None = None
-        while True:
-            page = await self._ledger.list_open(cursor=cursor)
-            for listed in page.batches:
-                running.add(listed.source.key)
-                self._settled.pop(listed.source.key, None)
-                if owner_of(listed.owner_epoch, self._regions) == self._region:
-                    own += [listed] * (not is_canary(listed))
-                    with self._alone(listed.batch_id):
-                        await self._sweep_batch(listed)
-            cursor = page.cursor
-            if cursor is None:
-                self._report(own)
-                return running
-
-    def _report(self, own: Sequence[Batch]) -> None:
-        """Measure what is open and what of it waits for its file, also if nothing does: alarms watch it."""
-        now = self._clock.now()
-        waiting = [now - batch.entered_at for batch in own if batch.state is BatchState.WAITING_INPUT]
-        # A person holds what is paused, who knows how old it is.
-        working = [now - batch.admitted_at for batch in own if batch.state is not BatchState.PAUSED]
-        self._log.info(
-            "swept",
-            **emf(
-                {
-                    "OpenBatches": (len(own), "Count"),
-                    "OldestBatch": (_oldest_seconds(working), "Seconds"),
-                    "BatchesWaitingInput": (len(waiting), "Count"),
-                    "OldestWaitingInput": (_oldest_seconds(waiting), "Seconds"),
-                },
-                dimensions={"Service": "splitter", "Region": self._region},
-                now=now,
-            ),
-        )
-
-    async def _sweep_batch(self, listed: Batch) -> None:
-        # The list is eventually consistent: decide on the row itself.
-        batch = await self._ledger.get(listed.batch_id)
-        if batch is None or batch.is_settled or batch.owner_epoch != listed.owner_epoch:
-            return
-        now = self._clock.now()
-        if is_canary(batch):
-            await self._canaries.end(batch)
-        elif batch.state in _BEFORE_RESULT and now > batch.admitted_at + self._deadline(batch):
-            await self._batches.fail(batch, BatchFailed("deadline", _too_late(batch)))
-        elif batch.state is not BatchState.PAUSED and now > await self._last_sign(batch) + self._patience(batch):
-            await self._wake(batch)
-
-    async def _wake(self, batch: Batch) -> None:
-        if batch.nudges >= self._settings.nudges_max and batch.state in _BOUNDED:
-            await self._batches.fail(
-                batch,
-                BatchFailed(
-                    "stalled", f"stood in {batch.state} and made no progress after {batch.nudges} new attempts"
-                ),
-            )
-            return
-        batch = await self._batches.move(batch, batch.state, nudges=batch.nudges + 1)
-        self._log.warning("nudged", batch_id=batch.batch_id, state=batch.state, nudges=batch.nudges)
-        await self._batches.nudge(batch)
-
-    async def _last_sign(self, batch: Batch) -> datetime:
-        """Return when the batch last moved: its row, or its chunks."""
-        if batch.state is BatchState.SPLIT and batch.plan_id:
-            tally = await self._progress.tally(batch.batch_id, batch.plan_id)
-            if tally:
-                return max(batch.updated_at, tally.updated_at)
-        return batch.updated_at
-
-    def _patience(self, batch: Batch) -> timedelta:
-        if batch.state is BatchState.WAITING_INPUT:
-            return timedelta(seconds=self._settings.sweep_seconds)
-        return timedelta(seconds=self._settings.stalled_seconds * 2 ** min(batch.nudges, self._settings.nudges_max))
-
-    def _deadline(self, batch: Batch) -> timedelta:
-        loaded = self._catalog.get(batch.job)
-        limits = loaded.job.limits if loaded else Limits()
-        return timedelta(minutes=limits.deadline_minutes)
-
-
-def _oldest_seconds(ages: Sequence[timedelta]) -> float:
-    return max(ages, default=timedelta()).total_seconds()
-
 
 def _mark(info: ObjectInfo) -> tuple[str, datetime]:
     return info.etag, info.last_modified
-
-
-def _too_late(batch: Batch) -> str:
-    if batch.state is BatchState.WAITING_INPUT:
-        return f"{batch.source.key}: the file, or what it was planned with, never reached the Region that owns it"
-    return f"not finished by its deadline: it stands in {batch.state}"

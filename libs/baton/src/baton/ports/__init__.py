@@ -9,7 +9,7 @@ from baton.ports.ledger import Admission, BatchPage, Ledger
 from baton.ports.links import Link, Links
 from baton.ports.mail import Mail, Mailer
 from baton.ports.objects import BytesPiece, CopyPiece, ObjectInfo, ObjectStore, Piece
-from baton.ports.progress import ChunkDone, Progress, Tally
+from baton.ports.progress import ChunkDone, Progress, RejectCount, Tally
 from baton.ports.queues import Delivery, Inbox, Outbox
 from baton.ports.reference import ReferenceData, ReferenceVersion, Row
 from baton.ports.rejects import RejectIndex, StoredReject
@@ -41,6 +41,7 @@ __all__ = [
     "QueueVitals",
     "ReferenceData",
     "ReferenceVersion",
+    "RejectCount",
     "RejectIndex",
     "ReplicationVitals",
     "Routes",

@@ -9,6 +9,15 @@ from baton.model.batch import Counts
 
 
 @dataclass(frozen=True, slots=True)
+class RejectCount:
+    """How many records of a chunk were rejected for this reason first; `column` is "" for the record as a whole."""
+
+    column: str
+    rule: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChunkDone:
     """A finished chunk: its counts, and size and CRC64NVME of its two part objects (0 bytes: not written)."""
 
@@ -20,6 +29,8 @@ class ChunkDone:
     part_crc64nvme: int
     rejects_bytes: int
     rejects_crc64nvme: int
+    reject_counts: tuple[RejectCount, ...] = ()
+    """Most frequent first; bounded, so that rarer reasons may be left out: the sum may be below `counts.rejects`."""
 
 
 @dataclass(frozen=True, slots=True)
