@@ -7,7 +7,7 @@ import pytest
 from baton.aws.parallel import in_parallel
 from baton.errors import NotFound
 from baton.model.identity import ORIGIN_VERSION_METADATA
-from baton.ports import BytesPiece, CopyPiece, ObjectStore
+from baton.ports import BytesPiece, CopyPiece, JoinedPiece, ObjectStore, Stretch
 from worlds import Ports, in_world
 
 MIB = 1024 * 1024
@@ -131,6 +131,41 @@ async def test_pieces_become_one_object_in_their_order(ports: Ports) -> None:
 
 
 @in_world
+async def test_small_objects_are_joined_and_the_rest_of_a_large_one_is_copied(ports: Ports) -> None:
+    small, large = pattern(3 * MIB), pattern(11 * MIB)[::-1]
+    await ports.objects.put("work/small", small)
+    await ports.objects.put("work/large", large)
+    filled = JoinedPiece(
+        (BytesPiece(b"header\n"), Stretch("work/small", 0, 3 * MIB), Stretch("work/large", 0, 2 * MIB))
+    )
+
+    written = await ports.objects.compose("output/r", [filled, CopyPiece("work/large", 9 * MIB, start=2 * MIB)])
+    alone = await ports.objects.compose("output/alone", [JoinedPiece((Stretch("work/small", 1, 4), BytesPiece(b"!")))])
+
+    assert written.size_bytes == 7 + 14 * MIB
+    assert await ports.objects.get("output/r") == b"header\n" + small + large
+    assert alone.size_bytes == 4
+    assert await ports.objects.get("output/alone") == small[1:4] + b"!"
+
+
+@in_world
+async def test_an_object_that_ends_too_early_leaves_no_object(ports: Ports) -> None:
+    await ports.objects.put("work/1", pattern(6 * MIB))
+    first = CopyPiece("work/1", 6 * MIB)
+
+    for short in (
+        JoinedPiece((Stretch("work/1", 5 * MIB, 6 * MIB + 1),)),
+        JoinedPiece((Stretch("work/1", 7 * MIB, 8 * MIB),)),
+        CopyPiece("work/1", 6 * MIB, start=1),
+    ):
+        for pieces in ([short], [first, short]):
+            with pytest.raises(NotFound, match="work/1"):
+                await ports.objects.compose("output/r", pieces)
+
+    assert await ports.objects.head("output/r") is None
+
+
+@in_world
 async def test_one_piece_or_an_empty_one_makes_an_object(ports: Ports) -> None:
     await ports.objects.put("work/small", b"small")
     await ports.objects.put("work/none", b"")
@@ -147,7 +182,9 @@ async def test_one_piece_or_an_empty_one_makes_an_object(ports: Ports) -> None:
 async def test_pieces_below_the_floor_are_our_bug(ports: Ports) -> None:
     small, large = BytesPiece(b"x" * (5 * MIB - 1)), CopyPiece("work/1", 5 * MIB)
 
-    for pieces in ([], [small, large], [large, small, large], [large] * 10_001):
+    fat = JoinedPiece((Stretch("work/1", 0, 5 * MIB), BytesPiece(b"x" * (5 * MIB + 1))))
+
+    for pieces in ([], [small, large], [large, small, large], [large] * 10_001, [fat]):
         with pytest.raises(ValueError, match="output/r"):
             await ports.objects.compose("output/r", pieces)
 

@@ -1,4 +1,4 @@
-"""Books and pieces: what the merger decides."""
+"""Books: what the merger decides."""
 
 import random
 import time
@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from baton.assembly import Part, arrange, result_parts
 from baton.checksums import crc64nvme
 from baton.errors import BatchFailed
 from baton.model.batch import Counts
-from baton.model.paths import part_key
 from baton.model.plan import Chunk, Plan
-from baton.ports import ChunkDone
-from merger.domain import PIECE_BYTES_MIN, Part, arrange, check_books, crc64nvme_of, read_rejects
+from baton.ports import ChunkDone, JoinedPiece
+from merger.domain import check_books, crc64nvme_of, read_rejects
 
 MIB = 1024 * 1024
 
@@ -76,22 +76,6 @@ def test_books_that_do_not_balance_fail_with_the_numbers(done: list[ChunkDone], 
     assert words in failed.value.reason
 
 
-@given(st.lists(st.integers(0, 12 * MIB), max_size=60))
-def test_pieces_keep_order_lose_nothing_and_meet_the_floor(sizes: list[int]) -> None:
-    parts = [Part(str(index), size, 0) for index, size in enumerate(sizes)]
-
-    runs = arrange(parts)
-
-    assert [part for run in runs for part in run.parts] == [part for part in parts if part.size_bytes]
-    assert all(run.size_bytes >= PIECE_BYTES_MIN for run in runs[:-1])
-
-
-def test_large_parts_are_copied_alone() -> None:
-    runs = arrange([Part(str(index), 33 * MIB, 0) for index in range(5)])
-
-    assert [len(run.parts) for run in runs] == [1] * 5
-
-
 @given(st.lists(st.binary(max_size=200), min_size=1, max_size=20))
 def test_the_checksum_of_the_result_comes_from_those_of_its_parts(bodies: list[bytes]) -> None:
     parts = [Part(str(index), len(body), crc64nvme(body)) for index, body in enumerate(bodies)]
@@ -123,8 +107,9 @@ def test_the_largest_plan_is_merged_without_holding_up_the_heartbeat() -> None:
     plan, done = _plan(*[1] * 9_000), [_done(index, 1, 1, 0) for index in range(9_000)]
     started = time.process_time()
 
-    parts = [Part(part_key("b", plan.plan_id, each.index), each.part_bytes, 0) for each in done]
-    (run,) = arrange(parts)
+    (piece,) = arrange(result_parts(done))
 
-    assert len(run.parts) == 9_000
+    assert check_books(plan, done).records_in == 9_000
+    assert isinstance(piece, JoinedPiece)
+    assert len(piece.sources) == 9_000
     assert time.process_time() - started < 2

@@ -1,44 +1,22 @@
-"""What the merger decides: do the books balance, which parts are copied and which are joined. No I/O."""
+"""What the merger decides: do the books balance, and what is written of them. No I/O."""
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from baton.assembly import Part
 from baton.checksums import combine
 from baton.errors import BatchFailed
 from baton.model.batch import Batch, Counts
 from baton.model.plan import MIB, Plan
 from baton.ports import ChunkDone, StoredReject
 
-PIECE_BYTES_MIN: Final = 5 * MIB
-"""S3's floor for every part of a multipart upload but the last."""
 _LINE_CHARACTERS_MAX: Final = 2_000
 """Of a rejected line in the table for queries; `rejects.csv` holds it whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """An object that becomes a stretch of the result."""
-
-    key: str
-    size_bytes: int
-    crc64nvme: int
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Parts that follow each other: one is copied by the store, several are joined by us into one piece."""
-
-    parts: tuple[Part, ...]
-
-    @property
-    def size_bytes(self) -> int:
-        return sum(part.size_bytes for part in self.parts)
 
 
 def check_books(plan: Plan, done: Sequence[ChunkDone]) -> Counts:
@@ -67,21 +45,6 @@ def check_books(plan: Plan, done: Sequence[ChunkDone]) -> Counts:
 
 def _unbalanced(numbers: str) -> BatchFailed:
     return BatchFailed("conservation", f"the books do not balance, nothing was published: {numbers}")
-
-
-def arrange(parts: Sequence[Part]) -> list[Run]:
-    """Group parts, in order, into runs of 5 MiB or more (the last may be smaller); empty parts vanish."""
-    runs: list[Run] = []
-    open_run: list[Part] = []
-    open_bytes = 0
-    for part in parts:
-        if part.size_bytes:
-            open_run.append(part)
-            open_bytes += part.size_bytes
-        if open_bytes >= PIECE_BYTES_MIN:
-            runs.append(Run(tuple(open_run)))
-            open_run, open_bytes = [], 0
-    return [*runs, Run(tuple(open_run))] if open_run else runs
 
 
 def crc64nvme_of(parts: Sequence[Part]) -> str:

@@ -3,8 +3,10 @@
 import csv
 import io
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
+from baton.assembly import Part, arrange, rejects_parts, result_parts
 from baton.batches import Batches, check_rejects
 from baton.canary import is_canary
 from baton.catalog import Catalog
@@ -14,15 +16,11 @@ from baton.model import paths
 from baton.model.batch import Batch, Counts, Published
 from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
-from baton.ports import BytesPiece, ChunkDone, CopyPiece, ObjectInfo, ObjectStore, Piece, Progress, RejectIndex
+from baton.ports import ObjectInfo, ObjectStore, Progress, RejectIndex
 from baton.telemetry import Metrics
 from baton.topology import REJECTS_INDEXED_MAX
 from merger.domain import (
-    PIECE_BYTES_MIN,
     ManifestObject,
-    Part,
-    Run,
-    arrange,
     check_books,
     crc64nvme_of,
     manifest_of,
@@ -85,11 +83,9 @@ class Merger:
         job = self._catalog[batch.job].job
         check_rejects(batch, job.limits, counts)
         folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id)
-        parts = _parts(plan, done)
-        result = await self._join(f"{folder}result.csv", parts, await self._pieces(parts))
-        rejects = await self._pieces(_rejects_parts(plan, done))
-        rejected = await self._join(f"{folder}rejects.csv", _rejects_parts(plan, done), rejects)
-        await self._index_rejects(plan.batch_id, rejects)
+        result = await self._join(f"{folder}result.csv", result_parts(done))
+        rejected = await self._join(f"{folder}rejects.csv", rejects_parts(done))
+        await self._index_rejects(plan.batch_id, rejects_parts(done))
         manifest = manifest_of(
             batch,
             plan,
@@ -128,38 +124,24 @@ class Merger:
         # Not `baton.csv`, which is for files of others, and brings numpy into the container.
         return tuple(next(csv.reader(io.StringIO(head.decode(errors="replace"), newline="")), ()))
 
-    async def _pieces(self, parts: Sequence[Part]) -> list[Piece]:
-        runs = arrange(parts)
-        # A small one alone passes through here: a copy would need a look at what was written.
-        small = len(runs) == 1 and runs[0].size_bytes < PIECE_BYTES_MIN
-        try:
-            return [await self._piece(run, copied=not small) for run in runs]
-        except NotFound as error:
-            raise _part_missing(error) from error
-
-    async def _piece(self, run: Run, *, copied: bool) -> Piece:
-        if copied and len(run.parts) == 1:
-            return CopyPiece(run.parts[0].key, run.size_bytes)
-        return BytesPiece(b"".join([await self._objects.get(part.key) for part in run.parts]))
-
-    async def _join(self, key: str, parts: Sequence[Part], pieces: Sequence[Piece]) -> ManifestObject:
+    async def _join(self, key: str, parts: Sequence[Part]) -> ManifestObject:
         size_bytes = sum(part.size_bytes for part in parts)
         try:
-            written = await self._objects.compose(key, pieces)
+            written = await self._objects.compose(key, arrange(parts))
         except NotFound as error:
             raise _part_missing(error) from error
         _check_size(written, size_bytes)
         return ManifestObject(key=key, size_bytes=size_bytes, crc64nvme=crc64nvme_of(parts))
 
-    async def _index_rejects(self, batch_id: str, pieces: Sequence[Piece]) -> None:
+    async def _index_rejects(self, batch_id: str, parts: Sequence[Part]) -> None:
         left = REJECTS_INDEXED_MAX
-        for piece in pieces:
+        for part in parts:
             if left <= 0:
                 return
-            body = piece.body if isinstance(piece, BytesPiece) else await self._objects.get(piece.key)
-            rows = list(read_rejects(body))[:left]
-            await self._rejects.put(batch_id, rows)
-            left -= len(rows)
+            if part.size_bytes:
+                rows = list(islice(read_rejects(await self._objects.get(part.key)), left))
+                await self._rejects.put(batch_id, rows)
+                left -= len(rows)
 
 
 def _part_missing(error: NotFound) -> BatchFailed:
@@ -172,19 +154,3 @@ def _check_size(written: ObjectInfo, size_bytes: int) -> None:
             "conservation",
             f"{written.key} has {written.size_bytes:,} bytes, its parts {size_bytes:,}: nothing was published",
         )
-
-
-def _parts(plan: Plan, done: Sequence[ChunkDone]) -> list[Part]:
-    return [
-        Part(paths.part_key(plan.batch_id, plan.plan_id, each.index), each.part_bytes, each.part_crc64nvme)
-        for each in done
-    ]
-
-
-def _rejects_parts(plan: Plan, done: Sequence[ChunkDone]) -> list[Part]:
-    return [
-        Part(
-            paths.rejects_part_key(plan.batch_id, plan.plan_id, each.index), each.rejects_bytes, each.rejects_crc64nvme
-        )
-        for each in done
-    ]

@@ -2,15 +2,17 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from baton.aws.failures import code_of
 from baton.aws.parallel import in_parallel
 from baton.aws.ranged import is_missing
 from baton.errors import NotFound
-from baton.ports.objects import BytesPiece, Piece
+from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, Piece
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -20,6 +22,8 @@ _PARTS_AT_ONCE: Final = 16
 CHECKSUM: Final[dict[str, Any]] = {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
 """The SDK sends one with each part, which S3 takes only for an upload that was begun with it. Of the whole object: S3
 adds those of the parts up, sent or copied, and keeps one that does not depend on where they were cut."""
+
+_OUT_OF_RANGE: Final = frozenset({"InvalidRange", "InvalidArgument", "416"})
 
 type Part = Callable[[int], Awaitable[dict[str, Any]]]
 """Makes the part of that number and returns what `CompleteMultipartUpload` wants to know of it."""
@@ -60,16 +64,18 @@ class Multipart:
 
         self._parts = await in_parallel(_PARTS_AT_ONCE, enumerate(parts, 1), one)
 
-    def piece(self, piece: Piece) -> Part:
-        """Return the part for a piece of the same bucket."""
-        if isinstance(piece, BytesPiece):
-            return self.sent(piece.body)
-        return self.copied({"Bucket": self._target["Bucket"], "Key": piece.key}, None)
+    def piece(
+        self, piece: Piece, body_of: Callable[[BytesPiece | JoinedPiece], AbstractAsyncContextManager[bytes]]
+    ) -> Part:
+        """Return the part for a piece of the same bucket; `body_of` gives the bytes that are sent, while they are."""
+        if isinstance(piece, CopyPiece):
+            # Without a range where none is needed: S3 takes one only of a source above 5 MB.
+            span = (piece.start, piece.start + piece.size_bytes) if piece.start else None
+            return self.copied({"Bucket": self._target["Bucket"], "Key": piece.key}, span)
 
-    def sent(self, body: bytes) -> Part:
         async def part(number: int) -> dict[str, Any]:
-            answer = await self._client.upload_part(**self._upload, PartNumber=number, Body=body)
-            return dict(answer)
+            async with body_of(piece) as body:
+                return dict(await self._client.upload_part(**self._upload, PartNumber=number, Body=body))
 
         return part
 
@@ -85,6 +91,8 @@ class Multipart:
             except ClientError as error:
                 if is_missing(error):
                     raise NotFound(f"{source['Key']} is not there") from error
+                if span and code_of(error) in _OUT_OF_RANGE:
+                    raise NotFound(f"{source['Key']} has no bytes {span[0]} to {span[1]}") from error
                 raise
             return dict(answer["CopyPartResult"])
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -9,11 +10,12 @@ from botocore.exceptions import ClientError
 from baton.aws.clients import S3
 from baton.aws.failures import code_of, translated
 from baton.aws.multipart import Multipart
+from baton.aws.parallel import in_parallel
 from baton.aws.ranged import RANGE_BYTES, Range, RangeReader, is_missing
 from baton.errors import NotFound
 from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
 from baton.ports.clock import Clock
-from baton.ports.objects import BytesPiece, CopyPiece, ObjectInfo, Piece
+from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, Piece, Stretch
 from baton.ports.rules import check_pieces, piece_bytes
 
 if TYPE_CHECKING:
@@ -24,6 +26,10 @@ _COPY_WHOLE_BYTES_MAX: Final = 1024 * 1024 * 1024
 _GET_BYTES_MAX: Final = 256 * 1024 * 1024
 _COPY_RANGE_BYTES: Final = 256 * 1024 * 1024
 _COPY_RANGES_MAX: Final = 9_000
+_JOINED_AT_ONCE: Final = 8
+"""Of all uploads together: pieces of up to 10 MiB, each held twice while it is put together."""
+_FETCHES_AT_ONCE: Final = 8
+"""For one joined piece, which may consist of thousands of objects of a few bytes."""
 
 
 class S3ObjectStore:
@@ -43,6 +49,7 @@ class S3ObjectStore:
         self._clock = clock
         self._copy_whole_bytes_max = copy_whole_bytes_max
         self._copy_range_bytes = copy_range_bytes
+        self._joining = asyncio.Semaphore(_JOINED_AT_ONCE)
 
     @translated()
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
@@ -117,14 +124,33 @@ class S3ObjectStore:
         self, key: str, pieces: Sequence[Piece], *, content_type: str = "text/csv; charset=utf-8"
     ) -> ObjectInfo:
         check_pieces(key, pieces)
-        filled = [piece for piece in pieces if piece_bytes(piece)] or [BytesPiece(b"")]
-        if len(filled) == 1 and isinstance(filled[0], BytesPiece):
-            return await self.put(key, filled[0].body, content_type=content_type)
-        if len(filled) == 1 and isinstance(filled[0], CopyPiece) and filled[0].size_bytes <= self._copy_whole_bytes_max:
-            return await self._copy_alone(key, filled[0], content_type)
-        async with Multipart(await self._client(), self._bucket, key, ContentType=content_type) as upload:
-            await upload.run([upload.piece(piece) for piece in filled])
-        return await self._written(key)
+        match [piece for piece in pieces if piece_bytes(piece)] or [BytesPiece(b"")]:
+            case [BytesPiece() | JoinedPiece() as alone]:
+                async with self._body_of(alone) as body:
+                    return await self.put(key, body, content_type=content_type)
+            case [CopyPiece(start=0) as alone] if alone.size_bytes <= self._copy_whole_bytes_max:
+                return await self._copy_alone(key, alone, content_type)
+            case filled:
+                async with Multipart(await self._client(), self._bucket, key, ContentType=content_type) as upload:
+                    await upload.run([upload.piece(piece, self._body_of) for piece in filled])
+                return await self._written(key)
+
+    @asynccontextmanager
+    async def _body_of(self, piece: BytesPiece | JoinedPiece) -> AsyncGenerator[bytes]:
+        """Give the bytes of a piece for as long as they are sent. Raises `NotFound`."""
+        if isinstance(piece, BytesPiece):
+            yield piece.body
+            return
+        async with self._joining:
+            yield b"".join(await in_parallel(_FETCHES_AT_ONCE, piece.sources, self._bytes_of))
+
+    async def _bytes_of(self, source: Stretch | BytesPiece) -> bytes:
+        if isinstance(source, BytesPiece):
+            return source.body
+        body = await self.get(source.key, start=source.start, end=source.end)
+        if len(body) != source.end - source.start:
+            raise NotFound(f"{source.key} ends {source.end - source.start - len(body)} bytes early")
+        return body
 
     async def _copy_alone(self, key: str, piece: CopyPiece, content_type: str) -> ObjectInfo:
         """Copy one piece whole: one call instead of an upload's three. The part's own metadata stays behind."""

@@ -9,8 +9,8 @@ from typing import Final
 from baton.errors import NotFound
 from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
 from baton.ports.clock import Clock
-from baton.ports.objects import BytesPiece, ObjectInfo, Piece
-from baton.ports.rules import check_pieces
+from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, Piece, Stretch
+from baton.ports.rules import check_pieces, piece_bytes
 from baton.topology import REGIONS_DEFAULT
 
 _STREAM_PIECE_BYTES: Final = 64 * 1024
@@ -94,8 +94,24 @@ class MemoryObjectStore:
         self, key: str, pieces: Sequence[Piece], *, content_type: str = "text/csv; charset=utf-8"
     ) -> ObjectInfo:
         check_pieces(key, pieces)
-        body = b"".join(p.body if isinstance(p, BytesPiece) else self._body(p.key, None) for p in pieces)
+        body = b"".join(self._bytes_of(piece) for piece in pieces if piece_bytes(piece))
         return self._write(key, body, content_type=content_type, metadata={})
+
+    def _bytes_of(self, piece: Piece | Stretch) -> bytes:
+        match piece:
+            case BytesPiece():
+                return piece.body
+            case CopyPiece(start=0):  # all of it, whatever its size: only a range has an end
+                return self._body(piece.key, None)
+            case CopyPiece():
+                return self._bytes_of(Stretch(piece.key, piece.start, piece.start + piece.size_bytes))
+            case Stretch():
+                body = self._body(piece.key, None)[piece.start : piece.end]
+                if len(body) != piece.end - piece.start:
+                    raise NotFound(f"{piece.key} has no bytes {piece.start} to {piece.end}")
+                return body
+            case JoinedPiece():
+                return b"".join(map(self._bytes_of, piece.sources))
 
     async def copy(self, source: ObjectInfo, target_key: str) -> None:
         found = self._find(source.key, source.version_id)

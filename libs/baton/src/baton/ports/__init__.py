@@ -8,7 +8,7 @@ from baton.ports.journal import Journal
 from baton.ports.ledger import Admission, BatchPage, Ledger
 from baton.ports.links import Link, Links
 from baton.ports.mail import Mail, Mailer
-from baton.ports.objects import BytesPiece, CopyPiece, ObjectInfo, ObjectStore, Piece
+from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, ObjectStore, Piece, Stretch
 from baton.ports.progress import ChunkDone, Progress, RejectCount, Tally
 from baton.ports.queues import Delivery, Inbox, Outbox
 from baton.ports.reference import ReferenceData, ReferenceVersion, Row
@@ -27,6 +27,7 @@ __all__ = [
     "Delivery",
     "Endpoints",
     "Inbox",
+    "JoinedPiece",
     "Journal",
     "Ledger",
     "Link",
@@ -47,6 +48,7 @@ __all__ = [
     "Routes",
     "Row",
     "StoredReject",
+    "Stretch",
     "Switch",
     "Tally",
     "Vitals",

@@ -19,11 +19,22 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """Bytes `[start, end)` of an object of the same bucket."""
+
+    key: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class CopyPiece:
-    """A whole object of the same bucket, copied by the store: no bytes pass through us."""
+    """An object of the same bucket from byte `start` to its end, copied by the store: no bytes pass through us."""
 
     key: str
     size_bytes: int
+    """Of the piece, not of the object."""
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,17 @@ class BytesPiece:
     body: bytes
 
 
-type Piece = CopyPiece | BytesPiece
+@dataclass(frozen=True, slots=True)
+class JoinedPiece:
+    """Stretches too small to be copied, one after the other: a recipe, whose bytes the store fetches as it sends them.
+
+    At most 10 MiB together, so that a number of them in hand is a bound on memory.
+    """
+
+    sources: tuple[Stretch | BytesPiece, ...]
+
+
+type Piece = CopyPiece | BytesPiece | JoinedPiece
 
 
 class ObjectStore(Protocol):
@@ -76,8 +97,8 @@ class ObjectStore(Protocol):
     ) -> ObjectInfo:
         """Write an object as the concatenation of pieces, in order; at least one piece, at most 10,000.
 
-        Every piece but the last must have 5 MiB or more (S3's floor); raises `ValueError` if not. One `BytesPiece`
-        alone is a plain put.
+        Every piece but the last must have 5 MiB or more (S3's floor), a joined one 10 MiB at most; raises `ValueError`
+        if not, `NotFound` if an object, or a byte of it, is not there. One piece that is not copied is a plain put.
         """
         ...
 

@@ -9,11 +9,13 @@ from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.journal import Command, CommandState
 from baton.model.states import allowed, needs_takeover
-from baton.ports.objects import BytesPiece, Piece
+from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, Piece, Stretch
 from baton.ports.reference import ReferenceVersion, Row
 
 PART_BYTES_MIN: Final = 5 * 1024 * 1024
 """S3's floor for every part of a multipart upload but the last."""
+JOINED_BYTES_MAX: Final = 10 * 1024 * 1024
+"""Of a joined piece. Twice the floor: what is larger can be cut in two, and the second half copied."""
 PIECES_MAX: Final = 10_000
 """S3's ceiling of parts in one multipart upload."""
 REFERENCE_KEY_BYTES_MAX: Final = 1_024
@@ -72,18 +74,29 @@ def with_claim(before: Batch, claim: MailClaim) -> Batch:
     return replace(before, mail_claim=claim, updated_at=written_at)
 
 
-def piece_bytes(piece: Piece) -> int:
+def piece_bytes(piece: Piece | Stretch) -> int:
     """Return the size of a piece in bytes."""
-    return len(piece.body) if isinstance(piece, BytesPiece) else piece.size_bytes
+    match piece:
+        case BytesPiece():
+            return len(piece.body)
+        case Stretch():
+            return piece.end - piece.start
+        case CopyPiece():
+            return piece.size_bytes
+        case JoinedPiece():
+            return sum(map(piece_bytes, piece.sources))
 
 
 def check_pieces(key: str, pieces: Sequence[Piece]) -> None:
-    """Check the number of pieces, and S3's floor for all but the last."""
+    """Check the number of pieces, S3's floor for all but the last, and the ceiling of what is held in memory."""
     if not 1 <= len(pieces) <= PIECES_MAX:
         raise ValueError(f"{key}: 1 to {PIECES_MAX} pieces make an object, not {len(pieces)}")
     for index, piece in enumerate(pieces[:-1]):
         if piece_bytes(piece) < PART_BYTES_MIN:
             raise ValueError(f"{key}: piece {index} has {piece_bytes(piece)} bytes, fewer than {PART_BYTES_MIN}")
+    for index, piece in enumerate(pieces):
+        if isinstance(piece, JoinedPiece) and piece_bytes(piece) > JOINED_BYTES_MAX:
+            raise ValueError(f"{key}: piece {index} joins {piece_bytes(piece)} bytes, more than {JOINED_BYTES_MAX}")
 
 
 def is_reference_key(key: str) -> bool:
