@@ -24,7 +24,8 @@ COPY . /context
 RUN if [ "$SERVICE" = local ]; then home=/context/local; main=baton_local.outside; \
     else home=/context/services/$SERVICE; main=$(echo "$SERVICE" | tr - _).main; fi && \
     mkdir src && cp -r /context/libs/baton/src/. "$home/src/." src/ && \
-    if grep -q baton-jobs "$home/pyproject.toml"; then cp -r /context/jobs/src/. src/; fi && \
+    if grep -q baton-jobs "$home/pyproject.toml"; then \
+      cp -r /context/jobs/src/. /context/services/worker/src/. /context/services/merger/src/. src/; fi && \
     printf 'import runpy\n\nrunpy.run_module("%s", run_name="__main__")\n' "$main" > src/service.py && \
     .venv/bin/python -m compileall -q src
 

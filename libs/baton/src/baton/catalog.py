@@ -1,18 +1,19 @@
 """The jobs of a deployment: one module each in one package, found by looking.
 
-A job's version is a digest of its source, so that every edit is another version and nobody keeps a number by hand.
-What jobs share inside their package (`__init__` and modules whose names start with `_`) counts as source of each.
+A job's version is a digest of all that can change a byte of its result, so that every edit is another version and
+nobody keeps a number by hand: its own source and whatever it imports, what jobs share inside their package (`__init__`,
+modules whose names start with `_`, files that are no modules), the versions of libraries, and Baton's own engine.
 """
 
-import hashlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Final
 
+from baton import sources
 from baton.canary import CANARY_JOB
 from baton.errors import BatonError
 from baton.job import Job
@@ -29,7 +30,7 @@ class CatalogError(BatonError):
 
 @dataclass(frozen=True, slots=True)
 class LoadedJob:
-    """A job and the version of its rules: 12 hex digits of SHA-256 over its source."""
+    """A job and the version of its rules: 12 hex digits of SHA-256 over all that its results rest on."""
 
     job: Job
     version: str
@@ -46,11 +47,10 @@ def load_jobs(package: str) -> Catalog:
     name their job alike, or one like the canary's. An error inside a module comes out as it is: its traceback names
     file and line.
     """
-    names = tuple(_module_names(_import_package(package)))
+    found = _import_package(package)
+    names = tuple(_module_names(found))
     private = [name for name in names if name.rpartition(".")[2].startswith("_")]
-    shared = hashlib.sha256()
-    for name in (package, *private):
-        shared.update(_source(name))
+    shared = {"engine": sources.engine().encode(), **_files(found)}
     homes: dict[str, str] = {}
     jobs: dict[str, LoadedJob] = {}
     for name in (name for name in names if name not in private):
@@ -59,11 +59,10 @@ def load_jobs(package: str) -> Catalog:
             raise CatalogError(f"{name} defines a job named {job.name!r}: that name is Baton's own, take another one")
         if job.name in homes:
             raise CatalogError(f"{homes[job.name]} and {name} both define a job named {job.name!r}")
-        digest = shared.copy()
-        digest.update(_source(name))
         homes[job.name] = name
-        jobs[job.name] = LoadedJob(job, digest.hexdigest()[:_VERSION_HEX_DIGITS])
-    jobs[CANARY_JOB.name] = LoadedJob(CANARY_JOB, hashlib.sha256(_source(_CANARY)).hexdigest()[:_VERSION_HEX_DIGITS])
+        jobs[job.name] = LoadedJob(job, _version((package, *private, name), home=package, shared=shared))
+    canary = _version((_CANARY,), home="baton", shared={"engine": shared["engine"]})
+    jobs[CANARY_JOB.name] = LoadedJob(CANARY_JOB, canary)
     return MappingProxyType(jobs)
 
 
@@ -98,11 +97,26 @@ def _job_of(module_name: str) -> Job:
     return job
 
 
-def _source(module_name: str) -> bytes:
-    spec = find_spec(module_name)
-    get_source = getattr(spec and spec.loader, "get_source", None)
-    source: str | None = get_source(module_name) if get_source else None
-    if source is None:
-        raise CatalogError(f"{module_name} has no source to tell its version from")
-    # The length keeps two modules from changing places with one that is split elsewhere.
-    return f"{len(source)}\0{source}".encode()
+def _version(modules: tuple[str, ...], *, home: str, shared: Mapping[str, bytes]) -> str:
+    """Return the version of what these modules define. Where their package lies, and its name, do not count."""
+    made_of = sources.sources_of(modules, own=frozenset({home.partition(".")[0], "baton"}))
+    named = {_relative(name, home): source for name, source in made_of.modules.items()}
+    libraries = "\n".join(sources.pins(made_of.libraries)).encode()
+    return sources.digest({**shared, **named, "libraries": libraries})[:_VERSION_HEX_DIGITS]
+
+
+def _relative(name: str, home: str) -> str:
+    is_inside = f"{name}.".startswith(f"{home}.")
+    return f"module .{name.removeprefix(home)}" if is_inside else f"module {name}"
+
+
+def _files(package: ModuleType) -> dict[str, bytes]:
+    """Return what lies beside the modules of a package, by path: tables that a job reads are rules as well."""
+    found: dict[str, bytes] = {}
+    for home in map(Path, package.__path__):
+        for path in home.rglob("*"):
+            place = path.relative_to(home)
+            is_hidden = any(part.startswith((".", "__pycache__")) for part in place.parts)
+            if path.is_file() and path.suffix != ".py" and not is_hidden:
+                found[f"file {place.as_posix()}"] = path.read_bytes()
+    return found

@@ -1,0 +1,170 @@
+"""What a module is made of: its source, the source of all that it imports, and the libraries beside them.
+
+Sources are read and never run: an image answers for code whose libraries it does not carry, and the answer knows no
+order of imports. What is imported by a name that is computed (`importlib.import_module(name)`) is not seen.
+"""
+
+import ast
+import hashlib
+import pkgutil
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+__all__ = ["ENGINE_LIBRARIES", "ENGINE_PACKAGES", "Sources", "digest", "engine", "pins", "sources_of"]
+
+ENGINE_PACKAGES: Final = ("merger", "worker")
+"""The services that write results. Every image whose service loads jobs carries their sources, for this page alone."""
+ENGINE_LIBRARIES: Final[Mapping[str, str]] = {
+    "numpy": "2.5.5",
+    "polars": "2.1.0",
+    "pydantic": "2.14.3",
+    "pydantic-core": "2.50.4",
+}
+"""What parses, judges and writes, as `requirements/worker.txt` pins it: most images carry only some of it."""
+_NO_PART: Final = frozenset({"main", "settings"})
+"""Modules of a service that touch no byte of a result."""
+_FILES_MAX: Final = 1_000
+"""Of which the imports are remembered: all of Baton's, many times over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What some modules are made of."""
+
+    modules: Mapping[str, bytes]
+    """Source by full name, of every module that is not installed with a library."""
+    libraries: frozenset[str]
+    """Top-level names of what is."""
+
+
+def sources_of(roots: Iterable[str], *, own: frozenset[str] = frozenset()) -> Sources:
+    """Return the roots and everything that they import, directly or not; libraries are named, not entered.
+
+    `own` are top-level packages that are no libraries wherever they are installed. What is not there is left out.
+    """
+    modules: dict[str, bytes] = {}
+    libraries: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        top, _, rest = name.partition(".")
+        if name in modules or name in libraries or top in sys.stdlib_module_names:
+            continue
+        spec = _spec(name)
+        if spec is None:
+            continue
+        if top not in own and _is_installed(spec):
+            libraries.add(top)
+            continue
+        modules[name] = source = _source(spec)
+        # Whoever imports a module runs the packages around it.
+        waiting += [name.rpartition(".")[0]] if rest else []
+        if spec.origin and spec.origin.endswith(".py"):
+            waiting += _imports(source, name if spec.submodule_search_locations is not None else spec.parent or "")
+    return Sources(modules, frozenset(libraries))
+
+
+@lru_cache(maxsize=1)
+def engine() -> str:
+    """Return a digest of what turns the bytes of a file into those of its result, whatever the job: in hex.
+
+    Raises `ModuleNotFoundError` if a service of `ENGINE_PACKAGES` is not here to be read.
+    """
+    roots = ["baton.csv", "baton.fields", "baton.job"]
+    for package in ENGINE_PACKAGES:
+        spec = find_spec(package)
+        if spec is None or spec.submodule_search_locations is None:
+            raise ModuleNotFoundError(f"no source of {package!r}: it is part of every job's version", name=package)
+        names = {module.name for module in pkgutil.iter_modules(spec.submodule_search_locations)}
+        roots += [f"{package}.{name}" for name in names - _NO_PART]
+    modules = sources_of(roots, own=frozenset({"baton", *ENGINE_PACKAGES})).modules
+    libraries = [f"{name}=={_version(name) or pinned}" for name, pinned in ENGINE_LIBRARIES.items()]
+    python = "python=={}.{}".format(*sys.version_info)
+    return digest({**modules, "": "\n".join((python, *sorted(libraries))).encode()})
+
+
+def digest(parts: Mapping[str, bytes]) -> str:
+    """Return the SHA-256, in hex, of named parts, whatever their order."""
+    total = hashlib.sha256()
+    for name, part in sorted(parts.items()):
+        # Each by its own digest, so that no part runs into the next one.
+        total.update(f"{name}\0{hashlib.sha256(part).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def pins(libraries: Iterable[str]) -> list[str]:
+    """Return `name==version` of what brings these top-level names, sorted; what the engine pins is left out."""
+    others = set(libraries) - {name.replace("-", "_") for name in ENGINE_LIBRARIES}
+    names = {name for library in others for name in _brought_by().get(library, ())}
+    return sorted(f"{name}=={_version(name)}" for name in names)
+
+
+@lru_cache(maxsize=1)  # it reads what every library says of itself: half a second
+def _brought_by() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    """Find a module without running the packages around it, which `find_spec` would."""
+    top, *rest = name.split(".")
+    try:
+        spec = find_spec(top)
+    except ValueError:  # `__main__`, and what a test put among the modules
+        return None
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+    return spec
+
+
+def _is_installed(spec: ModuleSpec) -> bool:
+    places = [Path(sysconfig.get_path(scheme)) for scheme in ("purelib", "platlib")]
+    found = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
+    return any(Path(path).is_relative_to(place) for path in found for place in places)
+
+
+def _source(spec: ModuleSpec) -> bytes:
+    get_data = getattr(spec.loader, "get_data", None)
+    return get_data(spec.origin) if get_data and spec.has_location else b""
+
+
+@lru_cache(maxsize=_FILES_MAX)
+def _imports(source: bytes, package: str) -> tuple[str, ...]:
+    """Return the names that a module of that package may import; some are of no module, but of what is in one."""
+    names: list[str] = []
+    for node in _run_nodes(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return tuple(names)
+
+
+def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every node but those below `if TYPE_CHECKING:`, which never run."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,166 @@
+"""A job's version covers all that can change a byte of its result."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from baton.sources import ENGINE_LIBRARIES, ENGINE_PACKAGES, pins, sources_of
+
+ROOT: Final = Path(__file__).parents[3]
+JOB: Final = """
+from baton.job import Job, Record
+from helpers.rules import Name
+
+
+class Line(Record):
+    name: Name
+
+
+job = Job(name="lines", record=Line, recipients=("a@example.com",))
+"""
+HELPERS: Final = {
+    "helpers/__init__.py": "",
+    "helpers/rules.py": "from . import limits\n\ntype Name = limits.Short\n",
+    "helpers/limits.py": "from typing import Annotated\nfrom pydantic import Field\n"
+    "Short = Annotated[str, Field(max_length=100)]\n",
+    "helpers/unused.py": "LIMIT = 1\n",
+    "my_jobs/__init__.py": "",
+    "my_jobs/lines.py": JOB,
+    "my_jobs/countries.txt": "AT\nDE\n",
+}
+MATTERS: Final = (
+    "my_jobs/lines.py",
+    "my_jobs/__init__.py",
+    "my_jobs/countries.txt",
+    "helpers/rules.py",
+    "helpers/limits.py",
+    "helpers/__init__.py",
+    "baton/fields.py",
+    "baton/job.py",
+    "baton/csv/scanner.py",
+    "baton/model/plan.py",
+    "worker/parse.py",
+    "worker/rules.py",
+    "worker/render.py",
+    "worker/domain.py",
+    "worker/handler.py",
+    "merger/domain.py",
+)
+MATTERS_NOT: Final = ("helpers/unused.py", "baton/aws/queues.py", "worker/main.py")
+ASK: Final = "from baton.catalog import load_jobs; print(load_jobs('my_jobs')['lines'].version)"
+
+type MakeTree = Callable[[str], Path]
+
+
+@pytest.fixture
+def make_tree(tmp_path: Path) -> MakeTree:
+    """Give a deployment of its own: Baton's library, the services that write results, a job and its helpers."""
+
+    def make(name: str) -> Path:
+        tree = tmp_path / name
+        for package in ("baton", *ENGINE_PACKAGES):
+            spec = find_spec(package)
+            assert spec
+            assert spec.origin
+            without_cache = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(Path(spec.origin).parent, tree / package, ignore=without_cache)
+        for path, text in HELPERS.items():
+            (tree / path).parent.mkdir(exist_ok=True)
+            (tree / path).write_text(text)
+        return tree
+
+    return make
+
+
+def version_in(tree: Path, ask: str = ASK) -> str:
+    """Return the job's version as a process of its own tells it, which finds everything in that tree."""
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tree)!r}); {ask}"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this test's own words
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.strip()
+
+
+def test_whatever_can_change_a_byte_is_another_version_and_what_cannot_is_not(make_tree: MakeTree) -> None:
+    tree = make_tree("tree")
+    last = version_in(tree)
+
+    for path in MATTERS + MATTERS_NOT:
+        with (tree / path).open("a") as file:
+            file.write("\n# edited\n")
+        before, last = last, version_in(tree)
+        assert (last != before) == (path in MATTERS), path
+
+
+def test_equal_trees_give_equal_versions_wherever_they_lie_and_whatever_was_imported_first(make_tree: MakeTree) -> None:
+    here, there = make_tree("here"), make_tree("there")
+
+    assert version_in(here) == version_in(there, f"import helpers.unused, worker.rules, baton.canary; {ASK}")
+
+
+def test_a_service_that_carries_no_polars_tells_the_same_version(make_tree: MakeTree) -> None:
+    tree = make_tree("tree")
+    # No image but the worker's holds polars; the merger's and the notifier's hold no numpy either.
+    absent = (
+        "import importlib.metadata as m; real = m.version\n"
+        "def version(name):\n"
+        "    if name in ('polars', 'numpy'): raise m.PackageNotFoundError(name)\n"
+        "    return real(name)\n"
+        "m.version = version; sys.modules['polars'] = sys.modules['numpy'] = None\n"
+    )
+
+    assert version_in(tree, f"\n{absent}{ASK}") == version_in(tree)
+
+
+def test_another_version_of_a_library_of_the_engine_is_another_version(make_tree: MakeTree) -> None:
+    tree = make_tree("tree")
+    told = {version_in(tree)}
+    for name in ENGINE_LIBRARIES:
+        later = (
+            "import importlib.metadata as m; real = m.version\n"
+            f"m.version = lambda name: '99.0' if name == {name!r} else real(name)\n"
+        )
+        told.add(version_in(tree, f"\n{later}{ASK}"))
+
+    assert len(told) == 1 + len(ENGINE_LIBRARIES)
+
+
+def test_a_library_that_a_job_imports_is_named_with_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imports = (
+        "import json, yarl\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pytest\nimport nothing\n"
+    )
+    (tmp_path / "job_with_yarl.py").write_text(imports)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+    made_of = sources_of(["job_with_yarl"])
+
+    assert made_of.modules.keys() == {"job_with_yarl"}
+    assert [re.sub("==[0-9.]+", "==N", pin) for pin in pins(made_of.libraries)] == ["yarl==N"]
+
+
+def test_the_engine_names_the_libraries_that_images_are_built_with() -> None:
+    for requirements in (ROOT / "requirements").glob("*.txt"):
+        pinned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", requirements.read_text(), re.MULTILINE))
+        assert {name: pinned[name] for name in ENGINE_LIBRARIES if name in pinned}.items() <= ENGINE_LIBRARIES.items()
+    worker = (ROOT / "requirements/worker.txt").read_text()
+    assert all(f"\n{name}=={version}" in f"\n{worker}" for name, version in ENGINE_LIBRARIES.items())
+
+
+def test_every_image_that_knows_jobs_carries_the_engine() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    copied = re.search(r"grep -q baton-jobs .*?cp -r (.*?) src/", dockerfile, re.DOTALL)
+
+    assert copied
+    assert {f"/context/services/{name}/src/." for name in ENGINE_PACKAGES} <= set(copied[1].split())
+    for service in ("splitter", "worker", "merger", "notifier"):
+        project = tomllib.loads((ROOT / f"services/{service}/pyproject.toml").read_text())
+        assert "baton-jobs" in project["project"]["dependencies"]
