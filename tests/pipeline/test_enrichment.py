@@ -3,14 +3,17 @@
 import asyncio
 import csv
 import io
+from collections.abc import Mapping
 
 import pytest
 
 from baton.catalog import LoadedJob, load_jobs
+from baton.memory import LoopClock, MemoryReferenceData
 from baton.model.batch import Batch
 from baton.model.states import BatchState
-from baton.ports import ReferenceVersion
-from pipeline import Pipeline
+from baton.ports import ReferenceVersion, Row
+from baton.testing import virtual_time
+from pipeline import Pipeline, Region
 from sales import FINANCIAL, financial, sales_file
 
 SAMPLE = sales_file(records=24, bad=2)
@@ -91,3 +94,31 @@ def test_a_version_that_never_arrives_in_this_region_ends_in_words() -> None:
     assert batch.failure is not None
     assert batch.failure.code == "chunk_failed"
     assert "version v1 of 'financial' is not in this Region" in batch.failure.reason
+
+
+def test_a_worker_loads_a_table_once_however_many_chunks_ask_at_once() -> None:
+    loads: list[str] = []
+
+    class Slow(MemoryReferenceData):
+        async def load(self, version: ReferenceVersion) -> Mapping[str, Row]:
+            loads.append(version.version)
+            await asyncio.sleep(30)
+            return await super().load(version)
+
+    async def story() -> Batch:
+        region = Region(clock=LoopClock(), reference=Slow())
+        await financial(region.reference, SAMPLE)
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region, chunk_bytes=64)
+        batch_id = await pipeline.upload(KEY, SAMPLE.body)
+
+        async def settled() -> bool:
+            return (await pipeline.batch(batch_id)).is_settled
+
+        await pipeline.serve(settled)
+        return await pipeline.batch(batch_id)
+
+    batch = virtual_time.run(story())
+
+    assert batch.state is BatchState.COMPLETED
+    assert batch.chunks > 2
+    assert loads == ["v1"]

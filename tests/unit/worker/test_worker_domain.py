@@ -1,11 +1,12 @@
 """What becomes of each kind of record in a chunk."""
 
+import zlib
 from dataclasses import replace
 from typing import Annotated, Literal
 
 import polars as pl
 import pytest
-from pydantic import Field
+from pydantic import AfterValidator, Field, create_model
 
 from baton.errors import BatchFailed
 from baton.job import Dialect, Job, Lookup, Missing, Record
@@ -127,6 +128,19 @@ def test_unreadable_record_is_not_judged_by_rules_as_well() -> None:
     assert [(r["rule"], r["also"]) for r in rejects(output)] == [("encoding", "")]
 
 
+def test_rule_never_meets_what_could_not_be_read() -> None:
+    def crash(value: str) -> str:
+        return {"1": "one", "2": "two"}[value]
+
+    model: type[Record] = create_model("Strict", __base__=Record, a=(Annotated[str, AfterValidator(crash)], ...))
+    job = Job(name="strict", record=model, recipients=("a@example.com",))
+
+    output = run(b"1\n\xff\n2\n", job, ("a",))
+
+    assert output.part == b"a\n1\n2\n"
+    assert [(r["record_number"], r["rule"]) for r in rejects(output)] == [("2", "encoding")]
+
+
 def test_defect_of_form_is_told_before_undecodable_bytes() -> None:
     output = run(b"1,n\xffut\n", RULES, COLUMNS)
 
@@ -200,6 +214,38 @@ def test_byte_order_mark_below_the_header_is_content() -> None:
     output = run(b"\xef\xbb\xbf1,a\n", ANY, ("a", "b"), index=1)
 
     assert output.part == b"\xef\xbb\xbf1,a\n"
+
+
+@pytest.mark.parametrize(
+    ("record", "dialect"),
+    [
+        ("x\N{ARABIC LETTER GAF},1\n".encode(), Dialect()),
+        ("x\N{ARABIC LETTER TCHEH},1\n".encode(), Dialect()),
+        (b"x\x011\n", Dialect(delimiter="\x01")),
+        (b"\x1f\x8b,1\n", Dialect(encoding="latin-1")),
+        (b"(\xb5/\xfd,1\n", Dialect(encoding="latin-1")),
+        (b"\xff\xfe,1\n", Dialect(encoding="latin-1")),
+    ],
+    ids=["zlib", "zlib, best", "zlib and the delimiter of Hive", "gzip", "zstd", "utf-16"],
+)
+def test_text_that_begins_like_something_else_is_text(record: bytes, dialect: Dialect) -> None:
+    job = ANY.model_copy(update={"dialect": dialect})
+
+    output = run(record + record, job, ("a", "b"), index=1)
+
+    assert table(output.part) == [record.decode(dialect.encoding)[:-1].split(dialect.delimiter)] * 2
+
+
+def test_text_made_to_look_compressed_stays_as_it_is() -> None:
+    deflated = zlib.compress(b"0,1\n" * 1000, 0)[2:-4]
+    stored = b"x\x01" + deflated + zlib.adler32(b"0,1\n" * 1000).to_bytes(4)
+    data = stored.replace(b"\n", b"").replace(b"\0", b"") + b",1\n"
+    job = ANY.model_copy(update={"dialect": Dialect(encoding="latin-1")})
+
+    width = len(table(data.decode("latin-1").encode())[0])
+    output = run(data, job, tuple(f"h{n}" for n in range(width)), index=1)
+
+    assert table(output.part) == table(data.decode("latin-1").encode())
 
 
 def test_permuted_columns_are_judged_and_enriched_by_name_and_keep_their_order() -> None:

@@ -22,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_core import PydanticUseDefault
 
 from baton.errors import BatchFailed
 from baton.fields import ShortDate, Text
@@ -36,6 +37,12 @@ class Size(enum.StrEnum):
 
 def no_x(value: str) -> str:
     assert "x" not in value
+    return value
+
+
+def defaulted(value: str) -> str:
+    if value in {"", "1"}:
+        raise PydanticUseDefault
     return value
 
 
@@ -62,6 +69,8 @@ FIELDS: list[tuple[Any, Any]] = [
     (Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)], "x"),
     (Annotated[str, AfterValidator(no_x)], ...),
     (Annotated[int, BeforeValidator(str.strip)], ...),
+    (Annotated[str, BeforeValidator(defaulted)], ...),
+    (Annotated[Literal["a", "b"], BeforeValidator(defaulted)], "a"),
 ]
 VALUES = (
     st.sampled_from(
@@ -277,6 +286,14 @@ def test_rule_that_crashes_fails_the_batch_and_says_how(base: type[Record]) -> N
         rules_of(model).broken(frame_of([["7"] * len(columns)], len(columns)), columns)
 
     assert caught.value.code == "rule_error"
+
+
+def test_rule_that_asks_for_a_default_where_there_is_none_rejects_the_record() -> None:
+    model: type[Record] = create_model("D", __base__=Record, a=(Annotated[str, BeforeValidator(defaulted)], ...))
+
+    broken = rules_of(model).broken(frame_of([["x"], [""], ["y"]], 1), ["a"])
+
+    assert broken == {1: (Broken("a", "missing", ""),)}
 
 
 def test_values_are_cut_at_200_characters() -> None:

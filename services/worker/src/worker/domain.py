@@ -85,15 +85,19 @@ def check(data: bytes, chunk: Chunk, columns: tuple[str, ...], job: Job) -> Chec
     rejects = {index: (_structural(defect, len(columns)),) for index, defect in found.defects.items()}
     clean = np.delete(np.arange(chunk.records), list(found.defects))
     parsed = parse(found.clean, job.dialect, len(columns), records=len(clean))
-    for index, reason in undecodable(data, found, job.dialect.encoding):
-        rejects[index] = (Broken("", "encoding", reason),)
+    frame = parsed.frame.with_columns(pl.Series(_RECORD, clean))
+    not_text = undecodable(data, found, job.dialect.encoding)
+    if unreadable := {index: (Broken("", "encoding", why),) for index, why in not_text}:
+        # What could not be read is not judged by its rules, which would see U+FFFD where other bytes stand.
+        frame = frame.filter(~pl.col(_RECORD).is_in(list(unreadable)))
+        rejects |= unreadable
     if job.record is not None:
-        broken = rules_of(job.record).broken(parsed.frame, columns)
-        # What could not be read is not judged by its rules: the first reason stands.
-        rejects = {int(clean[row]): reasons for row, reasons in broken.items()} | rejects
+        records = frame[_RECORD]
+        broken = rules_of(job.record).broken(frame.drop(_RECORD), columns)
+        rejects |= {int(records[row]): reasons for row, reasons in broken.items()}
     keep = np.ones(chunk.records, dtype=bool)
     keep[list(rejects)] = False
-    frame = parsed.frame.with_columns(pl.Series(_RECORD, clean)).filter(pl.Series(keep[clean]))
+    frame = frame.filter(pl.Series(keep[frame[_RECORD].to_numpy()]))
     return Checked(chunk, columns, job, rejects, data, found, frame, parsed.plain)
 
 

@@ -1,6 +1,5 @@
 """Makes the part of one chunk: read, validate, enrich, write, count. Once, however often it is asked."""
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -19,9 +18,10 @@ from baton.model import paths
 from baton.model.batch import Batch, Counts
 from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
-from baton.ports import ChunkDone, Clock, ObjectInfo, ObjectStore, Progress, ReferenceData, Row
+from baton.ports import ChunkDone, Clock, ObjectInfo, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row
 from baton.telemetry import Metrics
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
+from worker.recent import Recent
 from worker.settings import WorkerSettings
 
 _RETRY_SECONDS: Final = 20
@@ -64,8 +64,8 @@ class Worker:
         self._catalog = catalog
         self._clock = clock
         self._offload = offload
-        self._tasks = _Recent[tuple[str, str], _Task](settings.plans_cached)
-        self._tables = _Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](settings.reference_tables_cached)
+        self._tasks = Recent[tuple[str, str], _Task](settings.plans_cached)
+        self._tables = Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](settings.reference_tables_cached)
         self._in_memory_max = settings.reference_rows_in_memory_max
 
     async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
@@ -166,9 +166,9 @@ class Worker:
     # --- what is kept between chunks -----------------------------------------------------------------------------
 
     async def _task(self, batch: Batch, plan_id: str) -> _Task:
-        known = self._tasks.get((batch.batch_id, plan_id))
-        if known:
-            return known
+        return await self._tasks.get_or_make((batch.batch_id, plan_id), lambda: self._look_up(batch, plan_id))
+
+    async def _look_up(self, batch: Batch, plan_id: str) -> _Task:
         try:
             body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
         except NotFound as error:
@@ -179,9 +179,7 @@ class Worker:
         source = await self._objects.find_version(plan.key, plan.version_id)
         if source is None:
             raise BatchFailed("input_gone", f"{plan.key}: this version is no longer there")
-        task = _Task(plan, source.version_id)
-        self._tasks.put((batch.batch_id, plan_id), task)
-        return task
+        return _Task(plan, source.version_id)
 
     def _plan_under_own_rules(self, body: bytes) -> Plan | None:
         """Return the plan; None if another version of the job or of ours wrote it, while a deployment rolls."""
@@ -202,24 +200,25 @@ class Worker:
     async def _rows_for(self, plan: Plan, job: Job, checked: Checked) -> ReferenceFrame | None:
         if job.lookup is None or plan.reference_version is None:
             return None
-        dataset, wanted = job.lookup.dataset, plan.reference_version
-        cached_as = (dataset, wanted, job.lookup.columns)  # a table holds only what its job adds
+        lookup, wanted = job.lookup, plan.reference_version
+        cached_as = (lookup.dataset, wanted, lookup.columns)  # a table holds only what its job adds
         table = self._tables.get(cached_as)
         if table is not None:
             return table
-        version = await self._reference.describe(dataset, wanted)
+        version = await self._reference.describe(lookup.dataset, wanted)
         if version is None:
-            raise Retry(f"version {wanted} of {dataset!r} is not in this Region", delay_seconds=_RETRY_SECONDS)
+            raise Retry(f"version {wanted} of {lookup.dataset!r} is not in this Region", delay_seconds=_RETRY_SECONDS)
         if version.rows > self._in_memory_max:
             rows = await self._reference.get_many(version, checked.lookup_keys())
-            return await self._prepare(rows, job.lookup)
+            return await self._prepare(rows, lookup)
+        return await self._tables.get_or_make(cached_as, lambda: self._load(version, lookup))
+
+    async def _load(self, version: ReferenceVersion, lookup: Lookup) -> ReferenceFrame:
         try:
             rows = await self._reference.load(version)
         except NotFound as error:
-            raise Retry(f"{dataset!r} {wanted}: {error}", delay_seconds=_RETRY_SECONDS) from error
-        table = await self._prepare(rows, job.lookup)
-        self._tables.put(cached_as, table)
-        return table
+            raise Retry(f"{version.dataset!r} {version.version}: {error}", delay_seconds=_RETRY_SECONDS) from error
+        return await self._prepare(rows, lookup)
 
     async def _prepare(self, rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame:
         return await self._compute(lambda: prepare_reference(rows, lookup))
@@ -230,25 +229,6 @@ class Worker:
         except PanicException as panic:
             # Whatever file brought it about: it is no `Exception`, so nobody would judge it, and the batch would hang.
             raise RuntimeError(f"polars panicked: {panic}") from panic
-
-
-class _Recent[K, V]:
-    """The most recently used values, a bounded number of them."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        if key in self._values:
-            self._values.move_to_end(key)
-        return self._values.get(key)
-
-    def put(self, key: K, value: V) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        while len(self._values) > self._size:
-            self._values.popitem(last=False)
 
 
 def _measured(done: ChunkDone, *, last: bool) -> Metrics:

@@ -32,11 +32,11 @@ def parse(clean: bytes, dialect: Dialect, width: int, *, records: int) -> Parsed
     """
     text = _utf8(clean, dialect.encoding)
     quoted = dialect.quote.encode() in text
-    # A parser takes a byte order mark off; here, below the header, it is part of a field.
-    source = BOM_UTF8 + text if text.startswith(BOM_UTF8) else text
     try:
         frame = pl.read_csv(
-            source,
+            # With a mark of its own in front nothing in the text is taken for anything but text: polars inflates what
+            # begins like a zlib stream ("x" and a Persian letter do), and takes a mark off, which here is content.
+            BOM_UTF8 + text,
             has_header=False,
             schema={f"c{position}": pl.String for position in range(width)},
             separator=dialect.delimiter,

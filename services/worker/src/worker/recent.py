@@ -1,0 +1,53 @@
+"""What a worker keeps between chunks: a bounded number of values, each made once however many ask at the same time."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+__all__ = ["Recent"]
+
+
+class Recent[K, V]:
+    """The most recently used values.
+
+    `get_or_make` makes a value once: who asks while it is being made waits for that one. A failure is told to all who
+    wait, and not kept. Who is cancelled while waiting takes nothing from the others.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._in_the_making: dict[K, asyncio.Task[V]] = {}
+
+    def get(self, key: K) -> V | None:
+        """Return what is kept, now the most recently used."""
+        if key in self._values:
+            self._values.move_to_end(key)
+        return self._values.get(key)
+
+    async def get_or_make(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
+        """Return the value of this key; raises what `make` raises."""
+        known = self.get(key)
+        if known is not None:
+            return known
+        task = self._in_the_making.get(key)
+        if task is None:
+            task = self._in_the_making[key] = asyncio.ensure_future(self._make(key, make))
+            task.add_done_callback(_looked_at)
+        return await asyncio.shield(task)
+
+    async def _make(self, key: K, make: Callable[[], Awaitable[V]]) -> V:
+        try:
+            value = await make()
+        finally:
+            del self._in_the_making[key]
+        self._values[key] = value
+        while len(self._values) > self._size:
+            self._values.popitem(last=False)
+        return value
+
+
+def _looked_at(task: asyncio.Task[object]) -> None:
+    """Whoever waited may be gone: then a failure is nobody's, and asyncio need not complain of it."""
+    if not task.cancelled():
+        task.exception()
