@@ -3,9 +3,12 @@
 import email
 import email.policy
 import json
+import re
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from email.header import decode_header, make_header
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -16,12 +19,13 @@ from hypothesis import strategies as st
 
 from aio import run
 from batches_made import filled
+from baton.address import Address
 from baton.aws import Aws, SystemClock
 from baton.aws.batch_item import batch_from_item, batch_to_item
 from baton.aws.bootstrap import create_global, create_region
 from baton.aws.links import session_policy
-from baton.aws.mail import mime
 from baton.aws.objects import S3ObjectStore
+from baton.mime import mime
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.ports import Mail
@@ -34,7 +38,8 @@ from worlds import EAST, REGIONS_DEFAULT, SENDER, WEST, aws_at
 ministack_only = pytest.mark.xdist_group("ministack")
 
 moments = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
-MAIL = Mail("baton.0123456789abcdef0123.1", SENDER, ("a@example.org", "b@example.org"), "x", "text", "<b>html</b>")
+RECIPIENTS = (Address("Jörg Übel", "a", "example.org"), Address("Doe, Jane", "b", "xn--bcher-kva.example"))
+MAIL = Mail("baton.0123456789abcdef0123.1", SENDER, RECIPIENTS, "x", "text", "<b>Größe</b>")
 
 
 @given(st.builds(Batch, admitted_at=moments, updated_at=moments))
@@ -63,16 +68,44 @@ def test_a_row_with_attributes_of_a_later_version_is_read() -> None:
 
 
 def test_a_mail_is_two_alternatives_under_an_id_that_stays() -> None:
-    raw = mime(Mail(**{**_fields(MAIL), "subject": "Märzumsätze\r\nBcc: x@example.org"}))
+    raw = mime(replace(MAIL, subject="Märzumsätze\r\nBcc: x@example.org"))
 
     message = email.message_from_bytes(raw, policy=email.policy.default)
     assert message["Message-ID"] == "<baton.0123456789abcdef0123.1@baton>"
     assert message["X-Baton-Batch"] == "baton.0123456789abcdef0123.1"
     assert message["Subject"] == "Märzumsätze Bcc: x@example.org"
     assert message["Bcc"] is None
-    assert message["To"] == "a@example.org, b@example.org"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["From"] == "Bätön <baton@example.com>"
+    assert message["To"] == 'Jörg Übel <a@example.org>, "Doe, Jane" <b@xn--bcher-kva.example>'
+    assert [each.addr_spec for each in message["To"].addresses] == [each.spec for each in RECIPIENTS]
+    assert raw.isascii()
     assert message.get_content_type() == "multipart/alternative"
     assert [part.get_content_type() for part in message.iter_parts()] == ["text/plain", "text/html"]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "=?utf-8?q?Done?=.csv",
+        "=?utf-8?q?Done?= é.csv",
+        "plain.csv",
+        "résumé  double  space é.csv",
+        "Rapport mensuel des ventes 2026 - Tribune de Genève et tous les titres régionaux, version définitive.csv",
+        "日本語の売上報告書二〇二六年十一月分最終確定版その一その二その三その四その五その六その七その八その九その十.csv",
+        "😀😀 sales 😀.csv",
+        'été "quoted" <tag>, naïve.csv',
+        "a" * 250,
+        "ä" * 250,
+    ],
+)
+def test_a_subject_reaches_its_reader_as_it_is(subject: str) -> None:
+    raw = mime(replace(MAIL, subject=subject))
+
+    words = re.findall(rb"=\?[^ ]+\?=", raw.partition(b"\r\nMessage-ID")[0])
+    assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == subject
+    assert str(make_header(decode_header(email.message_from_bytes(raw)["Subject"]))) == subject
+    assert all(len(word) <= 75 for word in words)
 
 
 def test_a_session_may_read_one_key_and_none_of_its_characters_is_a_wildcard() -> None:
@@ -207,7 +240,7 @@ def test_a_world_is_made_as_the_topology_says(ministack: str, environment: str, 
 
 
 async def _make(aws: Aws) -> None:
-    await create_global(aws, senders=[SENDER])
+    await create_global(aws, senders=[SENDER.spec])
     for region in REGIONS_DEFAULT:
         await create_region(aws, region)
 
@@ -222,7 +255,3 @@ async def _check_queues(aws: Aws, region: str) -> None:
         assert attributes["MessageRetentionPeriod"] == str(timedelta(days=14) // timedelta(seconds=1))
         assert int(redrive["maxReceiveCount"]) == MAX_RECEIVES
         assert redrive["deadLetterTargetArn"] == f"arn:aws:sqs:{region}:{ACCOUNT_ID}:{queue.dead_letter_name}"
-
-
-def _fields(mail: Mail) -> dict[str, Any]:
-    return {name: getattr(mail, name) for name in Mail.__dataclass_fields__}

@@ -3,21 +3,26 @@
 import uuid
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from aio import run
+from baton.address import Address
 from baton.errors import BatchFailed
 from baton.ports import Mail
-from worlds import SENDER, UNVERIFIED, Ports, in_world
+from worlds import SENDER, UNVERIFIED, Ports, World, in_world
 
+ANN, BOB = Address.parse("Ann Übel <ann@example.org>"), Address.parse("Doe, Bob <bob@bücher.example>")
 MAIL = Mail(
     message_id="baton.0123456789abcdef0123.1",
     sender=SENDER,
-    recipients=("ann@example.org", "bob@example.org"),
+    recipients=(ANN, BOB),
     subject="Märzumsätze.csv is ready",
     text="10 records\n",
     html="<p>10 records: <b>übersetzt</b></p>\n",
 )
+MANY = tuple(Address("", f"user{number}", "example.com") for number in range(51))
 
 
 @pytest.fixture
@@ -34,8 +39,36 @@ async def test_a_mail_goes_out_as_it_was_written(ports: Ports) -> None:
 
     (sent,) = [each for each in await ports.sent() if each.subject == mail.subject]
     assert service_id
-    assert (sent.sender, tuple(sent.recipients)) == (mail.sender, mail.recipients)
+    assert sent.sender.spec == "baton@example.com"
+    assert [each.spec for each in sent.recipients] == ["ann@example.org", "bob@xn--bcher-kva.example"]
     assert (sent.text.split(), sent.html.split()) == (mail.text.split(), mail.html.split())
+
+
+@in_world
+async def test_a_mail_goes_to_fifty_at_once(ports: Ports) -> None:
+    assert await ports.mailer.send(replace(MAIL, recipients=MANY[:50]))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"recipients": MANY}, id="more than fifty recipients"),
+        pytest.param({"recipients": ()}, id="no recipient"),
+        pytest.param({"recipients": (ANN, Address("", "jörg", "example.com"))}, id="a local part beyond ASCII"),
+        pytest.param({"recipients": (Address("", "info", "bücher.example"),)}, id="a domain that is not encoded"),
+        pytest.param({"recipients": (Address("", "a", "localhost"),)}, id="a domain that is none"),
+        pytest.param({"sender": Address("", "bätön", "example.com")}, id="a sender beyond ASCII"),
+        pytest.param({"text": "abcdefgh\n" * 5_000_000}, id="a mail of more than 40 MB"),
+    ],
+)
+def test_what_the_mail_service_would_not_take_is_refused_for_good(world: World, changes: dict[str, Any]) -> None:
+    async def story() -> None:
+        async with world() as ports:
+            with pytest.raises(BatchFailed) as refused:
+                await ports.mailer.send(replace(MAIL, **changes))
+            assert refused.value.code == "mail_refused"
+
+    run(story())
 
 
 @in_world
@@ -44,7 +77,7 @@ async def test_a_sender_that_nobody_verified_is_refused_for_good(ports: Ports) -
         await ports.mailer.send(replace(MAIL, sender=UNVERIFIED))
 
     assert refused.value.code == "mail_refused"
-    assert UNVERIFIED in refused.value.reason
+    assert UNVERIFIED.spec in refused.value.reason
 
 
 @in_world

@@ -273,7 +273,7 @@ def test_an_address_that_another_environment_verified_is_left_to_it(tmp_path: Pa
     for region in REGIONS_DEFAULT:
         assert not resources(found[f"data-{region}"], "AWS::SES::EmailIdentity")
         own = resources(templates("dev")[f"data-{region}"], "AWS::SES::EmailIdentity").values()
-        assert [each["Properties"]["EmailIdentity"] for each in own] == [shared.sender]
+        assert [each["Properties"]["EmailIdentity"] for each in own] == [shared.sender.spec]
 
 
 # --- images

@@ -217,7 +217,7 @@ def test_people_are_called_by_the_topic_of_the_region(environment: str, region: 
     found = config.load(environment)
     ((logical_id, topic),) = resources(_template(environment, region), "AWS::SNS::Topic").items()
 
-    assert [each["Endpoint"] for each in topic["Properties"]["Subscription"]] == list(found.operators)
+    assert [each["Endpoint"] for each in topic["Properties"]["Subscription"]] == [each.spec for each in found.operators]
     assert {json.dumps(alarm["AlarmActions"]) for alarm in _alarms(environment, region)} == {
         json.dumps([{"Ref": logical_id}])
     }

@@ -25,7 +25,7 @@ def _reach(switch: Switch = Switch.ARC) -> Reach:
     return Reach(
         PROD.topology,
         REGIONS_DEFAULT[0],
-        sender=PROD.sender,
+        sender=PROD.sender.spec,
         customer_keys=True,
         mrap_arn="arn:aws:s3::222222222222:accesspoint/a.mrap",
         switch=switch,

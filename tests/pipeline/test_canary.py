@@ -170,7 +170,7 @@ def test_a_file_sent_to_the_canaries_job_is_an_unknown_job_and_told_to_the_opera
         world = _world()
         batch_id = await world.east.upload("input/canary/f.csv", INPUT)
         await world.east.drive()
-        return await world.east.batch(batch_id), list(world.east.region.mailer.outbox[0].recipients)
+        return await world.east.batch(batch_id), [each.spec for each in world.east.region.mailer.outbox[0].recipients]
 
     batch, recipients = asyncio.run(story())
 

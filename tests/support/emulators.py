@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.policy import default as modern
+from email.utils import getaddresses
 from typing import Any, Final
 
 from docker.errors import DockerException
@@ -16,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import HttpWaitStrategy
 
+from baton.address import Address
 from baton.ports import Mail
 from emulator_process import ACCOUNT_ID
 
@@ -69,7 +71,18 @@ class Emulator:
 
 async def _sent_by_ministack(url: str) -> Sequence[Mail]:
     kept: list[dict[str, Any]] = (await _fetched(f"{url}/_ministack/ses/messages"))["messages"].get(ACCOUNT_ID, [])
-    return [Mail("", each["Source"], each["To"], each["Subject"], each["BodyText"], each["BodyHtml"]) for each in kept]
+    return [
+        # It cuts the header at every comma.
+        Mail("", Address.parse(each["Source"]), _addresses(", ".join(each["To"])), *(each[name] for name in _SHOWN))
+        for each in kept
+    ]
+
+
+_SHOWN: Final = ("Subject", "BodyText", "BodyHtml")
+
+
+def _addresses(header: str) -> tuple[Address, ...]:
+    return tuple(Address.parse(spec) for _, spec in getaddresses([header]))
 
 
 async def _sent_by_localstack(url: str) -> Sequence[Mail]:
@@ -83,8 +96,8 @@ def _parsed(sender: str, raw: str) -> Mail:
     text, html = message.get_body(("plain",)), message.get_body(("html",))
     assert text is not None
     assert html is not None
-    recipients = tuple(address.addr_spec for address in message["To"].addresses)
-    return Mail("", sender, recipients, message["Subject"], text.get_content(), html.get_content())
+    recipients = _addresses(str(message["To"]))
+    return Mail("", Address.parse(sender), recipients, message["Subject"], text.get_content(), html.get_content())
 
 
 async def _fetched(url: str) -> dict[str, Any]:

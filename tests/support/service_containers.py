@@ -298,7 +298,7 @@ class Stage:
             "BATON_REGION_ENDPOINTS": f"{WEST}={url}",
             "BATON_ENVIRONMENT": self.environment,
             "BATON_ACCOUNT_ID": ACCOUNT_ID,
-            "BATON_NOTIFIER_SENDER": SENDER,
+            "BATON_NOTIFIER_SENDER": SENDER.spec,
             "BATON_RUNNER_WAIT_SECONDS": "1",
         } | roster.WORKER
 

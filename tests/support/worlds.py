@@ -11,6 +11,7 @@ from typing import Final
 from aiobotocore.session import AioSession
 
 from aio import run
+from baton.address import Address
 from baton.aws import Aws, Endpoints, SystemClock
 from baton.aws.bootstrap import create_global, create_region
 from baton.aws.journal import DynamoJournal
@@ -52,8 +53,8 @@ from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from emulator_process import ACCOUNT_ID
 from emulators import Emulator
 
-SENDER: Final = "baton@example.com"
-UNVERIFIED: Final = "nobody@example.net"
+SENDER: Final = Address("Bätön", "baton", "example.com")
+UNVERIFIED: Final = Address("", "nobody", "example.net")
 PAGE_BATCHES: Final = 3
 PAGE_ROWS: Final = 3
 EAST, WEST = REGIONS_DEFAULT
@@ -114,7 +115,7 @@ def in_world(test: Callable[[Ports], Awaitable[None]]) -> Callable[[World], None
 async def memory_world() -> AsyncGenerator[Ports]:
     """Give a world in memory that starts with a control row."""
     clock, mailer = LoopClock(), MemoryMailer()
-    mailer.refuses.add(UNVERIFIED)
+    mailer.refuses.add(UNVERIFIED.spec)
     queues = MemoryQueues(clock)
     vitals = MemoryVitals(queues)
     ledger = MemoryLedger(Control(INITIAL_EPOCH, EAST), page_batches=PAGE_BATCHES)
@@ -180,7 +181,7 @@ async def emulator_world(
 ) -> AsyncGenerator[Ports]:
     """Give a world on an emulator, made by the bootstrap: what is shared, or what is the first Region's."""
     async with aws_at(url, environment, session=session) as aws:
-        await (create_global(aws, senders=[SENDER]) if shared else create_region(aws, EAST))
+        await (create_global(aws, senders=[SENDER.spec]) if shared else create_region(aws, EAST))
         yield Ports(
             clock=SystemClock(),
             ledger=_ledger(aws, EAST),

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from baton.address import GivenAddress, Recipients
 from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
 
 ENVIRONMENTS: Final = Path(__file__).parents[2] / "environments"
@@ -82,11 +83,11 @@ class EnvironmentConfig(Frozen):
     """The third of one Region set of DynamoDB's strong consistency: it holds no data."""
     networks: Mapping[str, Network]
     switch: Switch = Switch.ARC
-    sender: str
+    sender: GivenAddress
     """Address that mails come from; SES verifies it in both Regions."""
     create_sender: bool = True
     """Have SES verify the address. False: it is verified already, for another environment of this account."""
-    operators: tuple[str, ...] = Field(min_length=1)
+    operators: Recipients
     """Who gets alarms, and mails about files that no job claims."""
     tasks: Mapping[str, Tasks] = Field(default_factory=dict[str, Tasks])
     images: Mapping[str, Digest] = Field(default_factory=dict[str, str])

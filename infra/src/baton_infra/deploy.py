@@ -42,7 +42,7 @@ def kept(config: EnvironmentConfig) -> str:
         names = (topology.data_bucket(region), topology.log_bucket(region))
         lines += [f"{region}: bucket {name}" for name in names]
         lines += [f"{region}: table {name}" for name in (topology.progress_table, topology.rejects_table)]
-        lines += [f"{region}: mail identity {config.sender}"] if config.create_sender else []
+        lines += [f"{region}: mail identity {config.sender.spec}"] if config.create_sender else []
         lines += [f"{region}: key {topology.key_alias}"] if config.customer_keys else []
     return "\n".join(lines)
 

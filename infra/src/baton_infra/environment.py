@@ -27,8 +27,8 @@ def of_service(
         case "notifier":
             return {
                 "BATON_MRAP_ARN": mrap_arn,
-                "BATON_NOTIFIER_SENDER": config.sender,
-                "BATON_NOTIFIER_OPERATORS": ",".join(config.operators),
+                "BATON_NOTIFIER_SENDER": str(config.sender),
+                "BATON_NOTIFIER_OPERATORS": ",".join(map(str, config.operators)),
             }
         case "failover-controller":
             return {"BATON_MRAP_ARN": mrap_arn, **switch, **_controller(config.controller)}

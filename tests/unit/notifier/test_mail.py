@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from baton.address import Address
 from baton.model.batch import Batch, Counts, Failure, Published, Source
 from baton.model.states import BatchState
 from baton.ports import Link, Mail
@@ -29,7 +30,12 @@ FAILED = replace(
 
 
 def _mail(batch: Batch, *, links: Links | None = None) -> Mail:
-    return compose(batch, sender="baton@example.com", recipients=["a@example.com"], links=links or Links(LINK, LINK))
+    return compose(
+        batch,
+        sender=Address("", "baton", "example.com"),
+        recipients=[Address("", "a", "example.com")],
+        links=links or Links(LINK, LINK),
+    )
 
 
 @pytest.mark.parametrize("form", ["text", "html"])

@@ -74,7 +74,7 @@ class Compute(BatonStack):
         reach = policies.Reach(
             self.topology,
             self.region,
-            sender=config.sender,
+            sender=config.sender.spec,
             customer_keys=config.customer_keys,
             exec=config.exec,
             mrap_arn=routing.mrap_arn,

@@ -34,7 +34,7 @@ class Data(BatonStack):
         permission = self._trigger()
         self._buckets(self._key(), permission)
         if config.create_sender:
-            sender = ses.CfnEmailIdentity(self, "Sender", email_identity=config.sender)
+            sender = ses.CfnEmailIdentity(self, "Sender", email_identity=config.sender.spec)
             sender.apply_removal_policy(self.removal_policy)
 
     def _key(self) -> str | None:

@@ -44,7 +44,7 @@ class Observability(BatonStack):
             topic_name=self.topology.alarm_topic,
             # Not encrypted: CloudWatch may not use SNS's own key, and what an alarm says is no secret.
             subscription=[
-                sns.CfnTopic.SubscriptionProperty(protocol="email", endpoint=address)
+                sns.CfnTopic.SubscriptionProperty(protocol="email", endpoint=address.spec)
                 for address in self.config.operators
             ],
         )

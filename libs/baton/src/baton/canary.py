@@ -45,7 +45,7 @@ CANARY_JOB: Final = Job(
     name=paths.CANARY_JOB_NAME,
     record=CanaryRecord,
     limits=Limits(deadline_minutes=15),
-    recipients=("nobody@canary.invalid",),
+    recipients=("nobody@example.com",),
 )
 """Part of every catalog. Its recipient stands there because a job must have one: no canary is ever mailed."""
 

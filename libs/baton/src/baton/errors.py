@@ -10,6 +10,7 @@
     ├── SwitchRefused    the switch's own safety rules forbid the change
     ├── Refused          a dependency will not do this for us: rights, a key, an argument; asking again is no use
     └── Unavailable      a dependency did not answer or throttled after its own retries
+        └── NotSent      the mail service said that it takes no mail now: certainly none went out
 
 Anything else that escapes a handler is our bug: logged once, redelivered, counted, dead-lettered with its cause.
 """
@@ -20,6 +21,7 @@ __all__ = [
     "Conflict",
     "Fenced",
     "NotFound",
+    "NotSent",
     "Refused",
     "Reject",
     "Retry",
@@ -82,3 +84,7 @@ class Refused(BatonError):
 
 class Unavailable(BatonError):
     """A dependency did not answer, or throttled, after the client's own retries."""
+
+
+class NotSent(Unavailable):
+    """The mail service answered that it takes no mail now: unlike after silence, to send again makes no second copy."""

@@ -10,6 +10,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from baton.address import Address, WrittenRecipients
+
 
 def _keeps_ascii(encoding: str) -> bool:
     """Say whether a byte below 128 is that ASCII character whatever stands before it: records are cut on bytes."""
@@ -116,7 +118,12 @@ class Job(BaseModel):
     """Columns of the result. None: the columns of the input, in its order, then those of the lookup."""
     dialect: Dialect = Dialect()
     limits: Limits = Limits()
-    recipients: tuple[str, ...] = Field(min_length=1)
+    recipients: WrittenRecipients
+    """Who gets the mail: addresses as people write them, `Jane Doe <jane@example.com>`, at most 50."""
+
+    @property
+    def addresses(self) -> tuple[Address, ...]:
+        return tuple(map(Address.parse, self.recipients))
 
     @property
     def columns(self) -> tuple[str, ...] | None:

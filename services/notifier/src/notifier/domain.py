@@ -6,6 +6,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from baton.address import Address
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.identity import message_id_of
@@ -46,7 +47,7 @@ class Links:
     rejects: Link | None
 
 
-def compose(batch: Batch, *, sender: str, recipients: Sequence[str], links: Links) -> Mail:
+def compose(batch: Batch, *, sender: Address, recipients: Sequence[Address], links: Links) -> Mail:
     """Write the mail for a published or failed batch."""
     failed = batch.state is BatchState.FAILED
     name = paths.parse_input_key(batch.source.key)

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
+from baton.address import Address
 from baton.batches import Batches
 from baton.canary import is_canary
 from baton.catalog import Catalog, offered
@@ -166,9 +167,9 @@ class Notifier:
             rejects=await self._links.sign(batch.published.rejects_key) if batch.counts.rejects else None,
         )
 
-    def _recipients(self, batch: Batch) -> tuple[str, ...]:
+    def _recipients(self, batch: Batch) -> tuple[Address, ...]:
         loaded = offered(self._catalog).get(batch.job)
-        return loaded.job.recipients if loaded else self._settings.operators
+        return loaded.job.addresses if loaded else self._settings.operators
 
     async def _archive(self, batch: Batch) -> None:
         """Copy the input version to `archive/`, then hide it from `input/` unless a newer version took its place.

@@ -1,9 +1,15 @@
 """The notifier's own bounds."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from baton.address import Address, GivenAddress, Recipients
+
+_COMMA: Final = re.compile(r',(?=(?:[^"]*"[^"]*")*[^"]*$)')
+"""One between two addresses, not one in a quoted name."""
 
 
 class NotifierSettings(BaseSettings):
@@ -11,15 +17,15 @@ class NotifierSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BATON_NOTIFIER_", extra="ignore", frozen=True)
 
-    sender: str = "baton@example.com"
+    sender: Annotated[GivenAddress, NoDecode] = Address("", "baton", "example.com")
     """An identity that SES has verified."""
-    operators: Annotated[tuple[str, ...], NoDecode] = ("operators@example.com",)
-    """Who is told of a file that no job claims; comma-separated."""
+    operators: Annotated[Recipients, NoDecode] = (Address("", "operators", "example.com"),)
+    """Who is told of a file that no job claims; comma-separated, at most 50."""
     claim_lease_seconds: float = Field(default=120, gt=0)
     """How long a claim without a mark keeps others from sending: longer than a send with all its retries. After it,
-    the mail is sent again under the same Message-ID: the one window in which a second copy is possible."""
+    the mail is sent again under the same `X-Baton-Batch`: the one window in which a second copy is possible."""
 
     @field_validator("operators", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+        return tuple(_COMMA.split(value)) if isinstance(value, str) else value

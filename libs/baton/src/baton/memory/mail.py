@@ -1,18 +1,28 @@
 """A mailer that keeps what it sends."""
 
-from baton.errors import BatchFailed
+from baton.errors import BatchFailed, NotSent
+from baton.mime import mime, refusal
 from baton.ports.mail import Mail
 
 
 class MemoryMailer:
-    """Sent mails are in `outbox`, in order. An address in `refuses`, sender or recipient, is refused for good."""
+    """Sent mails are in `outbox`, in order. It refuses what SES refuses, and any address of `refuses`.
+
+    While `throttled` it takes nothing, as SES above its rate or without quota.
+    """
 
     def __init__(self) -> None:
         self.outbox: list[Mail] = []
         self.refuses: set[str] = set()
+        self.throttled = False
 
     async def send(self, mail: Mail) -> str:
-        if refused := self.refuses.intersection((mail.sender, *mail.recipients)):
+        addresses = [each.spec for each in (mail.sender, *mail.recipients)]
+        if why := refusal(addresses[0], addresses[1:], mime(mail)):
+            raise BatchFailed("mail_refused", f"the mail service would refuse the mail: {why}")
+        if refused := self.refuses.intersection(addresses):
             raise BatchFailed("mail_refused", f"the mail service refused {', '.join(sorted(refused))}")
+        if self.throttled:
+            raise NotSent("the mail service takes no mail now")
         self.outbox.append(mail)
         return f"memory-{len(self.outbox):06d}"

@@ -49,8 +49,8 @@ class Failure:
 class MailClaim:
     """Who may send the mail of this run. Written before the send; `sent_at` after it.
 
-    A claim without `sent_at` older than its lease is the declared ambiguous window: the mail is sent again under the
-    same Message-ID.
+    A claim without `sent_at` older than its lease is the declared ambiguous window: the mail is sent again, with the
+    same `X-Baton-Batch`.
     """
 
     run: int

@@ -42,7 +42,7 @@ def is_canary_id(batch_id: str) -> bool:
 
 
 def message_id_of(batch_id: str, run: int) -> str:
-    """Return the mail's Message-ID left part: stable for one run, so that a second send can be recognised."""
+    """Return what `X-Baton-Batch` says: stable for one run, so that a second copy can be recognised."""
     return f"baton.{batch_id}.{run}"
 
 

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from baton.address import Address
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail, HTML and text. `message_id` is the left part of the Message-ID header, stable across a second send."""
+    """One mail, HTML and text, to at most 50. `message_id` names batch and run: a second copy has it again."""
 
     message_id: str
-    sender: str
-    recipients: Sequence[str]
+    sender: Address
+    recipients: Sequence[Address]
     subject: str
     text: str
     html: str
@@ -24,6 +26,6 @@ class Mailer(Protocol):
         """Hand the mail to the mail service and return the service's own id.
 
         Raises `BatchFailed` with code `mail_refused` if the service refuses it for good (unverified sender, bad
-        address).
+        address, over 50 recipients), `NotSent` if it said that it takes none now.
         """
         ...

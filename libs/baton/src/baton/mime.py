@@ -1,0 +1,90 @@
+"""A mail as the bytes that go out, and which bytes a mail service refuses. Adapters and stand-ins share it."""
+
+import email
+from collections.abc import Sequence
+from email.header import Header
+from email.message import EmailMessage
+from email.policy import SMTP, EmailPolicy
+from typing import Final
+
+from baton.address import RECIPIENTS_MAX, Address
+from baton.ports.mail import Mail
+
+__all__ = ["RAW_BYTES_MAX", "mime", "refusal"]
+
+RAW_BYTES_MAX: Final = 10 * 1024 * 1024
+"""Of a whole message. Source: SendRawEmail, Amazon SES API reference."""
+_LINE_BYTES_MAX: Final = 998
+"""Of a line without its end: RFC 5321, which SES holds against each."""
+_WORD_MAX: Final = 60
+_ENCODED_LINE_MAX: Final = 74
+"""An encoded word has at most 75 characters (RFC 2047); the library counts up to two fewer than it writes."""
+_SEVEN_BIT: Final = SMTP.clone(cte_type="7bit")
+"""SES keeps bytes above 127 only as long as it has nothing to change in a message."""
+
+
+class _Subject(str):
+    """A header that is encoded as a whole: the default parses what it is given, and would decode `=?utf-8?q?x?=`."""
+
+    __slots__ = ()
+    name: Final = "Subject"
+
+    def fold(self, *, policy: EmailPolicy) -> str:
+        # A line is only cut between words, an encoded one anywhere.
+        plain = self.isascii() and "=?" not in self and all(len(word) <= _WORD_MAX for word in self.split())
+        charset = "us-ascii" if plain else "utf-8"
+        header = Header(str(self), charset, maxlinelen=_ENCODED_LINE_MAX, header_name=self.name)
+        return f"{self.name}: {header.encode(linesep=policy.linesep)}{policy.linesep}"
+
+
+def mime(mail: Mail) -> bytes:
+    """Return the mail as RFC 5322 bytes, ASCII throughout.
+
+    SES writes a Message-ID and a Date of its own over ours; what a reader, or a filter that looks for a second copy,
+    sees of us is `X-Baton-Batch`.
+    """
+    message = EmailMessage(policy=_SEVEN_BIT)
+    message["From"] = mail.sender.in_header
+    message["To"] = [each.in_header for each in mail.recipients]
+    message["Subject"] = _Subject(" ".join(mail.subject.splitlines()))
+    message["Message-ID"] = f"<{mail.message_id}@baton>"
+    message["X-Baton-Batch"] = mail.message_id
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is to be answered with
+    message.set_content(mail.text)
+    message.add_alternative(mail.html, subtype="html")
+    return message.as_bytes()
+
+
+def refusal(source: str, destinations: Sequence[str], raw: bytes) -> str | None:
+    """Return why SES would refuse this message whoever sends it; None if it would not.
+
+    Source: SendRawEmail and RawMessage, Amazon SES API reference.
+    """
+    if not 1 <= len(destinations) <= RECIPIENTS_MAX:
+        return f"{len(destinations)} recipients; a message has 1 to {RECIPIENTS_MAX}"
+    if len(raw) > RAW_BYTES_MAX:
+        return f"the message has {len(raw):,} bytes, more than {RAW_BYTES_MAX:,}"
+    if bad := next((each for each in (source, *destinations) if not _is_envelope_address(each)), None):
+        return f"{bad!r} is no address of an envelope"
+    if any(len(line) > _LINE_BYTES_MAX for line in raw.splitlines()):
+        return f"a line has more than {_LINE_BYTES_MAX} bytes"
+    return _refused_headers(raw.partition(b"\r\n\r\n")[0])
+
+
+def _refused_headers(head: bytes) -> str | None:
+    if not head.isascii():
+        return "a header is not encoded"
+    message = email.message_from_bytes(head, policy=_SEVEN_BIT)
+    if missing := [name for name in ("From", "To") if not message[name]]:
+        return f"there is no {' and no '.join(missing)}"
+    addresses = [each.addr_spec for name in ("From", "To") for each in message[name].addresses]
+    if bad := next((each for each in addresses if not _is_envelope_address(each)), None):
+        return f"{bad!r} in a header is no address"
+    return None
+
+
+def _is_envelope_address(text: str) -> bool:
+    try:
+        return text.isascii() and Address.parse(text).spec.lower() == text.lower()
+    except ValueError:
+        return False

@@ -1,0 +1,20 @@
+"""Foreign text as it may be shown: names of files, jobs and columns, values, reasons. For mails, pages, terminals."""
+
+from typing import Final
+
+__all__ = ["NAME_CHARACTERS_MAX", "shown"]
+
+NAME_CHARACTERS_MAX: Final = 120
+"""Of a name in a line with other words."""
+
+
+def shown(text: str, *, most: int | None = NAME_CHARACTERS_MAX) -> str:
+    r"""Return text as one printable line of at most `most` characters; None: however long it is.
+
+    What would end the line, move the cursor, turn the direction of reading, hide itself or cannot be encoded at all is
+    shown as Python writes it: `\n`, `\x1b`, `\u202e`, `\ud800`. What is cut off is shown as `…`.
+    """
+    # No more is looked at than can be shown: each character becomes at least one.
+    head = text if most is None else text[: most + 1]
+    line = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in head)
+    return line if most is None or len(line) <= most else f"{line[: most - 1]}…"
