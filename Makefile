@@ -95,6 +95,10 @@ destroy: .venv/.infra ## Remove what may be removed, and list what stays: make d
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
 	PYTHONPATH=tests/support $(BIN)/python -m simulation.simulate $(or $(SEEDS),1:100)
 
+.PHONY: fuzz
+fuzz: setup ## Send files at random through the pipeline, beside a slow reader: make fuzz MINUTES=60 SEED=1
+	PYTHONPATH=tests/support $(BIN)/python -m fuzz --minutes $(or $(MINUTES),0.5) --seed $(or $(SEED),1)
+
 .PHONY: rivals
 rivals: setup ## Compare Baton with the sample that it replaces: make rivals SEEDS=1:200
 	PYTHONPATH=tests/support $(BIN)/python -m simulation.rivals $(or $(SEEDS),1:100)

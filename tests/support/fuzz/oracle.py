@@ -1,0 +1,172 @@
+"""What must come of a file, by one byte after the other, Python's csv module and pydantic: slow, and plain to read."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from baton.job import Dialect, Job, Missing
+from fuzz.cases import Case
+
+_VALUE_CHARACTERS_MAX: Final = 200
+_MARK: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """One line of rejects.csv; of its texts those that every reader would find the same."""
+
+    record_number: int
+    byte_offset: int
+    column: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a batch must end. `result` and `rejects` are those of a COMPLETED one."""
+
+    failure: str | None
+    result: bytes = b""
+    rejects: tuple[Reject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The bytes of one record, without its terminator, and where it begins."""
+
+    start: int
+    raw: bytes
+    defect: str | None
+    is_open: bool
+
+
+def expected(case: Case) -> Ended:
+    """Return how the case must end."""
+    body = case.body
+    start = len(_MARK) * body.startswith(_MARK)
+    lines = [line for line in _lines(body, start, case.job.dialect) if line.raw]
+    if not lines:
+        return Ended("empty_file")
+    if lines[-1].is_open:
+        return Ended("unbalanced_quote")
+    header = _fields(lines[0].raw, case.job.dialect)
+    good: list[Sequence[str]] = []
+    rejects: list[Reject] = []
+    for number, line in enumerate(lines[1:], 1):
+        reason, row = _judged(line, header, case)
+        if reason:
+            rejects.append(Reject(number, line.start, *reason))
+        else:
+            good.append(row)
+    if len(rejects) > case.job.limits.rejects_allowed(len(lines) - 1):
+        return Ended("too_many_rejects")
+    return Ended(None, _written([case.job.output_columns(header), *good]), tuple(rejects))
+
+
+def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[tuple[str, str] | None, Sequence[str]]:
+    """Return the first thing wrong with a record, as column and rule, or the row that comes out."""
+    job = case.job
+    if line.defect:
+        return ("", line.defect), ()
+    fields = _fields(line.raw, job.dialect)
+    if len(fields) != len(header):
+        return ("", "columns"), ()
+    try:
+        line.raw.decode(job.dialect.encoding)
+    except UnicodeDecodeError:
+        return ("", "encoding"), ()
+    record = dict(zip(header, fields, strict=True))
+    if job.record is not None:
+        try:
+            job.record.model_validate(record)
+        except ValidationError as error:
+            return _reason(error.errors()[0]), ()
+    return _enriched(record, fields, case)
+
+
+def _enriched(
+    record: dict[str, str], fields: Sequence[str], case: Case
+) -> tuple[tuple[str, str] | None, Sequence[str]]:
+    lookup = case.job.lookup
+    if lookup is None:
+        return None, _picked(case.job, record, fields)
+    row = case.reference.get(record[lookup.key])
+    if row is None and lookup.missing is Missing.REJECT:
+        return (lookup.key, "missing_reference"), ()
+    added = [row[column] if row else "" for column in lookup.columns]
+    return None, _picked(case.job, record | dict(zip(lookup.columns, added, strict=True)), [*fields, *added])
+
+
+def _picked(job: Job, record: dict[str, str], fields: Sequence[str]) -> Sequence[str]:
+    return fields if job.output is None else [record[name] for name in job.output]
+
+
+def _reason(item: Any) -> tuple[str, str]:
+    column, rule = str(item["loc"][0]) if item["loc"] else "", item["type"]
+    if rule in {"value_error", "assertion_error"}:
+        rule = f"{rule}: {item['ctx']['error']}"[:_VALUE_CHARACTERS_MAX]
+    return column, rule
+
+
+def _fields(raw: bytes, dialect: Dialect) -> tuple[str, ...]:
+    """Return the fields of one record, by the csv module."""
+    text = io.StringIO(raw.decode(dialect.encoding, "replace"), newline="")
+    rows = list(csv.reader(text, delimiter=dialect.delimiter, quotechar=dialect.quote))
+    return tuple(rows[0])
+
+
+def _lines(body: bytes, start: int, dialect: Dialect) -> Iterator[_Line]:
+    """Yield records, blank ones too."""
+    delimiter, quote = ord(dialect.delimiter), ord(dialect.quote)
+    begin, state = start, "start"
+    defects: set[str] = set()
+    for at in range(start, len(body)):
+        byte = body[at]
+        if byte == 0:
+            defects.add("nul_byte")
+        if state == "quoted":
+            state = "closed" if byte == quote else state
+            continue
+        if byte == ord("\n"):
+            yield _line(body, begin, at, defects, is_open=False)
+            begin, state = at + 1, "start"
+            defects = set()
+            continue
+        if byte == ord("\r") and body[at + 1 : at + 2] == b"\n":
+            continue
+        if byte == ord("\r"):
+            defects.add("bare_cr")
+        state = _next(state, byte, delimiter, quote, defects)
+    if begin < len(body):
+        yield _line(body, begin, len(body), defects, is_open=state == "quoted")
+
+
+def _next(state: str, byte: int, delimiter: int, quote: int, defects: set[str]) -> str:
+    """Return what follows a byte outside quotes."""
+    if byte == quote and state in {"start", "closed"}:
+        return "quoted"
+    if byte == delimiter:
+        return "start"
+    if state in {"closed", "after"}:
+        defects.add("quote")
+        return "after"
+    return "text"
+
+
+def _line(body: bytes, begin: int, end: int, defects: set[str], *, is_open: bool) -> _Line:
+    terminated = end < len(body)
+    raw = body[begin:end]
+    if terminated and raw.endswith(b"\r"):
+        raw = raw[:-1]
+    first = next((code for code in ("nul_byte", "bare_cr", "quote") if code in defects), None)
+    return _Line(begin, raw, first, is_open)
+
+
+def _written(rows: Sequence[Sequence[str]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode()

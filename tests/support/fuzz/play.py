@@ -1,0 +1,54 @@
+"""Plays a case through the real services, and says where the outcome is not what it must be."""
+
+import asyncio
+import csv
+import io
+from typing import Final
+
+from baton.catalog import LoadedJob
+from baton.model.states import BatchState
+from baton.ports import ReferenceVersion
+from fuzz.cases import JOB, Case
+from fuzz.oracle import Ended, Reject, expected
+from pipeline import Pipeline
+
+_SHOWN_BYTES: Final = 400
+
+
+def difference(case: Case, must: Ended | None = None) -> str | None:
+    """Return in words how the pipeline's outcome differs from what it must be, by the slow reader; None if not."""
+    must, found = must or expected(case), asyncio.run(_played(case))
+    if found.failure != must.failure:
+        return f"ended {found.failure or 'COMPLETED'}, must be {must.failure or 'COMPLETED'}"
+    if found.result != must.result:
+        return f"result {found.result[:_SHOWN_BYTES]!r}, must be {must.result[:_SHOWN_BYTES]!r}"
+    if found.rejects != must.rejects:
+        only = [each for each in found.rejects if each not in must.rejects][:3]
+        missing = [each for each in must.rejects if each not in found.rejects][:3]
+        return f"{len(found.rejects)} rejects for {len(must.rejects)}: too many {only}, missing {missing}"
+    return None
+
+
+async def _played(case: Case) -> Ended:
+    pipeline = Pipeline({JOB: LoadedJob(case.job, "1")}, chunk_bytes=case.chunk_bytes, seed=case.seed)
+    if case.job.lookup:
+        columns = ("key", *case.job.lookup.columns)
+        version = ReferenceVersion(case.job.lookup.dataset, "v1", rows=len(case.reference), columns=columns)
+        await pipeline.region.reference.publish(version, case.reference)
+    batch_id = await pipeline.upload(f"input/{JOB}/file.csv", case.body)
+    await pipeline.drive()
+    batch = await pipeline.batch(batch_id)
+    assert len(pipeline.region.mailer.outbox) == 1, "somebody waits for this mail"
+    if batch.state is BatchState.FAILED:
+        assert batch.failure is not None
+        return Ended(batch.failure.code)
+    assert batch.state is BatchState.COMPLETED, batch.state
+    assert batch.counts.balanced, batch.counts
+    rejects = _rejects(await pipeline.rejects(batch_id))
+    assert len(rejects) == batch.counts.rejects
+    return Ended(None, await pipeline.result(batch_id), rejects)
+
+
+def _rejects(body: bytes) -> tuple[Reject, ...]:
+    rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
+    return tuple(Reject(int(row["record_number"]), int(row["byte_offset"]), row["column"], row["rule"]) for row in rows)

@@ -1,0 +1,68 @@
+"""Files at random: the pipeline and the slow reader agree, and would not if the pipeline had one of these bugs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import polars as pl
+import pytest
+
+from baton.csv import cutter
+from baton.job import Limits
+from fuzz.cases import case_of
+from fuzz.oracle import expected
+from fuzz.play import difference
+
+SEEDS = range(1, 61)
+
+
+def test_the_pipeline_and_the_slow_reader_agree() -> None:
+    for seed in SEEDS:
+        found = difference(case_of(seed))
+        assert found is None, f"seed {seed}: {found}"
+
+
+def test_the_files_are_of_every_kind() -> None:
+    ends = [expected(case_of(seed)) for seed in range(1, 301)]
+
+    assert {end.failure for end in ends} >= {None, "too_many_rejects", "unbalanced_quote"}
+    rules = {each.rule.partition(":")[0] for end in ends for each in end.rejects}
+    assert rules >= {"columns", "quote", "bare_cr", "nul_byte", "encoding", "missing_reference", "value_error"}
+    assert sum(end.failure is None for end in ends) > 150
+
+
+def test_a_case_depends_on_nothing_but_its_seed() -> None:
+    assert [case_of(seed).body for seed in SEEDS] == [case_of(seed).body for seed in SEEDS]
+
+
+def _guessing(**options: Any) -> Callable[..., pl.DataFrame]:
+    """Return polars' reader without the mark that keeps it from taking a first field for a compressed stream."""
+    read = pl.read_csv
+
+    def guess(source: bytes, **given: Any) -> pl.DataFrame:
+        return read(source.removeprefix(b"\xef\xbb\xbf"), **given, **options)
+
+    return guess
+
+
+def _one_too_many(limits: Limits, records_total: int) -> int:
+    del limits
+    return records_total
+
+
+BUGS: dict[str, tuple[object, str, object]] = {
+    "the parser guesses what it reads": (pl, "read_csv", _guessing()),
+    "a comment is skipped": (pl, "read_csv", _guessing(comment_prefix="#")),
+    "NULL is taken for nothing": (pl, "read_csv", _guessing(null_values="NULL")),
+    "a lone CR ends a line": (cutter, "CR", ord("\v")),
+    "one reject too many is allowed": (Limits, "rejects_allowed", _one_too_many),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_bug_of_this_kind_would_be_found(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where, name, value = BUGS[bug]
+    cases = [case_of(seed) for seed in range(1, 200)]
+    must = [expected(case) for case in cases]
+    monkeypatch.setattr(where, name, value)
+
+    assert any(difference(case, end) for case, end in zip(cases, must, strict=True))
