@@ -1,0 +1,1 @@
+"""Bugs put into the pipeline's code one by one, each of which some test must find: `python -m mutants`."""

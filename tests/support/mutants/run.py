@@ -1,0 +1,80 @@
+"""Puts one mutant into a copy of its package, and runs the tests that must find it on that copy."""
+
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+REPOSITORY: Final = Path(__file__).parents[3]
+_TIMEOUT_SECONDS: Final = 600
+_TESTS_FAILED: Final = 1
+"""pytest's exit status; any other but 0 means that it could not run them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A change to one place of one file, and the tests that must fail with it, by path or `path -k expression`."""
+
+    name: str
+    file: str
+    """From the root of the repository, below a `src` directory."""
+    before: str
+    """Stands in the file exactly once."""
+    after: str
+    tests: str
+    equivalent: str = ""
+    """Why no test can find it; else it must be found."""
+
+    @property
+    def path(self) -> Path:
+        return REPOSITORY / self.file
+
+    def mutated(self) -> str:
+        """Return the file's text with the change. Raises `ValueError` if there is not exactly one place for it."""
+        text = self.path.read_text()
+        if text.count(self.before) != 1:
+            raise ValueError(f"{self.name}: {text.count(self.before)} places in {self.file} read {self.before!r}")
+        return text.replace(self.before, self.after)
+
+
+class BrokenMutantError(Exception):
+    """The tests could not be run on a mutant."""
+
+
+def is_found(mutant: Mutant) -> bool:
+    """Say whether its tests fail with it. Raises `BrokenMutantError` if they do not run at all."""
+    with TemporaryDirectory() as folder:
+        source, package = _source(mutant)
+        shutil.copytree(source / package, Path(folder) / package, ignore=shutil.ignore_patterns("__pycache__"))
+        (Path(folder) / mutant.path.relative_to(source)).write_text(mutant.mutated())
+        done = _tested(mutant, folder)
+    if done.returncode not in {0, _TESTS_FAILED}:
+        raise BrokenMutantError(f"{mutant.name}: {done.stdout[-2_000:]}{done.stderr[-2_000:]}")
+    return done.returncode == _TESTS_FAILED
+
+
+def _source(mutant: Mutant) -> tuple[Path, str]:
+    """Return the `src` directory of the file, and its package there."""
+    place = mutant.path.parts.index("src", len(REPOSITORY.parts)) + 1
+    return Path(*mutant.path.parts[:place]), mutant.path.parts[place]
+
+
+def _tested(mutant: Mutant, folder: str) -> subprocess.CompletedProcess[str]:
+    paths, _, expression = mutant.tests.partition(" -k ")
+    chosen = [*paths.split(), *(["-k", expression] if expression else [])]
+    options = ["-x", "-q", "-n", "0", "-m", "not docker", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    # What is named here comes before what is installed, for the tests and for the processes that they start.
+    command = ["/usr/bin/env", f"PYTHONPATH={folder}", sys.executable, "-m", "pytest", *options, *chosen]
+    return subprocess.run(  # noqa: S603 - pytest on our own tests
+        command, cwd=REPOSITORY, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=False
+    )
+
+
+def shown(mutant: Mutant) -> str:
+    """Return where the mutant stands, for people."""
+    line = mutant.path.read_text().partition(mutant.before)[0].count("\n") + 1
+    return f"{re.sub('.*/src/', '', mutant.file)}:{line} {mutant.name}"
