@@ -1,0 +1,78 @@
+"""Files that people send by mistake end soon and in words, cost little memory, and hold up nobody else's."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from baton_local import sample
+from baton_local.admin import Admin
+from embedded import Embedded
+from local_worlds import do
+
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+
+_SHEET_ROWS: Final = 1_048_576
+"""Of an Excel sheet."""
+_PEAK_MIB_MAX: Final = 500
+_SECONDS_MAX: Final = 60
+"""On a machine that runs other tests too. docs/performance.md has the time that it takes alone."""
+
+
+@pytest.fixture(scope="module")
+def good_row(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    """Return the header and a record of the job `sales` whose reference row is loaded."""
+    folder = tmp_path_factory.mktemp("sales")
+    file, reference = folder / "sales.csv", folder / "financial.csv"
+    sample.write_sales(file, reference, records=1, seed=3, bad_percent=0, keys=1)
+    done = embedded.baton("reference", "load", "financial", str(reference), "--key", "uuid")
+    assert done.returncode == 0, done.stderr
+    header, row = file.read_bytes().splitlines(keepends=True)
+    return header, row
+
+
+def test_a_sheet_of_empty_rows_fails_soon_and_others_go_through_meanwhile(
+    embedded: Embedded, good_row: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    header, row = good_row
+    sheet, small = tmp_path / "sheet.csv", tmp_path / "small.csv"
+    sheet.write_bytes(header + row + (b"," * header.count(b",") + b"\r\n") * (_SHEET_ROWS - 1))
+    small.write_bytes(header + row)
+    started = time.monotonic()
+    running = embedded.start("submit", str(sheet), "--job", "sales", "--watch", "--json")
+
+    meanwhile = embedded.submit(small)
+    outcome = json.loads(running.communicate(timeout=120)[0])
+
+    assert meanwhile["state"] == "COMPLETED", (meanwhile, embedded.logs())
+    assert (outcome["state"], outcome["failure_code"]) == ("FAILED", "too_many_rejects"), (outcome, embedded.logs())
+    assert time.monotonic() - started < _SECONDS_MAX
+    assert _peaks_mib(embedded) == {}
+
+
+def test_blank_lines_before_the_header_cost_nothing(
+    embedded: Embedded, good_row: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    file = tmp_path / "blank.csv"
+    file.write_bytes(b"\n" * (12 * 2**20) + b"".join(good_row))
+    started = time.monotonic()
+
+    outcome = embedded.submit(file)
+
+    assert (outcome["state"], outcome["records_out"]) == ("COMPLETED", 1), (outcome, embedded.logs())
+    assert time.monotonic() - started < _SECONDS_MAX
+    assert _peaks_mib(embedded) == {}
+
+
+def _peaks_mib(embedded: Embedded) -> dict[str, int]:
+    """Return the services that ever held more memory than they may."""
+    peaks: dict[str, int] = {}
+    for process in do(Admin(embedded.world.admin_endpoint).status()).processes:
+        status = Path(f"/proc/{process.pid}/status")
+        found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text()) if status.exists() else None
+        if found and process.name in {"splitter", "worker", "merger", "notifier"}:
+            peaks[f"{process.region} {process.name}"] = int(found[1]) // 1024
+    return {name: mib for name, mib in peaks.items() if mib > _PEAK_MIB_MAX}
