@@ -99,6 +99,10 @@ sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
 fuzz: setup ## Send files at random through the pipeline, beside a slow reader: make fuzz MINUTES=60 SEED=1
 	PYTHONPATH=tests/support $(BIN)/python -m fuzz --minutes $(or $(MINUTES),0.5) --seed $(or $(SEED),1)
 
+.PHONY: mutants
+mutants: setup ## Put bugs into the pipeline one by one, each of which a test must find: make mutants [ONLY=text]
+	PYTHONPATH=tests/support $(BIN)/python -m mutants --only "$(ONLY)"
+
 .PHONY: rivals
 rivals: setup ## Compare Baton with the sample that it replaces: make rivals SEEDS=1:200
 	PYTHONPATH=tests/support $(BIN)/python -m simulation.rivals $(or $(SEEDS),1:100)
@@ -138,7 +142,7 @@ lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt wi
 	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 requirements/emulator.in -o requirements/emulator.txt
 
 .PHONY: bench
-bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_memory, aws_calls, end_to_end, handover, containers)
+bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_memory, shapes, aws_calls, end_to_end, handover, containers)
 	PYTHONPATH=tests/support:bench AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=local \
 	  $(BIN)/python bench/$(NAME).py $(ARGS)
 

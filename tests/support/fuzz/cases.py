@@ -8,8 +8,17 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, create_model, model_validator
-from pydantic_core import PydanticUseDefault
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+    model_validator,
+)
+from pydantic_core import PydanticUseDefault, SchemaError
 
 from baton.fields import ShortDate, Text
 from baton.job import Dialect, Job, Limits, Lookup, Missing, Record
@@ -39,6 +48,17 @@ class _Kind:
     type: Any
     default: Any
     values: tuple[str, ...]
+
+    def good(self) -> tuple[str, ...]:
+        """Return the values that the type takes."""
+        return tuple(value for value in self.values if self._takes(value)) or self.values
+
+    def _takes(self, value: str) -> bool:
+        try:
+            TypeAdapter(self.type).validate_python(value)
+        except (ValidationError, SchemaError):
+            return False
+        return True
 
 
 def _no_x(value: str) -> str:
@@ -213,6 +233,9 @@ class _Writer:
         self._quote_all = dice.choice((0.0, 0.0, 0.1, 1.0))
         self._blank = dice.choice((0.0, 0.0, 0.0, 0.1, 0.9))
         self._spoil = dice.choice((0.0, 0.0, 0.02, 0.2))
+        self._bad = dice.choice((0.0, 0.02, 0.1, 1.0))
+        """Of the values: drawn from all, instead of from those that the column's type takes."""
+        self._good = {kind: kind.good() for kind in kinds.values()}
         self._ends = dice.choice(((b"\n",), (b"\r\n",), (b"\n", b"\r\n")))
 
     def file(self) -> bytes:
@@ -237,7 +260,7 @@ class _Writer:
         return self._record([self._value(self._kinds[name]) for name in self._names], header=False)
 
     def _value(self, kind: _Kind) -> str:
-        text = self._dice.choice(kind.values)
+        text = self._dice.choice(kind.values if self._dice.random() < self._bad else self._good[kind])
         return text if _fits(text, self._job.dialect) else "a"
 
     def _record(self, values: Sequence[str], *, header: bool) -> bytes:
