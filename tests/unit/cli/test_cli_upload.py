@@ -1,5 +1,6 @@
 """Uploads and connections against an emulator: versions, parts, aborts, and a world described by its file."""
 
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -104,20 +105,60 @@ def test_an_upload_that_breaks_off_is_aborted_and_told(
     run(work())
 
 
-def test_a_file_that_shrinks_meanwhile_is_not_sent(
-    ministack: str, sdk_session: AioSession, environment: str, tmp_path: Path
+def _shrinks(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _grows(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"later")
+
+
+def _is_rewritten(path: Path) -> None:
+    path.write_bytes(b"y" * path.stat().st_size)
+
+
+def _is_rewritten_in_secret(path: Path) -> None:
+    before = path.stat()
+    _is_rewritten(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def _is_replaced(path: Path) -> None:
+    path.with_suffix(".new").write_bytes(b"y" * path.stat().st_size)
+    path.with_suffix(".new").replace(path)
+
+
+def _is_removed(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    "change", [_shrinks, _grows, _is_rewritten, _is_rewritten_in_secret, _is_replaced, _is_removed]
+)
+@pytest.mark.parametrize(("size_bytes", "part"), [(1, 1), (2 * PART_BYTES + 1, 1), (2 * PART_BYTES + 1, 3)])
+def test_a_file_that_changes_while_it_is_sent_is_not_submitted(
+    ministack: str,
+    sdk_session: AioSession,
+    environment: str,
+    tmp_path: Path,
+    change: Callable[[Path], None],
+    size_bytes: int,
+    part: int,
 ) -> None:
     path = tmp_path / "f"
-    path.write_bytes(b"x" * (6 * PART_BYTES))
+    path.write_bytes(b"x" * size_bytes)
 
-    def shrink(_: int) -> None:
-        path.write_bytes(b"")
+    def hurt(number: int) -> None:
+        if number == part:
+            change(path)
 
     async def work() -> None:
         async with _bucket(sdk_session, ministack, environment) as client:
-            with pytest.raises(Refused, match="became shorter"):
-                await _uploader(_Failing(client, shrink), environment).upload(path, "k", sent=print)
+            with pytest.raises(Refused, match=rf"{path} changed while it was sent; nothing was submitted"):
+                await _uploader(_Failing(client, hurt), environment).upload(path, "k", sent=print)
             assert await _uploads_open(client, environment) == 0
+            assert "Contents" not in await client.list_objects_v2(Bucket=environment)
 
     run(work())
 

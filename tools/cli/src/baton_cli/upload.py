@@ -1,6 +1,5 @@
-"""Uploads through the Multi-Region Access Point: one request for a small file, parallel parts for a large one."""
+"""Uploads through the Multi-Region Access Point, always in parts: only what is not completed yet can be taken back."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from baton.aws.failures import translated
 from baton.aws.multipart import CHECKSUM
 from baton.aws.parallel import in_parallel
 from baton_cli.connection import Refused
+from baton_cli.steady import SteadyFile, opened
 
 if TYPE_CHECKING:  # stubs are a development dependency
     from types_aiobotocore_s3 import S3Client
@@ -44,19 +44,13 @@ class S3Uploader:
 
         Raises `Unavailable` if no Region takes it, `Refused` if the file changes meanwhile.
         """
-        client = await self._client()
-        size_bytes = path.stat().st_size  # noqa: ASYNC240 - one process, one user: nothing else runs on this loop
-        target: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
-        if size_bytes <= self._part_bytes:
-            body = _read(path, 0, size_bytes)
-            answer = await client.put_object(**target, Body=body, ContentType="text/csv")
-            sent(size_bytes)
-            return _version_of(answer)
-        return await self._in_parts(client, target, path, size_bytes, sent)
+        async with opened(path) as file:
+            return await self._in_parts(await self._client(), {"Bucket": self._bucket, "Key": key}, file, sent)
 
     async def _in_parts(
-        self, client: "S3Client", target: dict[str, Any], path: Path, size_bytes: int, sent: Callable[[int], None]
+        self, client: "S3Client", target: dict[str, Any], file: SteadyFile, sent: Callable[[int], None]
     ) -> str:
+        size_bytes = file.size_bytes
         step = max(self._part_bytes, -(-size_bytes // _PARTS_MAX))
         created = await client.create_multipart_upload(**target, ContentType="text/csv", **CHECKSUM)
         upload: dict[str, Any] = {**target, "UploadId": created["UploadId"]}
@@ -64,7 +58,7 @@ class S3Uploader:
 
         async def send(start: int) -> Any:
             nonlocal sent_bytes
-            body = await asyncio.to_thread(_read, path, start, min(step, size_bytes - start))
+            body = await file.read(start, min(step, size_bytes - start))
             number = start // step + 1
             answer = await client.upload_part(**upload, PartNumber=number, Body=body)
             sent_bytes += len(body)
@@ -73,7 +67,8 @@ class S3Uploader:
             return {"PartNumber": number, "ETag": answer["ETag"], **checksums}
 
         try:
-            parts = await in_parallel(_PARTS_AT_ONCE, range(0, size_bytes, step), send)
+            parts = await in_parallel(_PARTS_AT_ONCE, range(0, max(1, size_bytes), step), send)
+            file.check()
             answer = await client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
         except BaseException:
             # Parts of an upload that nobody completes cost money until a lifecycle rule finds them.
@@ -81,15 +76,6 @@ class S3Uploader:
                 await client.abort_multipart_upload(**upload)
             raise
         return _version_of(answer)
-
-
-def _read(path: Path, start: int, size_bytes: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(start)
-        body = file.read(size_bytes)
-    if len(body) != size_bytes:
-        raise Refused(f"{path} became shorter while it was sent: submit it again when it is complete")
-    return body
 
 
 def _version_of(answer: Any) -> str:
