@@ -1,10 +1,12 @@
 """What every store of reference data does."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from baton.errors import NotFound
+from baton.errors import NotFound, Unavailable
 from baton.ports import ReferenceVersion, Row
 from worlds import Ports, in_world
 
@@ -70,6 +72,116 @@ async def test_a_version_with_rows_missing_is_not_loaded(ports: Ports) -> None:
 
 
 @in_world
+async def test_rows_of_two_loads_never_mix_under_one_version(ports: Ports) -> None:
+    accounts: dict[str, Row] = {key: {"sku": key, "name": "by account", "price": "1"} for key in ("A1", "A2")}
+    ibans: dict[str, Row] = {key: {"sku": key, "name": "by IBAN", "price": "1"} for key in ("I1", "I2", "I3")}
+
+    for rows in (ibans, accounts, ibans):
+        await ports.reference.publish(version_of(rows), rows)
+
+        assert await ports.reference.is_complete(version_of(rows))
+        assert await ports.reference.load(version_of(rows)) == rows
+        assert await ports.reference.current("products") == version_of(rows)
+    assert await ports.reference.get_many(version_of(ibans), list(accounts)) == {}
+
+
+@in_world
+async def test_as_many_other_rows_or_columns_are_other_rows(ports: Ports) -> None:
+    first = rows_of(3)
+    second: dict[str, Row] = {key: {**row, "price": "7"} for key, row in first.items()}
+    renamed = ReferenceVersion("products", "v1", rows=3, columns=("sku", "title", "price"))
+
+    await ports.reference.publish(version_of(first), first)
+    await ports.reference.publish(version_of(second), second)
+    assert await ports.reference.load(version_of(second)) == second
+    titled: dict[str, Row] = {key: {"sku": key, "title": row["name"], "price": "7"} for key, row in second.items()}
+    await ports.reference.publish(renamed, titled)
+
+    assert await ports.reference.load(renamed) == titled
+
+
+class BreakingOff:
+    """Rows that are there when they are checked, and not all when they are written."""
+
+    def __init__(self, rows: dict[str, Row], *, at: int) -> None:
+        self._rows = rows
+        self._at = at
+        self._passes = 0
+
+    def __iter__(self) -> Iterator[tuple[str, Row]]:
+        self._passes += 1
+        for number, pair in enumerate(self._rows.items()):
+            if self._passes > 1 and number == self._at:
+                raise ConnectionResetError("the disk went away")
+            yield pair
+
+
+@in_world
+async def test_a_load_that_broke_off_leaves_nothing_that_a_later_one_meets(ports: Ports) -> None:
+    first, second = rows_of(60), {f"other{n}": row for n, row in enumerate(rows_of(40).values())}
+
+    with pytest.raises((Unavailable, ConnectionResetError), match="the disk went away"):
+        await ports.reference.publish(version_of(first), BreakingOff(first, at=50))
+    assert await ports.reference.current("products") is None
+    assert await ports.reference.describe("products", "v1") is None
+    await ports.reference.publish(version_of(second), second)
+
+    assert await ports.reference.is_complete(version_of(second))
+    assert await ports.reference.load(version_of(second)) == second
+
+
+@in_world
+async def test_more_rows_than_a_version_has_are_as_wrong_as_fewer(ports: Ports) -> None:
+    rows = rows_of(3)
+    await ports.reference.publish(version_of(rows), rows)
+
+    assert not await ports.reference.is_complete(replace(version_of(rows), rows=2))
+    with pytest.raises(NotFound, match="3 of 2 rows"):
+        await ports.reference.load(replace(version_of(rows), rows=2))
+
+
+@in_world
+async def test_rows_are_drawn_one_after_the_other(ports: Ports) -> None:
+    rows = BreakingOff(rows_of(130), at=1_000)
+
+    await ports.reference.publish(version_of(rows_of(130)), rows)
+
+    assert await ports.reference.load(version_of(rows_of(130))) == rows_of(130)
+
+
+@in_world
+async def test_versions_that_were_replaced_long_enough_ago_are_removed_with_their_rows(ports: Ports) -> None:
+    for name in ("v1", "v2", "v3"):
+        await ports.reference.publish(version_of(rows_of(30), name), rows_of(30))
+    broken = version_of(rows_of(30), "v4")
+    with pytest.raises((Unavailable, ConnectionResetError)):
+        await ports.reference.publish(broken, BreakingOff(rows_of(30), at=29))
+    now = ports.clock.now()
+
+    assert await ports.reference.prune("products", replaced_before=now - timedelta(days=1)) == []
+    assert await ports.reference.load(version_of(rows_of(30), "v1")) == rows_of(30)
+    removed = await ports.reference.prune("products", replaced_before=now + timedelta(days=1))
+
+    assert list(removed) == ["v1", "v2", "v4"]
+    assert await ports.reference.describe("products", "v1") is None
+    assert await ports.reference.get_many(version_of(rows_of(30), "v2"), list(rows_of(30))) == {}
+    assert await ports.reference.get_many(broken, list(rows_of(30))) == {}
+    assert await ports.reference.load(version_of(rows_of(30), "v3")) == rows_of(30)
+    assert await ports.reference.prune("nothing", replaced_before=now) == []
+
+
+@in_world
+async def test_a_version_that_is_published_again_follows_the_others(ports: Ports) -> None:
+    for name in ("v1", "v2", "v1"):
+        await ports.reference.publish(version_of(rows_of(3), name), rows_of(3))
+
+    removed = await ports.reference.prune("products", replaced_before=ports.clock.now() + timedelta(days=1))
+
+    assert list(removed) == ["v2"]
+    assert await ports.reference.current("products") == version_of(rows_of(3), "v1")
+
+
+@in_world
 async def test_an_empty_version_is_a_version(ports: Ports) -> None:
     await ports.reference.publish(version_of({}), {})
 
@@ -105,6 +217,7 @@ async def test_rows_that_are_not_as_announced_are_not_published(ports: Ports) ->
         rows_of(3),
         {**rows_of(1), "": good["k0"]},
         {**rows_of(1), "k1": {"sku": "k1", "name": "no price"}},
+        {**rows_of(1), "k1": {"sku": "k1", "name": "x" * 200_001, "price": ""}},
     ]
 
     for rows in wrong:

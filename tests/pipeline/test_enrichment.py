@@ -15,6 +15,7 @@ from baton.ports import ReferenceVersion, Row
 from baton.testing import virtual_time
 from pipeline import Pipeline, Region
 from sales import FINANCIAL, financial, sales_file
+from two_regions import EAST, TwoRegions
 
 SAMPLE = sales_file(records=24, bad=2)
 KEY = "input/sales/f.csv"
@@ -55,6 +56,46 @@ def test_a_batch_keeps_the_version_that_was_current_when_it_was_planned() -> Non
 
     assert first == asyncio.run(_result(Pipeline(load_jobs("baton_jobs"))))
     assert all(line.split(b",")[-6] == b"0" for line in second.splitlines()[1:])
+
+
+@pytest.mark.parametrize("rows_in_memory_max", ["0", "1000"])
+def test_a_table_whose_last_rows_are_on_their_way_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, rows_in_memory_max: str
+) -> None:
+    """Whoever asks for a key cannot tell a row that has not come from one that does not exist."""
+    monkeypatch.setenv("BATON_WORKER_REFERENCE_ROWS_IN_MEMORY_MAX", rows_in_memory_max)
+    rows = dict(SAMPLE.reference)
+    version = ReferenceVersion("financial", "v1", rows=len(rows), columns=FINANCIAL)
+
+    async def story() -> tuple[BatchState, Batch, Batch]:
+        world = TwoRegions(load_jobs("baton_jobs"))
+        reference = world.east.region.reference
+        reference.arrive(version, dict(list(rows.items())[:-1]), current=True)
+        batch_id = await world.east.upload(KEY, SAMPLE.body)
+        await world.settle(EAST)
+        await world.pass_time(600, region=EAST)
+        waiting = await world.east.batch(batch_id)
+        reference.arrive(version, rows)
+        await world.pass_time(60, region=EAST)
+        await world.settle(EAST)
+        return waiting.state, await world.east.batch(batch_id), await _never_complete()
+
+    async def _never_complete() -> Batch:
+        world = TwoRegions(load_jobs("baton_jobs"))
+        too_many = {**rows, "another": next(iter(rows.values()))}
+        world.east.region.reference.arrive(version, too_many, current=True)
+        batch_id = await world.east.upload(KEY, SAMPLE.body)
+        await world.settle(EAST)
+        await world.pass_time(25 * 3_600, region=EAST, every_seconds=600)
+        return await world.east.batch(batch_id)
+
+    waiting, ended, never = asyncio.run(story())
+
+    assert waiting is BatchState.WAITING_INPUT
+    assert (ended.state, ended.counts.records_out) == (BatchState.COMPLETED, 22)
+    assert never.state is BatchState.FAILED
+    assert never.failure
+    assert "what it was planned with" in never.failure.reason
 
 
 def test_jobs_that_share_reference_data_each_add_their_own_columns() -> None:

@@ -1,17 +1,21 @@
 """Files in and out: what is refused before a byte is sent, and what is left on disk when a download breaks."""
 
 import os
-from collections.abc import AsyncGenerator
+import tracemalloc
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from aio import run
+from baton.catalog import load_jobs
 from baton.checksums import crc64nvme
 from baton.errors import NotFound, Unavailable
-from baton.memory import MemoryObjectStore
+from baton.memory import MemoryObjectStore, MemoryReferenceData
 from baton.model.identity import batch_id_of
-from baton.ports import ReferenceVersion
+from baton.ports import ReferenceVersion, Row
 from baton.testing import virtual_time
 from baton_cli import files
 from baton_cli.connection import Refused
@@ -182,7 +186,7 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 # --- reference data --------------------------------------------------------------------------------------------------
 
 
-def test_a_reference_file_is_published_in_both_regions_under_a_digest_of_its_bytes(tmp_path: Path) -> None:
+def test_a_reference_file_is_published_in_both_regions_under_a_digest_of_its_rows(tmp_path: Path) -> None:
     world = CliWorld()
     (tmp_path / "f.csv").write_bytes('\ufeffname,id\r\n"a\u2028b",1\r\n\r\n"c\nd",2\r\n'.encode())
 
@@ -208,6 +212,89 @@ def test_another_content_is_another_version(tmp_path: Path) -> None:
     versions = {files.read_reference("d", tmp_path / name, key="id").version.version for name in ("1.csv", "2.csv")}
 
     assert len(versions) == 2
+
+
+def test_what_rows_mean_is_their_version_and_not_how_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+
+    def version(body: str, key: str = "id") -> str:
+        path.write_bytes(body.encode())
+        return files.read_reference("d", path, key=key).version.version
+
+    same = {version(body) for body in ("id,n\n1,a\n", "\ufeffid,n\r\n1,a", '"id","n"\n\n"1","a"\n')}
+    others = [version("id,n\n1,a\n", key="n"), version("id,m\n1,a\n"), version("n,id\na,1\n"), version("id,n\n1,b\n")]
+
+    assert len(same) == 1
+    assert len({*same, *others}) == 5
+
+
+def test_a_table_loaded_by_the_wrong_column_is_loaded_by_the_right_one(tmp_path: Path) -> None:
+    world = CliWorld()
+    (tmp_path / "f.csv").write_text("Account,IBAN,owner\nA1,I1,x\nA2,I2,y\n")
+
+    async def load(key: str) -> Mapping[str, Row]:
+        await files.publish_reference(world.connection, files.read_reference("accounts", tmp_path / "f.csv", key=key))
+        return await world.home.reference.load(await files.current_reference(world.connection, "accounts"))
+
+    assert [sorted(run(load(key))) for key in ("IBAN", "Account", "IBAN")] == [["I1", "I2"], ["A1", "A2"], ["I1", "I2"]]
+
+
+def test_versions_that_no_batch_uses_any_more_are_removed_with_the_next_load(tmp_path: Path) -> None:
+    world = CliWorld()
+    world.home.reference, world.away.reference = (MemoryReferenceData(world.clock) for _ in range(2))
+    world.connection = replace(world.connection, references=(world.home.reference, world.away.reference))
+    path = tmp_path / "f.csv"
+    names: list[str] = []
+
+    def load(n: int) -> Sequence[str]:
+        path.write_text(f"id\n{n}\n")
+        file = files.read_reference("d", path, key="id")
+        names.append(file.version.version)
+        world.clock.advance(1)
+        return run(files.publish_reference(world.connection, file))
+
+    removed = [load(1), load(2)]
+    world.clock.advance(34 * 86_400)
+    removed.append(load(3))
+    world.clock.advance(2 * 86_400)
+    removed.append(load(4))
+
+    assert removed == [[], [], [], names[:1]]
+    assert [run(world.away.reference.describe("d", name)) is not None for name in names] == [False, True, True, True]
+
+
+def test_no_batch_may_take_longer_than_replaced_versions_are_kept() -> None:
+    longest = max(loaded.job.limits.deadline_minutes for loaded in load_jobs("baton_jobs").values())
+
+    assert timedelta(minutes=longest) < files.REPLACED_VERSIONS_KEPT
+
+
+def test_memory_does_not_grow_with_the_rows_of_a_reference_file(tmp_path: Path) -> None:
+    path = tmp_path / "f.csv"
+    with path.open("w") as file:
+        file.write("id,text\n")
+        file.writelines(f"{n},{'x' * 1_000}\n" for n in range(20_000))
+
+    tracemalloc.start()
+    try:
+        loaded = files.read_reference("d", path, key="id")
+        assert sum(1 for _ in loaded.rows) == 20_000
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak_bytes < 5_000_000, "20 MB of rows, 20,000 keys"
+
+
+def test_a_reference_file_that_changes_while_it_is_loaded_is_refused(tmp_path: Path) -> None:
+    world = CliWorld()
+    path = tmp_path / "f.csv"
+    path.write_text("id\n1\n2\n")
+    loaded = files.read_reference("d", path, key="id")
+    path.write_text("id\n1\n")
+
+    with pytest.raises(Refused, match=r"f\.csv: d@.*1 rows given, 2 announced"):
+        run(files.publish_reference(world.connection, loaded))
 
 
 @pytest.mark.parametrize(

@@ -157,12 +157,17 @@ class Splitter:
         return planner.finish(job_version=loaded.version, reference_version=reference_version)
 
     async def _reference_version(self, loaded: LoadedJob, *, elsewhere: bool) -> str | None:
-        """Return the version that is current here. `elsewhere`: the batch has a plan, which is not in this Region."""
+        """Return the version that is current here. `elsewhere`: the batch has a plan, which is not in this Region.
+
+        Raises `_NotHereYet` while rows of it are on their way: who looks a key up cannot tell them from none.
+        """
         lookup = loaded.job.lookup
         if lookup is None:
             return None
         current = await self._reference.current(lookup.dataset)
-        if elsewhere and (current is None or not await self._is_complete(current)):
+        if current is None and elsewhere:
+            raise _NotHereYet
+        if current and not await self._is_complete(current):
             raise _NotHereYet
         if current is None:
             raise BatchFailed(

@@ -37,12 +37,17 @@ def load_reference(
     key: Annotated[str, typer.Option("--key", help="The column that records are looked up by.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Publish a file as the current version of a data set. Batches that are already planned keep theirs."""
+    """Publish a file as the current version of a data set. Batches that are already planned keep theirs.
+
+    Versions that were replaced more than 35 days ago are removed: no batch uses them any more.
+    """
     session = session_of(ctx)
     with session.failing_clearly():
         loaded = files.read_reference(dataset, file, key=key)
 
-    session.run(lambda connection: files.publish_reference(connection, loaded))
+    removed = session.run(lambda connection: files.publish_reference(connection, loaded))
+    if removed:
+        session.note(f"Removed what no batch uses any more: {', '.join(removed)}")
     session.answer(render.reference(loaded.version), documents.reference(loaded.version), as_json=as_json)
 
 

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import csv
 import hashlib
-import io
+import json
 import os
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -26,6 +27,8 @@ _KEY_BYTES_MAX: Final = 1_024
 _ANSWER_SECONDS_MAX: Final = 5.0
 """A Region that is cut off answers nothing at all; then the other one is asked."""
 _VERSION_HEX_DIGITS: Final = 12
+REPLACED_VERSIONS_KEPT: Final = timedelta(days=35)
+"""Longer than any batch may take that was planned with one: its job's deadline ends it before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,51 +144,92 @@ def _umask() -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferenceRows:
+    """The rows of a reference file by key, read anew each time: none is held."""
+
+    path: Path
+    key: str
+
+    def __iter__(self) -> Iterator[tuple[str, Row]]:
+        columns, lines = _lines(self.path, self.key)
+        for _, fields in lines:
+            row = dict(zip(columns, fields, strict=True))
+            yield row[self.key], row
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceFile:
-    """A reference data set as read from disk."""
+    """A reference data set on disk that was read through once."""
 
     version: ReferenceVersion
-    rows: Mapping[str, Row]
+    rows: ReferenceRows
 
 
 def read_reference(dataset: str, path: Path, *, key: str) -> ReferenceFile:
-    """Read a CSV file with one row per key. Its version is a digest of its bytes.
+    """Check a CSV file with one row per key. Its version is a digest of what its rows mean: key, columns and values.
 
-    Raises `Refused` if the file is no CSV with that column, or if a key is empty or there twice.
+    16 bytes of each key are held, and one row at a time. Raises `Refused` if the file is no CSV with that column, or if
+    a key is empty or there twice.
     """
+    columns, lines = _lines(path, key)
+    position, seen = columns.index(key), set[bytes]()
+    content = hashlib.sha256(json.dumps([key, columns]).encode())
+    for line, fields in lines:
+        name = hashlib.blake2b(fields[position].encode(), digest_size=16).digest()
+        if not fields[position] or name in seen:
+            what = "there twice" if fields[position] else "empty"
+            raise Refused(f"{path}, line {line}: the key {fields[position]!r} is {what}")
+        seen.add(name)
+        content.update(json.dumps(fields).encode())
+    version = ReferenceVersion(dataset, content.hexdigest()[:_VERSION_HEX_DIGITS], rows=len(seen), columns=columns)
+    return ReferenceFile(version, ReferenceRows(path, key))
+
+
+def _lines(path: Path, key: str) -> tuple[tuple[str, ...], Iterator[tuple[int, list[str]]]]:
+    """Return the header, and each further record with the number of its last line. Raises `Refused`."""
+    lines = _records(path)
+    _, header = next(lines, (0, list[str]()))
+    columns = tuple(header)
+    if key not in columns or len(set(columns)) != len(columns):
+        has = ", ".join(columns) or "nothing"
+        raise Refused(f"{path}: the file needs a column {key!r}, each name once; it has: {has}")
+    return columns, ((line, fields) for line, fields in lines if _is_whole(path, line, fields, columns))
+
+
+def _is_whole(path: Path, line: int, fields: Sequence[str], columns: Sequence[str]) -> bool:
+    if fields and len(fields) != len(columns):
+        raise Refused(f"{path}, line {line} has {len(fields)} fields, the header {len(columns)}")
+    return bool(fields)
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    line = 1
     try:
-        body = path.read_bytes()
-        columns, rows = _rows(body.decode("utf-8-sig"), key)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for fields in reader:
+                line = reader.line_num
+                yield line, fields
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise Refused(f"{path} is no UTF-8 CSV file: {error}") from error
-    digest = hashlib.sha256(body).hexdigest()[:_VERSION_HEX_DIGITS]
-    return ReferenceFile(ReferenceVersion(dataset, digest, rows=len(rows), columns=columns), rows)
+        raise Refused(f"{path} is no UTF-8 CSV file: after line {line}: {error}") from error
 
 
-def _rows(text: str, key: str) -> tuple[tuple[str, ...], Mapping[str, Row]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = tuple(next(reader, ()))
-    if key not in header or len(set(header)) != len(header):
-        raise Refused(f"the file needs a column {key!r}, each name once; it has: {', '.join(header) or 'nothing'}")
-    rows: dict[str, Row] = {}
-    for fields in reader:
-        if not fields:
-            continue
-        if len(fields) != len(header):
-            raise Refused(f"line {reader.line_num} has {len(fields)} fields, the header {len(header)}")
-        row = dict(zip(header, fields, strict=True))
-        if not row[key] or row[key] in rows:
-            raise Refused(f"line {reader.line_num}: the key {row[key]!r} is {'there twice' if row[key] else 'empty'}")
-        rows[row[key]] = row
-    return header, rows
+async def publish_reference(connection: Connection, file: ReferenceFile) -> Sequence[str]:
+    """Make it the version that new batches use, and remove those that no batch uses any more; return these.
 
-
-async def publish_reference(connection: Connection, file: ReferenceFile) -> None:
-    """Make it the version that new batches use. Repeating it is harmless."""
+    Repeating it is harmless. Raises `Refused` if the rows are not what they were, or not what the table takes.
+    """
+    removed: set[str] = set()
     for reference in connection.references:
-        await reference.publish(file.version, file.rows)
+        try:
+            await reference.publish(file.version, file.rows)
+        except ValueError as error:
+            raise Refused(f"{file.rows.path}: {error}") from error
+        replaced_before = connection.clock.now() - REPLACED_VERSIONS_KEPT
+        removed |= {*await reference.prune(file.version.dataset, replaced_before=replaced_before)}
+    return sorted(removed)
 
 
 async def current_reference(connection: Connection, dataset: str) -> ReferenceVersion:

@@ -4,22 +4,28 @@ import json
 import random
 import zlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from baton.aws.clients import DynamoDB
+from baton.aws.clock import SystemClock
 from baton.aws.failures import translated
 from baton.aws.items import Item, from_item, to_item
 from baton.aws.parallel import in_parallel
 from baton.aws.tables import Batches
 from baton.errors import NotFound
-from baton.ports.reference import ReferenceVersion, Row
-from baton.ports.rules import check_rows, is_reference_key
+from baton.ports.clock import Clock
+from baton.ports.reference import ReferenceVersion, Row, Rows
+from baton.ports.rules import check_rows, is_reference_key, replaced, rows_of
 
 SHARDS: Final = 16
 """Partitions of one version: read and written in parallel, each takes 1,000 writes or 3,000 reads a second."""
 _SHARDS_AT_ONCE: Final = 4
 """Of a table that is loaded whole: a page of 1 MB takes ten times that while it is read."""
 _CURRENT: Final = "current"
+_VERSION: Final = "version#"
+_LOADING: Final = "loading#"
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class DynamoReferenceData:
@@ -29,14 +35,16 @@ class DynamoReferenceData:
     version's item. A map would repeat every name in every row: for two columns of 8 letters and 8 bytes it takes 37
     bytes, the array 23, and DynamoDB bills both storage and reads by the byte.
 
-    Reads are strong within the Region. A row that another Region wrote a moment ago may still be missing: `load`
-    notices by the count; `get_many` cannot, so a version is published before the batches that need it.
+    Reads are strong within the Region. A row that another Region wrote a moment ago may still be missing: `load` and
+    `is_complete` notice by the count; `get_many` cannot. `loading#<version>` stands while rows are written: what a load
+    that broke off leaves can be found by it.
     """
 
-    def __init__(self, client: DynamoDB, *, table: str, dice: random.Random) -> None:
+    def __init__(self, client: DynamoDB, *, table: str, dice: random.Random, clock: Clock | None = None) -> None:
         self._client = client
         self._table = table
         self._dice = dice
+        self._clock = clock or SystemClock()
 
     @translated()
     async def current(self, dataset: str) -> ReferenceVersion | None:
@@ -44,7 +52,7 @@ class DynamoReferenceData:
 
     @translated()
     async def describe(self, dataset: str, version: str) -> ReferenceVersion | None:
-        return await self._version(dataset, f"version#{version}")
+        return await self._version(dataset, _VERSION + version)
 
     @translated()
     async def load(self, version: ReferenceVersion) -> Mapping[str, Row]:
@@ -73,23 +81,91 @@ class DynamoReferenceData:
         return {item["sk"]["S"]: _row(version, item) for item in found}
 
     @translated()
-    async def publish(self, version: ReferenceVersion, rows: Mapping[str, Row]) -> None:
-        check_rows(version, rows)
-        await (await self._batches()).put([_item(version, key, row) for key, row in rows.items()])
-        client = await self._client()
-        meta = {"version": version.version, "rows": version.rows, "columns": version.columns}
+    async def publish(self, version: ReferenceVersion, rows: Rows) -> None:
+        content = check_rows(version, rows)
+        if not await self._is_there(version, content):
+            await self._write_rows(version, rows, content)
+        meta = {
+            "version": version.version,
+            "rows": version.rows,
+            "columns": version.columns,
+            "content": content,
+            "published_at": self._clock.now().isoformat(),
+        }
         # The pointer last: whoever finds the version finds its rows.
-        for sk in (f"version#{version.version}", _CURRENT):
-            await client.put_item(TableName=self._table, Item=to_item({"pk": version.dataset, "sk": sk, **meta}))
+        for sk in (_VERSION + version.version, _CURRENT):
+            await self._put(version.dataset, sk, meta)
+        await self._drop(version.dataset, _LOADING + version.version)
+
+    @translated()
+    async def prune(self, dataset: str, *, replaced_before: datetime) -> Sequence[str]:
+        current = await self.current(dataset)
+        if current is None:
+            return []
+        published = await self._times(dataset, _VERSION, "published_at")
+        begun = await self._times(dataset, _LOADING, "began_at")
+        gone = replaced(published, current=current.version, before=replaced_before)
+        broken = [name for name, at in begun.items() if at < replaced_before and name not in published]
+        for name in (*gone, *broken):
+            # Itself first: nobody plans with a version that is losing its rows.
+            await self._drop(dataset, _VERSION + name)
+            await self._remove_rows(ReferenceVersion(dataset, name, rows=0, columns=()))
+            await self._drop(dataset, _LOADING + name)
+        return sorted((*gone, *broken))
+
+    async def _is_there(self, version: ReferenceVersion, content: str) -> bool:
+        item = await self._item(version.dataset, _VERSION + version.version)
+        return bool(item and item.get("content") == content) and await self.is_complete(version)
+
+    async def _write_rows(self, version: ReferenceVersion, rows: Rows, content: str) -> None:
+        await self._put(version.dataset, _LOADING + version.version, {"began_at": self._clock.now().isoformat()})
+        await self._drop(version.dataset, _VERSION + version.version)
+        await self._remove_rows(version)
+        await (await self._batches()).put(_item(version, key, row) for key, row in rows_of(rows))
+        if check_rows(version, rows) != content or not await self.is_complete(version):
+            raise ValueError(f"{version.dataset}@{version.version}: its rows changed while they were written")
+
+    async def _remove_rows(self, version: ReferenceVersion) -> None:
+        batches = await self._batches()
+
+        async def shard(number: int) -> None:
+            async for page in await self._pages(version, number, ProjectionExpression="pk, sk"):
+                await batches.remove(page["Items"])
+
+        await in_parallel(_SHARDS_AT_ONCE, range(SHARDS), shard)
+
+    async def _times(self, dataset: str, prefix: str, name: str) -> dict[str, datetime]:
+        """Return when each version was published, or its load began; long ago where an older Baton did not say."""
+        query: dict[str, Any] = {
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": to_item({":pk": dataset, ":prefix": prefix}),
+        }
+        times: dict[str, datetime] = {}
+        async for page in await self._query(query):
+            for item in map(from_item, page["Items"]):
+                at = datetime.fromisoformat(item[name]) if name in item else _LONG_AGO
+                times[item["sk"].removeprefix(prefix)] = at
+        return times
 
     async def _version(self, dataset: str, sk: str) -> ReferenceVersion | None:
+        row = await self._item(dataset, sk)
+        if row is None:
+            return None
+        return ReferenceVersion(dataset, row["version"], rows=row["rows"], columns=tuple(row["columns"]))
+
+    async def _item(self, dataset: str, sk: str) -> dict[str, Any] | None:
         client = await self._client()
         key = to_item({"pk": dataset, "sk": sk})
         answer = await client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        if "Item" not in answer:
-            return None
-        row = from_item(answer["Item"])
-        return ReferenceVersion(dataset, row["version"], rows=row["rows"], columns=tuple(row["columns"]))
+        return from_item(answer["Item"]) if "Item" in answer else None
+
+    async def _put(self, dataset: str, sk: str, values: Mapping[str, Any]) -> None:
+        client = await self._client()
+        await client.put_item(TableName=self._table, Item=to_item({"pk": dataset, "sk": sk, **values}))
+
+    async def _drop(self, dataset: str, sk: str) -> None:
+        client = await self._client()
+        await client.delete_item(TableName=self._table, Key=to_item({"pk": dataset, "sk": sk}))
 
     async def _shard(self, version: ReferenceVersion, number: int) -> AsyncIterator[Item]:
         async for page in await self._pages(version, number):
@@ -97,16 +173,13 @@ class DynamoReferenceData:
                 yield item
 
     async def _pages(self, version: ReferenceVersion, shard: int, **asked: Any) -> AsyncIterator[Any]:
+        values = to_item({":pk": _pk(version, shard)})
+        return await self._query({"KeyConditionExpression": "pk = :pk", "ExpressionAttributeValues": values, **asked})
+
+    async def _query(self, query: dict[str, Any]) -> AsyncIterator[Any]:
         client = await self._client()
-        return aiter(
-            client.get_paginator("query").paginate(
-                TableName=self._table,
-                KeyConditionExpression="pk = :pk",
-                ExpressionAttributeValues=to_item({":pk": _pk(version, shard)}),
-                ConsistentRead=True,
-                **asked,
-            )
-        )
+        pages = client.get_paginator("query").paginate(TableName=self._table, ConsistentRead=True, **query)
+        return aiter(pages)
 
     async def _batches(self) -> Batches:
         return Batches(await self._client(), table=self._table, dice=self._dice)

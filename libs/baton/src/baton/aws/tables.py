@@ -1,7 +1,8 @@
 """Batch calls on DynamoDB tables: cut to size, in parallel, with what was not processed tried again."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
 from baton.aws.items import Item
@@ -26,18 +27,24 @@ class Batches:
         self._table = table
         self._backoff = Backoff(dice)
 
-    async def put(self, items: Sequence[Item]) -> None:
-        """Write items with distinct keys. Raises `Unavailable` if some stay unprocessed."""
-        cut = [items[start : start + _WRITES_MAX] for start in range(0, len(items), _WRITES_MAX)]
-        await in_parallel(_CALLS_AT_ONCE, cut, self._put_some)
+    async def put(self, items: Iterable[Item]) -> None:
+        """Write items with distinct keys, drawn as they are sent. Raises `Unavailable` if some stay unprocessed."""
+        await self._write({"PutRequest": {"Item": item}} for item in items)
+
+    async def remove(self, keys: Iterable[Item]) -> None:
+        """Delete the items under distinct keys, if they exist. Raises `Unavailable` if some stay unprocessed."""
+        await self._write({"DeleteRequest": {"Key": key}} for key in keys)
 
     async def get(self, keys: Sequence[Item]) -> list[Item]:
         """Read the items that exist under distinct keys, by strong reads, in any order."""
         cut = [keys[start : start + _KEYS_MAX] for start in range(0, len(keys), _KEYS_MAX)]
         return [item for items in await in_parallel(_CALLS_AT_ONCE, cut, self._get_some) for item in items]
 
-    async def _put_some(self, items: Sequence[Item]) -> None:
-        left: list[Any] = [{"PutRequest": {"Item": item}} for item in items]
+    async def _write(self, requests: Iterable[Any]) -> None:
+        await in_parallel(_CALLS_AT_ONCE, batched(requests, _WRITES_MAX), self._write_some)
+
+    async def _write_some(self, requests: Sequence[Any]) -> None:
+        left = list(requests)
         for attempt in range(_ATTEMPTS):
             answer = await self._client.batch_write_item(RequestItems={self._table: left})
             left = list(answer.get("UnprocessedItems", {}).get(self._table, []))

@@ -1,25 +1,42 @@
 """Reference data in memory."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from baton.errors import NotFound
-from baton.ports.reference import ReferenceVersion, Row
-from baton.ports.rules import check_rows
+from baton.memory.clock import LoopClock
+from baton.ports.clock import Clock
+from baton.ports.reference import ReferenceVersion, Row, Rows
+from baton.ports.rules import check_rows, replaced, rows_of
+
+
+@dataclass(slots=True)
+class _Stored:
+    """What lies under the name of a version. Rows add up, as items of a table do: nothing takes away but `publish`."""
+
+    version: ReferenceVersion | None = None
+    """None: its rows came, and not yet itself."""
+    rows: dict[str, Row] = field(default_factory=dict[str, Row])
+    content: str = ""
+    at: datetime | None = None
+    """When it was last published, or when its load began."""
 
 
 class MemoryReferenceData:
     """Snapshots by data set and version."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or LoopClock()
         self._current: dict[str, ReferenceVersion] = {}
-        self._versions: dict[tuple[str, str], tuple[ReferenceVersion, dict[str, Row]]] = {}
+        self._stored: dict[tuple[str, str], _Stored] = {}
 
     async def current(self, dataset: str) -> ReferenceVersion | None:
         return self._current.get(dataset)
 
     async def describe(self, dataset: str, version: str) -> ReferenceVersion | None:
-        found = self._versions.get((dataset, version))
-        return found[0] if found else None
+        found = self._stored.get((dataset, version))
+        return found.version if found else None
 
     async def load(self, version: ReferenceVersion) -> Mapping[str, Row]:
         rows = self._rows(version)
@@ -34,15 +51,40 @@ class MemoryReferenceData:
         rows = self._rows(version)
         return {key: rows[key] for key in keys if key in rows}
 
-    async def publish(self, version: ReferenceVersion, rows: Mapping[str, Row]) -> None:
-        check_rows(version, rows)
-        self.arrive(version, rows)
+    async def publish(self, version: ReferenceVersion, rows: Rows) -> None:
+        content = check_rows(version, rows)
+        name = (version.dataset, version.version)
+        stored = self._stored.get(name)
+        is_there = stored and stored.version == version and stored.content == content
+        if not stored or not is_there or not await self.is_complete(version):
+            stored = self._stored[name] = _Stored(at=self._clock.now())
+            for key, row in rows_of(rows):
+                stored.rows[key] = dict(row)
+            if check_rows(version, rows) != content or not await self.is_complete(version):
+                raise ValueError(f"{version.dataset}@{version.version}: its rows changed while they were written")
+        stored.version, stored.content, stored.at = version, content, self._clock.now()
         self._current[version.dataset] = version
 
-    def arrive(self, version: ReferenceVersion, rows: Mapping[str, Row]) -> None:
-        """Hold what has replicated of a version: not the current one yet, and perhaps not all of its rows."""
-        self._versions[version.dataset, version.version] = (version, {key: dict(row) for key, row in rows.items()})
+    async def prune(self, dataset: str, *, replaced_before: datetime) -> Sequence[str]:
+        current = self._current.get(dataset)
+        if current is None:
+            return []
+        of_set = {version: stored for (name, version), stored in self._stored.items() if name == dataset}
+        published = {name: stored.at for name, stored in of_set.items() if stored.version and stored.at}
+        gone = replaced(published, current=current.version, before=replaced_before)
+        broken = [name for name, each in of_set.items() if not each.version and each.at and each.at < replaced_before]
+        for version in (*gone, *broken):
+            del self._stored[dataset, version]
+        return sorted((*gone, *broken))
+
+    def arrive(self, version: ReferenceVersion, rows: Mapping[str, Row], *, current: bool = False) -> None:
+        """Hold what has replicated of a version: perhaps not all of its rows, though it may be the current one."""
+        stored = self._stored.setdefault((version.dataset, version.version), _Stored())
+        stored.version = version
+        stored.rows.update({key: dict(row) for key, row in rows.items()})
+        if current:
+            self._current[version.dataset] = version
 
     def _rows(self, version: ReferenceVersion) -> dict[str, Row]:
-        found = self._versions.get((version.dataset, version.version))
-        return found[1] if found else {}
+        found = self._stored.get((version.dataset, version.version))
+        return found.rows if found else {}

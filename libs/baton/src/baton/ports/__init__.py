@@ -11,7 +11,7 @@ from baton.ports.mail import Mail, Mailer
 from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, ObjectStore, Piece, Stretch
 from baton.ports.progress import ChunkDone, Progress, RejectCount, Tally
 from baton.ports.queues import Delivery, Inbox, Outbox
-from baton.ports.reference import ReferenceData, ReferenceVersion, Row
+from baton.ports.reference import ReferenceData, ReferenceVersion, Row, Rows
 from baton.ports.rejects import RejectIndex, StoredReject
 from baton.ports.switch import Endpoints, Routes, Switch
 from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals, Vitals
@@ -47,6 +47,7 @@ __all__ = [
     "ReplicationVitals",
     "Routes",
     "Row",
+    "Rows",
     "StoredReject",
     "Stretch",
     "Switch",

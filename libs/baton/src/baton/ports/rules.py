@@ -1,16 +1,19 @@
 """What a caller must keep to, checked alike by every adapter. Each raises `ValueError`: breaking one is our bug."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Final, cast
 
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.journal import Command, CommandState
 from baton.model.states import allowed, needs_takeover
 from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, Piece, Stretch
-from baton.ports.reference import ReferenceVersion, Row
+from baton.ports.reference import ReferenceVersion, Row, Rows
 
 PART_BYTES_MIN: Final = 5 * 1024 * 1024
 """S3's floor for every part of a multipart upload but the last."""
@@ -20,6 +23,8 @@ PIECES_MAX: Final = 10_000
 """S3's ceiling of parts in one multipart upload."""
 REFERENCE_KEY_BYTES_MAX: Final = 1_024
 """DynamoDB's ceiling for a sort key; it also refuses an empty one."""
+REFERENCE_ROW_BYTES_MAX: Final = 200_000
+"""Of a row's values. DynamoDB takes items of 409,600 bytes, and as JSON a value may take twice its size."""
 
 
 def check_step(before: Batch, after: Batch) -> None:
@@ -104,14 +109,40 @@ def is_reference_key(key: str) -> bool:
     return 0 < len(key.encode("utf-8", "surrogatepass")) <= REFERENCE_KEY_BYTES_MAX
 
 
-def check_rows(version: ReferenceVersion, rows: Mapping[str, Row]) -> None:
-    """Check that the rows are as many as the version says, under possible keys, with exactly its columns."""
+def rows_of(rows: Rows) -> Iterable[tuple[str, Row]]:
+    """Return the rows with their keys, whichever way they are given."""
+    return cast("Mapping[str, Row]", rows).items() if isinstance(rows, Mapping) else rows
+
+
+def check_rows(version: ReferenceVersion, rows: Rows) -> str:
+    """Check that the rows are as many as the version says, under possible keys, with exactly its columns.
+
+    Returns a digest of columns and rows, whatever the order of rows: 64 hex digits.
+    """
     name = f"{version.dataset}@{version.version}"
-    if len(rows) != version.rows:
-        raise ValueError(f"{name}: {len(rows)} rows given, {version.rows} announced")
     columns = set(version.columns)
-    for key, row in rows.items():
+    count, total = 0, _number_of(version.columns)
+    for key, row in rows_of(rows):
         if not is_reference_key(key):
             raise ValueError(f"{name}: a key must have 1 to {REFERENCE_KEY_BYTES_MAX} bytes, not {key[:40]!r}")
         if set(row) != columns:
             raise ValueError(f"{name}: row {key!r} has columns {sorted(row)}, not {sorted(columns)}")
+        size_bytes = sum(len(value.encode("utf-8", "surrogatepass")) for value in row.values())
+        if size_bytes > REFERENCE_ROW_BYTES_MAX:
+            raise ValueError(f"{name}: row {key!r} has {size_bytes:,} bytes, more than {REFERENCE_ROW_BYTES_MAX:,}")
+        count += 1
+        total += _number_of((key, *(row[column] for column in version.columns)))  # a sum: no order, nothing held
+    if count != version.rows:
+        raise ValueError(f"{name}: {count} rows given, {version.rows} announced")
+    return f"{total % 2**256:064x}"
+
+
+def _number_of(texts: Sequence[str]) -> int:
+    return int.from_bytes(hashlib.sha256(json.dumps(texts).encode()).digest())
+
+
+def replaced(published: Mapping[str, datetime], *, current: str, before: datetime) -> list[str]:
+    """Return the versions that another one followed before that time, sorted; never the current one."""
+    in_order = sorted(published, key=lambda version: (published[version], version))
+    followed = [old for old, new in pairwise(in_order) if published[new] < before]
+    return sorted(set(followed) - {current})
