@@ -6,7 +6,6 @@ from typing import override
 
 import pytest
 
-from baton.address import Address
 from baton.catalog import load_jobs
 from baton.checksums import crc64nvme
 from baton.memory import MemoryLedger, MemoryProgress
@@ -17,7 +16,6 @@ from baton.model.states import BatchState
 from baton.ports import ChunkDone, Tally
 from baton.testing import virtual_time
 from merger.handler import Merger
-from notifier.domain import compose
 from notifier.handler import Notifier
 from sales import sales_file
 from splitter.handler import Splitter
@@ -66,22 +64,21 @@ def test_crashes_and_races_change_nothing(first: int) -> None:
 # --- the swarm sees what it is there to see --------------------------------------------------------------------------
 
 
-ANYBODY = Address("", "a", "b.example")
-
-
 class SendsBeforeItClaims(Notifier):
     @override
-    async def _tell(self, batch: Batch) -> Batch:
-        await self._mailer.send(compose(batch, sender=ANYBODY, recipients=[ANYBODY], links=await self._sign(batch)))
+    async def _tell(self, batch: Batch, *, attempt: int) -> Batch:
+        del attempt
+        await self._mailer.send(await self._write(batch, here=True))
         return await self._mark(await self._claim(batch))
 
 
 class MarksBeforeItSends(Notifier):
     @override
-    async def _tell(self, batch: Batch) -> Batch:
-        links = await self._sign(batch)
+    async def _tell(self, batch: Batch, *, attempt: int) -> Batch:
+        del attempt
+        mail = await self._write(batch, here=True)
         marked = await self._mark(await self._claim(batch))
-        await self._mailer.send(compose(batch, sender=ANYBODY, recipients=[ANYBODY], links=links))
+        await self._mailer.send(mail)
         return marked
 
 

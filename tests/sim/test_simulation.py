@@ -10,7 +10,6 @@ from typing import Any, override
 import pytest
 
 import pipeline
-from baton.address import Address
 from baton.errors import BatonError
 from baton.memory import MemoryLedger
 from baton.model import takeover
@@ -24,7 +23,6 @@ from failover_controller.acts import Actor
 from failover_controller.controller import Controller
 from failover_controller.decide import decide
 from failover_controller.domain import Intent, Memory, Seen, StepResult, Write
-from notifier.domain import compose
 from notifier.handler import Notifier
 from simulation import simulate
 from simulation.schedule import drawn
@@ -83,14 +81,12 @@ async def _first_page(ledger: Ledger) -> list[Batch]:
     return list((await ledger.list_open()).batches)
 
 
-ANYBODY = Address("", "a", "b.example")
-
-
 class SendsBeforeItClaims(Notifier):
     @override
-    async def _tell(self, batch: Batch) -> Batch:
+    async def _tell(self, batch: Batch, *, attempt: int) -> Batch:
+        del attempt
         self._check_free(batch)
-        await self._mailer.send(compose(batch, sender=ANYBODY, recipients=[ANYBODY], links=await self._sign(batch)))
+        await self._mailer.send(await self._write(batch, here=True))
         return await self._mark(await self._claim(batch))
 
 

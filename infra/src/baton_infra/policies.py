@@ -275,14 +275,16 @@ def _notifier(reach: Reach) -> tuple[Statement, ...]:
     # A sender may have tagged his file, and the copy keeps the tags.
     tags = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
     return (
-        *_read(reach, INPUT, OUTPUT, CANARY, CANARY_WORK),
+        # It shows what was rejected, and puts the rejects of a failed batch together.
+        *_read(reach, INPUT, WORK, OUTPUT, CANARY, CANARY_WORK),
         *_read_versions([here], INPUT, CANARY),
-        _write(reach, ARCHIVE, parts=True),
+        _write(reach, OUTPUT, ARCHIVE, parts=True),
         *_key(reach),
         Statement("ReadTags", tags, (here.objects(INPUT),)),
         Statement("WriteTags", ("s3:PutObjectTagging",), (here.objects(ARCHIVE),)),
         Statement("HideInput", ("s3:DeleteObject",), (here.objects(INPUT), here.objects(CANARY))),
         *_batches(reach),
+        _table(reach, "ReadCounts", topology.progress_table, "Query"),
         _consume(reach, "notify"),
         # A published result that never reached this Region is made again.
         _send([here], topology, "split"),

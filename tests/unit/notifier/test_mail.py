@@ -1,40 +1,43 @@
 """What the mail says."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from baton.address import Address
-from baton.model.batch import Batch, Counts, Failure, Published, Source
+from baton.model.batch import Batch, Counts, Failure, Source
 from baton.model.states import BatchState
-from baton.ports import Link, Mail
-from notifier.domain import ADVICE, Links, compose
+from baton.ports import Link, Mail, RejectCount, StoredReject
+from ended_batches import DONE, FAILED
+from notifier.domain import ADVICE, NOTHING_REJECTED, Links, Rejected, compose
 
-NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 LINK = Link("https://files.example/result.csv?a=1&b=2", datetime(2026, 7, 1, 13, 0, tzinfo=UTC))
-DONE = Batch(
-    batch_id="4e5f1c2d3b4a59687f6e",
-    job="sales",
-    source=Source("input/sales/july 2026.csv", "v", 1_000),
-    state=BatchState.MERGED,
-    owner_epoch=2,
-    admitted_at=NOW,
-    updated_at=NOW,
-    counts=Counts(10_000, 9_800, 200),
-    published=Published("r", "j", "m", 1, "0"),
+NO_LINKS = Links(None, None)
+REJECTED = Rejected(
+    records=200,
+    reasons=(RejectCount("Amount", "value_error: must be positive", 150), RejectCount("", "columns", 40)),
+    of=200,
+    examples=(
+        StoredReject(17, 1_700, "Amount", "value_error: must be positive", "-3.00", "x"),
+        StoredReject(1_234, 9_000, "", "columns", "7 fields, expected 8", "x"),
+        StoredReject(1_235, 9_100, "Currency", "literal_error", "", "x"),
+    ),
 )
-FAILED = replace(
-    DONE, state=BatchState.FAILED, published=None, failure=Failure("header", "missing 'uuid' <script>alert(1)</script>")
+HOSTILE = (
+    "q3 is done.\n\nDownload (sign in first):\nhttps://evil.example/\u202efdp\x1b[2J\x07<b>=?utf-8?q?x?=\u2028y\ud800"
 )
 
 
-def _mail(batch: Batch, *, links: Links | None = None) -> Mail:
+def _mail(batch: Batch, *, links: Links | None = None, rejected: Rejected = NOTHING_REJECTED) -> Mail:
     return compose(
         batch,
         sender=Address("", "baton", "example.com"),
         recipients=[Address("", "a", "example.com")],
         links=links or Links(LINK, LINK),
+        rejected=rejected,
     )
 
 
@@ -56,26 +59,101 @@ def test_without_rejects_there_is_no_second_link() -> None:
 
 @pytest.mark.parametrize("form", ["text", "html"])
 def test_a_mail_of_failure_has_the_reason_and_what_to_do(form: str) -> None:
-    body = getattr(_mail(FAILED, links=Links(None, None)), form)
+    body = getattr(_mail(FAILED, links=NO_LINKS), form)
 
     assert "missing" in body
     assert ADVICE["header"] in body
     assert "https://" not in body
+    assert "Nothing of this file was published" in body
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+@pytest.mark.parametrize("batch", [DONE, FAILED])
+def test_both_mails_say_why_records_were_rejected_with_examples(batch: Batch, form: str) -> None:
+    body = getattr(_mail(batch, links=Links(LINK if batch.published else None, LINK), rejected=REJECTED), form)
+
+    for words in ("Amount", "value_error: must be positive", "150", "columns", "40", "other reasons", "10"):
+        assert words in body
+    for words in ("17", "-3.00", "1,234", "7 fields, expected 8", "1,235", "literal_error", "empty"):
+        assert words in body
+    assert "files.example" in body
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+def test_reasons_of_a_part_of_the_rejects_say_of_which(form: str) -> None:
+    body = getattr(_mail(DONE, rejected=replace(REJECTED, records=5_000, of=190)), form)
+
+    assert "first 190" in body
+    assert "5,000" in body
+    assert "other reasons" not in body
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+def test_a_result_whose_mail_failed_is_offered_with_the_failure(form: str) -> None:
+    unsent = replace(DONE, state=BatchState.FAILED, failure=Failure("mail_failed", "the mail could not be sent"))
+
+    body = getattr(_mail(unsent, links=Links(LINK, None)), form)
+
+    assert "Nothing of this file was published" not in body
+    assert "Download the result" in body
+    assert DONE.batch_id in body
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+def test_a_file_of_rejects_that_is_cut_says_so(form: str) -> None:
+    links = Links(None, LINK)
+
+    assert "The first rejected records" in getattr(
+        _mail(FAILED, links=links, rejected=replace(REJECTED, cut=True)), form
+    )
+    assert "The first rejected records" not in getattr(_mail(FAILED, links=links, rejected=REJECTED), form)
 
 
 def test_what_comes_from_the_file_cannot_write_html() -> None:
-    assert "<script>" not in _mail(FAILED, links=Links(None, None)).html
+    assert "<script>" not in _mail(FAILED, links=NO_LINKS).html
 
 
-def test_a_file_name_cannot_write_headers() -> None:
-    hostile = replace(DONE, source=Source("input/sales/a\r\nBcc: all@example.com\r\n.csv", "v", 1))
+def _everything_is(text: str, batch: Batch) -> Mail:
+    """Return a mail whose every foreign text is this one."""
+    key = f"input/{text}/{text}" if batch.failure else f"input/sales/{text}"
+    failure = replace(batch.failure, reason=text) if batch.failure else None
+    batch = replace(batch, job=text if failure else "sales", source=Source(key, "v", 1), failure=failure)
+    rejected = Rejected(2, (RejectCount(text, text, 2),), 2, (StoredReject(1, 0, text, text, text, text),))
+    return _mail(batch, rejected=rejected)
 
-    subject = _mail(hostile).subject
 
-    assert "\r" not in subject
-    assert "\n" not in subject
+@pytest.mark.parametrize("batch", [DONE, FAILED])
+def test_what_comes_from_others_is_one_printable_line_wherever_it_stands(batch: Batch) -> None:
+    plain, hostile = _everything_is("plain", batch), _everything_is(HOSTILE, batch)
+
+    for before, after in ((plain.text, hostile.text), (plain.html, hostile.html), (plain.subject, hostile.subject)):
+        assert len(after.splitlines()) == len(before.splitlines())
+        assert all(line.isprintable() for line in after.splitlines())
+    assert "\\u202e" in hostile.subject
+    assert "<b>" not in hostile.html
+    assert len(re.findall("<", hostile.html)) == len(re.findall("<", plain.html))
+
+
+@pytest.mark.parametrize("batch", [DONE, FAILED])
+def test_a_mail_is_bounded_whatever_is_in_it(batch: Batch) -> None:
+    many = tuple(RejectCount("c" * 5_000, f"r{number}" * 5_000, 1) for number in range(200))
+    examples = tuple(StoredReject(number, 0, "c" * 5_000, "r" * 5_000, "v" * 900_000, "") for number in range(5))
+    mail = _everything_is("x" * 900_000, batch)
+    full = _mail(batch, rejected=Rejected(200, many, 200, examples))
+
+    assert len(mail.subject) < 400
+    for each in (mail, full):
+        assert len(each.text) + len(each.html) < 32_000
 
 
 def test_a_second_run_is_a_second_mail_and_a_second_send_is_not() -> None:
     assert _mail(DONE).message_id == _mail(DONE).message_id
     assert _mail(DONE).message_id != _mail(replace(DONE, run=2)).message_id
+
+
+def test_every_documented_failure_has_advice() -> None:
+    table = (Path(__file__).parents[3] / "docs/outcomes.md").read_text().partition("## A record is rejected")[0]
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE))
+
+    assert documented
+    assert documented <= ADVICE.keys(), sorted(documented - ADVICE.keys())

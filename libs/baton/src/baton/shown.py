@@ -8,7 +8,7 @@ NAME_CHARACTERS_MAX: Final = 120
 """Of a name in a line with other words."""
 
 
-def shown(text: str, *, most: int | None = NAME_CHARACTERS_MAX) -> str:
+def shown(text: str, most: int | None = NAME_CHARACTERS_MAX) -> str:
     r"""Return text as one printable line of at most `most` characters; None: however long it is.
 
     What would end the line, move the cursor, turn the direction of reading, hide itself or cannot be encoded at all is

@@ -1,6 +1,7 @@
 """What a mail says. No I/O but its templates, which are part of the package."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,8 @@ from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.identity import message_id_of
 from baton.model.states import BatchState
-from baton.ports import Link, Mail
+from baton.ports import ChunkDone, Link, Mail, RejectCount, StoredReject
+from baton.shown import shown
 
 _TEMPLATES: Final = Environment(
     loader=PackageLoader("notifier"),
@@ -21,22 +23,52 @@ _TEMPLATES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters["shown"] = shown
 
+_SEND_AGAIN: Final = "upload the file again."
+_OPERATORS_TURN: Final = (
+    "There is nothing for you to correct. Forward this mail to whoever operates Baton: once the cause is gone, "
+    "`baton retry {batch_id}` goes on where it stopped."
+)
+_RESULT_STANDS: Final = (
+    "Nothing is lost, the result stands. Forward this mail to whoever operates Baton: `baton fetch {batch_id}` "
+    "downloads it, `baton retry {batch_id}` sends the mail again."
+)
 ADVICE: Final = {
     "unknown_job": "Upload the file again under input/<job>/ with the name of one of the jobs above.",
-    "header": "Correct the header, or send the file to the job it belongs to, and upload it again.",
-    "encoding": "Save the file as UTF-8, or set the job's dialect.encoding, and upload it again.",
-    "empty_file": "Check how the file was exported and upload it again.",
-    "unbalanced_quote": "Close the quote at the place named above and upload the file again.",
-    "record_too_large": "Look for a quote that was never closed near the place named above, and upload the file again.",
-    "too_many_rejects": "Look at the rejects, correct the file and upload it again, or raise the job's limits.",
-    "reference_missing": "Load the reference data and retry the batch.",
-    "input_gone": "Upload the file again.",
-}
-"""What the sender can do, by failure code. For every other code it is the operators' turn."""
-_OPERATORS_TURN: Final = (
-    "Nothing is lost: the operators can run `baton retry {batch_id}`, which keeps all finished work."
+    "header": f"Correct the first line of the file, or send it to the job it was made for, and {_SEND_AGAIN}",
+    "encoding": f"Save the file as UTF-8 (in a spreadsheet: “CSV UTF-8”) and {_SEND_AGAIN}",
+    "not_csv": f"Export the data as a CSV file, not compressed, and {_SEND_AGAIN}",
+    "empty_file": f"Check how the file was exported and {_SEND_AGAIN}",
+    "unbalanced_quote": f"Close the quote at the place named above and {_SEND_AGAIN}",
+    "record_too_large": f"Look for a quote that was never closed near the place named above, and {_SEND_AGAIN}",
+    "too_many_rejects": (
+        f"Correct the records below, or whatever wrote them, and {_SEND_AGAIN} If the records are right and the rules "
+        "are not, ask whoever keeps the job."
+    ),
+    "input_gone": "The file was deleted before it was done. Upload it again.",
+    "part_missing": "What was made of the file was deleted before it was put together. Upload the file again.",
+    "unreadable": f"The file may not be read as it was uploaded. Upload it without a key of your own: {_SEND_AGAIN}",
+    "mail_refused": _RESULT_STANDS,
+    "mail_failed": _RESULT_STANDS,
+} | dict.fromkeys(
+    (
+        "reference_missing",
+        "reference_columns",
+        "rule_error",
+        "conservation",
+        "split_failed",
+        "chunk_failed",
+        "merge_failed",
+        "stalled",
+        "deadline",
+    ),
+    _OPERATORS_TURN,
 )
+"""What the reader can do, by failure code, without any command."""
+_REASON_CHARACTERS_MAX: Final = 1_000
+_REASONS_MAX: Final = 10
+_EXAMPLES_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +79,85 @@ class Links:
     rejects: Link | None
 
 
-def compose(batch: Batch, *, sender: Address, recipients: Sequence[Address], links: Links) -> Mail:
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """What is known of a batch's rejects: how many, why, and some of them. Reasons may be known of a part of them."""
+
+    records: int = 0
+    reasons: tuple[RejectCount, ...] = ()
+    """Most frequent first."""
+    of: int = 0
+    """How many of the records the reasons are about, from the first."""
+    examples: tuple[StoredReject, ...] = ()
+    """By record number."""
+    cut: bool = False
+    """Whether the file behind the link lacks some of them, because it would be too large."""
+
+
+NOTHING_REJECTED: Final = Rejected()
+
+
+def rejected_of(
+    done: Iterable[ChunkDone], rows: Sequence[StoredReject], *, records: int, cut: bool = False
+) -> Rejected:
+    """Sum up finished chunks; `rows` are the first rejects, `records` how many there are as far as is known elsewhere.
+
+    Where no chunk has counted its reasons, or no chunk is known, those of the rows must do.
+    """
+    sums = Counter[tuple[str, str]]()
+    counted = 0
+    for chunk in done:
+        counted += chunk.counts.rejects
+        for each in chunk.reject_counts:
+            sums[each.column, each.rule] += each.records
+    records = max(records, counted, len(rows))
+    of = records
+    if not sums:
+        sums.update((row.column, row.rule) for row in rows)
+        of = len(rows)
+    reasons = sorted((RejectCount(*reason, number) for reason, number in sums.items()), key=_most_frequent_first)
+    return Rejected(records, tuple(reasons), of, _examples(rows), cut)
+
+
+def _most_frequent_first(count: RejectCount) -> tuple[int, str, str]:
+    return -count.records, count.column, count.rule
+
+
+def _examples(rows: Sequence[StoredReject]) -> tuple[StoredReject, ...]:
+    """Pick the first record of as many different reasons as there is room for, then the first of the others."""
+    first = {(row.column, row.rule): row for row in reversed(rows)}.values()
+    others = (row for row in rows if row not in first)
+    picked = [*sorted(first, key=_record_number), *others][:_EXAMPLES_MAX]
+    return tuple(sorted(picked, key=_record_number))
+
+
+def _record_number(reject: StoredReject) -> int:
+    return reject.record_number
+
+
+def compose(
+    batch: Batch,
+    *,
+    sender: Address,
+    recipients: Sequence[Address],
+    links: Links,
+    rejected: Rejected = NOTHING_REJECTED,
+) -> Mail:
     """Write the mail for a published or failed batch."""
     failed = batch.state is BatchState.FAILED
     name = paths.parse_input_key(batch.source.key)
+    link = links.result or links.rejects
     facts = {
         "batch": batch,
-        "file_name": name.name if name else batch.source.key,
+        "file_name": shown(name.name if name else batch.source.key),
+        "job": shown(batch.job) or "none",
         "links": links,
-        "expires_at": links.result.expires_at.strftime("%Y-%m-%d %H:%M UTC") if links.result else None,
+        "expires_at": link.expires_at.strftime("%Y-%m-%d %H:%M UTC") if link else None,
+        "reason": shown(batch.failure.reason, most=_REASON_CHARACTERS_MAX) if batch.failure else "",
         "advice": _advice(batch),
+        "rejected": rejected,
+        "reasons": rejected.reasons[:_REASONS_MAX],
+        "other_reasons": rejected.of - sum(each.records for each in rejected.reasons[:_REASONS_MAX]),
     }
     template = "failed" if failed else "completed"
     return Mail(
@@ -70,15 +171,13 @@ def compose(batch: Batch, *, sender: Address, recipients: Sequence[Address], lin
 
 
 def _subject(batch: Batch, file_name: str, *, failed: bool) -> str:
-    # A file name may hold anything but must never end the header line.
-    shown = " ".join(file_name.split())[:120]
     if failed:
-        return f"FAILED: {shown} ({batch.job or 'no job'})"
+        return f"FAILED: {file_name} ({shown(batch.job) or 'no job'})"
     rejected = f", {batch.counts.rejects:,} rejected" if batch.counts.rejects else ""
-    return f"Done: {shown} ({batch.job}): {batch.counts.records_out:,} records{rejected}"
+    return f"Done: {file_name} ({batch.job}): {batch.counts.records_out:,} records{rejected}"
 
 
 def _advice(batch: Batch) -> str:
     if batch.failure is None:
         return ""
-    return ADVICE.get(batch.failure.code, _OPERATORS_TURN.format(batch_id=batch.batch_id))
+    return ADVICE.get(batch.failure.code, _OPERATORS_TURN).replace("{batch_id}", batch.batch_id)

@@ -8,15 +8,16 @@ from baton.address import Address
 from baton.batches import Batches
 from baton.canary import is_canary
 from baton.catalog import Catalog, offered
-from baton.errors import BatchFailed, Fenced, NotFound, Reject, Retry, Unavailable
+from baton.errors import BatchFailed, Fenced, NotFound, NotSent, Reject, Retry, Unavailable
 from baton.messages import Message
 from baton.model import paths
 from baton.model.batch import Batch, Counts, MailClaim
 from baton.model.states import BatchState
-from baton.ports import Clock, Ledger, Mailer, ObjectStore
+from baton.ports import Clock, Ledger, Mail, Mailer, ObjectStore
 from baton.ports import Links as LinkSigner
 from baton.telemetry import Metrics
 from notifier.domain import Links, compose
+from notifier.rejects import NOTHING_FOUND, RejectsOf
 from notifier.settings import NotifierSettings
 
 _TO_TELL = (BatchState.MERGED, BatchState.FAILED)
@@ -38,6 +39,7 @@ class Notifier:
         objects: ObjectStore,
         mailer: Mailer,
         links: LinkSigner,
+        rejects: RejectsOf,
         catalog: Catalog,
         clock: Clock,
         settings: NotifierSettings,
@@ -47,17 +49,17 @@ class Notifier:
         self._objects = objects
         self._mailer = mailer
         self._links = links
+        self._rejects = rejects
         self._catalog = catalog
         self._clock = clock
         self._settings = settings
 
     async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
         """Take the batch from MERGED to COMPLETED and archived, or announce that it FAILED."""
-        del attempt
         batch = await self._batches.owned(message)
         tells = batch.state in _TO_TELL and not batch.is_announced
         if tells:
-            batch = await self._tell(batch)
+            batch = await self._tell(batch, attempt=attempt)
         if batch.state is BatchState.NOTIFIED:
             batch = await self._batches.move(batch, BatchState.COMPLETED)
         if batch.state is BatchState.COMPLETED:
@@ -85,24 +87,22 @@ class Notifier:
         await self._batches.nudge(await self._batches.move(batch, BatchState.ADMITTED, counts=Counts()))
         raise Reject("the published result never reached this Region: it is made again")
 
-    async def _tell(self, batch: Batch) -> Batch:
+    async def _tell(self, batch: Batch, *, attempt: int) -> Batch:
         self._check_free(batch)
-        if not await self._is_here(batch):
+        here = await self._is_here(batch)
+        if batch.state is BatchState.MERGED and not here:
             raise Retry("the published result is not in this Region yet", delay_seconds=_REPLICATION_SECONDS)
-        links = await self._sign(batch)
+        mail = await self._write(batch, here=here)
         # Claimed last: nothing but the send lies between the claim and its mark, so that it outlasts no lease.
         batch = await self._claim(batch)
         if is_canary(batch):
             return await self._mark(batch)  # it came the whole way; people have no use for it
-        mail = compose(batch, sender=self._settings.sender, recipients=self._recipients(batch), links=links)
-        seconds = self._lease_seconds_left(batch) - self._settings.claim_lease_seconds * _MARK_SHARE
-        if seconds <= 0:
-            raise Unavailable("the ledger's answer to the mail claim took nearly as long as its lease")
         try:
-            async with asyncio.timeout(seconds):
-                await self._mailer.send(mail)
-        except TimeoutError as error:
-            raise Unavailable("the mail service did not answer within the claim's lease") from error
+            await self._send(batch, mail)
+        except NotSent as refused:
+            # Certainly nothing went out: whoever comes next need not wait for the claim's end.
+            await self._batches.move(batch, batch.state, mail_claim=None)
+            raise Retry(str(refused), delay_seconds=_not_sent_seconds(attempt)) from refused
         except BatchFailed as refused:
             if batch.state is BatchState.FAILED:
                 # The one outcome that cannot be announced. It is on record, and nothing more can be done by mail.
@@ -111,10 +111,36 @@ class Notifier:
             raise Reject(f"the mail was refused: {refused}") from refused
         return await self._mark(batch)
 
+    async def _write(self, batch: Batch, *, here: bool) -> Mail:
+        """Write the mail; `here`: what the batch published, if anything, can be downloaded."""
+        found = await self._rejects(batch) if here else NOTHING_FOUND
+        links = Links(
+            result=await self._links.sign(batch.published.result_key) if batch.published and here else None,
+            rejects=await self._links.sign(found.key) if found.key else None,
+        )
+        return compose(
+            batch,
+            sender=self._settings.sender,
+            recipients=self._recipients(batch),
+            links=links,
+            rejected=found.rejected,
+        )
+
+    async def _send(self, batch: Batch, mail: Mail) -> None:
+        """Hand the mail over within the claim's lease."""
+        seconds = self._lease_seconds_left(batch) - self._settings.claim_lease_seconds * _MARK_SHARE
+        if seconds <= 0:
+            raise Unavailable("the ledger's answer to the mail claim took nearly as long as its lease")
+        try:
+            async with asyncio.timeout(seconds):
+                await self._mailer.send(mail)
+        except TimeoutError as error:
+            raise Unavailable("the mail service did not answer within the claim's lease") from error
+
     async def _is_here(self, batch: Batch) -> bool:
         """Say whether this Region has what the mail offers: another owner may have published it in the other one."""
         published = batch.published
-        if published is None or batch.state is BatchState.FAILED:
+        if published is None:
             return True
         if published.result_key.startswith(
             paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id or "")
@@ -159,14 +185,6 @@ class Notifier:
                     raise
                 there = found
 
-    async def _sign(self, batch: Batch) -> Links:
-        if batch.published is None or batch.state is BatchState.FAILED:
-            return Links(result=None, rejects=None)
-        return Links(
-            result=await self._links.sign(batch.published.result_key),
-            rejects=await self._links.sign(batch.published.rejects_key) if batch.counts.rejects else None,
-        )
-
     def _recipients(self, batch: Batch) -> tuple[Address, ...]:
         loaded = offered(self._catalog).get(batch.job)
         return loaded.job.addresses if loaded else self._settings.operators
@@ -192,3 +210,11 @@ class Notifier:
 def _standing(batch: Batch) -> tuple[int, BatchState, MailClaim | None]:
     """Return what must not have changed for a mark to be still ours to write."""
     return batch.owner_epoch, batch.state, batch.mail_claim
+
+
+def _not_sent_seconds(attempt: int) -> int:
+    """Return when to come back: a rate is over within a minute, a quota of 24 hours is free again bit by bit.
+
+    SES has one code for both. Five attempts take 12 hours; SQS hides a message no longer.
+    """
+    return min(60 * 10 ** (attempt - 1), 36_000)

@@ -6,6 +6,7 @@ from baton.batches import Batches
 from baton.context import Context
 from baton.service import Service, run_service
 from notifier.handler import Notifier
+from notifier.rejects import RejectsOf
 from notifier.settings import NotifierSettings
 
 SLOTS: Final = 8
@@ -15,16 +16,17 @@ SLOTS: Final = 8
 def build(context: Context) -> Service:
     """Put the notifier together."""
     ports, clock = context.ports, context.clock
-    ledger = ports.ledger()
+    ledger, objects, settings = ports.ledger(), ports.objects(), NotifierSettings()
     handler = Notifier(
         batches=Batches(region=context.region, ledger=ledger, outbox=ports.outbox(), clock=clock),
         ledger=ledger,
-        objects=ports.objects(),
+        objects=objects,
         mailer=ports.mailer(),
         links=ports.links(),
+        rejects=RejectsOf(objects=objects, progress=ports.progress(), settings=settings, log=context.log),
         catalog=context.catalog,
         clock=clock,
-        settings=NotifierSettings(),
+        settings=settings,
     )
     return Service(handler)
 

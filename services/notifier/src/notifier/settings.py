@@ -25,6 +25,11 @@ class NotifierSettings(BaseSettings):
     """How long a claim without a mark keeps others from sending: longer than a send with all its retries. After it,
     the mail is sent again under the same `X-Baton-Batch`: the one window in which a second copy is possible."""
 
+    rejects_bytes_max: int = Field(default=1024**3, ge=0)
+    """Of the file of rejects that a failed batch's mail links to: whole parts, from the first, as far as they fit."""
+    rejects_seconds_max: float = Field(default=120, gt=0)
+    """After which a mail goes out without its rejects: 1 GiB of small parts at 20 MB/s, and some."""
+
     @field_validator("operators", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

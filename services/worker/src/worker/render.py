@@ -3,17 +3,15 @@
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 import polars as pl
 
 from baton.csv import Cut
 from baton.model.plan import Chunk
+from baton.rejects import REJECT_COLUMNS
 from worker.rules import Broken
 
 __all__ = ["REJECT_COLUMNS", "render_part", "render_rejects"]
-
-REJECT_COLUMNS: Final = ("record_number", "byte_offset", "column", "rule", "value", "line", "also")
 
 
 def render_part(frame: pl.DataFrame, header: Sequence[str] | None, *, plain: bool) -> bytes:

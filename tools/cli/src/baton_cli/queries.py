@@ -1,10 +1,8 @@
 """What operators ask. Reads only, over ports; nothing here knows a terminal or AWS."""
 
 import asyncio
-import csv
-import io
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -17,6 +15,7 @@ from baton.model.control import Control
 from baton.model.paths import rejects_part_key
 from baton.model.states import BatchState
 from baton.ports import BatchPage, ObjectStore, StoredReject, Tally
+from baton.rejects import read_rejects
 from baton.topology import REJECTS_INDEXED_MAX, RETENTION_DAYS
 from baton_cli.connection import Connection, Refused
 
@@ -30,7 +29,6 @@ _POLL_SECONDS: Final = 0.3
 _PROGRESS_SECONDS_MAX: Final = 5.0
 """A Region that is cut off answers nothing at all: the bar must not stand still for the client's own retries."""
 _REJECTS_READ_BYTES_MAX: Final = 16 * 1024 * 1024
-_REJECT_COLUMNS: Final = 7
 _NO_ANSWER: Final = (TimeoutError, Unavailable)
 
 
@@ -255,18 +253,10 @@ async def _rejects_in_files(objects: ObjectStore, keys: Sequence[str], limit: in
     found: list[StoredReject] = []
     for key in keys:
         head = await objects.get(key, end=_REJECTS_READ_BYTES_MAX)
-        found += islice(_parsed(head), limit - len(found))
+        found += islice(read_rejects(head), limit - len(found))
         if len(found) >= limit:
             break
     return found
-
-
-def _parsed(head: bytes) -> Iterator[StoredReject]:
-    csv.field_size_limit(_REJECTS_READ_BYTES_MAX)  # a rejected line may be as long as a record: 1 MiB
-    text = head.decode(errors="replace")  # a long file is cut anywhere; its last row is then left out
-    for row in csv.reader(io.StringIO(text, newline="")):
-        if len(row) == _REJECT_COLUMNS and row[0] != "record_number":  # the first part starts with the header
-            yield StoredReject(int(row[0]), int(row[1]), *row[2:6])
 
 
 async def first_answer[T](connection: Connection, batch: Batch, ask: Callable[[str], Awaitable[T]]) -> T:

@@ -87,6 +87,11 @@ def output_prefix(job: str, batch_id: str, epoch: int, plan_id: str) -> str:
     return f"{folder}e{epoch}-{plan_id}/"
 
 
+def failed_rejects_key(job: str, batch_id: str, epoch: int, plan_id: str, run: int) -> str:
+    """Return where the rejects of a batch that FAILED are put together: a key that no merger writes, in any run."""
+    return f"{output_prefix(job, batch_id, epoch, plan_id)}failed-{run}/rejects.csv"
+
+
 def archive_key(job: str, batch_id: str, name: str) -> str:
     """Return where an input lies once its batch is completed. The id keeps two versions of one name apart.
 

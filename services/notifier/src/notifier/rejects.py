@@ -1,0 +1,99 @@
+"""Finds out what of a batch was rejected, and puts that of a failed one where a link can lead.
+
+A mail goes out without it rather than not at all: whatever is wrong here is logged, and that is all.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from baton.assembly import Part, arrange
+from baton.canary import is_canary
+from baton.model import paths
+from baton.model.batch import Batch
+from baton.model.states import BatchState
+from baton.ports import ObjectStore, Progress
+from baton.rejects import REJECTS_HEADER, read_rejects
+from baton.telemetry import Log
+from notifier.domain import NOTHING_REJECTED, Rejected, rejected_of
+from notifier.settings import NotifierSettings
+
+_HEAD_BYTES: Final = 256 * 1024
+"""Of the rejects, for examples: a rejected line may be 1 MiB, but few are."""
+_ROWS_MAX: Final = 1_000
+_AT_ONCE: Final = 1
+"""Files of failed batches that are put together at once: each has up to 16 pieces of 10 MiB in hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of the rejects, and the key of a file that holds them; None: there is none, or none to link to."""
+
+    rejected: Rejected
+    key: str | None
+
+
+NOTHING_FOUND: Final = Found(NOTHING_REJECTED, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    key: str
+    cut: bool
+
+
+class RejectsOf:
+    """One Region's rejects."""
+
+    def __init__(self, *, objects: ObjectStore, progress: Progress, settings: NotifierSettings, log: Log) -> None:
+        self._objects = objects
+        self._progress = progress
+        self._settings = settings
+        self._log = log
+        self._composing = asyncio.Semaphore(_AT_ONCE)
+
+    async def __call__(self, batch: Batch) -> Found:
+        """Never raises, and ends in a bounded time."""
+        published = batch.published.rejects_key if batch.published and batch.counts.rejects else None
+        if is_canary(batch) or batch.plan_id is None or (batch.state is BatchState.MERGED and published is None):
+            return NOTHING_FOUND
+        try:
+            async with asyncio.timeout(self._settings.rejects_seconds_max):
+                return await self._find(batch, batch.plan_id, published)
+        except Exception as error:  # noqa: BLE001 - the mail says how the batch ended: more than all that it could show
+            self._log.warning("rejects_not_shown", batch_id=batch.batch_id, exc_info=error)
+            return Found(NOTHING_REJECTED, published)
+
+    async def _find(self, batch: Batch, plan_id: str, published: str | None) -> Found:
+        file = _File(published, cut=False) if published else await self._composed(batch, plan_id)
+        if file is None:
+            return NOTHING_FOUND
+        head = await self._objects.get(file.key, end=_HEAD_BYTES)
+        rows = tuple(islice(read_rejects(head), _ROWS_MAX))
+        done = await self._progress.done(batch.batch_id, plan_id)
+        return Found(rejected_of(done, rows, records=batch.counts.rejects, cut=file.cut), file.key)
+
+    async def _composed(self, batch: Batch, plan_id: str) -> _File | None:
+        """Write the rejects of a failed batch as they stand: the same work again writes the same.
+
+        Its parts are looked for, not asked of the progress table: that stays in the Region of a former owner.
+        """
+        if batch.published is not None:
+            return None
+        first = paths.rejects_part_key(batch.batch_id, plan_id, 0)
+        parts, size_bytes, cut = list[Part](), 0, False
+        async for each in self._objects.list(first.rpartition("/")[0] + "/"):
+            cut = size_bytes + each.size_bytes > self._settings.rejects_bytes_max
+            if cut:
+                break
+            # Nobody publishes a checksum of it.
+            parts.append(Part(each.key, each.size_bytes, crc64nvme=0))
+            size_bytes += each.size_bytes
+        has_header = bool(parts) and parts[0].key == first
+        if size_bytes <= (len(REJECTS_HEADER) if has_header else 0):
+            return None
+        key = paths.failed_rejects_key(batch.job, batch.batch_id, batch.owner_epoch, plan_id, batch.run)
+        async with self._composing:
+            await self._objects.compose(key, arrange(parts, head=b"" if has_header else REJECTS_HEADER))
+        return _File(key, cut)
