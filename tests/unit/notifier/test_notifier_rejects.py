@@ -42,11 +42,15 @@ def _chunk(index: int, rejects: int, *reasons: RejectCount) -> ChunkDone:
     return ChunkDone(BROKEN.batch_id, PLAN, index, Counts(10, 10 - rejects, rejects), 1, 0, 1, 0, reasons)
 
 
+def _bucket() -> MemoryObjectStore:
+    return MemoryObjectStore(MemoryClock())
+
+
 class World:
     """A bucket with parts of rejects by chunk, and what the mail of a batch makes of them."""
 
-    def __init__(self, objects: MemoryObjectStore | None = None, **settings: float) -> None:
-        self.objects = objects or MemoryObjectStore(MemoryClock())
+    def __init__(self, objects: MemoryObjectStore, **settings: float) -> None:
+        self.objects = objects
         self.progress = MemoryProgress()
         self.find = RejectsOf(
             objects=self.objects,
@@ -61,7 +65,7 @@ class World:
 
 def _found(parts: dict[int, bytes], batch: Batch = BROKEN, **settings: float) -> tuple[Found, bytes | None]:
     async def story() -> tuple[Found, bytes | None]:
-        world = World(**settings)
+        world = World(_bucket(), **settings)
         for index, body in parts.items():
             await world.part(index, body)
         found = await world.find(batch)
@@ -166,7 +170,7 @@ def test_whatever_fails_there_the_mail_goes_out_without_it(operation: str) -> No
 
 def test_a_published_batch_shows_its_rejects_and_links_to_them_even_if_they_cannot_be_read() -> None:
     async def story() -> tuple[Found, Found]:
-        world = World()
+        world = World(_bucket())
         unread = await world.find(replace(DONE, plan_id=PLAN))
         assert DONE.published is not None
         await world.objects.put(DONE.published.rejects_key, REJECTS_HEADER + _rows(7, 3))
@@ -181,7 +185,7 @@ def test_a_published_batch_shows_its_rejects_and_links_to_them_even_if_they_cann
 
 def test_reasons_are_summed_over_the_chunks() -> None:
     async def story() -> Found:
-        world = World()
+        world = World(_bucket())
         await world.part(0, REJECTS_HEADER + _rows(1, 2))
         await world.progress.open(BROKEN.batch_id, PLAN, chunks=3, now=NOW)
         await world.progress.complete(_chunk(0, 3, RejectCount("Item", "literal_error", 3)), now=NOW)
