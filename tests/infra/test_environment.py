@@ -38,6 +38,7 @@ FITS: Final[Mapping[str, str]] = {
     "BATON_SPLITTER_": "the same",
     "BATON_WORKER_": "the same",
     "BATON_NOTIFIER_CLAIM_LEASE_SECONDS": "the same",
+    "BATON_NOTIFIER_REJECTS_": "the same",
     "BATON_CONTROLLER_": "the same; `[controller]` of an environment's file changes them",
     "BATON_SWITCH_": "what a kind of switch needs, the settings demand themselves when the controller is built",
 }

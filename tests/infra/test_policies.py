@@ -118,7 +118,7 @@ def test_services_read_and_write_where_they_work() -> None:
         "splitter": {"work/", "canary-work/"},
         "worker": {"work/", "canary-work/"},
         "merger": {"output/", "canary-work/"},
-        "notifier": {"archive/"},
+        "notifier": {"output/", "archive/"},
         CONTROLLER: {"canary/"},
     }
 
