@@ -5,6 +5,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
+from baton_local import state
 from baton_local.gates import HOST
 from baton_local.processes import Program
 from baton_local.settings import LocalSettings
@@ -36,6 +37,8 @@ def program(
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": home_region,
         "MINISTACK_ACCOUNT_ID": account_id,
+        # It checks what is signed in a query, by the secret that it takes for this world's.
+        "AWS_SECRET_ACCESS_KEY": state.credentials(account_id)["AWS_SECRET_ACCESS_KEY"],
         "TMPDIR": str(own),
         "S3_DATA_DIR": str(own / "s3"),
         "STATE_DIR": str(own / "state"),

@@ -1,13 +1,14 @@
 """The Multi-Region Access Point: S3 for one bucket, answered by the Region whose dial is at 100.
 
-Only the path changes on the way. A request signed in its headers passes (the emulators do not check those); a link,
-which is signed in its query, is checked for real: the global emulator issued the signer's credentials and is asked.
+On the way the access point's name becomes the bucket's, and a signature becomes one of ours: what an access point takes
+is signed for any Region, by more than one algorithm (SigV4A), and no emulator checks it. A link, which is signed in its
+query, is checked for real: the global emulator issued the signer's credentials and is asked.
 """
 
 import asyncio
-import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import Final
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree as ET
 
 import aiohttp
@@ -15,6 +16,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from baton.model.identity import ORIGIN_VERSION_METADATA
 from baton.topology import Topology
 from baton_local.gates import Gate
 from baton_local.http import forwardable
@@ -25,14 +27,14 @@ _DIAL_ON: Final = 100
 _DIAL_OFF: Final = 0
 _CONTROL: Final = "/v20180820/mrap/instances/"
 _NAMESPACE: Final = "http://awss3control.amazonaws.com/doc/2018-08-20/"
-_SIGNATURE: Final = frozenset(
-    f"x-amz-{name}"
-    for name in ("algorithm", "credential", "date", "expires", "signature", "signedheaders", "security-token")
-)
-_CHECKED: Final = "AWS4-HMAC-SHA256 Credential=000000000000/20000101/any/s3/aws4_request, Signature=checked"
-"""Stands for a signature that was checked: S3 refuses `response-…` parameters on a request that has none."""
-_SCOPE: Final = re.compile(r"(?<=Credential=)([^/]+/[0-9]+/)[^/]+/")
-"""What an access point takes is signed for any Region. Ours is signed for one, and would be sent on by the other."""
+_SIGNED: Final = ("algorithm", "credential", "date", "expires", "signature", "signedheaders")
+_SIGNATURE: Final = frozenset(f"x-amz-{name}" for name in (*_SIGNED, "security-token", "region-set"))
+_AUTHORIZED: Final = "AWS4-HMAC-SHA256 Credential={account}/20000101/{region}/s3/aws4_request, Signature=checked"
+"""Stands for a signature of any kind. S3 refuses `response-…` parameters on a request that has none."""
+_OURS_ALONE: Final = f"x-amz-meta-{ORIGIN_VERSION_METADATA}"
+"""Replication says with it which version a replica is of. Nobody else may."""
+_COPY_SOURCE: Final = "x-amz-copy-source"
+_FORM: Final = "multipart/form-data"
 _NOT_FOUND: Final = 404
 
 
@@ -71,7 +73,7 @@ class FrontDoor:
 
     def app(self) -> web.Application:
         app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._handle)
+        app.router.add_route("*", "/{path:(?s:.*)}", self._handle)
         return app
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
@@ -81,11 +83,13 @@ class FrontDoor:
         bucket, slash, key = path.removeprefix("/").partition("/")
         if bucket != self._topology.mrap:
             return _error(_NOT_FOUND, "NoSuchBucket", f"The access point is {self._topology.mrap}.")
+        if request.content_type == _FORM:
+            return _error(405, "MethodNotAllowed", "An access point takes no forms: send it with a signed PUT.")
         if any(name.lower() == "x-amz-signature" for name in request.query):
             if refusal := await self._refusal(request):
                 return refusal
-            return await self._pass_on(request, slash + key, _unsigned(query), {"Authorization": _CHECKED})
-        return await self._pass_on(request, slash + key, query, {})
+            return await self._pass_on(request, slash + key, _without(query, _SIGNATURE), is_signed=True)
+        return await self._pass_on(request, slash + key, query, is_signed="Authorization" in request.headers)
 
     async def _refusal(self, request: web.Request) -> web.Response | None:
         """Ask whoever issued the credentials. It has no such bucket: a link that it accepts ends there in a 404."""
@@ -100,16 +104,12 @@ class FrontDoor:
             body = await answer.read()
             return web.Response(status=answer.status, body=body, headers=forwardable(answer.headers, "content-length"))
 
-    async def _pass_on(
-        self, request: web.Request, path: str, query: str, added: Mapping[str, str]
-    ) -> web.StreamResponse:
+    async def _pass_on(self, request: web.Request, path: str, query: str, *, is_signed: bool) -> web.StreamResponse:
         region = self.active_region
         gate = self._gates[region]
+        query = _without(query, {_OURS_ALONE})
         url = f"{gate.endpoint}/{self._topology.data_bucket(region)}{path}{'?' if query else ''}{query}"
-        headers = forwardable(request.headers, "host")
-        headers.update(added)
-        if "Authorization" in headers:
-            headers["Authorization"] = _SCOPE.sub(rf"\g<1>{region}/", headers["Authorization"])
+        headers = self._headers_for(region, request.headers, is_signed=is_signed)
         outgoing = self._session.request(
             request.method,
             URL(url, encoded=True),
@@ -130,6 +130,16 @@ class FrontDoor:
             if request.transport:
                 request.transport.abort()
         return response
+
+    def _headers_for(self, region: str, headers: Mapping[str, str], *, is_signed: bool) -> CIMultiDict[str]:
+        changed = forwardable(headers, "host", "authorization", "x-amz-security-token", _OURS_ALONE)
+        if is_signed:
+            changed["Authorization"] = _AUTHORIZED.format(account=self._topology.account_id, region=region)
+        if source := changed.get(_COPY_SOURCE):
+            bucket, slash, key = source.removeprefix("/").partition("/")
+            bucket = self._topology.data_bucket(region) if bucket == self._topology.mrap else bucket
+            changed[_COPY_SOURCE] = f"/{bucket}{slash}{key}"
+        return changed
 
     async def _control(self, request: web.Request) -> web.Response:
         """S3 Control: read the dials, or turn them."""
@@ -195,9 +205,9 @@ def _answered(headers: Mapping[str, str]) -> CIMultiDict[str]:
     return forwardable(headers, "date", "server")
 
 
-def _unsigned(query: str) -> str:
-    """Take the signature out of a query that was checked: the Region's emulator does not know the signer."""
-    return "&".join(pair for pair in query.split("&") if pair.partition("=")[0].lower() not in _SIGNATURE)
+def _without(query: str, names: Collection[str]) -> str:
+    """Take parameters out of a query, whatever their case; the others stay as they were written."""
+    return "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]).lower() not in names)
 
 
 def _error(status: int, code: str, message: str) -> web.Response:

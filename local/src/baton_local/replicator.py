@@ -13,7 +13,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
@@ -36,6 +36,9 @@ _COPIES_AT_ONCE: Final = 8
 _MESSAGES_MAX: Final = 10
 """Of a receive."""
 _RETRY_SECONDS: Final = 0.5
+_REFUSALS_MAX: Final = 5
+_SERVER_ERROR: Final = 500
+_TOO_MANY_REQUESTS: Final = 429
 _WAIT_SECONDS: Final = 1
 """Long poll; short, so that a heal is noticed soon."""
 _GATHER_SECONDS: Final = 0.1
@@ -63,6 +66,8 @@ class _Change:
     link: Link = field(compare=False)
     refills: bool = field(default=False, compare=False)
     """The target lost what it had: its own originals are copied back to it."""
+    refusals: int = field(default=0, compare=False)
+    """How often it could not be copied though both Regions answered."""
 
 
 class Replicator:
@@ -135,7 +140,12 @@ class Replicator:
         )
         messages = answer.get("Messages", [])
         for message in messages:
-            for change in _changes(link, json.loads(message.get("Body", "{}"))):
+            try:
+                changes = _changes(link, json.loads(message.get("Body", "{}")))
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                _log.warning("replication_event_unreadable region=%s message=%r error=%r", link.region, message, error)
+                continue
+            for change in changes:
                 heapq.heappush(self._waiting, change)
         self._woken.set()
         if messages:
@@ -168,13 +178,22 @@ class Replicator:
                 if not change.link.source.wrote(change.key, change.version_id):
                     until_seconds = self._now() - self._lag_seconds
                     await converge(change.link, change.key, until_seconds=until_seconds, refills=change.refills)
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                _log.info("replication_retried region=%s key=%s error=%r", change.link.region, change.key, error)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one key, the others go on
                 await asyncio.sleep(_RETRY_SECONDS)
-                heapq.heappush(self._waiting, change)
+                self._again(change, error)
             finally:
                 self._running.discard(running)
                 self._woken.set()
+
+    def _again(self, change: _Change, error: Exception) -> None:
+        """Have a change tried again: as long as a Region does not answer, and a few times what it refuses."""
+        if not _is_outage(error):
+            change = replace(change, refusals=change.refusals + 1)
+        what = "left" if change.refusals >= _REFUSALS_MAX else "retried"
+        level = logging.WARNING if change.refusals else logging.INFO
+        _log.log(level, "replication_%s region=%s key=%r error=%r", what, change.link.region, change.key, error)
+        if change.refusals < _REFUSALS_MAX:
+            heapq.heappush(self._waiting, change)
 
     async def _next(self) -> _Change:
         while (change := self._take_due()) is None:
@@ -200,6 +219,13 @@ class Replicator:
         for change in passed:
             heapq.heappush(self._waiting, change)
         return found
+
+
+def _is_outage(error: Exception) -> bool:
+    """Say whether this is the fault of no key: a Region is cut, busy or gone."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return error.status >= _SERVER_ERROR or error.status == _TOO_MANY_REQUESTS
+    return isinstance(error, aiohttp.ClientError | OSError)
 
 
 def _changes(link: Link, body: dict[str, Any]) -> list[_Change]:

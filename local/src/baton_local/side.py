@@ -4,12 +4,13 @@ Plain HTTP: every object of every batch passes here, and the SDK would take more
 world. An object's own headers are passed on as they came, its content as a stream.
 """
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote_plus, urlencode
 from xml.etree import ElementTree as ET
 
 import aiohttp
@@ -26,6 +27,8 @@ _NOT_IMPLEMENTED: Final = 501
 _SPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _MARKS: Final = {"Version": False, "DeleteMarker": True}
 _OWN_WRITES_MAX: Final = 10_000
+_NOT_IN_XML: Final = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
+"""What XML 1.0 forbids, and the carriage return, which its readers take for a line feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,9 @@ class Side:
         """Yield every key below the prefix that is not deleted."""
         place: dict[str, str] | None = {}
         while place is not None:
-            query = urlencode({"list-type": "2", "prefix": prefix, **place}, quote_via=quote)
-            async with self._request("GET", "", query) as answer:
-                answer.raise_for_status()
-                page = ET.fromstring(await answer.read())  # noqa: S314 - our own emulator's words
+            page = await self._page({"list-type": "2", "prefix": prefix, **place})
             for element in page.iterfind(f"{_SPACE}Contents"):
-                yield element.findtext(f"{_SPACE}Key", "")
+                yield _text(page, element, "Key")
             more = page.findtext(f"{_SPACE}NextContinuationToken")
             place = {"continuation-token": more} if more else None
 
@@ -93,11 +93,8 @@ class Side:
         rows: list[tuple[tuple[datetime, bool], Version]] = []
         place: dict[str, str] | None = {}
         while place is not None:
-            query = urlencode({"versions": "", "prefix": key, **place}, quote_via=quote)
-            async with self._request("GET", "", query) as answer:
-                answer.raise_for_status()
-                page = ET.fromstring(await answer.read())  # noqa: S314 - our own emulator's words
-            rows += [row for element in page if (row := _row(element, key))]
+            page = await self._page({"versions": "", "prefix": key, **place})
+            rows += [row for element in page if (row := _row(page, element, key))]
             place = _next_place(page, key)
         # Newest first, as the emulator lists them; sorting keeps the order of equals.
         rows.reverse()
@@ -151,6 +148,13 @@ class Side:
         self._remember(key, answer)
         return True
 
+    async def _page(self, asked: Mapping[str, str]) -> ET.Element:
+        """Return a page of a list. XML 1.0 cannot hold every key, so they are asked for as they stand in URLs."""
+        query = urlencode({**asked, "encoding-type": "url"}, quote_via=quote)
+        async with self._request("GET", "", query) as answer:
+            answer.raise_for_status()
+            return ET.fromstring(_shown(await answer.text("utf-8", "replace")))  # noqa: S314 - our own emulator's words
+
     def _request(
         self,
         method: str,
@@ -171,10 +175,26 @@ class Side:
         return version_id
 
 
-def _row(element: ET.Element, key: str) -> tuple[tuple[datetime, bool], Version] | None:
+def _shown(text: str) -> str:
+    """Return the text with what XML cannot hold, or would change, replaced one for one."""
+    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _text(page: ET.Element, element: ET.Element, name: str) -> str:
+    """Return a key as it is, or, from an emulator that lists versions in plain text only, as `_shown` makes it."""
+    text = element.findtext(f"{_SPACE}{name}", "")
+    return unquote_plus(text) if page.findtext(f"{_SPACE}EncodingType") == "url" else text
+
+
+def _is(key: str, found: str) -> bool:
+    """Say whether that key was found below itself as a prefix: as many characters, and they are shown alike."""
+    return _shown(found) == _shown(key)
+
+
+def _row(page: ET.Element, element: ET.Element, key: str) -> tuple[tuple[datetime, bool], Version] | None:
     """Return what a version is sorted by, and the version; None for what is none of this key."""
     name = element.tag.removeprefix(_SPACE)
-    if name not in _MARKS or element.findtext(f"{_SPACE}Key") != key:
+    if name not in _MARKS or not _is(key, _text(page, element, "Key")):
         return None
     modified = datetime.fromisoformat(element.findtext(f"{_SPACE}LastModified", ""))
     version = Version(element.findtext(f"{_SPACE}VersionId", ""), _MARKS[name], modified)
@@ -183,10 +203,9 @@ def _row(element: ET.Element, key: str) -> tuple[tuple[datetime, bool], Version]
 
 def _next_place(page: ET.Element, key: str) -> dict[str, str] | None:
     """Return where the list goes on; None at its end, or past the key, which comes first of all that begin like it."""
-    last = page.findtext(f"{_SPACE}NextKeyMarker", "")
-    if page.findtext(f"{_SPACE}IsTruncated") != "true" or last > key:
+    if page.findtext(f"{_SPACE}IsTruncated") != "true" or not _is(key, _text(page, page, "NextKeyMarker")):
         return None
-    return {"key-marker": last, "version-id-marker": page.findtext(f"{_SPACE}NextVersionIdMarker", "")}
+    return {"key-marker": key, "version-id-marker": page.findtext(f"{_SPACE}NextVersionIdMarker", "")}
 
 
 def _is_gone(answer: aiohttp.ClientResponse) -> bool:

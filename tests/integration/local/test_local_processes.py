@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,21 @@ def test_a_killed_process_is_started_again_under_a_new_id(tmp_path: Path) -> Non
         assert process.started != before
 
     _with(_program(tmp_path, _SLEEP), test)
+
+
+def test_a_process_that_ends_itself_again_and_again_is_started_again_after_growing_pauses(tmp_path: Path) -> None:
+    code = "import os, time, pathlib; pathlib.Path(os.environ['MARK'], str(time.time_ns())).touch(); os._exit(1)"
+    program = _program(tmp_path, code)
+
+    async def test(process: Process) -> None:
+        await _until(lambda: process.restarts >= 4)
+
+    _with(program, test)
+
+    starts = sorted(int(path.name) for path in tmp_path.iterdir() if path.name.isdigit())
+    pauses = [(later - before) / 1e9 for before, later in pairwise(starts)][:3]
+    assert len(pauses) == 3
+    assert all(pause >= least for pause, least in zip(pauses, (0.5, 1, 2), strict=True)), pauses
 
 
 def test_a_process_that_is_never_restarted_stays_dead(tmp_path: Path) -> None:

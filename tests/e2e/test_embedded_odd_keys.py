@@ -1,0 +1,76 @@
+"""A file under any key that S3 takes goes all the way: result, mail, archive, and its replica in the other Region."""
+
+import asyncio
+import http.client
+from collections.abc import AsyncGenerator
+from typing import Final
+from urllib.parse import quote
+
+import pytest
+
+from baton.model import paths
+from baton.model.identity import batch_id_of
+from baton.model.states import BatchState
+from baton_cli import connect
+from baton_cli.connection import Connection
+from baton_local.admin import Admin
+from embedded import Embedded
+from handovers import until
+from odd_keys import odd_keys
+
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+
+BODY: Final = b"a,b\n1,2\n"
+SECONDS_MAX: Final = 150
+
+
+def _put(embedded: Embedded, key: str) -> str:
+    """Upload under that very key and return its version: clients of S3 would tidy some keys on their way."""
+    connection = http.client.HTTPConnection(embedded.world.mrap_endpoint.removeprefix("http://"), timeout=30)
+    try:
+        path = f"/baton-{embedded.world.environment}-data/{quote(key, safe='/~')}"
+        connection.request("PUT", path, body=BODY, headers={"Authorization": "AWS4-HMAC-SHA256 Credential=a/b/c/s3/d"})
+        answer = connection.getresponse()
+        assert answer.status == 200, (key, answer.read())
+        return answer.headers["x-amz-version-id"]
+    finally:
+        connection.close()
+
+
+def test_a_file_under_any_key_goes_all_the_way(embedded: Embedded) -> None:
+    sent = {batch_id_of(key, _put(embedded, key)): key for key in odd_keys("passthrough")}
+    missing: list[str] = []
+
+    async def is_through() -> bool:
+        missing[:] = [what for batch_id, key in sent.items() async for what in _missing(connection, batch_id, key)]
+        mails = "".join(mail["text"] for mail in await Admin(embedded.world.admin_endpoint).inbox())
+        missing.extend(f"{key!r}: no mail" for batch_id, key in sent.items() if batch_id not in mails)
+        return not missing
+
+    async def watch() -> None:
+        nonlocal connection
+        async with connect.embedded(embedded.world) as connection:
+            await until(is_through, "every file through", seconds=SECONDS_MAX)
+
+    connection: Connection
+    try:
+        asyncio.run(watch())
+    except AssertionError as late:
+        raise AssertionError(f"{late}\n" + "\n".join((*missing, embedded.logs()))) from None
+
+
+async def _missing(connection: Connection, batch_id: str, key: str) -> AsyncGenerator[str]:
+    """Yield what is not yet as it has to be."""
+    batch = await connection.ledger.get(batch_id)
+    if batch is None or batch.state is not BatchState.COMPLETED or batch.published is None:
+        yield f"{key!r}: {batch and (batch.state, batch.failure)}"
+        return
+    name = paths.parse_input_key(key)
+    assert name
+    archived = paths.archive_key(batch.job, batch_id, name.name)
+    for region, ports in connection.by_region.items():
+        for wanted in (batch.published.result_key, archived):
+            if await ports.objects.head(wanted) is None:
+                yield f"{key!r}: {wanted!r} is not in {region}"
+        if await ports.objects.head(key) is not None:
+            yield f"{key!r}: is still in {region}"
