@@ -80,6 +80,8 @@ class FrontDoor:
         path, _, query = request.raw_path.partition("?")
         if path.startswith(_CONTROL) and path.endswith("/routes"):
             return await self._control(request)
+        if request.host.startswith(f"{self._topology.mrap}."):
+            path = f"/{self._topology.mrap}{path}"  # a client that names the bucket in the host: `mrap.localhost`
         bucket, slash, key = path.removeprefix("/").partition("/")
         if bucket != self._topology.mrap:
             return _error(_NOT_FOUND, "NoSuchBucket", f"The access point is {self._topology.mrap}.")

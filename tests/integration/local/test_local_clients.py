@@ -295,6 +295,18 @@ def test_checksums_that_follow_the_body_are_no_part_of_it(world: World, algorith
     assert _stored(world, "canary/sum.csv")["Body"].read() == SMALL
 
 
+@pytest.mark.parametrize("query", ["", "?list-type=2"])
+def test_the_access_point_may_be_named_in_the_host(world: World, query: str) -> None:
+    client("s3", world.mrap_endpoint, EAST).put_object(Bucket=ACCESS_POINT, Key="canary/host.csv", Body=SMALL)
+    host = world.mrap_endpoint.removeprefix("http://127.0.0.1")
+
+    path = query or "canary/host.csv"
+    status, answer = _send("GET", f"{world.mrap_endpoint}/{path}", None, {"Host": f"{ACCESS_POINT}.localhost{host}"})
+
+    assert status == 200
+    assert (b"canary/host.csv" in answer) if query else answer == SMALL
+
+
 def test_a_request_signed_for_any_region_passes(world: World) -> None:
     door = client("s3", world.mrap_endpoint, EAST)
     headers = {

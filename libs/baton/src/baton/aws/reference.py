@@ -36,8 +36,8 @@ class DynamoReferenceData:
     bytes, the array 23, and DynamoDB bills both storage and reads by the byte.
 
     Reads are strong within the Region. A row that another Region wrote a moment ago may still be missing: `load` and
-    `is_complete` notice by the count; `get_many` cannot. `loading#<version>` stands while rows are written: what a load
-    that broke off leaves can be found by it.
+    `is_complete` notice by the count; `get_many` cannot. `loading#<version>` stands while rows are written, with a
+    digest of them: by it what a load leaves that broke off can be found, and be gone on with.
     """
 
     def __init__(self, client: DynamoDB, *, table: str, dice: random.Random, clock: Clock | None = None) -> None:
@@ -69,10 +69,7 @@ class DynamoReferenceData:
 
     @translated()
     async def is_complete(self, version: ReferenceVersion) -> bool:
-        async def count(number: int) -> int:
-            return sum([page["Count"] async for page in await self._pages(version, number, Select="COUNT")])
-
-        return sum(await in_parallel(_SHARDS_AT_ONCE, range(SHARDS), count)) == version.rows
+        return await self._count(version) == version.rows
 
     @translated()
     async def get_many(self, version: ReferenceVersion, keys: Sequence[str]) -> Mapping[str, Row]:
@@ -118,12 +115,28 @@ class DynamoReferenceData:
         return bool(item and item.get("content") == content) and await self.is_complete(version)
 
     async def _write_rows(self, version: ReferenceVersion, rows: Rows, content: str) -> None:
-        await self._put(version.dataset, _LOADING + version.version, {"began_at": self._clock.now().isoformat()})
-        await self._drop(version.dataset, _VERSION + version.version)
-        await self._remove_rows(version)
+        loading = _LOADING + version.version
+        known = [await self._item(version.dataset, sk) for sk in (_VERSION + version.version, loading)]
+        # Of the same rows a load may go on where another one stopped, or beside it. Any others are taken away first.
+        is_same = content in [item.get("content") for item in known if item]
+        if not is_same or await self._count(version) > version.rows:
+            await self._mark(version, loading, "")
+            await self._drop(version.dataset, _VERSION + version.version)
+            await self._remove_rows(version)
+        await self._mark(version, loading, content)
         await (await self._batches()).put(_item(version, key, row) for key, row in rows_of(rows))
         if check_rows(version, rows) != content or not await self.is_complete(version):
             raise ValueError(f"{version.dataset}@{version.version}: its rows changed while they were written")
+
+    async def _mark(self, version: ReferenceVersion, loading: str, content: str) -> None:
+        began_at = self._clock.now().isoformat()
+        await self._put(version.dataset, loading, {"began_at": began_at, "content": content})
+
+    async def _count(self, version: ReferenceVersion) -> int:
+        async def count(number: int) -> int:
+            return sum([page["Count"] async for page in await self._pages(version, number, Select="COUNT")])
+
+        return sum(await in_parallel(_SHARDS_AT_ONCE, range(SHARDS), count))
 
     async def _remove_rows(self, version: ReferenceVersion) -> None:
         batches = await self._batches()
