@@ -31,9 +31,9 @@ from baton.model.plan import CHUNK_BYTES_DEFAULT, Chunk
 from baton.ports import Row
 from baton_jobs.sales import ItemType, Sale, job
 from worker.domain import ReferenceFrame, check, finish, prepare_reference
-from worker.parse import parse
-from worker.reference import join
-from worker.render import render_part
+from worker.parse import parse, parse_lines, utf8
+from worker.reference import SUFFIX, join
+from worker.render import render_lines
 from worker.rules import rules_of
 
 RUNS = 3
@@ -175,17 +175,19 @@ def steps(world: World) -> dict[str, float]:
     assert job.lookup
     table, chunk = prepare_reference(world.reference, job.lookup), world.chunks[0]
     data = world.sales.read_bytes()[chunk.start : chunk.end]
-    parsed = parse(data, job.dialect, len(COLUMNS), records=chunk.records)
+    text = utf8(data, job.dialect)
+    frame = parse(text, job.dialect, len(COLUMNS), records=chunk.records)
     checked = check(data, chunk, COLUMNS, job)
-    joined = join(checked.frame, "c0", table)
-    picked = joined.select(pl.col("^[cr][0-9]+$"))
-    plain = checked.plain and table.plain
+    joined = join(checked.frame, "c0", table.suffixes).drop_nulls()
+    rules, told = rules_of(Sale), {"told_max": chunk.records, "enough": chunk.records}
+    syntax = Syntax(ord(","), ord('"'))
     works: dict[str, Callable[[], object]] = {
-        "cut": lambda: cut(data, SYNTAX, columns=len(COLUMNS)),
-        "parse": lambda: parse(data, job.dialect, len(COLUMNS), records=chunk.records),
-        "rules, rejects explained": lambda: rules_of(Sale).broken(parsed.frame, COLUMNS),
-        "join": lambda: join(checked.frame, "c0", table),
-        "render": lambda: render_part(picked, None, plain=plain),
+        "cut": lambda: cut(data, syntax, columns=len(COLUMNS)),
+        "parse": lambda: parse(text, job.dialect, len(COLUMNS), records=chunk.records),
+        "lines": lambda: parse_lines(text, records=chunk.records),
+        "rules, rejects explained": lambda: rules.broken(frame, COLUMNS, **told),
+        "join": lambda: join(checked.frame, "c0", table.suffixes),
+        "render": lambda: render_lines(joined.select(pl.concat_str("line", SUFFIX)).to_series()),
         "check + finish": lambda: finish(check(data, chunk, COLUMNS, job), table),
     }
     return {name: 1000 * statistics.median(cpu_seconds(work) for _ in range(5)) for name, work in works.items()}

@@ -83,6 +83,64 @@ def test_giving_up_a_chunk_of_a_plan_that_was_replaced_fails_nothing() -> None:
     assert asyncio.run(story()) is BatchState.SPLIT
 
 
+def test_a_late_chunk_of_an_old_plan_is_left() -> None:
+    async def story() -> Tally | None:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.SPLIT)
+        region, old = pipeline.region, "0" * 16
+        plan = await region.objects.get(paths.plan_key(batch.batch_id, batch.plan_id or ""))
+        await region.objects.put(paths.plan_key(batch.batch_id, old), plan)
+        await region.progress.open(batch.batch_id, old, chunks=1, now=region.clock.now())
+        message = ProcessChunk(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch, plan_id=old, index=0)
+        with pytest.raises(Reject):
+            await pipeline.process.handlers["chunk"].handle(message, attempt=1)
+        return await region.progress.tally(batch.batch_id, batch.plan_id or "")
+
+    tally = asyncio.run(story())
+
+    assert tally
+    assert tally.chunks_done == 0
+
+
+def test_the_last_chunk_delivered_again_calls_the_merger_that_nobody_called() -> None:
+    async def story() -> tuple[int, int]:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.PROCESSED)
+        chunk, before = _messages(batch)["chunk"], len(pipeline.region.queues.queued("merge"))
+        for attempt in (1, 2):
+            with pytest.raises(Reject):
+                await pipeline.process.handlers["chunk"].handle(chunk, attempt=attempt)
+        return before, len(pipeline.region.queues.queued("merge"))
+
+    before, after = asyncio.run(story())
+
+    assert after == before + 1
+
+
+@pytest.mark.parametrize(
+    ("attempt", "spoilt", "written"),
+    [(1, False, 2), (2, False, 0), (2, True, 2)],
+    ids=["first delivery", "second delivery", "rejects of another size"],
+)
+def test_a_chunk_delivered_again_finds_its_part_unless_that_lacks_its_rejects(
+    attempt: int,
+    spoilt: bool,  # noqa: FBT001 - a parameter of the test
+    written: int,
+) -> None:
+    async def story() -> int:
+        pipeline = Pipeline(load_jobs("baton_jobs"), chunk_bytes=2)
+        batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.SPLIT)
+        chunk, plan_id = _messages(batch)["chunk"], batch.plan_id or ""
+        await pipeline.process.handlers["chunk"].handle(chunk, attempt=1)
+        if spoilt:
+            await pipeline.region.objects.put(paths.rejects_part_key(batch.batch_id, plan_id, 0), b"cut")
+        before = pipeline.crash.log.count("objects.put")
+        await pipeline.process.handlers["chunk"].handle(chunk, attempt=attempt)
+        return pipeline.crash.log.count("objects.put") - before
+
+    assert asyncio.run(story()) == written
+
+
 def test_chunks_recorded_while_the_splitter_looks_are_in_the_counts() -> None:
     # Found by the swarm: the sums came from before, the list of finished chunks from after the last one.
     class Overtaken(MemoryProgress):

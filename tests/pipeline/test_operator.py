@@ -191,3 +191,17 @@ def test_the_messages_of_an_owner_that_was_replaced_change_nothing() -> None:
         _, mails, effects = asyncio.run(story(kind))
 
         assert (mails, effects) == (0, []), kind
+
+
+def test_retry_of_a_batch_that_one_chunk_made_fail_fails_again_and_publishes_nothing() -> None:
+    async def story() -> Batch:
+        pipeline, batch_id = await _started(sales_file(records=24, bad=20))
+        await pipeline.drive()
+        await actions.retry(_connection(pipeline), batch_id)
+        await pipeline.drive()
+        return await pipeline.batch(batch_id)
+
+    batch = asyncio.run(story())
+
+    assert batch.failure
+    assert (batch.state, batch.failure.code, batch.published) == (BatchState.FAILED, "too_many_rejects", None)

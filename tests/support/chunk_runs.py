@@ -2,13 +2,14 @@
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from baton.csv import Syntax, cut
 from baton.job import Job
 from baton.model.plan import Chunk
 from baton.ports import Row
 from worker.domain import REJECT_COLUMNS, ChunkOutput, check, finish
+from worker.pieces import Assembly, pieces
 
 
 def chunk_of(data: bytes, job: Job, width: int, *, index: int = 0, start: int = 0, first_record: int = 1) -> Chunk:
@@ -30,6 +31,29 @@ def run(
     """Return what the worker makes of `data`, records without a header."""
     chunk = chunk_of(data, job, len(columns), index=index, start=start, first_record=first_record)
     return finish(check(data, chunk, columns, job), reference)
+
+
+def run_in_pieces(
+    data: bytes,
+    chunk: Chunk,
+    job: Job,
+    columns: tuple[str, ...],
+    *,
+    reference: Mapping[str, Row] | None = None,
+    rejects_allowed: int | None = None,
+    watch: Callable[[Chunk], object] = id,
+) -> ChunkOutput:
+    """Return what the worker makes of a chunk, piece by piece as its handler does. `watch` sees each piece."""
+    whole, allowed = Assembly(), chunk.records if rejects_allowed is None else rejects_allowed
+    for piece in pieces(data, chunk, job):
+        watch(piece)
+        some = data[piece.start - chunk.start : piece.end - chunk.start]
+        checked = check(some, piece, columns, job, rejects_left=allowed - whole.rejects)
+        output = finish(checked, reference, first=piece.start == chunk.start)
+        whole.add(output)
+        if output.too_many:
+            break
+    return whole.output(chunk)
 
 
 def table(text: bytes) -> list[list[str]]:

@@ -13,7 +13,7 @@ from baton.job import Dialect, Job, Lookup, Missing, Record
 from baton.model.batch import Counts
 from chunk_runs import chunk_of, csv_bytes, rejects, run, table
 from worker.domain import check, finish, prepare_reference
-from worker.parse import parse
+from worker.parse import parse, utf8
 
 
 class Stock(Record):
@@ -387,7 +387,7 @@ def test_range_that_ends_inside_quotes_fails_the_batch() -> None:
 )
 def test_parser_that_disagrees_with_the_scan_fails_the_batch(clean: bytes, reason: str) -> None:
     with pytest.raises(BatchFailed, match=reason) as caught:
-        parse(clean, Dialect(), 3, records=2)
+        parse(utf8(clean, Dialect()), Dialect(), 3, records=2)
 
     assert caught.value.code == "conservation"
 

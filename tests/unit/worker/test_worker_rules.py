@@ -27,7 +27,8 @@ from pydantic_core import PydanticUseDefault
 from baton.errors import BatchFailed
 from baton.fields import ShortDate, Text
 from baton.job import Record
-from worker.rules import VALUE_CHARS_MAX, Broken, rules_of
+from worker.rejects import VALUE_CHARS_MAX
+from worker.rules import rules_of
 
 
 class Size(enum.StrEnum):
@@ -109,22 +110,41 @@ def frame_of(rows: list[list[str]], width: int) -> pl.DataFrame:
     return pl.DataFrame(texts, schema={f"c{n}": pl.String for n in range(width)}, orient="row")
 
 
+type Told = tuple[str, str, str, str]
+"""Of one record: column, rule and value of the first reason, and the others."""
+
+
+def told_of(model: type[Record], rows: list[list[str]], columns: list[str]) -> dict[int, Told]:
+    """Return what the worker tells of each record that fails."""
+    frame = frame_of(rows, len(columns))
+    found = rules_of(model).broken(frame, columns, told_max=len(rows), enough=len(rows))
+    assert found.rows == found.told.height
+    return {record: as_told(texts) for record, *texts in found.told.iter_rows()}
+
+
+def as_told(texts: list[str | None]) -> Told:
+    column, rule, value, also = (text or "" for text in texts)
+    assert "" not in texts, "an empty text is null"
+    return column, rule, value, also
+
+
 def _rule(item: Any) -> str:
     own = item["type"] in {"value_error", "assertion_error"}
     return f"{item['type']}: {item['ctx']['error']}"[:VALUE_CHARS_MAX] if own else item["type"]
 
 
-def judged_one_by_one(model: type[Record], columns: list[str], rows: list[list[str]]) -> dict[int, list[Broken]]:
+def judged_one_by_one(model: type[Record], columns: list[str], rows: list[list[str]]) -> dict[int, Told]:
     """Return what `model_validate` says of each record."""
-    found: dict[int, list[Broken]] = {}
+    found: dict[int, Told] = {}
     for row, values in enumerate(rows):
         record = dict(zip(columns, values, strict=True))
         try:
             model.model_validate(record)
         except ValidationError as error:
-            found[row] = [
-                Broken(str(item["loc"][0]), _rule(item), record[str(item["loc"][0])]) for item in error.errors()
-            ]
+            items = [(str(item["loc"][0]) if item["loc"] else "", _rule(item)) for item in error.errors()]
+            (column, rule), *others = items
+            also = "; ".join(f"{other}: {why}" for other, why in others)
+            found[row] = (column, rule, record.get(column, "")[:VALUE_CHARS_MAX], also)
     return found
 
 
@@ -162,11 +182,8 @@ def test_any_model_of_fields_judges_by_column_as_record_by_record(
     columns = [field.alias or name for name, field in model.model_fields.items()]
     rows = data.draw(st.lists(st.lists(VALUES, min_size=len(columns), max_size=len(columns)), max_size=12))
 
-    rules = rules_of(model)
-    broken = rules.broken(frame_of(rows, len(columns)), columns)
-
-    assert rules.by_column is not None
-    assert {row: list(found) for row, found in broken.items()} == judged_one_by_one(model, columns, rows)
+    assert rules_of(model).by_column is not None
+    assert told_of(model, rows, columns) == judged_one_by_one(model, columns, rows)
 
 
 # Mostly good values: only what nothing else rejects tells whether a rule was applied.
@@ -175,11 +192,8 @@ def test_any_model_of_fields_judges_by_column_as_record_by_record(
 def test_class_level_validators_judge_by_column_as_record_by_record(rows: list[list[str]]) -> None:
     columns = ["The Name", "Size", "count"]
 
-    rules = rules_of(Classical)
-    broken = rules.broken(frame_of(rows, 3), columns)
-
-    assert rules.by_column is not None
-    assert {row: list(found) for row, found in broken.items()} == judged_one_by_one(Classical, columns, rows)
+    assert rules_of(Classical).by_column is not None
+    assert told_of(Classical, rows, columns) == judged_one_by_one(Classical, columns, rows)
 
 
 class Ordered(Record):
@@ -242,36 +256,34 @@ class Constructed(Record):
 
 @pytest.mark.parametrize("model", [Ordered, Informed, Hooked, Constructed])
 def test_rules_that_span_fields_are_applied_to_every_record(model: type[Record]) -> None:
-    rules = rules_of(model)
+    told = told_of(model, [["1", "2"], ["2", "1"], ["x", "1"]], ["low", "high"])
 
-    broken = rules.broken(frame_of([["1", "2"], ["2", "1"], ["x", "1"]], 2), ["low", "high"])
-
-    assert rules.by_column is None
-    assert {row: [(b.column, b.rule) for b in found] for row, found in broken.items()} == {
-        1: [("high" if model is Informed else "", "value_error: low is above high")],
-        2: [("low", "int_parsing")],
+    assert rules_of(model).by_column is None
+    assert {row: found[:2] for row, found in told.items()} == {
+        1: ("high" if model is Informed else "", "value_error: low is above high"),
+        2: ("low", "int_parsing"),
     }
 
 
 def test_rule_of_a_shared_type_that_sees_other_fields_is_applied_to_every_record() -> None:
-    broken = rules_of(Shared).broken(frame_of([["1", "2"], ["2", "2"]], 2), ["low", "high"])
+    told = told_of(Shared, [["1", "2"], ["2", "2"]], ["low", "high"])
 
-    assert broken == {1: (Broken("high", "value_error: low and high are equal", "2"),)}
+    assert told == {1: ("high", "value_error: low and high are equal", "2", "")}
 
 
 def test_rule_on_the_whole_record_names_no_column_and_no_value() -> None:
-    broken = rules_of(Ordered).broken(frame_of([["2", "1"]], 2), ["low", "high"])
+    told = told_of(Ordered, [["2", "1"]], ["low", "high"])
 
-    assert broken == {0: (Broken("", "value_error: low is above high", ""),)}
+    assert told == {0: ("", "value_error: low is above high", "", "")}
 
 
 def test_field_that_the_model_reads_under_another_name_is_judged_by_the_model() -> None:
     class Elsewhere(Record):
         here: str = Field(validation_alias="there")
 
-    broken = rules_of(Elsewhere).broken(frame_of([["1"]], 1), ["here"])
+    told = told_of(Elsewhere, [["1"]], ["here"])
 
-    assert [b.rule for b in broken[0]] == ["missing", "extra_forbidden"]
+    assert told == {0: ("there", "missing", "Field required", "here: extra_forbidden")}
 
 
 @pytest.mark.parametrize("base", [Classical, Ordered])
@@ -283,7 +295,7 @@ def test_rule_that_crashes_fails_the_batch_and_says_how(base: type[Record]) -> N
     columns = [field.alias or name for name, field in model.model_fields.items()]
 
     with pytest.raises(BatchFailed, match=r"a rule of Broken crashed instead of judging: KeyError: '7'") as caught:
-        rules_of(model).broken(frame_of([["7"] * len(columns)], len(columns)), columns)
+        told_of(model, [["7"] * len(columns)], columns)
 
     assert caught.value.code == "rule_error"
 
@@ -291,23 +303,21 @@ def test_rule_that_crashes_fails_the_batch_and_says_how(base: type[Record]) -> N
 def test_rule_that_asks_for_a_default_where_there_is_none_rejects_the_record() -> None:
     model: type[Record] = create_model("D", __base__=Record, a=(Annotated[str, BeforeValidator(defaulted)], ...))
 
-    broken = rules_of(model).broken(frame_of([["x"], [""], ["y"]], 1), ["a"])
-
-    assert broken == {1: (Broken("a", "missing", ""),)}
+    assert told_of(model, [["x"], [""], ["y"]], ["a"]) == {1: ("a", "missing", "", "")}
 
 
 def test_values_are_cut_at_200_characters() -> None:
     model: type[Record] = create_model("Short", __base__=Record, a=(Annotated[str, Field(max_length=3)], ...))
 
-    broken = rules_of(model).broken(frame_of([["y" * 300]], 1), ["a"])
+    told = told_of(model, [["y" * 300]], ["a"])
 
-    assert broken[0][0].value == "y" * 200
+    assert told[0][2] == "y" * 200
 
 
 def test_each_distinct_value_is_validated_once() -> None:
     seen: list[str] = []
     model: type[Record] = create_model("Once", __base__=Record, a=(Annotated[str, AfterValidator(seen.append)], ...))
 
-    rules_of(model).broken(frame_of([["1"], ["2"]] * 500, 1), ["a"])
+    told_of(model, [["1"], ["2"]] * 500, ["a"])
 
     assert sorted(seen) == ["1", "2"]

@@ -6,8 +6,9 @@
 Between the two the handler fetches the reference rows that `Checked.lookup_keys` asks for.
 """
 
+from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -15,50 +16,65 @@ import polars as pl
 
 from baton.csv import CsvDefect, Cut, Defect, Syntax, cut
 from baton.errors import BatchFailed
-from baton.job import Dialect, Job, Missing
+from baton.job import Dialect, Job, Lookup, Missing
 from baton.model.batch import Counts
 from baton.model.plan import Chunk
 from baton.ports import Row
-from worker.parse import parse, undecodable
-from worker.reference import FOUND, ReferenceFrame, join, prepare_reference
-from worker.render import REJECT_COLUMNS, render_part, render_rejects
-from worker.rules import VALUE_CHARS_MAX, Broken, rules_of
+from worker.parse import Text, parse, parse_lines, undecodable, utf8
+from worker.reference import SUFFIX, ReferenceFrame, join, prepare_reference
+from worker.rejects import NO_REJECTS, REJECT_COLUMNS, VALUE_CHARS_MAX, render_rejects, table_of
+from worker.render import render_lines, render_names, render_part
+from worker.rules import Rejected, rules_of
 
 __all__ = [
+    "REJECTS_TOLD_MAX",
     "REJECT_COLUMNS",
-    "Broken",
     "Checked",
     "ChunkOutput",
     "ReferenceFrame",
     "check",
+    "check_number",
     "finish",
+    "not_whole",
     "prepare_reference",
+    "syntax_of",
 ]
 
+REJECTS_TOLD_MAX: Final = 10_000
+"""Of a chunk that breaks the job's limit alone: its batch fails, and so many show why."""
+_REASONS_MAX: Final = 100
+"""Kept of a piece, the most frequent ones: a rule may have a wording for each value."""
 _RECORD: Final = "record"
-
-type Rejects = Mapping[int, tuple[Broken, ...]]
-"""Record, from 0 within the chunk, to at least one broken rule."""
+_LINE: Final = "line"
+_NOTHING: Final = pl.DataFrame(schema={_RECORD: pl.UInt32, _LINE: pl.String})
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A chunk whose every record met the rules."""
+    """Records that met the rules."""
 
     chunk: Chunk
     columns: tuple[str, ...]
     job: Job
-    rejects: Rejects
+    rejects: Rejected
+    rejects_left: int
+    """How many more rejects the job allows."""
     data: bytes = field(repr=False)
     cut: Cut = field(repr=False)
     frame: pl.DataFrame = field(repr=False)
-    """Records that passed: `c0`, `c1`, ... as in the file, null for empty, and `record`, from 0 within the chunk."""
+    """Records that passed: `record`, from 0, and `c0`, `c1`, ... as in the file, null for empty; or instead of these,
+    where a record comes out as it came in, its `line` and the column of the lookup's key."""
     plain: bool
     """Whether no field of the frame needs quotes when it is written."""
 
+    @property
+    def too_many(self) -> bool:
+        """Whether the batch fails by these rejects alone, so that nobody needs the frame."""
+        return self.rejects.rows > self.rejects_left
+
     def lookup_keys(self) -> list[str]:
         """Return the distinct keys to look up, in order of appearance; none if the job enriches nothing."""
-        if self.job.lookup is None:
+        if self.job.lookup is None or self.too_many:
             return []
         keys = self.frame[_named(self.columns, self.job.lookup.key)]
         return keys.unique(maintain_order=True).fill_null("").to_list()
@@ -66,91 +82,206 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class ChunkOutput:
-    """What a chunk leaves. `part` and `rejects` are CSV in UTF-8; only chunk 0 has headers in them."""
+    """What a chunk leaves, or a piece of one: CSV in UTF-8. Only chunk 0 has headers in its `part` and `rejects`."""
 
     counts: Counts
     part: bytes = field(repr=False)
     rejects: bytes = field(repr=False)
+    reasons: Mapping[tuple[str, str], int] = field(repr=False)
+    """How many records were told to be rejected by each column and rule."""
+    too_many: bool
+    """There are more rejects than the job allows: `part` is empty, and `rejects` are the first ones."""
 
 
-def check(data: bytes, chunk: Chunk, columns: tuple[str, ...], job: Job) -> Checked:
+def check(data: bytes, chunk: Chunk, columns: tuple[str, ...], job: Job, *, rejects_left: int | None = None) -> Checked:
     """Apply the job's rules to every record of `data`, the bytes of the chunk's range.
 
-    `columns` is the header of the file. Raises `BatchFailed`: `header` if it is not the job's, `conservation` if the
-    chunk does not hold the planned number of records, `rule_error` if a rule of the job crashes.
+    `columns` is the header of the file; `rejects_left` how many more rejects are allowed (None: any number): once more
+    are found, no more is done than to count them and to explain the first. Raises `BatchFailed`: `header` if it is not
+    the job's, `conservation` if the chunk does not hold the planned number of records, `rule_error` if a rule of the
+    job crashes.
     """
     if job.columns is not None and sorted(columns) != sorted(job.columns):
         raise BatchFailed("header", f"the file's columns are {columns}, the job's are {job.columns}")
+    left = chunk.records if rejects_left is None else rejects_left
     found = _cut(data, chunk, job.dialect, len(columns))
-    rejects = {index: (_structural(defect, len(columns)),) for index, defect in found.defects.items()}
-    clean = np.delete(np.arange(chunk.records), list(found.defects))
-    parsed = parse(found.clean, job.dialect, len(columns), records=len(clean))
-    frame = parsed.frame.with_columns(pl.Series(_RECORD, clean))
-    not_text = undecodable(data, found, job.dialect.encoding)
-    if unreadable := {index: (Broken("", "encoding", why),) for index, why in not_text}:
-        # What could not be read is not judged by its rules, which would see U+FFFD where other bytes stand.
-        frame = frame.filter(~pl.col(_RECORD).is_in(list(unreadable)))
-        rejects |= unreadable
-    if job.record is not None:
-        records = frame[_RECORD]
-        broken = rules_of(job.record).broken(frame.drop(_RECORD), columns)
-        rejects |= {int(records[row]): reasons for row, reasons in broken.items()}
-    keep = np.ones(chunk.records, dtype=bool)
-    keep[list(rejects)] = False
-    frame = frame.filter(pl.Series(keep[frame[_RECORD].to_numpy()]))
-    return Checked(chunk, columns, job, rejects, data, found, frame, parsed.plain)
+    rejects, frame, broken = _defective(found, len(columns)), _NOTHING, Rejected(0, NO_REJECTS)
+    plain = False
+    if rejects.height <= left:
+        text = utf8(found.clean, job.dialect)
+        frame = _read(text, _without_defects(found), columns, job)
+        unreadable = _unreadable(data, found, job.dialect.encoding)
+        if unreadable.height:
+            # What could not be read is not judged by its rules, which would see U+FFFD where other bytes stand.
+            rejects = pl.concat([rejects, unreadable])
+            frame = frame.filter(~pl.col(_RECORD).is_in(unreadable[_RECORD].implode()))
+        frame, broken = _judge(frame, columns, job, enough=left - rejects.height)
+        plain = text.plain
+    told = pl.concat([rejects, broken.told]).sort(_RECORD)
+    return Checked(chunk, columns, job, Rejected(rejects.height + broken.rows, told), left, data, found, frame, plain)
 
 
-def finish(checked: Checked, reference: Mapping[str, Row] | ReferenceFrame | None) -> ChunkOutput:
+def finish(
+    checked: Checked, reference: Mapping[str, Row] | ReferenceFrame | None, *, first: bool = True
+) -> ChunkOutput:
     """Enrich the records that passed, and render them and the rejects.
 
     `reference` holds at least the rows of `checked.lookup_keys()` that exist; None if the job enriches nothing.
-    Raises `BatchFailed`: `reference_columns` if a row lacks a column, `conservation` if records went astray.
+    `first`: this is the first piece of its chunk. Raises `BatchFailed`: `reference_columns` if a row lacks a column,
+    `conservation` if records went astray.
     """
-    job, chunk = checked.job, checked.chunk
-    frame, missing, plain = _enrich(checked, reference)
-    rejects = {**checked.rejects, **missing}
-    header = job.output_columns(checked.columns)
-    output = frame.select(pl.col(name).alias(f"o{n}") for n, name in enumerate(_sources(job, checked.columns)))
-    counts = Counts(records_in=chunk.records, records_out=output.height, rejects=len(rejects))
+    job, chunk, header = checked.job, checked.chunk, first and checked.chunk.index == 0
+    rejects, frame, plain = checked.rejects, checked.frame, True
+    if not checked.too_many and job.lookup is not None:
+        frame, missing, plain = _enrich(checked, reference, job.lookup)
+        told = pl.concat([rejects.told, missing]).sort(_RECORD) if missing.height else rejects.told
+        rejects = Rejected(rejects.rows + missing.height, told)
+    too_many = rejects.rows > checked.rejects_left
+    told = rejects.told.head(REJECTS_TOLD_MAX) if too_many else rejects.told
+    passed = chunk.records - rejects.rows if too_many else frame.height
+    counts = Counts(records_in=chunk.records, records_out=passed, rejects=rejects.rows)
     if not counts.balanced:
         raise BatchFailed("conservation", f"chunk {chunk.index} does not balance: {counts}")
+    names = render_names(job.output_columns(checked.columns)) if header else b""
     return ChunkOutput(
         counts=counts,
-        part=render_part(output, header if chunk.index == 0 else None, plain=plain),
-        rejects=render_rejects(rejects, checked.data, checked.cut, chunk, job.dialect.encoding),
+        part=b"" if too_many else names + _render(frame, checked, plain=plain),
+        rejects=render_rejects(told, checked.data, checked.cut, chunk, job.dialect.encoding, header=header),
+        reasons=_reasons(told),
+        too_many=too_many,
     )
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def syntax_of(dialect: Dialect) -> Syntax:
+    """Return how records of this dialect are found."""
+    return Syntax(ord(dialect.delimiter), ord(dialect.quote))
 
 
 def _cut(data: bytes, chunk: Chunk, dialect: Dialect, width: int) -> Cut:
     try:
-        found = cut(data, Syntax(ord(dialect.delimiter), ord(dialect.quote)), columns=width)
+        found = cut(data, syntax_of(dialect), columns=width)
     except CsvDefect as defect:
-        raise BatchFailed("conservation", f"chunk {chunk.index} does not hold whole records: {defect}") from defect
-    if len(found.starts) != chunk.records:
-        reason = f"chunk {chunk.index} holds {len(found.starts)} records where the plan counted {chunk.records}"
-        raise BatchFailed("conservation", reason)
+        raise not_whole(chunk, defect) from defect
+    check_number(chunk, len(found.starts))
     return found
 
 
+def not_whole(chunk: Chunk, defect: CsvDefect) -> BatchFailed:
+    """Return the failure of a chunk that ends inside a record."""
+    return BatchFailed("conservation", f"chunk {chunk.index} does not hold whole records: {defect}")
+
+
+def check_number(chunk: Chunk, records: int) -> None:
+    """Raise `BatchFailed` with code `conservation` if a chunk does not hold its records."""
+    if records != chunk.records:
+        reason = f"chunk {chunk.index} holds {records} records where the plan counted {chunk.records}"
+        raise BatchFailed("conservation", reason)
+
+
+def _defective(found: Cut, width: int) -> pl.DataFrame:
+    defects = found.defects.values()
+    rules = pl.Series([defect.code for defect in defects], dtype=pl.String)
+    values = pl.Series([_told(defect, width) for defect in defects], dtype=pl.String)
+    return table_of(list(found.defects), rule=rules, value=values)
+
+
+def _told(defect: Defect, width: int) -> str:
+    match defect.code:
+        case "columns":
+            return f"{defect.found} fields, expected {width}"
+        case "nul_byte":
+            return "a NUL byte"
+        case "bare_cr":
+            return "a carriage return that ends no line"
+        case "quote":
+            return "text after a closing quote"
+
+
+def _without_defects(found: Cut) -> pl.Series:
+    """Return the numbers of the clean records."""
+    clean = np.ones(len(found.starts), dtype=bool)
+    clean[list(found.defects)] = False
+    return pl.Series(_RECORD, np.flatnonzero(clean), dtype=pl.UInt32)
+
+
+def _unreadable(data: bytes, found: Cut, encoding: str) -> pl.DataFrame:
+    records, whys = array("I"), list[str]()
+    for record, why in undecodable(data, found, encoding):
+        records.append(record)
+        whys.append(why)
+    return table_of(records, rule="encoding", value=pl.Series(whys, dtype=pl.String))
+
+
+def _read(text: Text, clean: pl.Series, columns: tuple[str, ...], job: Job) -> pl.DataFrame:
+    """Return the frame of `Checked`, of clean records; with both lines and columns where rules are to judge these."""
+    as_it_came = text.plain and job.dialect.delimiter == "," and job.output is None
+    frame = pl.DataFrame({_RECORD: clean})
+    if job.record is not None or not as_it_came:
+        frame = frame.hstack(parse(text, job.dialect, len(columns), records=clean.len()))
+    return frame.with_columns(parse_lines(text, records=clean.len()).alias(_LINE)) if as_it_came else frame
+
+
+def _judge(frame: pl.DataFrame, columns: tuple[str, ...], job: Job, *, enough: int) -> tuple[pl.DataFrame, Rejected]:
+    """Return the records that pass, and the others with their reasons; none pass if more than enough do not."""
+    broken = Rejected(0, NO_REJECTS)
+    if job.record is not None:
+        values = frame.select(f"c{place}" for place in range(len(columns)))
+        broken = rules_of(job.record).broken(values, columns, told_max=REJECTS_TOLD_MAX, enough=enough)
+        rows = broken.told[_RECORD].to_numpy()
+        broken = replace(broken, told=broken.told.with_columns(frame[_RECORD].gather(rows)))
+        if broken.rows > enough:
+            return frame.clear(), broken
+        if broken.rows:
+            passes = np.ones(frame.height, dtype=bool)
+            passes[rows] = False
+            frame = _needed(frame, columns, job).filter(pl.Series(passes))
+    return _needed(frame, columns, job), broken
+
+
+def _needed(frame: pl.DataFrame, columns: tuple[str, ...], job: Job) -> pl.DataFrame:
+    if _LINE not in frame.columns:
+        return frame
+    return frame.select(_RECORD, _LINE, *([_named(columns, job.lookup.key)] if job.lookup else ()))
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
 def _enrich(
-    checked: Checked, reference: Mapping[str, Row] | ReferenceFrame | None
-) -> tuple[pl.DataFrame, Rejects, bool]:
-    lookup = checked.job.lookup
-    if lookup is None:
-        return checked.frame, {}, checked.plain
+    checked: Checked, reference: Mapping[str, Row] | ReferenceFrame | None, lookup: Lookup
+) -> tuple[pl.DataFrame, pl.DataFrame, bool]:
     if reference is None:
         raise ValueError(f"job {checked.job.name} looks up {lookup.dataset}: its rows are needed")
     table = reference if isinstance(reference, ReferenceFrame) else prepare_reference(reference, lookup)
-    key, plain = _named(checked.columns, lookup.key), checked.plain and table.plain
-    joined = join(checked.frame, key, table)
-    if lookup.missing is Missing.BLANK or not joined[FOUND].has_nulls():
-        return joined, {}, plain
-    lost = joined.filter(pl.col(FOUND).is_null()).select(_RECORD, pl.col(key).fill_null(""))
-    missing = {
-        record: (Broken(lookup.key, "missing_reference", text[:VALUE_CHARS_MAX]),) for record, text in lost.iter_rows()
-    }
-    return joined.filter(pl.col(FOUND).is_not_null()), missing, plain
+    key = _named(checked.columns, lookup.key)
+    joined = join(checked.frame, key, table.suffixes if _LINE in checked.frame.columns else table.frame)
+    if lookup.missing is Missing.BLANK:
+        blank = "," * len(lookup.columns) + "\n"
+        return joined.with_columns(pl.col(SUFFIX).fill_null(blank)), NO_REJECTS, table.plain
+    if not joined[SUFFIX].has_nulls():
+        return joined, NO_REJECTS, table.plain
+    lost = joined.filter(pl.col(SUFFIX).is_null())
+    values = lost[key].str.slice(0, VALUE_CHARS_MAX)
+    missing = table_of(lost[_RECORD], column=lookup.key, rule="missing_reference", value=values)
+    return joined.filter(pl.col(SUFFIX).is_not_null()), missing, table.plain
+
+
+def _render(frame: pl.DataFrame, checked: Checked, *, plain: bool) -> bytes:
+    """Return the lines of the result. `plain`: so is what was added."""
+    if _LINE in frame.columns:
+        end = SUFFIX if SUFFIX in frame.columns else pl.lit("\n")
+        return render_lines(frame.select(pl.concat_str(_LINE, end)).to_series())
+    sources = _sources(checked.job, checked.columns)
+    output = frame.select(pl.col(name).alias(f"o{n}") for n, name in enumerate(sources))
+    return render_part(output, plain=plain and checked.plain)
+
+
+def _reasons(told: pl.DataFrame) -> Mapping[tuple[str, str], int]:
+    counts = told.group_by("column", "rule").len().sort("len", "column", "rule", descending=[True, False, False])
+    return {(column or "", rule): number for column, rule, number in counts.head(_REASONS_MAX).iter_rows()}
 
 
 def _named(columns: tuple[str, ...], name: str) -> str:
@@ -165,16 +296,3 @@ def _sources(job: Job, columns: tuple[str, ...]) -> list[str]:
         return places
     by_name = dict(zip((*columns, *added), places, strict=True))
     return [by_name[name] for name in job.output]
-
-
-def _structural(defect: Defect, width: int) -> Broken:
-    match defect.code:
-        case "columns":
-            value = f"{defect.found} fields, expected {width}"
-        case "nul_byte":
-            value = "a NUL byte"
-        case "bare_cr":
-            value = "a carriage return that ends no line"
-        case "quote":
-            value = "text after a closing quote"
-    return Broken("", defect.code, value)

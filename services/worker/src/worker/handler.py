@@ -10,17 +10,18 @@ from pydantic import ValidationError
 from baton.batches import Batches, check_rejects
 from baton.canary import is_canary
 from baton.catalog import Catalog
-from baton.checksums import crc64nvme
 from baton.errors import BatchFailed, NotFound, Retry
 from baton.job import Job, Lookup
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
-from baton.model.batch import Batch, Counts
+from baton.model.batch import Batch
 from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
-from baton.ports import ChunkDone, Clock, ObjectInfo, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row
+from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row
 from baton.telemetry import Metrics
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
+from worker.done import chunk_done, from_metadata, to_metadata
+from worker.pieces import Assembly, pieces
 from worker.recent import Recent
 from worker.settings import WorkerSettings
 
@@ -118,11 +119,22 @@ class Worker:
         return await self._write(task.plan, chunk, await self._output(task, chunk))
 
     async def _output(self, task: _Task, chunk: Chunk) -> ChunkOutput:
-        plan, job = task.plan, self._catalog[task.plan.job].job
+        plan, job, whole = task.plan, self._catalog[task.plan.job].job, Assembly()
+        allowed = job.limits.rejects_allowed(plan.records_total)
         data = await self._read(task, chunk)
-        checked = await self._compute(lambda: check(data, chunk, plan.columns, job))
+        for piece in await self._compute(lambda: pieces(data, chunk, job)):
+            some = data if piece == chunk else data[piece.start - chunk.start : piece.end - chunk.start]
+            output = await self._piece(some, piece, plan, allowed - whole.rejects, first=piece.start == chunk.start)
+            whole.add(output)
+            if output.too_many:
+                break
+        return whole.output(chunk)
+
+    async def _piece(self, data: bytes, piece: Chunk, plan: Plan, rejects_left: int, *, first: bool) -> ChunkOutput:
+        job = self._catalog[plan.job].job
+        checked = await self._compute(lambda: check(data, piece, plan.columns, job, rejects_left=rejects_left))
         reference = await self._rows_for(plan, job, checked)
-        return await self._compute(lambda: finish(checked, reference))
+        return await self._compute(lambda: finish(checked, reference, first=first))
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
         if chunk.start == chunk.end:
@@ -133,22 +145,15 @@ class Worker:
             raise BatchFailed("input_gone", f"{task.plan.key}: this version was deleted before it was done") from error
 
     async def _write(self, plan: Plan, chunk: Chunk, output: ChunkOutput) -> ChunkDone:
-        done = ChunkDone(
-            batch_id=plan.batch_id,
-            plan_id=plan.plan_id,
-            index=chunk.index,
-            counts=output.counts,
-            part_bytes=len(output.part),
-            part_crc64nvme=crc64nvme(output.part),
-            rejects_bytes=len(output.rejects),
-            rejects_crc64nvme=crc64nvme(output.rejects),
-        )
+        done = await self._compute(lambda: chunk_done(plan, chunk, output))
         if output.rejects:
             await self._objects.put(paths.rejects_part_key(plan.batch_id, plan.plan_id, chunk.index), output.rejects)
+        if output.too_many:
+            return done  # it is counted, so that the batch fails by it; there is no part, and nobody will ask for one
         # The part is written last, with what is to be recorded: who finds it knows that the chunk is done, in either
         # Region, without the progress table.
         await self._objects.put(
-            paths.part_key(plan.batch_id, plan.plan_id, chunk.index), output.part, metadata=_to_metadata(done)
+            paths.part_key(plan.batch_id, plan.plan_id, chunk.index), output.part, metadata=to_metadata(done)
         )
         return done
 
@@ -156,7 +161,7 @@ class Worker:
         part = await self._objects.head(paths.part_key(plan.batch_id, plan.plan_id, chunk.index))
         if part is None:
             return None
-        done = _from_metadata(part, plan, chunk)
+        done = from_metadata(part, plan, chunk)
         if done and done.rejects_bytes:
             # Objects replicate each at its own pace: a part without its rejects is no finished chunk.
             rejects = await self._objects.head(paths.rejects_part_key(plan.batch_id, plan.plan_id, chunk.index))
@@ -198,7 +203,7 @@ class Worker:
         return self._plan_under_own_rules(body) is None
 
     async def _rows_for(self, plan: Plan, job: Job, checked: Checked) -> ReferenceFrame | None:
-        if job.lookup is None or plan.reference_version is None:
+        if job.lookup is None or plan.reference_version is None or checked.too_many:
             return None
         lookup, wanted = job.lookup, plan.reference_version
         cached_as = (lookup.dataset, wanted, lookup.columns)  # a table holds only what its job adds
@@ -238,35 +243,3 @@ def _measured(done: ChunkDone, *, last: bool) -> Metrics:
         "PartBytes": (done.part_bytes, "Bytes"),
         "BatchesProcessed": (int(last), "Count"),
     }
-
-
-def _to_metadata(done: ChunkDone) -> dict[str, str]:
-    return {
-        "baton-records-in": str(done.counts.records_in),
-        "baton-records-out": str(done.counts.records_out),
-        "baton-rejects": str(done.counts.rejects),
-        "baton-part-crc64nvme": f"{done.part_crc64nvme:016x}",
-        "baton-rejects-bytes": str(done.rejects_bytes),
-        "baton-rejects-crc64nvme": f"{done.rejects_crc64nvme:016x}",
-    }
-
-
-def _from_metadata(part: ObjectInfo, plan: Plan, chunk: Chunk) -> ChunkDone | None:
-    """Read a part's own record; None if it was written by something else."""
-    try:
-        return ChunkDone(
-            batch_id=plan.batch_id,
-            plan_id=plan.plan_id,
-            index=chunk.index,
-            counts=Counts(
-                records_in=int(part.metadata["baton-records-in"]),
-                records_out=int(part.metadata["baton-records-out"]),
-                rejects=int(part.metadata["baton-rejects"]),
-            ),
-            part_bytes=part.size_bytes,
-            part_crc64nvme=int(part.metadata["baton-part-crc64nvme"], 16),
-            rejects_bytes=int(part.metadata["baton-rejects-bytes"]),
-            rejects_crc64nvme=int(part.metadata["baton-rejects-crc64nvme"], 16),
-        )
-    except (KeyError, ValueError):
-        return None

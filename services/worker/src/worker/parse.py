@@ -3,68 +3,92 @@
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-import numpy as np
 import polars as pl
 
 from baton.csv import Cut
 from baton.errors import BatchFailed
 from baton.job import Dialect
 
-__all__ = ["Parsed", "parse", "undecodable"]
+__all__ = ["Text", "parse", "parse_lines", "undecodable", "utf8"]
+
+_RECORDS_AT_ONCE: Final = 512
+"""Records decoded together, to find out which of them do not decode."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
-    """Records as columns `c0`, `c1`, ... in the order of the file; an empty field is null.
+class Text:
+    """Clean records in UTF-8, as they came but for bytes that do not decode: those are U+FFFD, see `undecodable`."""
 
-    `plain`: no field holds anything that has to be quoted when it is written.
-    """
-
-    frame: pl.DataFrame
+    data: bytes
+    quoted: bool
+    """Whether any field is quoted."""
     plain: bool
+    """Whether no field holds anything that has to be quoted when it is written."""
 
 
-def parse(clean: bytes, dialect: Dialect, width: int, *, records: int) -> Parsed:
-    """Return records of `width` fields each. Bytes that do not decode become U+FFFD: see `undecodable`.
+def utf8(clean: bytes, dialect: Dialect) -> Text:
+    """Return the records as text."""
+    text = _utf8(clean, dialect.encoding)
+    quoted = dialect.quote.encode() in text
+    to_quote = quoted or b'"' in text or (dialect.delimiter != "," and b"," in text)
+    return Text(text, quoted, plain=not to_quote)
+
+
+def parse(text: Text, dialect: Dialect, width: int, *, records: int) -> pl.DataFrame:
+    """Return records of `width` fields each as columns `c0`, `c1`, ... in the order of the file; null for empty.
 
     Raises `BatchFailed` with code `conservation` if the parser does not see the `records` that the scan found clean.
     """
-    text = _utf8(clean, dialect.encoding)
-    quoted = dialect.quote.encode() in text
+    columns = [f"c{position}" for position in range(width)]
+    frame = _read(text, columns, dialect.delimiter, dialect.quote if text.quoted else None, records)
+    # A quoted empty field is "" and not null.
+    return frame.with_columns(pl.when(pl.all() != "").then(pl.all())) if text.quoted else frame
+
+
+def parse_lines(text: Text, *, records: int) -> pl.Series:
+    """Return records without a quoted field as whole lines, without their ends. Raises like `parse`."""
+    assert not text.quoted
+    # No clean record holds a NUL: all of a line is one field.
+    return _read(text, ["line"], "\0", None, records).to_series()
+
+
+def _read(text: Text, columns: list[str], delimiter: str, quote: str | None, records: int) -> pl.DataFrame:
     try:
         frame = pl.read_csv(
             # With a mark of its own in front nothing in the text is taken for anything but text: polars inflates what
             # begins like a zlib stream ("x" and a Persian letter do), and takes a mark off, which here is content.
-            BOM_UTF8 + text,
+            BOM_UTF8 + text.data,
             has_header=False,
-            schema={f"c{position}": pl.String for position in range(width)},
-            separator=dialect.delimiter,
-            quote_char=dialect.quote,
+            schema=dict.fromkeys(columns, pl.String),
+            separator=delimiter,
+            quote_char=quote,
         )
     except pl.exceptions.PolarsError as error:
         raise BatchFailed("conservation", f"the parser refused records that the scan found clean: {error}") from error
     if frame.height != records:
         raise BatchFailed("conservation", f"the parser found {frame.height} records where the scan found {records}")
-    if quoted:  # a quoted empty field is "" and not null
-        frame = frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
-    to_quote = quoted or b'"' in text or (dialect.delimiter != "," and b"," in text)
-    return Parsed(frame, plain=not to_quote)
+    return frame
 
 
 def undecodable(data: bytes, cut: Cut, encoding: str) -> Iterator[tuple[int, str]]:
     """Yield the index of each record without a defect that does not decode, and what is wrong with it."""
     if _decodes(data, encoding):
         return
-    high = np.flatnonzero(np.frombuffer(data, np.int8) < 0)  # all else is ASCII in every encoding that a job may name
-    for index in np.unique(np.searchsorted(cut.starts, high, side="right") - 1).tolist():
-        if index in cut.defects:
+    starts, ends = cut.starts, cut.ends
+    for first in range(0, len(starts), _RECORDS_AT_ONCE):
+        some = range(first, min(first + _RECORDS_AT_ONCE, len(starts)))
+        if _decodes(data[int(starts[some[0]]) : int(ends[some[-1]])], encoding):
             continue
-        start = int(cut.starts[index])
-        try:
-            data[start : int(cut.ends[index])].decode(encoding)
-        except UnicodeDecodeError as error:
-            yield index, f"byte 0x{error.object[error.start]:02x} at {error.start} of the record is not {encoding}"
+        places = zip(some, starts[some].tolist(), ends[some].tolist(), strict=True)
+        for index, start, end in places:
+            if index in cut.defects:
+                continue
+            try:
+                data[start:end].decode(encoding)
+            except UnicodeDecodeError as error:
+                yield index, f"byte 0x{error.object[error.start]:02x} at {error.start} of the record is not {encoding}"
 
 
 def _decodes(data: bytes, encoding: str) -> bool:

@@ -1,4 +1,4 @@
-"""ReferenceFrame data as a frame, and the join."""
+"""Reference data as a frame, and the join."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,23 +9,29 @@ import polars as pl
 from baton.errors import BatchFailed
 from baton.job import Lookup
 from baton.ports import Row
+from worker.render import as_field
 
-__all__ = ["FOUND", "ReferenceFrame", "join", "prepare_reference"]
+__all__ = ["SUFFIX", "ReferenceFrame", "join", "prepare_reference"]
 
-FOUND: Final = "found"
+SUFFIX: Final = "suffix"
 _KEY: Final = "key"
-_NEEDS_QUOTES: Final = r'[,"\r\n]'
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceFrame:
-    """Rows of a data set ready to join: `key`, the lookup's columns as `r0`, `r1`, ... and `found`.
+    """Rows of a data set ready to join: `key`, the lookup's columns as `r0`, `r1`, ..., and `suffix`, never null.
 
+    A suffix is the rest of a line to which this row is added, written once for all of them: `,9.90,"a, b"`, LF.
     `plain`: no value holds anything that has to be quoted when it is written.
     """
 
     frame: pl.DataFrame
     plain: bool
+
+    @property
+    def suffixes(self) -> pl.DataFrame:
+        """Return what it takes to add to whole lines."""
+        return self.frame.select(_KEY, SUFFIX)
 
 
 def prepare_reference(rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame:
@@ -42,13 +48,14 @@ def prepare_reference(rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame
         reason = f"a row of data set {lookup.dataset!r} has no column {error.args[0]!r}, which the job adds"
         raise BatchFailed("reference_columns", reason) from error
     schema = dict.fromkeys((_KEY, *values), pl.String)
-    frame = pl.DataFrame({_KEY: list(rows), **values}, schema=schema).with_columns(pl.lit(True).alias(FOUND))  # noqa: FBT003 - pl.lit takes its value so
-    quoted = frame.select(pl.any_horizontal(pl.col(*values).str.contains(_NEEDS_QUOTES).any())).item()
-    return ReferenceFrame(frame, plain=not quoted)
+    frame = pl.DataFrame({_KEY: list(rows), **values}, schema=schema)
+    suffix = pl.concat_str([x for name in values for x in (pl.lit(","), as_field(pl.col(name)))] + [pl.lit("\n")])
+    quoted = frame.select(pl.any_horizontal((as_field(pl.col(name)) != pl.col(name)).any() for name in values)).item()
+    return ReferenceFrame(frame.with_columns(suffix.alias(SUFFIX)), plain=not quoted)
 
 
-def join(frame: pl.DataFrame, key: str, reference: ReferenceFrame) -> pl.DataFrame:
-    """Return the frame in its order with the reference's columns; `found` is null where there is no such key."""
+def join(frame: pl.DataFrame, key: str, reference: pl.DataFrame) -> pl.DataFrame:
+    """Return the frame in its order with the reference's columns; `suffix` is null where there is no such key."""
     # An empty key is null in the frame; it is looked up as the empty text that it is.
     keyed = frame.with_columns(pl.col(key).fill_null("").alias(_KEY))
-    return keyed.join(reference.frame, on=_KEY, how="left", maintain_order="left")
+    return keyed.join(reference, on=_KEY, how="left", maintain_order="left")

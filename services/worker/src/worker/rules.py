@@ -1,42 +1,59 @@
 """A job's rules, applied to every record of a chunk by pydantic itself.
 
 A field's rules are pure functions of one value, so each distinct value of a column is validated once, by the very
-schema that the model holds for that field. Only records with a failing value then meet the whole model, which has
-the last word and explains what is wrong. A model that looks at more than one field at once (model validators,
-validators that take `info`, hooks) is run record by record: slower, and just as right. A property test holds both
-ways equal.
+schema that the model holds for that field. What a record breaks is put together from the verdicts on its values; the
+whole model has the last word on each set of columns that fail together. A model that looks at more than one field at
+once (model validators, validators that take `info`, hooks) is run record by record: slower, and just as right. A
+property test holds both ways equal.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import islice
 from typing import Any, Final, cast
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
 from baton.errors import BatchFailed
 from baton.job import Record
+from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, Broken, rejects_of
 
-__all__ = ["VALUE_CHARS_MAX", "Broken", "Rules", "rules_of"]
+__all__ = ["REASON_CHARS_MAX", "Rejected", "Rules", "rules_of"]
 
-VALUE_CHARS_MAX: Final = 200
-"""Of an offending value in the rejects file; the whole record stands beside it."""
+REASON_CHARS_MAX: Final = 1_000
+"""Of what a crashed rule says, which may quote a value of a megabyte."""
+_VALUES_AT_ONCE: Final = 8_192
+"""Values judged in one call: each that fails is a Python object of half a kilobyte until it is told."""
 _MODEL_HOOKS: Final = ("custom_init", "post_init", "root_model")
+_OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
+"""Error types of a job's own functions: the type alone says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """One broken rule. `column` is "" and `value` a sentence where the record as a whole is at fault."""
+class Rejected:
+    """Rows of a frame that break a rule: how many there are, and the reasons of all or of the first of them."""
 
+    rows: int
+    told: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    """What a field refuses of a column's values. Many values are refused for the same reasons."""
+
+    name: str
+    """Of the column in the frame."""
     column: str
-    rule: str
-    value: str
-
-
-type BrokenByRow = dict[int, tuple[Broken, ...]]
-"""Row of a frame, from 0, to at least one broken rule."""
+    values: pl.DataFrame
+    """`value`, each a different one, and `why`: the place of its reasons, from 1."""
+    reasons: list[tuple[str, ...]]
+    """Rules that a value breaks, in the order in which they are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +63,43 @@ class _ColumnRules:
     column: str
     values: SchemaValidator
     """Of values alone: the fast way, for whatever such a list can express."""
-    fields: SchemaValidator
+    fields: Callable[[], SchemaValidator]
     """Of records that hold this field alone: 15 times slower, and just what the model does, defaults included."""
 
-    def failing(self, values: Sequence[str | None]) -> list[str | None]:
-        """Return those values that the field refuses. Raises what a rule of the user's own raises."""
+    def refused(self, series: pl.Series) -> _Refused | None:
+        """Judge each distinct value once. Raises what a rule of the user's own raises."""
+        values = series.unique()
+        places, whys, known = array("I"), array("I"), dict[tuple[str, ...], int]()
+        for at in range(0, values.len(), _VALUES_AT_ONCE):
+            errors: dict[int, list[str]] = {}
+            for index, rule in self._errors(values.slice(at, _VALUES_AT_ONCE).to_list()):
+                errors.setdefault(index, []).append(rule)
+            for index, rules in errors.items():
+                places.append(at + index)
+                whys.append(known.setdefault(tuple(rules), len(known) + 1))
+        if not places:
+            return None
+        frame = pl.DataFrame(
+            {"value": values.gather(pl.Series(places, dtype=pl.UInt32)), "why": pl.Series(whys, dtype=pl.UInt32)}
+        )
+        return _Refused(series.name, self.column, frame, list(known))
+
+    def _errors(self, values: list[str | None]) -> list[tuple[int, str]]:
         try:
             self.values.validate_python([value or "" for value in values])
         except ValidationError as error:
-            return _refused(error, values)
+            return _found(error)
         except Exception:  # noqa: BLE001 - a rule that asks for the field's default, or a crash: then it crashes below
-            return self._failing_in_a_record(values)
-        return []
-
-    def _failing_in_a_record(self, values: Sequence[str | None]) -> list[str | None]:
-        try:
-            self.fields.validate_python([{self.column: value or ""} for value in values])
-        except ValidationError as error:
-            return _refused(error, values)
+            try:
+                self.fields().validate_python([{self.column: value or ""} for value in values])
+            except ValidationError as error:
+                return _found(error)
         return []
 
 
-def _refused(error: ValidationError, values: Sequence[str | None]) -> list[str | None]:
+def _found(error: ValidationError) -> list[tuple[int, str]]:
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [values[index] for index in {int(item["loc"][0]) for item in found}]
+    return [(int(item["loc"][0]), _rule(item["type"], item["msg"])) for item in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +108,105 @@ class Rules:
 
     model: type[Record]
     by_column: Mapping[str, _ColumnRules] | None
+    """In the order of the model's fields, in which it tells what is wrong."""
 
-    def broken(self, frame: pl.DataFrame, columns: Sequence[str]) -> BrokenByRow:
-        """Return what each failing row breaks. `frame` is all text, null for empty, in the order of `columns`.
+    def broken(self, frame: pl.DataFrame, columns: Sequence[str], *, told_max: int, enough: int) -> Rejected:
+        """Return which rows fail, and what they break. `frame` is all text, null for empty, in the order of `columns`.
 
-        Raises `BatchFailed` with code `rule_error` if a rule of the user's own crashes.
+        If more rows than `enough` fail, only the first `told_max` are told. Raises `BatchFailed` with code
+        `rule_error` if a rule of the user's own crashes.
         """
         try:
-            suspects = self._suspects(frame, columns)
-            return dict(_explain(self.model, suspects, columns))
+            if self.by_column is None:
+                return self._by_record(enumerate(frame.iter_rows()), columns, told_max=told_max, enough=enough)
+            return self._by_value(self.by_column, frame, columns, told_max=told_max, enough=enough)
         except Exception as error:
             reason = f"a rule of {self.model.__name__} crashed instead of judging: {type(error).__name__}: {error}"
-            raise BatchFailed("rule_error", reason) from error
+            raise BatchFailed("rule_error", reason[:REASON_CHARS_MAX]) from error
 
-    def _suspects(self, frame: pl.DataFrame, columns: Sequence[str]) -> Iterable[tuple[int, tuple[str | None, ...]]]:
-        if self.by_column is None:
-            return enumerate(frame.iter_rows())
-        tests: list[pl.Expr] = []
-        for series, column in zip(frame.iter_columns(), columns, strict=True):
-            failing = self.by_column[column].failing(series.unique().to_list())
-            if failing:
-                tests.append(pl.col(series.name).is_in(failing, nulls_equal=True))
-        if not tests:
-            return ()
-        rows = frame.select(pl.arg_where(pl.any_horizontal(tests))).to_series()
-        return zip(rows.to_list(), frame[rows].iter_rows(), strict=True)
+    def _by_value(
+        self,
+        by_column: Mapping[str, _ColumnRules],
+        frame: pl.DataFrame,
+        columns: Sequence[str],
+        *,
+        told_max: int,
+        enough: int,
+    ) -> Rejected:
+        judged = (rules.refused(frame.to_series(columns.index(column))) for column, rules in by_column.items())
+        refused = [each for each in judged if each is not None]
+        if not refused:
+            return Rejected(0, NO_REJECTS)
+        tests = [pl.col(each.name).is_in(each.values["value"].implode(), nulls_equal=True) for each in refused]
+        failing = frame.select(pl.arg_where(pl.any_horizontal(tests))).to_series()
+        rows = failing if failing.len() <= enough else failing.head(told_max)
+        told, samples = _put_together(frame.select(each.name for each in refused)[rows], rows, refused)
+        suspects = zip(rows[samples].to_list(), frame[rows[samples]].iter_rows(), strict=True)
+        # The model has the last word on each set of columns that fail together.
+        if not told[samples].equals(rejects_of(_explain(self.model, suspects, columns))):
+            all_suspects = zip(failing.to_list(), frame[failing].iter_rows(), strict=True)
+            return self._by_record(all_suspects, columns, told_max=told_max, enough=enough)
+        return Rejected(failing.len(), told)
+
+    def _by_record(
+        self, rows: Iterable[tuple[int, tuple[str | None, ...]]], columns: Sequence[str], *, told_max: int, enough: int
+    ) -> Rejected:
+        failing = _explain(self.model, rows, columns)
+        told = rejects_of(islice(failing, max(enough, told_max)))
+        number = told.height + sum(1 for _ in failing)
+        return Rejected(number, told if number <= enough else told.head(told_max))
 
 
-_OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
-"""Error types of a job's own functions: the type alone says nothing."""
+def _put_together(
+    frame: pl.DataFrame, rows: pl.Series, refused: Sequence[_Refused]
+) -> tuple[pl.DataFrame, NDArray[np.intp]]:
+    """Return the table of these rows, and one place in it for each set of columns that fail together."""
+    whys = [_whys(frame.select(value=each.name), each) for each in refused]
+    samples, which = _distinct(whys)
+    # Few reasons are shared by many records: each is worded once, and in the table no more than pointed to.
+    combinations = list(zip(*(why[samples].tolist() for why in whys), strict=True))
+    firsts = [next(place for place, why in enumerate(each) if why) for each in combinations]
+    worded = pl.DataFrame([_worded(each, refused) for each in combinations], schema=_WORDED, orient="row")
+    first = pl.Series(firsts, dtype=pl.UInt32).gather(which)
+    value = pl.coalesce(pl.when(first == place).then(pl.col(each.name)) for place, each in enumerate(refused))
+    told = pl.DataFrame({"record": rows}).hstack(worded.select(pl.all().gather(which)))
+    told = told.with_columns(frame.select(value.str.slice(0, VALUE_CHARS_MAX)).to_series().alias("value"))
+    sets = {tuple(map(bool, each)): int(sample) for each, sample in zip(combinations, samples, strict=True)}
+    return told.select(NO_REJECTS.columns), np.sort(list(sets.values()))
+
+
+def _whys(values: pl.DataFrame, refused: _Refused) -> NDArray[np.uint32]:
+    """Return the place of each value's reasons, 0 for one that is not refused."""
+    found = values.join(refused.values, on="value", how="left", maintain_order="left", nulls_equal=True)
+    return found["why"].fill_null(0).to_numpy()
+
+
+_WORDED: Final = {"column": pl.String, "rule": pl.String, "also": pl.String}
+_CODES_MAX: Final = 2**63
+
+
+def _distinct(codes: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where each combination of codes stands first, and for each row which combination it has."""
+    joined, number = codes[0].astype(np.uint64), int(codes[0].max()) + 1
+    for more in codes[1:]:
+        size = int(more.max()) + 1
+        if number * size >= _CODES_MAX:
+            kinds, joined = np.unique(joined, return_inverse=True)
+            joined, number = joined.astype(np.uint64), kinds.size
+        joined, number = joined * np.uint64(size) + more, number * size
+    _, samples, which = np.unique(joined, return_index=True, return_inverse=True)
+    return samples, which
+
+
+def _worded(combination: Sequence[int], refused: Sequence[_Refused]) -> tuple[str, str, str | None]:
+    broken = [
+        (each.column, rule)
+        for why, each in zip(combination, refused, strict=True)
+        if why
+        for rule in each.reasons[why - 1]
+    ]
+    (column, rule), *others = broken
+    return column, rule, "; ".join(f"{other}: {also}" for other, also in others) or None
 
 
 @lru_cache(maxsize=64)
@@ -130,10 +230,15 @@ def _explain(
 
 def _broken(record: Mapping[str, str], where: tuple[int | str, ...], rule: str, message: str) -> Broken:
     column = str(where[0]) if where else ""
-    if rule in _OWN_WORDS:
-        # "Value error, must be positive": the rule's author wrote the rest for whoever reads the reject.
-        rule, message = f"{rule}: {message.partition(', ')[2]}"[:VALUE_CHARS_MAX], ""
-    return Broken(column, rule, record.get(column, message)[:VALUE_CHARS_MAX])
+    told = "" if rule in _OWN_WORDS else message
+    return Broken(column, _rule(rule, message), record.get(column, told)[:VALUE_CHARS_MAX])
+
+
+def _rule(rule: str, message: str) -> str:
+    if rule not in _OWN_WORDS:
+        return rule
+    # "Value error, must be positive": the rule's author wrote the rest for whoever reads the reject.
+    return f"{rule}: {message.partition(', ')[2]}"[:VALUE_CHARS_MAX]
 
 
 def _field_validators(model: type[Record], schema: Any) -> Mapping[str, _ColumnRules] | None:
@@ -154,7 +259,7 @@ def _field_validators(model: type[Record], schema: Any) -> Mapping[str, _ColumnR
         rules[column] = _ColumnRules(
             column,
             values=_of_list(field["schema"], definitions, config),
-            fields=_of_list(core_schema.model_fields_schema({name: field}), definitions, config),
+            fields=partial(_of_list, core_schema.model_fields_schema({name: field}), definitions, config),
         )
     return rules
 

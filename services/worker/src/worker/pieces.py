@@ -1,0 +1,98 @@
+"""A large chunk, or one of very many records, is worked off in pieces, so that a slot's memory has a bound.
+
+What a worker holds for a chunk grows with its bytes, and with its records: one of two bytes costs as much as a long
+one. Both are bounded here, whatever the size of the file and the shape of its records; the results are put together.
+"""
+
+import io
+from collections import Counter
+from typing import Final
+
+from baton.csv import CsvDefect, Scanner
+from baton.job import Job
+from baton.model.batch import Counts
+from baton.model.plan import MIB, Chunk
+from worker.domain import ChunkOutput, check_number, not_whole, syntax_of
+
+__all__ = ["PIECE_BYTES", "PIECE_RECORDS", "Assembly", "pieces"]
+
+PIECE_BYTES: Final = 16 * MIB
+"""An ordinary chunk. Files over 141 GiB have larger ones, as an object has at most 10,000 parts."""
+PIECE_RECORDS: Final = 128 * 1024
+"""Each takes some 200 bytes at the peak, however short. An ordinary chunk of sales, 200,000, is still one piece."""
+_NOT_WORTH_IT: Final = 2
+
+
+def pieces(data: bytes, chunk: Chunk, job: Job) -> list[Chunk]:
+    """Return the chunk's pieces in order, as chunks; of an ordinary one itself.
+
+    A piece may have twice as many bytes or records as it should, or be a single record. Raises `BatchFailed` with code
+    `conservation` if a chunk that is cut does not hold the planned number of whole records.
+    """
+    share = max(len(data) / PIECE_BYTES, chunk.records / PIECE_RECORDS)
+    if share <= _NOT_WORTH_IT:
+        return [chunk]
+    scanner = Scanner(syntax_of(job.dialect), start=0, chunk_bytes=int(len(data) / share))
+    try:
+        scanner.feed(data)
+        scan = scanner.finish()
+    except CsvDefect as defect:
+        raise not_whole(chunk, defect) from defect
+    check_number(chunk, scan.records)
+    if len(scan.ranges) == 1:
+        return [chunk]
+    found: list[Chunk] = []
+    for each in scan.ranges:
+        piece = Chunk(
+            index=chunk.index,
+            start=chunk.start + each.start,
+            end=chunk.start + each.end,
+            first_record=chunk.first_record + each.first_record - 1,
+            records=each.records,
+        )
+        # Short records may stand close together in some of it.
+        found += pieces(data[each.start : each.end], piece, job)
+    return found
+
+
+class Assembly:
+    """Puts the outputs of a chunk's pieces together, in their order. The one of a single piece is not copied."""
+
+    def __init__(self) -> None:
+        self._part, self._rejects = io.BytesIO(), io.BytesIO()
+        self._counts, self._reasons = Counts(), Counter[tuple[str, str]]()
+        self._too_many = False
+
+    @property
+    def rejects(self) -> int:
+        """How many there are so far."""
+        return self._counts.rejects
+
+    def add(self, output: ChunkOutput) -> None:
+        """Take the next piece's output."""
+        self._part = _appended(self._part, output.part)
+        self._rejects = _appended(self._rejects, output.rejects)
+        self._counts += output.counts
+        self._reasons.update(output.reasons)
+        self._too_many = output.too_many
+
+    def output(self, chunk: Chunk) -> ChunkOutput:
+        """Return what the chunk leaves. Records of pieces that nobody needed any more count as let through."""
+        passed, rejects = chunk.records - self._counts.rejects, self._counts.rejects
+        return ChunkOutput(
+            counts=Counts(records_in=chunk.records, records_out=passed, rejects=rejects)
+            if self._too_many
+            else self._counts,
+            part=b"" if self._too_many else self._part.getvalue(),
+            rejects=self._rejects.getvalue(),
+            reasons=self._reasons,
+            too_many=self._too_many,
+        )
+
+
+def _appended(gathered: io.BytesIO, more: bytes) -> io.BytesIO:
+    if not gathered.getbuffer().nbytes:
+        return io.BytesIO(more)  # holds these very bytes until something is added
+    gathered.seek(0, io.SEEK_END)
+    gathered.write(more)
+    return gathered

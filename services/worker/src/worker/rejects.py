@@ -1,0 +1,86 @@
+"""Rejected records as columns, however many: a chunk may hold nothing else.
+
+A table of rejects has one row per record: `record` (from 0 within the piece of a chunk that is in work), then of the
+first reason `column`, `rule` and `value`, and in `also` the other reasons. Texts are null where they are empty.
+"""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from baton.csv import Cut
+from baton.model.plan import Chunk
+from baton.rejects import REJECT_COLUMNS
+
+__all__ = ["NO_REJECTS", "REJECT_COLUMNS", "VALUE_CHARS_MAX", "Broken", "rejects_of", "render_rejects", "table_of"]
+
+VALUE_CHARS_MAX: Final = 200
+"""Of an offending value in the rejects file; the whole record stands beside it."""
+_SCHEMA: Final = {"record": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "also": pl.String}
+_LINES_AT_ONCE: Final = 65_536
+"""Lines of the rejects file made at once: as Python objects they take ten times their bytes."""
+
+NO_REJECTS: Final = pl.DataFrame(schema=_SCHEMA)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One broken rule. `column` is "" and `value` a sentence where the record as a whole is at fault."""
+
+    column: str
+    rule: str
+    value: str
+
+
+def table_of(
+    records: Sequence[int] | NDArray[np.integer] | pl.Series,
+    *,
+    column: pl.Series | str = "",
+    rule: pl.Series | str,
+    value: pl.Series | str,
+) -> pl.DataFrame:
+    """Return a table of records with one reason each; a text stands for all of them."""
+    texts = {"column": column, "rule": rule, "value": value, "also": ""}
+    frame = pl.DataFrame({"record": pl.Series(records, dtype=pl.UInt32)})
+    return frame.with_columns(
+        (text if isinstance(text, pl.Series) else pl.lit(text or None, pl.String)).alias(name)
+        for name, text in texts.items()
+    )
+
+
+def rejects_of(found: Iterable[tuple[int, Sequence[Broken]]]) -> pl.DataFrame:
+    """Return a table of records that were judged one by one."""
+    columns: tuple[list[object], ...] = ([], [], [], [], [])
+    for record, (first, *others) in found:
+        also = "; ".join(f"{broken.column}: {broken.rule}" for broken in others)
+        row = (record, first.column or None, first.rule or None, first.value or None, also or None)
+        for cells, cell in zip(columns, row, strict=True):
+            cells.append(cell)
+    return pl.DataFrame(dict(zip(_SCHEMA, columns, strict=True)), schema=_SCHEMA)
+
+
+def render_rejects(rejects: pl.DataFrame, data: bytes, cut: Cut, chunk: Chunk, encoding: str, *, header: bool) -> bytes:
+    """Return one CSV line per record of the table, in its order, each with the bytes that came in."""
+    out = io.BytesIO()
+    if header:
+        out.write(",".join(REJECT_COLUMNS).encode() + b"\n")
+    for some in rejects.iter_slices(_LINES_AT_ONCE):
+        at = some["record"].to_numpy()
+        starts, ends = cut.starts[at], cut.ends[at]
+        places = zip(starts.tolist(), ends.tolist(), strict=True)
+        lines = [data[start:end].decode(encoding, "backslashreplace") for start, end in places]
+        some.select(
+            pl.col("record").cast(pl.Int64) + chunk.first_record,
+            pl.Series("byte_offset", starts + chunk.start),
+            "column",
+            "rule",
+            "value",
+            pl.Series("line", lines, pl.String),
+            "also",
+        ).write_csv(out, include_header=False)
+    return out.getvalue()

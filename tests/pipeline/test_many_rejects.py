@@ -1,0 +1,67 @@
+"""What a batch leaves behind that one chunk alone makes fail, and what is known of rejects at the end."""
+
+import asyncio
+from typing import Annotated
+
+import pytest
+from pydantic import Field
+
+import worker.domain
+from baton.catalog import Catalog, LoadedJob
+from baton.job import Job, Record
+from baton.model import paths
+from baton.model.batch import Batch
+from baton.model.states import BatchState
+from baton.ports import ChunkDone, RejectCount
+from pipeline import Pipeline
+
+
+class Digits(Record):
+    left: Annotated[str, Field(pattern="^[0-9]+$")]
+    right: Annotated[str, Field(min_length=1)]
+
+
+CATALOG: Catalog = {"p": LoadedJob(Job(name="p", record=Digits, recipients=("a@example.com",)), "1")}
+HEADER = b"left,right\n"
+KEY = "input/p/f.csv"
+
+
+async def _ended(pipeline: Pipeline, body: bytes) -> tuple[Batch, list[ChunkDone]]:
+    batch_id = await pipeline.upload(KEY, HEADER + body)
+    await pipeline.drive()
+    batch = await pipeline.batch(batch_id)
+    return batch, list(await pipeline.region.progress.done(batch_id, batch.plan_id or ""))
+
+
+def test_chunk_over_the_limit_alone_ends_its_batch_with_the_first_rejects_and_their_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker.domain, "REJECTS_TOLD_MAX", 5)
+    pipeline = Pipeline(CATALOG, chunk_bytes=10_000)
+
+    batch, (done,) = asyncio.run(_ended(pipeline, b"1,a\n" + b",\n" * 3 + b"x,b\n" * 96))
+    rejects = asyncio.run(pipeline.region.objects.get(paths.rejects_part_key(batch.batch_id, done.plan_id, 0)))
+    part = asyncio.run(pipeline.region.objects.head(paths.part_key(batch.batch_id, done.plan_id, 0)))
+
+    assert batch.state is BatchState.FAILED
+    assert batch.failure
+    assert batch.failure.code == "too_many_rejects"
+    assert "99 of the first 100 records" in batch.failure.reason
+    assert (done.counts.records_in, done.counts.rejects) == (100, 99)
+    assert done.reject_counts == (RejectCount("left", "string_pattern_mismatch", 5),)
+    assert len(rejects.splitlines()) == 6
+    assert len(rejects) == done.rejects_bytes
+    assert part is None
+
+
+def test_counts_of_rejects_are_recorded_with_each_chunk() -> None:
+    pipeline = Pipeline(CATALOG, chunk_bytes=10_000)
+
+    batch, (done,) = asyncio.run(_ended(pipeline, b"1,a\n" * 5 + b"x,a\n" * 2 + b"1,\n1\n"))
+
+    assert batch.state is BatchState.COMPLETED
+    assert done.reject_counts == (
+        RejectCount("left", "string_pattern_mismatch", 2),
+        RejectCount("", "columns", 1),
+        RejectCount("right", "string_too_short", 1),
+    )

@@ -1,0 +1,149 @@
+"""However a chunk is taken apart, it leaves the same bytes; and what is too much is not worked off."""
+
+from itertools import pairwise
+from typing import Annotated
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+
+import worker.domain
+import worker.pieces
+from baton.errors import BatchFailed
+from baton.job import Job, Lookup, Record
+from baton.model.plan import Chunk
+from chunk_runs import chunk_of, run, run_in_pieces, table
+from worker.pieces import pieces
+
+
+class Digits(Record):
+    left: Annotated[str, Field(pattern="^[0-9]+$")]
+    right: str
+
+
+COLUMNS = ("left", "right")
+JOB = Job(name="digits", record=Digits, recipients=("a@example.com",))
+ENRICHED = JOB.model_copy(update={"lookup": Lookup(dataset="d", key="left", columns=("more",))})
+REFERENCE = {"1": {"more": "x"}, "12": {"more": 'y,"z"'}, "3": {"more": ""}}
+RECORD = st.sampled_from(
+    [b"1,a", b"12,", b"3,\xc3\xa9", b"x,b", b"7,c", b"1", b"1,\xff", b'"1","b\nc"', b"\r", b"", b'3,a"b']
+)
+
+
+@settings(deadline=None)
+@given(
+    records=st.lists(RECORD, max_size=30),
+    piece_bytes=st.integers(1, 40),
+    piece_records=st.integers(1, 10),
+    index=st.integers(0, 1),
+)
+def test_pieces_leave_what_the_whole_leaves(
+    records: list[bytes], piece_bytes: int, piece_records: int, index: int
+) -> None:
+    data = b"".join(record + b"\n" for record in records)
+    whole = run(data, ENRICHED, COLUMNS, index=index, start=70, first_record=8, reference=REFERENCE)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(worker.pieces, "PIECE_BYTES", piece_bytes)
+        patch.setattr(worker.pieces, "PIECE_RECORDS", piece_records)
+        chunk = chunk_of(data, ENRICHED, 2, index=index, start=70, first_record=8)
+        output = run_in_pieces(data, chunk, ENRICHED, COLUMNS, reference=REFERENCE)
+
+    assert output == whole
+
+
+def test_chunk_is_cut_by_bytes_and_by_records_and_again_where_records_are_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker.pieces, "PIECE_BYTES", 4_000)
+    monkeypatch.setattr(worker.pieces, "PIECE_RECORDS", 100)
+    data = b"".join(b"%d,%b\n" % (n, b"x" * 990) for n in range(10)) + b"1,\n" * 3_000
+    chunk = chunk_of(data, JOB, 2, index=2, start=1_000)
+
+    found = pieces(data, chunk, JOB)
+
+    assert found[0].start == chunk.start
+    assert found[-1].end == chunk.end
+    assert all(piece.end == after.start for piece, after in pairwise(found))
+    assert sum(piece.records for piece in found) == chunk.records
+    assert max(piece.records for piece in found) <= 300
+    assert max(piece.end - piece.start for piece in found) <= 12_000
+
+
+def test_ordinary_chunk_is_one_piece() -> None:
+    data = b"1,a\n" * 1_000
+    chunk = chunk_of(data, JOB, 2)
+
+    assert pieces(data, chunk, JOB) == [chunk]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(b"1,a\n" * 9, "holds 9 records where the plan counted 10"), (b'1,"a\n' * 9, "does not hold whole records")],
+)
+def test_chunk_that_is_not_as_planned_cannot_be_cut(monkeypatch: pytest.MonkeyPatch, data: bytes, reason: str) -> None:
+    monkeypatch.setattr(worker.pieces, "PIECE_BYTES", 4)
+
+    with pytest.raises(BatchFailed, match=reason) as caught:
+        pieces(data, Chunk(index=0, start=0, end=len(data), first_record=1, records=10), JOB)
+
+    assert caught.value.code == "conservation"
+
+
+# --- more rejects than allowed --------------------------------------------------------------------------------------
+
+
+def _lines(*, good: int, bad: bytes, number: int) -> bytes:
+    return b"1,a\n" * good + bad * number
+
+
+@pytest.mark.parametrize(
+    "bad", [b"x,a\n", b"1\n", b"1,\xff\n", b"9,a\n"], ids=["rule", "columns", "encoding", "missing"]
+)
+def test_rejects_are_told_in_full_up_to_the_limit_and_over_it_the_first_ones(
+    monkeypatch: pytest.MonkeyPatch, bad: bytes
+) -> None:
+    monkeypatch.setattr(worker.domain, "REJECTS_TOLD_MAX", 3)
+    data = _lines(good=2, bad=bad, number=20)
+    chunk = chunk_of(data, ENRICHED, 2)
+
+    allowed = run_in_pieces(data, chunk, ENRICHED, COLUMNS, reference=REFERENCE, rejects_allowed=20)
+    over = run_in_pieces(data, chunk, ENRICHED, COLUMNS, reference=REFERENCE, rejects_allowed=19)
+
+    assert (allowed.too_many, allowed.counts.rejects, len(table(allowed.rejects))) == (False, 20, 21)
+    assert (over.too_many, over.counts.rejects, len(table(over.rejects))) == (True, 20, 4)
+    assert over.part == b""
+    assert over.counts.balanced
+    assert allowed.rejects.startswith(over.rejects)
+    assert list(over.reasons) == list(allowed.reasons)
+
+
+def test_pieces_after_the_limit_are_not_worked_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.pieces, "PIECE_RECORDS", 10)
+    seen: list[int] = []
+    data = _lines(good=0, bad=b"x,a\n", number=100)
+
+    output = run_in_pieces(
+        data, chunk_of(data, JOB, 2), JOB, COLUMNS, rejects_allowed=15, watch=lambda piece: seen.append(piece.records)
+    )
+
+    assert len(seen) < 4
+    assert output.too_many
+    assert 15 < output.counts.rejects <= sum(seen)
+    assert output.counts.records_in == 100
+
+
+def test_model_of_whole_records_is_asked_for_reasons_no_more_than_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.domain, "REJECTS_TOLD_MAX", 3)
+
+    class Whole(Digits):
+        def model_post_init(self, _context: object, /) -> None:
+            raise ValueError("never")
+
+    job = JOB.model_copy(update={"record": Whole})
+    data = _lines(good=9, bad=b"x,a\n", number=9)
+
+    output = run_in_pieces(data, chunk_of(data, job, 2), job, COLUMNS, rejects_allowed=1)
+
+    assert (output.counts.rejects, len(table(output.rejects))) == (18, 4)
