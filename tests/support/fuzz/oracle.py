@@ -1,13 +1,16 @@
 """What must come of a file, by one byte after the other, Python's csv module and pydantic: slow, and plain to read."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from pydantic import ValidationError
 
+from baton.csv import HEAD_BYTES
 from baton.job import Dialect, Job, Missing
 from fuzz.cases import Case
 
@@ -51,9 +54,11 @@ def expected(case: Case) -> Ended:
     lines = [line for line in _lines(body, start, case.job.dialect) if line.raw]
     if not lines:
         return Ended("empty_file")
+    header = _fields(lines[0].raw, case.job.dialect)
+    if failure := _misread(case, lines[0].raw, header):
+        return Ended(failure)
     if lines[-1].is_open:
         return Ended("unbalanced_quote")
-    header = _fields(lines[0].raw, case.job.dialect)
     good: list[Sequence[str]] = []
     rejects: list[Reject] = []
     for number, line in enumerate(lines[1:], 1):
@@ -65,6 +70,32 @@ def expected(case: Case) -> Ended:
     if len(rejects) > case.job.limits.rejects_allowed(len(lines) - 1):
         return Ended("too_many_rejects")
     return Ended(None, _written([case.job.output_columns(header), *good]), tuple(rejects))
+
+
+def _misread(case: Case, line: bytes, header: tuple[str, ...]) -> str | None:
+    """Return why the file is not what the job takes it for: another encoding, or another delimiter."""
+    several = case.job.record is None and len(header) == 1 and _holds_other_delimiter(line.decode("latin-1"), case)
+    if _is_utf8(case.body) and case.job.dialect.encoding != "utf-8":
+        # What is seen first: the header, unless all of the file is looked at before.
+        return "header" if several and len(case.body) >= HEAD_BYTES else "encoding"
+    return "header" if several else None
+
+
+def _holds_other_delimiter(line: str, case: Case) -> bool:
+    quote = case.job.dialect.quote
+    others = set(",;\t|\x01\x1f") - {case.job.dialect.delimiter, quote}
+    return any(len(next(csv.reader([line], delimiter=other, quotechar=quote))) > 1 for other in others)
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Say whether a file is UTF-8 and was meant to be: it holds more than lone letters before a sign."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(body)  # its last character may be cut off
+    except UnicodeDecodeError:
+        return False
+    unsure = ["\u0180" <= character < "\u0370" or "\u0460" <= character < "\u0800" for character in text]
+    sure = [not character.isascii() and not lone for character, lone in zip(text, unsure, strict=True)]
+    return any(sure) or any(first and second for first, second in pairwise(unsure))
 
 
 def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[tuple[str, str] | None, Sequence[str]]:

@@ -42,22 +42,6 @@ def test_columns_of_the_lookup_follow_those_of_the_file() -> None:
     assert _job(lookup=LOOKUP, output=("owner", "amount")).output_columns(("amount", "account")) == ("owner", "amount")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "cp1252", "latin-1", "iso8859-15"])
-def test_encodings_that_contain_ascii_are_taken(encoding: str) -> None:
-    assert Dialect(encoding=encoding).encoding
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "cp037", "shift_jis", "utf-7"])
-def test_encodings_in_which_a_byte_is_not_its_ascii_character_are_refused(encoding: str) -> None:
-    with pytest.raises(ValidationError, match="always ASCII"):
-        Dialect(encoding=encoding)
-
-
-def test_an_encoding_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValidationError, match="no encoding utf-9"):
-        Dialect(encoding="utf-9")
-
-
 @pytest.mark.parametrize("character", ["\n", "\r", "\0", "é", "ab", ""])
 def test_a_delimiter_is_one_ascii_character(character: str) -> None:
     with pytest.raises(ValidationError):

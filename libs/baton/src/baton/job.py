@@ -4,23 +4,16 @@ A job names its record model (pydantic, one field per column), what each record 
 out, how the file is written, how many rejects are too many and who gets the mail.
 """
 
-import codecs
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from baton.address import Address, WrittenRecipients
+from baton.encoding import UTF8, canonical, composed
 
-
-def _keeps_ascii(encoding: str) -> bool:
-    """Say whether a byte below 128 is that ASCII character whatever stands before it: records are cut on bytes."""
-    return all(
-        bytes([before, byte]).decode(encoding, "replace").endswith(chr(byte))
-        and len(bytes([byte]).decode(encoding, "replace")) == 1
-        for before in range(128, 256)
-        for byte in range(128)
-    )
+type ColumnName = Annotated[str, AfterValidator(composed)]
+"""Column names are compared in Unicode's composed form (NFC): "é" is the same whether it is one code point or two."""
 
 
 class Record(BaseModel):
@@ -39,8 +32,8 @@ class Dialect(BaseModel):
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
     quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
-    encoding: str = "utf-8"
-    """UTF-8 (a byte order mark is skipped), or one in which a byte below 128 is always ASCII, such as cp1252."""
+    encoding: Annotated[str, AfterValidator(canonical)] = UTF8
+    """UTF-8 (with or without a byte order mark), or a single-byte encoding that holds ASCII, such as cp1252."""
 
     @field_validator("delimiter", "quote")
     @classmethod
@@ -48,17 +41,6 @@ class Dialect(BaseModel):
         if not value.isascii() or value in "\r\n\0":
             raise ValueError("must be one ASCII character, and not a line end or NUL")
         return value
-
-    @field_validator("encoding")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        try:
-            name = codecs.lookup(value).name
-        except LookupError as error:
-            raise ValueError(f"there is no encoding {value}") from error
-        if name != "utf-8" and not _keeps_ascii(name):
-            raise ValueError(f"{value} is not UTF-8 nor an encoding in which a byte below 128 is always ASCII")
-        return name
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -80,9 +62,9 @@ class Lookup(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: str
-    key: str
+    key: ColumnName
     """Input column whose text is looked up, as it stands."""
-    columns: tuple[str, ...] = Field(min_length=1)
+    columns: tuple[ColumnName, ...] = Field(min_length=1)
     """Reference columns to add, in output order."""
     missing: Missing = Missing.REJECT
 
@@ -114,7 +96,7 @@ class Job(BaseModel):
     record: type[Record] | None
     """One field per column, in any order: columns are found by their names. None: any header, no rules."""
     lookup: Lookup | None = None
-    output: tuple[str, ...] | None = None
+    output: tuple[ColumnName, ...] | None = None
     """Columns of the result. None: the columns of the input, in its order, then those of the lookup."""
     dialect: Dialect = Dialect()
     limits: Limits = Limits()
@@ -138,6 +120,9 @@ class Job(BaseModel):
             if self.lookup is not None or self.output is not None:
                 raise ValueError("a job without a record model takes any header: it cannot look up or pick columns")
             return self
+        for name in self.columns:
+            if name != composed(name):
+                raise ValueError(f"column {name!r} must be in composed form (NFC): {composed(name)!a}")
         added = self.lookup.columns if self.lookup else ()
         known = (*self.columns, *added)
         if len(set(known)) != len(known):

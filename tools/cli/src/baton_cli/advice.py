@@ -23,7 +23,16 @@ _MAIL_FAILED: Final = (
 _SEND_ANOTHER: Final = "Correct the file and submit it again: this version of it would fail again."
 _TOO_MANY_REJECTS: Final = "See why: baton rejects {me}. Then correct the file and submit it again."
 _FAULTS_OF_THE_FILE: Final = frozenset(
-    {"unknown_job", "header", "encoding", "empty_file", "unbalanced_quote", "record_too_large", "input_gone"}
+    {
+        "unknown_job",
+        "header",
+        "encoding",
+        "not_csv",
+        "empty_file",
+        "unbalanced_quote",
+        "record_too_large",
+        "input_gone",
+    }
 )
 
 

@@ -1,6 +1,6 @@
 """The first record of a file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -15,10 +15,14 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header's unquoted fields, and the offset at which the data begins."""
+    """The header's unquoted fields, and the offset at which the data begins.
+
+    `line` is the record as it stands, without its line end; what is compared is what it says.
+    """
 
     fields: tuple[bytes, ...]
     end: int
+    line: bytes = field(default=b"", compare=False, repr=False)
 
 
 def read_header(head: bytes, syntax: Syntax, *, at_end: bool) -> Header | None:
@@ -37,7 +41,8 @@ def read_header(head: bytes, syntax: Syntax, *, at_end: bool) -> Header | None:
         content_end = end - (end > start and head[end - 1] == CR)
         if content_end > start:
             _check_size(structure, start, content_end, base)
-            return Header(fields(head[start:content_end], syntax), end + 1)
+            line = head[start:content_end]
+            return Header(fields(line, syntax), end + 1, line)
         start = end + 1
     # A CR at the end of what we have may turn out to belong to a CRLF.
     _check_size(structure, start, len(head) - (not at_end and head[-1] == CR), base)
@@ -51,7 +56,8 @@ def _last_record(head: bytes, start: int, structure: Structure, syntax: Syntax, 
         opened = structure.opened(len(head) - base - 1, before=0)
         assert opened is not None, "the last byte is inside quotes"
         raise CsvDefect.unbalanced(0, start, opened=base + opened)
-    return Header(fields(head[start:], syntax), len(head))
+    line = head[start:]
+    return Header(fields(line, syntax), len(head), line)
 
 
 def _check_size(structure: Structure, start: int, end: int, base: int) -> None:

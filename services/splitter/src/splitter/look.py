@@ -1,0 +1,90 @@
+"""A look at the file before anything in it is believed: is it text at all, and of the job's encoding."""
+
+import codecs
+import re
+from typing import Final
+
+from baton.csv import HEAD_BYTES, recognise
+from baton.encoding import UTF8, marked_as
+from baton.errors import BatchFailed
+from baton.job import Dialect
+
+_WRITTEN_BY_PEOPLE: Final = re.compile("[\u0080-\u017f\u0370-\u045f\u0800-\U0010ffff]|[\u0180-\u07ff]{2}")
+"""What shows that a text was meant as UTF-8. Left out are single characters that text in one byte each may hold as a
+letter and a sign: `É®`, `Ø` before a space that does not break."""
+
+
+class Look:
+    """Takes the file's bytes in order and gives them on, the first `HEAD_BYTES` only when they were looked at.
+
+    Raises `BatchFailed`: `not_csv` for what is no text, `encoding` for text of another encoding than the job's.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._head: bytes | None = b""
+        """What came, until it is enough to judge; None from then on."""
+        self._utf8 = None if dialect.encoding in (UTF8, "ascii") else _Utf8Throughout()
+
+    def feed(self, block: bytes) -> bytes:
+        """Return what may be read of the file now: nothing, what was held back and the block, or the block."""
+        if self._utf8:
+            self._utf8.feed(block)
+        if self._head is None:
+            return block
+        self._head += block
+        return self._pass_head() if len(self._head) >= HEAD_BYTES else b""
+
+    def finish(self) -> bytes:
+        """Say that the file ends here; return what was held back."""
+        rest = b"" if self._head is None else self._pass_head()
+        if self._utf8 and self._utf8.is_certain:
+            raise BatchFailed("encoding", f"the file is UTF-8 throughout, {_but_job_reads(self._dialect)}")
+        return rest
+
+    def _pass_head(self) -> bytes:
+        head, self._head = self._head or b"", None
+        _check_mark(head, self._dialect)
+        foreign = recognise(head[:HEAD_BYTES], delimiter=ord(self._dialect.delimiter))
+        if foreign:
+            raise BatchFailed("not_csv", f"this is not CSV text but {foreign.what}: {foreign.remedy}")
+        return head
+
+
+def _check_mark(head: bytes, dialect: Dialect) -> None:
+    marked = marked_as(head)
+    if marked is None or (marked == "UTF-8" and dialect.encoding == UTF8):
+        return
+    if marked == "UTF-8":
+        raise BatchFailed("encoding", f"a byte order mark says that the file is UTF-8, {_but_job_reads(dialect)}")
+    raise BatchFailed("encoding", f"a byte order mark says that the file is {marked}: save it as {dialect.encoding}")
+
+
+def _but_job_reads(dialect: Dialect) -> str:
+    encoding = dialect.encoding
+    return f"but the job reads {encoding}: save it as {encoding}, or set the job's dialect.encoding to utf-8"
+
+
+class _Utf8Throughout:
+    """Whether a text that should have one byte per character is UTF-8. Costs next to nothing once it is not."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder(UTF8)()
+        self._refuted = False
+        self._seen = False
+
+    @property
+    def is_certain(self) -> bool:
+        """Say so if every character beyond ASCII so far is UTF-8, and one at least is nothing else."""
+        return self._seen and not self._refuted
+
+    def feed(self, block: bytes) -> None:
+        """Take the next bytes. A character may begin in one block and end in the next."""
+        if self._refuted or (block.isascii() and not self._decoder.getstate()[0]):
+            return
+        try:
+            text = self._decoder.decode(block)
+        except UnicodeDecodeError:
+            self._refuted = True
+        else:
+            self._seen = self._seen or _WRITTEN_BY_PEOPLE.search(text) is not None

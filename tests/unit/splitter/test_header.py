@@ -1,0 +1,158 @@
+"""A header is compared by names; a reason says what its sender can see and do."""
+
+import unicodedata
+
+import pytest
+from pydantic import Field
+
+from baton.csv import Syntax, read_header
+from baton.errors import BatchFailed
+from baton.job import Dialect, Job, Record
+from splitter.header import check_header
+
+
+class Line(Record):
+    name: str = Field(alias="Name")
+    size: str = Field(alias="Größe")
+
+
+class One(Record):
+    name: str = Field(alias="a;b")
+
+
+ANY = Job(name="any", record=None, recipients=("a@example.com",))
+NAMED = Job(name="named", record=Line, recipients=("a@example.com",))
+
+
+def check(text: str | bytes, job: Job) -> tuple[str, ...]:
+    raw = text if isinstance(text, bytes) else text.encode(job.dialect.encoding)
+    syntax = Syntax(delimiter=ord(job.dialect.delimiter), quote=ord(job.dialect.quote))
+    header = read_header(raw, syntax, at_end=True)
+    assert header is not None
+    return check_header(job, header)
+
+
+def refused(text: str | bytes, job: Job) -> str:
+    with pytest.raises(BatchFailed) as failed:
+        check(text, job)
+    return f"{failed.value.code}: {failed.value}"
+
+
+def dialect(job: Job, **changes: str) -> Job:
+    return job.model_copy(update={"dialect": Dialect(**changes)})
+
+
+# --- one column that is several ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "delimiter"),
+    [
+        ("id;name;price\n", 3, ";"),
+        ('"id";"name";"price"\n', 3, ";"),
+        ("id\tname\tnote\n", 3, "\t"),
+        ("id|name\n", 2, "|"),
+        ("id\x01name\n", 2, "\x01"),
+        ("\ufeffid;name\n", 2, ";"),
+        ("id;name", 2, ";"),
+    ],
+)
+def test_one_column_that_is_several_with_another_delimiter_fails(text: str, columns: int, delimiter: str) -> None:
+    reason = refused(text, ANY)
+
+    assert reason.startswith("header: the header is one column, ")
+    assert f"it would have {columns} with the delimiter {delimiter!r}: set the job's dialect.delimiter" in reason
+
+
+def test_the_delimiter_that_would_fit_may_be_a_comma() -> None:
+    assert "with the delimiter ','" in refused("id,name\n", dialect(ANY, delimiter=";"))
+
+
+@pytest.mark.parametrize("text", ["name\n", '"Price; net"\n', "Price net\n", '"a|b"\n', "a:b\n"])
+def test_one_column_is_taken_if_it_is_one_or_stands_in_quotes(text: str) -> None:
+    assert check(text, ANY) == (text.strip('\n"'),)
+
+
+def test_one_column_of_a_job_may_hold_any_character() -> None:
+    job = Job(name="one", record=One, recipients=("a@example.com",))
+
+    assert check("a;b\n", job) == ("a;b",)
+
+
+@pytest.mark.parametrize("line", ["sep=;", "sep=,", "SEP=\t", '"sep=;"', "sep="])
+@pytest.mark.parametrize("job", [ANY, NAMED])
+def test_a_hint_for_excel_is_no_header(line: str, job: Job) -> None:
+    reason = refused(f"{line}\r\nName;Größe\r\n", job)
+
+    assert reason == f"header: the first line, {line!r}, is a hint for Excel and no header: remove it"
+
+
+# --- names -------------------------------------------------------------------------------------------------------
+
+
+def test_names_are_the_same_in_composed_and_in_decomposed_letters() -> None:
+    decomposed = unicodedata.normalize("NFD", "Größe")
+
+    assert check(f"Name,{decomposed}\n", NAMED) == ("Name", "Größe"), "the job's spelling goes on"
+    assert check(f"Name,{decomposed}\n", ANY) == ("Name", decomposed), "nobody's spelling is better than the file's"
+
+
+def test_a_name_twice_in_two_forms_is_twice() -> None:
+    assert "names a column twice: 'Größe'" in refused(f"Größe,{unicodedata.normalize('NFD', 'Größe')}\n", ANY)
+
+
+@pytest.mark.parametrize(
+    ("found", "difference"),
+    [
+        ("Name ", "'Name ' has U+0020 (SPACE) where the job's 'Name' has nothing more"),
+        ("Name\xa0", "'Name\\xa0' has U+00A0 (NO-BREAK SPACE) where the job's 'Name' has nothing more"),
+        ("name", "has U+006E (LATIN SMALL LETTER N) where the job's 'Name' has U+004E (LATIN CAPITAL LETTER N)"),
+        ("N\u0430me", "has U+0430 (CYRILLIC SMALL LETTER A) where the job's 'Name' has U+0061 (LATIN SMALL LETTER A)"),
+        ("Nam", "'Nam' has nothing more where the job's 'Name' has U+0065 (LATIN SMALL LETTER E)"),
+        ("\ufeffName", "has U+FEFF (ZERO WIDTH NO-BREAK SPACE) where"),
+    ],
+)
+def test_names_that_look_alike_are_told_apart(found: str, difference: str) -> None:
+    assert difference in refused(f"Größe,{found}\n", NAMED)
+
+
+def test_names_that_have_nothing_in_common_are_not_compared() -> None:
+    assert refused("Größe,Kunde,Straße\n", NAMED).endswith("missing 'Name'; unknown 'Kunde', 'Straße'")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Name,Größe,,\n", "2 columns without a name at the end: its lines end in delimiters"),
+        ("Name,Größe,\n", "1 column without a name at the end"),
+        (",Name,Größe\n", "the header does not match the job 'named': 1 column without a name"),
+    ],
+)
+def test_columns_without_a_name_are_said_to_be_that(text: str, words: str) -> None:
+    assert words in refused(text, NAMED)
+
+
+@pytest.mark.parametrize("text", ["id,name,,\n", ",id\n", "a,,b,\n"])
+def test_columns_without_a_name_are_taken_where_any_header_will_do(text: str) -> None:
+    assert check(text, ANY) == tuple(text.strip("\n").split(","))
+
+
+@pytest.mark.parametrize("text", ["   \n", "\t\n", "\xa0 \u3000\n", "\u200b\n", "\x1a"])
+@pytest.mark.parametrize("job", [ANY, NAMED])
+def test_a_line_of_blanks_is_no_header(text: str, job: Job) -> None:
+    assert refused(text, job).startswith("empty_file: the file begins with a line of nothing but blanks")
+
+
+@pytest.mark.parametrize("text", [",,,\n", '""\n', '"",""\n', " , ,\n"])
+@pytest.mark.parametrize("job", [ANY, NAMED])
+def test_a_header_that_names_nothing_is_none(text: str, job: Job) -> None:
+    assert refused(text, job).startswith("header: the header names no column")
+
+
+# --- encodings ---------------------------------------------------------------------------------------------------
+
+
+def test_a_utf8_header_of_a_single_byte_job_is_named() -> None:
+    reason = refused("Name,Größe\n".encode(), dialect(NAMED, encoding="cp1252"))
+
+    assert reason == "encoding: the header is UTF-8, but the job reads cp1252: save it as cp1252"
