@@ -4,6 +4,7 @@ Every file here came out of a program that somebody uses. None may be delivered 
 """
 
 import asyncio
+import csv
 import gzip
 import io
 import unicodedata
@@ -193,3 +194,16 @@ def test_it_is_delivered_as_what_it_is(name: str) -> None:
     assert batch.state is BatchState.COMPLETED, batch.failure
     assert result.decode() == case.result
     assert batch.counts == Counts(case.records, case.records - case.rejects, case.rejects)
+
+
+@pytest.mark.parametrize("line", [b"1,one\rtwo", b'2,"a"b', b"=1+1,@SUM(A1),-2", "3,ö\u2028\x85\x0b,".encode()])
+def test_the_line_of_a_reject_comes_back_as_it_was_sent(line: bytes) -> None:
+    async def story() -> bytes:
+        pipeline = Pipeline(CATALOG)
+        batch_id = await pipeline.upload("input/any/file.csv", b"id,name\n1,a\n" + line + b"\n")
+        await pipeline.drive()
+        return await pipeline.rejects(batch_id)
+
+    rows = list(csv.DictReader(io.StringIO(asyncio.run(story()).decode(), newline="")))
+
+    assert [row["line"].encode() for row in rows] == [line]

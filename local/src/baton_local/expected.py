@@ -110,7 +110,10 @@ def check(input_path: Path, reference_path: Path, result_path: Path, rejects_pat
 
     Raises `Mismatch` at the first difference.
     """
-    with result_path.open(encoding="utf-8", newline="") as result, rejects_path.open(newline="") as rejects:
+    with (
+        result_path.open(encoding="utf-8", newline="") as result,
+        rejects_path.open(encoding="utf-8", newline="") as rejects,
+    ):
         result_rows, reject_rows = csv.reader(result), csv.DictReader(rejects)
         if next(result_rows, None) != OUTPUT_COLUMNS:
             raise Mismatch("the result does not start with the expected header")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from baton.csv import HEAD_BYTES
+from baton.foreign import HEAD_BYTES
 from baton.job import Dialect, Job, Missing
 from fuzz.cases import Case
 

@@ -1,7 +1,9 @@
 """Files in and out: what is refused before a byte is sent, and what is left on disk when a download breaks."""
 
+import gzip
 import os
 import tracemalloc
+import unicodedata
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -300,7 +302,10 @@ def test_a_reference_file_that_changes_while_it_is_loaded_is_refused(tmp_path: P
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "needs a column 'id', each name once; it has: nothing"),
+        (b"", "needs a column 'id', each name once, between commas; it has: nothing"),
+        (b"id;n\n1;a\n", "between commas; it has: id;n"),
+        ("id,n\n1,a\n".encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        (gzip.compress(b"id,n\n1,a\n"), "is not CSV text but a gzip file: unpack it"),
         (b"key\n1\n", "needs a column 'id'.* it has: key"),
         (b"id,id\n1,2\n", "each name once"),
         (b"id,n\n1,a\n1,b\n", "line 3: the key '1' is there twice"),
@@ -315,6 +320,15 @@ def test_a_file_that_is_no_reference_data_is_refused(tmp_path: Path, body: bytes
 
     with pytest.raises(Refused, match=reason):
         files.read_reference("d", tmp_path / "f.csv", key="id")
+
+
+def test_names_of_reference_columns_are_compared_in_composed_form(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text(unicodedata.normalize("NFD", "Größe,für\n1,ü\n"), encoding="utf-8-sig")
+
+    loaded = files.read_reference("d", tmp_path / "f.csv", key=unicodedata.normalize("NFD", "Größe"))
+
+    assert loaded.version.columns == ("Größe", "für")
+    assert list(loaded.rows) == [("1", {"Größe": "1", "für": unicodedata.normalize("NFD", "ü")})], "values stay"
 
 
 def test_a_missing_reference_file_and_a_missing_data_set_are_refused(tmp_path: Path) -> None:

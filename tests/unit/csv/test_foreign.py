@@ -14,7 +14,7 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from baton.csv import HEAD_BYTES, recognise
+from baton.foreign import HEAD_BYTES, recognise
 
 TEXT = "uuid,Country\n" + "".join(f"{n},Norwäy\n" for n in range(100))
 FRAME = pl.DataFrame({"a": range(100), "b": ["x"] * 100})

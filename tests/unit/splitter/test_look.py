@@ -2,8 +2,8 @@
 
 import pytest
 
-from baton.csv import HEAD_BYTES
 from baton.errors import BatchFailed
+from baton.foreign import HEAD_BYTES
 from baton.job import Dialect
 from splitter.look import Look
 

@@ -4,9 +4,9 @@ import codecs
 import re
 from typing import Final
 
-from baton.csv import HEAD_BYTES, recognise
 from baton.encoding import UTF8, marked_as
 from baton.errors import BatchFailed
+from baton.foreign import HEAD_BYTES, recognise
 from baton.job import Dialect
 
 _WRITTEN_BY_PEOPLE: Final = re.compile("[\u0080-\u017f\u0370-\u045f\u0800-\U0010ffff]|[\u0180-\u07ff]{2}")

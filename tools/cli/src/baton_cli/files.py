@@ -15,7 +15,9 @@ from typing import BinaryIO, Final
 
 from baton.catalog import Catalog
 from baton.checksums import combine, crc64nvme
+from baton.encoding import composed, marked_as
 from baton.errors import NotFound, Unavailable
+from baton.foreign import HEAD_BYTES, recognise
 from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
 from baton.model.paths import input_key
@@ -169,8 +171,9 @@ def read_reference(dataset: str, path: Path, *, key: str) -> ReferenceFile:
     """Check a CSV file with one row per key. Its version is a digest of what its rows mean: key, columns and values.
 
     16 bytes of each key are held, and one row at a time. Raises `Refused` if the file is no CSV with that column, or if
-    a key is empty or there twice.
+    a key is empty or there twice. Names of columns are compared, and kept, in composed form (NFC).
     """
+    key = composed(key)
     columns, lines = _lines(path, key)
     position, seen = columns.index(key), set[bytes]()
     content = hashlib.sha256(json.dumps([key, columns]).encode())
@@ -189,10 +192,10 @@ def _lines(path: Path, key: str) -> tuple[tuple[str, ...], Iterator[tuple[int, l
     """Return the header, and each further record with the number of its last line. Raises `Refused`."""
     lines = _records(path)
     _, header = next(lines, (0, list[str]()))
-    columns = tuple(header)
+    columns = tuple(map(composed, header))
     if key not in columns or len(set(columns)) != len(columns):
         has = ", ".join(columns) or "nothing"
-        raise Refused(f"{path}: the file needs a column {key!r}, each name once; it has: {has}")
+        raise Refused(f"{path}: the file needs a column {key!r}, each name once, between commas; it has: {has}")
     return columns, ((line, fields) for line, fields in lines if _is_whole(path, line, fields, columns))
 
 
@@ -205,6 +208,7 @@ def _is_whole(path: Path, line: int, fields: Sequence[str], columns: Sequence[st
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
     line = 1
     try:
+        _check_text(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             for fields in reader:
@@ -214,6 +218,17 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise Refused(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise Refused(f"{path} is no UTF-8 CSV file: after line {line}: {error}") from error
+
+
+def _check_text(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    marked = marked_as(head)
+    if marked not in (None, "UTF-8"):
+        raise Refused(f"{path} is {marked}: save it as UTF-8")
+    foreign = recognise(head, delimiter=ord(","))
+    if foreign:
+        raise Refused(f"{path} is not CSV text but {foreign.what}: {foreign.remedy}")
 
 
 async def publish_reference(connection: Connection, file: ReferenceFile) -> Sequence[str]:

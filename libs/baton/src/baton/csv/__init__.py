@@ -14,19 +14,16 @@ What a record is:
 """
 
 from baton.csv.cutter import Cut, Defect, cut
-from baton.csv.foreign import HEAD_BYTES, Foreign, recognise
 from baton.csv.header import Header, read_header
 from baton.csv.records import fields
 from baton.csv.scanner import Range, Scan, Scanner
 from baton.csv.syntax import RECORD_BYTES_MAX, CsvDefect, Syntax
 
 __all__ = [
-    "HEAD_BYTES",
     "RECORD_BYTES_MAX",
     "CsvDefect",
     "Cut",
     "Defect",
-    "Foreign",
     "Header",
     "Range",
     "Scan",
@@ -35,5 +32,4 @@ __all__ = [
     "cut",
     "fields",
     "read_header",
-    "recognise",
 ]
