@@ -22,6 +22,7 @@ _NOTHING_TO_SEE: Final = ("Zs", "Zl", "Zp", "Cc", "Cf")
 _SHOWN_MAX: Final = 10
 """Names in a reason: enough for a mail."""
 _NAME_CHARS_MAX: Final = 80
+_LINE_BYTES_MAX: Final = 64 * 1024
 _DIFFERENCES_MAX: Final = 3
 _ALIKE_RATIO_MIN: Final = 0.5
 
@@ -36,15 +37,16 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
         raise BatchFailed("header", f"the header has {len(header.fields):,} columns; at most {COLUMNS_MAX:,} are taken")
     names = _decoded(job.dialect, header.fields)
     _check_form(names, header)
-    if job.columns is None:
+    expected = job.columns
+    if expected is None:
         _check_delimiter(job.dialect, header)
         _check_doubled([name for name in names if not _is_blank(name)])
         return names
-    spelling = {composed(name): name for name in job.columns}
+    spelling = {composed(name): name for name in expected}
     names = tuple(spelling.get(composed(name), name) for name in names)
-    _check_doubled([name for name in names if not _is_blank(name) or name in job.columns])
-    if sorted(names) != sorted(job.columns):
-        raise _mismatch(job, job.columns, names, header)
+    _check_doubled([name for name in names if not _is_blank(name) or name in spelling])
+    if sorted(names) != sorted(expected):
+        raise _mismatch(job, expected, names, header)
     return names
 
 
@@ -96,8 +98,9 @@ def _mismatch(job: Job, columns: Sequence[str], names: Sequence[str], header: He
     if job.dialect.encoding != UTF8 and _reads_as_utf8(columns, header):
         encoding = job.dialect.encoding
         return BatchFailed("encoding", f"the header is UTF-8, but the job reads {encoding}: save it as {encoding}")
-    missing = [name for name in columns if name not in names]
-    unknown = [name for name in names if name not in columns]
+    here, due = set(names), set(columns)
+    missing = [name for name in columns if name not in here]
+    unknown = [name for name in names if name not in due]
     named = [name for name in unknown if not _is_blank(name)]
     parts = [f"missing {_quoted(missing)}"] * bool(missing) + [f"unknown {_quoted(named)}"] * bool(named)
     if nameless := len(unknown) - len(named):
@@ -162,11 +165,14 @@ def _other_delimiters(dialect: Dialect) -> list[str]:
 
 
 def _split(header: Header, delimiter: str, dialect: Dialect) -> tuple[bytes, ...]:
-    return fields(header.line, Syntax(delimiter=ord(delimiter), quote=ord(dialect.quote)))
+    # What a hint says of a longer line is short of the truth, and soon said.
+    line = header.line[:_LINE_BYTES_MAX]
+    return fields(line, Syntax(delimiter=ord(delimiter), quote=ord(dialect.quote)))
 
 
 def _is_blank(name: str) -> bool:
-    return all(unicodedata.category(character) in _NOTHING_TO_SEE for character in name)
+    visible = name.strip()[:_NAME_CHARS_MAX]
+    return all(unicodedata.category(character) in _NOTHING_TO_SEE for character in visible)
 
 
 def _quoted(names: Sequence[str]) -> str:
