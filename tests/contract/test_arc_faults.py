@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from aio import run
 from arc_cluster import HASTY, PATIENT, Arc, arc_cluster, offline_session
 from baton.aws.anywhere import Answers, first_answers
-from baton.errors import SwitchRefused, Unavailable
+from baton.errors import NotFound, SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
 from baton.topology import REGIONS_DEFAULT
 from baton_local.arc import Outage
@@ -243,9 +243,9 @@ async def test_what_can_never_succeed_is_raised_as_it_is(arc: Arc) -> None:
     async with arc.aws() as aws:
         switch = aws.switch(arc.settings.model_copy(update={"controls": renamed}), times=PATIENT)
 
-        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        with pytest.raises(NotFound, match="ResourceNotFoundException"):
             await switch.states()
-        with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        with pytest.raises(NotFound, match="ResourceNotFoundException"):
             await switch.set_states(IN_WEST)
         assert await switch.endpoints() == Endpoints(0, 5)
 

@@ -4,11 +4,10 @@ import json
 
 import pytest
 from aiohttp import web
-from botocore.exceptions import ClientError
 
 from aio import run
 from baton.aws import SystemClock
-from baton.errors import Unavailable
+from baton.errors import Refused, Unavailable
 from baton.messages import Message, ProcessChunk
 from baton.model.batch import Counts
 from baton.ports import ChunkDone, Delivery, ReferenceVersion
@@ -110,7 +109,7 @@ def test_only_a_lost_receipt_makes_a_change_of_visibility_no_error(lossy_aws: Lo
 
             for code, text in (("InvalidParameterValue", too_long), ("AccessDenied", gone)):
                 lossy.answers["ChangeMessageVisibility"] = [error(code, text=text)]
-                with pytest.raises(ClientError, match=code):
+                with pytest.raises(Refused, match=code):
                     await inbox.set_visibility(delivery, seconds=60)
 
     run(scenario())

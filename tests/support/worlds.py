@@ -166,6 +166,7 @@ def settings_for(environment: str, region: str, url: str) -> WorldSettings:
         region=region,
         ledger_endpoint_url=url,
         mrap_endpoint_url=url,
+        mrap_control_endpoint_url=url,
     )
 
 

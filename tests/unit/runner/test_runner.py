@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from baton.errors import Reject, Retry, Unavailable
+from baton.errors import Refused, Reject, Retry, Unavailable
 from baton.health import TaskProtection
 from baton.memory import LoopClock, MemoryQueues
 from baton.messages import Message, SplitBatch, log_fields, parse
@@ -501,3 +501,32 @@ def test_a_loop_that_makes_no_step_is_unhealthy() -> None:
 
 def test_backoff_doubles_up_to_five_minutes() -> None:
     assert [backoff_seconds(5, attempt) for attempt in (1, 2, 3, 7, 50)] == [5, 10, 20, 300, 300]
+
+
+def test_what_a_dependency_refuses_is_tried_again_and_then_given_up_in_words() -> None:
+    async def story() -> Scene:
+        s = scene(raises(Refused("GetObject: AccessDenied")), failing_messages_max=1)
+        await s.send("a")
+        await s.run(seconds=3_600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [attempt for _, attempt, _ in s.handling.started] == [1, 2, 3, 4, 5]
+    assert s.handling.given_up == [("a", "GetObject: AccessDenied")]
+    assert [line for line in s.lines if line["event"] == "handler_bug"] == [], "no bug of ours, and no reason to stop"
+
+
+def test_a_refusal_does_not_clear_what_was_counted_as_our_bugs() -> None:
+    async def story() -> Scene:
+        async def work(message: Message, attempt: int) -> None:
+            del attempt
+            raise Refused("no") if message.batch_id == "r" else RuntimeError(message.batch_id)
+
+        s = scene(work, failing_messages_max=3, slots=1)
+        await s.send("a", "b", "r", "c")
+        with pytest.raises(ConsumerStoppedError):
+            await s.run(seconds=600)
+        return s
+
+    virtual_time.run(story())

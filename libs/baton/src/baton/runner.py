@@ -5,6 +5,7 @@
            done / Reject / Fenced   delete (in batches, each entry checked)
            Retry                    comes back after its delay
            Unavailable              comes back later; the loop pauses, so that an outage drains nothing
+           Refused                  comes back later: rights may be mended; on its last attempt given up in words
            anything else            our bug: logged once, comes back; on its last attempt the handler gives up the
                                     batch in words, and SQS dead-letters the message
 
@@ -22,7 +23,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from baton.errors import BatonError, Fenced, Reject, Retry, Unavailable
+from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable
 from baton.health import TaskProtection
 from baton.ports import Clock, Delivery, Inbox
 from baton.settings import RunnerSettings
@@ -59,6 +60,7 @@ class Outcome(StrEnum):
     FENCED = "fenced"
     RETRY = "retry"
     UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
     BUG = "bug"
     UNREADABLE = "unreadable"
 
@@ -236,6 +238,10 @@ class Runner[M]:
                 return Verdict(Outcome.FENCED, str(error))
             case Unavailable():
                 return Verdict(Outcome.UNAVAILABLE, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt))
+            case Refused() if not last:
+                return Verdict(Outcome.REFUSED, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt))
+            case Refused():
+                return await self._give_up(message, Outcome.REFUSED, str(error))
             case Retry() if not last:
                 return Verdict(Outcome.RETRY, str(error), delay_seconds=error.delay_seconds)
             case Retry():
@@ -253,7 +259,7 @@ class Runner[M]:
             await self._handler.give_up(message, cause=cause)
         except (Reject, Fenced) as moved_on:
             # The batch went on without this message: nothing to mourn, unless it shows a bug of ours.
-            if outcome is Outcome.RETRY:
+            if outcome is not Outcome.BUG:
                 return Verdict(Outcome.REJECTED, f"{cause}; {moved_on}")
         except Exception as error:  # noqa: BLE001 - the verdict stands whatever its announcement raises
             # The sweeper finds the silent batch; nothing more can be said from here.
@@ -293,6 +299,8 @@ class Runner[M]:
                 self._failed.add(delivery.body)
             case Outcome.UNAVAILABLE:
                 self._back_off()
+            case Outcome.REFUSED:
+                pass  # one file's key says nothing of the others: neither a bug of ours nor a success
             case _:
                 self._failed.clear()
                 self._pause_seconds = 0.0

@@ -9,6 +9,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 
+from baton import errors
 from baton.aws import Aws, Endpoints, SystemClock
 from baton.errors import NotFound, Unavailable
 from baton.ports import Journal, Ledger
@@ -139,8 +140,8 @@ async def _uploader(settings: WorldSettings, session: Any) -> AsyncGenerator[S3U
 
 @asynccontextmanager
 async def _refusals_in_words() -> AsyncGenerator[None]:
-    # What the adapters do not translate is for whoever set up the account: no credentials, no permission, no table.
+    # For whoever set up the account: no credentials, no permission.
     try:
         yield
-    except (ClientError, BotoCoreError) as error:
+    except (errors.Refused, ClientError, BotoCoreError) as error:
         raise Refused(f"AWS refuses: {error}") from error

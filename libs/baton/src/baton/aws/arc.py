@@ -16,7 +16,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from baton.aws.anywhere import TIMES, Answers, Times, first_answers, shuffled
-from baton.aws.failures import code_of, translated
+from baton.aws.failures import answered, code_of, translated
 from baton.aws.parallel import Backoff, in_parallel
 from baton.errors import SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
@@ -83,6 +83,7 @@ class ArcSwitch:
         self._times = times
         self._pause = Backoff(dice, first_seconds=0.1, most_seconds=1)
 
+    @translated()
     async def states(self) -> Mapping[str, bool]:
         try:
             async with asyncio.timeout(self._times.operation_seconds):
@@ -93,6 +94,7 @@ class ArcSwitch:
             raise Unavailable(f"no endpoint of the switch tells its states: {answers.why_not}")
         return answers.found[0].states
 
+    @translated()
     async def set_states(self, states: Mapping[str, bool]) -> None:
         if unknown := states.keys() - self._controls.keys():
             raise KeyError(f"no routing control for {', '.join(sorted(unknown))}")
@@ -193,7 +195,7 @@ class ArcSwitch:
     async def _call(self, endpoint: ArcEndpoint) -> AsyncGenerator[Any]:
         """Bound a call by the client, and raise `Unavailable` for whatever another endpoint may do better."""
         try:
-            async with translated():
+            async with answered():
                 # To make it the first time takes this process a moment: no reason to call the endpoint silent.
                 client = await endpoint.client()
                 async with asyncio.timeout(self._times.call_seconds):

@@ -1,4 +1,8 @@
-"""Errors of the SDK in our words: what did not answer, throttled, or is not there at all, is `Unavailable`."""
+"""Errors of the SDK in our words: no shell meets an exception of the SDK.
+
+No answer, throttled, or gone with its Region: `Unavailable`. Lost a race: `Conflict`. Not there: `NotFound`. Whatever
+else a service says no to, or the SDK itself does: `Refused`.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -6,15 +10,17 @@ from typing import Final
 
 import aiohttp
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 - botocore's own; the builtin one is an OSError, which is caught as such
     CredentialRetrievalError,
     HTTPClientError,
     IncompleteReadError,
+    NoCredentialsError,
     ResponseStreamingError,
 )
 
-from baton.errors import Unavailable
+from baton.errors import BatonError, Conflict, NotFound, Refused, Unavailable
 
 BROKEN: Final = (
     ConnectionError,
@@ -33,6 +39,11 @@ _DOWN: Final = frozenset(
         "AWS.SimpleQueueService.NonExistentQueue",
         "NoSuchBucket",
         "QueueDoesNotExist",
+        # Our own credentials or our own clock, in a moment when they are being renewed: no message is to blame either.
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
         "AccountSendingPausedException",  # SES, until an operator resumes it
         "InternalError",
         "InternalFailure",
@@ -52,6 +63,10 @@ _DOWN: Final = frozenset(
         "TransactionInProgressException",
     }
 )
+_LOST: Final = frozenset(
+    {"ConditionalCheckFailedException", "PreconditionFailed", "ConditionalRequestConflict", "409", "412"}
+)
+_MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchUpload", "ResourceNotFoundException", "404"})
 _SERVER_ERROR: Final = 500
 _THROTTLED: Final = 429
 
@@ -62,8 +77,18 @@ def code_of(error: ClientError) -> str:
 
 
 def is_down(*, code: str, status: int) -> bool:
-    """Say whether this answer is none: throttled, or a server's error."""
-    return code in _DOWN or status >= _SERVER_ERROR or status == _THROTTLED
+    """Say whether this answer is none: throttled, or a server's error. S3 passes on KMS's codes as `KMS.<code>`."""
+    return code.removeprefix("KMS.") in _DOWN or status >= _SERVER_ERROR or status == _THROTTLED
+
+
+def in_our_words(error: ClientError) -> BatonError:
+    """Return what the service's answer means to whoever cannot look at it more closely."""
+    code, told = code_of(error), f"{error.operation_name}: {error}"
+    if is_down(code=code, status=_status_of(error)):
+        return Unavailable(told)
+    if code in _LOST:
+        return Conflict(told)
+    return NotFound(told) if code in _MISSING else Refused(told)
 
 
 def _status_of(error: ClientError) -> int:
@@ -71,13 +96,25 @@ def _status_of(error: ClientError) -> int:
 
 
 @asynccontextmanager
-async def translated() -> AsyncGenerator[None]:
-    """Raise `Unavailable` for what is no answer; anything else passes. Also a decorator of coroutine functions."""
+async def answered() -> AsyncGenerator[None]:
+    """Raise `Unavailable` for what is no answer; an answer passes, for an adapter that reads more from it."""
     try:
         yield
     except ClientError as error:
         if is_down(code=code_of(error), status=_status_of(error)):
             raise Unavailable(f"{error.operation_name}: {error}") from error
         raise
-    except (*BROKEN, CredentialRetrievalError) as error:
+    except (*BROKEN, CredentialRetrievalError, NoCredentialsError) as error:
         raise Unavailable(f"{type(error).__name__}: {error}") from error
+
+
+@asynccontextmanager
+async def translated() -> AsyncGenerator[None]:
+    """Raise one of our errors for every error of the SDK. Also a decorator of coroutine functions."""
+    try:
+        async with answered():
+            yield
+    except ClientError as error:
+        raise in_our_words(error) from error
+    except BotoCoreError as error:  # arguments that the SDK does not even send
+        raise Refused(f"{type(error).__name__}: {error}") from error

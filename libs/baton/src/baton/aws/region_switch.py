@@ -15,7 +15,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from baton.aws.anywhere import TIMES, Times, first_answers, shuffled
-from baton.aws.failures import code_of, translated
+from baton.aws.failures import answered, code_of, translated
 from baton.aws.parallel import Backoff
 from baton.errors import SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
@@ -43,6 +43,7 @@ class RegionSwitch:
         self._times = times
         self._pause = Backoff(dice, first_seconds=0.1, most_seconds=1)
 
+    @translated()
     async def states(self) -> Mapping[str, bool]:
         try:
             async with asyncio.timeout(self._times.operation_seconds):
@@ -50,6 +51,7 @@ class RegionSwitch:
         except TimeoutError as error:
             raise Unavailable("neither Region tells the plan's health checks in time") from error
 
+    @translated()
     async def set_states(self, states: Mapping[str, bool]) -> None:
         if unknown := states.keys() - self._clients.keys():
             raise KeyError(f"not in the plan: {', '.join(sorted(unknown))}")
@@ -124,7 +126,7 @@ class RegionSwitch:
     @asynccontextmanager
     async def _call(self, region: str) -> AsyncGenerator[Any]:
         try:
-            async with translated():
+            async with answered():
                 # To make it the first time takes this process a moment: no reason to call the Region silent.
                 client = await self._clients[region]()
                 async with asyncio.timeout(self._times.call_seconds):

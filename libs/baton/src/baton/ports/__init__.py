@@ -1,6 +1,6 @@
 """What the services need of the world, in our words. One Protocol per file; adapters in `aws` and `memory`.
 
-Every method may raise `baton.errors.Unavailable`; other errors are named where they can occur.
+Every method may raise `baton.errors.Unavailable` or `Refused`; other errors are named where they can occur.
 """
 
 from baton.ports.clock import Clock
