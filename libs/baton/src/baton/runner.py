@@ -230,7 +230,6 @@ class Runner[M]:
         return Verdict(Outcome.DONE, names=self._log_fields(message), measured=measured or {})
 
     async def _judge(self, message: M, attempt: int, error: Exception) -> Verdict:
-        last = attempt >= self._settings.attempts_max
         match error:
             case Reject():
                 return Verdict(Outcome.REJECTED, str(error))
@@ -238,20 +237,18 @@ class Runner[M]:
                 return Verdict(Outcome.FENCED, str(error))
             case Unavailable():
                 return Verdict(Outcome.UNAVAILABLE, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt))
-            case Refused() if not last:
-                return Verdict(Outcome.REFUSED, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt))
-            case Refused():
-                return await self._give_up(message, Outcome.REFUSED, str(error))
-            case Retry() if not last:
-                return Verdict(Outcome.RETRY, str(error), delay_seconds=error.delay_seconds)
             case Retry():
-                return await self._give_up(message, Outcome.RETRY, f"still not possible: {error}")
+                outcome, told, seconds = Outcome.RETRY, str(error), error.delay_seconds
+            case Refused():
+                outcome, told, seconds = Outcome.REFUSED, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt)
             case _:
                 self._log.error("handler_bug", **self._log_fields(message), exc_info=error)
-                cause = f"{type(error).__name__}: {error}"
-                if last:
-                    return await self._give_up(message, Outcome.BUG, cause)
-                return Verdict(Outcome.BUG, cause, backoff_seconds(_BUG_BACKOFF_SECONDS, attempt))
+                told = f"{type(error).__name__}: {error}"
+                outcome, seconds = Outcome.BUG, backoff_seconds(_BUG_BACKOFF_SECONDS, attempt)
+        if attempt < self._settings.attempts_max:
+            return Verdict(outcome, told, seconds)
+        cause = f"still not possible: {told}" if outcome is Outcome.RETRY else told
+        return await self._give_up(message, outcome, cause)
 
     async def _give_up(self, message: M, outcome: Outcome, cause: str) -> Verdict:
         """Last attempt: the handler says so; on its next turn SQS dead-letters the message."""

@@ -140,8 +140,8 @@ async def _uploader(settings: WorldSettings, session: Any) -> AsyncGenerator[S3U
 
 @asynccontextmanager
 async def _refusals_in_words() -> AsyncGenerator[None]:
-    # For whoever set up the account: no credentials, no permission.
+    # For whoever set up the account: no credentials, no permission, no table.
     try:
         yield
-    except (errors.Refused, ClientError, BotoCoreError) as error:
+    except (errors.Refused, NotFound, ClientError, BotoCoreError) as error:
         raise Refused(f"AWS refuses: {error}") from error
