@@ -9,9 +9,10 @@ from typing import Final
 
 from aiohttp import web
 
+from baton.shown import shown
 from baton_local.mailbox import Mail, Mailbox
 
-_SHOWN_MAX: Final = 200
+_LISTED_MAX: Final = 200
 """Newer mails that the list shows: it is sent anew every few seconds."""
 _REFRESH_SECONDS: Final = 5
 _SANDBOX: Final = "allow-popups allow-popups-to-escape-sandbox allow-downloads"
@@ -37,7 +38,7 @@ small, dt { color: #777 }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .25rem 1rem }
 dd { margin: 0 }
 iframe { width: 100%; height: 70vh; border: 1px solid #8886; border-radius: 6px; background: #fff; color-scheme: light }
-pre { white-space: pre-wrap; border-top: 1px solid #8886; padding-top: 1rem }
+pre { white-space: pre-wrap; unicode-bidi: plaintext; border-top: 1px solid #8886; padding-top: 1rem }
 """
 
 
@@ -62,30 +63,31 @@ def _answer(page: str) -> web.Response:
 
 
 def _inbox(mails: Sequence[Mail]) -> str:
-    shown = mails[::-1][:_SHOWN_MAX]
+    newest = mails[::-1][:_LISTED_MAX]
     items = "".join(
-        f'<li><a href="/mails/{mail.number}"><strong>{escape(mail.subject)}</strong>'
-        f"<small>{_time(mail)} · {escape(_to(mail))}</small></a></li>\n"
-        for mail in shown
+        f'<li><a href="/mails/{mail.number}"><strong>{_line(mail.subject)}</strong>'
+        f"<small>{_time(mail)} · {_line(_to(mail))}</small></a></li>\n"
+        for mail in newest
     )
-    older = len(mails) - len(shown)
+    older = len(mails) - len(newest)
     return _page(
         f"Inbox ({len(mails)})",
-        f"<ol>\n{items}</ol>\n" if shown else "<p>No mail yet. This page looks again by itself.</p>\n",
+        f"<ol>\n{items}</ol>\n" if newest else "<p>No mail yet. This page looks again by itself.</p>\n",
         f"<p><small>and {older:,} older ones: <code>baton inbox</code></small></p>\n" if older else "",
         refresh=True,
     )
 
 
 def _mail(mail: Mail) -> str:
-    facts = {"From": escape(mail.sender), "To": escape(_to(mail)), "Received": _time(mail)}
+    facts = {"From": _line(mail.sender), "To": _line(_to(mail)), "Received": _time(mail)}
+    text = "".join(f"{escape(shown(line, most=None))}\n" for line in mail.text.splitlines())
     frame = f'<iframe title="The mail" sandbox="{_SANDBOX}" srcdoc="{escape(_NEW_TAB + mail.html)}"></iframe>\n'
     return _page(
-        mail.subject,
+        shown(mail.subject, most=None),
         '<p><a href="/">All mails</a></p>\n',
         "<dl>" + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items()) + "</dl>\n",
         frame if mail.html else "",
-        f"<pre>{escape(mail.text)}</pre>\n" if mail.text else "",
+        f"<pre>{text}</pre>\n" if text else "",
     )
 
 
@@ -98,6 +100,10 @@ def _page(title: str, *parts: str, refresh: bool = False) -> str:
         f"{again}<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(title)}</h1>\n{''.join(parts)}</body>\n</html>\n"
     )
+
+
+def _line(text: str) -> str:
+    return f"<bdi>{escape(shown(text, most=None))}</bdi>"
 
 
 def _to(mail: Mail) -> str:

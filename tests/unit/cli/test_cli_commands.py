@@ -12,7 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from aio import run
-from baton.model.batch import Batch, Counts
+from baton.model.batch import Batch, Counts, MailClaim, Source
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, StoredReject
 from baton.testing import virtual_time
@@ -316,6 +316,40 @@ def test_rejects_of_an_unpublished_batch_name_no_file_that_is_not_there() -> Non
     text = _baton(world, "rejects", ID, "-n", 1).stdout
 
     assert f"1 of 2 rejects. More: baton rejects {ID} -n 1000" in text
+
+
+def test_the_rejects_of_a_failed_batch_are_fetched_from_where_its_mail_links_to(tmp_path: Path) -> None:
+    batch = CliWorld().batch(**failed("too_many_rejects"))
+    told = replace(batch, mail_claim=MailClaim(batch.run, EPOCH, batch.admitted_at, sent_at=batch.admitted_at))
+    world = _with(told)
+    run(world.home.objects.put(f"output/sales/{ID}/e{EPOCH}-plan1/failed-1/rejects.csv", b"all of them"))
+    run(world.home.objects.put(f"work/{ID}/plan1/rejects/00000.csv", b"1,0,,columns,1,x,\n2,9,,columns,1,x,\n"))
+    run(world.home.progress.open(ID, "plan1", chunks=2, now=world.clock.now()))
+    done = ChunkDone(ID, "plan1", 0, Counts(4, 2, 2), 1, 0, 1, 0)
+    run(world.home.progress.complete(done, now=world.clock.now()))
+
+    listed = _baton(world, "rejects", ID, "-n", 1)
+    fetched = _baton(world, "fetch", ID, "--rejects", "-o", tmp_path / "out")
+
+    assert f"All of them: baton fetch {ID} --rejects" in listed.stdout
+    assert fetched.exit_code == 0
+    assert (tmp_path / "out").read_text() == "all of them"
+
+
+HOSTILE = "a\nb\x1b[2J\u202efdp[bold]x[/bold]"
+
+
+@pytest.mark.parametrize("command", ["batches", "show", "rejects"])
+def test_whatever_a_sender_writes_is_shown_as_it_is_and_acts_on_no_terminal(command: str) -> None:
+    source = Source(f"input/{HOSTILE}/{HOSTILE}", "v", 1)
+    world = _with(CliWorld().batch(**failed("unknown_job"), job=HOSTILE, source=source))
+    run(world.home.rejects.put(ID, [StoredReject(1, 0, HOSTILE, HOSTILE, HOSTILE, "x")]))
+
+    text = _baton(world, command, *(() if command == "batches" else (ID,))).stdout
+
+    assert all(line.isprintable() for line in text.splitlines())
+    unbroken = "".join(text.split())
+    assert "[/bold]" in unbroken
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The inbox as its reader sees it: real mails through the mailbox, whose mail service is a page that says yes."""
 
 import base64
+import io
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from aio import run
 from baton_local import inbox_page
-from baton_local.mailbox import Mailbox
+from baton_local.mailbox import Mailbox, Sent
 
 HOSTILE: Final = """</title></pre></strong><script>alert(1)</script>" onload="alert(1)'>&amp;"""
 ACCEPTED: Final = '<R xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><SendRawEmailResult><MessageId>m</MessageId></SendRawEmailResult></R>'
@@ -29,16 +30,18 @@ class Site:
     session: aiohttp.ClientSession
     pages: BaseTestServer
     mails: BaseTestServer
+    mailbox: Mailbox
 
-    async def send(self, raw: bytes, *, to: str = "ops@example.org") -> None:
+    async def post(self, raw: bytes, *to: str) -> tuple[int, str]:
+        """Send a mail as the SDK does; return the service's answer."""
         form = {
             "Action": "SendRawEmail",
             "Source": "baton@example.com",
-            "Destinations.member.1": to,
             "RawMessage.Data": base64.b64encode(raw).decode(),
         }
-        async with self.session.post(self.mails.make_url("/"), data=urlencode(form)) as answer:
-            assert answer.status == 200
+        form |= {f"Destinations.member.{number}": each for number, each in enumerate(to, 1)}
+        async with self.session.post(self.mails.make_url("/"), data=io.BytesIO(urlencode(form).encode())) as answer:
+            return answer.status, await answer.text()
 
     async def get(self, path: str) -> "Page":
         async with self.session.get(self.pages.make_url(path)) as answer:
@@ -91,7 +94,7 @@ async def site() -> AsyncGenerator[Site]:
         app = web.Application()
         app.add_routes(inbox_page.routes(mailbox))
         async with TestServer(app) as pages, TestServer(mailbox.app()) as mails:
-            yield Site(session, pages, mails)
+            yield Site(session, pages, mails, mailbox)
 
 
 def pages_after(mails: Sequence[bytes], *paths: str, to: str = "ops@example.org") -> list[Page]:
@@ -99,8 +102,8 @@ def pages_after(mails: Sequence[bytes], *paths: str, to: str = "ops@example.org"
 
     async def story() -> list[Page]:
         async with site() as s:
-            for raw in mails:
-                await s.send(raw, to=to)
+            for number, raw in enumerate(mails):
+                s.mailbox.keep(Sent("baton@example.com", (to,), raw), str(number))
             return [await s.get(path) for path in paths]
 
     return run(story())
@@ -148,6 +151,63 @@ def test_a_hostile_mail_stays_text(path: str, times: int) -> None:
     ]
     assert sum(HOSTILE in text for text in page.texts) == times
     assert "<script" not in page.source
+
+
+def test_nothing_in_a_mail_turns_the_direction_of_reading_or_writes_a_line_of_its_own() -> None:
+    subject = "=?utf-8?q?invoice_=E2=80=AEfdp.csv_=0Aread_this=07?="
+    text = base64.b64encode("one\u202e two\x1b[2J\nthree\n".encode()).decode()
+    kind = "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64"
+    raw = f"Subject: {subject}\r\n{kind}\r\n\r\n{text}"
+
+    for page in pages_after([raw.encode()], "/", "/mails/1", to="a\u202eb@example.org"):
+        assert all(letter.isprintable() or letter == "\n" for letter in page.source)
+        assert "\\u202efdp" in page.source
+
+
+RAW = b"From: baton@example.com\r\nTo: ops@example.org\r\nSubject: s\r\n\r\nx"
+
+
+@pytest.mark.parametrize(
+    ("raw", "to", "why"),
+    [
+        pytest.param(RAW, [f"u{number}@example.org" for number in range(51)], "51 recipients", id="over fifty"),
+        pytest.param(RAW, ["info@bücher.example"], "no address", id="a domain that is not encoded"),
+        pytest.param(RAW, ["Jane <jane@example.org>"], "no address", id="a name in the envelope"),
+        pytest.param(RAW, ["a@example.org, b@example.org"], "no address", id="two in one"),
+        pytest.param(RAW.replace(b"ops@", "jörg@".encode()), ["a@example.org"], "not encoded", id="a bare header"),
+        pytest.param(
+            RAW.replace(b"ops@example.org", b"info@=?utf-8?q?b=C3=BCcher?=.example"),
+            ["a@example.org"],
+            "no address",
+            id="an encoded word for a domain",
+        ),
+        pytest.param(RAW.replace(b"To:", b"Xo:"), ["a@example.org"], "no To", id="a header left out"),
+        pytest.param(RAW + b"x" * 1_000, ["a@example.org"], "998 bytes", id="a line without end"),
+        pytest.param(RAW + b"x\r\n" * 4_000_000, ["a@example.org"], "more than 10,485,760", id="over ten megabytes"),
+    ],
+)
+def test_what_the_mail_service_refuses_is_refused_here_too(raw: bytes, to: list[str], why: str) -> None:
+    async def story() -> tuple[int, str, int]:
+        async with site() as s:
+            status, text = await s.post(raw, *to)
+            return status, text, len(s.mailbox.mails)
+
+    status, text, kept = run(story())
+
+    assert (status, kept) == (400, 0)
+    assert "<Code>InvalidParameterValue</Code>" in text
+    assert why in text
+
+
+def test_what_it_takes_is_kept_with_the_addresses_of_its_envelope_or_else_of_its_headers() -> None:
+    async def story() -> list[tuple[str, ...]]:
+        async with site() as s:
+            assert (await s.post(RAW, "a@example.org", "b@example.org"))[0] == 200
+            named = RAW.replace(b"ops@example.org", b'"Doe, Jane" <jane@example.org>, ops@example.org')
+            assert (await s.post(named))[0] == 200
+            return [mail.recipients for mail in s.mailbox.mails]
+
+    assert run(story()) == [("a@example.org", "b@example.org"), ("jane@example.org", "ops@example.org")]
 
 
 @pytest.mark.parametrize("subject", [b"=?utf-8?b?/w==?=", b"\xff\xfe", b"=?nonsense?q?=ff?="])

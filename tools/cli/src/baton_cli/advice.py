@@ -21,7 +21,9 @@ _MAIL_FAILED: Final = (
     "The result stands, only its mail failed. Download: baton fetch {me}. Mail again: baton retry {me}"
 )
 _SEND_ANOTHER: Final = "Correct the file and submit it again: this version of it would fail again."
-_TOO_MANY_REJECTS: Final = "See why: baton rejects {me}. Then correct the file and submit it again."
+_TOO_MANY_REJECTS: Final = (
+    "See why: baton rejects {me} (all of them: baton fetch {me} --rejects). Then correct the file and submit it again."
+)
 _FAULTS_OF_THE_FILE: Final = frozenset(
     {
         "unknown_job",

@@ -10,7 +10,8 @@ from rich.console import Group
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 from rich.text import Text
 
-from baton.model.batch import Batch, Published
+from baton.model.batch import Batch
+from baton.model.paths import failed_rejects_key
 from baton.model.states import BatchState
 from baton_cli import (
     actions,
@@ -177,9 +178,7 @@ def fetch(
 
     async def ask(connection: Connection) -> None:
         found = await queries.resolve(connection, batch)
-        if found.published is None:
-            raise Refused(f"batch {found.batch_id} is {found.state}: nothing of it is published")
-        key, checksum = _wanted(found.published, rejects=want_rejects, manifest=want_manifest)
+        key, checksum = _wanted(found, rejects=want_rejects, manifest=want_manifest)
         path = output or Path(f"{found.batch_id}-{key.rpartition('/')[2]}")
         fetched = await files.fetch(connection, found, key, path, checksum=checksum)
         session.answer(render.fetched(fetched), documents.fetched(fetched), as_json=as_json)
@@ -187,9 +186,16 @@ def fetch(
     session.run(ask)
 
 
-def _wanted(published: Published, *, rejects: bool, manifest: bool) -> tuple[str, str | None]:
+def _wanted(batch: Batch, *, rejects: bool, manifest: bool) -> tuple[str, str | None]:
+    """Return the key of what is wanted, and its checksum if one is known. Raises `Refused` if there is none."""
+    published = batch.published
     if rejects and manifest:
         raise Refused("--rejects or --manifest, not both")
+    if published is None and rejects and batch.state is BatchState.FAILED and batch.plan_id:
+        # Where the notifier put them together, if there were any.
+        return failed_rejects_key(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id, batch.run), None
+    if published is None:
+        raise Refused(f"batch {batch.batch_id} is {batch.state}: nothing of it is published")
     if rejects:
         return published.rejects_key, None
     if manifest:

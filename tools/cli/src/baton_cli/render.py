@@ -13,6 +13,7 @@ from baton.model.batch import Batch
 from baton.model.paths import parse_input_key
 from baton.model.states import BatchState
 from baton.ports import ReferenceVersion
+from baton.shown import shown
 from baton_cli.advice import advise
 from baton_cli.files import Fetched, Submitted
 from baton_cli.queries import Detail, Rejects, Status
@@ -30,9 +31,9 @@ _STYLES: Final = {
 _BYTES_PER_STEP: Final = 1024
 
 
-def plain(text: str) -> Text:
+def plain(text: str, style: str = "") -> Text:
     """Return foreign text as it may be printed: no markup, and no character that a terminal would act on."""
-    return Text("".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text))
+    return Text(shown(text, most=None), style=style)
 
 
 def told(*lines: str) -> Text:
@@ -121,7 +122,7 @@ def batches(batches: Sequence[Batch], *, now: datetime) -> RenderableType:
         table.add_row(
             batch.batch_id,
             state(batch.state),
-            batch.job,
+            plain(batch.job),
             plain(_file_name(batch)),
             f"{batch.counts.records_in or batch.records_total:,}",
             f"{batch.counts.rejects:,}",
@@ -163,7 +164,7 @@ def detail(detail: Detail) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("batch", batch.batch_id),
         ("state", state(batch.state)),
-        ("job", batch.job),
+        ("job", plain(batch.job)),
         ("file", plain(f"{batch.source.key} ({size(batch.source.size_bytes)})")),
         ("version", plain(batch.source.version_id)),
         ("owner", f"{detail.owner}, epoch {batch.owner_epoch}, run {batch.run}"),
@@ -180,7 +181,7 @@ def detail(detail: Detail) -> RenderableType:
 
 def _progress(detail: Detail) -> list[tuple[str, RenderableType]]:
     if detail.problem:
-        return [("progress", Text(detail.problem, style="red"))]
+        return [("progress", plain(detail.problem, "red"))]
     if detail.tally is None:
         return []
     done = f"{detail.tally.chunks_done:,} of {detail.tally.chunks:,} chunks"
@@ -204,17 +205,16 @@ def rejects(rejects: Rejects) -> RenderableType:
         return Text("No record was rejected." if not rejects.total else f"{rejects.total:,} rejects, none listed here.")
     table = table_of("RECORD", "BYTE", "COLUMN", "RULE", "VALUE", numbers=("RECORD", "BYTE"))
     for reject in rejects.rejects:
-        column = plain(reject.column)
-        table.add_row(f"{reject.record_number:,}", f"{reject.byte_offset:,}", column, reject.rule, plain(reject.value))
-    shown = len(rejects.rejects)
-    if shown >= rejects.total:
+        texts = (plain(text) for text in (reject.column, reject.rule, reject.value))
+        table.add_row(f"{reject.record_number:,}", f"{reject.byte_offset:,}", *texts)
+    listed = len(rejects.rejects)
+    if listed >= rejects.total:
         return table
     me = rejects.batch.batch_id
-    # Before the result is published there is no file with all of them.
-    rest = (
-        f"All of them: baton fetch {me} --rejects" if rejects.batch.published else f"More: baton rejects {me} -n 1000"
-    )
-    return Group(table, Text(), Text(f"{shown:,} of {rejects.total:,} rejects. {rest}"))
+    # Before the batch ends there is no file with all of them.
+    ended = rejects.batch.published or (rejects.batch.state is BatchState.FAILED and rejects.batch.is_announced)
+    rest = f"All of them: baton fetch {me} --rejects" if ended else f"More: baton rejects {me} -n 1000"
+    return Group(table, Text(), Text(f"{listed:,} of {rejects.total:,} rejects. {rest}"))
 
 
 def submitted(submitted: Submitted) -> RenderableType:
@@ -236,14 +236,14 @@ def jobs(catalog: Catalog) -> RenderableType:
     for name, loaded in sorted(catalog.items()):
         columns = ", ".join(loaded.job.columns) if loaded.job.columns else "any"
         lookup = f"{loaded.job.lookup.dataset} by {loaded.job.lookup.key}" if loaded.job.lookup else "-"
-        table.add_row(name, loaded.version, columns, lookup, ", ".join(loaded.job.recipients))
+        table.add_row(name, loaded.version, plain(columns), plain(lookup), plain(", ".join(loaded.job.recipients)))
     return table
 
 
 def reference(version: ReferenceVersion) -> RenderableType:
     return grid(
         (
-            ("data set", version.dataset),
+            ("data set", plain(version.dataset)),
             ("version", version.version),
             ("rows", f"{version.rows:,}"),
             ("columns", plain(", ".join(version.columns))),

@@ -20,6 +20,7 @@ from rich.console import Console, RenderableType
 from baton.catalog import Catalog
 from baton.errors import BatonError
 from baton.model.states import BatchState
+from baton.shown import shown
 from baton_cli.connection import Connection
 from baton_cli.documents import Json
 
@@ -132,7 +133,7 @@ class Session:
     def fail(self, reason: str) -> None:
         """Say why and end the command."""
         self.err.print("error:", style="bold red", end=" ")
-        self.err.print(reason, markup=False, soft_wrap=True)
+        self.err.print(shown(reason, most=None), markup=False, soft_wrap=True)
         raise typer.Exit(ExitStatus.ERROR)
 
     def answer(self, shown: RenderableType, document: Json, *, as_json: bool) -> None:
@@ -153,7 +154,7 @@ class Session:
 
     def note(self, text: str) -> None:
         """Print something beside the answer."""
-        self.err.print(text, markup=False, style="yellow", soft_wrap=True)
+        self.err.print(shown(text, most=None), markup=False, style="yellow", soft_wrap=True)
 
 
 def session_of(ctx: typer.Context) -> Session:

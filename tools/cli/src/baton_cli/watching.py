@@ -55,7 +55,7 @@ async def follow(snapshots: AsyncIterator[Snapshot], screen: Screen) -> Snapshot
 def stage(snapshot: Snapshot) -> Text:
     """Return where the batch stands in a word or two, and what does not answer."""
     if snapshot.problem:
-        return Text(snapshot.problem, style="red")
+        return render.plain(snapshot.problem, "red")
     return render.state(snapshot.batch.state) if snapshot.batch else Text("waiting for admission", style="dim")
 
 
