@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from baton.catalog import load_jobs
 from baton.sources import ENGINE_PACKAGES
 from service_images import HARDENED, ROOT, SERVICES, SHELLS_TAKEN_AWAY, Image, run
 
@@ -106,6 +107,14 @@ def test_it_holds_its_own_packages_and_no_other_service_but_for_versions(image: 
     paths = [PurePosixPath(member.name) for member in image.members]
     found = {path.parts[2] for path in paths if path.parts[:2] == ("app", "src") and len(path.parts) > 2}
     assert found == own | jobs | {"service.py", "__pycache__"}
+
+
+@pytest.mark.parametrize("image", ["splitter", "worker", "merger", "notifier"], indirect=True)
+def test_it_tells_the_version_of_every_job_that_the_others_tell(image: Image) -> None:
+    """A part is reused only under the version that its plan names: who disagrees would have everything done again."""
+    tell = "from baton.catalog import load_jobs; print({n: j.version for n, j in load_jobs('baton_jobs').items()})"
+
+    assert _said(image, tell) == str({name: job.version for name, job in load_jobs("baton_jobs").items()})
 
 
 def test_every_module_was_compiled_when_it_was_built(image: Image) -> None:
