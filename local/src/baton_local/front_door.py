@@ -8,7 +8,7 @@ query, is checked for real: the global emulator issued the signer's credentials 
 import asyncio
 from collections.abc import Awaitable, Collection, Mapping
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 from xml.etree import ElementTree as ET
 
 import aiohttp
@@ -20,6 +20,7 @@ from baton.model.identity import ORIGIN_VERSION_METADATA
 from baton.topology import Topology
 from baton_local.gates import Gate
 from baton_local.http import forwardable
+from baton_local.side import is_of_object
 
 CUT_SECONDS_MAX: Final = 5
 """How long a request waits for a Region that is cut."""
@@ -34,6 +35,7 @@ _AUTHORIZED: Final = "AWS4-HMAC-SHA256 Credential={account}/20000101/{region}/s3
 _OURS_ALONE: Final = f"x-amz-meta-{ORIGIN_VERSION_METADATA}"
 """Replication says with it which version a replica is of. Nobody else may."""
 _COPY_SOURCE: Final = "x-amz-copy-source"
+_DIRECTIVE: Final = "x-amz-metadata-directive"
 _FORM: Final = "multipart/form-data"
 _NOT_FOUND: Final = 404
 
@@ -112,15 +114,13 @@ class FrontDoor:
         query = _without(query, {_OURS_ALONE})
         url = f"{gate.endpoint}/{self._topology.data_bucket(region)}{path}{'?' if query else ''}{query}"
         headers = self._headers_for(region, request.headers, is_signed=is_signed)
-        outgoing = self._session.request(
-            request.method,
-            URL(url, encoded=True),
-            headers=headers,
-            data=request.content if request.body_exists else None,
-            allow_redirects=False,
-        )
+        data = request.content if request.body_exists else None
         response: web.StreamResponse | None = None
         try:
+            if _COPY_SOURCE in headers:
+                await _unless_cut(gate, self._as_original(gate, headers))
+            target = URL(url, encoded=True)
+            outgoing = self._session.request(request.method, target, headers=headers, data=data, allow_redirects=False)
             async with await _unless_cut(gate, outgoing) as answer:
                 response = web.StreamResponse(status=answer.status, headers=_answered(answer.headers))
                 await response.prepare(request)
@@ -138,10 +138,22 @@ class FrontDoor:
         if is_signed:
             changed["Authorization"] = _AUTHORIZED.format(account=self._topology.account_id, region=region)
         if source := changed.get(_COPY_SOURCE):
-            bucket, slash, key = source.removeprefix("/").partition("/")
+            path, mark, version = source.partition("?")
+            bucket, slash, key = unquote(path).removeprefix("/").partition("/")
             bucket = self._topology.data_bucket(region) if bucket == self._topology.mrap else bucket
-            changed[_COPY_SOURCE] = f"/{bucket}{slash}{key}"
+            changed[_COPY_SOURCE] = f"/{bucket}{slash}{quote(key, safe='/~')}{mark}{version}"
         return changed
+
+    async def _as_original(self, gate: Gate, headers: CIMultiDict[str]) -> None:
+        """Have the copy of a replica be an original, as it is on AWS: the note of where it came from stays behind."""
+        source = URL(gate.endpoint + headers[_COPY_SOURCE], encoded=True)
+        authorization = {name: headers[name] for name in ("Authorization",) if name in headers}
+        async with self._session.head(source, headers=authorization) as answer:
+            if headers.get(_DIRECTIVE, "COPY") == "REPLACE" or _OURS_ALONE not in answer.headers:
+                return
+            headers[_DIRECTIVE] = "REPLACE"
+            kept = {name: value for name, value in answer.headers.items() if is_of_object(name)}
+            headers.update({name: value for name, value in kept.items() if name.lower() != _OURS_ALONE})
 
     async def _control(self, request: web.Request) -> web.Response:
         """S3 Control: read the dials, or turn them."""

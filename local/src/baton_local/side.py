@@ -175,6 +175,11 @@ class Side:
         return version_id
 
 
+def is_of_object(name: str) -> bool:
+    """Say whether a header of that name belongs to an object, and not to the answer that brought it."""
+    return name.lower().startswith(_METADATA) or name.lower() in _KEPT
+
+
 def _shown(text: str) -> str:
     """Return the text with what XML cannot hold, or would change, replaced one for one."""
     return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
@@ -223,5 +228,5 @@ def _described(answer: aiohttp.ClientResponse, version_id: str) -> Described:
         origin=origin_version(version_id, metadata),
         size_bytes=int(own["content-length"]),
         etag=own["etag"],
-        headers={name: value for name, value in own.items() if name.startswith(_METADATA) or name in _KEPT},
+        headers={name: value for name, value in own.items() if is_of_object(name)},
     )

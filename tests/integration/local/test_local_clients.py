@@ -11,17 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import botocore.exceptions
 import botocore.session
 import pytest
 from botocore.config import Config
 
 from baton_local import state
 from baton_local.state import World
-from local_worlds import bucket, client
+from local_worlds import bucket, client, eventually
 
 pytestmark = pytest.mark.xdist_group("world")
 
-EAST: Final = "us-east-1"
+EAST, WEST = "us-east-1", "us-west-2"
 ACCESS_POINT: Final = "baton-local-data"
 SMALL: Final = b"a,b\n1,2\n"
 LARGE: Final = b"0123456,89\n" * 1_600_000
@@ -120,6 +121,28 @@ def test_nobody_but_replication_says_of_which_version_an_object_is(world: World)
     for name in ("plain", "parts", "link"):
         assert "baton-origin-version" not in _stored(world, f"canary/{name}.csv")["Metadata"]
     assert _stored(world, "canary/plain.csv")["Metadata"] == {"baton-origin-version-2": "mine"}
+
+
+def test_a_copy_of_a_replica_is_an_original(world: World) -> None:
+    key, metadata = "input/sales/copied +ü.csv", {"sender": "test"}
+    west = client("s3", world.region_endpoints[WEST], WEST)
+    written = west.put_object(Bucket=bucket(WEST), Key=key, Body=SMALL, ContentType="text/x", Metadata=metadata)
+    stored = eventually(lambda: _stored_if_there(world, key), seconds=30)
+    assert stored
+    assert stored["Metadata"] == {**metadata, "baton-origin-version": written["VersionId"]}
+    door = client("s3", world.mrap_endpoint, EAST)
+
+    door.copy_object(Bucket=ACCESS_POINT, Key="canary/copy.csv", CopySource={"Bucket": ACCESS_POINT, "Key": key})
+
+    copy = _stored(world, "canary/copy.csv")
+    assert (copy["Body"].read(), copy["Metadata"], copy["ContentType"]) == (SMALL, metadata, "text/x")
+
+
+def _stored_if_there(world: World, key: str) -> dict[str, Any] | None:
+    try:
+        return _stored(world, key)
+    except botocore.exceptions.ClientError:
+        return None
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
