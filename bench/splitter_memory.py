@@ -88,6 +88,7 @@ async def _plan(size_bytes: int) -> None:
         reference=MemoryReferenceData(),
         catalog=load_jobs("baton_jobs"),
         clock=clock,
+        offload=asyncio.to_thread,
         settings=SplitterSettings(),
     )
     before = _peak_mib()

@@ -32,6 +32,7 @@ from baton.messages import KINDS, Kind, Message, log_fields, parse
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, origin_version
+from baton.offload import Offload
 from baton.ports import Delivery, Ledger, Links, Mailer, ObjectStore, Outbox, Progress, ReferenceData, RejectIndex
 from baton.runner import Handler, Runner, Verdict
 from baton.settings import RunnerSettings
@@ -42,7 +43,6 @@ from logs import silent_log
 from splitter.admission import Admitter
 from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
-from worker.handler import Offload
 
 _STEPS_MAX = 100_000
 _IDLE_ROUNDS_MAX = 400
@@ -262,7 +262,7 @@ class Pipeline:
         )
         settings = self._splitter_settings
         handlers: dict[Kind, Handler[Message]] = {
-            "split": splitter.main.build(context, settings).handler,
+            "split": splitter.main.build(context, settings, offload=inline).handler,
             "chunk": worker.main.build(context, offload=self._offload).handler,
             "merge": merger.main.build(context).handler,
             "notify": notifier.main.build(context).handler,

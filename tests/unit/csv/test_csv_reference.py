@@ -9,7 +9,7 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from baton.csv import CsvDefect, Cut, Defect, Header, Range, Scan, Scanner, Syntax, cut, fields, read_header
+from baton.csv import CsvDefect, Cut, Defect, Header, HeaderReader, Range, Scan, Scanner, Syntax, cut, fields
 
 SYNTAXES = st.sampled_from([Syntax(ord(","), ord('"')), Syntax(ord(";"), ord("'")), Syntax(ord("^"), ord("\\"))])
 NASTY = st.sampled_from([b",", b'"', b"\n", b"\r", b"\r\n", b"a", b"\0", b'""', b',"', b'",', b'"\n', b"xyz\n"])
@@ -219,22 +219,45 @@ def test_fields_agrees_with_naive_reader(raw: bytes, syntax: Syntax) -> None:
         assert fields(data[record.start : record.end], syntax) == tuple(bytes(text) for text in record.fields)
 
 
+def header_of(data: bytes, syntax: Syntax, cuts: list[int], *, at_end: bool) -> Header | CsvDefect | None:
+    reader = HeaderReader(syntax)
+    try:
+        for a, b in pairwise(sorted({0, len(data), *(c % (len(data) + 1) for c in cuts)})):
+            if header := reader.feed(data[a:b]):
+                return header
+        return reader.finish() if at_end else None
+    except CsvDefect as defect:
+        return defect
+
+
 @settings(deadline=None)
-@given(raw=DATA, syntax=SYNTAXES, prefix=st.sampled_from([b"", b"\xef\xbb\xbf"]))
-def test_header_is_the_first_record_and_needs_no_more_bytes_than_that(
-    raw: bytes, syntax: Syntax, prefix: bytes
+@given(
+    raw=DATA,
+    syntax=SYNTAXES,
+    prefix=st.sampled_from([b"", b"\xef", b"\xef\xbb", b"\xef\xbb\xbf"]),
+    blank=long(st.sampled_from([b"\n", b"\r\n"]), 150),
+    cuts=st.lists(st.integers(0, 300), max_size=9),
+)
+def test_header_is_the_first_record_however_it_is_fed_and_needs_no_more_bytes_than_that(
+    raw: bytes, syntax: Syntax, prefix: bytes, blank: bytes, cuts: list[int]
 ) -> None:
-    data = prefix + translated(raw, syntax)
-    first = next((r for r in naive_records(data[len(prefix) :], syntax) if r.end > r.start), None)
+    data = prefix + blank + translated(raw, syntax)
+    start = 3 if len(prefix) == 3 else 0
+    first = next((r for r in naive_records(data[start:], syntax) if r.end > r.start), None)
     if first is None:
         expected = Header((), len(data))
     else:
-        expected = Header(tuple(bytes(text) for text in first.fields), len(prefix) + first.stop)
+        expected = Header(tuple(bytes(text) for text in first.fields), start + first.stop)
     terminated = first is not None and data[expected.end - 1 : expected.end] == b"\n" and not first.quoted
 
-    at_end = None if first and first.quoted else read_header(data, syntax, at_end=True)
+    at_end = header_of(data, syntax, cuts, at_end=True)
 
-    assert at_end == (None if first and first.quoted else expected)
-    for size in range(len(data)):
-        early = read_header(data[:size], syntax, at_end=False)
+    if first and first.quoted:
+        assert isinstance(at_end, CsvDefect)
+        assert (at_end.code, at_end.byte_offset) == ("unbalanced_quote", start + first.start)
+        assert f"opened at byte {start + first.opened} is never closed" in str(at_end)
+    else:
+        assert at_end == expected
+    for size in range(max(0, expected.end - 2), len(data)):
+        early = header_of(data[:size], syntax, cuts, at_end=False)
         assert early == (expected if terminated and size >= expected.end else None)

@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from pydantic import Field
 
-from baton.csv import Syntax, read_header
+from baton.csv import HeaderReader, Syntax
 from baton.errors import BatchFailed
 from baton.job import Dialect, Job, Record
 from splitter.header import check_header
@@ -27,9 +27,8 @@ NAMED = Job(name="named", record=Line, recipients=("a@example.com",))
 def check(text: str | bytes, job: Job) -> tuple[str, ...]:
     raw = text if isinstance(text, bytes) else text.encode(job.dialect.encoding)
     syntax = Syntax(delimiter=ord(job.dialect.delimiter), quote=ord(job.dialect.quote))
-    header = read_header(raw, syntax, at_end=True)
-    assert header is not None
-    return check_header(job, header)
+    reader = HeaderReader(syntax)
+    return check_header(job, reader.feed(raw) or reader.finish())
 
 
 def refused(text: str | bytes, job: Job) -> str:

@@ -1,17 +1,12 @@
 """What the splitter decides: is this a file of the job, and where is it cut. No I/O."""
 
-from typing import Final
-
-from baton.csv import CsvDefect, Scanner, Syntax, read_header
+from baton.csv import CsvDefect, Header, HeaderReader, Scanner, Syntax
 from baton.errors import BatchFailed
 from baton.job import Dialect, Job
 from baton.model.batch import Batch
-from baton.model.plan import MIB, Chunk, Plan, chunk_bytes_for
+from baton.model.plan import Chunk, Plan, chunk_bytes_for
 from splitter.header import check_header
 from splitter.look import Look
-
-HEAD_BYTES_MAX: Final = 2 * MIB
-"""A header is one record: at most 1 MiB, plus blank lines before it."""
 
 
 def syntax_of(dialect: Dialect) -> Syntax:
@@ -20,7 +15,7 @@ def syntax_of(dialect: Dialect) -> Syntax:
 
 
 class Planner:
-    """Takes the file's bytes in order and says, at the end, how it is cut.
+    """Takes the file's bytes in order and says, at the end, how it is cut. Each byte is looked at once.
 
     Raises `BatchFailed` as soon as the file cannot be planned: nothing is queued before the whole file was seen.
     """
@@ -31,32 +26,23 @@ class Planner:
         self._syntax = syntax_of(job.dialect)
         self._chunk_bytes = chunk_bytes_for(batch.source.size_bytes, chunk_bytes=chunk_bytes)
         self._look = Look(job.dialect)
-        self._head = bytearray()
+        self._header = HeaderReader(self._syntax)
+        self._taken_bytes = 0
         self._columns: tuple[str, ...] = ()
         self._scanner: Scanner | None = None
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, *blocks: bytes) -> None:
         """Take the next bytes of the file, in order."""
-        self._take(self._look.feed(block))
-
-    def _take(self, block: bytes) -> None:
-        if self._scanner is None:
-            self._head += block
-            self._start(at_end=False)
-            return
-        self._scan(block)
+        for block in blocks:
+            self._take(self._look.feed(block))
 
     def finish(self, *, job_version: str, reference_version: str | None) -> Plan:
         """Return the plan of the whole file."""
         self._take(self._look.finish())
-        if self._scanner is None:
-            self._start(at_end=True)
-        if self._scanner is None:
-            raise BatchFailed("empty_file", "the file is empty: not even a header")
         try:
-            scan = self._scanner.finish()
+            scan = (self._scanner or self._begin(self._header.finish())).finish()
         except CsvDefect as defect:
-            raise BatchFailed(defect.code, str(defect)) from defect
+            raise self._failed(defect) from defect
         return Plan(
             batch_id=self._batch.batch_id,
             job=self._job.name,
@@ -73,22 +59,27 @@ class Planner:
             records_total=scan.records,
         )
 
-    def _start(self, *, at_end: bool) -> None:
-        head = bytes(self._head)
+    def _take(self, block: bytes) -> None:
+        self._taken_bytes += len(block)
         try:
-            header = read_header(head, self._syntax, at_end=at_end or len(head) > HEAD_BYTES_MAX)
-        except CsvDefect as defect:
-            raise BatchFailed(defect.code, f"in the header: {defect}") from defect
-        if header is None or not header.fields:
-            return
-        self._columns = check_header(self._job, header)
-        self._scanner = Scanner(self._syntax, start=header.end, chunk_bytes=self._chunk_bytes)
-        self._head.clear()
-        self._scan(head[header.end :])
-
-    def _scan(self, block: bytes) -> None:
-        assert self._scanner is not None
-        try:
+            if self._scanner is None:
+                header = self._header.feed(block)
+                if header is None:
+                    return
+                self._begin(header)
+                block = block[len(block) - (self._taken_bytes - header.end) :]
+            assert self._scanner is not None
             self._scanner.feed(block)
         except CsvDefect as defect:
-            raise BatchFailed(defect.code, str(defect)) from defect
+            raise self._failed(defect) from defect
+
+    def _begin(self, header: Header) -> Scanner:
+        if not header.fields:
+            raise BatchFailed("empty_file", "the file is empty: not even a header")
+        self._columns = check_header(self._job, header)
+        self._scanner = Scanner(self._syntax, start=header.end, chunk_bytes=self._chunk_bytes)
+        return self._scanner
+
+    def _failed(self, defect: CsvDefect) -> BatchFailed:
+        where = "in the header: " if self._scanner is None else ""
+        return BatchFailed(defect.code, f"{where}{defect}")

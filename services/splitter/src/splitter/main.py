@@ -1,9 +1,11 @@
 """The splitter's container: consumes the split queue, sweeps beside it."""
 
+import asyncio
 from typing import Final
 
 from baton.batches import Batches
 from baton.context import Context
+from baton.offload import Offload
 from baton.service import Service, run_service
 from splitter.admission import Admitter
 from splitter.handler import Splitter
@@ -14,7 +16,9 @@ SLOTS: Final = 4
 """It waits for S3 most of the time, and holds two ranges of 8 MiB for each file."""
 
 
-def build(context: Context, settings: SplitterSettings | None = None) -> Service:
+def build(
+    context: Context, settings: SplitterSettings | None = None, *, offload: Offload = asyncio.to_thread
+) -> Service:
     """Put the splitter together."""
     settings = settings or SplitterSettings()
     ports = context.ports
@@ -26,6 +30,7 @@ def build(context: Context, settings: SplitterSettings | None = None) -> Service
         reference=ports.reference(),
         catalog=context.catalog,
         clock=context.clock,
+        offload=offload,
         settings=settings,
     )
     return Service(handler, side_tasks=[sweeper(context, settings).run])

@@ -1,8 +1,8 @@
 """Makes the part of one chunk: read, validate, enrich, write, count. Once, however often it is asked."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from polars.exceptions import PanicException
 from pydantic import ValidationError
@@ -17,6 +17,7 @@ from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
+from baton.offload import Offload
 from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row
 from baton.telemetry import Metrics
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
@@ -27,12 +28,6 @@ from worker.settings import WorkerSettings
 
 _RETRY_SECONDS: Final = 20
 """For what a rolling deployment or replication settles by itself within a minute."""
-
-
-class Offload(Protocol):
-    """Runs CPU work away from the event loop, so that heartbeats go on: `asyncio.to_thread`, or inline in tests."""
-
-    def __call__[T](self, work: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True)

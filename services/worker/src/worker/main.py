@@ -7,8 +7,9 @@ from typing import Final
 
 from baton.batches import Batches
 from baton.context import Context
+from baton.offload import Offload
 from baton.service import Service, run_service
-from worker.handler import Offload, Worker
+from worker.handler import Worker
 from worker.settings import WorkerSettings
 
 SLOTS: Final = 2

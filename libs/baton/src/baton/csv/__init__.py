@@ -1,7 +1,7 @@
 """Records in bytes: where they begin and end, without ever cutting inside a quoted field.
 
 Two passes over a file, both at several gigabytes a second: the splitter's `Scanner` finds byte ranges of whole records,
-the worker's `cut` takes one range apart. `read_header` and `fields` are the exact reading of single records.
+the worker's `cut` takes one range apart. `HeaderReader` and `fields` are the exact reading of single records.
 
 What a record is:
 
@@ -14,7 +14,7 @@ What a record is:
 """
 
 from baton.csv.cutter import Cut, Defect, cut
-from baton.csv.header import Header, read_header
+from baton.csv.header import Header, HeaderReader
 from baton.csv.records import fields
 from baton.csv.scanner import Range, Scan, Scanner
 from baton.csv.syntax import RECORD_BYTES_MAX, CsvDefect, Syntax
@@ -25,11 +25,11 @@ __all__ = [
     "Cut",
     "Defect",
     "Header",
+    "HeaderReader",
     "Range",
     "Scan",
     "Scanner",
     "Syntax",
     "cut",
     "fields",
-    "read_header",
 ]

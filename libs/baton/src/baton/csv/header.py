@@ -1,16 +1,18 @@
 """The first record of a file."""
 
+import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from baton.csv.bits import positions
+from baton.csv.bits import first
 from baton.csv.records import fields
-from baton.csv.structure import State, Structure, read
-from baton.csv.syntax import CR, RECORD_BYTES_MAX, CsvDefect, Syntax
+from baton.csv.structure import BLOCK_BYTES, State, read
+from baton.csv.syntax import CR, LF, RECORD_BYTES_MAX, CsvDefect, Syntax
 
-_BOM: Final = b"\xef\xbb\xbf"
+_BLANK_LINES: Final = re.compile(rb"\n*+(?:\r\n\n*+)*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,43 +27,90 @@ class Header:
     line: bytes = field(default=b"", compare=False, repr=False)
 
 
-def read_header(head: bytes, syntax: Syntax, *, at_end: bool) -> Header | None:
-    """Return the first record of a file that begins with `head`; None if it takes more bytes to tell.
+class HeaderReader:
+    """Finds a file's first record in blocks of any size. Each byte is looked at once, and that record alone is held.
 
-    A UTF-8 byte order mark and blank lines before it are skipped. With `at_end`, `head` is the whole file; one without
-    a record has no fields. Raises `CsvDefect` (with record number 0).
+    A UTF-8 byte order mark and blank lines before it are skipped. After a header no more is fed.
     """
-    start = len(_BOM) if head.startswith(_BOM) else 0
-    if len(head) == start:
-        return Header((), start) if at_end else None
-    structure = read(np.frombuffer(head, np.uint8)[start:], syntax, State.START)
-    base = start
-    for stop in positions(structure.ends).tolist():
-        end = base + int(stop)
-        content_end = end - (end > start and head[end - 1] == CR)
-        if content_end > start:
-            _check_size(structure, start, content_end, base)
-            line = head[start:content_end]
-            return Header(fields(line, syntax), end + 1, line)
-        start = end + 1
-    # A CR at the end of what we have may turn out to belong to a CRLF.
-    _check_size(structure, start, len(head) - (not at_end and head[-1] == CR), base)
-    return _last_record(head, start, structure, syntax, base) if at_end else None
 
+    def __init__(self, syntax: Syntax) -> None:
+        self._syntax = syntax
+        self._mark: bytes | None = b""
+        """What has come of a byte order mark; None once that is decided."""
+        self._start: int = 0
+        """Where the record begins, or would if what comes next is not blank."""
+        self._record = bytearray()
+        self._state = State.START
 
-def _last_record(head: bytes, start: int, structure: Structure, syntax: Syntax, base: int) -> Header:
-    if start == len(head):
-        return Header((), len(head))
-    if structure.state is State.QUOTED:
-        opened = structure.opened(len(head) - base - 1, before=0)
-        assert opened is not None, "the last byte is inside quotes"
-        raise CsvDefect.unbalanced(0, start, opened=base + opened)
-    line = head[start:]
-    return Header(fields(line, syntax), len(head), line)
+    def feed(self, block: bytes) -> Header | None:
+        """Take the next bytes of the file; None if it takes more. Raises `CsvDefect` (with record number 0)."""
+        block = self._without_mark(block)
+        at = 0
+        while at < len(block):
+            if len(self._record) == 1 and self._record[0] == CR and block[at] == LF:
+                # A blank line that came in two blocks.
+                self._start, at = self._start + 2, at + 1
+                self._record.clear()
+                self._state = State.START
+            if not self._record:
+                blank = _BLANK_LINES.match(block, at)
+                assert blank is not None, "nothing is matched too"
+                stop: int = blank.end()
+                self._start, at = self._start + stop - at, stop
+            if header := self._take(block[at : at + BLOCK_BYTES]):
+                return header
+            at += BLOCK_BYTES
+        return None
 
+    def finish(self) -> Header:
+        """Say that the file ends here; one without a record has no fields. Raises `CsvDefect`."""
+        self._record += self._mark or b""
+        self._check_size(len(self._record))
+        if self._state is State.QUOTED:
+            opened = self._opener(len(self._record) - 1)
+            assert opened is not None, "the last byte is inside quotes"
+            raise CsvDefect.unbalanced(0, self._start, opened=opened)
+        return self._header(b"")
 
-def _check_size(structure: Structure, start: int, end: int, base: int) -> None:
-    if end - start > RECORD_BYTES_MAX:
-        opened = structure.opened(start + RECORD_BYTES_MAX - base, before=0)
-        where = None if opened is None else base + opened
-        raise CsvDefect.too_large(0, start, limit=RECORD_BYTES_MAX, opened=where)
+    def _without_mark(self, block: bytes) -> bytes:
+        if self._mark is None:
+            return block
+        block = self._mark + block
+        if len(block) < len(BOM_UTF8) and BOM_UTF8.startswith(block):
+            self._mark = block
+            return b""
+        self._mark = None
+        if not block.startswith(BOM_UTF8):
+            return block
+        self._start = len(BOM_UTF8)
+        return block[self._start :]
+
+    def _take(self, piece: bytes) -> Header | None:
+        """Add bytes of the record, and return it if they end it."""
+        if not piece:
+            return None
+        structure = read(np.frombuffer(piece, np.uint8), self._syntax, self._state)
+        line_feed = first(structure.ends)
+        self._record += piece[:line_feed]
+        # A CR at the end of what we have may turn out to belong to a CRLF.
+        self._check_size(len(self._record) - self._record.endswith(b"\r"))
+        self._state = structure.state
+        return None if line_feed is None else self._header(b"\n")
+
+    def _header(self, terminator: bytes) -> Header:
+        record = bytes(self._record)
+        end = self._start + len(record) + len(terminator)
+        if terminator:
+            record = record.removesuffix(b"\r")
+        return Header(fields(record, self._syntax) if record else (), end, record)
+
+    def _check_size(self, size: int) -> None:
+        if size > RECORD_BYTES_MAX:
+            opened = self._opener(RECORD_BYTES_MAX)
+            raise CsvDefect.too_large(0, self._start, limit=RECORD_BYTES_MAX, opened=opened)
+
+    def _opener(self, position: int) -> int | None:
+        """Return where the quoted field around this byte of the record was opened, as an offset in the file."""
+        structure = read(np.frombuffer(self._record, np.uint8), self._syntax, State.START)
+        opened = structure.opened(position, before=0)
+        return None if opened is None else self._start + opened

@@ -1,6 +1,6 @@
 """One Region's data bucket: versioned objects."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -70,10 +70,11 @@ class ObjectStore(Protocol):
 
     def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes]:
         """Stream the bytes `[start, end)` in pieces of whatever size they come. Raises `NotFound`.
 
-        A stream that breaks is resumed by the adapter where it broke; the bytes come once and in order.
+        A stream that breaks is resumed by the adapter where it broke; the bytes come once and in order. Who leaves
+        before the end closes it, since more may be on its way.
         """
         ...
 
