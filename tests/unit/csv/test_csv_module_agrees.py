@@ -103,7 +103,7 @@ def test_clean_holds_the_rows_with_the_right_number_of_columns(
 ) -> None:
     data = style.write(rows)
 
-    result = cut(data, style.syntax, columns=columns, block_bytes=block_bytes)
+    result = cut(data, style.syntax, columns=columns, lines_in_fields=True, block_bytes=block_bytes)
 
     assert style.read(result.clean) == [row for row in rows if len(row) == columns]
     assert {i: defect.found for i, defect in result.defects.items()} == {

@@ -13,7 +13,16 @@ from baton.csv import CsvDefect, Cut, Defect, Header, HeaderReader, Range, Scan,
 
 SYNTAXES = st.sampled_from([Syntax(ord(","), ord('"')), Syntax(ord(";"), ord("'")), Syntax(ord("^"), ord("\\"))])
 NASTY = st.sampled_from([b",", b'"', b"\n", b"\r", b"\r\n", b"a", b"\0", b'""', b',"', b'",', b'"\n', b"xyz\n"])
-RECORDS = st.sampled_from([b"a,", b'"b"",\n",', b"c\n", b'"d"\r\n', b"\n", b'e"', b'"f', b'""\n'])
+RECORDS = st.sampled_from(
+    [b"a,", b'"b"",\n",', b"c\n", b'"d"\r\n', b"\n", b"\n\n\n\n\n\n", b"\r\n\r\n\r\n", b'e"', b'"f', b'""\n']
+)
+
+SWALLOWING = st.sampled_from(
+    [
+        *(b'1,"a\n', b'1,2,3,"x\n', b'"\n', b'",2\n', b'1,2"\n', b'1,2",3\n', b'1,2,3,4"\n'),
+        *(b"1,2\n", b"1,2,3\n", b"4,5,6,7\n", b"4,5,6,7\n", b"1, 2\n", b"1,\n", b"\n", b"\r\n"),
+    ]
+)
 
 
 def long(pieces: st.SearchStrategy[bytes], size_max: int) -> st.SearchStrategy[bytes]:
@@ -98,6 +107,54 @@ def step(record: Naive, state: str, byte: int, i: int, syntax: Syntax) -> str:
             return "after" if state in ("closed", "after") else "text"
 
 
+def naive_defect_of(
+    record: Naive, data: bytes, syntax: Syntax, columns: int, *, lines_in_fields: bool
+) -> Defect | None:
+    defect = record.defect(columns)
+    if lines_in_fields or (defect and defect.code in ("nul_byte", "bare_cr")):
+        return defect
+    lines = naive_swallowed(record, data, syntax, columns, defective=defect is not None)
+    return Defect("swallowed", lines) if lines else defect
+
+
+def naive_swallowed(record: Naive, data: bytes, syntax: Syntax, columns: int, *, defective: bool) -> int:
+    """Return how many lines a record swallowed: line by line, as the module says it."""
+    body = data[record.start : record.end]
+    lines = list(naive_lines(body, record))
+    if len(lines) == 1 or columns == 1:
+        return 0
+    like = [
+        naive_delimiters(body, line, record, syntax, columns) == columns - 1
+        for line in lines
+        if body[slice(*line)] not in (b"", b"\r")
+    ]
+    between = like[1:-1]
+    if sum(between) * 10 < len(between) * 9:
+        return 0
+    many = columns >= 4
+    by_edges = like[0] and like[-1] and (between or many or defective)
+    by_number = sum(between) >= (1 if defective else 3) and (many or defective)
+    return len(like) - 1 if by_edges or by_number else 0
+
+
+def naive_lines(body: bytes, record: Naive) -> Iterator[tuple[int, int]]:
+    start = 0
+    for i, byte in enumerate(body):
+        if byte == ord("\n") and record.depth[i] is not None:
+            yield start, i
+            start = i + 1
+    yield start, len(body)
+
+
+def naive_delimiters(body: bytes, line: tuple[int, int], record: Naive, syntax: Syntax, columns: int) -> int:
+    prose = (b" ", b"\n", b"\r") if columns < 4 else (b" ",)
+    return sum(
+        byte == syntax.delimiter
+        and not (byte == ord(",") and record.depth[i] is not None and body[i + 1 : i + 2] in prose)
+        for i, byte in enumerate(body[slice(*line)], line[0])
+    )
+
+
 def translated(data: bytes, syntax: Syntax) -> bytes:
     return data.translate(bytes.maketrans(b',"', bytes([syntax.delimiter, syntax.quote])))
 
@@ -116,21 +173,24 @@ def naive_defect(data: bytes, syntax: Syntax, start: int, record_bytes_max: int)
     return None
 
 
-def naive_scan(data: bytes, syntax: Syntax, start: int, chunk_bytes: int) -> Scan:
+def naive_scan(data: bytes, syntax: Syntax, start: int, chunk_bytes: int, chunk_records: int) -> Scan:
     ranges: list[Range] = []
-    begin, first, records = 0, 1, 0
-    for record in naive_records(data, syntax):
-        if record.end == record.start:
-            continue
-        records += 1
-        if record.stop - begin >= chunk_bytes and data[record.stop - 1 : record.stop] == b"\n":
-            ranges.append(Range(start + begin, start + record.stop, first, records - first + 1))
-            begin, first = record.stop, records + 1
-    if first <= records or not ranges:
-        ranges.append(Range(start + begin, start + len(data), first, records - first + 1))
-    else:
-        ranges[-1] = Range(ranges[-1].start, start + len(data), ranges[-1].first_record, ranges[-1].records)
-    return Scan(tuple(ranges), records)
+    held: list[Naive] = []
+    records = [record for record in naive_records(data, syntax) if record.end > record.start]
+    for number, record in enumerate(records, 1):
+        blank_too_long = held and record.start - held[0].start >= chunk_bytes
+        if blank_too_long:
+            ranges.append(naive_range(held, start, number - len(held)))
+            held = []
+        held.append(record)
+        if record.stop - held[0].start >= chunk_bytes or len(held) == chunk_records or number == len(records):
+            ranges.append(naive_range(held, start, number - len(held) + 1))
+            held = []
+    return Scan(tuple(ranges) or (Range(start, start, 1, 0),), len(records))
+
+
+def naive_range(records: list[Naive], start: int, first_record: int) -> Range:
+    return Range(start + records[0].start, start + records[-1].stop, first_record, len(records))
 
 
 def fed(scanner: Scanner, data: bytes, cuts: list[int]) -> Scan | CsvDefect:
@@ -150,15 +210,28 @@ def fed(scanner: Scanner, data: bytes, cuts: list[int]) -> Scan | CsvDefect:
     start=st.integers(0, 9),
     cuts=st.lists(st.integers(0, 300), max_size=9),
     chunk_bytes=st.integers(1, 60),
+    chunk_records=st.integers(1, 9),
     block_bytes=st.integers(1, 140),
     record_bytes_max=st.integers(1, 12) | st.just(1000),
 )
 def test_scanner_agrees_with_naive_reader_however_it_is_fed(
-    raw: bytes, syntax: Syntax, start: int, cuts: list[int], chunk_bytes: int, block_bytes: int, record_bytes_max: int
+    raw: bytes,
+    syntax: Syntax,
+    start: int,
+    cuts: list[int],
+    chunk_bytes: int,
+    chunk_records: int,
+    block_bytes: int,
+    record_bytes_max: int,
 ) -> None:
     data = translated(raw, syntax)
     scanner = Scanner(
-        syntax, start=start, chunk_bytes=chunk_bytes, block_bytes=block_bytes, record_bytes_max=record_bytes_max
+        syntax,
+        start=start,
+        chunk_bytes=chunk_bytes,
+        chunk_records=chunk_records,
+        block_bytes=block_bytes,
+        record_bytes_max=record_bytes_max,
     )
 
     scan = fed(scanner, data, cuts)
@@ -171,29 +244,41 @@ def test_scanner_agrees_with_naive_reader_however_it_is_fed(
         assert ("never closed" in str(scan)) == bool(expected[3])
     else:
         assert expected is None
-        assert scan == naive_scan(data, syntax, start, chunk_bytes)
+        assert scan == naive_scan(data, syntax, start, chunk_bytes, chunk_records)
 
 
 @settings(max_examples=300, deadline=None)
-@given(raw=DATA, syntax=SYNTAXES, columns=st.integers(1, 4), block_bytes=st.sampled_from([64, 128, 4096]))
-def test_cut_agrees_with_naive_reader(raw: bytes, syntax: Syntax, columns: int, block_bytes: int) -> None:
+@given(
+    raw=DATA | long(SWALLOWING, 40),
+    syntax=SYNTAXES,
+    columns=st.integers(1, 5),
+    lines_in_fields=st.booleans(),
+    block_bytes=st.sampled_from([64, 128, 4096]),
+)
+def test_cut_agrees_with_naive_reader(
+    raw: bytes, syntax: Syntax, columns: int, *, lines_in_fields: bool, block_bytes: int
+) -> None:
     data = translated(raw, syntax)
     naive = [record for record in naive_records(data, syntax) if record.end > record.start]
 
     if naive and naive[-1].quoted:
         try:
-            cut(data, syntax, columns=columns, block_bytes=block_bytes)
+            cut(data, syntax, columns=columns, lines_in_fields=lines_in_fields, block_bytes=block_bytes)
         except CsvDefect as defect:
             place = (defect.code, defect.record_number, defect.byte_offset)
         else:
             place = None
         assert place == ("unbalanced_quote", len(naive), naive[-1].start)
         return
-    result = cut(data, syntax, columns=columns, block_bytes=block_bytes)
+    result = cut(data, syntax, columns=columns, lines_in_fields=lines_in_fields, block_bytes=block_bytes)
 
     assert result.starts.tolist() == [record.start for record in naive]
     assert result.ends.tolist() == [record.end for record in naive]
-    defects = {i: defect for i, record in enumerate(naive) if (defect := record.defect(columns))}
+    defects = {
+        i: defect
+        for i, record in enumerate(naive)
+        if (defect := naive_defect_of(record, data, syntax, columns, lines_in_fields=lines_in_fields))
+    }
     assert dict(result.defects) == defects
     assert list(result.defects) == sorted(defects)
     assert_clean(result, data, syntax, [record for i, record in enumerate(naive) if i not in defects])

@@ -22,8 +22,8 @@ def defect(data: bytes, *, start: int = 0) -> CsvDefect:
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"\r\n\n\r\n"])
-def test_no_data_is_one_range_without_records(data: bytes) -> None:
-    assert scan(data, start=7) == Scan((Range(7, 7 + len(data), 1, 0),), 0)
+def test_no_data_is_one_range_without_a_byte(data: bytes) -> None:
+    assert scan(data, start=7) == Scan((Range(7, 7, 1, 0),), 0)
 
 
 def test_range_ends_with_the_first_record_at_or_past_its_size() -> None:
@@ -36,14 +36,37 @@ def test_range_may_end_exactly_at_its_size() -> None:
     assert scan(b"123456789\n123456789\n").ranges == (Range(0, 10, 1, 1), Range(10, 20, 2, 1))
 
 
-def test_blank_lines_are_no_records_and_those_at_the_end_join_the_last_range() -> None:
+def test_blank_lines_at_the_ends_of_a_range_belong_to_none() -> None:
     found = scan(b"\n\r\n123456789\r\n\n\nabcdefghij\n\r\n\n\n")
 
-    assert found == Scan((Range(0, 14, 1, 1), Range(14, 31, 2, 1)), 2)
+    assert found == Scan((Range(3, 14, 1, 1), Range(16, 27, 2, 1)), 2)
 
 
-def test_range_is_never_cut_after_a_blank_line() -> None:
-    assert scan(b"1\n" + b"\n" * 50 + b"2\n3\n", chunk_bytes=4).ranges == (Range(0, 54, 1, 2), Range(54, 56, 3, 1))
+def test_blank_lines_within_a_range_stay_in_it() -> None:
+    assert scan(b"1\n\n\n2\n\r\n3\n", chunk_bytes=100).ranges == (Range(0, 10, 1, 3),)
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("line_end", [b"\n", b""])
+def test_blank_lines_never_make_a_range_longer_than_its_bound(blank: bytes, line_end: bytes) -> None:
+    data = b"1\n" + blank * (2 * MIB) + b"2\n3\n" + blank * (2 * MIB) + b"4" + line_end + blank * MIB
+
+    found = scan(data, chunk_bytes=MIB)
+
+    assert [data[each.start : each.end].split() for each in found.ranges] == [[b"1"], [b"2", b"3"], [b"4"]]
+    assert [(each.first_record, each.records) for each in found.ranges] == [(1, 1), (2, 2), (4, 1)]
+    assert max(each.end - each.start for each in found.ranges) == 4
+
+
+def test_range_ends_with_the_record_that_makes_its_number() -> None:
+    data = b",,,,\n" * 1_000_000
+
+    found = Scanner(SYNTAX, start=0, chunk_bytes=16 * MIB, chunk_records=300_000)
+    found.feed(data)
+    ranges = found.finish().ranges
+
+    assert [each.records for each in ranges] == [300_000, 300_000, 300_000, 100_000]
+    assert [each.end for each in ranges] == [1_500_000, 3_000_000, 4_500_000, 5_000_000]
 
 
 def test_last_record_needs_no_terminator() -> None:

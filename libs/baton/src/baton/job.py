@@ -35,6 +35,10 @@ class Dialect(BaseModel):
     encoding: Annotated[str, AfterValidator(canonical)] = UTF8
     """UTF-8 (with or without a byte order mark), or a single-byte encoding that holds ASCII, such as cp1252."""
 
+    lines_in_fields: bool = False
+    """Whether a quoted field may hold lines that look like records of the file, as pasted tables do. If not, its record
+    is rejected as `swallowed`: a quote was left open. Other line ends in quoted fields are welcome either way."""
+
     @field_validator("delimiter", "quote")
     @classmethod
     def _plain_ascii(cls, value: str) -> str:

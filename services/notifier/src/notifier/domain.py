@@ -42,6 +42,7 @@ ADVICE: Final = {
     "empty_file": f"Check how the file was exported and {_SEND_AGAIN}",
     "unbalanced_quote": f"Close the quote at the place named above and {_SEND_AGAIN}",
     "record_too_large": f"Look for a quote that was never closed near the place named above, and {_SEND_AGAIN}",
+    "file_too_large": "Send the file in parts.",
     "too_many_rejects": (
         f"Correct the records below, or whatever wrote them, and {_SEND_AGAIN} If the records are right and the rules "
         "are not, ask whoever keeps the job."

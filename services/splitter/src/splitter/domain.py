@@ -4,7 +4,16 @@ from baton.csv import CsvDefect, Header, HeaderReader, Scanner, Syntax
 from baton.errors import BatchFailed
 from baton.job import Dialect, Job
 from baton.model.batch import Batch
-from baton.model.plan import Chunk, Plan, chunk_bytes_for
+from baton.model.plan import (
+    CHUNK_BYTES_MAX,
+    CHUNK_RECORDS_DEFAULT,
+    CHUNKS_MAX,
+    MIB,
+    Chunk,
+    Plan,
+    chunk_bytes_for,
+    chunk_records_for,
+)
 from splitter.header import check_header
 from splitter.look import Look
 
@@ -14,17 +23,38 @@ def syntax_of(dialect: Dialect) -> Syntax:
     return Syntax(delimiter=ord(dialect.delimiter), quote=ord(dialect.quote))
 
 
+def _too_large(size_bytes: int, chunk_bytes_max: int) -> BatchFailed:
+    return BatchFailed(
+        "file_too_large",
+        f"the file has {size_bytes / 1e9:,.0f} GB; at most {CHUNKS_MAX * chunk_bytes_max / 1e9:,.0f} GB are taken: "
+        f"{CHUNKS_MAX:,} chunks of the {chunk_bytes_max // MIB:,} MiB that a worker can hold",
+    )
+
+
 class Planner:
     """Takes the file's bytes in order and says, at the end, how it is cut. Each byte is looked at once.
 
     Raises `BatchFailed` as soon as the file cannot be planned: nothing is queued before the whole file was seen.
     """
 
-    def __init__(self, batch: Batch, job: Job, *, chunk_bytes: int) -> None:
+    def __init__(
+        self,
+        batch: Batch,
+        job: Job,
+        *,
+        chunk_bytes: int,
+        chunk_bytes_max: int = CHUNK_BYTES_MAX,
+        chunk_records: int = CHUNK_RECORDS_DEFAULT,
+    ) -> None:
+        """Refuse a file whose chunks no worker could hold: `BatchFailed` (`file_too_large`)."""
         self._batch = batch
         self._job = job
         self._syntax = syntax_of(job.dialect)
-        self._chunk_bytes = chunk_bytes_for(batch.source.size_bytes, chunk_bytes=chunk_bytes)
+        size_bytes = batch.source.size_bytes
+        self._chunk_bytes = chunk_bytes_for(size_bytes, chunk_bytes=chunk_bytes)
+        if self._chunk_bytes > max(chunk_bytes, chunk_bytes_max):
+            raise _too_large(size_bytes, chunk_bytes_max)
+        self._chunk_records = chunk_records_for(size_bytes, chunk_bytes=self._chunk_bytes, chunk_records=chunk_records)
         self._look = Look(job.dialect)
         self._header = HeaderReader(self._syntax)
         self._taken_bytes = 0
@@ -77,7 +107,9 @@ class Planner:
         if not header.fields:
             raise BatchFailed("empty_file", "the file is empty: not even a header")
         self._columns = check_header(self._job, header)
-        self._scanner = Scanner(self._syntax, start=header.end, chunk_bytes=self._chunk_bytes)
+        self._scanner = Scanner(
+            self._syntax, start=header.end, chunk_bytes=self._chunk_bytes, chunk_records=self._chunk_records
+        )
         return self._scanner
 
     def _failed(self, defect: CsvDefect) -> BatchFailed:

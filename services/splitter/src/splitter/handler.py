@@ -160,7 +160,13 @@ class Splitter:
         return version in self._complete
 
     async def _scan(self, batch: Batch, loaded: LoadedJob, source: ObjectInfo, reference_version: str | None) -> Plan:
-        planner = Planner(batch, loaded.job, chunk_bytes=self._settings.chunk_bytes)
+        planner = Planner(
+            batch,
+            loaded.job,
+            chunk_bytes=self._settings.chunk_bytes,
+            chunk_bytes_max=self._settings.chunk_bytes_max,
+            chunk_records=self._settings.chunk_records,
+        )
 
         def finished() -> Plan:
             plan = planner.finish(job_version=loaded.version, reference_version=reference_version)

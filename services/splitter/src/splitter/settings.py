@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from baton.model.plan import CHUNK_BYTES_DEFAULT
+from baton.model.plan import CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_RECORDS_DEFAULT
 
 
 class SplitterSettings(BaseSettings):
@@ -13,6 +13,10 @@ class SplitterSettings(BaseSettings):
 
     chunk_bytes: int = Field(default=CHUNK_BYTES_DEFAULT, ge=1)
     """Target size of a chunk; a large file gets larger ones, see `baton.model.plan.chunk_bytes_for`."""
+    chunk_bytes_max: int = Field(default=CHUNK_BYTES_MAX, ge=1)
+    """What a worker can hold. A file that would need larger chunks ends FAILED before it is read."""
+    chunk_records: int = Field(default=CHUNK_RECORDS_DEFAULT, ge=1)
+    """Most records of a chunk; a large file of short ones gets more, see `baton.model.plan.chunk_records_for`."""
     reference_wait_seconds: float = Field(default=300, ge=0)
     """How long a batch that was planned elsewhere waits for the reference data that it was planned with, before it is
     planned anew with what is current here. A global table replicates within seconds; a published batch waits on."""

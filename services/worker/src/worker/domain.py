@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from baton.csv import CsvDefect, Cut, Defect, Syntax, cut
+from baton.csv import DEFECT_CODES, CsvDefect, Cut, Defect, Syntax, cut
 from baton.errors import BatchFailed
 from baton.job import Dialect, Job, Lookup, Missing
 from baton.model.batch import Counts
@@ -162,7 +162,7 @@ def syntax_of(dialect: Dialect) -> Syntax:
 
 def _cut(data: bytes, chunk: Chunk, dialect: Dialect, width: int) -> Cut:
     try:
-        found = cut(data, syntax_of(dialect), columns=width)
+        found = cut(data, syntax_of(dialect), columns=width, lines_in_fields=dialect.lines_in_fields)
     except CsvDefect as defect:
         raise not_whole(chunk, defect) from defect
     check_number(chunk, len(found.starts))
@@ -182,10 +182,12 @@ def check_number(chunk: Chunk, records: int) -> None:
 
 
 def _defective(found: Cut, width: int) -> pl.DataFrame:
-    defects = found.defects.values()
-    rules = pl.Series([defect.code for defect in defects], dtype=pl.String)
-    values = pl.Series([_told(defect, width) for defect in defects], dtype=pl.String)
-    return table_of(list(found.defects), rule=rules, value=values)
+    # There are few different ones, however many records have one.
+    kinds, kind = np.unique(np.stack([found.defects.codes, found.defects.found]), axis=1, return_inverse=True)
+    defects = [Defect(DEFECT_CODES[int(code)], int(number)) for code, number in kinds.T]
+    rules = pl.Series([defect.code for defect in defects], dtype=pl.String).gather(kind)
+    values = pl.Series([_told(defect, width) for defect in defects], dtype=pl.String).gather(kind)
+    return table_of(found.defects.records, rule=rules, value=values)
 
 
 def _told(defect: Defect, width: int) -> str:
@@ -196,6 +198,9 @@ def _told(defect: Defect, width: int) -> str:
             return "a NUL byte"
         case "bare_cr":
             return "a carriage return that ends no line"
+        case "swallowed":
+            lines = "1 more line that looks" if defect.found == 1 else f"{defect.found:,} more lines that look"
+            return f"quotes hold {lines} like records: is one of them left open?"
         case "quote":
             return "text after a closing quote"
 
@@ -203,7 +208,7 @@ def _told(defect: Defect, width: int) -> str:
 def _without_defects(found: Cut) -> pl.Series:
     """Return the numbers of the clean records."""
     clean = np.ones(len(found.starts), dtype=bool)
-    clean[list(found.defects)] = False
+    clean[found.defects.records] = False
     return pl.Series(_RECORD, np.flatnonzero(clean), dtype=pl.UInt32)
 
 

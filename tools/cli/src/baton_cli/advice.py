@@ -33,6 +33,7 @@ _FAULTS_OF_THE_FILE: Final = frozenset(
         "empty_file",
         "unbalanced_quote",
         "record_too_large",
+        "file_too_large",
         "input_gone",
     }
 )

@@ -13,17 +13,20 @@ What a record is:
   boundaries, but `cut` reports a lone CR and text after a closing quote as defects.
 """
 
-from baton.csv.cutter import Cut, Defect, cut
+from baton.csv.cutter import Cut, cut
+from baton.csv.defects import DEFECT_CODES, Defect, Defects
 from baton.csv.header import Header, HeaderReader
 from baton.csv.records import fields
 from baton.csv.scanner import Range, Scan, Scanner
 from baton.csv.syntax import RECORD_BYTES_MAX, CsvDefect, Syntax
 
 __all__ = [
+    "DEFECT_CODES",
     "RECORD_BYTES_MAX",
     "CsvDefect",
     "Cut",
     "Defect",
+    "Defects",
     "Header",
     "HeaderReader",
     "Range",

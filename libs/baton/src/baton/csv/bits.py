@@ -36,6 +36,13 @@ def shifted(words: Words, *, carry: bool) -> Words:
     return out
 
 
+def lowered(words: Words) -> Words:
+    """Return the bitmap of the bytes that stand before a set one."""
+    out = words >> _ONE
+    out[:-1] |= words[1:] << _TOP
+    return out
+
+
 def prefix_xor(words: Words, *, carry: bool) -> Words:
     """Return for each bit the parity of all bits up to and with it, `carry` before them."""
     out = words ^ (words << _ONE)
@@ -65,8 +72,11 @@ def count_between(words: Words, starts: Positions, ends: Positions) -> Positions
 
 
 def positions(words: Words) -> Positions:
-    """Return the positions of all set bits, in order. Slow: for what is rare."""
-    return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little"))
+    """Return the positions of all set bits, in order. Only words with a set bit are taken apart."""
+    at = np.flatnonzero(words)
+    # As booleans: numpy finds those ten times faster than bytes that are not 0.
+    found = np.flatnonzero(np.unpackbits(words[at].view(np.uint8), bitorder="little").view(np.bool_))
+    return (at[found >> 6] << 6) + (found & 63)
 
 
 def is_set(words: Words, at: Positions) -> NDArray[np.bool_]:

@@ -1,28 +1,16 @@
 """The worker's reading of one range: where each record stands, which are defective, and clean CSV for a fast parser."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from baton.csv.bits import Block, Positions, Words, bitmap, count_between, is_set, last, positions, shifted
+from baton.csv.bits import Block, Positions, Words, bitmap, count_between, is_set, last, lowered, positions, shifted
+from baton.csv.clean import Records, clean
+from baton.csv.defects import DEFECT_CODES, NO_DEFECTS, Defects, RecordDefect
+from baton.csv.lines import Quoted, swallowed
 from baton.csv.structure import BLOCK_BYTES, Quotes, State, read
 from baton.csv.syntax import CR, LF, CsvDefect, Syntax
-
-type RecordDefect = Literal["nul_byte", "bare_cr", "quote", "columns"]
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """Why one record cannot be read as CSV; of several reasons the first in this order.
-
-    `nul_byte`: it holds a NUL. `bare_cr`: a CR outside quotes ends no line. `quote`: text follows a closing quote.
-    `columns`: it has `found` fields, not as many as the header.
-    """
-
-    code: RecordDefect
-    found: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +25,51 @@ class Cut:
 
     starts: Positions
     ends: Positions
-    defects: Mapping[int, Defect]
+    defects: Defects
     clean: bytes
 
 
-def cut(data: bytes, syntax: Syntax, *, columns: int, block_bytes: int = BLOCK_BYTES) -> Cut:
+def cut(
+    data: bytes, syntax: Syntax, *, columns: int, lines_in_fields: bool = False, block_bytes: int = BLOCK_BYTES
+) -> Cut:
     """Take apart one range of whole records, each of which should have `columns` fields.
 
-    `block_bytes` is a multiple of 64. Raises `CsvDefect` (`unbalanced_quote`) if the range ends inside quotes, as none
-    that a `Scanner` made does; the numbers in it count from the range's start.
+    `lines_in_fields`: quoted fields may hold lines that look like records. `block_bytes` is a multiple of 64. Raises
+    `CsvDefect` (`unbalanced_quote`) if the range ends inside quotes, as none that a `Scanner` made does; the numbers in
+    it count from the range's start.
     """
     if not data:
         none = np.zeros(0, np.int64)
-        return Cut(none, none, {}, data)
+        return Cut(none, none, NO_DEFECTS, data)
     marks = _mark(data, syntax, block_bytes)
-    records = _records(data, marks.line_feeds)
+    records = _records(data, marks)
     if marks.left_open is not None:
         raise CsvDefect.unbalanced(records.starts.size, int(records.starts[-1]), opened=marks.left_open)
-    defects = _defects(marks, records, columns)
-    insertions = records.starts[:0] if marks.strays is None else _insertions(marks.strays, marks.delimiters, records)
-    return Cut(records.starts, records.ends, defects, _clean(data, records, defects, insertions, syntax.quote))
+    codes, found = _defects(marks, records, columns)
+    if marks.inside is not None and not lines_in_fields:
+        which, lines = swallowed(
+            Quoted(np.frombuffer(data, np.uint8), syntax, columns, *marks.inside), records, codes > 0
+        )
+        behind = (codes[which] == 0) | (codes[which] > _code("swallowed"))
+        codes[which[behind]], found[which[behind]] = _code("swallowed"), lines[behind]
+    defective = np.flatnonzero(codes)
+    good = records[codes == 0] if defective.size else records
+    cleaned = clean(data, good, strays=marks.strays, delimiters=marks.delimiters, quote=syntax.quote)
+    defects = Defects(defective, codes[defective] - np.uint8(1), found[defective])
+    return Cut(records.starts, records.ends, defects, cleaned)
 
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
     """What stands where in the range; None: nowhere."""
 
-    line_feeds: Positions
+    line_feeds: Words
     """Outside quotes, as are the delimiters and CRs."""
     delimiters: Words
     crs: Words | None
     nuls: Words | None
+    inside: tuple[Words, Words, Words] | None
+    """Bytes inside quotes; line feeds and delimiters, there and elsewhere."""
     after_quote: Words | None
     """Bytes right after a closing quote."""
     strays: Words | None
@@ -80,20 +82,20 @@ def _mark(data: bytes, syntax: Syntax, block_bytes: int) -> _Marks:
     assert block_bytes % 64 == 0, "words of consecutive blocks must join"
     whole = np.frombuffer(data, np.uint8)
     blocks = [whole[i : i + block_bytes] for i in range(0, len(data), block_bytes)]
-    line_feeds = np.concatenate([np.flatnonzero(block == LF) + i * block_bytes for i, block in enumerate(blocks)])
-    delimiters = _bitmap(blocks, syntax.delimiter)
+    line_feeds, delimiters = _bitmap(blocks, LF), _bitmap(blocks, syntax.delimiter)
     crs = _bitmap(blocks, CR) if b"\r" in data else None
     nuls = _bitmap(blocks, 0) if b"\0" in data else None
     if syntax.quote not in data:
-        return _Marks(line_feeds, delimiters, crs, nuls, after_quote=None, strays=None, left_open=None)
+        return _Marks(line_feeds, delimiters, crs, nuls, inside=None, after_quote=None, strays=None, left_open=None)
     quotes, state = _read(blocks, syntax)
     outside = ~quotes.inside
     strays = _bitmap(blocks, syntax.quote) & ~quotes.structural
     return _Marks(
-        line_feeds[is_set(outside, line_feeds)],
+        line_feeds & outside,
         delimiters & outside,
         None if crs is None else crs & outside,
         nuls,
+        inside=(quotes.inside, line_feeds, delimiters),
         after_quote=shifted(quotes.structural, carry=False) & outside & ~quotes.structural,
         strays=strays if strays.any() else None,
         left_open=last(quotes.openers) if state is State.QUOTED else None,
@@ -119,30 +121,28 @@ def _read(blocks: list[Block], syntax: Syntax) -> tuple[Quotes, State]:
     return Quotes(inside, structural, openers), state
 
 
-@dataclass(frozen=True, slots=True)
-class _Records:
-    """Three columns; `stops` are the ends of the terminators."""
-
-    starts: Positions
-    ends: Positions
-    stops: Positions
-
-
-def _records(data: bytes, line_feeds: Positions) -> _Records:
-    stops = np.append(line_feeds + 1, len(data))
-    starts = np.concatenate([np.zeros(1, np.int64), stops[:-1]])
-    ends = np.append(line_feeds, len(data))
-    if b"\r" in data:
-        # Before the LF of an empty line stands none but an LF, or nothing: then -1 reads the last byte, harmlessly.
-        ends[:-1] -= np.frombuffer(data, np.uint8)[ends[:-1] - 1] == CR
-    full = ends > starts
-    return _Records(starts[full], ends[full], stops[full])
+def _records(data: bytes, marks: _Marks) -> Records:
+    begins = shifted(marks.line_feeds, carry=True)
+    blank = marks.line_feeds & begins
+    if marks.crs is not None:
+        blank_crs = lowered(marks.line_feeds) & marks.crs & begins
+        blank |= shifted(blank_crs, carry=False)
+        begins &= ~blank_crs
+    stops = positions(marks.line_feeds & ~blank) + 1
+    starts = positions(begins & ~blank) if blank.any() else np.append(0, stops)
+    starts = starts[: np.searchsorted(starts, len(data))]  # a line could begin where the range ends
+    ends = stops - 1
+    if marks.crs is not None:
+        ends -= is_set(marks.crs, ends - 1)
+    if starts.size > stops.size:  # no line end closes the last record
+        stops, ends = np.append(stops, len(data)), np.append(ends, len(data))
+    return Records(starts, ends, stops)
 
 
-def _defects(marks: _Marks, records: _Records, columns: int) -> dict[int, Defect]:
+def _defects(marks: _Marks, records: Records, columns: int) -> tuple[NDArray[np.uint8], Positions]:
+    """Return by record the place of its defect in `DEFECT_CODES`, from 1, 0 if it has none; and the number to tell."""
     found = count_between(marks.delimiters, records.starts, records.ends) + 1
-    wrong = np.flatnonzero(found != columns)
-    defects = {i: Defect("columns", n) for i, n in zip(wrong.tolist(), found[wrong].tolist(), strict=True)}
+    codes = np.where(found != columns, _code("columns"), np.uint8(0))
     # A record's bytes leave its terminator out: in them, a CR outside quotes is a lone one, and what follows a closing
     # quote must be a delimiter. The first reason wins, so the later ones are written first.
     text_after_quote = None if marks.after_quote is None else marks.after_quote & ~marks.delimiters
@@ -153,36 +153,10 @@ def _defects(marks: _Marks, records: _Records, columns: int) -> dict[int, Defect
     }
     for code, words in by_code.items():
         if words is not None and words.any():
-            having = np.flatnonzero(count_between(words, records.starts, records.ends))
-            defects |= dict.fromkeys(having.tolist(), Defect(code))
-    return dict(sorted(defects.items()))
+            codes[count_between(words, records.starts, records.ends) > 0] = _code(code)
+    found[codes != _code("columns")] = 0
+    return codes, found
 
 
-def _insertions(strays: Words, delimiters: Words, records: _Records) -> Positions:
-    """Return before which bytes a quote must go so that fields with literal quotes become quoted ones, sorted.
-
-    That is before each of these quotes, and before the first and after the last byte of their field.
-    """
-    literal, separators = positions(strays), positions(delimiters)
-    record = np.searchsorted(records.starts, literal, side="right") - 1
-    behind = np.searchsorted(separators, literal)
-    starts = np.maximum(np.concatenate([[-1], separators])[behind] + 1, records.starts[record])
-    ends = np.minimum(np.append(separators, records.ends[-1])[behind], records.ends[record])
-    return np.sort(np.concatenate([np.unique(starts), literal, np.unique(ends)]))
-
-
-def _clean(data: bytes, records: _Records, defects: Mapping[int, Defect], insertions: Positions, quote: int) -> bytes:
-    starts, stops = records.starts, records.stops
-    if insertions.size:
-        data = np.insert(np.frombuffer(data, np.uint8), insertions, quote).tobytes()
-        starts = starts + np.searchsorted(insertions, starts)
-        stops = stops + np.searchsorted(insertions, records.ends, side="right")
-    good = np.ones(starts.size, np.bool_)
-    good[list(defects)] = False
-    starts, stops = starts[good], stops[good]
-    gaps = stops[:-1] != starts[1:]
-    runs_start, runs_stop = starts[np.append(True, gaps)[: starts.size]], stops[np.append(gaps, True)[: stops.size]]
-    if runs_start.size == 1 and runs_stop[0] - runs_start[0] == len(data):
-        return data
-    view = memoryview(data)
-    return b"".join(view[start:stop] for start, stop in zip(runs_start.tolist(), runs_stop.tolist(), strict=True))
+def _code(code: RecordDefect) -> np.uint8:
+    return np.uint8(DEFECT_CODES.index(code) + 1)

@@ -1,10 +1,11 @@
 """The splitter's pass over a file: where its records begin and end, in ranges of about equal size."""
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
-from baton.csv.bits import Block, Positions, Words, bitmap, count, first, is_set, last, shifted
+from baton.csv.bits import Block, Positions, Words, bitmap, count, first, is_set, last, positions, shifted
 from baton.csv.structure import BLOCK_BYTES, State, Structure, read
 from baton.csv.syntax import CR, LF, RECORD_BYTES_MAX, CsvDefect, Syntax
 
@@ -21,7 +22,10 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The ranges cover everything from the scanner's start to the end of the file, in order, without a gap."""
+    """The ranges hold every record, in order, and between them are blank lines or nothing.
+
+    A file without a record has one range, without a byte.
+    """
 
     ranges: tuple[Range, ...]
     records: int
@@ -30,8 +34,9 @@ class Scan:
 class Scanner:
     """Reads a file once, in blocks of any size, and cuts it into ranges of whole records.
 
-    A range ends after the first record whose terminator ends at or past `chunk_bytes` from the range's start; blank
-    lines at the end of the file join the last one. Memory is bound by `block_bytes` and the number of ranges.
+    A range begins with a record and ends with one: the first whose terminator ends at or past `chunk_bytes` from the
+    range's start, or the one that makes `chunk_records`, or the last before blank lines that reach past `chunk_bytes`.
+    So none is longer than `chunk_bytes` and a record. Memory is bound by `block_bytes` and the number of ranges.
 
     The same bytes give the same result however they are fed: work is done on blocks of `block_bytes` counted from
     `start`, so what is left over from one `feed` waits for the next.
@@ -43,12 +48,14 @@ class Scanner:
         *,
         start: int,
         chunk_bytes: int,
+        chunk_records: int = sys.maxsize,
         block_bytes: int = BLOCK_BYTES,
         record_bytes_max: int = RECORD_BYTES_MAX,
     ) -> None:
         """Start at file offset `start`, where a record begins: the end of the header."""
         self._syntax = syntax
         self._chunk_bytes = chunk_bytes
+        self._chunk_records = chunk_records
         # Then a record within one block is never too large: only the one that was carried into it can be.
         self._block_bytes = min(block_bytes, record_bytes_max)
         self._record_bytes_max = record_bytes_max
@@ -58,7 +65,11 @@ class Scanner:
         self._last_byte = LF
         self._record_start = start
         self._opened = start
-        self._range_start = start
+        self._start = start
+        self._range_start: int | None = None
+        """Of the range that is open: where its first record begins."""
+        self._stop = start
+        """Where the last record ends, its terminator included."""
         self._ranges: list[Range] = []
         self._records = 0
         self._records_in_ranges = 0
@@ -88,14 +99,12 @@ class Scanner:
             raise self._too_large(opened=self._opened if quoted else None)
         if quoted:
             raise CsvDefect.unbalanced(self._records + 1, self._record_start, opened=self._opened)
-        self._records += size > 0
-        records = self._records - self._records_in_ranges
-        if records or not self._ranges:
-            self._add_range(self._at, records)
-        else:
-            final = self._ranges[-1]
-            self._ranges[-1] = Range(final.start, self._at, final.first_record, final.records)
-        return Scan(tuple(self._ranges), self._records)
+        if size:
+            self._take(np.array([self._record_start]), np.array([self._at]))
+            self._records, self._stop = self._records + 1, self._at
+        if self._range_start is not None:
+            self._close(self._stop, self._records)
+        return Scan(tuple(self._ranges) or (Range(self._start, self._start, 1, 0),), self._records)
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, bytearray()
@@ -105,9 +114,12 @@ class Scanner:
         structure = read(block, self._syntax, self._state)
         self._check_carried_record(block, structure)
         ends = structure.ends & ~self._blank(block, structure.ends)
-        if self._at + block.size >= self._range_start + self._chunk_bytes:
-            self._cut(block, ends)
-        self._records += count(ends)
+        if (final := last(ends)) is not None:
+            found = count(ends)
+            if self._may_cut(self._at + block.size, found):
+                self._take(*self._placed(structure.ends, ends))
+            self._records += found
+            self._stop = self._at + final + 1
         if (line_feed := last(structure.ends)) is not None:
             self._record_start = self._at + line_feed + 1
         if structure.quotes and (opener := last(structure.quotes.openers)) is not None:
@@ -125,16 +137,43 @@ class Scanner:
             blank |= line_feeds & shifted(bitmap(block, CR) & begins, carry=after_cr)
         return blank
 
-    def _cut(self, block: Block, ends: Words) -> None:
-        line_feeds = np.flatnonzero(block == LF)
-        stops: Positions = line_feeds[is_set(ends, line_feeds)] + (self._at + 1)
-        while (i := int(np.searchsorted(stops, self._range_start + self._chunk_bytes))) < stops.size:
-            self._add_range(int(stops[i]), self._records + i + 1 - self._records_in_ranges)
+    def _may_cut(self, end: int, found: int) -> bool:
+        """Say whether a range begins or ends among the `found` records that end before `end`."""
+        if self._range_start is None or end >= self._range_start + self._chunk_bytes:
+            return True
+        return self._records - self._records_in_ranges + found >= self._chunk_records
 
-    def _add_range(self, end: int, records: int) -> None:
-        self._ranges.append(Range(self._range_start, end, self._records_in_ranges + 1, records))
-        self._range_start = end
-        self._records_in_ranges += records
+    def _placed(self, line_feeds: Words, ends: Words) -> tuple[Positions, Positions]:
+        """Return where the records that end in this block begin, and where their terminators end."""
+        at = positions(line_feeds)
+        is_record = is_set(ends, at)
+        stops = at + (self._at + 1)
+        starts = np.append(self._record_start, stops[:-1])
+        return starts[is_record], stops[is_record]
+
+    def _take(self, starts: Positions, stops: Positions) -> None:
+        """Put records into ranges; those left over stay in the open one."""
+        i = 0
+        while i < stops.size:
+            if self._range_start is None:
+                self._range_start = int(starts[i])
+            limit = self._range_start + self._chunk_bytes
+            last_by_count = self._records_in_ranges + self._chunk_records - self._records - 1
+            i = min(int(np.searchsorted(stops, limit)), last_by_count)
+            if i >= stops.size:
+                return
+            if starts[i] >= limit:  # blank lines led here: they are left out
+                self._close(int(stops[i - 1]) if i else self._stop, self._records + i)
+            else:
+                self._close(int(stops[i]), self._records + i + 1)
+                i += 1
+
+    def _close(self, end: int, records: int) -> None:
+        """End the open range; `records` is how many the file holds so far."""
+        assert self._range_start is not None, "a range is open"
+        first = self._records_in_ranges + 1
+        self._ranges.append(Range(self._range_start, end, first, records - self._records_in_ranges))
+        self._range_start, self._records_in_ranges = None, records
 
     def _check_carried_record(self, block: Block, structure: Structure) -> None:
         """Measure the record that began in an earlier block, without the CR that is (or may be) of its terminator."""

@@ -1,0 +1,101 @@
+"""The records of a range that have no defect, as every RFC 4180 parser reads them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baton.csv.bits import Positions, Words, positions
+
+_GROUP_BYTES: Final = 1024 * 1024
+_RUN_BYTES_MIN: Final = 512
+"""Of the mean run of records that follow each other: shorter ones are picked by a mask, longer ones joined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Three columns; `stops` are the ends of the terminators."""
+
+    starts: Positions
+    ends: Positions
+    stops: Positions
+
+    def __getitem__(self, which: slice | Positions | NDArray[np.bool_]) -> "Records":
+        return Records(self.starts[which], self.ends[which], self.stops[which])
+
+    def groups(self) -> Iterator["Records"]:
+        """Yield the records in groups that begin close to each other: what is made of one of them is bounded."""
+        edges = np.flatnonzero(np.diff(self.starts // _GROUP_BYTES)) + 1
+        for first, last in zip([0, *edges.tolist()], [*edges.tolist(), self.starts.size], strict=True):
+            yield self[first:last]
+
+
+def clean(data: bytes, records: Records, *, strays: Words | None, delimiters: Words, quote: int) -> bytes:
+    """Return these records of `data`, each with its terminator: `data` itself if that is all there is in it.
+
+    `strays`: quotes that are literal because they stand in text; their fields are put in quotes.
+    """
+    if not records.starts.size:
+        return b""
+    pieces, added = list[memoryview](), False
+    for group in records.groups():
+        base, stop = int(group.starts[0]), int(group.stops[-1])
+        piece = memoryview(data)[base:stop]
+        placed = Records(group.starts - base, group.ends - base, group.stops - base)
+        literal = _within(strays, base, stop) if strays is not None else group.starts[:0]
+        literal = literal[_owned(literal, placed)]
+        if literal.size:
+            added = True
+            insertions = _insertions(literal, _within(delimiters, base, stop), placed)
+            piece = memoryview(np.insert(np.frombuffer(piece, np.uint8), insertions, quote))
+            placed = _moved(placed, insertions)
+        pieces += _picked(piece, placed)
+    if not added and len(data) == sum(map(len, pieces)):
+        return data
+    return b"".join(pieces)
+
+
+def _within(words: Words, base: int, stop: int) -> Positions:
+    """Return the set bits of `[base, stop)`, counted from `base`."""
+    found = positions(words[base >> 6 : (stop + 63) >> 6]) - (base & 63)
+    return found[(found >= 0) & (found < stop - base)]
+
+
+def _owned(at: Positions, records: Records) -> NDArray[np.bool_]:
+    """Say of each position whether it stands in one of the records, and not in one that was left out between them."""
+    owner = np.searchsorted(records.starts, at, side="right") - 1
+    return at < records.ends[owner]
+
+
+def _insertions(literal: Positions, separators: Positions, records: Records) -> Positions:
+    """Return before which bytes a quote must go so that fields with literal quotes become quoted ones, sorted.
+
+    That is before each of these quotes, and before the first and after the last byte of their field.
+    """
+    record = np.searchsorted(records.starts, literal, side="right") - 1
+    behind = np.searchsorted(separators, literal)
+    starts = np.maximum(np.append(-1, separators)[behind] + 1, records.starts[record])
+    ends = np.minimum(np.append(separators, records.ends[-1])[behind], records.ends[record])
+    return np.sort(np.concatenate([np.unique(starts), literal, np.unique(ends)]))
+
+
+def _moved(records: Records, insertions: Positions) -> Records:
+    """Return where the records stand once something was inserted before these bytes; it belongs to them."""
+    by_end = np.searchsorted(insertions, records.ends, side="right")
+    starts = records.starts + np.searchsorted(insertions, records.starts)
+    return Records(starts, records.ends + by_end, records.stops + by_end)
+
+
+def _picked(piece: memoryview, records: Records) -> list[memoryview]:
+    """Return the records' bytes, in as few pieces as that is fast."""
+    gaps = records.stops[:-1] != records.starts[1:]
+    starts, stops = records.starts[np.append(True, gaps)], records.stops[np.append(gaps, True)]
+    if starts.size * _RUN_BYTES_MIN <= len(piece) or starts.size == 1:
+        return [piece[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    steps = np.zeros(len(piece) + 1, np.int8)
+    steps[starts] = 1
+    steps[stops] = -1
+    picked = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
+    return [memoryview(np.frombuffer(piece, np.uint8)[picked])]

@@ -1,0 +1,119 @@
+"""Records that take in whole lines: the trace of a quote that was left open, and closed by another one far below.
+
+By the rules of CSV such a record is sound, however many others it swallowed, so nothing but its look gives it away. A
+line looks like a record if it holds as many delimiters as the header. Inside quotes a comma that a blank follows does
+not count, as it stands in prose; below four columns, where a line of prose soon has the right number, nor does one at
+the end of a line. A record swallowed lines if nine in ten of the lines within it look like records, and
+
+* so do its first and its last line, the edges of what the quotes hold, and below four columns there is a line between;
+* or, from four columns on, three lines between the edges do.
+
+Honest text does not meet the edges: the line that it begins in also holds the delimiters before it, and the one that it
+ends in those behind it, so these have more than the lines between, or those have fewer than a record. Of a record that
+is defective anyway less is asked for: its explanation is at stake, not its acceptance.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from baton.csv.bits import Block, Positions, Words, count_between, positions
+from baton.csv.clean import Records
+from baton.csv.syntax import CR, LF, Syntax
+
+_COLUMNS_MANY: Final = 4
+_LINES_MANY: Final = 3
+_EDGES: Final = 2
+_SPACE: Final = ord(" ")
+_COMMA: Final = ord(",")
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A range in which quotes matter; its line feeds and delimiters are all that there are."""
+
+    data: Block
+    syntax: Syntax
+    columns: int
+    inside: Words
+    line_feeds: Words
+    delimiters: Words
+
+    def window(self, base: int, stop: int) -> "Quoted":
+        """Return the bytes `[base, stop)`; `base` is a multiple of 64."""
+        words = slice(base >> 6, (stop + 63) >> 6)
+        cut = (self.inside[words], self.line_feeds[words], self.delimiters[words])
+        return Quoted(self.data[base:stop], self.syntax, self.columns, *cut)
+
+
+def swallowed(quoted: Quoted, records: Records, defective: NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Return the records, by index, that swallowed lines, and how many lines each did.
+
+    `defective`: by record. Where no quoted field holds a line end, it costs next to nothing.
+    """
+    line_feeds = quoted.line_feeds & quoted.inside
+    if quoted.columns == 1 or not line_feeds.any():
+        return records.starts[:0], records.starts[:0]
+    having = _having(line_feeds, records.starts)
+    lines, at = np.zeros(having.size, np.int64), 0
+    for group in records[having].groups():
+        found = slice(at, at + group.starts.size)
+        base = int(group.starts[0]) & ~63
+        window = quoted.window(base, int(group.ends[-1]))
+        lines[found] = _swallowed(window, group.starts - base, group.ends - base, defective[having[found]])
+        at = found.stop
+    return having[lines > 0], lines[lines > 0]
+
+
+def _having(bits: Words, starts: Positions) -> Positions:
+    """Return the records in which a bit is set, where all bits are in records."""
+    step = 16 * 1024
+    found = (
+        np.searchsorted(starts, positions(bits[i : i + step]) + 64 * i, "right") for i in range(0, bits.size, step)
+    )
+    return np.unique(np.concatenate([np.unique(some) for some in found])) - 1
+
+
+def _swallowed(quoted: Quoted, starts: Positions, ends: Positions, defective: NDArray[np.bool_]) -> Positions:
+    """Return how many lines each record swallowed, 0 if none."""
+    line_starts, line_ends = _lines(quoted, starts, ends)
+    owner = np.searchsorted(starts, line_starts, side="right") - 1
+    like = _delimiters(quoted, line_starts, line_ends) == quoted.columns - 1
+    edge = (line_starts == starts[owner]) | (line_ends == ends[owner])
+
+    def number(which: NDArray[np.bool_]) -> Positions:
+        return np.bincount(owner[which], minlength=starts.size)
+
+    between, between_like = number(~edge), number(~edge & like)
+    many_columns = quoted.columns >= _COLUMNS_MANY
+    telling = (number(edge & like) == _EDGES) & ((between > 0) | many_columns | defective)
+    telling |= (between_like >= _LINES_MANY) & many_columns
+    telling |= (between_like > 0) & defective
+    return np.where(telling & (10 * between_like >= 9 * between), between + 1, 0)
+
+
+def _lines(quoted: Quoted, starts: Positions, ends: Positions) -> tuple[Positions, Positions]:
+    """Return the lines that the line ends inside quotes make of these records, in order; blank ones are left out."""
+    inner = positions(quoted.line_feeds & quoted.inside)
+    owner = np.searchsorted(starts, inner, side="right") - 1
+    inner = inner[(owner >= 0) & (inner < ends[owner])]
+    line_starts = np.sort(np.concatenate([starts, inner + 1]))
+    line_ends = np.sort(np.concatenate([inner, ends]))
+    size = line_ends - line_starts
+    full = (size > 1) | ((size == 1) & (quoted.data[np.minimum(line_starts, quoted.data.size - 1)] != CR))
+    return line_starts[full], line_ends[full]
+
+
+def _delimiters(quoted: Quoted, line_starts: Positions, line_ends: Positions) -> Positions:
+    """Return how many delimiters each line holds, without those that prose has."""
+    found = count_between(quoted.delimiters, line_starts, line_ends)
+    if quoted.syntax.delimiter != _COMMA:
+        return found
+    commas = positions(quoted.delimiters & quoted.inside)
+    follows = quoted.data[np.minimum(commas + 1, quoted.data.size - 1)]
+    prose = follows == _SPACE
+    if quoted.columns < _COLUMNS_MANY:
+        prose |= (follows == LF) | (follows == CR)
+    return found - np.diff(np.searchsorted(commas[prose], [line_starts, line_ends]), axis=0)[0]

@@ -1,0 +1,46 @@
+"""What taking a range apart holds is bounded by the range, whatever is in it."""
+
+import time
+import tracemalloc
+
+import pytest
+
+from baton.csv import Syntax, cut
+
+SYNTAX = Syntax(ord(","), ord('"'))
+MIB = 1024 * 1024
+BYTES_PER_BYTE_MAX = 40
+
+
+def repeated(line: bytes, size_bytes: int = 4 * MIB) -> bytes:
+    return line * (size_bytes // len(line))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(repeated(b"\n"), id="blank lines"),
+        pytest.param(repeated(b"\r\n"), id="blank lines, CRLF"),
+        pytest.param(b"1,2\n" + repeated(b"\n") + b"1,2\n", id="blank lines between"),
+        pytest.param(repeated(b"1,2,3,4\n\n"), id="double spaced"),
+        pytest.param(repeated(b",,,,,,,\n"), id="ghost rows, all of them wrong"),
+        pytest.param(repeated(b"1,2,3,4,5,6\n1,2\n"), id="every other one wrong"),
+        pytest.param(repeated(b'1,"' + b"\n" * 1_000_000 + b'"\n'), id="giant quoted fields of line ends"),
+        pytest.param(repeated(b'1,"' + b",\n" * 500_000 + b'"\n'), id="giant quoted fields of lines"),
+        pytest.param(repeated(b"1,x" + b'"' * 1_000_000 + b"\n"), id="giant fields of literal quotes"),
+        pytest.param(repeated(b'5" disk,1\n'), id="a literal quote in each"),
+        pytest.param(repeated(b",".join([b"x"] * 10_000) + b"\n"), id="ten thousand columns"),
+    ],
+)
+def test_memory_and_time_are_bounded_by_the_bytes(data: bytes) -> None:
+    started = time.process_time()
+    cut(data, SYNTAX, columns=2)
+    seconds = time.process_time() - started
+
+    tracemalloc.start()
+    cut(data, SYNTAX, columns=2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak <= BYTES_PER_BYTE_MAX * len(data)
+    assert seconds < 1 * len(data) / MIB
