@@ -38,7 +38,7 @@ ADVICE: Final = {
     "unknown_job": "Upload the file again under input/<job>/ with the name of one of the jobs above.",
     "header": f"Correct the first line of the file, or send it to the job it was made for, and {_SEND_AGAIN}",
     "encoding": f"Save the file in the encoding that the reason names (UTF-8: “CSV UTF-8” in Excel) and {_SEND_AGAIN}",
-    "not_csv": f"Export the data as a CSV file, not compressed, and {_SEND_AGAIN}",
+    "not_csv": f"Unpack it, or export the data as a CSV file, and {_SEND_AGAIN}",
     "empty_file": f"Check how the file was exported and {_SEND_AGAIN}",
     "unbalanced_quote": f"Close the quote at the place named above and {_SEND_AGAIN}",
     "record_too_large": f"Look for a quote that was never closed near the place named above, and {_SEND_AGAIN}",
