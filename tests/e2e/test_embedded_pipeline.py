@@ -116,6 +116,23 @@ def test_a_bad_file_fails_with_exit_status_2_and_is_mailed(embedded: Embedded, t
     assert outcome["reason"] in mail["text"]
 
 
+def test_the_mail_of_too_many_rejects_shows_them_and_its_link_downloads_them(
+    embedded: Embedded, sales: tuple[Path, Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "short.csv"
+    file.write_bytes(sales[0].read_bytes().splitlines(keepends=True)[0] + b"1,2\n" * 50)
+
+    outcome = embedded.submit(file)
+
+    assert outcome["failure_code"] == "too_many_rejects", (outcome, embedded.logs())
+    (mail,) = embedded.mails(outcome["batch_id"])
+    assert "50  (the record): columns" in mail["text"]
+    assert "record 1, the record, columns: 2 fields, expected 8" in mail["text"]
+    header, *lines = _download(mail["text"]).splitlines()
+    assert header.startswith(b"record_number,")
+    assert len(lines) == 50
+
+
 def test_any_name_and_any_header_pass_through(embedded: Embedded, tmp_path: Path) -> None:
     file = tmp_path / "notes.csv"
     file.write_bytes(b'name,text\r\na,"one\r\ntwo"\r\n')
