@@ -24,17 +24,19 @@ import splitter.main
 import worker.main
 from baton.aws import Aws, SystemClock
 from baton.aws.bootstrap import create_global, create_region
+from baton.aws.progress import SHARDS, UNSHARDED_CHUNKS
 from baton.aws.ranged import RANGE_BYTES
 from baton.catalog import load_jobs
 from baton.context import Context
 from baton.messages import KINDS, Kind, Message, parse
 from baton.model.states import BatchState
+from baton.ports.rules import PART_BYTES_MIN
 from baton.runner import Handler
 from baton.topology import REGIONS_DEFAULT, REJECTS_INDEXED_MAX
 from baton_local import sample
 from emulator_process import ministack
 from logs import silent_log
-from merger.domain import PIECE_BYTES_MIN
+from merger.domain import rejects_wanted
 from sales import FINANCIAL, Sample, financial, sales_file
 from splitter.admission import Admitter
 from worlds import aws_at
@@ -61,6 +63,7 @@ USD_PER_CALL: Final = {
     "sqs.ReceiveMessage": 0.4e-6,
     "sqs.DeleteMessageBatch": 0.4e-6,
     "dynamodb.GetItem": 0.125e-6,  # strong read of up to 4 kB
+    "dynamodb.BatchGetItem": (1 + SHARDS) * 0.125e-6,
     "dynamodb.Query": 4 * 0.125e-6,
     "dynamodb.PutItem": LEDGER_ROW_UNITS * LEDGER_REPLICAS * 0.625e-6,  # on demand, per unit of up to 1 kB
     "dynamodb.BatchWriteItem": 25 * 0.625e-6,
@@ -79,7 +82,9 @@ class Shape:
     rejects_parts: int
     """Chunks that wrote rejects; the first one always writes at least the header."""
     reject_writes: int
-    """Batch writes of at most 25 rejects each into the table for queries, while all rejects together are small."""
+    """Batch writes of at most 25 rejects each into the table for queries."""
+    indexed_parts: int
+    """Rejects parts that hold the first 1,000 rejects."""
     rejects: bool
     source_ranges: int
     """Of 8 MiB, in which the splitter reads the file."""
@@ -94,19 +99,22 @@ def expected_calls(shape: Shape) -> Counter[str]:
     16 queries per version of a reference table).
     """
     c, r = shape.chunks, shape.rejects_parts
+    sharded = c > UNSHARDED_CHUNKS
     calls = Counter(
         {
             "s3.HeadObject": 5,
-            "s3.GetObject": shape.source_ranges + 2 + c,  # the file, the plan twice, chunks
+            # the file, the plan twice, chunks, a range of each part with rejects for queries (a thousand are enough)
+            "s3.GetObject": shape.source_ranges + 2 + c + shape.indexed_parts,
             "s3.PutObject": 2 + c + r,  # plan, manifest, parts
             "s3.CopyObject": 1,  # to the archive
             "s3.DeleteObject": 1,
             "sqs.SendMessageBatch": 3 + math.ceil(c / 10),
             "sqs.ReceiveMessage": 3 + c,
             "sqs.DeleteMessageBatch": 3 + c,
-            "dynamodb.GetItem": 5 + 2 * c,
+            "dynamodb.GetItem": 5 + c + (1 if sharded else c),
+            "dynamodb.BatchGetItem": c if sharded else 0,
             "dynamodb.PutItem": 8,
-            "dynamodb.Query": 1,
+            "dynamodb.Query": 1 + SHARDS if sharded else 1,
             "dynamodb.TransactWriteItems": c,
             "dynamodb.BatchWriteItem": shape.reject_writes,
             "sts.AssumeRole": 2 if shape.rejects else 1,
@@ -201,9 +209,10 @@ async def _counted(world: World, batch_id: str) -> Counted:
         chunks=batch.chunks,
         rejects_parts=sum(chunk.rejects_bytes > 0 for chunk in done),
         reject_writes=math.ceil(min(batch.counts.rejects, REJECTS_INDEXED_MAX) / 25),
+        indexed_parts=len(rejects_wanted(done)),
         rejects=batch.counts.rejects > 0,
         source_ranges=math.ceil(batch.source.size_bytes / RANGE_BYTES),
-        copied=any(chunk.part_bytes >= PIECE_BYTES_MIN for chunk in done),
+        copied=any(chunk.part_bytes >= PART_BYTES_MIN for chunk in done),
     )
     return Counted(+world.counting.calls, shape, batch.counts.records_in)
 

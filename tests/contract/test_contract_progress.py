@@ -1,13 +1,14 @@
 """What every progress table does."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from baton.errors import NotFound
 from baton.model.batch import Counts
-from baton.ports import ChunkDone
+from baton.ports import ChunkDone, RejectCount
 from worlds import Ports, in_world
 
 
@@ -86,6 +87,41 @@ async def test_finished_chunks_come_back_whole_and_by_index(ports: Ports) -> Non
     finished = await ports.progress.done("b1", "p1")
 
     assert list(finished) == [done(index) for index in (0, 1, 2, 10, 11)]
+
+
+@in_world
+async def test_a_plan_of_many_chunks_is_opened_counted_and_read_as_a_small_one(ports: Ports) -> None:
+    now = ports.clock.now()
+    with pytest.raises(NotFound):
+        await ports.progress.complete(done(99), now=now)
+    assert not await ports.progress.is_done("b1", "p1", 99)
+    await ports.progress.open("b1", "p1", chunks=100, now=now)
+
+    tallies = [
+        await ports.progress.complete(done(99 - second), now=now + timedelta(seconds=second))
+        for second in range(100)
+        for _ in range(2)
+    ]
+
+    assert [tally.chunks_done for tally in tallies] == [count for count in range(1, 101) for _ in range(2)]
+    assert {tally.chunks for tally in tallies} == {100}
+    assert tallies[-1].counts == sum((done(index).counts for index in range(100)), Counts())
+    assert tallies[-1].updated_at == now + timedelta(seconds=99)
+    assert list(await ports.progress.done("b1", "p1")) == [done(index) for index in range(100)]
+    assert await ports.progress.is_done("b1", "p1", 99)
+    assert list(await ports.progress.done("b1", "p")) == []
+
+
+@in_world
+async def test_the_most_frequent_reasons_of_a_chunk_are_kept(ports: Ports) -> None:
+    now = ports.clock.now()
+    counts = tuple(RejectCount(f"c{number}" * 60, "r" * 101, records=99 - number) for number in range(30))
+    await ports.progress.open("b1", "p1", chunks=1, now=now)
+
+    await ports.progress.complete(replace(done(0), reject_counts=counts), now=now)
+
+    (found,) = await ports.progress.done("b1", "p1")
+    assert found.reject_counts == tuple(RejectCount(each.column[:100], "r" * 100, each.records) for each in counts[:20])
 
 
 @in_world

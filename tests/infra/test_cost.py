@@ -53,6 +53,7 @@ def test_calls_of_a_million_records_are_those_that_were_counted() -> None:
             chunks=5,
             rejects_parts=5,
             reject_writes=40,
+            indexed_parts=1,
             rejects=True,
             source_ranges=math.ceil(81e6 / 2**23),
             copied=True,
@@ -69,7 +70,7 @@ def test_calls_of_a_million_records_are_those_that_were_counted() -> None:
 
 def test_a_canary_calls_what_a_small_batch_calls_without_mail_link_and_archive() -> None:
     calls = expected_calls(
-        Shape(chunks=1, rejects_parts=1, reject_writes=0, rejects=False, source_ranges=1, copied=False)
+        Shape(chunks=1, rejects_parts=1, reject_writes=0, indexed_parts=0, rejects=False, source_ranges=1, copied=False)
     )
 
     counted = _priced(calls - Counter({"ses.SendRawEmail": 1, "s3.CopyObject": 1}))

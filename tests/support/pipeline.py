@@ -264,7 +264,7 @@ class Pipeline:
         handlers: dict[Kind, Handler[Message]] = {
             "split": splitter.main.build(context, settings, offload=inline).handler,
             "chunk": worker.main.build(context, offload=self._offload).handler,
-            "merge": merger.main.build(context).handler,
+            "merge": merger.main.build(context, offload=self._offload).handler,
             "notify": notifier.main.build(context).handler,
         }
         runners: dict[Kind, Runner[Message]] = {kind: self._runner(kind, handler) for kind, handler in handlers.items()}

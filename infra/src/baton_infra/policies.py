@@ -226,7 +226,7 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
         *_batches(reach, "control"),
         Statement("ForgetBatches", ("dynamodb:DeleteItem",), ledger, rows("batch#*")),
         _listing(reach),
-        _table(reach, "CountChunks", topology.progress_table, "GetItem", "PutItem", "Query"),
+        _table(reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query"),
         _table(reach, "ReadReference", topology.reference_table, "GetItem", "Query"),
         _consume(reach, "split"),
         _send([reach.here], topology, *KINDS),
@@ -242,7 +242,9 @@ def _worker(reach: Reach) -> tuple[Statement, ...]:
         _write(reach, WORK, CANARY_WORK),
         *_key(reach),
         *_batches(reach),
-        _table(reach, "CountChunks", topology.progress_table, "GetItem", "PutItem", "Query", "UpdateItem"),
+        _table(
+            reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"
+        ),
         _table(reach, "ReadReference", topology.reference_table, "BatchGetItem", "GetItem", "Query"),
         _consume(reach, "chunk"),
         _send([reach.here], topology, "merge", "notify"),
@@ -322,7 +324,7 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
         Statement("WriteLedger", ("dynamodb:PutItem",), ledger, rows(*_CONTROLLERS_ROWS)),
         Statement("ReadHeartbeats", ("dynamodb:Query",), ledger, rows("heartbeat")),
         _listing(reach),
-        Statement("ReadCounts", ("dynamodb:GetItem",), tables(topology.progress_table)),
+        Statement("ReadCounts", ("dynamodb:BatchGetItem", "dynamodb:GetItem"), tables(topology.progress_table)),
         _send(everywhere, topology, *KINDS),
         Statement("MeasureQueues", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), queues),
         # CloudWatch knows no resources for the one, and for the other only names of alarms that it may have found.

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.assembly import Part, arrange, result_parts
+from baton.assembly import Part
 from baton.checksums import crc64nvme
 from baton.errors import BatchFailed
 from baton.model.batch import Counts
 from baton.model.plan import Chunk, Plan
 from baton.ports import ChunkDone, JoinedPiece
-from merger.domain import check_books, crc64nvme_of, read_rejects
+from merger.domain import balance, check_books, joint, read_rejects, rejects_wanted
 
 MIB = 1024 * 1024
 
@@ -80,17 +80,16 @@ def test_books_that_do_not_balance_fail_with_the_numbers(done: list[ChunkDone], 
 def test_the_checksum_of_the_result_comes_from_those_of_its_parts(bodies: list[bytes]) -> None:
     parts = [Part(str(index), len(body), crc64nvme(body)) for index, body in enumerate(bodies)]
 
-    assert crc64nvme_of(parts) == f"{crc64nvme(b''.join(bodies)):016x}"
+    assert joint(parts).crc64nvme == f"{crc64nvme(b''.join(bodies)):016x}"
 
 
 def test_a_reject_with_a_line_of_a_mebibyte_is_read() -> None:
     line = "x" * MIB
-    rejects = list(
-        read_rejects(f"record_number,byte_offset,column,rule,value,line,also\n7,99,a,r,v,{line},\n".encode())
-    )
+    body = f"record_number,byte_offset,column,rule,value,line,also\n7,99,a,r,{line},{line},\n".encode()
+    rejects = read_rejects(body, whole=True, limit=10)
 
     assert [(each.record_number, each.byte_offset, each.rule) for each in rejects] == [(7, 99, "r")]
-    assert len(rejects[0].line) < len(line)
+    assert len(rejects[0].line) == len(rejects[0].value) == 2_000
 
 
 def test_checksums_combine_for_random_sizes() -> None:
@@ -98,7 +97,8 @@ def test_checksums_combine_for_random_sizes() -> None:
     bodies = [dice.randbytes(dice.randrange(100_000)) for _ in range(10)]
 
     assert (
-        crc64nvme_of([Part("", len(body), crc64nvme(body)) for body in bodies]) == f"{crc64nvme(b''.join(bodies)):016x}"
+        joint([Part("", len(body), crc64nvme(body)) for body in bodies]).crc64nvme
+        == f"{crc64nvme(b''.join(bodies)):016x}"
     )
 
 
@@ -107,9 +107,32 @@ def test_the_largest_plan_is_merged_without_holding_up_the_heartbeat() -> None:
     plan, done = _plan(*[1] * 9_000), [_done(index, 1, 1, 0) for index in range(9_000)]
     started = time.process_time()
 
-    (piece,) = arrange(result_parts(done))
+    books = balance(plan, done)
+    (piece,) = books.result.pieces
 
-    assert check_books(plan, done).records_in == 9_000
+    assert books.counts.records_in == 9_000
     assert isinstance(piece, JoinedPiece)
     assert len(piece.sources) == 9_000
     assert time.process_time() - started < 2
+
+
+def test_of_the_beginning_of_a_part_only_whole_rows_are_read() -> None:
+    rows = [f'{number},{number * 9},a,r,v,"line {number}\nwith another",\n'.encode() for number in (1, 2, 3)]
+    body = b"record_number,byte_offset,column,rule,value,line,also\n" + b"".join(rows)
+
+    assert [each.record_number for each in read_rejects(body, whole=True, limit=9)] == [1, 2, 3]
+    assert [each.record_number for each in read_rejects(body, whole=True, limit=2)] == [1, 2]
+    for cut in range(len(body)):
+        found = read_rejects(body[:cut], whole=False, limit=9)
+        whole = sum(len(body) - sum(map(len, rows[index:])) <= cut for index in (1, 2, 3))
+        assert whole - 1 <= len(found) <= whole
+        assert {each.line for each in found} <= {f"line {number}\nwith another" for number in (1, 2, 3)}
+
+
+def test_the_first_thousand_rejects_are_looked_for_where_they_are() -> None:
+    rejects = (0, 400, 0, 500, 300, 7)
+    done = [_done(index, count, 0, count) for index, count in enumerate(rejects)]
+
+    wanted = rejects_wanted(done)
+
+    assert [(each.part.key[-9:-4], each.rows) for each in wanted] == [("00001", 400), ("00003", 500), ("00004", 100)]

@@ -18,6 +18,7 @@ from baton.model.paths import part_key
 from baton.model.plan import Plan
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from merger.handler import Merger
+from pipeline import inline
 
 _PLAN = Plan(
     batch_id="b",
@@ -46,6 +47,7 @@ def _columns_over(part: bytes) -> tuple[str, ...]:
             progress=MemoryProgress(),
             rejects=MemoryRejectIndex(),
             catalog=load_jobs("baton_jobs"),
+            offload=inline,
         )
         return await merger._columns(_PLAN)  # pyright: ignore[reportPrivateUsage] - no message says when versions meet
 

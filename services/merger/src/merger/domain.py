@@ -2,21 +2,24 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
+from itertools import islice, pairwise
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from baton.assembly import Part
+from baton.assembly import Part, arrange, rejects_parts, result_parts
 from baton.checksums import combine
 from baton.errors import BatchFailed
 from baton.model.batch import Batch, Counts
 from baton.model.plan import MIB, Plan
-from baton.ports import ChunkDone, StoredReject
+from baton.ports import ChunkDone, Piece, StoredReject
+from baton.topology import REJECTS_INDEXED_MAX
 
-_LINE_CHARACTERS_MAX: Final = 2_000
-"""Of a rejected line in the table for queries; `rejects.csv` holds it whole."""
+_TEXT_CHARACTERS_MAX: Final = 2_000
+"""Of a rejected line, and of any other text, in the table for queries; `rejects.csv` holds it whole."""
 
 
 def check_books(plan: Plan, done: Sequence[ChunkDone]) -> Counts:
@@ -47,27 +50,74 @@ def _unbalanced(numbers: str) -> BatchFailed:
     return BatchFailed("conservation", f"the books do not balance, nothing was published: {numbers}")
 
 
-def crc64nvme_of(parts: Sequence[Part]) -> str:
-    """Return the checksum of the parts' concatenation in hex, computed from theirs: no byte is read again."""
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """An object that is made of parts: by which pieces, and what it has to be in the end."""
+
+    pieces: list[Piece]
+    size_bytes: int
+    crc64nvme: str
+    """In hex, computed from those of the parts: no byte is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """A batch whose books balance."""
+
+    counts: Counts
+    result: Joint
+    rejects: Joint
+
+
+def balance(plan: Plan, done: Sequence[ChunkDone]) -> Books:
+    """Check the books and say what is to be published. Raises `BatchFailed("conservation", …)`."""
+    return Books(check_books(plan, done), joint(result_parts(done)), joint(rejects_parts(done)))
+
+
+def joint(parts: Sequence[Part]) -> Joint:
+    """Return how these parts become one object."""
     combined = reduce(lambda crc, part: combine(crc, part.crc64nvme, part.size_bytes), parts, 0)
-    return f"{combined:016x}"
+    return Joint(arrange(parts), sum(part.size_bytes for part in parts), f"{combined:016x}")
 
 
-def read_rejects(body: bytes) -> Iterator[StoredReject]:
-    """Yield the rows of a rejects part (a header line is skipped)."""
+def read_rejects(body: bytes, *, whole: bool, limit: int) -> list[StoredReject]:
+    """Return the first rows of a rejects part, at most `limit`; a header line is skipped, long texts are cut.
+
+    If `body` is only the beginning of the part, its last row is left out: nobody can tell whether it ends there.
+    """
     # A field may be a whole record of 1 MiB, escaped: the csv module's own limit is 128 KiB, process-wide.
     csv.field_size_limit(16 * MIB)
-    for row in csv.reader(io.StringIO(body.decode(), newline="")):
-        number, offset, column, rule, value, line, *_ = row
-        if number != "record_number":
-            yield StoredReject(
-                record_number=int(number),
-                byte_offset=int(offset),
-                column=column,
-                rule=rule,
-                value=value,
-                line=line[:_LINE_CHARACTERS_MAX],
-            )
+    # Line by line: what is behind the last row wanted is not even decoded.
+    rows = csv.reader(line.decode(errors="replace") for line in io.BytesIO(body))
+    complete = rows if whole else (row for row, _ in pairwise(rows))
+    return [_reject(row) for row in islice((row for row in complete if row[0] != "record_number"), limit)]
+
+
+def _reject(row: Sequence[str]) -> StoredReject:
+    number, offset, column, rule, value, line, *_ = (text[:_TEXT_CHARACTERS_MAX] for text in row)
+    return StoredReject(
+        record_number=int(number), byte_offset=int(offset), column=column, rule=rule, value=value, line=line
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Rows of a rejects part that go into the table for queries."""
+
+    part: Part
+    rows: int
+
+
+def rejects_wanted(done: Sequence[ChunkDone]) -> list[Wanted]:
+    """Return where the first `REJECTS_INDEXED_MAX` rejects of a batch are."""
+    wanted: list[Wanted] = []
+    left = REJECTS_INDEXED_MAX
+    for chunk, part in zip(done, rejects_parts(done), strict=True):
+        rows = min(left, chunk.counts.rejects)
+        if rows:
+            wanted.append(Wanted(part, rows))
+            left -= rows
+    return wanted
 
 
 class _Out(BaseModel):
@@ -115,6 +165,10 @@ class Manifest(_Out):
     result: ManifestObject
     rejected: ManifestObject
     chunks: tuple[ManifestChunk, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the file's content."""
+        return self.model_dump_json(indent=1).encode()
 
 
 def manifest_of(

@@ -1,12 +1,13 @@
 """Publishes a batch: checks the books, joins the parts, then says so in the ledger. Only that last step makes it so."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Sequence
-from itertools import islice
+from functools import partial
+from itertools import batched
 from typing import Final
 
-from baton.assembly import Part, arrange, rejects_parts, result_parts
 from baton.batches import Batches, check_rejects
 from baton.canary import is_canary
 from baton.catalog import Catalog
@@ -16,19 +17,18 @@ from baton.model import paths
 from baton.model.batch import Batch, Counts, Published
 from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
-from baton.ports import ObjectInfo, ObjectStore, Progress, RejectIndex
+from baton.offload import Offload
+from baton.ports import ChunkDone, ObjectInfo, ObjectStore, Progress, RejectIndex, StoredReject
 from baton.telemetry import Metrics
-from baton.topology import REJECTS_INDEXED_MAX
-from merger.domain import (
-    ManifestObject,
-    check_books,
-    crc64nvme_of,
-    manifest_of,
-    read_rejects,
-)
+from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of, read_rejects, rejects_wanted
 
 _RETRY_SECONDS: Final = 20
 """For what replication settles by itself within a minute."""
+_PARTS_INDEXED_AT_ONCE: Final = 8
+_INDEX_BYTES_FIRST: Final = 512 * 1024
+"""Of a rejects part: a thousand rejects as they usually are."""
+_INDEX_BYTES_MAX: Final = 4 * MIB
+"""Of a rejects part: more is read only for records of many kilobytes, and then not all of them are indexed."""
 
 
 class Merger:
@@ -42,12 +42,16 @@ class Merger:
         progress: Progress,
         rejects: RejectIndex,
         catalog: Catalog,
+        offload: Offload,
     ) -> None:
         self._batches = batches
         self._objects = objects
         self._progress = progress
         self._rejects = rejects
         self._catalog = catalog
+        self._offload = offload
+        self._indexing = asyncio.Lock()
+        """One batch at a time, or the bound on what is read would be no bound on memory."""
 
     async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
         """Publish the batch, or find it published. `attempt` is not looked at: keys are the same every time."""
@@ -79,26 +83,21 @@ class Merger:
         assert batch.plan_id is not None
         plan = await self._plan(batch.batch_id, batch.plan_id)
         done = await self._progress.done(batch.batch_id, batch.plan_id)
-        counts = check_books(plan, done)
-        job = self._catalog[batch.job].job
-        check_rejects(batch, job.limits, counts)
+        # A file of 9,000 chunks takes a fraction of a second here, which heartbeats do not wait for.
+        books = await self._offload(lambda: balance(plan, done))
+        check_rejects(batch, self._catalog[batch.job].job.limits, books.counts)
         folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id)
-        result = await self._join(f"{folder}result.csv", result_parts(done))
-        rejected = await self._join(f"{folder}rejects.csv", rejects_parts(done))
-        await self._index_rejects(plan.batch_id, rejects_parts(done))
-        manifest = manifest_of(
-            batch,
-            plan,
-            done,
-            counts=counts,
-            columns=await self._columns(plan),
-            result=result,
-            rejected=rejected,
+        result = await self._join(f"{folder}result.csv", books.result)
+        rejected = await self._join(f"{folder}rejects.csv", books.rejects)
+        await self._index_rejects(batch.batch_id, done)
+        columns = await self._columns(plan)
+        manifest = await self._offload(
+            lambda: manifest_of(
+                batch, plan, done, counts=books.counts, columns=columns, result=result, rejected=rejected
+            ).to_bytes()
         )
         manifest_key = f"{folder}manifest.json"
-        await self._objects.put(
-            manifest_key, manifest.model_dump_json(indent=1).encode(), content_type="application/json"
-        )
+        await self._objects.put(manifest_key, manifest, content_type="application/json")
         published = Published(
             result_key=result.key,
             rejects_key=rejected.key,
@@ -106,14 +105,15 @@ class Merger:
             result_bytes=result.size_bytes,
             result_crc64nvme=result.crc64nvme,
         )
-        return published, counts
+        return published, books.counts
 
     async def _plan(self, batch_id: str, plan_id: str) -> Plan:
         try:
-            return Plan.model_validate_json(await self._objects.get(paths.plan_key(batch_id, plan_id)))
+            body = await self._objects.get(paths.plan_key(batch_id, plan_id))
         except NotFound as error:
             # It was cleared away with its batch, a canary, while this message was on its way; or it is on its own way.
             raise Retry("the plan is not in this Region", delay_seconds=_RETRY_SECONDS) from error
+        return await self._offload(lambda: Plan.model_validate_json(body))
 
     async def _columns(self, plan: Plan) -> tuple[str, ...]:
         loaded = self._catalog[plan.job]
@@ -124,24 +124,36 @@ class Merger:
         # Not `baton.csv`, which is for files of others, and brings numpy into the container.
         return tuple(next(csv.reader(io.StringIO(head.decode(errors="replace"), newline="")), ()))
 
-    async def _join(self, key: str, parts: Sequence[Part]) -> ManifestObject:
-        size_bytes = sum(part.size_bytes for part in parts)
+    async def _join(self, key: str, joint: Joint) -> ManifestObject:
         try:
-            written = await self._objects.compose(key, arrange(parts))
+            written = await self._objects.compose(key, joint.pieces)
         except NotFound as error:
             raise _part_missing(error) from error
-        _check_size(written, size_bytes)
-        return ManifestObject(key=key, size_bytes=size_bytes, crc64nvme=crc64nvme_of(parts))
+        _check_size(written, joint.size_bytes)
+        return ManifestObject(key=key, size_bytes=joint.size_bytes, crc64nvme=joint.crc64nvme)
 
-    async def _index_rejects(self, batch_id: str, parts: Sequence[Part]) -> None:
-        left = REJECTS_INDEXED_MAX
-        for part in parts:
-            if left <= 0:
-                return
-            if part.size_bytes:
-                rows = list(islice(read_rejects(await self._objects.get(part.key)), left))
-                await self._rejects.put(batch_id, rows)
-                left -= len(rows)
+    async def _index_rejects(self, batch_id: str, done: Sequence[ChunkDone]) -> None:
+        first: list[StoredReject] = []
+        for some in batched(rejects_wanted(done), _PARTS_INDEXED_AT_ONCE):
+            async with self._indexing:
+                for found in await asyncio.gather(*map(self._first_rejects, some)):
+                    first += found
+        if first:
+            await self._rejects.put(batch_id, first)
+
+    async def _first_rejects(self, wanted: Wanted) -> list[StoredReject]:
+        """Read so much of a rejects part as these rows need. What is not within the limit is left to `rejects.csv`."""
+        part, body, window_bytes = wanted.part, b"", _INDEX_BYTES_FIRST
+        while True:
+            try:
+                body += await self._objects.get(part.key, start=len(body), end=min(window_bytes, part.size_bytes))
+            except NotFound as error:
+                raise _part_missing(error) from error
+            read = partial(read_rejects, body, whole=len(body) >= part.size_bytes, limit=wanted.rows)
+            found = await self._offload(read)
+            if len(found) >= wanted.rows or window_bytes >= min(part.size_bytes, _INDEX_BYTES_MAX):
+                return found
+            window_bytes *= 2
 
 
 def _part_missing(error: NotFound) -> BatchFailed:

@@ -1,9 +1,11 @@
 """The merger's container: consumes the merge queue."""
 
+import asyncio
 from typing import Final
 
 from baton.batches import Batches
 from baton.context import Context
+from baton.offload import Offload
 from baton.service import Service, run_service
 from merger.handler import Merger
 
@@ -11,7 +13,7 @@ SLOTS: Final = 8
 """It waits for the store nearly all the time; deletes and receives are shared by ten."""
 
 
-def build(context: Context) -> Service:
+def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
     """Put the merger together."""
     ports = context.ports
     handler = Merger(
@@ -20,6 +22,7 @@ def build(context: Context) -> Service:
         progress=ports.progress(),
         rejects=ports.rejects(),
         catalog=context.catalog,
+        offload=offload,
     )
     return Service(handler)
 

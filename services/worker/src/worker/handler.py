@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from baton.batches import Batches, check_rejects
 from baton.canary import is_canary
 from baton.catalog import Catalog
-from baton.errors import BatchFailed, NotFound, Retry
+from baton.errors import BatchFailed, Conflict, NotFound, Retry
 from baton.job import Job, Lookup
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
@@ -18,7 +18,7 @@ from baton.model.batch import Batch
 from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
-from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row
+from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row, Tally
 from baton.telemetry import Metrics
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
 from worker.done import chunk_done, from_metadata, to_metadata
@@ -74,7 +74,7 @@ class Worker:
             await self._batches.leave(batch, why="no chunk to do")
         try:
             done = await self._done(batch, message, again=message.resume or attempt > 1)
-            tally = await self._progress.complete(done, now=self._clock.now())
+            tally = await self._counted(done)
             check_rejects(batch, self._catalog[batch.job].job.limits, tally.counts)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
@@ -100,6 +100,13 @@ class Worker:
         await self._batches.fail(
             batch, BatchFailed("chunk_failed", f"chunk {message.index + 1} of {batch.chunks}: {cause}")
         )
+
+    async def _counted(self, done: ChunkDone) -> Tally:
+        try:
+            return await self._progress.complete(done, now=self._clock.now())
+        except Conflict as conflict:
+            # The table is well, it is only in demand: this chunk waits, and no other one has to.
+            raise Retry(str(conflict), delay_seconds=_RETRY_SECONDS) from conflict
 
     async def _done(self, batch: Batch, message: ProcessChunk, *, again: bool) -> ChunkDone:
         task = await self._task(batch, message.plan_id)

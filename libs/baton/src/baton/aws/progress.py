@@ -1,6 +1,18 @@
-"""Chunk completion in DynamoDB: the chunk's row and the tally in one transaction."""
+"""Chunk completion in DynamoDB: the chunk's row and a sum of such rows in one transaction.
+
+    pk                              sk
+    <batch_id>#<plan_id>            tally          how many chunks there are, and the sum of the first eight
+                                    chunk#<index>  of each of the first eight, once it is finished
+    <batch_id>#<plan_id>#<shard>    tally          the sum of the chunks of this shard
+                                    chunk#<index>
+
+Of two transactions that meet on an item the later one is cancelled: with a single sum, a batch gets no further than
+some sixty chunks a second, however many workers it has. The shards are partitions of their own, because a partition
+takes only 1,000 writes a second and a transaction counts four. A small file has no shards and costs no call for them.
+"""
 
 import random
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -10,36 +22,45 @@ from botocore.exceptions import ClientError
 
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import code_of, translated
-from baton.aws.items import Item, from_item, to_item
-from baton.aws.parallel import Backoff
-from baton.errors import NotFound, Unavailable
+from baton.aws.items import from_item, to_item
+from baton.aws.parallel import Backoff, in_parallel
+from baton.aws.tables import Batches
+from baton.errors import Conflict, NotFound
 from baton.model.batch import Counts
-from baton.ports.progress import ChunkDone, Tally
+from baton.ports.progress import ChunkDone, RejectCount, Tally
+from baton.ports.rules import kept_reject_counts
+from baton.topology import PROGRESS_KEPT_DAYS
 
 _ATTEMPTS: Final = 12
-"""Every chunk of a batch adds to one row. With full jitter up to 2 s, twelve attempts outlast any burst of them."""
-_KEPT_SECONDS: Final = 30 * 24 * 3600
-"""Longer than ledger rows of finished batches are kept."""
+"""With full jitter up to 2 s: about ten seconds for a burst of chunks on one shard to pass."""
+UNSHARDED_CHUNKS: Final = 8
+"""The chunks that a plan's first partition counts: all of a file of up to 128 MiB."""
+SHARDS: Final = 15
+"""Besides the first partition. Their number is part of the layout: where a chunk's row is follows from its index."""
+_PLANS_KNOWN_MAX: Final = 1_000
 _FAILED_CONDITION: Final = "ConditionalCheckFailed"
 _AGAIN: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class DynamoProgress:
-    """Rows of a plan under `<batch_id>#<plan_id>`: its `tally`, and a `chunk#<index>` for each finished chunk."""
+    """One Region's progress table."""
 
     def __init__(self, client: DynamoDB, *, table: str, dice: random.Random) -> None:
         self._client = client
         self._table = table
+        self._dice = dice
         self._backoff = Backoff(dice)
+        self._chunks_of: OrderedDict[str, int] = OrderedDict()
+        """How many chunks a plan has, by its partition: it never changes."""
 
     @translated()
     async def open(self, batch_id: str, plan_id: str, *, chunks: int, now: datetime) -> Tally:
-        tally = Tally(batch_id, plan_id, chunks=chunks, chunks_done=0, counts=Counts(), updated_at=now)
         row = {
-            **_tally_key(batch_id, plan_id),
+            "pk": _pk(batch_id, plan_id),
+            "sk": _TALLY,
             "chunks": chunks,
             "chunks_done": 0,
-            **asdict(tally.counts),
+            **asdict(Counts()),
             "updated_at": now,
             "expires_at": _expires_at(now),
         }
@@ -52,10 +73,12 @@ class DynamoProgress:
             if code_of(error) != "ConditionalCheckFailedException":
                 raise
             return await self._known_tally(batch_id, plan_id)
-        return tally
+        return Tally(batch_id, plan_id, chunks=chunks, chunks_done=0, counts=Counts(), updated_at=now)
 
     @translated()
     async def complete(self, done: ChunkDone, *, now: datetime) -> Tally:
+        if done.index >= UNSHARDED_CHUNKS and await self._chunks(done.batch_id, done.plan_id) is None:
+            raise _never_opened(done)
         client = await self._client()
         writes: list[Any] = [{"Put": self._chunk_once(done, now)}, {"Update": self._add_to_tally(done, now)}]
         for attempt in range(_ATTEMPTS):
@@ -69,7 +92,7 @@ class DynamoProgress:
             else:
                 break
             if attempt + 1 == _ATTEMPTS:
-                raise Unavailable(f"batch {done.batch_id}: {_ATTEMPTS} conflicts on its tally")
+                raise Conflict(f"batch {done.batch_id}: {_ATTEMPTS} conflicts on a sum of its chunks")
             await self._backoff.wait(attempt)
         return await self._known_tally(done.batch_id, done.plan_id)
 
@@ -80,35 +103,41 @@ class DynamoProgress:
         if reasons[:1] == [_FAILED_CONDITION]:
             return False
         if _FAILED_CONDITION in reasons:
-            raise NotFound(f"batch {done.batch_id}: plan {done.plan_id} was never opened here") from error
+            raise _never_opened(done) from error
         if _AGAIN.intersection(reasons):
             return True
         raise error
 
     @translated()
     async def tally(self, batch_id: str, plan_id: str) -> Tally | None:
-        row = await self._row(_tally_key(batch_id, plan_id))
-        if row is None:
+        """Return the sum of all shards. Each is read strongly and only grows: who records last sees every chunk."""
+        first = _pk(batch_id, plan_id)
+        known = self._chunks_of.get(first)
+        rows = await self._tallies(_partitions(first, known or 0))
+        opened = next((row for row in rows if row["pk"] == first), None)
+        if opened is None:
             return None
+        if known is None:
+            self._remember(first, opened["chunks"])
+            rows += await self._tallies(_partitions(first, opened["chunks"])[1:])
         return Tally(
             batch_id,
             plan_id,
-            chunks=row["chunks"],
-            chunks_done=row["chunks_done"],
-            counts=_counts(row),
-            updated_at=datetime.fromisoformat(row["updated_at"]),
+            chunks=opened["chunks"],
+            chunks_done=sum(row["chunks_done"] for row in rows),
+            counts=sum(map(_counts, rows), Counts()),
+            updated_at=max(datetime.fromisoformat(row["updated_at"]) for row in rows),
         )
 
     @translated()
     async def done(self, batch_id: str, plan_id: str) -> Sequence[ChunkDone]:
-        client = await self._client()
-        pages = client.get_paginator("query").paginate(
-            TableName=self._table,
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :chunk)",
-            ExpressionAttributeValues=to_item({":pk": _pk(batch_id, plan_id), ":chunk": "chunk#"}),
-            ConsistentRead=True,
-        )
-        return [_chunk(batch_id, plan_id, item) async for page in pages for item in page["Items"]]
+        # The first partition says whether there are more.
+        rows = await self._rows_in(_pk(batch_id, plan_id))
+        chunks = next((row["chunks"] for row in rows if row["sk"] == _TALLY), 0)
+        for more in await in_parallel(SHARDS, _partitions(_pk(batch_id, plan_id), chunks)[1:], self._rows_in):
+            rows += more
+        finished = [row for row in rows if row["sk"] != _TALLY]
+        return [_chunk(batch_id, plan_id, row) for row in sorted(finished, key=lambda row: row["chunk_index"])]
 
     @translated()
     async def is_done(self, batch_id: str, plan_id: str, index: int) -> bool:
@@ -123,6 +152,7 @@ class DynamoProgress:
             "part_crc64nvme": done.part_crc64nvme,
             "rejects_bytes": done.rejects_bytes,
             "rejects_crc64nvme": done.rejects_crc64nvme,
+            "reject_counts": [asdict(each) for each in kept_reject_counts(done)],
             "expires_at": _expires_at(now),
         }
         return {"TableName": self._table, "Item": to_item(row), "ConditionExpression": "attribute_not_exists(pk)"}
@@ -137,12 +167,14 @@ class DynamoProgress:
             ":expires_at": _expires_at(now),
         }
         added = "chunks_done :one, records_in :records_in, records_out :records_out, rejects :rejects"
+        # A plan's first row is made by whoever opens it, a shard's by whoever counts first in it.
+        opened = {"ConditionExpression": "attribute_exists(pk)"} if done.index < UNSHARDED_CHUNKS else {}
         return {
             "TableName": self._table,
-            "Key": to_item(_tally_key(done.batch_id, done.plan_id)),
+            "Key": to_item({"pk": _chunk_key(done.batch_id, done.plan_id, done.index)["pk"], "sk": _TALLY}),
             "UpdateExpression": f"ADD {added} SET updated_at = :now, expires_at = :expires_at",
-            "ConditionExpression": "attribute_exists(pk)",
             "ExpressionAttributeValues": to_item(values),
+            **opened,
         }
 
     async def _known_tally(self, batch_id: str, plan_id: str) -> Tally:
@@ -151,6 +183,39 @@ class DynamoProgress:
             raise NotFound(f"batch {batch_id}: the tally of plan {plan_id} is gone")
         return tally
 
+    async def _chunks(self, batch_id: str, plan_id: str) -> int | None:
+        """Return how many chunks the plan has; None if it was never opened here."""
+        first = _pk(batch_id, plan_id)
+        if first not in self._chunks_of:
+            row = await self._row({"pk": first, "sk": _TALLY})
+            if row is None:
+                return None
+            self._remember(first, row["chunks"])
+        return self._chunks_of[first]
+
+    def _remember(self, pk: str, chunks: int) -> None:
+        self._chunks_of[pk] = chunks
+        while len(self._chunks_of) > _PLANS_KNOWN_MAX:
+            self._chunks_of.popitem(last=False)
+
+    async def _tallies(self, partitions: Sequence[str]) -> list[dict[str, Any]]:
+        """Read the sums of these partitions; one in which nothing was counted yet has none."""
+        if len(partitions) == 1:
+            row = await self._row({"pk": partitions[0], "sk": _TALLY})
+            return [row] if row else []
+        batches = Batches(await self._client(), table=self._table, dice=self._dice)
+        return [from_item(item) for item in await batches.get([to_item({"pk": pk, "sk": _TALLY}) for pk in partitions])]
+
+    async def _rows_in(self, pk: str) -> list[dict[str, Any]]:
+        client = await self._client()
+        pages = client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": pk}),
+            ConsistentRead=True,
+        )
+        return [from_item(item) async for page in pages for item in page["Items"]]
+
     async def _row(self, key: dict[str, str]) -> dict[str, Any] | None:
         client = await self._client()
         answer = await client.get_item(TableName=self._table, Key=to_item(key), ConsistentRead=True)
@@ -158,28 +223,37 @@ class DynamoProgress:
         return from_item(item) if item else None
 
 
-def _pk(batch_id: str, plan_id: str) -> str:
-    return f"{batch_id}#{plan_id}"
+_TALLY: Final = "tally"
 
 
-def _tally_key(batch_id: str, plan_id: str) -> dict[str, str]:
-    return {"pk": _pk(batch_id, plan_id), "sk": "tally"}
+def _never_opened(done: ChunkDone) -> NotFound:
+    return NotFound(f"batch {done.batch_id}: plan {done.plan_id} was never opened here")
+
+
+def _pk(batch_id: str, plan_id: str, shard: int | None = None) -> str:
+    return f"{batch_id}#{plan_id}" if shard is None else f"{batch_id}#{plan_id}#{shard:02d}"
+
+
+def _partitions(first: str, chunks: int) -> list[str]:
+    """Return the partitions of a plan of so many chunks."""
+    shards = range(SHARDS) if chunks > UNSHARDED_CHUNKS else ()
+    return [first, *(f"{first}#{shard:02d}" for shard in shards)]
 
 
 def _chunk_key(batch_id: str, plan_id: str, index: int) -> dict[str, str]:
-    return {"pk": _pk(batch_id, plan_id), "sk": f"chunk#{index:05d}"}
+    shard = index % SHARDS if index >= UNSHARDED_CHUNKS else None
+    return {"pk": _pk(batch_id, plan_id, shard), "sk": f"chunk#{index:05d}"}
 
 
 def _expires_at(now: datetime) -> int:
-    return int(now.timestamp()) + _KEPT_SECONDS
+    return int(now.timestamp()) + PROGRESS_KEPT_DAYS
 
 
 def _counts(row: dict[str, Any]) -> Counts:
     return Counts(records_in=row["records_in"], records_out=row["records_out"], rejects=row["rejects"])
 
 
-def _chunk(batch_id: str, plan_id: str, item: Item) -> ChunkDone:
-    row = from_item(item)
+def _chunk(batch_id: str, plan_id: str, row: dict[str, Any]) -> ChunkDone:
     return ChunkDone(
         batch_id,
         plan_id,
@@ -189,4 +263,8 @@ def _chunk(batch_id: str, plan_id: str, item: Item) -> ChunkDone:
         part_crc64nvme=row["part_crc64nvme"],
         rejects_bytes=row["rejects_bytes"],
         rejects_crc64nvme=row["rejects_crc64nvme"],
+        # Rows of earlier versions have none.
+        reject_counts=tuple(
+            RejectCount(each["column"], each["rule"], each["records"]) for each in row.get("reject_counts", ())
+        ),
     )

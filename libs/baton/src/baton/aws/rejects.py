@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import translated
@@ -11,9 +11,7 @@ from baton.aws.items import from_item, to_item
 from baton.aws.tables import Batches
 from baton.ports.clock import Clock
 from baton.ports.rejects import StoredReject
-
-_KEPT_SECONDS: Final = 30 * 24 * 3600
-"""Longer than ledger rows of finished batches are kept."""
+from baton.topology import PROGRESS_KEPT_DAYS
 
 
 class DynamoRejectIndex:
@@ -27,7 +25,7 @@ class DynamoRejectIndex:
 
     @translated()
     async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
-        expires_at = int(self._clock.now().timestamp()) + _KEPT_SECONDS
+        expires_at = int(self._clock.now().timestamp()) + PROGRESS_KEPT_DAYS * 24 * 3600
         # One call must not name a key twice.
         distinct = {reject.record_number: reject for reject in rejects}.values()
         items = [to_item({**asdict(each), "batch_id": batch_id, "expires_at": expires_at}) for each in distinct]

@@ -7,6 +7,7 @@ from datetime import datetime
 from baton.errors import NotFound
 from baton.model.batch import Counts
 from baton.ports.progress import ChunkDone, Tally
+from baton.ports.rules import kept_reject_counts
 
 
 @dataclass(slots=True)
@@ -30,7 +31,7 @@ class MemoryProgress:
         if plan is None:
             raise NotFound(f"batch {done.batch_id}: plan {done.plan_id} was never opened here")
         if done.index not in plan.chunks:
-            plan.chunks[done.index] = done
+            plan.chunks[done.index] = replace(done, reject_counts=kept_reject_counts(done))
             counts = plan.tally.counts + done.counts
             plan.tally = replace(plan.tally, chunks_done=plan.tally.chunks_done + 1, counts=counts, updated_at=now)
         return plan.tally

@@ -30,7 +30,8 @@ class ChunkDone:
     rejects_bytes: int
     rejects_crc64nvme: int
     reject_counts: tuple[RejectCount, ...] = ()
-    """Most frequent first; bounded, so that rarer reasons may be left out: the sum may be below `counts.rejects`."""
+    """Most frequent first. Of these 20 are kept, their texts cut at 100 characters: the sum may be below
+    `counts.rejects`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,9 @@ class Progress(Protocol):
     async def complete(self, done: ChunkDone, *, now: datetime) -> Tally:
         """Record a chunk and add its counts in one transaction; return the tally after it.
 
-        A chunk that is already recorded changes nothing. Raises `NotFound` if the plan was never opened here.
+        A chunk that is already recorded changes nothing. The tally never runs ahead, and whoever records the last
+        chunk sees it complete. Raises `NotFound` if the plan was never opened here, `Conflict` if others who counted
+        at the same time left no room: nothing is recorded then, and nothing is wrong.
         """
         ...
 

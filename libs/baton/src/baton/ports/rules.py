@@ -13,6 +13,7 @@ from baton.model.control import Control
 from baton.model.journal import Command, CommandState
 from baton.model.states import allowed, needs_takeover
 from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, Piece, Stretch
+from baton.ports.progress import ChunkDone, RejectCount
 from baton.ports.reference import ReferenceVersion, Row, Rows
 
 PART_BYTES_MIN: Final = 5 * 1024 * 1024
@@ -21,6 +22,9 @@ JOINED_BYTES_MAX: Final = 10 * 1024 * 1024
 """Of a joined piece. Twice the floor: what is larger can be cut in two, and the second half copied."""
 PIECES_MAX: Final = 10_000
 """S3's ceiling of parts in one multipart upload."""
+REJECT_COUNTS_MAX: Final = 20
+"""Of a chunk. All 9,000 rows of a batch are read at once: they must stay small."""
+REJECT_TEXT_CHARACTERS_MAX: Final = 100
 REFERENCE_KEY_BYTES_MAX: Final = 1_024
 """DynamoDB's ceiling for a sort key; it also refuses an empty one."""
 REFERENCE_ROW_BYTES_MAX: Final = 200_000
@@ -102,6 +106,14 @@ def check_pieces(key: str, pieces: Sequence[Piece]) -> None:
     for index, piece in enumerate(pieces):
         if isinstance(piece, JoinedPiece) and piece_bytes(piece) > JOINED_BYTES_MAX:
             raise ValueError(f"{key}: piece {index} joins {piece_bytes(piece)} bytes, more than {JOINED_BYTES_MAX}")
+
+
+def kept_reject_counts(done: ChunkDone) -> tuple[RejectCount, ...]:
+    """Return what a table keeps of a chunk's reject counts: a column's name may have a mebibyte."""
+    return tuple(
+        replace(each, column=each.column[:REJECT_TEXT_CHARACTERS_MAX], rule=each.rule[:REJECT_TEXT_CHARACTERS_MAX])
+        for each in done.reject_counts[:REJECT_COUNTS_MAX]
+    )
 
 
 def is_reference_key(key: str) -> bool:
