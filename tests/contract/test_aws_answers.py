@@ -38,19 +38,18 @@ class HalfDone:
 
     async def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803 - the SDK's names
         done, left = self._split(RequestItems["t"]["Keys"])
-        unprocessed: dict[str, Any] = {"t": {"Keys": left}} if left else {}
-        return {"Responses": {"t": done}, "UnprocessedKeys": unprocessed}
+        unprocessed: Any = {"t": {"Keys": left}} if left else None
+        return {"Responses": {"t": done}, "UnprocessedKeys": unprocessed or {}}
 
     async def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
         _, left = self._split(RequestItems["t"])
-        unprocessed: dict[str, Any] = {"t": left} if left else {}
-        return {"UnprocessedItems": unprocessed}
+        return {"UnprocessedItems": {"t": left}}
 
     async def get_queue_url(self, *, QueueName: str) -> Any:  # noqa: N803
         return {"QueueUrl": QueueName}
 
     async def send_message_batch(self, *, Entries: list[Any], **_: Any) -> Any:  # noqa: N803
-        _, left = self._split(Entries)
+        left = self._split(Entries)[1]
         return {"Failed": [{"Id": each["Id"], "Code": "InternalError"} for each in left]}
 
 

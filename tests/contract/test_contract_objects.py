@@ -266,3 +266,23 @@ async def test_a_list_has_every_page_in_the_order_of_bytes(ports: Ports) -> None
 
     assert [info.key for info in listed] == sorted(names, key=str.encode)
     assert {(info.size_bytes, info.version_id) for info in listed} == {(2, "")}
+
+
+@in_world
+async def test_a_key_or_metadata_that_s3_would_refuse_is_our_bug(ports: Ports) -> None:
+    longest = "work/" + "ü" * 509 + "x"
+    assert len(longest.encode()) == 1_024
+    written = await ports.objects.put(longest, b"1", metadata={"a": "x" * 2_047})
+
+    for wrong in (
+        ports.objects.put(longest + "y", b""),
+        ports.objects.put("", b""),
+        ports.objects.put("work/x", b"", metadata={"a": "x" * 2_048}),
+        ports.objects.put("work/x", b"", metadata={"a": "ü"}),
+        ports.objects.compose(longest + "y", [BytesPiece(b"")]),
+        ports.objects.copy(written, longest + "y"),
+    ):
+        with pytest.raises(ValueError, match=r"[0-9]"):
+            await wrong
+
+    assert [info.key async for info in ports.objects.list("work/")] == [longest]

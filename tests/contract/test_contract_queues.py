@@ -186,3 +186,26 @@ async def test_a_small_batch_does_not_wait_behind_a_large_one(ports: Ports) -> N
     deliveries = await inbox.receive(max_messages=10, wait_seconds=0)
 
     assert "small" in {parse(delivery.body).batch_id for delivery in deliveries}
+
+
+@in_world
+async def test_what_sqs_would_refuse_is_our_bug(ports: Ports) -> None:
+    inbox = ports.inbox("chunk")
+    fits, too_large = (
+        ProcessChunk(batch_id="b", owner_epoch=2, plan_id="ü" * size, index=0) for size in (12_000, 13_000)
+    )
+    await ports.outbox.send([fits] * 10)
+
+    for wrong in (
+        ports.outbox.send([*chunks(1), too_large]),
+        ports.outbox.send(chunks(1), delay_seconds=901),
+        inbox.receive(max_messages=11, wait_seconds=0),
+        inbox.receive(max_messages=0, wait_seconds=0),
+        inbox.receive(max_messages=1, wait_seconds=21),
+        inbox.delete([Delivery("1#1", "{}", 1)] * 11),
+        inbox.set_visibility(Delivery("1#1", "{}", 1), seconds=43_201),
+    ):
+        with pytest.raises(ValueError, match=r"[0-9]"):
+            await wrong
+
+    assert [parse(each.body) for each in await receive_all(inbox)] == [fits] * 10

@@ -1,5 +1,7 @@
 """What every reject index does."""
 
+import pytest
+
 from baton.ports import StoredReject
 from worlds import Ports, in_world
 
@@ -44,3 +46,14 @@ async def test_a_batch_without_rejects_has_none(ports: Ports) -> None:
     await ports.rejects.put("b1", [])
 
     assert list(await ports.rejects.list("b1", limit=10)) == []
+
+
+@in_world
+async def test_a_reject_that_no_item_holds_is_our_bug(ports: Ports) -> None:
+    large, too_large = reject(1, "ü" * 149_900), reject(2, "ü" * 150_001)
+
+    await ports.rejects.put("b1", [large])
+    with pytest.raises(ValueError, match="reject 2"):
+        await ports.rejects.put("b1", [reject(3), too_large])
+
+    assert list(await ports.rejects.list("b1", limit=10)) == [large]

@@ -3,7 +3,7 @@
 Each step is safe to repeat: a crash after any line is followed by a second delivery that finds what was done.
 """
 
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from baton.errors import BatchFailed, Fenced, Reject
 from baton.job import Limits
@@ -12,6 +12,10 @@ from baton.model.batch import Batch, Counts, Failure
 from baton.model.states import BatchState
 from baton.model.takeover import taken_over
 from baton.ports import Clock, Ledger, Outbox, Tally
+from baton.shown import shown
+
+REASON_CHARACTERS_MAX: Final = 2_000
+"""Of why a batch failed. The ledger's row takes 400 kB, and a reader of the mail much less."""
 
 
 def check_rejects(batch: Batch, limits: Limits, counts: Counts) -> None:
@@ -58,8 +62,9 @@ class Batches:
         await self._outbox.send([MergeBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)])
 
     async def fail(self, batch: Batch, failed: BatchFailed) -> None:
-        """End the batch FAILED and call the notifier."""
-        batch = await self.move(batch, BatchState.FAILED, failure=Failure(failed.code, failed.reason))
+        """End the batch FAILED and call the notifier. The reason is cut: it may quote a whole value."""
+        reason = shown(failed.reason, most=REASON_CHARACTERS_MAX)
+        batch = await self.move(batch, BatchState.FAILED, failure=Failure(failed.code, reason))
         await self.announce(batch)
 
     async def announce(self, batch: Batch) -> None:

@@ -5,7 +5,8 @@ out, how the file is written, how many rejects are too many and who gets the mai
 """
 
 from enum import StrEnum
-from typing import Annotated, Self
+from fractions import Fraction
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -73,6 +74,10 @@ class Lookup(BaseModel):
     missing: Missing = Missing.REJECT
 
 
+DEADLINE_MINUTES_MAX: Final = 14 * 24 * 60
+"""Chunks are remembered for 30 days: the longest run, and then 14 days in which the batch may be retried."""
+
+
 class Limits(BaseModel):
     """When to give up. A batch over either limit ends FAILED as soon as that is certain."""
 
@@ -81,12 +86,13 @@ class Limits(BaseModel):
     max_rejects: int | None = Field(default=None, ge=0)
     max_rejects_percent: float = Field(default=50.0, ge=0, le=100)
     """Of the records in the file. A batch in which every record is rejected always fails."""
-    deadline_minutes: int = Field(default=24 * 60, ge=1)
+    deadline_minutes: int = Field(default=24 * 60, ge=1, le=DEADLINE_MINUTES_MAX)
     """From admission to the mail; a batch that takes longer ends FAILED rather than in silence."""
 
     def rejects_allowed(self, records_total: int) -> int:
         """Return the largest number of rejects with which a batch of this many records may still complete."""
-        by_percent = int(records_total * self.max_rejects_percent / 100)
+        # The percentage as it was written: as a float, 2.3 % of 100,000 would be 2,299.
+        by_percent = int(Fraction(str(self.max_rejects_percent)) * records_total / 100)
         allowed = by_percent if self.max_rejects is None else min(by_percent, self.max_rejects)
         return min(allowed, records_total - 1) if records_total else 0
 

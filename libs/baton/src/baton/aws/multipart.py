@@ -32,8 +32,10 @@ type Part = Callable[[int], Awaitable[dict[str, Any]]]
 class Multipart:
     """An upload that exists from entry to exit."""
 
-    def __init__(self, client: "S3Client", bucket: str, key: str, **properties: Any) -> None:
+    def __init__(self, client: "S3Client", bucket: str, key: str, *, size_bytes: int, **properties: Any) -> None:
+        """Take the size of the object that all parts together make."""
         self._client = client
+        self._size_bytes = size_bytes
         self._target: dict[str, Any] = {"Bucket": bucket, "Key": key}
         self._properties = properties
         self._parts: list[Any] = []
@@ -47,11 +49,27 @@ class Multipart:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None:
-            await self._client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+            await self._complete()
             return
         # What cannot be aborted now is removed by the bucket's lifecycle rule; the error at hand is the one to tell.
         with contextlib.suppress(ClientError, BotoCoreError):
             await self._client.abort_multipart_upload(**self._upload)
+
+    async def _complete(self) -> None:
+        try:
+            await self._client.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+        except ClientError as error:
+            # It may have been completed by a call whose answer got lost: the SDK asks again, and the upload is gone.
+            if code_of(error) != "NoSuchUpload" or not await self._is_written():
+                raise
+
+    async def _is_written(self) -> bool:
+        """Say whether the object is what these parts make. Keys are made for one content, so it need not be ours."""
+        try:
+            found = await self._client.head_object(**self._target)
+        except ClientError:
+            return False
+        return found["ContentLength"] == self._size_bytes and found["ETag"].strip('"').endswith(f"-{len(self._parts)}")
 
     async def run(self, parts: Sequence[Part]) -> None:
         """Make the parts, at most 16 at once; their order is the order of the object's bytes."""

@@ -16,7 +16,7 @@ from baton.errors import NotFound
 from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
 from baton.ports.clock import Clock
 from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, Piece, Stretch
-from baton.ports.rules import check_pieces, piece_bytes
+from baton.ports.rules import check_object, check_pieces, piece_bytes
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
@@ -107,6 +107,7 @@ class S3ObjectStore:
     ) -> ObjectInfo:
         client = await self._client()
         given = {name.lower(): value for name, value in (metadata or {}).items()}
+        check_object(key, given)
         answer = await client.put_object(
             Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=given
         )
@@ -123,6 +124,7 @@ class S3ObjectStore:
     async def compose(
         self, key: str, pieces: Sequence[Piece], *, content_type: str = "text/csv; charset=utf-8"
     ) -> ObjectInfo:
+        check_object(key, {})
         check_pieces(key, pieces)
         match [piece for piece in pieces if piece_bytes(piece)] or [BytesPiece(b"")]:
             case [BytesPiece() | JoinedPiece() as alone]:
@@ -131,7 +133,11 @@ class S3ObjectStore:
             case [CopyPiece(start=0) as alone] if alone.size_bytes <= self._copy_whole_bytes_max:
                 return await self._copy_alone(key, alone, content_type)
             case filled:
-                async with Multipart(await self._client(), self._bucket, key, ContentType=content_type) as upload:
+                size_bytes = sum(map(piece_bytes, filled))
+                client = await self._client()
+                async with Multipart(
+                    client, self._bucket, key, size_bytes=size_bytes, ContentType=content_type
+                ) as upload:
                     await upload.run([upload.piece(piece, self._body_of) for piece in filled])
                 return await self._written(key)
 
@@ -167,6 +173,7 @@ class S3ObjectStore:
 
     @translated()
     async def copy(self, source: ObjectInfo, target_key: str) -> None:
+        check_object(target_key, {})
         found: CopySourceTypeDef = {"Bucket": self._bucket, "Key": source.key, "VersionId": source.version_id}
         if source.size_bytes > self._copy_whole_bytes_max:
             await self._copy_in_ranges(found, target_key, source)
@@ -217,7 +224,7 @@ class S3ObjectStore:
         kept = await self._kept(source)
         size = source.size_bytes
         step = max(self._copy_range_bytes, -(-size // _COPY_RANGES_MAX))
-        async with Multipart(await self._client(), self._bucket, target_key, **kept) as upload:
+        async with Multipart(await self._client(), self._bucket, target_key, size_bytes=size, **kept) as upload:
             ranges = [(start, min(start + step, size)) for start in range(0, size, step)]
             await upload.run([upload.copied(found, span) for span in ranges])
 

@@ -12,6 +12,7 @@ from baton.aws.parallel import Backoff, in_parallel
 from baton.errors import Unavailable
 from baton.messages import Kind, Message
 from baton.ports.queues import Delivery
+from baton.ports.rules import check_delay, check_deletes, check_message, check_receive, check_visibility
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
@@ -49,6 +50,7 @@ class SqsInbox:
 
     @translated()
     async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
+        check_receive(max_messages, wait_seconds)
         client, url = await self._poll(), await self._url()
         answer = await client.receive_message(
             QueueUrl=url,
@@ -67,6 +69,7 @@ class SqsInbox:
 
     @translated()
     async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        check_deletes(deliveries)
         if not deliveries:
             return []
         client, url = await self._client(), await self._url()
@@ -78,6 +81,7 @@ class SqsInbox:
 
     @translated()
     async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
+        check_visibility(seconds)
         client, url = await self._client(), await self._url()
         try:
             await client.change_message_visibility(
@@ -98,30 +102,33 @@ class SqsOutbox:
 
     @translated()
     async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
-        by_kind: dict[Kind, list[Message]] = {}
+        check_delay(delay_seconds)
+        by_kind: dict[Kind, list[tuple[str, str]]] = {}
         for message in messages:
-            by_kind.setdefault(message.kind, []).append(message)
-        tens: list[tuple[Kind, list[Message]]] = [
+            body = message.model_dump_json()
+            check_message(body)
+            by_kind.setdefault(message.kind, []).append((message.batch_id, body))
+        tens: list[tuple[Kind, list[tuple[str, str]]]] = [
             (kind, same[start : start + _ENTRIES_MAX])
             for kind, same in by_kind.items()
             for start in range(0, len(same), _ENTRIES_MAX)
         ]
 
-        async def send_ten(ten: tuple[Kind, list[Message]]) -> None:
+        async def send_ten(ten: tuple[Kind, list[tuple[str, str]]]) -> None:
             await self._send_ten(*ten, delay_seconds)
 
         await in_parallel(_BATCHES_AT_ONCE, tens, send_ten)
 
-    async def _send_ten(self, kind: Kind, messages: Sequence[Message], delay_seconds: int) -> None:
+    async def _send_ten(self, kind: Kind, messages: Sequence[tuple[str, str]], delay_seconds: int) -> None:
         client, url = await self._client(), await self._urls.url(kind)
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {
                 "Id": str(index),
-                "MessageBody": message.model_dump_json(),
+                "MessageBody": body,
                 "DelaySeconds": delay_seconds,
-                "MessageGroupId": message.batch_id,
+                "MessageGroupId": group,
             }
-            for index, message in enumerate(messages)
+            for index, (group, body) in enumerate(messages)
         ]
         failed: list[str] = []
         for attempt in range(_ATTEMPTS):

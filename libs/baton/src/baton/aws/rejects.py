@@ -11,6 +11,7 @@ from baton.aws.items import from_item, to_item
 from baton.aws.tables import Batches
 from baton.ports.clock import Clock
 from baton.ports.rejects import StoredReject
+from baton.ports.rules import check_rejects_fit
 from baton.topology import PROGRESS_KEPT_DAYS
 
 
@@ -25,6 +26,7 @@ class DynamoRejectIndex:
 
     @translated()
     async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
+        check_rejects_fit(rejects)
         expires_at = int(self._clock.now().timestamp()) + PROGRESS_KEPT_DAYS * 24 * 3600
         # One call must not name a key twice.
         distinct = {reject.record_number: reject for reject in rejects}.values()

@@ -10,7 +10,7 @@ from baton.errors import NotFound
 from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
 from baton.ports.clock import Clock
 from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, Piece, Stretch
-from baton.ports.rules import check_pieces, piece_bytes
+from baton.ports.rules import check_object, check_pieces, piece_bytes
 from baton.topology import REGIONS_DEFAULT
 
 _STREAM_PIECE_BYTES: Final = 64 * 1024
@@ -173,6 +173,7 @@ class MemoryObjectStore:
         return version.body
 
     def _write(self, key: str, body: bytes, *, content_type: str, metadata: Mapping[str, str]) -> ObjectInfo:
+        check_object(key, metadata)
         info = ObjectInfo(
             key=key,
             version_id=self._next_version_id(),

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from baton.messages import KINDS, Kind, Message, parse
 from baton.ports.clock import Clock
 from baton.ports.queues import Delivery
+from baton.ports.rules import check_delay, check_deletes, check_message, check_receive, check_visibility
 from baton.topology import MAX_RECEIVES
 
 _TIMER_SECONDS_MIN = 1e-6
@@ -105,6 +106,7 @@ class MemoryInbox:
         self._queue = queue
 
     async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
+        check_receive(max_messages, wait_seconds)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
         while not (taken := self._queue.take(max_messages)) and loop.time() < deadline:
@@ -112,6 +114,7 @@ class MemoryInbox:
         return taken
 
     async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        check_deletes(deliveries)
         return [delivery for delivery in deliveries if not self._delete(delivery.receipt)]
 
     def _delete(self, receipt: str) -> bool:
@@ -123,6 +126,7 @@ class MemoryInbox:
         return int(receipt.partition("#")[0]) not in self._queue.stored
 
     async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
+        check_visibility(seconds)
         message = self._queue.held(delivery.receipt)
         now = self._queue.clock.now()
         if message is not None and message.visible_at > now:
@@ -137,8 +141,12 @@ class MemoryOutbox:
         self._queues = queues
 
     async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
-        for message in messages:
-            self._queues[message.kind].put(message.model_dump_json(), message.batch_id, delay_seconds)
+        check_delay(delay_seconds)
+        bodies = [message.model_dump_json() for message in messages]
+        for body in bodies:
+            check_message(body)
+        for message, body in zip(messages, bodies, strict=True):
+            self._queues[message.kind].put(body, message.batch_id, delay_seconds)
 
 
 class MemoryQueues:

@@ -90,7 +90,7 @@ class ObjectStore(Protocol):
         content_type: str = "text/csv; charset=utf-8",
         metadata: Mapping[str, str] | None = None,
     ) -> ObjectInfo:
-        """Write an object whole."""
+        """Write an object whole. Raises `ValueError` for a key above 1,024 bytes, or metadata above 2 KB."""
         ...
 
     async def compose(

@@ -38,6 +38,7 @@ class Outbox(Protocol):
     async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
         """Send any number of messages to the queue of their kind, grouped by batch for fairness.
 
-        When it returns, each message is durably queued; when it raises, some may be.
+        At most 25 KiB each, held back for at most 15 minutes; raises `ValueError` if not, and nothing is sent. When it
+        returns, each message is durably queued; when it raises anything else, some may be.
         """
         ...

@@ -21,7 +21,7 @@ class RejectIndex(Protocol):
     """Rejects of a batch by record number."""
 
     async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
-        """Store rejects; storing one again replaces it by itself."""
+        """Store rejects of at most 300 kB each; storing one again replaces it by itself. Raises `ValueError`."""
         ...
 
     async def list(self, batch_id: str, *, limit: int) -> Sequence[StoredReject]:

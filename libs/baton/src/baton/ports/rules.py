@@ -11,10 +11,13 @@ from typing import Final, cast
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.journal import Command, CommandState
+from baton.model.paths import KEY_BYTES_MAX
 from baton.model.states import allowed, needs_takeover
 from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, Piece, Stretch
 from baton.ports.progress import ChunkDone, RejectCount
+from baton.ports.queues import Delivery
 from baton.ports.reference import ReferenceVersion, Row, Rows
+from baton.ports.rejects import StoredReject
 
 PART_BYTES_MIN: Final = 5 * 1024 * 1024
 """S3's floor for every part of a multipart upload but the last."""
@@ -22,6 +25,17 @@ JOINED_BYTES_MAX: Final = 10 * 1024 * 1024
 """Of a joined piece. Twice the floor: what is larger can be cut in two, and the second half copied."""
 PIECES_MAX: Final = 10_000
 """S3's ceiling of parts in one multipart upload."""
+METADATA_BYTES_MAX: Final = 2_048
+"""S3's ceiling for user metadata, names and values together."""
+MESSAGE_BYTES_MAX: Final = 25 * 1024
+"""Ten messages are one call, which takes 256 KiB."""
+DELAY_SECONDS_MAX: Final = 900
+VISIBILITY_SECONDS_MAX: Final = 12 * 3600
+RECEIVE_MESSAGES_MAX: Final = 10
+RECEIVE_WAIT_SECONDS_MAX: Final = 20
+"""These are SQS's."""
+REJECT_BYTES_MAX: Final = 300_000
+"""Of a reject's texts: DynamoDB takes items of 409,600 bytes."""
 REJECT_COUNTS_MAX: Final = 20
 """Of a chunk. All 9,000 rows of a batch are read at once: they must stay small."""
 REJECT_TEXT_CHARACTERS_MAX: Final = 100
@@ -106,6 +120,53 @@ def check_pieces(key: str, pieces: Sequence[Piece]) -> None:
     for index, piece in enumerate(pieces):
         if isinstance(piece, JoinedPiece) and piece_bytes(piece) > JOINED_BYTES_MAX:
             raise ValueError(f"{key}: piece {index} joins {piece_bytes(piece)} bytes, more than {JOINED_BYTES_MAX}")
+
+
+def check_object(key: str, metadata: Mapping[str, str]) -> None:
+    """Check what S3 would refuse of an object that is to be written."""
+    if not 1 <= len(key.encode()) <= KEY_BYTES_MAX:
+        raise ValueError(f"a key must have 1 to {KEY_BYTES_MAX} bytes, not {len(key.encode())}: {key[:40]!r}")
+    text = "".join([*metadata, *metadata.values()])
+    if not text.isascii() or len(text) > METADATA_BYTES_MAX:
+        raise ValueError(f"{key}: metadata must be ASCII of at most {METADATA_BYTES_MAX} bytes, not of {len(text)}")
+
+
+def check_message(body: str) -> None:
+    """Check that a message fits into a call of ten."""
+    if len(body.encode()) > MESSAGE_BYTES_MAX:
+        raise ValueError(f"a message of {len(body.encode())} bytes, more than {MESSAGE_BYTES_MAX}: {body[:200]}")
+
+
+def check_delay(delay_seconds: int) -> None:
+    """Check how long messages are held back."""
+    if not 0 <= delay_seconds <= DELAY_SECONDS_MAX:
+        raise ValueError(f"a message is held back for 0 to {DELAY_SECONDS_MAX} s, not {delay_seconds}")
+
+
+def check_receive(max_messages: int, wait_seconds: int) -> None:
+    """Check how many messages are asked for, and for how long."""
+    if not 1 <= max_messages <= RECEIVE_MESSAGES_MAX or not 0 <= wait_seconds <= RECEIVE_WAIT_SECONDS_MAX:
+        raise ValueError(f"{max_messages} messages within {wait_seconds} s cannot be asked for")
+
+
+def check_deletes(deliveries: Sequence[Delivery]) -> None:
+    """Check how many messages are deleted at once."""
+    if len(deliveries) > RECEIVE_MESSAGES_MAX:
+        raise ValueError(f"{len(deliveries)} deletes are more than one call takes")
+
+
+def check_visibility(seconds: int) -> None:
+    """Check how long a message is hidden."""
+    if not 0 <= seconds <= VISIBILITY_SECONDS_MAX:
+        raise ValueError(f"a message is hidden for 0 to {VISIBILITY_SECONDS_MAX} s, not {seconds}")
+
+
+def check_rejects_fit(rejects: Sequence[StoredReject]) -> None:
+    """Check that each reject fits into an item: whoever stores it cuts its texts."""
+    for reject in rejects:
+        size_bytes = sum(len(text.encode()) for text in (reject.column, reject.rule, reject.value, reject.line))
+        if size_bytes > REJECT_BYTES_MAX:
+            raise ValueError(f"reject {reject.record_number} has {size_bytes} bytes, more than {REJECT_BYTES_MAX}")
 
 
 def kept_reject_counts(done: ChunkDone) -> tuple[RejectCount, ...]:
