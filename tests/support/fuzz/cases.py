@@ -165,7 +165,8 @@ def case_of(seed: int) -> Case:
 def _dialect(dice: random.Random) -> Dialect:
     quote, delimiter = dice.choice(_QUOTES), dice.choice(_DELIMITERS)
     encoding = "utf-8" if dice.random() < 0.7 else dice.choice(_SINGLE_BYTE)
-    return Dialect(delimiter=delimiter, quote=quote, encoding=encoding)
+    lines_in_fields = dice.random() < 0.5
+    return Dialect(delimiter=delimiter, quote=quote, encoding=encoding, lines_in_fields=lines_in_fields)
 
 
 def _job(dice: random.Random, dialect: Dialect) -> tuple[Job, dict[str, _Kind]]:

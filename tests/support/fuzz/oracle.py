@@ -45,6 +45,8 @@ class _Line:
     raw: bytes
     defect: str | None
     is_open: bool
+    quoted: bytes
+    """As `raw`, with 1 for each byte inside quotes and 0 for any other."""
 
 
 def expected(case: Case) -> Ended:
@@ -101,11 +103,12 @@ def _is_utf8(body: bytes) -> bool:
 def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[tuple[str, str] | None, Sequence[str]]:
     """Return the first thing wrong with a record, as column and rule, or the row that comes out."""
     job = case.job
-    if line.defect:
-        return ("", line.defect), ()
     fields = _fields(line.raw, job.dialect)
-    if len(fields) != len(header):
-        return ("", "columns"), ()
+    defect = line.defect or ("columns" if len(fields) != len(header) else None)
+    if defect not in {"nul_byte", "bare_cr"} and _swallowed(line, len(header), job.dialect, defective=bool(defect)):
+        defect = "swallowed"
+    if defect:
+        return ("", defect), ()
     try:
         line.raw.decode(job.dialect.encoding)
     except UnicodeDecodeError:
@@ -117,6 +120,36 @@ def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[tuple[str
         except ValidationError as error:
             return _reason(error.errors()[0]), ()
     return _enriched(record, fields, case)
+
+
+def _swallowed(line: _Line, columns: int, dialect: Dialect, *, defective: bool) -> bool:
+    """Say whether the record took in lines that look like records: see `baton.csv.lines`."""
+    ends = [at for at, byte in enumerate(line.raw) if byte == ord("\n") and line.quoted[at]]
+    if dialect.lines_in_fields or columns == 1 or not ends:
+        return False
+    edges = [0, *(end + 1 for end in ends)], [*ends, len(line.raw)]
+    parts = [(a, b) for a, b in zip(*edges, strict=True) if line.raw[a:b] not in {b"", b"\r"}]
+    like = {(a, b): _delimiters(line, a, b, columns, dialect) == columns - 1 for a, b in parts}
+    between = [like[part] for part in parts if part[0] > 0 and part[1] < len(line.raw)]
+    outer = [like[part] for part in parts if part[0] == 0 or part[1] == len(line.raw)]
+    many = columns >= 4
+    telling = (
+        (sum(outer) == 2 and (bool(between) or many or defective))
+        or (sum(between) >= 3 and many)
+        or (any(between) and defective)
+    )
+    return telling and 10 * sum(between) >= 9 * len(between)
+
+
+def _delimiters(line: _Line, start: int, end: int, columns: int, dialect: Dialect) -> int:
+    """Return how many delimiters a stretch holds, without the commas of prose."""
+    behind = b" " if columns >= 4 else b" \n\r"
+    prose = dialect.delimiter == ","
+    return sum(
+        line.raw[at] == ord(dialect.delimiter)
+        and not (prose and line.quoted[at] and line.raw[at + 1 : at + 2] in {bytes([each]) for each in behind})
+        for at in range(start, end)
+    )
 
 
 def _enriched(
@@ -155,17 +188,19 @@ def _lines(body: bytes, start: int, dialect: Dialect) -> Iterator[_Line]:
     delimiter, quote = ord(dialect.delimiter), ord(dialect.quote)
     begin, state = start, "start"
     defects: set[str] = set()
+    quoted = bytearray()
     for at in range(start, len(body)):
         byte = body[at]
+        quoted.append(state == "quoted")
         if byte == 0:
             defects.add("nul_byte")
         if state == "quoted":
             state = "closed" if byte == quote else state
             continue
         if byte == ord("\n"):
-            yield _line(body, begin, at, defects, is_open=False)
+            yield _line(body, begin, at, defects, bytes(quoted), is_open=False)
             begin, state = at + 1, "start"
-            defects = set()
+            defects, quoted = set(), bytearray()
             continue
         if byte == ord("\r") and body[at + 1 : at + 2] == b"\n":
             continue
@@ -173,7 +208,7 @@ def _lines(body: bytes, start: int, dialect: Dialect) -> Iterator[_Line]:
             defects.add("bare_cr")
         state = _next(state, byte, delimiter, quote, defects)
     if begin < len(body):
-        yield _line(body, begin, len(body), defects, is_open=state == "quoted")
+        yield _line(body, begin, len(body), defects, bytes(quoted), is_open=state == "quoted")
 
 
 def _next(state: str, byte: int, delimiter: int, quote: int, defects: set[str]) -> str:
@@ -188,13 +223,13 @@ def _next(state: str, byte: int, delimiter: int, quote: int, defects: set[str]) 
     return "text"
 
 
-def _line(body: bytes, begin: int, end: int, defects: set[str], *, is_open: bool) -> _Line:
+def _line(body: bytes, begin: int, end: int, defects: set[str], quoted: bytes, *, is_open: bool) -> _Line:
     terminated = end < len(body)
     raw = body[begin:end]
     if terminated and raw.endswith(b"\r"):
         raw = raw[:-1]
     first = next((code for code in ("nul_byte", "bare_cr", "quote") if code in defects), None)
-    return _Line(begin, raw, first, is_open)
+    return _Line(begin, raw, first, is_open, quoted[: len(raw)])
 
 
 def _written(rows: Sequence[Sequence[str]]) -> bytes:
