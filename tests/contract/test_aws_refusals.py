@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from aio import run
 from batches_made import admitted, stepped
+from baton.address import Address
 from baton.aws import Aws
 from baton.aws.failures import in_our_words
 from baton.errors import BatonError, Conflict, NotFound, Refused, SwitchRefused, Unavailable
@@ -61,7 +62,9 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
     "key": "input/sales/x.csv",
     "keys": ["a"],
     "limit": 1,
-    "mail": Mail("id", "from@example.com", ["to@example.com"], "subject", "text", "<p>text</p>"),
+    "mail": Mail(
+        "id", Address.parse("from@example.com"), [Address.parse("to@example.com")], "subject", "text", "<p>text</p>"
+    ),
     "max_messages": 1,
     "messages": [SplitBatch(batch_id="b1", owner_epoch=2)],
     "now": NOW,

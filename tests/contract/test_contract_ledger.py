@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batches_made import admitted, filled, stepped
-from baton.errors import Conflict, Fenced, NotFound
+from baton.errors import Conflict, Fenced, NotFound, Refused
 from baton.model.batch import Batch, Failure, MailClaim
 from baton.model.control import (
     Control,
@@ -287,16 +287,17 @@ async def test_a_claim_is_completed_by_its_holder_and_not_by_who_read_before_it(
 @in_world
 async def test_open_batches_come_newest_first_page_by_page_each_once(ports: Ports) -> None:
     start = ports.clock.now()
-    batches = [admitted(f"b{number}", start + timedelta(seconds=number)) for number in range(10)]
+    batches = [admitted(f"b{number}", start + timedelta(seconds=number)) for number in range(60)]
     for batch in batches:
         await ports.ledger.admit(batch)
     await _cancel(ports, batches[4])
 
     pages = await _pages(lambda cursor: ports.ledger.list_open(cursor=cursor))
 
-    assert [len(page.batches) for page in pages] == [3, 3, 3]
+    assert len(pages) > 1
+    assert all(page.batches for page in pages)
     listed = [batch.batch_id for page in pages for batch in page.batches]
-    assert listed == ["b9", "b8", "b7", "b6", "b5", "b3", "b2", "b1", "b0"]
+    assert listed == [f"b{number}" for number in reversed(range(60)) if number != 4]
 
 
 @in_world
@@ -318,17 +319,75 @@ async def test_a_failed_batch_stays_open_until_its_mail_is_out(ports: Ports) -> 
 @in_world
 async def test_a_batch_that_ends_between_two_pages_hides_no_other(ports: Ports) -> None:
     start = ports.clock.now()
-    batches = [admitted(f"b{number}", start + timedelta(seconds=number)) for number in range(6)]
-    for batch in batches:
+    batches = {f"b{number}": admitted(f"b{number}", start + timedelta(seconds=number)) for number in range(60)}
+    for batch in batches.values():
         await ports.ledger.admit(batch)
     first = await ports.ledger.list_open()
-    await _cancel(ports, batches[5])
-    await _cancel(ports, batches[2])
+    given = {batch.batch_id for batch in first.batches}
+    ended = [max(given), min(set(batches) - given, key=lambda each: int(each[1:]))]
+    for batch_id in ended:
+        await _cancel(ports, batches[batch_id])
 
-    second = await ports.ledger.list_open(cursor=first.cursor)
+    rest = [first]
+    while (cursor := rest[-1].cursor) is not None:
+        rest.append(await ports.ledger.list_open(cursor=cursor))
 
-    assert [batch.batch_id for batch in second.batches] == ["b1", "b0"]
-    assert second.cursor is None
+    listed = [batch.batch_id for page in rest[1:] for batch in page.batches]
+    assert set(listed) == set(batches) - given - set(ended)
+    assert len(listed) == len(set(listed))
+
+
+@in_world
+async def test_many_rows_are_read_at_once_and_what_has_none_is_left_out(ports: Ports) -> None:
+    for number in range(250):
+        await ports.ledger.admit(admitted(f"b{number}", ports.clock.now()))
+
+    found = await ports.ledger.get_many([f"b{number}" for number in range(300)])
+
+    assert set(found) == {f"b{number}" for number in range(250)}
+    assert found["b7"] == await ports.ledger.get("b7")
+    assert await ports.ledger.get_many([]) == {}
+
+
+@in_world
+async def test_a_row_that_cannot_be_read_hides_no_other(ports: Ports) -> None:
+    start = ports.clock.now()
+    for number in range(8):
+        await ports.ledger.admit(admitted(f"b{number}", start + timedelta(seconds=number)))
+    await ports.spoil("b5")
+
+    pages = await _pages(lambda cursor: ports.ledger.list_open(cursor=cursor))
+    recent = await _pages(lambda cursor: ports.ledger.list_recent(since=start - timedelta(1), cursor=cursor))
+    many = await ports.ledger.get_many(["b4", "b5", "b6", "b99"])
+
+    for listed in (pages, recent):
+        assert [batch.batch_id for page in listed for batch in page.batches] == [
+            "b7",
+            "b6",
+            "b4",
+            "b3",
+            "b2",
+            "b1",
+            "b0",
+        ]
+        assert [batch_id for page in listed for batch_id in page.unreadable] == ["b5"]
+    assert (set(many), many["b5"]) == ({"b4", "b5", "b6"}, None)
+    with pytest.raises(Refused, match="b5"):
+        await ports.ledger.get("b5")
+
+
+@in_world
+async def test_a_row_has_a_size_at_which_the_store_ends(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+    long = Failure("rule_error", "x" * 410_000)
+
+    with pytest.raises(Refused):
+        await ports.ledger.admit(replace(batch, failure=long))
+    await ports.ledger.admit(batch)
+    with pytest.raises(Refused):
+        await ports.ledger.update(batch, replace(stepped(batch, BatchState.FAILED), failure=long))
+
+    assert await ports.ledger.get("b1") == batch
 
 
 @in_world
@@ -348,17 +407,18 @@ async def test_recent_batches_are_of_any_state_and_not_older_than_asked(ports: P
 
 
 @in_world
-async def test_settled_batches_are_listed_by_the_day_of_their_admission(ports: Ports) -> None:
+async def test_settled_batches_are_listed_by_the_day_on_which_they_settled(ports: Ports) -> None:
     now = ports.clock.now()
-    for name, days in (("old1", 2), ("old2", 2), ("new", 0)):
-        batch = admitted(name, now - timedelta(days=days))
+    for name, admitted_days, settled_days in (("quick", 2, 2), ("late", 30, 2), ("new", 2, 0)):
+        batch = admitted(name, now - timedelta(days=admitted_days))
         await ports.ledger.admit(batch)
-        await ports.ledger.update(batch, stepped(batch, BatchState.CANCELLED))
+        settled_at = now - timedelta(days=settled_days) + timedelta(microseconds=1)
+        await ports.ledger.update(batch, replace(stepped(batch, BatchState.CANCELLED), updated_at=settled_at))
     await ports.ledger.admit(admitted("open", now - timedelta(days=2)))
 
     page = await ports.ledger.list_settled((now - timedelta(days=2)).date())
 
-    assert [batch.batch_id for batch in page.batches] == ["old2", "old1"]
+    assert [batch.batch_id for batch in page.batches] == ["quick", "late"]
 
 
 @in_world

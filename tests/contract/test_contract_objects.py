@@ -286,3 +286,47 @@ async def test_a_key_or_metadata_that_s3_would_refuse_is_our_bug(ports: Ports) -
             await wrong
 
     assert [info.key async for info in ports.objects.list("work/")] == [longest]
+
+
+@in_world
+async def test_every_version_of_every_key_is_listed_the_newest_of_each_first(ports: Ports) -> None:
+    first = await ports.objects.put("input/a", b"1")
+    second = await ports.objects.put("input/a", b"22")
+    hidden = await ports.objects.put("input/b", b"333")
+    await ports.objects.delete("input/b", if_version_is=hidden.version_id)
+    odd = await ports.objects.put(KEY, b"4444")
+    replica = await ports.objects.put("input/c", b"5", metadata={ORIGIN_VERSION_METADATA: "from-west"})
+    await ports.objects.put("work/a", b"x")
+
+    page = await ports.objects.list_versions("input/")
+
+    listed = [(each.info.key, each.info.version_id, each.info.size_bytes, each.is_current) for each in page.versions]
+    assert listed == [
+        ("input/a", second.version_id, 2, True),
+        ("input/a", first.version_id, 1, False),
+        ("input/b", hidden.version_id, 3, False),
+        ("input/c", replica.version_id, 1, True),
+        (KEY, odd.version_id, 4, True),
+    ]
+    assert page.cursor is None
+    origins = [each.info.origin for each in page.versions]
+    assert origins == [second.version_id, first.version_id, hidden.version_id, "from-west", odd.version_id]
+    assert abs((page.versions[0].info.last_modified - ports.clock.now()).total_seconds()) < 60
+
+
+@pytest.mark.differs(localstack="LocalStack pages by percent-encoded keys, as in its list of objects")
+@in_world
+async def test_a_list_of_versions_goes_on_from_its_cursor(ports: Ports) -> None:
+    names = sorted([f"input/{number:04d}" for number in range(1_003)] + ["input/ä b+c"], key=str.encode)
+    await in_parallel(16, names, lambda name: ports.objects.put(name, b"1"))
+    await ports.objects.put(names[999], b"22")
+
+    first = await ports.objects.list_versions("input/")
+    assert first.cursor is not None
+    later = await ports.objects.put(names[0], b"written behind the cursor")
+    second = await ports.objects.list_versions("input/", cursor=first.cursor)
+
+    listed = [each.info.key for page in (first, second) for each in page.versions]
+    assert listed == sorted([*names, names[999]], key=str.encode)
+    assert second.cursor is None
+    assert later.version_id not in {each.info.version_id for each in second.versions}

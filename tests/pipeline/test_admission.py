@@ -116,7 +116,7 @@ def test_what_is_so_old_that_its_row_may_be_forgotten_is_not_started_again() -> 
     async def story() -> bool:
         world = _world()
         batch_id = await _sent(world.west)
-        world.clock.advance(7.5 * 86_400)
+        world.clock.advance(13.1 * 86_400)
         await world.pass_time(600)
         return await world.west.region.ledger.get(batch_id) is None
 
@@ -215,8 +215,8 @@ def test_every_sweep_measures_what_waits_for_its_file() -> None:
         swept = [line for line in lines if line["event"] == "swept"]
         metrics = swept[0]["_aws"]["CloudWatchMetrics"][0]
         names = [each["Name"] for each in metrics["Metrics"]]
-        assert names == ["OpenBatches", "OldestBatch", "BatchesWaitingInput", "OldestWaitingInput"]
+        assert names == ["OpenBatches", "OldestBatch", "BatchesWaitingInput", "OldestWaitingInput", "UnreadableBatches"]
         return [tuple(line[name] for name in names) for line in swept]
 
     waiting_for, open_for = pytest.approx(100), pytest.approx(100, abs=1)
-    assert asyncio.run(story()) == [(0, 0, 0, 0), (1, open_for, 1, waiting_for), (0, 0, 0, 0)]
+    assert asyncio.run(story()) == [(0, 0, 0, 0, 0), (1, open_for, 1, waiting_for, 0), (0, 0, 0, 0, 0)]

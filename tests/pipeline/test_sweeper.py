@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from baton.catalog import load_jobs
-from baton.memory import MemoryLedger
+from baton.memory import MemoryLedger, MemoryObjectStore
+from baton.memory.objects import Version
 from baton.messages import KINDS, Kind
 from baton.model.batch import Batch
 from baton.model.identity import next_epoch
@@ -83,17 +84,21 @@ def test_a_file_that_has_not_reached_this_region_is_waited_for() -> None:
     async def story() -> tuple[BatchState, Batch]:
         pipeline = await _pipeline()
         region = pipeline.region
+        there = MemoryObjectStore(region.clock, region=REGIONS_DEFAULT[1])
+        written: list[Version] = []
+        there.listen(written.append)
+        original = await there.put(KEY, SAMPLE.body)
         info = await region.objects.put(KEY, SAMPLE.body)
         admitted = await pipeline.process.admitter.admit(KEY, info.version_id)
         assert admitted is not None
         # The row speaks of a version of the other Region that is not here yet.
-        elsewhere = replace(admitted.source, version_id="version-of-the-other-region")
+        elsewhere = replace(admitted.source, version_id=original.version_id)
         moved = replace(admitted, source=elsewhere, updated_at=admitted.updated_at + timedelta(seconds=1))
         await region.ledger.update(admitted, moved)
         while await pipeline.step():
             pass
         waiting = await pipeline.batch(admitted.batch_id)
-        await region.objects.put(KEY, SAMPLE.body, metadata={"baton-origin-version": "version-of-the-other-region"})
+        region.objects.replicate(written[0])
         await pipeline.drive()
         return waiting.state, await pipeline.batch(admitted.batch_id)
 

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import override
+from typing import Any, override
 
 from baton.catalog import load_jobs
 from baton.errors import Unavailable
-from baton.memory import LoopClock, MemoryClock, MemoryObjectStore
+from baton.memory import LoopClock, MemoryClock, MemoryLedger, MemoryObjectStore
 from baton.model.batch import Batch
 from baton.model.states import BatchState
-from baton.ports import ObjectInfo
+from baton.ports import ObjectInfo, VersionPage
 from baton.testing import virtual_time
+from logs import recording_log
 from pipeline import Pipeline, Region
 
 KEY = "input/passthrough/f.csv"
@@ -22,9 +24,7 @@ BODY = b"a\n1\n"
 class Trouble:
     """What is wrong with the bucket, and how often it was asked."""
 
-    unreadable: set[str] = field(default_factory=set[str])
     uncopyable: bool = False
-    slow_seconds: float = 0
     asked: Counter[str] = field(default_factory=Counter[str])
 
 
@@ -38,10 +38,6 @@ class TroubledObjectStore(MemoryObjectStore):
     @override
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
         self._trouble.asked["head"] += 1
-        if self._trouble.slow_seconds:
-            await asyncio.sleep(self._trouble.slow_seconds)
-        if key in self._trouble.unreadable:
-            raise RuntimeError("400: encrypted with a key of the customer's own")
         return await super().head(key, version_id=version_id)
 
     @override
@@ -64,21 +60,65 @@ async def _sweep(pipeline: Pipeline, *, times: int) -> None:
         await pipeline.process.sweeper.sweep()
 
 
-def test_an_object_that_cannot_be_read_does_not_keep_others_from_being_found() -> None:
-    async def story() -> Batch:
-        pipeline = _pipeline(Trouble(unreadable={"input/passthrough/a.csv"}))
-        await pipeline.upload("input/passthrough/a.csv", BODY, announce=False)
-        batch_id = await pipeline.upload(KEY, BODY, announce=False)
+def test_an_object_that_is_refused_keeps_no_other_from_being_found_and_ends_in_words() -> None:
+    async def story() -> tuple[Batch, Batch, list[str]]:
+        region = Region()
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
+        region.objects.refuse("input/passthrough/a.csv", "head", "read", why="KMS.DisabledException")
+        refused = await pipeline.upload("input/passthrough/a.csv", BODY, announce=False)
+        other = await pipeline.upload(KEY, BODY, announce=False)
         await pipeline.drive()
-        return await pipeline.batch(batch_id)
+        return await pipeline.batch(refused), await pipeline.batch(other), [m.text for m in region.mailer.outbox]
 
-    assert asyncio.run(story()).state is BatchState.COMPLETED
+    refused, other, mails = asyncio.run(story())
+
+    assert refused.failure is not None
+    assert (refused.state, refused.failure.code) == (BatchState.FAILED, "unreadable")
+    assert "KMS.DisabledException" in refused.failure.reason
+    assert other.state is BatchState.COMPLETED
+    assert len(mails) == 2
 
 
-def test_an_unreadable_object_never_ends_the_sweeper() -> None:
+def test_an_object_whose_bytes_are_refused_ends_in_words_and_goes_through_once_they_are_not() -> None:
+    async def story() -> tuple[str, BatchState]:
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
+        region = pipeline.region
+        region.objects.refuse(KEY, "read")
+        batch_id = await pipeline.upload(KEY, BODY)
+        await pipeline.drive()
+        failed = await pipeline.batch(batch_id)
+        region.objects.refuse(KEY)
+        again = failed.moved(BatchState.ADMITTED, at=region.clock.now(), by="operator", run=2, failure=None)
+        await region.ledger.update(failed, again)
+        await pipeline.drive()
+        return failed.failure.code if failed.failure else "", (await pipeline.batch(batch_id)).state
+
+    assert asyncio.run(story()) == ("unreadable", BatchState.COMPLETED)
+
+
+def test_an_object_that_is_refused_for_a_minute_goes_through() -> None:
+    async def story() -> BatchState:
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
+        pipeline.region.objects.refuse(KEY, "head")
+        batch_id = await pipeline.upload(KEY, BODY)
+        await pipeline.step()
+        pipeline.region.objects.refuse(KEY)
+        await pipeline.drive()
+        return (await pipeline.batch(batch_id)).state
+
+    assert asyncio.run(story()) is BatchState.COMPLETED
+
+
+def test_a_bucket_that_cannot_be_listed_never_ends_the_sweeper() -> None:
+    class Unlisted(MemoryObjectStore):
+        @override
+        async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+            raise RuntimeError(f"{prefix}{cursor}: surprise")
+
     async def story() -> bool:
-        pipeline = _pipeline(Trouble(unreadable={KEY}), LoopClock())
-        await pipeline.upload(KEY, BODY, announce=False)
+        region = Region(clock=LoopClock())
+        region.objects = Unlisted(region.clock)
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
         stop = asyncio.Event()
         sweeping = asyncio.create_task(pipeline.process.sweeper.run(stop))
         await asyncio.sleep(3_600)
@@ -118,18 +158,33 @@ def test_an_input_that_cannot_be_archived_is_not_tried_without_end() -> None:
 
 
 def test_finished_inputs_that_stay_cost_a_listing_and_nothing_else() -> None:
-    async def story() -> int:
+    class Counting(MemoryLedger):
+        asked = 0
+
+        @override
+        async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
+            self.asked += len(batch_ids)
+            return await super().get_many(batch_ids)
+
+    async def story() -> tuple[int, int]:
         trouble = Trouble()
         pipeline = _pipeline(trouble)
+        region = pipeline.region
+        region.ledger = ledger = Counting(await region.ledger.control())
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
         for number in range(200):
             await pipeline.upload(f"input/unknown/{number}.csv", BODY)
         await pipeline.drive()
         await _sweep(pipeline, times=1)
-        before = trouble.asked["head"]
+        before = trouble.asked["head"] + ledger.asked
         await _sweep(pipeline, times=10)
-        return trouble.asked["head"] - before
+        again = trouble.asked["head"] + ledger.asked - before
+        pipeline.restart()
+        before = trouble.asked["head"]
+        await _sweep(pipeline, times=1)
+        return again, trouble.asked["head"] - before
 
-    assert asyncio.run(story()) == 0
+    assert asyncio.run(story()) == (0, 0), "nor does a new process ask S3 about each of them"
 
 
 def test_an_input_that_a_retry_completed_is_archived_even_if_that_message_is_lost() -> None:
@@ -161,11 +216,16 @@ def test_an_input_that_a_retry_completed_is_archived_even_if_that_message_is_los
 
 
 def test_a_long_sweep_does_not_hold_up_the_stop() -> None:
+    class Slow(MemoryObjectStore):
+        @override
+        async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+            await asyncio.sleep(100)
+            return await super().list_versions(prefix, cursor=cursor)
+
     async def story() -> float:
-        pipeline = _pipeline(Trouble(slow_seconds=100), LoopClock())
-        for number in range(100):
-            await pipeline.upload(f"input/passthrough/{number}.csv", BODY, announce=False)
-        await asyncio.sleep(120)
+        region = Region(clock=LoopClock())
+        region.objects = Slow(region.clock)
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         sweeping = asyncio.create_task(pipeline.process.sweeper.run(stop))
@@ -178,27 +238,100 @@ def test_a_long_sweep_does_not_hold_up_the_stop() -> None:
     assert virtual_time.run(story()) < 1
 
 
-def test_an_outage_ends_the_sweep_rather_than_time_out_at_every_object() -> None:
+class SilentLedger(MemoryLedger):
+    """A ledger that does not answer for some batches, or for none."""
+
+    silent: Collection[str] | None = ()
+    asked = 0
+
+    @override
+    async def get(self, batch_id: str) -> Batch | None:
+        if self.silent is None or batch_id in self.silent:
+            self.asked += 1
+            raise Unavailable(f"{batch_id}: throttled")
+        return await super().get(batch_id)
+
+
+async def _of_silent_ledger(batches: int) -> tuple[Pipeline, SilentLedger, list[str]]:
+    """Return a pipeline of open batches whose messages are lost, the oldest first."""
+    pipeline = _pipeline(Trouble())
+    region = pipeline.region
+    region.ledger = ledger = SilentLedger(await region.ledger.control())
+    pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
+    ids: list[str] = []
+    for number in range(batches):
+        pipeline.advance(1)
+        ids.append(await pipeline.upload(f"input/passthrough/{number}.csv", BODY))
+    await _lose_messages(pipeline)
+    return pipeline, ledger, ids
+
+
+async def _lose_messages(pipeline: Pipeline) -> None:
+    inbox = pipeline.region.queues.inbox("split")
+    while deliveries := await inbox.receive(max_messages=10, wait_seconds=0):
+        await inbox.delete(deliveries)
+
+
+def test_an_outage_ends_the_sweep_rather_than_time_out_at_every_batch() -> None:
     async def story() -> int:
-        pipeline = _pipeline(Trouble())
-        region = pipeline.region
-        asked = 0
+        pipeline, ledger, _ = await _of_silent_ledger(200)
+        pipeline.advance(1_000)
+        ledger.silent = None
+        await pipeline.process.sweeper.sweep()
+        return ledger.asked
 
-        class Down(MemoryObjectStore):
-            @override
-            async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
-                nonlocal asked
-                asked += 1
-                raise Unavailable(f"{key}: no answer from {version_id}")
+    assert asyncio.run(story()) <= 32
 
-        region.objects = Down(region.clock)
+
+def test_a_few_batches_that_do_not_answer_hide_no_older_one() -> None:
+    async def story() -> set[str]:
+        pipeline, ledger, ids = await _of_silent_ledger(40)
+        pipeline.advance(1_000)
+        ledger.silent = set(ids[-3:])
+        await pipeline.process.sweeper.sweep()
+        return {message.batch_id for message in pipeline.region.queues.queued("split")} ^ set(ids[:-3])
+
+    assert asyncio.run(story()) == set()
+
+
+def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported() -> None:
+    async def story() -> tuple[set[str], list[str], float]:
+        lines: list[dict[str, Any]] = []
+        region = Region()
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region, log=recording_log(lines))
+        ids = [await pipeline.upload(f"input/passthrough/{number}.csv", BODY) for number in range(5)]
+        await _lose_messages(pipeline)
+        region.ledger.spoil(ids[2])
+        pipeline.advance(1_000)
+        await pipeline.process.sweeper.sweep()
+        sent = {message.batch_id for message in region.queues.queued("split")}
+        (swept,) = (line for line in lines if line["event"] == "swept")
+        unreadable = [line["batch_id"] for line in lines if line["event"] == "row_unreadable"]
+        assert set(unreadable) == {ids[2]}
+        return sent ^ {ids[0], ids[1], ids[3], ids[4]}, unreadable, swept["UnreadableBatches"]
+
+    assert asyncio.run(story())[::2] == (set(), 1)
+
+
+def test_batches_are_looked_at_many_at_once() -> None:
+    class Slow(MemoryLedger):
+        @override
+        async def get(self, batch_id: str) -> Batch | None:
+            await asyncio.sleep(0.05)
+            return await super().get(batch_id)
+
+    async def story() -> float:
+        region = Region(clock=LoopClock())
+        region.ledger = Slow(await region.ledger.control())
         pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
-        for number in range(100):
-            await pipeline.upload(f"input/passthrough/{number}.csv", BODY, announce=False)
-        await _sweep(pipeline, times=3)
-        return asked
+        for number in range(320):
+            await pipeline.upload(f"input/passthrough/{number}.csv", BODY)
+        await asyncio.sleep(1_000)
+        started = asyncio.get_running_loop().time()
+        await pipeline.process.sweeper.open_batches.sweep()
+        return asyncio.get_running_loop().time() - started
 
-    assert asyncio.run(story()) <= 2
+    assert virtual_time.run(story()) <= 320 / 16 * 0.05 * 2.2
 
 
 def test_an_object_without_a_version_is_left_with_an_error_rather_than_taken_for_done() -> None:

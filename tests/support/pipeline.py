@@ -31,7 +31,7 @@ from baton.memory import (
 from baton.messages import KINDS, Kind, Message, log_fields, parse
 from baton.model.batch import Batch
 from baton.model.control import Control
-from baton.model.identity import batch_id_of, origin_version
+from baton.model.identity import batch_id_of
 from baton.offload import Offload
 from baton.ports import Delivery, Ledger, Links, Mailer, ObjectStore, Outbox, Progress, ReferenceData, RejectIndex
 from baton.runner import Handler, Runner, Verdict
@@ -151,7 +151,7 @@ class Pipeline:
         info = await self.region.objects.put(key, body)
         if announce:
             await self.announce(key, info.version_id)
-        return batch_id_of(info.key, origin_version(info.version_id, info.metadata))
+        return batch_id_of(info.key, info.origin)
 
     async def announce(self, key: str, version_id: str) -> None:
         """Deliver the S3 event; like Lambda, try again (twice) after a crash."""

@@ -82,6 +82,8 @@ class Ports:
     links: Links
     dead: Callable[[Kind], Awaitable[Sequence[str]]]
     """Bodies in the dead-letter queue."""
+    spoil: Callable[[str], Awaitable[None]]
+    """Make a batch's row one that this version of Baton cannot read."""
     drop_control: Callable[[], Awaitable[None]]
     """Take the control row away, as before the world was set up."""
     sent: Callable[[], Awaitable[Sequence[Mail]]]
@@ -123,6 +125,9 @@ async def memory_world() -> AsyncGenerator[Ports]:
     async def dead(kind: Kind) -> Sequence[str]:
         return queues.dead(kind)
 
+    async def spoil(batch_id: str) -> None:
+        ledger.spoil(batch_id)
+
     async def drop_control() -> None:
         ledger._store.control = None  # pyright: ignore[reportPrivateUsage] - no world of ours takes it away
 
@@ -142,7 +147,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
         ledger_in_west=ledger.seen_from(WEST),
         journal=MemoryJournal(),
         vitals=vitals,
-        objects=MemoryObjectStore(clock),
+        objects=MemoryObjectStore(clock, stand_ins=True),
         outbox=queues.outbox(),
         inbox=queues.inbox,
         progress=MemoryProgress(),
@@ -151,6 +156,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
         mailer=mailer,
         links=MemoryLinks(clock),
         dead=dead,
+        spoil=spoil,
         drop_control=drop_control,
         sent=sent,
         set_alarm=set_alarm,
@@ -167,6 +173,7 @@ def settings_for(environment: str, region: str, url: str) -> WorldSettings:
         ledger_endpoint_url=url,
         mrap_endpoint_url=url,
         mrap_control_endpoint_url=url,
+        stand_in_replication=True,
     )
 
 
@@ -198,6 +205,7 @@ async def emulator_world(
             mailer=aws.mailer(),
             links=aws.links(),
             dead=functools.partial(_dead, aws),
+            spoil=functools.partial(_spoil, aws),
             drop_control=functools.partial(_drop_control, aws),
             sent=functools.partial(emulator.sent, url),
             set_alarm=functools.partial(set_alarm, aws),
@@ -226,6 +234,17 @@ async def _dead(aws: Aws, kind: Kind) -> Sequence[str]:
     url = (await client.get_queue_url(QueueName=aws.topology.queue(kind).dead_letter_name))["QueueUrl"]
     answer = await client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     return [message["Body"] for message in answer.get("Messages", [])]
+
+
+async def _spoil(aws: Aws, batch_id: str) -> None:
+    client = await aws.ledger_client()()
+    await client.update_item(
+        TableName=aws.topology.ledger_table,
+        Key={"pk": {"S": f"batch#{batch_id}"}, "sk": {"S": "batch"}},
+        UpdateExpression="SET #state = :later",
+        ExpressionAttributeNames={"#state": "state"},
+        ExpressionAttributeValues={":later": {"S": "OF_A_LATER_VERSION"}},
+    )
 
 
 async def _drop_control(aws: Aws) -> None:

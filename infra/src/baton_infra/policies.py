@@ -224,6 +224,7 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
         Statement("ClearCanaries", ("s3:DeleteObject",), canaries),
         *_key(reach),
         *_batches(reach, "control"),
+        Statement("ReadBatches", ("dynamodb:BatchGetItem",), ledger, rows("batch#*")),
         Statement("ForgetBatches", ("dynamodb:DeleteItem",), ledger, rows("batch#*")),
         _listing(reach),
         _table(reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query"),

@@ -72,6 +72,7 @@ def environment_for(world: World, region: str) -> dict[str, str]:
         "BATON_ENVIRONMENT": world.environment,
         "BATON_ACCOUNT_ID": world.account_id,
         "BATON_REGIONS": ",".join(world.regions),
+        "BATON_STAND_IN_REPLICATION": "true",
     }
 
 

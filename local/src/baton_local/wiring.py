@@ -106,4 +106,5 @@ class Wiring:
             "BATON_ACCOUNT_ID": self.topology.account_id,
             "BATON_REGIONS": ",".join(self.topology.regions),
             "BATON_JOBS_PACKAGE": self.settings.jobs_package,
+            "BATON_STAND_IN_REPLICATION": "true",
         }

@@ -15,7 +15,7 @@ from baton.memory import LoopClock, MemoryReplication, MemoryRoutes, MemoryVital
 from baton.messages import Message
 from baton.model.batch import Batch
 from baton.model.control import Control
-from baton.model.identity import batch_id_of, origin_version, owner_of
+from baton.model.identity import batch_id_of, owner_of
 from baton.model.journal import Command, CommandKind
 from baton.ports import Clock, Journal, Ledger, Routes, Switch
 from baton.testing.faults import Crash
@@ -246,7 +246,7 @@ class World:
                 break
             await asyncio.sleep(20)
         info = await self.sides[region].objects.put(key, SAMPLE.body)
-        batch_id = batch_id_of(info.key, origin_version(info.version_id, info.metadata))
+        batch_id = batch_id_of(info.key, info.origin)
         self.sent.append(Sent(key, batch_id, region, number))
 
     def serves(self, region: str) -> bool:

@@ -21,7 +21,8 @@ from baton.topology import MAX_RECEIVES, REGIONS_DEFAULT
 from logs import recording_log
 from pipeline import Pipeline, Region
 from splitter.admission import Admitter
-from splitter.poller import consumer, log_fields, parse
+from splitter.events import parse
+from splitter.poller import consumer, log_fields
 
 PAYLOADS: Final = Path(__file__).parents[2] / "payloads"
 TEST_EVENT: Final = (PAYLOADS / "s3_test_event.json").read_text()
@@ -40,8 +41,8 @@ class Admits(Admitter):
         self.asked: list[str] = []
         self.done: list[str] = []
 
-    async def admit(self, key: str, version_id: str | None) -> Batch | None:
-        assert version_id is None
+    async def admit(self, key: str, version_id: str | None, *, size_bytes: int | None = None) -> Batch | None:
+        assert version_id is size_bytes is None
         self.asked.append(key)
         match self._does(key):
             case Exception() as error:

@@ -9,13 +9,15 @@ from urllib.parse import quote_plus
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from baton.catalog import load_jobs
 from baton.errors import Unavailable
 from baton.model.states import BatchState
 from pipeline import Pipeline
 from splitter.admission import Admitter
-from splitter.trigger import admit_all, created_objects
+from splitter.events import Created, created_objects, parse
+from splitter.trigger import admit_all
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 NAME = "input/sales/Ümläut a+b (100%).csv"
@@ -28,7 +30,7 @@ def _event(name: str) -> dict[str, Any]:
 def test_a_created_object_is_found_under_its_real_name_and_version() -> None:
     found = list(created_objects(_event("s3_object_created.json")))
 
-    assert found == [(NAME, "096fKKXTRTtl3on89fVO.nfljtsv6qko")]
+    assert found == [Created(NAME, "096fKKXTRTtl3on89fVO.nfljtsv6qko", 717337)]
 
 
 def test_the_event_that_s3_sends_when_a_notification_is_made_holds_nothing() -> None:
@@ -39,7 +41,7 @@ def test_the_event_that_s3_sends_when_a_notification_is_made_holds_nothing() -> 
 def test_any_key_survives_the_encoding_of_events(key: str) -> None:
     record = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": quote_plus(key), "versionId": "v"}}}
 
-    assert list(created_objects({"Records": [record]})) == [(key, "v")]
+    assert list(created_objects({"Records": [record]})) == [Created(key, "v")]
 
 
 def test_an_event_admits_its_object_once_however_often_it_comes() -> None:
@@ -57,7 +59,8 @@ def test_an_event_admits_its_object_once_however_often_it_comes() -> None:
 
 def test_an_unreachable_ledger_fails_the_event_so_that_lambda_tries_it_again() -> None:
     class Unreachable(Admitter):
-        async def admit(self, key: str, version_id: str | None) -> None:
+        async def admit(self, key: str, version_id: str | None, *, size_bytes: int | None = None) -> None:
+            del size_bytes
             raise Unavailable(f"ledger: timed out while {key} {version_id} was admitted")
 
     with pytest.raises(Unavailable):
@@ -69,7 +72,8 @@ def test_one_object_that_cannot_be_admitted_keeps_no_other_of_its_event_from_it(
         def __init__(self) -> None:
             self.tried: list[str] = []
 
-        async def admit(self, key: str, version_id: str | None) -> None:
+        async def admit(self, key: str, version_id: str | None, *, size_bytes: int | None = None) -> None:
+            del size_bytes
             self.tried.append(key)
             if key == "a":
                 raise RuntimeError(f"{key} {version_id}: encrypted with a key of the customer's own")
@@ -81,3 +85,70 @@ def test_one_object_that_cannot_be_admitted_keeps_no_other_of_its_event_from_it(
         asyncio.run(admit_all({"Records": records}, admitter))
 
     assert admitter.tried == ["a", "b"]
+
+
+S3 = {
+    "Records": [
+        {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "input/p/a+b.csv", "versionId": "v", "size": 3}}}
+    ]
+}
+BRIDGE = {"object": {"key": "input/p/a b.csv", "version-id": "v", "size": 3}}
+BY_TOPIC = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": json.dumps(S3)}}]}
+NOTIFICATION = {"Type": "Notification", "MessageId": "m", "Message": json.dumps(S3)}
+WRAPPED: dict[str, dict[str, Any]] = {
+    "nothing": S3,
+    "a topic": BY_TOPIC,
+    "a queue": {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(S3)}]},
+    "a topic, then a queue": {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(NOTIFICATION)}]},
+    "a topic, read from a queue": NOTIFICATION,
+    "EventBridge": {"source": "aws.s3", "detail-type": "Object Created", "detail": BRIDGE},
+    "EventBridge, then a queue": {
+        "Records": [
+            {
+                "eventSource": "aws:sqs",
+                "body": json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": BRIDGE}),
+            }
+        ]
+    },
+    "what Lambda gave up": {"version": "1.0", "requestContext": {}, "requestPayload": BY_TOPIC},
+}
+
+
+@pytest.mark.parametrize("by", WRAPPED)
+def test_an_event_is_unwrapped_however_it_comes(by: str) -> None:
+    expected = [Created("input/p/a b.csv", "v", 3)]
+
+    assert list(created_objects(WRAPPED[by])) == expected
+    assert list(created_objects(parse(json.dumps(WRAPPED[by])))) == expected
+
+
+NO_EVENTS: list[dict[str, Any]] = [
+    {},
+    {"Records": []},
+    {"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {}}]},
+    {"Records": [{"eventName": "ObjectCreated:Put", "s3": {"object": {}}}]},
+    {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "hello"}}]},
+    {"Records": [{"eventSource": "aws:sqs", "body": "{}"}]},
+    {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}},
+    {"requestPayload": {}},
+]
+
+
+@pytest.mark.parametrize("event", NO_EVENTS, ids=str)
+def test_what_is_no_event_of_s3_is_an_error_and_never_nothing_to_do(event: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        list(created_objects(event))
+    with pytest.raises(ValidationError):
+        parse(json.dumps(event))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"Records": [{"eventName": "ObjectRemoved:Delete", "s3": {"object": {"key": "k"}}}]},
+        {"source": "aws.s3", "detail-type": "Object Deleted", "detail": {"object": {"key": "k"}}},
+    ],
+    ids=["S3", "EventBridge"],
+)
+def test_an_event_of_something_else_than_a_creation_holds_nothing(event: dict[str, Any]) -> None:
+    assert list(created_objects(event)) == []

@@ -66,6 +66,12 @@ def expiry(name: str, days: int, prefix: str, *, hidden_days: int | None = None)
     )
 
 
+def hidden_expiry(name: str, days: int, prefix: str) -> s3.CfnBucket.RuleProperty:
+    """Return the rule that removes what was hidden below a prefix so many days ago; what is current stays."""
+    old = s3.CfnBucket.NoncurrentVersionExpirationProperty(noncurrent_days=days)
+    return s3.CfnBucket.RuleProperty(id=name, status="Enabled", prefix=prefix, noncurrent_version_expiration=old)
+
+
 def cleaning(days: int) -> list[s3.CfnBucket.RuleProperty]:
     """Return the rules that remove hidden versions after so many days, then their markers, and abandoned uploads."""
     rule = s3.CfnBucket.RuleProperty

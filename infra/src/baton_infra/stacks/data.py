@@ -11,9 +11,10 @@ from constructs import Construct
 
 from baton.model.identity import CANARY
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, WORK
+from baton.topology import RETENTION_DAYS
 from baton_infra import policies, trigger_code
 from baton_infra.config import EnvironmentConfig
-from baton_infra.constructs.buckets import bucket, cleaning, expiry
+from baton_infra.constructs.buckets import bucket, cleaning, expiry, hidden_expiry
 from baton_infra.constructs.functions import function
 from baton_infra.constructs.queues import dead_letter_queue, work_queue
 from baton_infra.stacks.base import BatonStack
@@ -68,6 +69,9 @@ class Data(BatonStack):
             # A canary is hidden as soon as it has sung. Thousands do each day: whoever lists them steps over every one.
             expiry("canary", 1, CANARY, hidden_days=1),
             expiry("canary-work", 1, CANARY_WORK, hidden_days=1),
+            # Every file that was filed away leaves its version and a marker in the sweeper's list, and may be retried
+            # for as long as its row lives.
+            hidden_expiry("input", RETENTION_DAYS, INPUT),
             *cleaning(days),
         ]
         data = bucket(

@@ -39,6 +39,9 @@ class WorldSettings(BaseSettings):
     SDK's variables say. Empty on AWS, where the SDK knows every Region."""
     mrap_arn: str | None = None
     """ARN of the Multi-Region Access Point. None: the local front door, which takes its plain name as a bucket."""
+    stand_in_replication: bool = False
+    """Whether a stand-in replicates objects, whose replicas tell by metadata who they are. Never on AWS: there senders
+    write metadata."""
     log_format: str = Field(default="json", pattern="^(json|console)$")
 
     @model_validator(mode="before")

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from baton.canary import EXPECTED_RESULT, INPUT, canary_key, clear_away
 from baton.errors import BatonError
 from baton.model.batch import Batch
-from baton.model.identity import batch_id_of, origin_version
+from baton.model.identity import batch_id_of
 from baton.model.journal import Verdict
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore, Progress
@@ -86,7 +86,7 @@ class BatchCanary:
 
     async def _settled(self, info: ObjectInfo, stage: "_Stage", seconds_max: float) -> Batch:
         """Wait for the batch's end. Runs into the caller's deadline if it never comes."""
-        batch_id = batch_id_of(info.key, origin_version(info.version_id, info.metadata))
+        batch_id = batch_id_of(info.key, info.origin)
         stage.text, stage.watched_since = "its trigger admitted nothing", self._clock.now()
         while True:
             with contextlib.suppress(BatonError):

@@ -1,19 +1,27 @@
 """Admission: an object version under `input/` becomes a batch, once, in the active Region. Canaries in their own."""
 
+from datetime import timedelta
 from typing import Final
 
 from baton.batches import Batches
 from baton.canary import canary_epoch, is_canary
-from baton.errors import Unavailable
+from baton.errors import Refused, Unavailable
 from baton.model import paths
 from baton.model.batch import Batch, Source, Step
-from baton.model.identity import batch_id_of, origin_version, owner_of
+from baton.model.control import Control
+from baton.model.identity import batch_id_of, owner_of
 from baton.model.states import INITIAL
 from baton.ports import Admission, Clock, Ledger, ObjectInfo, ObjectStore
 from baton.telemetry import Log, emf
+from baton.topology import RETENTION_DAYS
 
 _NO_VERSION: Final = "null"
 """What S3 calls the version of an object written while versioning was off or suspended."""
+
+ADMITTED_AGE_MAX: Final = timedelta(days=RETENTION_DAYS - 1)
+"""Of a version, to be admitted. The row of an older one may be forgotten: rows live for so long, and a day, after their
+batch settled, which was after the version was written; a multipart upload even counts from its beginning. So what was
+forgotten is never admitted anew, in whichever Region and by whatever event, list or replica it is met."""
 
 
 class Admitter:
@@ -38,15 +46,17 @@ class Admitter:
         self._clock = clock
         self._log = log
 
-    async def admit(self, key: str, version_id: str | None) -> Batch | None:
+    async def admit(self, key: str, version_id: str | None, *, size_bytes: int | None = None) -> Batch | None:
         """Admit one object version (None: the current one), or leave it: return its batch, or None if it was left.
 
         Doing it twice is harmless: the row is created once, and the message of a batch that stands where the first
-        attempt left it is sent again. Raises `Unavailable` if the ledger cannot be reached, or while a planned switch
-        drains this Region: the caller's event is then not lost but tried again.
+        attempt left it is sent again. An object that is not for us to see is admitted as the event tells of it, and its
+        batch ends in words. Raises `Unavailable` if the ledger cannot be reached, or while a planned switch drains
+        this Region: the caller's event is then not lost but tried again. Raises `Refused` for an object that is not
+        for us to see and has no version.
         """
         name = paths.parse_input_key(key)
-        if name is None:
+        if name is None or paths.is_marker(key, size_bytes):
             return None
         home = paths.canary_region(key)
         if home is not None:
@@ -57,18 +67,25 @@ class Admitter:
             return None
         if not control.admits:
             raise Unavailable("a planned switch is under way: nothing is admitted until it is through")
-        return await self._admit(await self._found(key, version_id), name.job, control.epoch)
+        try:
+            info = await self._found(key, version_id)
+        except Refused as refused:
+            if version_id is None:
+                raise
+            self._log.warning("input_unreadable", key=key, version_id=version_id, error=str(refused))
+            info = ObjectInfo(key, version_id, size_bytes or 0, self._clock.now())
+        return await self._admit(info, name.job, control.epoch)
 
-    async def admit_on_behalf(self, key: str) -> Batch | None:
-        """Admit the current version of a key for the active Region, which did not; return its batch, if there is one.
+    async def admit_listed(self, info: ObjectInfo, control: Control) -> Batch | None:
+        """Admit a version that a list of this Region's bucket tells of, for the active Region, whichever that is.
 
-        No message is sent: the active Region's own sweeper finds the row, and waits for the file if it has not got it.
+        On behalf of the other Region no message is sent: that one's own sweeper finds the row, and waits for the file
+        if it has not got it.
         """
-        name = paths.parse_input_key(key)
-        control = await self._ledger.control()
-        if name is None or control.active_region == self._region or not control.admits:
+        name = paths.parse_input_key(info.key)
+        if name is None or not self._has_version(info):
             return None
-        return await self._admit(await self._found(key, None), name.job, control.epoch)
+        return await self._admit(info, name.job, control.epoch)
 
     async def _admit_canary(self, key: str, version_id: str | None) -> Batch | None:
         """Admit a canary of this Region, whatever Region is active and whatever is under way."""
@@ -84,22 +101,33 @@ class Admitter:
         if info is None:
             self._log.info("input_gone", key=key, version_id=version_id)
             return None
+        return info if self._has_version(info) else None
+
+    def _has_version(self, info: ObjectInfo) -> bool:
         if info.version_id == _NO_VERSION:
             # The next upload of this name would be the same batch, and so be taken for done.
-            self._log.error("bucket_not_versioned", key=key)
-            return None
-        return info
+            self._log.error("bucket_not_versioned", key=info.key)
+            return False
+        return True
 
     async def _admit(self, info: ObjectInfo | None, job: str, epoch: int) -> Batch | None:
-        if info is None:
+        if info is None or paths.is_marker(info.key, info.size_bytes):
             return None
         batch = self._new_batch(info, job, epoch)
+        if batch.admitted_at > info.last_modified + ADMITTED_AGE_MAX:
+            return await self._too_old(batch, info)
         if await self._ledger.admit(batch) is Admission.ALREADY_THERE:
             return await self._admitted_before(batch)
         self._report(batch)
         if self._is_mine(batch):
             await self._batches.nudge(batch)
         return batch
+
+    async def _too_old(self, batch: Batch, info: ObjectInfo) -> Batch | None:
+        there = await self._admitted_before(batch)
+        if there is None:
+            self._log.error("input_too_old", key=info.key, version_id=info.version_id, written_at=info.last_modified)
+        return there
 
     async def _admitted_before(self, batch: Batch) -> Batch | None:
         there = await self._ledger.get(batch.batch_id)
@@ -125,12 +153,11 @@ class Admitter:
         return owner_of(batch.owner_epoch, self._regions) == self._region
 
     def _new_batch(self, info: ObjectInfo, job: str, epoch: int) -> Batch:
-        version = origin_version(info.version_id, info.metadata)
         now = self._clock.now()
         return Batch(
-            batch_id=batch_id_of(info.key, version),
+            batch_id=batch_id_of(info.key, info.origin),
             job=job,
-            source=Source(key=info.key, version_id=version, size_bytes=info.size_bytes),
+            source=Source(key=info.key, version_id=info.origin, size_bytes=info.size_bytes),
             state=INITIAL,
             owner_epoch=epoch,
             admitted_at=now,

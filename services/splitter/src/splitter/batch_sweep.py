@@ -15,9 +15,11 @@ from baton.model.identity import owner_of
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, Progress
 from baton.telemetry import Log, emf
+from splitter.alone import at_once
 from splitter.canaries import CanarySweep
 from splitter.settings import SplitterSettings
 
+_AT_ONCE: Final = 16
 _BEFORE_RESULT: Final = frozenset(
     {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.PAUSED}
 )
@@ -58,24 +60,30 @@ class BatchSweep:
         self._alone = alone
 
     async def sweep(self) -> set[str]:
-        """Wake what stands still; return the input of every open batch."""
+        """Wake what stands still; return the id of every open batch."""
         running: set[str] = set()
         own: list[Batch] = []
+        unreadable = 0
         cursor: str | None = None
         while True:
             page = await self._ledger.list_open(cursor=cursor)
-            for listed in page.batches:
-                running.add(listed.source.key)
-                if owner_of(listed.owner_epoch, self._regions) == self._region:
-                    own += [listed] * (not is_canary(listed))
-                    with self._alone(listed.batch_id):
-                        await self._sweep_batch(listed)
+            running |= {listed.batch_id for listed in page.batches}
+            mine = [each for each in page.batches if owner_of(each.owner_epoch, self._regions) == self._region]
+            own += [each for each in mine if not is_canary(each)]
+            await at_once(_AT_ONCE, mine, self._sweep_alone)
+            unreadable += len(page.unreadable)
+            for batch_id in page.unreadable:
+                self._log.error("row_unreadable", batch_id=batch_id)
             cursor = page.cursor
             if cursor is None:
-                self._report(own)
+                self._report(own, unreadable)
                 return running
 
-    def _report(self, own: Sequence[Batch]) -> None:
+    async def _sweep_alone(self, listed: Batch) -> None:
+        with self._alone(listed.batch_id):
+            await self._sweep_batch(listed)
+
+    def _report(self, own: Sequence[Batch], unreadable: int) -> None:
         """Measure what is open and what of it waits for its file, also if nothing does: alarms watch it."""
         now = self._clock.now()
         waiting = [now - batch.entered_at for batch in own if batch.state is BatchState.WAITING_INPUT]
@@ -89,6 +97,7 @@ class BatchSweep:
                     "OldestBatch": (_oldest_seconds(working), "Seconds"),
                     "BatchesWaitingInput": (len(waiting), "Count"),
                     "OldestWaitingInput": (_oldest_seconds(waiting), "Seconds"),
+                    "UnreadableBatches": (unreadable, "Count"),
                 },
                 dimensions={"Service": "splitter", "Region": self._region},
                 now=now,

@@ -8,7 +8,7 @@ from baton.batches import Batches
 from baton.canary import KEPT, clear_away, hide_work
 from baton.model import paths
 from baton.model.batch import Batch, Failure
-from baton.model.identity import CANARY, batch_id_of, origin_version
+from baton.model.identity import CANARY, batch_id_of
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, ObjectStore
 
@@ -63,7 +63,7 @@ class CanarySweep:
         async for info in self._objects.list(f"{CANARY}{self._region}/"):
             version = await self._objects.head(info.key) if info.last_modified <= before else None
             if version:
-                found[batch_id_of(info.key, origin_version(version.version_id, version.metadata))] = info.key
+                found[batch_id_of(info.key, version.origin)] = info.key
         return found
 
     async def _remove(self, batch_id: str, key: str | None, before: datetime) -> None:

@@ -1,7 +1,7 @@
 """Plans a batch: one streaming pass over the file, then one message per chunk."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from baton.batches import Batches
 from baton.canary import is_canary
 from baton.catalog import Catalog, LoadedJob, offered
-from baton.errors import BatchFailed, BatonError, NotFound
+from baton.errors import BatchFailed, BatonError, NotFound, Refused
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
 from baton.model.batch import Batch, Counts
@@ -29,11 +29,28 @@ _SCANNED_BYTES: Final = 4 * MIB
 """How much is scanned in one go, away from the event loop: some 2 ms of work, many times what the way there costs."""
 _SENT_AT_ONCE: Final = 1_000
 """Messages that are made and sent, so that those of thousands of chunks are never all at hand."""
+_REFUSED_ATTEMPTS: Final = 3
+"""Of a message: with the runner's pauses between them a minute and a half."""
 _PLANNED_FROM = (BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT)
 
 
 class _NotHereYet(BatonError):
     """What the batch needs is in the other Region, or on its way: it waits, and the sweeper asks again."""
+
+
+@contextmanager
+def _reading_input(attempt: int) -> Generator[None]:
+    """Raise `BatchFailed("unreadable", …)` if the input is refused and there were attempts enough."""
+    try:
+        yield
+    except Refused as refused:
+        if attempt < _REFUSED_ATTEMPTS:
+            raise
+        raise BatchFailed(
+            "unreadable",
+            f"the file is there and cannot be read: {refused}. It may be encrypted with a key that Baton has no right "
+            "to, or that only its sender has: upload it without, or let Baton use the key and `baton retry`",
+        ) from refused
 
 
 class Splitter:
@@ -65,13 +82,15 @@ class Splitter:
         """Snapshots that were seen whole: they never change again."""
 
     async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
-        """Plan the batch and queue what is not done. `attempt` is not looked at: doing it again finds what is there."""
-        del attempt
+        """Plan the batch and queue what is not done. Doing it again finds what is there.
+
+        An input that S3 refuses is tried a few times: rights that are just being given take a minute.
+        """
         batch = await self._batches.owned(message)
         if batch.state not in _PLANNED_FROM:
             await self._batches.leave(batch, why="nothing to split")
         try:
-            plan = await self._plan(batch)
+            plan = await self._plan(batch, attempt)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
         except _NotHereYet:
@@ -92,20 +111,23 @@ class Splitter:
 
     # --- planning ------------------------------------------------------------------------------------------------
 
-    async def _plan(self, batch: Batch) -> Plan:
+    async def _plan(self, batch: Batch, attempt: int) -> Plan:
         """Return the batch's plan, from its last run or owner if it still holds.
 
         Raises `_NotHereYet` while the file, or what the plan rests on, has not reached this Region.
         """
         loaded = self._job_of(batch)
-        source = await self._objects.find_version(batch.source.key, batch.source.version_id)
+        with _reading_input(attempt):
+            source = await self._objects.find_version(batch.source.key, batch.source.version_id)
         if source is None:
             raise _NotHereYet
         before = await self._plan_before(batch)
         if before and before.job_version == loaded.version and await self._can_be_kept(batch, before, loaded):
             return before
         elsewhere = batch.plan_id is not None and before is None
-        plan = await self._scan(batch, loaded, source, await self._reference_version(loaded, elsewhere=elsewhere))
+        reference_version = await self._reference_version(loaded, elsewhere=elsewhere)
+        with _reading_input(attempt):
+            plan = await self._scan(batch, loaded, source, reference_version)
         if batch.published and elsewhere and plan.plan_id != batch.plan_id:
             raise _NotHereYet  # it is to give the published bytes again: only the plan that gave them will do
         body = await self._offload(plan.to_bytes)

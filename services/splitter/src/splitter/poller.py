@@ -5,9 +5,7 @@ What Lambda does with an event that raises, the runner does here: it comes again
 
 import random
 from collections.abc import Mapping
-from typing import Final, Literal, NotRequired, TypedDict
-
-from pydantic import TypeAdapter
+from typing import Final
 
 from baton.ports import Clock, Inbox
 from baton.runner import Runner
@@ -15,49 +13,16 @@ from baton.service import Daemon, Process, run_daemon
 from baton.settings import RunnerSettings
 from baton.telemetry import Log
 from splitter.admission import Admitter
-from splitter.trigger import admit_all, admitter, created_objects
+from splitter.events import Event, created_objects, parse
+from splitter.trigger import admit_all, admitter
 
 SLOTS: Final = 10
 """All of one receive: an admission only waits, for S3, the ledger and a queue."""
 
 
-class _Object(TypedDict):
-    key: str
-    versionId: NotRequired[str | None]
-
-
-class _Entity(TypedDict):
-    object: _Object
-
-
-class _Record(TypedDict):
-    eventName: str
-    s3: _Entity
-
-
-class _Records(TypedDict):
-    Records: list[_Record]
-
-
-class _Test(TypedDict):
-    """What S3 sends when a notification is made."""
-
-    Event: Literal["s3:TestEvent"]
-
-
-type Event = _Records | _Test
-
-_ADAPTER: Final[TypeAdapter[Event]] = TypeAdapter(Event)
-
-
-def parse(body: str) -> Event:
-    """Read an S3 event, as far as the trigger reads it. Raises `pydantic.ValidationError` for anything else."""
-    return _ADAPTER.validate_json(body)
-
-
 def log_fields(event: Event) -> Mapping[str, object]:
     """Return what names an event in a log line."""
-    return {"keys": [key for key, _ in created_objects(event)]}
+    return {"keys": [created.key for created in created_objects(event)]}
 
 
 class Trigger:

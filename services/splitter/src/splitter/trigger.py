@@ -5,9 +5,8 @@ Raising makes Lambda try the event again (twice, then its dead-letter queue); th
 
 import asyncio
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote_plus
 
 from baton.aws import Aws, SystemClock
 from baton.batches import Batches
@@ -16,24 +15,20 @@ from baton.ports import Clock
 from baton.settings import WorldSettings
 from baton.telemetry import Log, configure
 from splitter.admission import Admitter
-
-
-def created_objects(event: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """Yield (decoded key, version ID) of each created object in an S3 event. S3 encodes keys as form fields."""
-    for record in event.get("Records", ()):
-        if str(record.get("eventName", "")).startswith("ObjectCreated:"):
-            found = record["s3"]["object"]
-            yield unquote_plus(found["key"]), found.get("versionId")
+from splitter.events import created_objects
 
 
 async def admit_all(event: Mapping[str, Any], admitter: Admitter) -> int:
     """Admit every created object of the event; return how many batches there are for them.
 
     Raises what went wrong once all were tried: one that cannot be admitted keeps no other from it. An outage stays
-    `Unavailable`, however many objects it met.
+    `Unavailable`, however many objects it met. Raises `pydantic.ValidationError` for what is no event of S3.
     """
     objects = list(created_objects(event))
-    admitted = await asyncio.gather(*(admitter.admit(*each) for each in objects), return_exceptions=True)
+    admitted = await asyncio.gather(
+        *(admitter.admit(each.key, each.version_id, size_bytes=each.size_bytes) for each in objects),
+        return_exceptions=True,
+    )
     errors = [result for result in admitted if isinstance(result, Exception)]
     if len(errors) == 1 or (errors and all(isinstance(error, Unavailable) for error in errors)):
         raise errors[0]

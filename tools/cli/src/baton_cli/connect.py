@@ -44,6 +44,7 @@ async def embedded(world: World) -> AsyncGenerator[Connection]:
         account_id=world.account_id,
         regions=world.regions,
         mrap_arn=None,
+        stand_in_replication=True,
     )
     endpoints = Endpoints(regions=world.region_endpoints, shared=world.global_endpoint)
     async with (

@@ -1,12 +1,14 @@
 """A batch and its row in the ledger. Pure."""
 
 import zlib
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, Final
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from baton.aws.items import Item, from_item, iso, to_item
+from baton.errors import Refused
 from baton.model.batch import Batch
 
 SHARDS: Final = 8
@@ -15,15 +17,23 @@ SHARDS: Final = 8
 _BATCH: Final = TypeAdapter(Batch)
 
 
+_PK: Final = "batch#"
+
+
 def batch_pk(batch_id: str) -> str:
     """Return the partition of a batch: its row and its history."""
-    return f"batch#{batch_id}"
+    return f"{_PK}{batch_id}"
+
+
+def batch_id_in(item: Item) -> str:
+    """Return the id of the batch whose row this is, whether or not the rest of it can be read."""
+    return str(item["pk"]["S"]).removeprefix(_PK)
 
 
 def listing(batch: Batch) -> str:
-    """Return the partition of the `listing` index: a shard of the open batches, or the day of admission."""
+    """Return the partition of the `listing` index: a shard of the open batches, or the day on which it settled."""
     if batch.is_settled:
-        return f"done#{iso(batch.admitted_at)[:10]}"
+        return f"done#{iso(batch.updated_at)[:10]}"
     return f"open#{zlib.crc32(batch.batch_id.encode()) % SHARDS}"
 
 
@@ -39,8 +49,23 @@ def batch_to_item(batch: Batch, *, write_id: str) -> Item:
 
 
 def batch_from_item(item: Item) -> Batch:
-    """Read a row; attributes that a later version added are skipped."""
-    return _BATCH.validate_python(from_item(item))
+    """Read a row; attributes that a later version added are skipped. Raises `Refused` if it cannot be read."""
+    try:
+        return _BATCH.validate_python(from_item(item))
+    except (ValidationError, ValueError, TypeError, AttributeError) as error:
+        raise Refused(f"the row of batch {batch_id_in(item)} cannot be read by this version: {error}") from error
+
+
+def readable(items: Iterable[Item]) -> tuple[list[Batch], list[str]]:
+    """Return the batches of these rows, and the ids of those that cannot be read."""
+    batches: list[Batch] = []
+    unreadable: list[str] = []
+    for item in items:
+        try:
+            batches.append(batch_from_item(item))
+        except Refused:
+            unreadable.append(batch_id_in(item))
+    return batches, unreadable
 
 
 def unchanged(before: Batch) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The ledger in DynamoDB: one table, one conditional write per rule, as MRSC has no transactions."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -9,12 +9,13 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 from pydantic import TypeAdapter
 
-from baton.aws.batch_item import SHARDS, batch_from_item, batch_pk, batch_to_item, listed_at, unchanged
+from baton.aws.batch_item import SHARDS, batch_from_item, batch_pk, batch_to_item, listed_at, readable, unchanged
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import code_of, translated
 from baton.aws.items import Item, from_item, iso, to_item
 from baton.aws.parallel import in_parallel
 from baton.aws.rows import Rows
+from baton.aws.tables import Batches
 from baton.errors import Conflict, Fenced, NotFound
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
@@ -23,6 +24,7 @@ from baton.ports.ledger import Admission, BatchPage
 from baton.ports.rules import check_control, check_final, check_step, with_claim
 
 _PAGE_BATCHES: Final = 100
+"""Of each partition. What lies below the end of another partition's is read again: 1 in 7 of a page of 800."""
 _QUERIES_AT_ONCE: Final = 8
 _CONTROL: Final = {"pk": "control", "sk": "control"}
 _CONTROL_ROW: Final = TypeAdapter(Control)
@@ -50,6 +52,7 @@ class DynamoLedger:
         self._table = table
         self._region = region
         self._clock = clock
+        self._dice = dice
         self._rows = Rows(client, table=table, dice=dice)
         self._page_batches = page_batches
 
@@ -84,6 +87,13 @@ class DynamoLedger:
         return batch_from_item(item) if item else None
 
     @translated()
+    async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
+        table = Batches(await self._client(), table=self._table, dice=self._dice)
+        keys = [to_item({"pk": batch_pk(each), "sk": "batch"}) for each in dict.fromkeys(batch_ids)]
+        batches, unreadable = readable(await table.get(keys))
+        return {batch.batch_id: batch for batch in batches} | dict.fromkeys(unreadable)
+
+    @translated()
     async def update(self, before: Batch, after: Batch) -> Batch:
         check_step(before, after)
         if not await self._rows.put(batch_to_item(after, write_id=self._rows.write_id()), unchanged(before)):
@@ -103,6 +113,7 @@ class DynamoLedger:
         # A batch may have been admitted by a Region whose clock is ahead of this one's: look a day further.
         latest = self._clock.now() + timedelta(days=1)
         days = min(_LISTED_DAYS_MAX, (latest - since).days + 1)
+        # By the day on which they settled, which is never before the day of their admission.
         done = [f"done#{iso(latest - timedelta(days=day))[:10]}" for day in range(days + 1)]
         return await self._page([*_open_partitions(), *done], since=iso(since), cursor=cursor)
 
@@ -125,22 +136,23 @@ class DynamoLedger:
                 raise Fenced(f"batch {batch.batch_id} changed since it was read as {batch.state}") from error
 
     async def _page(self, partitions: Sequence[str], *, since: str, cursor: str | None) -> BatchPage:
-        """Merge the newest batches below the cursor of all partitions.
+        """Merge the newest batches below the cursor of all partitions, down to where each of them was read.
 
         The cursor is the last place that was given out. It is the same in every partition, so a batch that moves from
-        one partition to another between two pages is neither lost nor given twice.
+        one partition to another between two pages is neither lost nor given twice. A page of each is read, and all of
+        it is given out but for what lies below the end of another one's.
         """
 
         async def newest(partition: str) -> list[Item]:
             return await self._newest(partition, since=since, cursor=cursor)
 
         found = await in_parallel(_QUERIES_AT_ONCE, partitions, newest)
-        batches = [batch_from_item(item) for items in found for item in items]
+        ends = [_place(items[self._page_batches - 1]) for items in found if len(items) > self._page_batches]
+        end = max(ends, default=None)
+        batches, unreadable = readable(item for items in found for item in items if end is None or _place(item) >= end)
         # An index is eventually consistent: for a moment a batch may stand in two partitions, or in none.
         latest = {batch.batch_id: batch for batch in sorted(batches, key=lambda batch: batch.updated_at)}
-        newest_first = sorted(latest.values(), key=listed_at, reverse=True)
-        page = newest_first[: self._page_batches]
-        return BatchPage(page, listed_at(page[-1]) if len(newest_first) > len(page) else None)
+        return BatchPage(sorted(latest.values(), key=listed_at, reverse=True), end, unreadable)
 
     async def _newest(self, partition: str, *, since: str, cursor: str | None) -> list[Item]:
         """Return one more than a page of a partition, so that the caller knows whether there is another page."""
@@ -157,6 +169,10 @@ class DynamoLedger:
         )
         items = [item async for page in pages for item in page["Items"]]
         return [item for item in items if item["listed_at"] != {"S": cursor}][:wanted]
+
+
+def _place(item: Item) -> str:
+    return str(item["listed_at"]["S"])
 
 
 def _open_partitions() -> list[str]:

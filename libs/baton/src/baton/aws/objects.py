@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -12,10 +13,20 @@ from baton.aws.failures import code_of, translated
 from baton.aws.multipart import Multipart
 from baton.aws.parallel import in_parallel
 from baton.aws.ranged import RANGE_BYTES, Range, RangeReader, is_missing
-from baton.errors import NotFound
-from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
+from baton.aws.versions import Versions
+from baton.errors import NotFound, Refused
+from baton.model.identity import ORIGIN_VERSION_METADATA
 from baton.ports.clock import Clock
-from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, Piece, Stretch
+from baton.ports.objects import (
+    BytesPiece,
+    CopyPiece,
+    JoinedPiece,
+    ListedVersion,
+    ObjectInfo,
+    Piece,
+    Stretch,
+    VersionPage,
+)
 from baton.ports.rules import check_object, check_pieces, piece_bytes
 
 if TYPE_CHECKING:
@@ -26,6 +37,8 @@ _COPY_WHOLE_BYTES_MAX: Final = 1024 * 1024 * 1024
 _GET_BYTES_MAX: Final = 256 * 1024 * 1024
 _COPY_RANGE_BYTES: Final = 256 * 1024 * 1024
 _COPY_RANGES_MAX: Final = 9_000
+_HEADS_AT_ONCE: Final = 16
+_ORIGINS_MAX: Final = 100_000
 _JOINED_AT_ONCE: Final = 8
 """Of all uploads together: pieces of up to 10 MiB, each held twice while it is put together."""
 _FETCHES_AT_ONCE: Final = 8
@@ -41,12 +54,18 @@ class S3ObjectStore:
         *,
         bucket: str,
         clock: Clock,
+        stand_ins: bool = False,
         copy_whole_bytes_max: int = _COPY_WHOLE_BYTES_MAX,
         copy_range_bytes: int = _COPY_RANGE_BYTES,
     ) -> None:
+        """`stand_ins`: believe metadata that says of which version an object is the replica. Never on AWS."""
         self._client = client
         self._bucket = bucket
         self._clock = clock
+        self._versions = Versions(client, bucket=bucket)
+        self._stand_ins = stand_ins
+        self._origins: dict[tuple[str, str], str | None] = {}
+        """Of listed versions in a world with stand-ins, by key and version ID: only a HEAD tells it."""
         self._copy_whole_bytes_max = copy_whole_bytes_max
         self._copy_range_bytes = copy_range_bytes
         self._joining = asyncio.Semaphore(_JOINED_AT_ONCE)
@@ -54,19 +73,39 @@ class S3ObjectStore:
     @translated()
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
         answer = await self._head(key, version_id)
-        return _info(key, answer) if answer else None
+        return self._info(key, answer) if answer else None
 
     @translated()
     async def find_version(self, key: str, origin_version_id: str) -> ObjectInfo | None:
-        # On AWS a replica keeps its version ID: this HEAD is all that ever happens there.
+        # On AWS a replica keeps its version ID: one HEAD tells.
         info = await self.head(key, version_id=origin_version_id)
-        if info and _origin(info) == origin_version_id:
+        if info and info.origin == origin_version_id:
             return info
-        async for version_id in self._version_ids(key):
-            info = await self.head(key, version_id=version_id)
-            if info and _origin(info) == origin_version_id:
-                return info
+        if self._stand_ins:
+            async for version in self._versions.of(key):
+                if (await self._with_origin(version)).info.origin == origin_version_id:
+                    return await self.head(key, version_id=version.info.version_id)
         return None
+
+    @translated()
+    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+        page = await self._versions.page(prefix, cursor)
+        if not self._stand_ins:
+            return page
+        return VersionPage(await in_parallel(_HEADS_AT_ONCE, page.versions, self._with_origin), page.cursor)
+
+    async def _with_origin(self, version: ListedVersion) -> ListedVersion:
+        info = version.info
+        named = info.key, info.version_id
+        if named not in self._origins:
+            if len(self._origins) >= _ORIGINS_MAX:
+                self._origins.clear()
+            try:
+                found = await self.head(info.key, version_id=info.version_id)
+            except Refused:
+                found = None  # whoever tells what it is cannot be asked; by its own ID it is a file like any other
+            self._origins[named] = found.origin_version_id if found else None
+        return replace(version, info=replace(info, origin_version_id=self._origins[named]))
 
     def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
@@ -111,13 +150,15 @@ class S3ObjectStore:
         answer = await client.put_object(
             Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=given
         )
+        version_id = answer.get("VersionId", "")
         return ObjectInfo(
             key=key,
-            version_id=answer.get("VersionId", ""),
+            version_id=version_id,
             size_bytes=len(body),
             last_modified=self._clock.now(),  # S3 does not say; its own stamp is this moment within the request
             etag=answer["ETag"].strip('"'),
             metadata=given,
+            origin_version_id=self._origin_in(given),
         )
 
     @translated()
@@ -179,7 +220,7 @@ class S3ObjectStore:
             await self._copy_in_ranges(found, target_key, source)
             return
         # A copy is an original: what a stand-in for replication left on a replica is not copied. Never so on AWS.
-        is_replica = ORIGIN_VERSION_METADATA in source.metadata
+        is_replica = source.origin_version_id is not None
         changed: Any = {**await self._kept(source), "MetadataDirective": "REPLACE"} if is_replica else {}
         client = await self._client()
         try:
@@ -233,7 +274,9 @@ class S3ObjectStore:
         head = await self._head(source.key, source.version_id)
         if head is None:
             raise NotFound(_missing(source))
-        metadata = {name: text for name, text in head["Metadata"].items() if name != ORIGIN_VERSION_METADATA}
+        metadata = {**head["Metadata"]}
+        if self._stand_ins:
+            metadata.pop(ORIGIN_VERSION_METADATA, None)
         return {"ContentType": head["ContentType"], "Metadata": metadata}
 
     async def _written(self, key: str) -> ObjectInfo:
@@ -248,38 +291,35 @@ class S3ObjectStore:
         try:
             return await client.head_object(Bucket=self._bucket, Key=key, **version)
         except ClientError as error:
-            # 400 is a text that no version ID can be, 405 a delete marker.
-            if code_of(error) == "404" or (version_id and code_of(error) in {"400", "405"}):
+            code = code_of(error)
+            if code == "404" or (version_id and code == "405"):  # a delete marker
+                return None
+            # S3 says 400 to a text that can be no version ID, and to a version that it shows to nobody without a key
+            # of the sender's own. The list tells the two apart.
+            if version_id and code == "400" and not await self._is_listed(key, version_id):
                 return None
             raise
 
-    async def _version_ids(self, key: str) -> AsyncIterator[str]:
-        """Yield the version IDs of a key, newest first."""
-        client = await self._client()
-        pages = client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key)
-        async for page in pages:
-            for version in page.get("Versions", []):
-                if version.get("Key") == key and (version_id := version.get("VersionId")):
-                    yield version_id
-            # The key itself comes first of all that begin like it.
-            if page.get("NextKeyMarker", "") > key:
-                return
+    async def _is_listed(self, key: str, version_id: str) -> bool:
+        async for version in self._versions.of(key):
+            if version.info.version_id == version_id:
+                return True
+        return False
+
+    def _info(self, key: str, answer: "HeadObjectOutputTypeDef") -> ObjectInfo:
+        return ObjectInfo(
+            key=key,
+            version_id=answer.get("VersionId", "null"),
+            size_bytes=answer["ContentLength"],
+            last_modified=answer["LastModified"],
+            etag=answer["ETag"].strip('"'),
+            metadata=answer["Metadata"],
+            origin_version_id=self._origin_in(answer["Metadata"]),
+        )
+
+    def _origin_in(self, metadata: Mapping[str, str]) -> str | None:
+        return metadata.get(ORIGIN_VERSION_METADATA) if self._stand_ins else None
 
 
 def _missing(info: ObjectInfo) -> str:
     return f"{info.key} (version {info.version_id}) is not there"
-
-
-def _origin(info: ObjectInfo) -> str:
-    return origin_version(info.version_id, info.metadata)
-
-
-def _info(key: str, answer: "HeadObjectOutputTypeDef") -> ObjectInfo:
-    return ObjectInfo(
-        key=key,
-        version_id=answer.get("VersionId", "null"),
-        size_bytes=answer["ContentLength"],
-        last_modified=answer["LastModified"],
-        etag=answer["ETag"].strip('"'),
-        metadata=answer["Metadata"],
-    )

@@ -137,7 +137,12 @@ class Aws:
 
     def objects(self, region: str | None = None) -> S3ObjectStore:
         region = region or self.settings.region
-        return S3ObjectStore(self.client("s3", region), bucket=self.topology.data_bucket(region), clock=self._clock)
+        return S3ObjectStore(
+            self.client("s3", region),
+            bucket=self.topology.data_bucket(region),
+            clock=self._clock,
+            stand_ins=self.settings.stand_in_replication,
+        )
 
     def outbox(self, region: str | None = None) -> SqsOutbox:
         region = region or self.settings.region

@@ -1,11 +1,16 @@
-"""The ledger in memory. Every method is one step of the event loop, so every method is one atomic write or read."""
+"""The ledger in memory. Every method is one step of the event loop, so every method is one atomic write or read.
 
-from collections.abc import Iterable
+As strict as the table: a row has at most 400 kB, an index may lag behind, a row may be one that nobody here can read.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
-from baton.errors import Conflict, Fenced, NotFound
+from pydantic import TypeAdapter
+
+from baton.errors import Conflict, Fenced, NotFound, Refused
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.states import BatchState
@@ -14,12 +19,18 @@ from baton.ports.rules import check_control, check_final, check_step, with_claim
 from baton.topology import REGIONS_DEFAULT
 
 _PAGE_BATCHES: Final = 100
+_ROW_BYTES_MAX: Final = 400 * 1024
+"""DynamoDB's ceiling for an item."""
+_ROW: Final = TypeAdapter(Batch)
 
 
 @dataclass(slots=True)
 class _Store:
     control: Control | None
     batches: dict[str, Batch] = field(default_factory=dict[str, Batch])
+    spoiled: set[str] = field(default_factory=set[str])
+    index: dict[str, Batch] | None = None
+    """What lists see while the index lags: the rows as they were. None: it does not lag."""
 
 
 class MemoryLedger:
@@ -42,6 +53,22 @@ class MemoryLedger:
         view._store = self._store
         return view
 
+    def spoil(self, batch_id: str) -> None:
+        """Make the row one that this version of Baton cannot read, as if a later one had written it."""
+        self._store.spoiled.add(batch_id)
+
+    def mend(self, batch_id: str) -> None:
+        """Make the row readable again."""
+        self._store.spoiled.discard(batch_id)
+
+    def hold_index(self) -> None:
+        """Let lists show the rows as they are now, whatever is written from now on."""
+        self._store.index = dict(self._store.batches)
+
+    def release_index(self) -> None:
+        """Let lists show the rows as they are."""
+        self._store.index = None
+
     async def control(self) -> Control:
         if self._store.control is None:
             raise NotFound("the ledger has no control row: the world is not set up")
@@ -57,14 +84,22 @@ class MemoryLedger:
     async def admit(self, batch: Batch) -> Admission:
         if batch.batch_id in self._store.batches:
             return Admission.ALREADY_THERE
+        _check_size(batch)
         self._store.batches[batch.batch_id] = batch
         return Admission.ADMITTED
 
     async def get(self, batch_id: str) -> Batch | None:
+        if batch_id in self._store.spoiled:
+            raise Refused(f"the row of batch {batch_id} cannot be read by this version")
         return self._store.batches.get(batch_id)
+
+    async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
+        rows, spoiled = self._store.batches, self._store.spoiled
+        return {each: None if each in spoiled else rows[each] for each in batch_ids if each in rows}
 
     async def update(self, before: Batch, after: Batch) -> Batch:
         check_step(before, after)
+        _check_size(after)
         self._check_unchanged(before)
         self._store.batches[after.batch_id] = after
         return after
@@ -73,14 +108,13 @@ class MemoryLedger:
         return await self.update(before, with_claim(before, claim))
 
     async def list_open(self, *, cursor: str | None = None) -> BatchPage:
-        return self._page((b for b in self._store.batches.values() if not b.is_settled), cursor)
+        return self._page(lambda batch: not batch.is_settled, cursor)
 
     async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
-        return self._page((b for b in self._store.batches.values() if b.admitted_at >= since), cursor)
+        return self._page(lambda batch: batch.admitted_at >= since, cursor)
 
     async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
-        settled = (b for b in self._store.batches.values() if b.is_settled and b.admitted_at.date() == day)
-        return self._page(settled, cursor)
+        return self._page(lambda batch: batch.is_settled and batch.updated_at.astimezone(UTC).date() == day, cursor)
 
     async def forget(self, batch: Batch) -> None:
         check_final(batch)
@@ -93,12 +127,24 @@ class MemoryLedger:
         if row is None or _condition(row) != _condition(before):
             raise Fenced(f"batch {before.batch_id} is no longer {before.state} of epoch {before.owner_epoch}")
 
-    def _page(self, batches: Iterable[Batch], cursor: str | None) -> BatchPage:
-        below = (b for b in batches if cursor is None or _listed_at(b) < cursor)
+    def _page(self, listed: Callable[[Batch], bool], cursor: str | None) -> BatchPage:
+        rows = self._store.batches if self._store.index is None else self._store.index
+        below = [b for b in rows.values() if listed(b) and (cursor is None or _listed_at(b) < cursor)]
         newest_first = sorted(below, key=_listed_at, reverse=True)
         page = newest_first[: self._page_batches]
         more = len(newest_first) > len(page)
-        return BatchPage(page, _listed_at(page[-1]) if more else None)
+        spoiled = self._store.spoiled
+        return BatchPage(
+            [batch for batch in page if batch.batch_id not in spoiled],
+            _listed_at(page[-1]) if more else None,
+            [batch.batch_id for batch in page if batch.batch_id in spoiled],
+        )
+
+
+def _check_size(batch: Batch) -> None:
+    size_bytes = len(_ROW.dump_json(batch))
+    if size_bytes > _ROW_BYTES_MAX:
+        raise Refused(f"batch {batch.batch_id}: a row of {size_bytes:,} bytes is more than {_ROW_BYTES_MAX:,}")
 
 
 def _condition(batch: Batch) -> tuple[BatchState, int, int, datetime]:

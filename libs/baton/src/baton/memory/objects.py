@@ -4,15 +4,25 @@ import hashlib
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
 
-from baton.errors import NotFound
-from baton.model.identity import ORIGIN_VERSION_METADATA, origin_version
+from baton.errors import NotFound, Refused
+from baton.model.identity import ORIGIN_VERSION_METADATA
 from baton.ports.clock import Clock
-from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, Piece, Stretch
+from baton.ports.objects import (
+    BytesPiece,
+    CopyPiece,
+    JoinedPiece,
+    ListedVersion,
+    ObjectInfo,
+    Piece,
+    Stretch,
+    VersionPage,
+)
 from baton.ports.rules import check_object, check_pieces, piece_bytes
 from baton.topology import REGIONS_DEFAULT
 
+_PAGE_VERSIONS: Final = 1_000
 _STREAM_PIECE_BYTES: Final = 64 * 1024
 """Small, so that readers meet records cut in two."""
 
@@ -33,7 +43,7 @@ class Version:
     @property
     def origin(self) -> str:
         """Return the version ID under which it was first written."""
-        return origin_version(self.info.version_id, self.info.metadata)
+        return self.info.origin
 
 
 type Listener = Callable[[Version], None]
@@ -43,8 +53,11 @@ type Listener = Callable[[Version], None]
 class MemoryObjectStore:
     """The bucket of one Region. Version ids are `<region>-<counter>`, so that two Regions never share one."""
 
-    def __init__(self, clock: Clock, *, region: str = REGIONS_DEFAULT[0]) -> None:
+    def __init__(self, clock: Clock, *, region: str = REGIONS_DEFAULT[0], stand_ins: bool = False) -> None:
+        """`stand_ins`: believe metadata that says of which version an object is the replica, as on one machine."""
         self._clock = clock
+        self._stand_ins = stand_ins
+        self._refused: dict[str, tuple[str, frozenset[str]]] = {}
         self._region = region
         self._numbers = itertools.count(1)
         self._versions: dict[str, list[Version]] = {}
@@ -55,20 +68,27 @@ class MemoryObjectStore:
         """Call `listener` after every write from now on: originals, replicas and delete markers."""
         self._listeners.append(listener)
 
+    def refuse(self, key: str, *operations: Literal["head", "read", "copy"], why: str = "403 Forbidden") -> None:
+        """Refuse these operations on a key from now on (none given: allow all), as S3 does without rights or a key."""
+        self._refused[key] = why, frozenset(operations)
+
+    def _check_allowed(self, key: str, operation: str) -> None:
+        why, operations = self._refused.get(key, ("", frozenset[str]()))
+        if operation in operations:
+            raise Refused(f"{operation} of {key}: {why}")
+
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
         version = self._find(key, version_id)
+        if version:
+            self._check_allowed(key, "head")
         return version.info if version else None
 
     async def find_version(self, key: str, origin_version_id: str) -> ObjectInfo | None:
-        return next(
-            (
-                version.info
-                for version in reversed(self._versions.get(key, []))
-                if version.body is not None
-                and origin_version(version.info.version_id, version.info.metadata) == origin_version_id
-            ),
-            None,
-        )
+        for version in reversed(self._versions.get(key, [])):
+            if version.body is not None and version.origin == origin_version_id:
+                self._check_allowed(key, "head")
+                return version.info
+        return None
 
     async def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
@@ -117,8 +137,10 @@ class MemoryObjectStore:
         found = self._find(source.key, source.version_id)
         if found is None or found.body is None:
             raise NotFound(_missing(source.key, source.version_id))
-        # A copy is an original: what it was copied from may have come from elsewhere.
-        metadata = {name: text for name, text in found.info.metadata.items() if name != ORIGIN_VERSION_METADATA}
+        self._check_allowed(source.key, "copy")
+        metadata = {**found.info.metadata}
+        if found.info.origin_version_id is not None:
+            del metadata[ORIGIN_VERSION_METADATA]  # a copy is an original: what it was copied from came from elsewhere
         self._write(target_key, found.body, content_type=found.content_type, metadata=metadata)
 
     async def delete(self, key: str, *, if_version_is: str) -> bool:
@@ -143,14 +165,34 @@ class MemoryObjectStore:
             return None
         # As with S3, a replica keeps the time at which its object was created.
         metadata = {**version.info.metadata, ORIGIN_VERSION_METADATA: version.origin}
-        info = replace(version.info, version_id=self._next_version_id(), metadata=metadata)
+        info = replace(
+            version.info, version_id=self._next_version_id(), metadata=metadata, origin_version_id=version.origin
+        )
         return self._append(Version(info, version.body, version.content_type, is_replica=True))
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         # S3 lists in the order of UTF-8 bytes, and its list knows neither metadata nor version.
         for key in sorted(self._versions, key=str.encode):
             if key.startswith(prefix) and (version := self._find(key, None)):
-                yield replace(version.info, metadata={}, version_id="")
+                yield replace(version.info, metadata={}, version_id="", origin_version_id=None)
+
+    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+        listed: list[tuple[tuple[bytes, int], Version, bool]] = []
+        for key, versions in self._versions.items():
+            if key.startswith(prefix):
+                newest = len(versions) - 1
+                listed += [((key.encode(), newest - n), each, n == newest) for n, each in enumerate(versions)]
+        listed.sort(key=lambda row: row[0])
+        names = [f"{version.info.key}\0{version.info.version_id}" for _, version, _ in listed]
+        start = names.index(cursor) + 1 if cursor else 0
+        page = listed[start : start + _PAGE_VERSIONS]
+        found = [
+            ListedVersion(replace(version.info, metadata={}), is_current)
+            for _, version, is_current in page
+            if version.body is not None
+        ]
+        end = start + len(page)
+        return VersionPage(found, names[end - 1] if end < len(names) else None)
 
     def history(self) -> Mapping[str, Sequence[Version]]:
         """Return every version and delete marker of every key, oldest first."""
@@ -170,17 +212,20 @@ class MemoryObjectStore:
         version = self._find(key, version_id)
         if version is None or version.body is None:
             raise NotFound(_missing(key, version_id))
+        self._check_allowed(key, "read")
         return version.body
 
     def _write(self, key: str, body: bytes, *, content_type: str, metadata: Mapping[str, str]) -> ObjectInfo:
         check_object(key, metadata)
+        given = {name.lower(): value for name, value in metadata.items()}
         info = ObjectInfo(
             key=key,
             version_id=self._next_version_id(),
             size_bytes=len(body),
             last_modified=self._clock.now(),
             etag=hashlib.sha256(body).hexdigest()[:32],
-            metadata={name.lower(): value for name, value in metadata.items()},
+            metadata=given,
+            origin_version_id=given.get(ORIGIN_VERSION_METADATA) if self._stand_ins else None,
         )
         return self._append(Version(info, body, content_type)).info
 
@@ -192,6 +237,7 @@ class MemoryObjectStore:
             last_modified=self._clock.now(),
             etag="",
             metadata={},
+            origin_version_id=None,
         )
         return self._append(Version(marker, None, is_replica=is_replica, hides=current.origin))
 

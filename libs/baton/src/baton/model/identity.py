@@ -1,8 +1,10 @@
 """Who a batch is: the same name in both Regions, without talking.
 
 S3 replication keeps the version ID, so `H(key, version id)` is equal on both sides. An emulator's replica gets a new
-version ID; whoever copied it leaves the original one in the object's metadata, and `origin_version` is the only place
-that knows. On AWS the metadata entry never exists and the version ID is the answer.
+version ID; the stand-in that copied it leaves the original one in the object's metadata. Metadata is also what any
+sender may write, so an object store believes it only in a world whose replication is such a stand-in
+(`BATON_STAND_IN_REPLICATION`): there the replicator is the only one who may write it. On AWS the version ID is the
+answer, whatever the metadata says: nobody who may upload can name a batch.
 """
 
 import hashlib
@@ -22,7 +24,7 @@ _BATCH_ID_HEX_DIGITS: Final = 20
 
 
 def origin_version(version_id: str, metadata: Mapping[str, str]) -> str:
-    """Return the version ID under which the object was first written, in whichever Region."""
+    """Return the version ID under which the object was first written. For object stores of a world with a stand-in."""
     return metadata.get(ORIGIN_VERSION_METADATA, version_id)
 
 

@@ -40,6 +40,29 @@ def parse_input_key(key: str) -> InputName | None:
     return InputName(job, name) if slash else InputName("", job)
 
 
+_FOLDER_MARKER: Final = "_$folder$"
+_COMMIT_MARKERS: Final = ("_committed_", "_started_")
+"""What Databricks leaves in a folder, and what else is in the name after it; Spark and Hadoop leave `_SUCCESS`."""
+
+
+def is_marker(key: str, size_bytes: int | None) -> bool:
+    """Say whether this is what tools leave beside data, by its name or by having no bytes (None: unknown).
+
+    Never data, whatever its size: `_SUCCESS`, `_committed_…`, `_started_…`, `…_$folder$`, and all below a folder
+    `_temporary`, which Hadoop writes again under its real name. Only if it is empty: any other name that begins with
+    `_` or `.`, which Hadoop, Spark and Hive hide (`.keep`, `_metadata`). An empty file of another name is a file.
+    """
+    *folders, name = key.split("/")
+    if (
+        name == "_SUCCESS"
+        or name.startswith(_COMMIT_MARKERS)
+        or name.endswith(_FOLDER_MARKER)
+        or "_temporary" in folders
+    ):
+        return True
+    return size_bytes == 0 and name.startswith(("_", "."))
+
+
 def canary_region(key: str) -> str | None:
     """Return the Region that a canary's key names; None if it is no canary's."""
     if not key.startswith(CANARY) or key.endswith("/"):

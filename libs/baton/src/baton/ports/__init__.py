@@ -8,7 +8,17 @@ from baton.ports.journal import Journal
 from baton.ports.ledger import Admission, BatchPage, Ledger
 from baton.ports.links import Link, Links
 from baton.ports.mail import Mail, Mailer
-from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, ObjectInfo, ObjectStore, Piece, Stretch
+from baton.ports.objects import (
+    BytesPiece,
+    CopyPiece,
+    JoinedPiece,
+    ListedVersion,
+    ObjectInfo,
+    ObjectStore,
+    Piece,
+    Stretch,
+    VersionPage,
+)
 from baton.ports.progress import ChunkDone, Progress, RejectCount, Tally
 from baton.ports.queues import Delivery, Inbox, Outbox
 from baton.ports.reference import ReferenceData, ReferenceVersion, Row, Rows
@@ -32,6 +42,7 @@ __all__ = [
     "Ledger",
     "Link",
     "Links",
+    "ListedVersion",
     "Mail",
     "Mailer",
     "ObjectInfo",
@@ -52,5 +63,6 @@ __all__ = [
     "Stretch",
     "Switch",
     "Tally",
+    "VersionPage",
     "Vitals",
 ]

@@ -4,7 +4,7 @@ MRSC has no transactions and no TTL, so every rule is one conditional write on o
 consistent index: safety never rests on a list.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -23,10 +23,12 @@ class Admission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:
-    """One page of batches, newest admission first within a page; `cursor` is None on the last page."""
+    """One page of batches, newest admission first; `cursor` is None on the last page. Its size is the adapter's."""
 
     batches: Sequence[Batch]
     cursor: str | None
+    unreadable: Sequence[str] = ()
+    """Ids of rows that this version of Baton cannot read: a later one wrote them, or a hand. They hide no other."""
 
 
 class Ledger(Protocol):
@@ -45,11 +47,18 @@ class Ledger(Protocol):
         ...
 
     async def admit(self, batch: Batch) -> Admission:
-        """Create the row if no row has this `batch_id`. Never changes an existing row."""
+        """Create the row if no row has this `batch_id`. Never changes an existing row.
+
+        Raises `Refused`, as `update` does, for a row of more than 400 kB: the store's own bound.
+        """
         ...
 
     async def get(self, batch_id: str) -> Batch | None:
-        """Return one batch by a strong read."""
+        """Return one batch by a strong read. Raises `Refused` if this version of Baton cannot read its row."""
+        ...
+
+    async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
+        """Return those of these batches that have a row, by strong reads; None for a row that cannot be read."""
         ...
 
     async def update(self, before: Batch, after: Batch) -> Batch:
@@ -76,7 +85,10 @@ class Ledger(Protocol):
         ...
 
     async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
-        """Return a page of settled batches admitted on that day, in UTC. Eventually consistent."""
+        """Return a page of settled batches that were last written on that day, in UTC. Eventually consistent.
+
+        Newest admission first.
+        """
         ...
 
     async def forget(self, batch: Batch) -> None:

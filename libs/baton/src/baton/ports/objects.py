@@ -16,6 +16,29 @@ class ObjectInfo:
     last_modified: datetime
     etag: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    origin_version_id: str | None = None
+    """Of a replica that a stand-in made: the version ID under which it was first written. Never set on AWS."""
+
+    @property
+    def origin(self) -> str:
+        """Return the version ID under which it was first written, in whichever Region: it names the batch."""
+        return self.origin_version_id or self.version_id
+
+
+@dataclass(frozen=True, slots=True)
+class ListedVersion:
+    """One version of a key as a list has it: without metadata. `is_current`: nothing is newer, and nothing hides it."""
+
+    info: ObjectInfo
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """A page of versions, by key and then the newest first; `cursor` is None on the last page."""
+
+    versions: Sequence[ListedVersion]
+    cursor: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +84,10 @@ class ObjectStore(Protocol):
     """Reads and writes of one Region's bucket. Keys are decoded text."""
 
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
-        """Return the object (or that version of it, by this Region's version ID); None if it is not there."""
+        """Return the object (or that version of it, by this Region's version ID); None if it is not there.
+
+        Raises `Refused` for one that is there and is not for us to see: another's key, no right to it.
+        """
         ...
 
     async def find_version(self, key: str, origin_version_id: str) -> ObjectInfo | None:
@@ -113,4 +139,12 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         """Yield the current objects below a prefix, every page, in key order; without metadata."""
+        ...
+
+    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+        """Return a page of about 1,000 versions below a prefix, those that are hidden or replaced among them.
+
+        Delete markers are left out, so that a page may be empty and still have a next one. A cursor stays good: what
+        was written meanwhile behind it is in the next pass.
+        """
         ...

@@ -1,0 +1,65 @@
+"""Keeps what is wrong with one object or one batch from all the others, and many at once within a bound."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
+from typing import Final
+
+from baton.errors import Fenced, Unavailable
+from baton.telemetry import Log
+
+_SILENT_MAX: Final = 10
+"""Objects or batches in a row, for which something did not answer, that are an outage: the sweep ends, the next one
+begins anew. Fewer are these few's own trouble, such as a row that is throttled."""
+
+
+class Alone:
+    """Guards the work on one thing after the other. An outage is everybody's, and is raised."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._silent = 0
+
+    @contextmanager
+    def __call__(self, what: str) -> Generator[None]:
+        """Log what goes wrong with `what`, and swallow it. Raises `Unavailable` after several in a row."""
+        try:
+            yield
+        except Unavailable as error:
+            self._silent += 1
+            if self._silent >= _SILENT_MAX:
+                self._silent = 0
+                raise
+            self._log.warning("not_swept", what=what, error=str(error))
+        except Fenced:
+            self._silent = 0  # it moved while we looked at it: alive
+        except Exception as error:  # noqa: BLE001 - the next one is none the worse for it
+            self._silent = 0
+            self._log.error("not_swept", what=what, exc_info=error)
+        else:
+            self._silent = 0
+
+
+async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+    """Do `work` on every item, at most `limit` at once. The first error ends the rest and is raised as it is."""
+    queue = iter(items)
+    failed = False
+
+    async def worker() -> None:
+        nonlocal failed
+        for item in queue:
+            if failed:
+                return
+            try:
+                await work(item)
+            except BaseException:
+                failed = True
+                raise
+
+    workers = [asyncio.create_task(worker()) for _ in range(limit)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for each in workers:
+            each.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

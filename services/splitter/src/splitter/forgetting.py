@@ -1,0 +1,82 @@
+"""Deletes rows of batches that settled longer ago than any replication lag."""
+
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from baton.errors import Refused
+from baton.model.batch import Batch
+from baton.model.identity import owner_of
+from baton.ports import Clock, Ledger, ObjectStore
+from baton.telemetry import Log
+from baton.topology import RETENTION_DAYS
+from splitter.alone import Alone, at_once
+
+_EVERY: Final = timedelta(hours=1)
+_EVERY_WHOLE: Final = timedelta(days=1)
+_DAYS: Final = 2
+"""Days looked at each time."""
+_DAYS_WHOLE: Final = 400
+"""Days looked at once a day and at the start, each of which is a query: what nobody forgot at its time, because nobody
+was there or because its input was, is forgotten then."""
+_AT_ONCE: Final = 16
+
+
+class Forgetting:
+    """One Region's: of the batches that it owned last. May run in several processes at once."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        regions: tuple[str, str],
+        ledger: Ledger,
+        objects: ObjectStore,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._region = region
+        self._regions = regions
+        self._ledger = ledger
+        self._objects = objects
+        self._clock = clock
+        self._log = log
+        self._alone = Alone(log)
+        self._done_at: datetime | None = None
+        self._whole_at: datetime | None = None
+
+    async def forget_old(self) -> None:
+        """Delete what may be deleted, once an hour: no late copy of a file can start such a batch again."""
+        now = self._clock.now()
+        if self._done_at and now < self._done_at + _EVERY:
+            return
+        is_whole = self._whole_at is None or now >= self._whole_at + _EVERY_WHOLE
+        for days in range(RETENTION_DAYS, RETENTION_DAYS + (_DAYS_WHOLE if is_whole else _DAYS)):
+            await self._forget_day((now - timedelta(days=days)).date(), now - timedelta(days=RETENTION_DAYS))
+        self._done_at = now
+        if is_whole:
+            self._whole_at = now
+
+    async def _forget_day(self, day: date, settled_before: datetime) -> None:
+        cursor: str | None = None
+        while True:
+            page = await self._ledger.list_settled(day, cursor=cursor)
+            mine = [each for each in page.batches if owner_of(each.owner_epoch, self._regions) == self._region]
+            await at_once(_AT_ONCE, [each for each in mine if each.updated_at < settled_before], self._forget)
+            for batch_id in page.unreadable:
+                self._log.error("row_unreadable", batch_id=batch_id)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    async def _forget(self, batch: Batch) -> None:
+        with self._alone(batch.batch_id):
+            if not await self._is_current(batch):
+                await self._ledger.forget(batch)
+
+    async def _is_current(self, batch: Batch) -> bool:
+        """Say whether its input still lies in `input/`: the batch may be retried, and people ask what became of it."""
+        try:
+            there = await self._objects.head(batch.source.key)
+        except Refused:
+            return True
+        return there is not None and there.origin == batch.source.version_id

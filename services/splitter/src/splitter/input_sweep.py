@@ -1,0 +1,155 @@
+"""Finds the versions of inputs that nobody admitted, in the bucket of one Region."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from baton.model import paths
+from baton.model.batch import Batch
+from baton.model.control import Control
+from baton.model.identity import batch_id_of
+from baton.model.states import BatchState
+from baton.ports import Clock, Ledger, ListedVersion, ObjectStore
+from baton.telemetry import Log
+from splitter.admission import ADMITTED_AGE_MAX, Admitter
+from splitter.alone import Alone, at_once
+from splitter.batch_sweep import BatchSweep
+from splitter.remembered import Remembered
+from splitter.settings import SplitterSettings
+
+_AT_ONCE: Final = 16
+_REMEMBERED_SLACK: Final = 100_000
+"""How many ids more than twice those of a whole pass are remembered, before all are forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How a Region looks at its inputs under one epoch."""
+
+    control: Control
+    is_active: bool
+    oldest: datetime
+    """A version from before that, if it has no row, may have had one that is forgotten."""
+    newest: datetime
+    """A version from after that is left to its event."""
+
+    def skips(self, version: ListedVersion) -> bool:
+        """Say whether this version is looked at by nobody here: no ledger needs to be asked."""
+        info = version.info
+        if paths.parse_input_key(info.key) is None or paths.is_marker(info.key, info.size_bytes):
+            return True
+        if info.last_modified > self.newest:
+            return True
+        # What is old and hidden was filed away, and its row may be gone. What is old and there is looked at.
+        return info.last_modified < self.oldest and not (self.is_active and version.is_current)
+
+
+class InputSweep:
+    """One Region's `input/`. Goes through it in passes, a bounded number of pages in each sweep."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        ledger: Ledger,
+        objects: ObjectStore,
+        admitter: Admitter,
+        open_batches: BatchSweep,
+        clock: Clock,
+        settings: SplitterSettings,
+        log: Log,
+    ) -> None:
+        self._region = region
+        self._ledger = ledger
+        self._objects = objects
+        self._admitter = admitter
+        self._open_batches = open_batches
+        self._clock = clock
+        self._settings = settings
+        self._log = log
+        self._alone = Alone(log)
+        self._epoch: int | None = None
+        self._cursor: str | None = None
+        """Where the next sweep goes on."""
+        self._settled = Remembered()
+        """Batches that were seen settled: not asked about in every sweep."""
+        self._met = 0
+        """Remembered ones that this pass has met."""
+
+    async def sweep(self, running: Collection[str], *, just_activated: bool) -> None:
+        """Look at the next pages of inputs. Batches that are `running`, by id, have a row.
+
+        `just_activated`: from the first page to the last one, and no input is too young, since the events of the time
+        around a switch went to nobody.
+        """
+        self._settled.discard(running)
+        if just_activated:
+            self._cursor = None
+        for number in range(1, 1 << 62):
+            view = self._view(await self._ledger.control(), just_activated=just_activated)
+            if view is None:
+                return
+            page = await self._objects.list_versions(paths.INPUT, cursor=self._cursor)
+            await self._sweep_some(page.versions, running, view)
+            self._cursor = page.cursor
+            if page.cursor is None:
+                self._pass_ended()
+                return
+            if number >= self._settings.sweep_pages_max and not just_activated:
+                return
+
+    def _view(self, control: Control, *, just_activated: bool) -> _View | None:
+        """Return how to look at inputs under this control row; None while nothing is admitted."""
+        if control.epoch != self._epoch:
+            self._settled.clear()  # whose inputs these are, and who files them away, is another question now
+            self._epoch = control.epoch
+        if not control.admits:
+            return None
+        is_active, now = control.active_region == self._region, self._clock.now()
+        settings = self._settings
+        patience = settings.unadmitted_seconds if is_active else settings.unadmitted_standby_seconds
+        newest = now if just_activated and is_active else now - timedelta(seconds=patience)
+        return _View(control, is_active, oldest=now - ADMITTED_AGE_MAX, newest=newest)
+
+    def _pass_ended(self) -> None:
+        if len(self._settled) > 2 * self._met + _REMEMBERED_SLACK:
+            self._settled.clear()  # most of them are gone from the bucket
+        self._met = 0
+
+    async def _sweep_some(self, versions: Collection[ListedVersion], running: Collection[str], view: _View) -> None:
+        asked: dict[str, ListedVersion] = {}
+        for version in versions:
+            if view.skips(version):
+                continue
+            batch_id = batch_id_of(version.info.key, version.info.origin)
+            if batch_id in self._settled:
+                self._met += 1
+            elif batch_id not in running:
+                asked[batch_id] = version
+        if not asked:
+            return
+        rows = await self._ledger.get_many(list(asked))
+
+        async def one(batch_id: str) -> None:
+            with self._alone(asked[batch_id].info.key):
+                await self._sweep_one(batch_id, asked[batch_id], rows, view)
+
+        await at_once(_AT_ONCE, asked, one)
+
+    async def _sweep_one(
+        self, batch_id: str, version: ListedVersion, rows: Mapping[str, Batch | None], view: _View
+    ) -> None:
+        if batch_id not in rows:
+            if await self._admitter.admit_listed(version.info, view.control) is None:
+                self._settled.add(batch_id)  # left for good, and the log says why
+            return
+        batch = rows[batch_id]
+        if batch is None:
+            self._log.error("row_unreadable", batch_id=batch_id, key=version.info.key)
+        elif batch.state is BatchState.COMPLETED and version.is_current and view.is_active:
+            # Completed, yet still in `input/`: the notifier is at it, or died before it archived.
+            if self._clock.now() > batch.updated_at + self._open_batches.patience(batch):
+                await self._open_batches.wake(batch)
+        elif batch.is_settled:
+            self._settled.add(batch_id)
