@@ -30,6 +30,8 @@ class Lossy:
     answers: dict[str, list[Fault]] = field(default_factory=dict[str, list[Fault]])
     """Per operation: what looks at its next requests, one entry for each."""
     seen: list[str] = field(default_factory=list[str])
+    ranges: list[str] = field(default_factory=list[str])
+    """Of every GET that asked for one."""
 
     def next_fault(self, operation: str, body: bytes) -> web.Response | None:
         waiting = self.answers.get(operation)
@@ -72,6 +74,8 @@ def _handler(
         operation = request.headers.get("X-Amz-Target", request.method).rpartition(".")[2]
         body = await request.read()
         lossy.seen.append(operation)
+        if asked := request.headers.get("Range"):
+            lossy.ranges.append(asked)
         if (answer := lossy.next_fault(operation, body)) is not None:
             return answer
         headers = {name: value for name, value in request.headers.items() if name.lower() != "transfer-encoding"}

@@ -38,7 +38,7 @@ def refused(text: str | bytes, job: Job) -> str:
 
 
 def dialect(job: Job, **changes: str) -> Job:
-    return job.model_copy(update={"dialect": Dialect(**changes)})
+    return job.model_copy(update={"dialect": Dialect.model_validate(changes)})
 
 
 # --- one column that is several ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
 
 SLOTS: Final = 4
-"""It waits for S3 most of the time, and holds two ranges of 8 MiB for each file."""
+"""It waits for S3 most of the time, and holds up to seventeen ranges of 8 MiB for each file."""
 
 
 def build(

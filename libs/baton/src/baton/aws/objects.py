@@ -12,7 +12,7 @@ from baton.aws.clients import S3
 from baton.aws.failures import code_of, translated
 from baton.aws.multipart import Multipart
 from baton.aws.parallel import in_parallel
-from baton.aws.ranged import RANGE_BYTES, Range, RangeReader, is_missing
+from baton.aws.ranged import RANGE_BYTES, RangeReader, is_missing
 from baton.aws.versions import Versions
 from baton.errors import NotFound, Refused
 from baton.model.identity import ORIGIN_VERSION_METADATA
@@ -110,30 +110,14 @@ class S3ObjectStore:
     def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
     ) -> AsyncGenerator[bytes]:
-        return self._stream(self._reader(key, version_id, RANGE_BYTES), start, end)
+        return self._reader(key, version_id, RANGE_BYTES).stream(start, end)
 
     async def get(self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None) -> bytes:
         # It is held whole anyway: one request, which is resumed where it breaks like any other.
-        reader = self._reader(key, version_id, _GET_BYTES_MAX)
-        return b"".join([piece async for piece in self._stream(reader, start, end)])
+        return b"".join([piece async for piece in self._reader(key, version_id, _GET_BYTES_MAX).stream(start, end)])
 
     def _reader(self, key: str, version_id: str | None, range_bytes: int) -> RangeReader:
         return RangeReader(self._client, bucket=self._bucket, key=key, version_id=version_id, range_bytes=range_bytes)
-
-    async def _stream(self, reader: RangeReader, start: int, end: int | None) -> AsyncGenerator[bytes]:
-        # One range is given out while the next one is on its way; all ranges are of the version that the first found.
-        async with translated():
-            current: Range | None = await reader.first(start, end)
-        while current is not None:
-            ahead = asyncio.create_task(reader.after(current, end))
-            try:
-                for piece in current.pieces:
-                    yield piece
-                async with translated():
-                    current = await ahead
-            finally:
-                ahead.cancel()
-                await asyncio.gather(ahead, return_exceptions=True)
 
     @translated()
     async def put(

@@ -32,8 +32,8 @@ from baton.ports.clock import Clock
 from baton.settings import SwitchBackend, SwitchSettings, WorldSettings
 from baton.topology import Topology
 
-_CONNECTIONS_DEFAULT: Final = 50
-"""Per client: sixteen parts of an upload and as many ranged reads, with room."""
+_CONNECTIONS_DEFAULT: Final = 100
+"""Per client: seventeen ranged reads for each of a splitter's four files, or sixteen parts of an upload, with room."""
 _SHARED: Final = frozenset({"ses", "sts", "iam"})
 _NO_REGION: Final = "global"
 """Where calls are counted that go to several Regions: they tell nothing about the health of one."""
