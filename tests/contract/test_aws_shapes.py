@@ -9,12 +9,13 @@ import urllib.request
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.header import decode_header, make_header
+from email.utils import getaddresses
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiobotocore.session import AioSession
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aio import run
@@ -25,7 +26,7 @@ from baton.aws.batch_item import batch_from_item, batch_to_item
 from baton.aws.bootstrap import create_global, create_region
 from baton.aws.links import session_policy
 from baton.aws.objects import S3ObjectStore
-from baton.mime import mime
+from baton.mime import mime, refusal
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.ports import Mail
@@ -106,6 +107,24 @@ def test_a_subject_reaches_its_reader_as_it_is(subject: str) -> None:
     assert email.message_from_bytes(raw, policy=email.policy.default)["Subject"] == subject
     assert str(make_header(decode_header(email.message_from_bytes(raw)["Subject"]))) == subject
     assert all(len(word) <= 75 for word in words)
+
+
+NAMES = st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), max_size=100).map(str.strip)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(NAMES.filter(lambda name: name.isprintable() and "=?" not in name), min_size=1, max_size=50))
+def test_any_name_reaches_its_reader_beside_its_own_address(names: list[str]) -> None:
+    recipients = [Address(name, f"user{number}", "xn--bcher-kva.example") for number, name in enumerate(names)]
+
+    raw = mime(replace(MAIL, recipients=recipients))
+
+    assert [Address.parse(str(each)) for each in recipients] == recipients
+    assert refusal(SENDER.spec, [each.spec for each in recipients], raw) is None
+    # Not by the newer parser, which reads a space into a name of several encoded words.
+    read = getaddresses([email.message_from_bytes(raw)["To"]])
+    assert [str(make_header(decode_header(name))) if name else "" for name, _ in read] == names
+    assert [spec for _, spec in read] == [each.spec for each in recipients]
 
 
 def test_a_session_may_read_one_key_and_none_of_its_characters_is_a_wildcard() -> None:

@@ -52,13 +52,9 @@ class Address:
         """The address alone, as an envelope has it."""
         return f"{self.local}@{self.domain}"
 
-    @property
-    def in_header(self) -> HeaderAddress:
-        """The address for a header of `email.message`, which quotes or encodes the name as needed."""
-        return HeaderAddress(self.name, self.local, self.domain)
-
     def __str__(self) -> str:
-        return str(self.in_header)  # which `parse` reads as the same again
+        """Return the address as people write it, the name in quotes if it needs them: what `parse` reads again."""
+        return str(HeaderAddress(self.name, self.local, self.domain))
 
 
 def _domain(written: str, text: str) -> str:

@@ -23,18 +23,38 @@ _SEVEN_BIT: Final = SMTP.clone(cte_type="7bit")
 """SES keeps bytes above 127 only as long as it has nothing to change in a message."""
 
 
-class _Subject(str):
-    """A header that is encoded as a whole: the default parses what it is given, and would decode `=?utf-8?q?x?=`."""
+class _Encoded(str):
+    """A header that is written as it will go out.
 
-    __slots__ = ()
-    name: Final = "Subject"
+    The library's own would decode `=?utf-8?q?x?=` in a text first, and puts spaces into long names of other letters.
+    """
+
+    __slots__ = ("name",)
+    name: str
 
     def fold(self, *, policy: EmailPolicy) -> str:
-        # A line is only cut between words, an encoded one anywhere.
-        plain = self.isascii() and "=?" not in self and all(len(word) <= _WORD_MAX for word in self.split())
-        charset = "us-ascii" if plain else "utf-8"
-        header = Header(str(self), charset, maxlinelen=_ENCODED_LINE_MAX, header_name=self.name)
-        return f"{self.name}: {header.encode(linesep=policy.linesep)}{policy.linesep}"
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+def _header(name: str, value: str) -> _Encoded:
+    header = _Encoded(value)
+    header.name = name
+    return header
+
+
+def _encoded(text: str, before: str) -> str:
+    """Return text as encoded words, of which `before` stands left; ASCII as it is, folded between words."""
+    # A line is only cut between words, an encoded one anywhere.
+    plain = text.isascii() and "=?" not in text and all(len(word) <= _WORD_MAX for word in text.split())
+    charset = "us-ascii" if plain else "utf-8"
+    return Header(text, charset, maxlinelen=_ENCODED_LINE_MAX, header_name=before).encode(linesep=_SEVEN_BIT.linesep)
+
+
+def _addresses(addresses: Sequence[Address]) -> str:
+    """Return one address a line."""
+    return f",{_SEVEN_BIT.linesep} ".join(
+        str(each) if each.name.isascii() else f"{_encoded(each.name, 'From')} <{each.spec}>" for each in addresses
+    )
 
 
 def mime(mail: Mail) -> bytes:
@@ -44,9 +64,9 @@ def mime(mail: Mail) -> bytes:
     sees of us is `X-Baton-Batch`.
     """
     message = EmailMessage(policy=_SEVEN_BIT)
-    message["From"] = mail.sender.in_header
-    message["To"] = [each.in_header for each in mail.recipients]
-    message["Subject"] = _Subject(" ".join(mail.subject.splitlines()))
+    message["From"] = _header("From", _addresses([mail.sender]))
+    message["To"] = _header("To", _addresses(mail.recipients))
+    message["Subject"] = _header("Subject", _encoded(" ".join(mail.subject.splitlines()), "Subject"))
     message["Message-ID"] = f"<{mail.message_id}@baton>"
     message["X-Baton-Batch"] = mail.message_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is to be answered with
