@@ -53,7 +53,7 @@ def test_pieces_leave_what_the_whole_leaves(
     assert output == whole
 
 
-def test_chunk_is_cut_by_bytes_and_by_records_and_again_where_records_are_short(
+def test_chunk_is_cut_by_bytes_and_by_records(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker.pieces, "PIECE_BYTES", 4_000)
@@ -67,8 +67,17 @@ def test_chunk_is_cut_by_bytes_and_by_records_and_again_where_records_are_short(
     assert found[-1].end == chunk.end
     assert all(piece.end == after.start for piece, after in pairwise(found))
     assert sum(piece.records for piece in found) == chunk.records
-    assert max(piece.records for piece in found) <= 300
-    assert max(piece.end - piece.start for piece in found) <= 12_000
+    assert max(piece.records for piece in found) <= 100
+    assert max(piece.end - piece.start for piece in found) <= 5_000
+
+
+def test_blank_lines_alone_leave_headers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.pieces, "PIECE_BYTES", 4)
+    data = b"\n" * 100
+
+    output = run_in_pieces(data, chunk_of(data, JOB, 2), JOB, COLUMNS)
+
+    assert output.part == b"left,right\n"
 
 
 def test_ordinary_chunk_is_one_piece() -> None:

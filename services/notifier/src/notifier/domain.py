@@ -57,6 +57,7 @@ ADVICE: Final = {
         "reference_missing",
         "reference_columns",
         "rule_error",
+        "rule_hangs",
         "conservation",
         "split_failed",
         "chunk_failed",

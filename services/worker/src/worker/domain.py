@@ -145,7 +145,7 @@ def finish(
     names = render_names(job.output_columns(checked.columns)) if header else b""
     return ChunkOutput(
         counts=counts,
-        part=b"" if too_many else names + _render(frame, checked, plain=plain),
+        part=b"" if too_many else _render(frame, checked, plain=plain, header=names),
         rejects=render_rejects(told, checked.data, checked.cut, chunk, job.dialect.encoding, header=header),
         reasons=_reasons(told),
         too_many=too_many,
@@ -274,14 +274,14 @@ def _enrich(
     return joined.filter(pl.col(SUFFIX).is_not_null()), missing, table.plain
 
 
-def _render(frame: pl.DataFrame, checked: Checked, *, plain: bool) -> bytes:
+def _render(frame: pl.DataFrame, checked: Checked, *, plain: bool, header: bytes) -> bytes:
     """Return the lines of the result. `plain`: so is what was added."""
     if _LINE in frame.columns:
         end = SUFFIX if SUFFIX in frame.columns else pl.lit("\n")
-        return render_lines(frame.select(pl.concat_str(_LINE, end)).to_series())
+        return render_lines(frame.select(pl.concat_str(_LINE, end)).to_series(), header=header)
     sources = _sources(checked.job, checked.columns)
     output = frame.select(pl.col(name).alias(f"o{n}") for n, name in enumerate(sources))
-    return render_part(output, plain=plain and checked.plain)
+    return render_part(output, plain=plain and checked.plain, header=header)
 
 
 def _reasons(told: pl.DataFrame) -> Mapping[tuple[str, str], int]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from polars.exceptions import PanicException
 from pydantic import ValidationError
@@ -20,6 +21,7 @@ from baton.model.states import BatchState
 from baton.offload import Offload
 from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row, Tally
 from baton.telemetry import Metrics
+from worker.compute import ComputationHungError
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
 from worker.done import chunk_done, from_metadata, to_metadata
 from worker.pieces import Assembly, pieces
@@ -28,6 +30,16 @@ from worker.settings import WorkerSettings
 
 _RETRY_SECONDS: Final = 20
 """For what a rolling deployment or replication settles by itself within a minute."""
+
+
+class Apart(Protocol):
+    """Does CPU work in a process of its own, and waits for it."""
+
+    def __call__[T](self, work: Callable[[], T], /) -> T: ...
+
+
+def _here[T](work: Callable[[], T], /) -> T:
+    return work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class Worker:
         catalog: Catalog,
         clock: Clock,
         offload: Offload,
+        apart: Apart | None = None,
         settings: WorkerSettings,
     ) -> None:
         self._batches = batches
@@ -60,6 +73,7 @@ class Worker:
         self._catalog = catalog
         self._clock = clock
         self._offload = offload
+        self._apart = apart or _here
         self._tasks = Recent[tuple[str, str], _Task](settings.plans_cached)
         self._tables = Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](settings.reference_tables_cached)
         self._in_memory_max = settings.reference_rows_in_memory_max
@@ -73,11 +87,17 @@ class Worker:
         if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
             await self._batches.leave(batch, why="no chunk to do")
         try:
-            done = await self._done(batch, message, again=message.resume or attempt > 1)
+            done = await self._done(batch, message, attempt=attempt)
             tally = await self._counted(done)
             check_rejects(batch, self._catalog[batch.job].job.limits, tally.counts)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
+            return None
+        except ComputationHungError as hung:
+            if attempt == 1:
+                raise  # this process ends by it; once more, in one apart
+            reason = f"a rule of the job {batch.job!r} hangs: {hung}, in chunk {message.index + 1} of {batch.chunks}"
+            await self._batches.fail(batch, BatchFailed("rule_hangs", reason))
             return None
         if tally.complete:
             await self._batches.chunks_done(batch, tally)
@@ -98,7 +118,8 @@ class Worker:
         if await self._has_other_rules(batch, message.plan_id):
             await self._batches.leave(batch, why=f"left to be planned anew: {cause}")
         await self._batches.fail(
-            batch, BatchFailed("chunk_failed", f"chunk {message.index + 1} of {batch.chunks}: {cause}")
+            batch,
+            BatchFailed("chunk_failed", f"chunk {message.index + 1} of {batch.chunks}, job {batch.job!r}: {cause}"),
         )
 
     async def _counted(self, done: ChunkDone) -> Tally:
@@ -108,35 +129,34 @@ class Worker:
             # The table is well, it is only in demand: this chunk waits, and no other one has to.
             raise Retry(str(conflict), delay_seconds=_RETRY_SECONDS) from conflict
 
-    async def _done(self, batch: Batch, message: ProcessChunk, *, again: bool) -> ChunkDone:
+    async def _done(self, batch: Batch, message: ProcessChunk, *, attempt: int) -> ChunkDone:
         task = await self._task(batch, message.plan_id)
         chunk = task.plan.chunks[message.index]
-        done = await self._finished_before(task.plan, chunk) if again else None
-        return done or await self._make(task, chunk)
+        done = await self._finished_before(task.plan, chunk) if message.resume or attempt > 1 else None
+        # Whoever had it before may have died of it.
+        return done or await self._make(task, chunk, self._apart if attempt > 1 else _here)
 
     # --- one chunk -----------------------------------------------------------------------------------------------
 
-    async def _make(self, task: _Task, chunk: Chunk) -> ChunkDone:
+    async def _make(self, task: _Task, chunk: Chunk, where: Apart) -> ChunkDone:
         # Nothing but the output is held while it is written: by then the next chunk is in work.
-        return await self._write(task.plan, chunk, await self._output(task, chunk))
+        return await self._write(task.plan, chunk, await self._output(task, chunk, where))
 
-    async def _output(self, task: _Task, chunk: Chunk) -> ChunkOutput:
+    async def _output(self, task: _Task, chunk: Chunk, where: Apart) -> ChunkOutput:
         plan, job, whole = task.plan, self._catalog[task.plan.job].job, Assembly()
         allowed = job.limits.rejects_allowed(plan.records_total)
         data = await self._read(task, chunk)
-        for piece in await self._compute(lambda: pieces(data, chunk, job)):
+        for place, piece in enumerate(await self._compute(lambda: pieces(data, chunk, job))):
             some = data if piece == chunk else data[piece.start - chunk.start : piece.end - chunk.start]
-            output = await self._piece(some, piece, plan, allowed - whole.rejects, first=piece.start == chunk.start)
+            judge = partial(check, some, piece, plan.columns, job, rejects_left=allowed - whole.rejects)
+            checked = await self._compute(partial(where, judge))
+            reference = await self._rows_for(plan, job, checked)
+            end = partial(finish, checked, reference, first=not place)
+            output = await self._compute(end)
             whole.add(output)
             if output.too_many:
                 break
         return whole.output(chunk)
-
-    async def _piece(self, data: bytes, piece: Chunk, plan: Plan, rejects_left: int, *, first: bool) -> ChunkOutput:
-        job = self._catalog[plan.job].job
-        checked = await self._compute(lambda: check(data, piece, plan.columns, job, rejects_left=rejects_left))
-        reference = await self._rows_for(plan, job, checked)
-        return await self._compute(lambda: finish(checked, reference, first=first))
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
         if chunk.start == chunk.end:

@@ -1,14 +1,13 @@
 """The worker's container: consumes the chunk queue."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from baton.batches import Batches
 from baton.context import Context
 from baton.offload import Offload
 from baton.service import Service, run_service
+from worker.compute import Compute, apart
 from worker.handler import Worker
 from worker.settings import WorkerSettings
 
@@ -17,8 +16,9 @@ SLOTS: Final = 2
 
 
 def build(context: Context, *, offload: Offload | None = None) -> Service:
-    """Put the worker together."""
-    ports, clock = context.ports, context.clock
+    """Put the worker together. `offload`: where to compute, if not as in a container (`worker.compute`)."""
+    ports, clock, settings = context.ports, context.clock, WorkerSettings()
+    compute = Compute(seconds_max=settings.compute_seconds_max)
     handler = Worker(
         batches=Batches(region=context.region, ledger=ports.ledger(), outbox=ports.outbox(), clock=clock),
         objects=ports.objects(),
@@ -26,23 +26,11 @@ def build(context: Context, *, offload: Offload | None = None) -> Service:
         reference=ports.reference(),
         catalog=context.catalog,
         clock=clock,
-        offload=offload or _one_at_a_time(),
-        settings=WorkerSettings(),
+        offload=offload or compute,
+        apart=None if offload else partial(apart, seconds_max=settings.compute_seconds_max),
+        settings=settings,
     )
-    return Service(handler)
-
-
-def _one_at_a_time() -> Offload:
-    """Return what runs work in one thread of its own, while the next chunk is read.
-
-    A task has one vCPU: two chunks at once would take as long, and twice the memory.
-    """
-    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chunk")
-
-    def offload[T](work: Callable[[], T], /) -> Awaitable[T]:
-        return asyncio.get_running_loop().run_in_executor(thread, work)
-
-    return offload
+    return Service(handler, side_tasks=[compute.watch])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from baton.csv import Cut
@@ -77,13 +78,15 @@ def undecodable(data: bytes, cut: Cut, encoding: str) -> Iterator[tuple[int, str
     if _decodes(data, encoding):
         return
     starts, ends = cut.starts, cut.ends
+    has_defect = np.zeros(len(starts), dtype=bool)
+    has_defect[cut.defects.records] = True
     for first in range(0, len(starts), _RECORDS_AT_ONCE):
         some = range(first, min(first + _RECORDS_AT_ONCE, len(starts)))
         if _decodes(data[int(starts[some[0]]) : int(ends[some[-1]])], encoding):
             continue
-        places = zip(some, starts[some].tolist(), ends[some].tolist(), strict=True)
-        for index, start, end in places:
-            if index in cut.defects:
+        places = zip(some, starts[some].tolist(), ends[some].tolist(), has_defect[some].tolist(), strict=True)
+        for index, start, end, is_told in places:
+            if is_told:
                 continue
             try:
                 data[start:end].decode(encoding)

@@ -26,33 +26,30 @@ _NOT_WORTH_IT: Final = 2
 def pieces(data: bytes, chunk: Chunk, job: Job) -> list[Chunk]:
     """Return the chunk's pieces in order, as chunks; of an ordinary one itself.
 
-    A piece may have twice as many bytes or records as it should, or be a single record. Raises `BatchFailed` with code
+    A chunk of twice the bytes and records of a piece is still one. Raises `BatchFailed` with code
     `conservation` if a chunk that is cut does not hold the planned number of whole records.
     """
-    share = max(len(data) / PIECE_BYTES, chunk.records / PIECE_RECORDS)
-    if share <= _NOT_WORTH_IT:
+    if max(len(data) / PIECE_BYTES, chunk.records / PIECE_RECORDS) <= _NOT_WORTH_IT:
         return [chunk]
-    scanner = Scanner(syntax_of(job.dialect), start=0, chunk_bytes=int(len(data) / share))
+    scanner = Scanner(syntax_of(job.dialect), start=0, chunk_bytes=PIECE_BYTES, chunk_records=PIECE_RECORDS)
     try:
         scanner.feed(data)
         scan = scanner.finish()
     except CsvDefect as defect:
         raise not_whole(chunk, defect) from defect
     check_number(chunk, scan.records)
-    if len(scan.ranges) == 1:
+    if not scan.ranges:  # nothing but blank lines
         return [chunk]
-    found: list[Chunk] = []
-    for each in scan.ranges:
-        piece = Chunk(
+    return [
+        Chunk(
             index=chunk.index,
             start=chunk.start + each.start,
             end=chunk.start + each.end,
             first_record=chunk.first_record + each.first_record - 1,
             records=each.records,
         )
-        # Short records may stand close together in some of it.
-        found += pieces(data[each.start : each.end], piece, job)
-    return found
+        for each in scan.ranges
+    ]
 
 
 class Assembly:

@@ -1,0 +1,143 @@
+"""Where chunks are computed: one thread, with an end to whatever hangs in it.
+
+A rule of a job may loop for ever, and no thread can be ended from outside. So its process ends: it says why, hands back
+what else it had in hand, and exits with status 1; whoever runs the container starts another. A rule may also hold the
+interpreter's lock, as a regular expression that explodes does, so that nothing in this process runs any more: then a
+watch outside of the interpreter ends it a little later, with the place in the code on stderr.
+
+What is tried again is computed in a process apart (`apart`): if that one hangs or is killed, for want of memory say,
+this one is there to tell.
+"""
+
+import asyncio
+import faulthandler
+import multiprocessing
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Final, cast
+
+from baton.errors import BatchFailed, BatonError, Retry
+
+__all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "apart"]
+
+_LAST_RESORT_FACTOR: Final = 1.2
+"""Of the limit: later than this process by itself, if it can."""
+_APART_FACTOR: Final = 0.9
+"""Of the limit, for a process apart: it is to be ended before its parent is."""
+
+
+class ComputationHungError(BatonError):
+    """A computation passed its limit. The text is for the file's sender."""
+
+
+class ComputationDiedError(BatonError):
+    """The process that computed was killed."""
+
+
+class Compute:
+    """Runs work in one thread of its own, while the next chunk is read. Use it as `Offload`.
+
+    A task has one vCPU: two chunks at once would take as long, and twice the memory.
+    """
+
+    def __init__(self, *, seconds_max: float) -> None:
+        self._seconds_max = seconds_max
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chunk")
+        self._free = asyncio.Lock()
+        self._hung = asyncio.Event()
+
+    async def __call__[T](self, work: Callable[[], T], /) -> T:
+        """Return what `work` returns. Raises `ComputationHungError` if that takes too long, or else what it raises."""
+        async with self._free:
+            if self._hung.is_set():
+                raise Retry("this worker ends: a computation hangs", delay_seconds=0)
+            guarded = partial(_with_an_end, work, self._seconds_max * _LAST_RESORT_FACTOR)
+            future = asyncio.get_running_loop().run_in_executor(self._thread, guarded)
+            done, _ = await asyncio.wait([future], timeout=self._seconds_max)
+            if not done:
+                self._hung.set()
+                raise ComputationHungError(_hung(self._seconds_max))
+            return future.result()
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Raise `ComputationHungError` once something hangs, so that the service stops; return when it stops anyway."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._hung, stop)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if self._hung.is_set():
+            raise ComputationHungError(_hung(self._seconds_max))
+
+
+def _hung(seconds: float) -> str:
+    return f"a computation did not end within {seconds:g} s"
+
+
+def _with_an_end[T](work: Callable[[], T], seconds: float) -> T:
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        return work()
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def apart[T](work: Callable[[], T], seconds_max: float) -> T:
+    """Return what `work` returns in a process of its own, which takes a second to start.
+
+    Raises what `Compute` does, `ComputationDiedError` if the process is killed, and `BatchFailed` as `work` does; any
+    other error of the work as a `RuntimeError`. Work that cannot be sent to another process is done in this one.
+    """
+    try:
+        sent = pickle.dumps(work)
+    except (pickle.PicklingError, AttributeError, TypeError):  # a job whose model is made inside a function
+        return work()
+    seconds = seconds_max * _APART_FACTOR
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_work_apart, args=(there, sent, seconds_max), daemon=True)
+    process.start()
+    there.close()
+    try:
+        if not here.poll(seconds):
+            raise ComputationHungError(_hung(seconds))
+        answer = here.recv()
+    except EOFError:
+        process.join()
+        status = process.exitcode or 0
+        how = f"by signal {-status}" if status < 0 else f"with status {status}"
+        reason = f"the process that computed it was ended {how}: perhaps it needed more memory than there is"
+        raise ComputationDiedError(reason) from None
+    finally:
+        process.kill()
+        process.join()
+        here.close()
+    return cast("T", _unpacked(answer))
+
+
+def _unpacked(answer: tuple[object, ...]) -> object:
+    match answer:
+        case ("done", result):
+            return result
+        case ("failed", str(code), str(reason)):
+            raise BatchFailed(code, reason)
+        case ("error", str(words)):
+            raise RuntimeError(f"in a process apart: {words}")
+        case _:
+            raise AssertionError(f"a process apart answered {answer!r}")
+
+
+def _work_apart(there: Connection, sent: bytes, seconds: float) -> None:
+    # If the parent is gone, nobody else ends this process.
+    faulthandler.dump_traceback_later(seconds * _LAST_RESORT_FACTOR, exit=True)
+    try:
+        answer: object = ("done", pickle.loads(sent)())  # noqa: S301 - from our own parent
+    except BatchFailed as failed:
+        answer = ("failed", failed.code, failed.reason)
+    except BaseException as error:  # noqa: BLE001 - a panic of polars is no `Exception`; the parent judges it
+        answer = ("error", f"{type(error).__name__}: {error}")
+    there.send(answer)

@@ -1,0 +1,51 @@
+"""What becomes of a batch whose computation takes its process with it."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from baton.catalog import load_jobs
+from baton.errors import BatonError
+from baton.model.batch import Batch
+from baton.model.states import BatchState
+from pipeline import Pipeline
+from worker.compute import ComputationDiedError, ComputationHungError
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "code", "reason"),
+    [
+        (
+            ComputationHungError("a computation did not end within 300 s"),
+            2,
+            "rule_hangs",
+            "a rule of the job 'passthrough' hangs: a computation did not end within 300 s, in chunk 1 of 1",
+        ),
+        (
+            ComputationDiedError("the process that computed it was ended by signal 9"),
+            5,
+            "chunk_failed",
+            "chunk 1 of 1, job 'passthrough': ComputationDiedError: the process that computed it was ended by signal 9",
+        ),
+    ],
+    ids=["hangs", "is killed"],
+)
+def test_it_ends_failed_with_the_jobs_name(error: BatonError, attempts: int, code: str, reason: str) -> None:
+    tried: list[object] = []
+
+    async def offload[T](work: Callable[[], T], /) -> T:
+        tried.append(work)
+        raise error
+
+    async def story() -> Batch:
+        pipeline = Pipeline(load_jobs("baton_jobs"), offload=offload)
+        batch_id = await pipeline.upload("input/passthrough/f.csv", b"a\n1\n2\n")
+        await pipeline.drive()
+        return await pipeline.batch(batch_id)
+
+    batch = asyncio.run(story())
+
+    assert batch.failure
+    assert (batch.state, batch.failure.code, batch.failure.reason) == (BatchState.FAILED, code, reason)
+    assert len(tried) == attempts

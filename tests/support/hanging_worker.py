@@ -1,0 +1,79 @@
+"""A worker on memory adapters, as a process: `python hanging_worker.py loop|regex`. It meets a rule that hangs.
+
+Prints what it knows when it ends by itself, and exits as a service does.
+"""
+
+import asyncio
+import os
+import random
+import re
+import sys
+import threading
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from baton.catalog import LoadedJob
+from baton.job import Job, Record
+from baton.messages import log_fields, parse
+from baton.runner import Runner
+from baton.service import run_together
+from baton.settings import RunnerSettings
+from logs import silent_log
+from pipeline import Pipeline
+from worker.compute import Compute
+
+SECONDS_MAX = 1.0
+
+
+def _loop(value: str) -> str:
+    threading.Event().wait()
+    return value
+
+
+def _regex(value: str) -> str:
+    re.match(r"(a|aa)+$", "a" * 200 + "b")  # holds the interpreter's lock, and takes longer than the universe
+    return value
+
+
+async def main(kind: str) -> None:
+    hangs = {"loop": _loop, "regex": _regex}[kind]
+
+    class Hanging(Record):
+        a: Annotated[str, AfterValidator(hangs)]
+
+    compute = Compute(seconds_max=SECONDS_MAX)
+    catalog = {"p": LoadedJob(Job(name="p", record=Hanging, recipients=("a@example.com",)), "1")}
+    pipeline = Pipeline(catalog, offload=compute)
+    await pipeline.upload("input/p/f.csv", b"a\n1\n")
+    while not pipeline.region.queues.queued("chunk"):
+        await pipeline.step()
+    inbox = pipeline.region.queues.inbox("chunk")
+    consumer = Runner(
+        service="worker",
+        region=pipeline.region.region,
+        inbox=inbox,
+        handler=pipeline.process.handlers["chunk"],
+        parse=parse,
+        log_fields=log_fields,
+        settings=RunnerSettings(slots=1, wait_seconds=0),
+        clock=pipeline.region.clock,
+        dice=random.Random(0),
+        log=silent_log(),
+    )
+    try:
+        await run_together(asyncio.Event(), [consumer.run, compute.watch])
+    finally:
+        pipeline.advance(10)
+        back = await inbox.receive(max_messages=10, wait_seconds=0)
+        sys.stdout.write(f"messages that came back: {len(back)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main(sys.argv[1]))
+    except ExceptionGroup as errors:
+        sys.stderr.write(f"{errors.exceptions}\n")
+        sys.stderr.flush()
+        os._exit(1)

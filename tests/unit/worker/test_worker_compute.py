@@ -1,0 +1,121 @@
+"""A computation that hangs ends its process; one that is tried again can end nobody's process but its own."""
+
+import asyncio
+import os
+import signal
+import threading
+from functools import partial
+
+import pytest
+
+from baton.errors import BatchFailed, Retry
+from baton.job import Job
+from baton.model.plan import Chunk
+from worker.compute import ComputationDiedError, ComputationHungError, Compute, apart
+from worker.domain import check
+
+ANY = Job(name="any", record=None, recipients=("a@example.com",))
+CHUNK = Chunk(index=0, start=0, end=2, first_record=1, records=1)
+
+
+def test_work_is_done_and_its_errors_are_raised() -> None:
+    async def story() -> int:
+        compute = Compute(seconds_max=60)
+        with pytest.raises(ZeroDivisionError):
+            await compute(lambda: 1 // 0)
+        return await compute(lambda: 6 * 7)
+
+    assert asyncio.run(story()) == 42
+
+
+def test_one_at_a_time() -> None:
+    running: list[int] = []
+
+    def work() -> int:
+        running.append(1)
+        most = len(running)
+        running.pop()
+        return most
+
+    async def story() -> list[int]:
+        compute = Compute(seconds_max=60)
+        return list(await asyncio.gather(*(compute(work) for _ in range(50))))
+
+    assert asyncio.run(story()) == [1] * 50
+
+
+def test_what_hangs_is_told_hands_back_what_waits_and_stops_the_service() -> None:
+    released = threading.Event()
+
+    async def story() -> list[object]:
+        compute = Compute(seconds_max=0.05)
+        watch = asyncio.create_task(compute.watch(asyncio.Event()))
+        try:
+            both = await asyncio.gather(compute(released.wait), compute(lambda: 1), return_exceptions=True)
+            later = await asyncio.gather(compute(lambda: 1), watch, return_exceptions=True)
+        finally:
+            released.set()
+        return [*both, *later]
+
+    hung, waiting, later, watch = asyncio.run(story())
+
+    assert isinstance(hung, ComputationHungError)
+    assert str(hung) == "a computation did not end within 0.05 s"
+    assert isinstance(waiting, Retry)
+    assert waiting.delay_seconds == 0
+    assert isinstance(later, Retry)
+    assert isinstance(watch, ComputationHungError)
+
+
+def test_watch_ends_with_the_service() -> None:
+    async def story() -> None:
+        stop = asyncio.Event()
+        watch = asyncio.create_task(Compute(seconds_max=60).watch(stop))
+        stop.set()
+        await watch
+
+    asyncio.run(story())
+
+
+# --- in a process of its own ------------------------------------------------------------------------------------------
+
+
+def test_work_apart_gives_the_same() -> None:
+    checked = apart(partial(check, b"1\n", CHUNK, ("a",), ANY), 60)
+
+    assert checked.frame.equals(check(b"1\n", CHUNK, ("a",), ANY).frame)
+
+
+def test_failure_of_a_batch_comes_back_as_such() -> None:
+    with pytest.raises(BatchFailed, match="holds 2 records where the plan counted 1") as caught:
+        apart(partial(check, b"1\n2\n", CHUNK, ("a",), ANY), 60)
+
+    assert caught.value.code == "conservation"
+
+
+def test_error_comes_back_in_words() -> None:
+    with pytest.raises(RuntimeError, match="in a process apart: ValueError: invalid literal"):
+        apart(partial(int, "x"), 60)
+
+
+@pytest.mark.parametrize(
+    ("work", "how"),
+    [
+        (partial(signal.raise_signal, signal.SIGKILL), "by signal 9"),
+        (partial(os._exit, 3), "with status 3"),
+    ],
+)
+def test_process_that_is_killed_is_told_from_one_that_hangs(work: partial[None], how: str) -> None:
+    with pytest.raises(ComputationDiedError, match=f"was ended {how}: perhaps it needed more memory"):
+        apart(work, 60)
+
+
+def test_process_that_hangs_is_ended() -> None:
+    with pytest.raises(ComputationHungError, match=r"did not end within 0\.9 s"):
+        apart(signal.pause, 1)
+
+
+def test_work_that_cannot_be_sent_is_done_here() -> None:
+    here = os.getpid()
+
+    assert apart(lambda: os.getpid() == here, 60)
