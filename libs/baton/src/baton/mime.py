@@ -10,7 +10,7 @@ from typing import Final
 from baton.address import RECIPIENTS_MAX, Address
 from baton.ports.mail import Mail
 
-__all__ = ["RAW_BYTES_MAX", "mime", "refusal"]
+__all__ = ["RAW_BYTES_MAX", "accepted", "mime", "refusal"]
 
 RAW_BYTES_MAX: Final = 10 * 1024 * 1024
 """Of a whole message. Source: SendRawEmail, Amazon SES API reference."""
@@ -73,6 +73,14 @@ def mime(mail: Mail) -> bytes:
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message.as_bytes()
+
+
+def accepted(mail: Mail) -> bytes:
+    """Return the mail as bytes. Raises `ValueError`, which says why SES would refuse it whoever sends it."""
+    raw = mime(mail)  # an address beyond ASCII cannot even be written
+    if why := refusal(mail.sender.spec, [each.spec for each in mail.recipients], raw):
+        raise ValueError(why)
+    return raw
 
 
 def refusal(source: str, destinations: Sequence[str], raw: bytes) -> str | None:

@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from baton.aws.clients import SES
 from baton.aws.failures import code_of, translated
 from baton.errors import BatchFailed, NotSent
-from baton.mime import mime, refusal
+from baton.mime import accepted
 from baton.ports.mail import Mail
 
 _REFUSED: Final = frozenset({"MessageRejected", "MailFromDomainNotVerifiedException", "InvalidParameterValue"})
@@ -24,14 +24,14 @@ class SesMailer:
 
     @translated()
     async def send(self, mail: Mail) -> str:
-        raw, destinations = mime(mail), [each.spec for each in mail.recipients]
-        if why := refusal(mail.sender.spec, destinations, raw):
-            # Emulators take more than SES does.
-            raise BatchFailed("mail_refused", f"the mail service would refuse the mail: {why}")
+        try:
+            raw = accepted(mail)
+        except ValueError as error:  # emulators take more than SES does
+            raise BatchFailed("mail_refused", f"the mail service would refuse the mail: {error}") from error
         client = await self._client()
         try:
             answer = await client.send_raw_email(
-                Source=mail.sender.spec, Destinations=destinations, RawMessage={"Data": raw}
+                Source=mail.sender.spec, Destinations=[each.spec for each in mail.recipients], RawMessage={"Data": raw}
             )
         except ClientError as error:
             if code_of(error) in _NOT_NOW:

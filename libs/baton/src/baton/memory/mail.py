@@ -1,7 +1,7 @@
 """A mailer that keeps what it sends."""
 
 from baton.errors import BatchFailed, NotSent
-from baton.mime import mime, refusal
+from baton.mime import accepted
 from baton.ports.mail import Mail
 
 
@@ -17,9 +17,11 @@ class MemoryMailer:
         self.throttled = False
 
     async def send(self, mail: Mail) -> str:
+        try:
+            accepted(mail)
+        except ValueError as error:
+            raise BatchFailed("mail_refused", f"the mail service would refuse the mail: {error}") from error
         addresses = [each.spec for each in (mail.sender, *mail.recipients)]
-        if why := refusal(addresses[0], addresses[1:], mime(mail)):
-            raise BatchFailed("mail_refused", f"the mail service would refuse the mail: {why}")
         if refused := self.refuses.intersection(addresses):
             raise BatchFailed("mail_refused", f"the mail service refused {', '.join(sorted(refused))}")
         if self.throttled:
