@@ -26,13 +26,14 @@ from baton.aws.batch_item import batch_from_item, batch_to_item
 from baton.aws.bootstrap import create_global, create_region
 from baton.aws.links import session_policy
 from baton.aws.objects import S3ObjectStore
+from baton.job import DEADLINE_MINUTES_MAX
 from baton.mime import mime, refusal
-from baton.model.batch import Batch
+from baton.model.batch import Batch, Counts
 from baton.model.control import Control
-from baton.ports import Mail
+from baton.ports import ChunkDone, Mail, StoredReject
 from baton.ports.rules import PART_BYTES_MIN
 from baton.settings import WorldSettings
-from baton.topology import MAX_RECEIVES
+from baton.topology import MAX_RECEIVES, RETENTION_DAYS
 from emulator_process import ACCOUNT_ID
 from worlds import EAST, REGIONS_DEFAULT, SENDER, WEST, aws_at
 
@@ -256,6 +257,34 @@ def test_a_world_is_made_as_the_topology_says(ministack: str, environment: str, 
                     assert answer["TimeToLiveDescription"]["AttributeName"] == "expires_at"
 
     run(scenario())
+
+
+@ministack_only
+def test_what_a_table_removes_by_itself_outlives_every_batch(
+    ministack: str, environment: str, sdk_session: AioSession
+) -> None:
+    """Any row of a table with a time to live: one that goes too early takes a count of records with it."""
+
+    async def scenario() -> list[int]:
+        async with aws_at(ministack, environment, session=sdk_session) as aws:
+            await _make(aws)
+            now, progress = SystemClock().now(), aws.progress()
+            await progress.open("b", "p", chunks=200, now=now)
+            for index in (0, 199):
+                await progress.complete(ChunkDone("b", "p", index, Counts(), 0, 0, 0, 0), now=now)
+            await aws.rejects().put("b", [StoredReject(1, 0, "c", "r", "v", "l")])
+            dynamodb: Any = await aws.client("dynamodb", EAST)()
+            found: list[int] = []
+            for table in (aws.topology.progress_table, aws.topology.rejects_table):
+                rows = (await dynamodb.scan(TableName=table))["Items"]
+                found += [int(row["expires_at"]["N"]) - int(now.timestamp()) for row in rows]
+            return found
+
+    seconds = run(scenario())
+
+    day = 24 * 3600
+    assert len(seconds) >= 5
+    assert all(DEADLINE_MINUTES_MAX * 60 + RETENTION_DAYS * day <= each + 1 for each in seconds), seconds
 
 
 async def _make(aws: Aws) -> None:

@@ -1,8 +1,10 @@
 """DynamoDB's typed attributes from and to plain values. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+
+from baton.topology import PROGRESS_KEPT_DAYS
 
 type Item = dict[str, Any]
 """An item on the wire: attribute name to a typed value such as `{"S": "text"}`."""
@@ -21,6 +23,11 @@ def to_item(plain: Mapping[str, Any]) -> Item:
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the mapping of an item; moments stay texts, as the reader knows which they are."""
     return {name: _from_attribute(attribute) for name, attribute in item.items()}
+
+
+def expires_at(now: datetime) -> int:
+    """Return when a row of a Regional table written now may be removed by the table itself: a Unix time in seconds."""
+    return int((now + timedelta(days=PROGRESS_KEPT_DAYS)).timestamp())
 
 
 def _to_attribute(value: Any) -> dict[str, Any]:

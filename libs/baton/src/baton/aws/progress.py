@@ -22,14 +22,13 @@ from botocore.exceptions import ClientError
 
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import code_of, translated
-from baton.aws.items import from_item, to_item
+from baton.aws.items import expires_at, from_item, to_item
 from baton.aws.parallel import Backoff, in_parallel
 from baton.aws.tables import Batches
 from baton.errors import Conflict, NotFound
 from baton.model.batch import Counts
 from baton.ports.progress import ChunkDone, RejectCount, Tally
 from baton.ports.rules import kept_reject_counts
-from baton.topology import PROGRESS_KEPT_DAYS
 
 _ATTEMPTS: Final = 12
 """With full jitter up to 2 s: about ten seconds for a burst of chunks on one shard to pass."""
@@ -62,7 +61,7 @@ class DynamoProgress:
             "chunks_done": 0,
             **asdict(Counts()),
             "updated_at": now,
-            "expires_at": _expires_at(now),
+            "expires_at": expires_at(now),
         }
         client = await self._client()
         try:
@@ -153,7 +152,7 @@ class DynamoProgress:
             "rejects_bytes": done.rejects_bytes,
             "rejects_crc64nvme": done.rejects_crc64nvme,
             "reject_counts": [asdict(each) for each in kept_reject_counts(done)],
-            "expires_at": _expires_at(now),
+            "expires_at": expires_at(now),
         }
         return {"TableName": self._table, "Item": to_item(row), "ConditionExpression": "attribute_not_exists(pk)"}
 
@@ -164,7 +163,7 @@ class DynamoProgress:
             ":records_out": done.counts.records_out,
             ":rejects": done.counts.rejects,
             ":now": now,
-            ":expires_at": _expires_at(now),
+            ":expires_at": expires_at(now),
         }
         added = "chunks_done :one, records_in :records_in, records_out :records_out, rejects :rejects"
         # A plan's first row is made by whoever opens it, a shard's by whoever counts first in it.
@@ -243,10 +242,6 @@ def _partitions(first: str, chunks: int) -> list[str]:
 def _chunk_key(batch_id: str, plan_id: str, index: int) -> dict[str, str]:
     shard = index % SHARDS if index >= UNSHARDED_CHUNKS else None
     return {"pk": _pk(batch_id, plan_id, shard), "sk": f"chunk#{index:05d}"}
-
-
-def _expires_at(now: datetime) -> int:
-    return int(now.timestamp()) + PROGRESS_KEPT_DAYS
 
 
 def _counts(row: dict[str, Any]) -> Counts:

@@ -7,12 +7,11 @@ from typing import Any
 
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import translated
-from baton.aws.items import from_item, to_item
+from baton.aws.items import expires_at, from_item, to_item
 from baton.aws.tables import Batches
 from baton.ports.clock import Clock
 from baton.ports.rejects import StoredReject
 from baton.ports.rules import check_rejects_fit
-from baton.topology import PROGRESS_KEPT_DAYS
 
 
 class DynamoRejectIndex:
@@ -27,10 +26,10 @@ class DynamoRejectIndex:
     @translated()
     async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
         check_rejects_fit(rejects)
-        expires_at = int(self._clock.now().timestamp()) + PROGRESS_KEPT_DAYS * 24 * 3600
+        until = expires_at(self._clock.now())
         # One call must not name a key twice.
         distinct = {reject.record_number: reject for reject in rejects}.values()
-        items = [to_item({**asdict(each), "batch_id": batch_id, "expires_at": expires_at}) for each in distinct]
+        items = [to_item({**asdict(each), "batch_id": batch_id, "expires_at": until}) for each in distinct]
         await Batches(await self._client(), table=self._table, dice=self._dice).put(items)
 
     @translated()
