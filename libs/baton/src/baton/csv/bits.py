@@ -72,9 +72,11 @@ def count_between(words: Words, starts: Positions, ends: Positions) -> Positions
 
 
 def positions(words: Words) -> Positions:
-    """Return the positions of all set bits, in order. Only words with a set bit are taken apart."""
-    at = np.flatnonzero(words)
+    """Return the positions of all set bits, in order. If they are rare, only words with a set bit are taken apart."""
     # As booleans: numpy finds those ten times faster than bytes that are not 0.
+    at = np.flatnonzero(words)
+    if 4 * at.size > words.size:
+        return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little").view(np.bool_))
     found = np.flatnonzero(np.unpackbits(words[at].view(np.uint8), bitorder="little").view(np.bool_))
     return (at[found >> 6] << 6) + (found & 63)
 

@@ -25,6 +25,10 @@ class Records:
     def __getitem__(self, which: slice | Positions | NDArray[np.bool_]) -> "Records":
         return Records(self.starts[which], self.ends[which], self.stops[which])
 
+    def gaps(self) -> NDArray[np.bool_]:
+        """Say of each record but the last whether something lies between it and the next."""
+        return self.stops[:-1] != self.starts[1:]
+
     def groups(self) -> Iterator["Records"]:
         """Yield the records in groups that begin close to each other: what is made of one of them is bounded."""
         edges = np.flatnonzero(np.diff(self.starts // _GROUP_BYTES)) + 1
@@ -39,6 +43,8 @@ def clean(data: bytes, records: Records, *, strays: Words | None, delimiters: Wo
     """
     if not records.starts.size:
         return b""
+    if strays is None and records.stops[-1] == len(data) and not records.starts[0] and not records.gaps().any():
+        return data
     pieces, added = list[memoryview](), False
     for group in records.groups():
         base, stop = int(group.starts[0]), int(group.stops[-1])
@@ -90,7 +96,7 @@ def _moved(records: Records, insertions: Positions) -> Records:
 
 def _picked(piece: memoryview, records: Records) -> list[memoryview]:
     """Return the records' bytes, in as few pieces as that is fast."""
-    gaps = records.stops[:-1] != records.starts[1:]
+    gaps = records.gaps()
     starts, stops = records.starts[np.append(True, gaps)], records.stops[np.append(gaps, True)]
     if starts.size * _RUN_BYTES_MIN <= len(piece) or starts.size == 1:
         return [piece[start:stop] for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]

@@ -69,7 +69,7 @@ def swallowed(quoted: Quoted, records: Records, defective: NDArray[np.bool_]) ->
 
 def _having(bits: Words, starts: Positions) -> Positions:
     """Return the records in which a bit is set, where all bits are in records."""
-    step = 16 * 1024
+    step = 64 * 1024
     found = (
         np.searchsorted(starts, positions(bits[i : i + step]) + 64 * i, "right") for i in range(0, bits.size, step)
     )
