@@ -61,7 +61,7 @@ def _lives(bucket: Mapping[str, Any]) -> dict[str, tuple[int | None, int | None]
 
 def _wanted_lives(days: int) -> dict[str, tuple[int | None, int | None]]:
     return {
-        paths.INPUT: (None, days),  # the notifier hides it, once there is a copy
+        paths.INPUT: (None, RETENTION_DAYS + 1),  # the notifier hides it, once there is a copy
         paths.OUTPUT: (None, days),  # the receiver's own affair
         paths.WORK: (days, days),
         paths.ARCHIVE: (days, days),

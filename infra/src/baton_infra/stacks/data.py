@@ -69,9 +69,9 @@ class Data(BatonStack):
             # A canary is hidden as soon as it has sung. Thousands do each day: whoever lists them steps over every one.
             expiry("canary", 1, CANARY, hidden_days=1),
             expiry("canary-work", 1, CANARY_WORK, hidden_days=1),
-            # Every file that was filed away leaves its version and a marker in the sweeper's list, and may be retried
-            # for as long as its row lives.
-            hidden_expiry("input", RETENTION_DAYS, INPUT),
+            # Every file that was filed away leaves its version and a marker in the sweeper's list. A day longer than
+            # its row lives: what the ledger knows has its file.
+            hidden_expiry("input", RETENTION_DAYS + 1, INPUT),
             *cleaning(days),
         ]
         data = bucket(
