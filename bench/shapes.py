@@ -5,14 +5,18 @@ for the splitter in MiB, for the worker by byte of its largest chunk. CPU is by 
 """
 
 import argparse
+from typing import Final
 
-from shapes import SHAPES, Spent, measured
+from awkward import SHAPES, Spent, measured
+
+_CHUNK_MIB_MIN: Final = 1
+"""Below it what any chunk takes outweighs what its bytes do."""
 
 
 def _row(spent: Spent) -> str:
     mib, chunk_mib = spent.size_bytes / 2**20, spent.chunk_bytes_max / 2**20
     worker = "- | -"
-    if spent.chunk_bytes_max:
+    if chunk_mib >= _CHUNK_MIB_MIN:
         worker = f"{spent.bytes_per_byte:.1f} | {1000 * spent.chunk_cpu_seconds / chunk_mib:,.0f} ms"
     return (
         f"| {spent.shape} | {mib:.0f} MiB | {spent.outcome} | {spent.chunks:,} "

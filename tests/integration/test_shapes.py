@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from shapes import SHAPES, Spent, measured
+from awkward import SHAPES, Spent, measured
 
 _SMALL_MIB: Final = 2
 _LARGE_MIB: Final = 8

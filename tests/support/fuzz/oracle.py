@@ -200,7 +200,8 @@ def _lines(body: bytes, start: int, dialect: Dialect) -> Iterator[_Line]:
         if byte == ord("\n"):
             yield _line(body, begin, at, defects, bytes(quoted), is_open=False)
             begin, state = at + 1, "start"
-            defects, quoted = set(), bytearray()
+            defects = set()
+            quoted = bytearray()
             continue
         if byte == ord("\r") and body[at + 1 : at + 2] == b"\n":
             continue

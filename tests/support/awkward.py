@@ -1,7 +1,7 @@
 """Files of awkward shapes, and what the splitter and the worker spend on each: memory and CPU by size.
 
 Run as a program it measures one shape in a process of its own, since a peak of memory never falls:
-`python -m shapes SHAPE MIB` prints one line of JSON. The real handlers do the work, on a store whose one input is held
+`python awkward.py SHAPE MIB` prints one line of JSON. The real handlers do the work, on a store whose one input is held
 once, outside of what is measured, and which keeps nothing that is written.
 """
 
@@ -118,8 +118,8 @@ class Spent:
 
     @property
     def bytes_per_byte(self) -> float:
-        """Memory of the worker by byte of its largest chunk."""
-        return self.chunk_peak_bytes / max(1, self.chunk_bytes_max)
+        """Memory of the worker by byte of its largest chunk; one below 1 MiB counts as that."""
+        return self.chunk_peak_bytes / max(MIB, self.chunk_bytes_max)
 
 
 class _Store(MemoryObjectStore):
@@ -160,7 +160,7 @@ class _Store(MemoryObjectStore):
 
 def measured(shape: str, mib: int) -> Spent:
     """Measure one shape in a process of its own."""
-    command = [sys.executable, "-m", "shapes", shape, str(mib)]
+    command = [sys.executable, __file__, shape, str(mib)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this very module
     return Spent(**json.loads(done.stdout))
 
