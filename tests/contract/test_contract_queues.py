@@ -163,6 +163,48 @@ async def test_a_message_received_too_often_goes_to_the_dead_letter_queue(ports:
 
 
 @in_world
+async def test_a_message_that_is_handed_back_was_never_received(ports: Ports) -> None:
+    inbox = ports.inbox("chunk")
+    await ports.outbox.send(chunks(1))
+    for _ in range(MAX_RECEIVES + 2):
+        (delivery,) = await inbox.receive(max_messages=10, wait_seconds=1)
+        assert (delivery.attempt, delivery.group, indexes([delivery])) == (1, "b1", [0])
+        await inbox.hand_back(delivery)
+
+    assert len(await inbox.receive(max_messages=10, wait_seconds=1)) == 1
+    assert list(await ports.dead("chunk")) == []
+
+
+@in_world
+async def test_a_message_is_buried_at_its_first_attempt(ports: Ports) -> None:
+    inbox = ports.inbox("merge")
+    await ports.outbox.send([MergeBatch(batch_id="b1", owner_epoch=2), MergeBatch(batch_id="b2", owner_epoch=2)])
+    deliveries = await receive_all(inbox)
+    (unfit,) = (each for each in deliveries if each.group == "b1")
+
+    await inbox.bury(unfit)
+    for each in deliveries:
+        await inbox.set_visibility(each, seconds=0)
+
+    assert [each.group for each in await receive_all(inbox)] == ["b2"]
+    assert [parse(body).batch_id for body in await ports.dead("merge")] == ["b1"]
+
+
+@in_world
+async def test_the_backlog_is_what_nobody_has_in_hand(ports: Ports) -> None:
+    assert await ports.outbox.backlog("chunk") == 0
+    await ports.outbox.send(chunks(4))
+    await ports.outbox.send(chunks(2, "b2"), delay_seconds=900)
+
+    (delivery,) = await ports.inbox("chunk").receive(max_messages=1, wait_seconds=0)
+
+    assert await ports.outbox.backlog("chunk") == 5
+    assert await ports.outbox.backlog("merge") == 0
+    await ports.inbox("chunk").set_visibility(delivery, seconds=600)
+    assert await ports.outbox.backlog("chunk") == 5, "a message that comes later is in hand for SQS"
+
+
+@in_world
 async def test_many_consumers_share_the_messages(ports: Ports) -> None:
     inbox = ports.inbox("chunk")
     await ports.outbox.send(chunks(200))

@@ -45,9 +45,9 @@ WORLDS = {
         Design(Bounds(decisions=2, crashes=2, delays=1)),
         (*_HANDOVER, *_LATE, "a late takeover arrives", "worker A crashes", "controller A is refused a switch"),
     ),
-    "somebody at the console, a sweeper that counts": World(
-        Design(Bounds(decisions=1, crashes=1, delays=1, hands=1, nudges=1)),
-        (*_HANDOVER, *_LATE[1:], "somebody turns A Off by hand", "the sweeper counts a nudge"),
+    "somebody at the console": World(
+        Design(Bounds(decisions=1, crashes=1, delays=1, hands=1)),
+        (*_HANDOVER, *_LATE[1:], "somebody turns A Off by hand"),
     ),
     "a Region is lost for good": World(
         Design(Bounds(decisions=2, delays=1, losses=1)),
@@ -90,7 +90,7 @@ def _windows(bounds: Bounds) -> int:
 
 
 def test_what_parts_no_claim_from_its_mark_sends_no_second_mail() -> None:
-    report = _explored(Design(Bounds(nudges=1, hands=2)))
+    report = _explored(Design(Bounds(hands=2)))
 
     assert report.found is None, str(report.found)
     assert {end.sends for end in report.ends} == {1}
@@ -101,13 +101,6 @@ def test_a_takeover_between_claim_and_mark_is_the_window_in_which_a_mail_is_sent
 
     assert report.found is None, str(report.found)
     assert {end.sends for end in report.ends} == {1, 2}
-
-
-def test_a_mark_outlasts_any_nudges() -> None:
-    report = _explored(Design(Bounds(nudges=2)))
-
-    assert report.found is None, str(report.found)
-    assert {end.sends for end in report.ends} == {1}
 
 
 @pytest.mark.parametrize(

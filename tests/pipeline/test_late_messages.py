@@ -12,7 +12,7 @@ from polars.exceptions import PanicException
 
 from baton.catalog import LoadedJob, load_jobs
 from baton.errors import Fenced, Reject
-from baton.memory import LoopClock, MemoryLedger, MemoryLinks, MemoryMailer, MemoryObjectStore, MemoryProgress
+from baton.memory import LoopClock, MemoryLinks, MemoryMailer, MemoryObjectStore, MemoryProgress
 from baton.messages import Kind, MergeBatch, Message, NotifyBatch, ProcessChunk, SplitBatch
 from baton.model import paths
 from baton.model.batch import Batch, Counts
@@ -250,54 +250,6 @@ def test_a_mail_service_that_hangs_is_left_before_the_lease_ends() -> None:
 
     assert seconds < 120
     assert outcome is Outcome.UNAVAILABLE
-
-
-def test_a_sent_mail_is_marked_although_a_sweeper_touched_the_row_meanwhile() -> None:
-    async def story() -> tuple[Batch, int]:
-        region = Region(clock=LoopClock())
-        pipeline, message = await _merged(region)
-
-        def nudged() -> None:
-            rows = region.ledger._store.batches  # pyright: ignore[reportPrivateUsage] - between two lines of a handler
-            row = rows[message.batch_id]
-            rows[message.batch_id] = row.moved(row.state, at=region.clock.now(), by="sweeper", nudges=1)
-
-        region.mailer = SlowMailer(seconds=1, meanwhile=nudged)
-        pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
-        await pipeline.process.handlers["notify"].handle(message, attempt=1)
-        return await pipeline.batch(message.batch_id), len(region.mailer.outbox)
-
-    batch, mails = virtual_time.run(story())
-
-    assert (batch.state, mails) == (BatchState.COMPLETED, 1)
-
-
-class Nudging(MemoryLedger):
-    """A ledger in which a sweeper is always a moment faster than the mark, some times."""
-
-    nudges_left = 3
-
-    @override
-    async def update(self, before: Batch, after: Batch) -> Batch:
-        if after.state is BatchState.NOTIFIED and self.nudges_left:
-            self.nudges_left -= 1
-            row = self._store.batches[before.batch_id]
-            moved = row.moved(row.state, at=row.updated_at, by="sweeper", nudges=row.nudges + 1)
-            self._store.batches[before.batch_id] = moved
-        return await super().update(before, after)
-
-
-def test_a_sent_mail_is_marked_however_often_a_sweeper_is_faster() -> None:
-    async def story() -> tuple[Batch, int, int]:
-        region = Region()
-        region.ledger = ledger = Nudging(await region.ledger.control())
-        pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
-        batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.COMPLETED)
-        return batch, len(region.mailer.outbox), ledger.nudges_left
-
-    batch, mails, left = asyncio.run(story())
-
-    assert (batch.state, mails, left) == (BatchState.COMPLETED, 1, 0)
 
 
 # --- deployments that roll --------------------------------------------------------------------------------------------

@@ -39,6 +39,5 @@ def filled(batch_id: str, at: datetime) -> Batch:
         published=Published("output/r", "output/j", "output/m", 5_000_000_000, "crc=="),
         failure=Failure("mail_refused", "Die Adresse „x“ gibt es nicht."),
         mail_claim=MailClaim(run=3, epoch=4, claimed_at=at, sent_at=at + timedelta(microseconds=1)),
-        nudges=2,
         history=(Step(at, BatchState.ADMITTED, "us-east-1"), Step(at, BatchState.FAILED, "operator")),
     )

@@ -19,6 +19,7 @@ from baton.context import Context
 from baton.memory import (
     LoopClock,
     MemoryClock,
+    MemoryHeartbeats,
     MemoryLedger,
     MemoryLinks,
     MemoryMailer,
@@ -33,8 +34,19 @@ from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of
 from baton.offload import Offload
-from baton.ports import Delivery, Ledger, Links, Mailer, ObjectStore, Outbox, Progress, ReferenceData, RejectIndex
-from baton.runner import Handler, Runner, Verdict
+from baton.ports import (
+    Delivery,
+    Heartbeats,
+    Ledger,
+    Links,
+    Mailer,
+    ObjectStore,
+    Outbox,
+    Progress,
+    ReferenceData,
+    RejectIndex,
+)
+from baton.runner import Handler, Outcome, Runner, Verdict
 from baton.settings import RunnerSettings
 from baton.telemetry import Log
 from baton.testing.faults import Crash, CrashPlan
@@ -63,6 +75,7 @@ class Region:
     queues: MemoryQueues = field(init=False)
     objects: MemoryObjectStore = field(init=False)
     progress: MemoryProgress = field(default_factory=MemoryProgress)
+    heartbeats: MemoryHeartbeats = field(default_factory=MemoryHeartbeats)
     reference: MemoryReferenceData = field(default_factory=MemoryReferenceData)
     rejects: MemoryRejectIndex = field(default_factory=MemoryRejectIndex)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
@@ -92,6 +105,9 @@ class WrappedPorts:
 
     def progress(self) -> Progress:
         return self.crash.wrap(self.region.progress, "progress")
+
+    def heartbeats(self) -> Heartbeats:
+        return self.crash.wrap(self.region.heartbeats, "heartbeats")
 
     def reference(self) -> ReferenceData:
         return self.region.reference
@@ -231,7 +247,9 @@ class Pipeline:
         if self._duplicate:
             await self._survives(self.process.runners[kind].process(delivery))
         verdict = await self._survives(self.process.runners[kind].process(delivery))
-        if isinstance(verdict, Verdict) and verdict.delete:
+        if isinstance(verdict, Verdict) and verdict.outcome is Outcome.UNREADABLE:
+            await self._survives(inbox.bury(delivery))
+        elif isinstance(verdict, Verdict) and verdict.delete:
             await self._survives(inbox.delete([delivery]))
         elif isinstance(verdict, Verdict):
             await self._survives(inbox.set_visibility(delivery, seconds=verdict.delay_seconds or 0))
@@ -267,10 +285,12 @@ class Pipeline:
             "merge": merger.main.build(context, offload=self._offload).handler,
             "notify": notifier.main.build(context).handler,
         }
-        runners: dict[Kind, Runner[Message]] = {kind: self._runner(kind, handler) for kind, handler in handlers.items()}
+        runners: dict[Kind, Runner[Message]] = {
+            kind: self._runner(kind, handler, context) for kind, handler in handlers.items()
+        }
         return Process(splitter.main.admitter(context), splitter.main.sweeper(context, settings), handlers, runners)
 
-    def _runner(self, kind: Kind, handler: Handler[Message]) -> Runner[Message]:
+    def _runner(self, kind: Kind, handler: Handler[Message], context: Context) -> Runner[Message]:
         return Runner(
             service=kind,
             region=self.region.region,
@@ -282,4 +302,5 @@ class Pipeline:
             clock=self.region.clock,
             dice=random.Random(0),
             log=self._log,
+            beat=context.beat,
         )

@@ -18,6 +18,7 @@ from baton.aws.journal import DynamoJournal
 from baton.aws.ledger import DynamoLedger
 from baton.memory import (
     LoopClock,
+    MemoryHeartbeats,
     MemoryJournal,
     MemoryLedger,
     MemoryLinks,
@@ -34,6 +35,7 @@ from baton.model.control import Control
 from baton.model.paths import INPUT, OUTPUT
 from baton.ports import (
     Clock,
+    Heartbeats,
     Inbox,
     Journal,
     Ledger,
@@ -75,6 +77,7 @@ class Ports:
     outbox: Outbox
     inbox: Callable[[Kind], Inbox]
     progress: Progress
+    heartbeats: Heartbeats
     reference: ReferenceData
     rejects: RejectIndex
     mailer: Mailer
@@ -151,6 +154,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
         outbox=queues.outbox(),
         inbox=queues.inbox,
         progress=MemoryProgress(),
+        heartbeats=MemoryHeartbeats(),
         reference=MemoryReferenceData(),
         rejects=MemoryRejectIndex(),
         mailer=mailer,
@@ -200,6 +204,7 @@ async def emulator_world(
             outbox=aws.outbox(),
             inbox=aws.inbox,
             progress=aws.progress(),
+            heartbeats=aws.heartbeats(),
             reference=aws.reference(),
             rejects=aws.rejects(),
             mailer=aws.mailer(),

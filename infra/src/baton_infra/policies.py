@@ -156,10 +156,17 @@ def _table(reach: Reach, sid: str, table: str, *operations: str) -> Statement:
     return Statement(sid, tuple(f"dynamodb:{each}" for each in operations), (reach.here.table(table),))
 
 
-def _consume(reach: Reach, kind: Kind) -> Statement:
+def _consume(reach: Reach, kind: Kind) -> tuple[Statement, ...]:
+    """Allow to take messages from a queue, to put them back or among its dead letters, and to say who is at work."""
     actions = ("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility")
-    queue = reach.here.queue(reach.topology.queue(kind).name)
-    return Statement("Consume", tuple(f"sqs:{action}" for action in actions), (queue,))
+    names = reach.topology.queue(kind)
+    queue, dead = reach.here.queue(names.name), reach.here.queue(names.dead_letter_name)
+    progress = (reach.here.table(reach.topology.progress_table),)
+    return (
+        Statement("Consume", tuple(f"sqs:{action}" for action in actions), (queue,)),
+        Statement("PutBack", ("sqs:GetQueueUrl", "sqs:SendMessage"), (queue, dead)),
+        Statement("Beat", ("dynamodb:UpdateItem",), progress, rows("heartbeat#*")),
+    )
 
 
 def _send(arns: Iterable[Arns], topology: Topology, *kinds: Kind) -> Statement:
@@ -217,6 +224,7 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
     topology = reach.topology
     ledger = (reach.here.table(topology.ledger_table),)
     canaries = (reach.here.objects(CANARY), reach.here.objects(CANARY_WORK))
+    queues = tuple(reach.here.queue(queue.name) for queue in topology.queues)
     return (
         *_read(reach, INPUT, WORK, CANARY, CANARY_WORK),
         *_read_versions([reach.here], INPUT, CANARY),
@@ -229,7 +237,8 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
         _listing(reach),
         _table(reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query"),
         _table(reach, "ReadReference", topology.reference_table, "GetItem", "Query"),
-        _consume(reach, "split"),
+        *_consume(reach, "split"),
+        Statement("MeasureQueues", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), queues),
         _send([reach.here], topology, *KINDS),
         _protect(reach),
     )
@@ -247,7 +256,7 @@ def _worker(reach: Reach) -> tuple[Statement, ...]:
             reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"
         ),
         _table(reach, "ReadReference", topology.reference_table, "BatchGetItem", "GetItem", "Query"),
-        _consume(reach, "chunk"),
+        *_consume(reach, "chunk"),
         _send([reach.here], topology, "merge", "notify"),
         _protect(reach),
     )
@@ -262,7 +271,7 @@ def _merger(reach: Reach) -> tuple[Statement, ...]:
         *_batches(reach),
         _table(reach, "ReadCounts", topology.progress_table, "GetItem", "Query"),
         _table(reach, "IndexRejects", topology.rejects_table, "BatchWriteItem"),
-        _consume(reach, "merge"),
+        *_consume(reach, "merge"),
         _send([reach.here], topology, "notify"),
         _protect(reach),
     )
@@ -288,7 +297,7 @@ def _notifier(reach: Reach) -> tuple[Statement, ...]:
         Statement("HideInput", ("s3:DeleteObject",), (here.objects(INPUT), here.objects(CANARY))),
         *_batches(reach),
         _table(reach, "ReadCounts", topology.progress_table, "Query"),
-        _consume(reach, "notify"),
+        *_consume(reach, "notify"),
         # A published result that never reached this Region is made again.
         _send([here], topology, "split"),
         Statement("SendMail", ("ses:SendRawEmail",), identities, from_us),

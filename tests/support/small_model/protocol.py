@@ -86,7 +86,6 @@ class Baton:
             yield from self._hands(state._replace(left=left._replace(hands=left.hands - 1)))
         if left.losses:
             yield from (self._lost(state, region) for region in range(len(REGIONS)))
-        yield from _nudge(state)
         yield from _slow_mark(state)
 
     # --- the network, the clock, people --------------------------------------------------------------------------
@@ -136,14 +135,6 @@ class Baton:
         return f"Region {REGIONS[region]} is lost", after, None
 
 
-def _nudge(state: State) -> Steps:
-    left = state.left
-    if left.nudges and NONE < state.row.state < MARKED:
-        nudged = state.row._replace(nudges=state.row.nudges + 1)
-        less = left._replace(nudges=left.nudges - 1)
-        yield "the sweeper counts a nudge", state._replace(row=nudged, left=less), None
-
-
 def _lease_over(state: State) -> Steps:
     """Let the lease of the mail claim be over: nobody alive is between this claim and its mark.
 
@@ -187,7 +178,7 @@ def _row_broken(before: State, after: State) -> Law | None:
         return Law.OWNER_GROWS
     if now.owner > after.epoch:
         return Law.OWNER_COMMITTED
-    if (now.state, now.claims, now.nudges) < (was.state, was.claims, was.nudges):
+    if (now.state, now.claims) < (was.state, was.claims):
         return Law.ROW_FORWARD
     return Law.ONE_MANIFEST if after.manifests > 1 else None
 

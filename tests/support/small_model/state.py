@@ -85,8 +85,6 @@ class Bounds(NamedTuple):
     """Requests that hang: their sender gives up, and they are carried out at any time later."""
     hands: int = 0
     """Single routing controls set at the console, against the control row."""
-    nudges: int = 0
-    """Writes of the batch row that change neither state nor owner: the sweeper counts."""
     slow_marks: int = 0
     """Leases that are over while their process is alive, has sent the mail, and has yet to mark it."""
     losses: int = 0
@@ -101,7 +99,6 @@ class Row(NamedTuple):
     """owner_epoch."""
     claims: int = 0
     """Mail claims so far: the number of the present one."""
-    nudges: int = 0
 
 
 class Controller(NamedTuple):

@@ -35,6 +35,7 @@ CLAIMS: Final = "has claimed"
 SENT: Final = "has sent"
 SENT_EARLY: Final = "has sent without a claim"
 MARKS: Final = "marks again"
+"""By mistake alone: a mark that is refused was another one's to write."""
 
 NAMES: Final = tuple(f"worker {region}" for region in REGIONS)
 
@@ -193,19 +194,12 @@ def _sends(design: Design, state: State, index: int, name: str) -> Step[State]:
 
 
 def _marks(design: Design, state: State, index: int, name: str) -> Step[State]:
-    """Mark the mail as sent; refused, look whether owner and claim are still the same, and mark that row."""
+    """Mark the mail as sent. Refused, the batch is somebody else's: nothing but a step of another writes its row."""
     me = state.workers[index]
     write = wanted(me)
     if condition_holds(design, state, write):
         return _writes(design, state, index, f"{name} marks the mail as sent", write)
-    again = IDLE_WORKER
-    if _still_ours(design, state, me):
-        again = Worker(MARKS, me.epoch, state.row)
+    follows = design.bug is Bug.MARK_FOLLOWS_TAKEOVER and holds_claim(state, me)
+    again = Worker(MARKS, me.epoch, state.row) if follows else IDLE_WORKER
     refused = state._replace(workers=placed(design, state, index, again))
-    return f"{name} is refused its mark, and reads again", refused, None
-
-
-def _still_ours(design: Design, state: State, me: Worker) -> bool:
-    assert me.row is not None
-    same_owner = state.row.owner == me.row.owner or design.bug is Bug.MARK_FOLLOWS_TAKEOVER
-    return same_owner and holds_claim(state, me)
+    return f"{name} is refused its mark", refused, None

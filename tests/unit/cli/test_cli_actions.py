@@ -97,12 +97,12 @@ def test_an_action_that_stops_a_batch_sends_nothing(action: str) -> None:
 def test_a_retry_is_a_new_run_that_keeps_the_plan_and_the_last_mail_claim() -> None:
     world = CliWorld()
     claim = MailClaim(run=1, epoch=EPOCH, claimed_at=world.clock.now(), sent_at=world.clock.now())
-    batch = world.batch(**failed(), mail_claim=claim, nudges=3)
+    batch = world.batch(**failed(), mail_claim=claim)
 
     changed = _do(world, "retry", batch).batch
 
     at, by = changed.updated_at, "operator"
-    assert changed == batch.moved(BatchState.ADMITTED, at=at, by=by, run=2, failure=None, nudges=0)
+    assert changed == batch.moved(BatchState.ADMITTED, at=at, by=by, run=2, failure=None)
 
 
 def test_a_retry_of_a_published_batch_sends_its_mail_again() -> None:
@@ -119,11 +119,11 @@ def test_a_retry_of_a_published_batch_sends_its_mail_again() -> None:
 
 def test_a_resumed_batch_keeps_its_plan() -> None:
     world = CliWorld()
-    batch = world.batch(state=BatchState.PAUSED, nudges=2)
+    batch = world.batch(state=BatchState.PAUSED)
 
     changed = _do(world, "resume", batch).batch
 
-    assert changed == batch.moved(BatchState.ADMITTED, at=changed.updated_at, by="operator", nudges=0)
+    assert changed == batch.moved(BatchState.ADMITTED, at=changed.updated_at, by="operator")
 
 
 def test_a_message_that_cannot_be_queued_is_told_and_the_change_stands() -> None:
@@ -183,7 +183,7 @@ def test_a_lost_race_against_the_end_is_refused() -> None:
 
 
 def test_a_batch_that_never_stands_still_is_given_up_with_a_reason() -> None:
-    world = CliWorld(ledger=_Moving(*({"nudges": n} for n in range(1, 7))))
+    world = CliWorld(ledger=_Moving(*({"chunks": n} for n in range(1, 7))))
 
     with pytest.raises(Refused, match="changed 5 times"):
         _do(world, "cancel", world.batch(state=BatchState.SPLIT))

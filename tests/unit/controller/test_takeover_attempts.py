@@ -8,7 +8,7 @@ from batches_made import admitted
 from baton.errors import Unavailable
 from baton.ledger_switch import LedgerSwitch
 from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore, MemoryQueues, MemoryRoutes, MemoryVitals
-from baton.messages import Message, SplitBatch
+from baton.messages import Kind, Message, SplitBatch
 from baton.model.control import StepName
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
@@ -32,6 +32,9 @@ class _DeadUntil:
             self.failures -= 1
             raise Unavailable("the queue does not answer")
         self.sent += messages
+
+    async def backlog(self, kind: Kind) -> int:
+        raise NotImplementedError(kind)
 
 
 async def _attempts(outbox: _DeadUntil, count: int) -> list[StepResult]:

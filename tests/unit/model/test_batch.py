@@ -27,10 +27,10 @@ def test_a_step_is_in_the_history_of_the_row_that_it_wrote() -> None:
 
 
 def test_a_change_within_a_state_is_no_step() -> None:
-    nudged = BATCH.moved(BatchState.ADMITTED, at=START + timedelta(seconds=5), by="us-east-1", nudges=1)
+    changed = BATCH.moved(BatchState.ADMITTED, at=START + timedelta(seconds=5), by="us-east-1", chunks=1)
 
-    assert nudged.history == ()
-    assert nudged.nudges == 1
+    assert changed.history == ()
+    assert changed.chunks == 1
 
 
 def test_another_owner_is_a_step_even_within_a_state() -> None:

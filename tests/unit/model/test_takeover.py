@@ -29,7 +29,6 @@ BATCH = Batch(
     counts=Counts(9, 9, 0),
     published=PUBLISHED,
     mail_claim=CLAIM,
-    nudges=4,
     history=(Step(START, BatchState.ADMITTED, "us-east-1"),),
 )
 OPEN = {
@@ -55,7 +54,7 @@ def test_an_open_batch_gets_its_owner_and_a_state_to_go_on_from(state: BatchStat
     taken = taken_over(before, epoch=3, at=LATER, by="us-west-2")
 
     check_step(before, taken)
-    assert (taken.state, taken.owner_epoch, taken.nudges) == (after, 3, 0)
+    assert (taken.state, taken.owner_epoch) == (after, 3)
     assert taken.history == (*BATCH.history, Step(LATER, after, "us-west-2"))
     assert taken.entered_at == taken.updated_at == LATER
     kept = (taken.plan_id, taken.chunks, taken.records_total, taken.run, taken.published, taken.mail_claim)

@@ -60,6 +60,14 @@ class Scene:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     inbox: Inbox | None = None
+    beats: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+    """Batch, and when its message is or will be in hand."""
+    heart_fails: bool = False
+
+    async def beat(self, message: Message, delay_seconds: int) -> None:
+        self.beats.append((message.batch_id, asyncio.get_running_loop().time() + delay_seconds))
+        if self.heart_fails:
+            await asyncio.sleep(10**6)
 
     def runner(self, protection: TaskProtection | None = None) -> Runner[Message]:
         return Runner(
@@ -74,6 +82,7 @@ class Scene:
             dice=random.Random(1),
             log=recording_log(self.lines),
             protection=protection,
+            beat=self.beat,
         )
 
     async def send(self, *names: str) -> None:
@@ -104,6 +113,12 @@ class Through:
 
     async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
         await self._inner.set_visibility(delivery, seconds=seconds)
+
+    async def hand_back(self, delivery: Delivery) -> None:
+        await self._inner.hand_back(delivery)
+
+    async def bury(self, delivery: Delivery) -> None:
+        await self._inner.bury(delivery)
 
 
 def takes(seconds: float) -> Work:
@@ -307,7 +322,7 @@ def test_a_task_is_protected_once_while_it_is_busy_and_again_before_that_expires
     assert all(later - earlier < 3_600 for (earlier, _), (later, _) in pairwise(told))
 
 
-def test_an_unreadable_message_ends_in_the_dead_letters_and_stops_nothing() -> None:
+def test_an_unreadable_message_is_dead_lettered_at_once_and_stops_nothing() -> None:
     async def story() -> Scene:
         s = scene(takes(1), slots=1)
         s.queues.put_raw("split", '{"kind": "split"}')
@@ -319,6 +334,102 @@ def test_an_unreadable_message_ends_in_the_dead_letters_and_stops_nothing() -> N
 
     assert [name for name, _ in s.handling.finished] == ["good"]
     assert list(s.queues.dead("split")) == ['{"kind": "split"}']
+    assert [line["attempt"] for line in s.lines if line["event"] == "message_handled"] == [1, 1]
+
+
+def test_unreadable_messages_are_no_bug_of_ours_however_many_there_are() -> None:
+    async def story() -> Scene:
+        s = scene(takes(1), slots=1, failing_messages_max=3)
+        for number in range(50):
+            s.queues.put_raw("split", f"no message {number}")
+        await s.send("good")
+        await s.run(seconds=600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [name for name, _ in s.handling.finished] == ["good"]
+    assert len(s.queues.dead("split")) == 50
+
+
+def test_an_unreadable_message_that_cannot_be_buried_comes_back_until_it_can() -> None:
+    class Shut(Through):
+        tried = 0
+
+        async def bury(self, delivery: Delivery) -> None:
+            self.tried += 1
+            if self.tried == 1:
+                raise Unavailable("sqs: timed out")
+            await super().bury(delivery)
+
+    async def story() -> Scene:
+        s = scene(takes(1))
+        s.inbox = Shut(s.queues.inbox("split"))
+        s.queues.put_raw("split", "no message")
+        await s.run(seconds=300)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert (s.queues.waiting("split"), list(s.queues.dead("split"))) == (0, ["no message"])
+
+
+# --- signs of life ---------------------------------------------------------------------------------------------------
+
+
+def test_a_message_in_hand_gives_a_sign_of_life_at_every_third_of_its_visibility() -> None:
+    async def story() -> Scene:
+        s = scene(takes(100), visibility_seconds=60)
+        await s.send("slow")
+        await s.run(seconds=200)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [(name, round(at)) for name, at in s.beats] == [("slow", at) for at in (20, 40, 60, 80)]
+
+
+def test_a_message_that_is_quickly_done_costs_no_sign_of_life() -> None:
+    async def story() -> Scene:
+        s = scene(takes(19), visibility_seconds=60)
+        await s.send(*"abc")
+        await s.run(seconds=200)
+        return s
+
+    assert virtual_time.run(story()).beats == []
+
+
+@pytest.mark.parametrize(
+    "error", [Retry("not yet", delay_seconds=40), Unavailable("s3: timed out"), RuntimeError("in line 7")], ids=str
+)
+def test_a_message_that_will_come_again_gives_a_sign_of_life(error: Exception) -> None:
+    async def story() -> Scene:
+        s = scene(raises(error, attempts=1))
+        await s.send("later")
+        await s.run(seconds=100)
+        return s
+
+    s = virtual_time.run(story())
+
+    ((name, alive_at),) = s.beats
+    (_, again, came_again), *_ = s.handling.started[1:]
+    assert (name, again, s.left()) == ("later", 2, [])
+    assert alive_at == pytest.approx(came_again, abs=0.1), "it is alive until then, though nobody has it in hand"
+
+
+def test_a_heart_that_hangs_hurts_neither_the_work_nor_its_visibility() -> None:
+    async def story() -> Scene:
+        s = scene(takes(600), visibility_seconds=60)
+        s.heart_fails = True
+        await s.send("slow")
+        await s.run(seconds=900)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [attempt for _, attempt, _ in s.handling.started] == [1]
+    assert [round(at) for _, at in s.handling.finished] == [600]
+    assert len(s.beats) >= 15
 
 
 def test_when_nearly_everything_fails_the_consumer_stops_before_it_drains_the_queue() -> None:
@@ -444,7 +555,7 @@ def test_a_message_that_the_open_poll_brings_after_the_stop_is_handed_back_at_on
     s, again = virtual_time.run(story())
 
     assert s.handling.started == [], "it was started after the stop"
-    assert [delivery.attempt for delivery in again] == [2], "it was not handed back"
+    assert [delivery.attempt for delivery in again] == [1], "it was not handed back, or a restart cost it an attempt"
 
 
 def test_what_does_not_finish_within_the_grace_is_handed_back() -> None:
@@ -459,7 +570,99 @@ def test_what_does_not_finish_within_the_grace_is_handed_back() -> None:
 
     assert s.handling.finished == []
     assert ended_at == pytest.approx(100, abs=25), "stop at 10 s, an open poll of up to 20 s, then 90 s of grace"
-    assert [delivery.attempt for delivery in again] == [2]
+    assert [delivery.attempt for delivery in again] == [1], "a restart cost it an attempt"
+
+
+def test_any_number_of_restarts_leaves_a_message_its_attempts() -> None:
+    async def story() -> Scene:
+        s = scene(takes(10_000), grace_seconds=1)
+        await s.send("endless")
+        for _ in range(12):
+            s.stop.clear()
+            await s.run(seconds=10)
+        s.handling.work = raises(RuntimeError("a bug"))
+        s.stop.clear()
+        await s.run(seconds=3_600)
+        return s
+
+    s = virtual_time.run(story())
+
+    attempts = [attempt for _, attempt, _ in s.handling.started]
+    assert attempts == [1] * 12 + [1, 2, 3, 4, 5]
+    assert [name for name, _ in s.handling.given_up] == ["endless"], "it was dead-lettered without a word"
+
+
+def test_what_cannot_be_handed_back_comes_back_by_itself() -> None:
+    class Shut(Through):
+        async def hand_back(self, delivery: Delivery) -> None:
+            raise Unavailable(f"{delivery.receipt}: timed out")
+
+    async def story() -> Sequence[Delivery]:
+        s = scene(takes(10_000), grace_seconds=1)
+        s.inbox = Shut(s.queues.inbox("split"))
+        await s.send("endless")
+        await s.run(seconds=10)
+        return await s.queues.inbox("split").receive(max_messages=1, wait_seconds=120)
+
+    assert [delivery.attempt for delivery in virtual_time.run(story())] == [2]
+
+
+# --- brakes that must also let go ------------------------------------------------------------------------------------
+
+
+def test_bugs_with_a_success_between_never_stop_the_consumer() -> None:
+    async def some_fail(message: Message, attempt: int) -> None:
+        del attempt
+        if message.batch_id.startswith("bad"):
+            raise RuntimeError("a bug")
+
+    async def story() -> Scene:
+        s = scene(some_fail, slots=1, failing_messages_max=3)
+        running = asyncio.create_task(s.run(seconds=1_000))
+        for number in range(10):
+            await s.send(f"bad {number}", f"good {number}")
+            await asyncio.sleep(80)
+        await running
+        return s
+
+    s = virtual_time.run(story())
+
+    assert {name for name, _ in s.handling.finished} == {f"good {number}" for number in range(10)}
+
+
+def test_a_bug_is_dead_lettered_even_if_its_batch_went_on_without_it() -> None:
+    class MovedOn(Handling):
+        async def give_up(self, message: Message, *, cause: str) -> None:
+            raise Reject(f"{message.batch_id} went on without it: {cause}")
+
+    async def story() -> Scene:
+        s = Scene(MovedOn(raises(RuntimeError("boom"))), RunnerSettings())
+        await s.send("late")
+        await s.run(seconds=3_600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert len(s.queues.dead("split")) == 1, "a bug of ours vanished without a trace"
+
+
+def test_in_an_outage_one_message_at_a_time_tries_the_dependency() -> None:
+    async def outage(message: Message, attempt: int) -> None:
+        del message, attempt
+        await asyncio.sleep(100)  # longer than the longest pause
+        raise Unavailable("ledger: timed out")
+
+    async def story() -> Scene:
+        s = scene(outage, slots=8)
+        await s.send(*[f"batch-{n}" for n in range(50)])
+        await s.run(seconds=3_600)
+        return s
+
+    s = virtual_time.run(story())
+
+    tries = [started for _, _, started in s.handling.started]
+    assert all(later - earlier >= 100 for earlier, later in pairwise(tries[8:])), "two at a time, after the first eight"
+    assert len(tries) > 8 + 10
 
 
 # --- what operators see ----------------------------------------------------------------------------------------------

@@ -181,8 +181,21 @@ def test_what_is_no_event_ends_in_the_dead_letters_with_the_reason_in_the_log(ma
 
     assert scene.admitter.done == ["good"]
     assert (scene.left, scene.dead) == (0, [malformed])
-    assert len(scene.logged("message_unreadable")) == MAX_RECEIVES
-    assert all(line["error"] for line in scene.logged("message_unreadable"))
+    (line,) = scene.logged("message_unreadable")
+    assert line["error"]
+
+
+def test_a_queue_full_of_what_is_no_event_stops_nobody() -> None:
+    async def story() -> Scene[Admits]:
+        scene = Scene(Admits(at_once))
+        scene.send(*(f"no event {number}" for number in range(50)), body("good"))
+        await scene.run(seconds=60)
+        return scene
+
+    scene = virtual_time.run(story())
+
+    assert scene.admitter.done == ["good"]
+    assert (scene.left, len(scene.dead)) == (0, 50)
 
 
 def test_the_event_that_s3_sends_when_a_notification_is_made_is_deleted() -> None:

@@ -14,8 +14,15 @@ from baton.batches import Batches
 from baton.catalog import load_jobs
 from baton.errors import BatchFailed
 from baton.foreign import HEAD_BYTES as FIRST_BYTES
-from baton.memory import MemoryClock, MemoryLedger, MemoryObjectStore, MemoryProgress, MemoryReferenceData
-from baton.messages import Message, SplitBatch
+from baton.memory import (
+    MemoryClock,
+    MemoryHeartbeats,
+    MemoryLedger,
+    MemoryObjectStore,
+    MemoryProgress,
+    MemoryReferenceData,
+)
+from baton.messages import Kind, Message, SplitBatch
 from baton.model.batch import Batch, Source
 from baton.model.control import Control
 from baton.model.plan import CHUNKS_MAX, MIB, Plan, chunk_bytes_for, chunk_records_for
@@ -141,6 +148,9 @@ class _Sent:
         self.messages += len(messages)
         await asyncio.sleep(0)
 
+    async def backlog(self, kind: Kind) -> int:
+        raise NotImplementedError(kind)
+
 
 def steps_of_planning(body: bytes, *, chunk_bytes: int, sent: _Sent) -> list[float]:
     seconds = list[float]()
@@ -155,6 +165,7 @@ def steps_of_planning(body: bytes, *, chunk_bytes: int, sent: _Sent) -> list[flo
             objects=objects,
             outbox=sent,
             progress=MemoryProgress(),
+            heartbeats=MemoryHeartbeats(),
             reference=MemoryReferenceData(),
             catalog=load_jobs("baton_jobs"),
             clock=clock,

@@ -32,6 +32,19 @@ def check_rejects(batch: Batch, limits: Limits, counts: Counts) -> None:
         )
 
 
+def _message_of(batch: Batch) -> Message | None:
+    """Return the message that takes the batch on from its state."""
+    match batch.state:
+        case BatchState.ADMITTED | BatchState.WAITING_INPUT | BatchState.SPLIT:
+            return SplitBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)
+        case BatchState.PROCESSED:
+            return MergeBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)
+        case BatchState.MERGED | BatchState.NOTIFIED | BatchState.COMPLETED | BatchState.FAILED:
+            return NotifyBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)
+        case BatchState.PAUSED | BatchState.CANCELLED:
+            return None
+
+
 class Batches:
     """One Region's hand on its batches."""
 
@@ -52,7 +65,7 @@ class Batches:
 
     async def move(self, batch: Batch, state: BatchState, **changes: Any) -> Batch:
         """Write the batch's next state by compare-and-set. Raises `Fenced` if the row moved on meanwhile."""
-        after = batch.moved(state, at=self._clock.now(), by=self._region, **{"nudges": 0, **changes})
+        after = batch.moved(state, at=self._clock.now(), by=self._region, **changes)
         return await self._ledger.update(batch, after)
 
     async def chunks_done(self, batch: Batch, tally: Tally) -> None:
@@ -97,14 +110,6 @@ class Batches:
 
     async def nudge(self, batch: Batch) -> None:
         """Send the message of the batch's state again: whatever was lost, the work goes on."""
-        epoch = batch.owner_epoch
-        match batch.state:
-            case BatchState.ADMITTED | BatchState.WAITING_INPUT | BatchState.SPLIT:
-                message: Message = SplitBatch(batch_id=batch.batch_id, owner_epoch=epoch)
-            case BatchState.PROCESSED:
-                message = MergeBatch(batch_id=batch.batch_id, owner_epoch=epoch)
-            case BatchState.MERGED | BatchState.NOTIFIED | BatchState.COMPLETED | BatchState.FAILED:
-                message = NotifyBatch(batch_id=batch.batch_id, owner_epoch=epoch)
-            case BatchState.PAUSED | BatchState.CANCELLED:
-                return
-        await self._outbox.send([message])
+        message = _message_of(batch)
+        if message is not None:
+            await self._outbox.send([message])

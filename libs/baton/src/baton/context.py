@@ -1,11 +1,14 @@
 """What a composition root builds its service from: the container and the tests hand in the same."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 from baton.catalog import Catalog
+from baton.messages import Message
 from baton.ports import (
     Clock,
+    Heartbeats,
     Ledger,
     Links,
     Mailer,
@@ -29,6 +32,8 @@ class Ports(Protocol):
 
     def progress(self) -> Progress: ...
 
+    def heartbeats(self) -> Heartbeats: ...
+
     def reference(self) -> ReferenceData: ...
 
     def rejects(self) -> RejectIndex: ...
@@ -48,3 +53,8 @@ class Context:
     clock: Clock
     catalog: Catalog
     log: Log
+
+    async def beat(self, message: Message, delay_seconds: int) -> None:
+        """Give a sign of life for the batch of a message that is in hand (0), or comes again after `delay_seconds`."""
+        alive_at = self.clock.now() + timedelta(seconds=delay_seconds)
+        await self.ports.heartbeats().beat(message.batch_id, at=alive_at)

@@ -1,8 +1,9 @@
 """The one SQS loop. Nothing else in Baton knows how a message is received, kept, handed back or deleted.
 
     receive no more than there are free slots
-      └─ per message: parse once ─▶ handle, visibility extended at a third ─▶ outcome
+      └─ per message: parse once ─▶ handle, visibility extended and a sign of life given at each third ─▶ outcome
            done / Reject / Fenced   delete (in batches, each entry checked)
+           unreadable               dead-lettered at once: it will never be readable
            Retry                    comes back after its delay
            Unavailable              comes back later; the loop pauses, so that an outage drains nothing
            Refused                  comes back later: rights may be mended; on its last attempt given up in words
@@ -10,13 +11,14 @@
                                     batch in words, and SQS dead-letters the message
 
 Stopping (SIGTERM): no new poll; the open poll returns by itself (cancelling it would strand what SQS just assigned to
-it); what was not started is handed back at once; what runs gets the grace, then is handed back; exit.
+it); what was not started is handed back at once; what runs gets the grace, then is handed back; exit. What is handed
+back has no attempt the less: a restart is not the message's fault.
 """
 
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Protocol
@@ -94,7 +96,8 @@ def backoff_seconds(first_seconds: int, attempt: int) -> int:
 class Runner[M]:
     """Consumes one queue with one handler until `stop` is set.
 
-    `parse` reads a body, or raises `pydantic.ValidationError`; `log_fields` returns what names a message in log lines.
+    `parse` reads a body, or raises `pydantic.ValidationError`; `log_fields` returns what names a message in log lines;
+    `beat` tells whoever watches that a message is in hand, or comes again in so many seconds.
     """
 
     def __init__(
@@ -111,6 +114,7 @@ class Runner[M]:
         dice: random.Random,
         log: Log,
         protection: TaskProtection | None = None,
+        beat: Callable[[M, int], Awaitable[None]] | None = None,
     ) -> None:
         self._service = service
         self._region = region
@@ -123,6 +127,7 @@ class Runner[M]:
         self._dice = dice
         self._log = log
         self._protection = protection
+        self._beat = beat
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._finished: deque[Delivery] = deque()
         self._slot_freed = asyncio.Event()
@@ -198,14 +203,11 @@ class Runner[M]:
 
     async def _work(self, delivery: Delivery) -> None:
         started = asyncio.get_running_loop().time()
-        heart = asyncio.create_task(self._beat(delivery))
-        try:
-            verdict = await self.process(delivery)
-        finally:
-            heart.cancel()
-            await asyncio.gather(heart, return_exceptions=True)
+        verdict = await self.process(delivery)
         self._settle(delivery, verdict)
-        if verdict.delete:
+        if verdict.outcome is Outcome.UNREADABLE:
+            await self._bury(delivery)
+        elif verdict.delete:
             self._finished.append(delivery)
             await self._delete_finished()
         else:
@@ -219,9 +221,19 @@ class Runner[M]:
         try:
             message = self._parse(delivery.body)
         except ValidationError as error:
-            # It will never be readable: keep it out of the way, let SQS dead-letter it for a person to see.
             self._log.error("message_unreadable", error=str(error), body=delivery.body[:2_000])
-            return Verdict(Outcome.UNREADABLE, "unreadable", delay_seconds=0)
+            return Verdict(Outcome.UNREADABLE, "unreadable")
+        heart = asyncio.create_task(self._keep(delivery, message))
+        try:
+            verdict = await self._handle(message, delivery)
+            if verdict.delay_seconds is not None:
+                await self._tell_alive(message, verdict.delay_seconds)  # until it comes again nobody else says so
+        finally:
+            heart.cancel()
+            await asyncio.gather(heart, return_exceptions=True)
+        return verdict
+
+    async def _handle(self, message: M, delivery: Delivery) -> Verdict:
         try:
             async with asyncio.timeout(self._settings.handling_seconds_max):
                 measured = await self._handler.handle(message, attempt=delivery.attempt)
@@ -263,11 +275,22 @@ class Runner[M]:
             self._log.error("give_up_failed", **self._log_fields(message), exc_info=error)
         return Verdict(outcome, cause, delay_seconds=0)
 
-    async def _beat(self, delivery: Delivery) -> None:
+    async def _keep(self, delivery: Delivery, message: M) -> None:
         """Keep the message ours: extend its visibility at every third, so that two beats may fail."""
         while True:
             await asyncio.sleep(self._settings.visibility_seconds / 3)
             await self._set_visibility(delivery, self._settings.visibility_seconds)
+            await self._tell_alive(message, 0)
+
+    async def _tell_alive(self, message: M, delay_seconds: int) -> None:
+        """Give a sign of life. It never fails the work, nor delays it by more than a sixth of the visibility."""
+        if self._beat is None:
+            return
+        try:
+            async with asyncio.timeout(self._settings.visibility_seconds / 6):
+                await self._beat(message, delay_seconds)
+        except Exception as error:  # noqa: BLE001 - without a sign the message may be sent twice, no worse
+            self._log.warning("no_sign_of_life", **self._log_fields(message), error=repr(error))
 
     async def _set_visibility(self, delivery: Delivery, seconds: int) -> None:
         try:
@@ -292,8 +315,10 @@ class Runner[M]:
 
     def _settle(self, delivery: Delivery, verdict: Verdict) -> None:
         match verdict.outcome:
-            case Outcome.BUG | Outcome.UNREADABLE:
+            case Outcome.BUG:
                 self._failed.add(delivery.body)
+            case Outcome.UNREADABLE:
+                pass  # it says nothing about us, nor about what we depend on
             case Outcome.UNAVAILABLE:
                 self._back_off()
             case Outcome.REFUSED:
@@ -325,7 +350,16 @@ class Runner[M]:
 
     async def _hand_back(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
-            await self._set_visibility(delivery, 0)
+            try:
+                await self._inbox.hand_back(delivery)
+            except Exception as error:  # noqa: BLE001 - on the way out; it comes back by itself, an attempt the less
+                self._log.warning("not_handed_back", error=str(error))
+
+    async def _bury(self, delivery: Delivery) -> None:
+        try:
+            await self._inbox.bury(delivery)
+        except Exception as error:  # noqa: BLE001 - it comes back, and is buried then
+            self._log.warning("not_buried", error=str(error))
 
     def _step(self) -> None:
         self._last_step = asyncio.get_running_loop().time()

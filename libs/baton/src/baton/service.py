@@ -108,6 +108,7 @@ def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, s
             dice=random.Random(),  # noqa: S311 - jitter, no secret
             log=log,
             protection=TaskProtection(AgentSettings().ecs_agent_uri, expires_minutes=60, log=log),
+            beat=context.beat,
         )
         port = await stack.enter_async_context(health_server(runner.health_host, runner.health_port, consumer.health))
         log.info("service_started", health_port=port, slots=runner.slots)

@@ -56,7 +56,7 @@ class Topology:
 
     @property
     def progress_table(self) -> str:
-        """Regional table: partition key `pk` (batch and plan), sort key `sk`; TTL on `expires_at`."""
+        """Regional table: partition key `pk` (batch and plan, or its heartbeat), sort key `sk`; TTL on `expires_at`."""
         return self._name("progress")
 
     @property

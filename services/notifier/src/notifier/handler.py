@@ -8,7 +8,7 @@ from baton.address import Address
 from baton.batches import Batches
 from baton.canary import is_canary
 from baton.catalog import Catalog, offered
-from baton.errors import BatchFailed, Fenced, NotFound, NotSent, Reject, Retry, Unavailable
+from baton.errors import BatchFailed, NotFound, NotSent, Reject, Retry, Unavailable
 from baton.messages import Message
 from baton.model import paths
 from baton.model.batch import Batch, Counts, MailClaim
@@ -173,17 +173,7 @@ class Notifier:
         assert batch.mail_claim is not None
         claim = replace(batch.mail_claim, sent_at=self._clock.now())
         state = BatchState.NOTIFIED if batch.state is BatchState.MERGED else batch.state
-        there = batch
-        while True:
-            try:
-                return await self._batches.move(there, state, mail_claim=claim)
-            except Fenced:
-                # The mail is out: a sweeper that counted a nudge meanwhile must not make it look unsent. Each turn of
-                # this loop takes another such write.
-                found = await self._ledger.get(batch.batch_id)
-                if found is None or found == there or _standing(found) != _standing(batch):
-                    raise
-                there = found
+        return await self._batches.move(batch, state, mail_claim=claim)
 
     def _recipients(self, batch: Batch) -> tuple[Address, ...]:
         loaded = offered(self._catalog).get(batch.job)
@@ -205,11 +195,6 @@ class Notifier:
             except NotFound:
                 return
         await self._objects.delete(batch.source.key, if_version_is=source.version_id)
-
-
-def _standing(batch: Batch) -> tuple[int, BatchState, MailClaim | None]:
-    """Return what must not have changed for a mark to be still ours to write."""
-    return batch.owner_epoch, batch.state, batch.mail_claim
 
 
 def _not_sent_seconds(attempt: int) -> int:

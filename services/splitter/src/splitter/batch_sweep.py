@@ -1,31 +1,60 @@
-"""Looks at every open batch of a Region: wakes what stands still, ends what is too late, reports what is open."""
+"""Looks at every open batch of a Region: wakes what stands still, ends what is too late, reports what is open.
 
-from collections.abc import Callable, Sequence
+A batch whose message waits in a queue, or is in somebody's hand, stands still for a good reason. Its message is sent
+again only if neither is the case, and doing so writes nothing that a step of the batch is compared with.
+"""
+
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from baton.batches import Batches
 from baton.canary import is_canary
 from baton.catalog import Catalog
-from baton.errors import BatchFailed
+from baton.errors import BatchFailed, Conflict
 from baton.job import Limits
 from baton.model.batch import Batch
 from baton.model.identity import owner_of
 from baton.model.states import BatchState
-from baton.ports import Clock, Ledger, Progress
+from baton.ports import Clock, Heartbeats, Ledger, Outbox, Progress, Signs
 from baton.telemetry import Log, emf
 from splitter.alone import at_once
 from splitter.canaries import CanarySweep
+from splitter.liveness import BOUNDED, QUEUES, Seen, may_be_lost, patience
+from splitter.queue_watch import QueueWatch
 from splitter.settings import SplitterSettings
 
-_AT_ONCE: Final = 16
 _BEFORE_RESULT: Final = frozenset(
     {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.PAUSED}
 )
 """The job's deadline is for the result: once it is published, only the mail is left, whose trials are counted."""
-_BOUNDED: Final = frozenset({BatchState.ADMITTED, BatchState.SPLIT, BatchState.PROCESSED, BatchState.MERGED})
-"""States whose message is sent again a bounded number of times. WAITING_INPUT waits for the deadline instead."""
+_AT_ONCE: Final = 16
+"""Batches looked at side by side: each is a few small reads."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """What a report says of the open batches."""
+
+    now: datetime
+    batches: int = 0
+    oldest: timedelta = field(default_factory=timedelta)
+    waiting: int = 0
+    oldest_waiting: timedelta = field(default_factory=timedelta)
+
+    unreadable: int = 0
+
+    def add(self, batch: Batch) -> None:
+        if is_canary(batch):
+            return
+        self.batches += 1
+        if batch.state is not BatchState.PAUSED:  # a person holds what is paused, who knows how old it is
+            self.oldest = max(self.oldest, self.now - batch.admitted_at)
+        if batch.state is BatchState.WAITING_INPUT:
+            self.waiting += 1
+            self.oldest_waiting = max(self.oldest_waiting, self.now - batch.entered_at)
 
 
 class BatchSweep:
@@ -38,6 +67,8 @@ class BatchSweep:
         regions: tuple[str, str],
         ledger: Ledger,
         progress: Progress,
+        heartbeats: Heartbeats,
+        outbox: Outbox,
         batches: Batches,
         canaries: CanarySweep,
         catalog: Catalog,
@@ -51,6 +82,7 @@ class BatchSweep:
         self._regions = regions
         self._ledger = ledger
         self._progress = progress
+        self._heartbeats = heartbeats
         self._batches = batches
         self._canaries = canaries
         self._catalog = catalog
@@ -58,101 +90,115 @@ class BatchSweep:
         self._settings = settings
         self._log = log
         self._alone = alone
+        self._queues = QueueWatch(outbox=outbox, clock=clock)
 
     async def sweep(self) -> set[str]:
-        """Wake what stands still; return the id of every open batch."""
+        """Wake what stands still; return the id of every open batch. Raises `Unavailable` in an outage."""
         running: set[str] = set()
-        own: list[Batch] = []
-        unreadable = 0
+        found = _Open(self._clock.now())
+        await self._queues.look()
         cursor: str | None = None
         while True:
             page = await self._ledger.list_open(cursor=cursor)
             running |= {listed.batch_id for listed in page.batches}
-            mine = [each for each in page.batches if owner_of(each.owner_epoch, self._regions) == self._region]
-            own += [each for each in mine if not is_canary(each)]
-            await at_once(_AT_ONCE, mine, self._sweep_alone)
-            unreadable += len(page.unreadable)
+            own = [batch for batch in page.batches if owner_of(batch.owner_epoch, self._regions) == self._region]
+            for batch in own:
+                found.add(batch)
+                self._queues.want(QUEUES.get(batch.state, ()))
+            await at_once(_AT_ONCE, [batch for batch in own if self._needs_a_look(batch)], self._sweep_alone)
+            found.unreadable += len(page.unreadable)
             for batch_id in page.unreadable:
                 self._log.error("row_unreadable", batch_id=batch_id)
             cursor = page.cursor
             if cursor is None:
-                self._report(own, unreadable)
+                self._report(found)
                 return running
 
     async def _sweep_alone(self, listed: Batch) -> None:
         with self._alone(listed.batch_id):
             await self._sweep_batch(listed)
 
-    def _report(self, own: Sequence[Batch], unreadable: int) -> None:
+    def _report(self, found: _Open) -> None:
         """Measure what is open and what of it waits for its file, also if nothing does: alarms watch it."""
-        now = self._clock.now()
-        waiting = [now - batch.entered_at for batch in own if batch.state is BatchState.WAITING_INPUT]
-        # A person holds what is paused, who knows how old it is.
-        working = [now - batch.admitted_at for batch in own if batch.state is not BatchState.PAUSED]
         self._log.info(
             "swept",
             **emf(
                 {
-                    "OpenBatches": (len(own), "Count"),
-                    "OldestBatch": (_oldest_seconds(working), "Seconds"),
-                    "BatchesWaitingInput": (len(waiting), "Count"),
-                    "OldestWaitingInput": (_oldest_seconds(waiting), "Seconds"),
-                    "UnreadableBatches": (unreadable, "Count"),
+                    "OpenBatches": (found.batches, "Count"),
+                    "OldestBatch": (found.oldest.total_seconds(), "Seconds"),
+                    "BatchesWaitingInput": (found.waiting, "Count"),
+                    "OldestWaitingInput": (found.oldest_waiting.total_seconds(), "Seconds"),
+                    "UnreadableBatches": (found.unreadable, "Count"),
                 },
                 dimensions={"Service": "splitter", "Region": self._region},
-                now=now,
+                now=found.now,
             ),
         )
+
+    def _needs_a_look(self, listed: Batch) -> bool:
+        """Say whether the row could need anything. The list may be late, never early: a young row is no older."""
+        now = self._clock.now()
+        is_silent = may_be_lost(listed, now, self._settings) and not self._waits_its_turn(listed)
+        return is_canary(listed) or self._is_late(listed, now) or is_silent
 
     async def _sweep_batch(self, listed: Batch) -> None:
         # The list is eventually consistent: decide on the row itself.
         batch = await self._ledger.get(listed.batch_id)
         if batch is None or batch.is_settled or batch.owner_epoch != listed.owner_epoch:
             return
-        now = self._clock.now()
         if is_canary(batch):
             await self._canaries.end(batch)
-        elif batch.state in _BEFORE_RESULT and now > batch.admitted_at + self._deadline(batch):
+        elif self._is_late(batch, self._clock.now()):
             await self._batches.fail(batch, BatchFailed("deadline", _too_late(batch)))
-        elif batch.state is not BatchState.PAUSED and now > await self._last_sign(batch) + self.patience(batch):
-            await self.wake(batch)
+        else:
+            await self.look_after(batch)
 
-    async def wake(self, batch: Batch) -> None:
-        """Send the message of the batch's state again, or end it FAILED if that has been done in vain too often."""
-        if batch.nudges >= self._settings.nudges_max and batch.state in _BOUNDED:
-            await self._batches.fail(
-                batch,
-                BatchFailed(
-                    "stalled", f"stood in {batch.state} and made no progress after {batch.nudges} new attempts"
-                ),
-            )
+    async def look_after(self, batch: Batch) -> None:
+        """Send the batch's message again if it is lost; end it FAILED if that has been done in vain too often."""
+        self._queues.want(QUEUES.get(batch.state, ()))
+        if not may_be_lost(batch, self._clock.now(), self._settings) or self._waits_its_turn(batch):
             return
-        batch = await self._batches.move(batch, batch.state, nudges=batch.nudges + 1)
-        self._log.warning("nudged", batch_id=batch.batch_id, state=batch.state, nudges=batch.nudges)
+        seen = await self._seen(batch)
+        now = self._clock.now()
+        if now <= seen.last_sign + patience(seen, self._settings) or self._may_be_queued(seen):
+            return
+        if seen.nudges >= self._settings.nudges_max and batch.state in BOUNDED:
+            said = f"stood in {batch.state} and made no progress after {seen.nudges} new attempts"
+            await self._batches.fail(batch, BatchFailed("stalled", said))
+            return
+        nudges = seen.nudged(now)
+        try:
+            await self._heartbeats.count_nudge(batch.batch_id, nudges, before=seen.signs.nudges)
+        except Conflict:
+            return  # another sweeper was faster
+        self._log.warning("nudged", batch_id=batch.batch_id, state=batch.state, nudges=nudges.count)
         await self._batches.nudge(batch)
 
-    async def _last_sign(self, batch: Batch) -> datetime:
-        """Return when the batch last moved: its row, or its chunks."""
+    async def _seen(self, batch: Batch) -> Seen:
+        signs = await self._heartbeats.signs(batch.batch_id)
         if batch.state is BatchState.SPLIT and batch.plan_id:
-            tally = await self._progress.tally(batch.batch_id, batch.plan_id)
-            if tally:
-                return max(batch.updated_at, tally.updated_at)
-        return batch.updated_at
+            return Seen(batch, signs, await self._progress.tally(batch.batch_id, batch.plan_id))
+        return Seen(batch, signs)
 
-    def patience(self, batch: Batch) -> timedelta:
-        """Return how long the batch may be silent before it is woken."""
-        if batch.state is BatchState.WAITING_INPUT:
-            return timedelta(seconds=self._settings.sweep_seconds)
-        return timedelta(seconds=self._settings.stalled_seconds * 2 ** min(batch.nudges, self._settings.nudges_max))
+    def _waits_its_turn(self, batch: Batch) -> bool:
+        """Say whether the row alone tells that the batch's message may still be queued: nobody is asked about it."""
+        return self._may_be_queued(Seen(batch, Signs(worked_at=None, nudges=None)))
 
-    def _deadline(self, batch: Batch) -> timedelta:
+    def _may_be_queued(self, seen: Seen) -> bool:
+        """Say whether the batch's message may wait in its queue: then it is not lost, however long the queue is.
+
+        A batch that waits for its input has none there, unless it was asked and has not answered.
+        """
+        if seen.batch.state is BatchState.WAITING_INPUT and not seen.is_asked:
+            return False
+        read_up_to = self._queues.read_up_to(QUEUES.get(seen.batch.state, ()))
+        return read_up_to is None or seen.last_sign >= read_up_to
+
+    def _is_late(self, batch: Batch, now: datetime) -> bool:
         loaded = self._catalog.get(batch.job)
         limits = loaded.job.limits if loaded else Limits()
-        return timedelta(minutes=limits.deadline_minutes)
-
-
-def _oldest_seconds(ages: Sequence[timedelta]) -> float:
-    return max(ages, default=timedelta()).total_seconds()
+        deadline = batch.admitted_at + timedelta(minutes=limits.deadline_minutes)
+        return batch.state in _BEFORE_RESULT and now > deadline and not is_canary(batch)
 
 
 def _too_late(batch: Batch) -> str:

@@ -20,7 +20,7 @@ from baton.model.batch import Batch, Counts
 from baton.model.plan import MIB, Chunk, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
-from baton.ports import Clock, ObjectInfo, ObjectStore, Outbox, Progress, ReferenceData, ReferenceVersion
+from baton.ports import Clock, Heartbeats, ObjectInfo, ObjectStore, Outbox, Progress, ReferenceData, ReferenceVersion
 from baton.telemetry import Metrics
 from splitter.domain import Planner
 from splitter.settings import SplitterSettings
@@ -63,6 +63,7 @@ class Splitter:
         objects: ObjectStore,
         outbox: Outbox,
         progress: Progress,
+        heartbeats: Heartbeats,
         reference: ReferenceData,
         catalog: Catalog,
         clock: Clock,
@@ -73,6 +74,7 @@ class Splitter:
         self._objects = objects
         self._outbox = outbox
         self._progress = progress
+        self._heartbeats = heartbeats
         self._reference = reference
         self._catalog = catalog
         self._clock = clock
@@ -96,6 +98,8 @@ class Splitter:
         except _NotHereYet:
             if batch.state is not BatchState.WAITING_INPUT:
                 await self._batches.move(batch, BatchState.WAITING_INPUT)
+            else:
+                await self._heartbeats.beat(batch.batch_id, at=self._clock.now())  # the sweeper's question is answered
         else:
             await self._queue(batch, plan)
             if batch.state is not BatchState.SPLIT and not is_canary(batch):

@@ -149,7 +149,6 @@ class InputSweep:
             self._log.error("row_unreadable", batch_id=batch_id, key=version.info.key)
         elif batch.state is BatchState.COMPLETED and version.is_current and view.is_active:
             # Completed, yet still in `input/`: the notifier is at it, or died before it archived.
-            if self._clock.now() > batch.updated_at + self._open_batches.patience(batch):
-                await self._open_batches.wake(batch)
+            await self._open_batches.look_after(batch)
         elif batch.is_settled:
             self._settled.add(batch_id)

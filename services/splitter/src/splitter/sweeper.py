@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from baton.batches import Batches
 from baton.catalog import Catalog
 from baton.errors import Unavailable
-from baton.ports import Clock, Ledger, ObjectStore, Progress
+from baton.ports import Clock, Heartbeats, Ledger, ObjectStore, Outbox, Progress
 from baton.telemetry import Log
 from splitter.admission import Admitter
 from splitter.alone import Alone
@@ -36,6 +36,8 @@ class Sweeper:
         ledger: Ledger,
         objects: ObjectStore,
         progress: Progress,
+        heartbeats: Heartbeats,
+        outbox: Outbox,
         batches: Batches,
         admitter: Admitter,
         catalog: Catalog,
@@ -55,6 +57,8 @@ class Sweeper:
             regions=regions,
             ledger=ledger,
             progress=progress,
+            heartbeats=heartbeats,
+            outbox=outbox,
             batches=batches,
             canaries=self._canaries,
             catalog=catalog,

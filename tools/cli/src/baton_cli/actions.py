@@ -54,23 +54,23 @@ async def retry(connection: Connection, batch_id: str) -> Changed:
 
 def _cancelled(batch: Batch) -> dict[str, Any]:
     _require(batch, sources_of(BatchState.CANCELLED), "cancelled")
-    return {"state": BatchState.CANCELLED, "nudges": 0}
+    return {"state": BatchState.CANCELLED}
 
 
 def _paused(batch: Batch) -> dict[str, Any]:
     _require(batch, sources_of(BatchState.PAUSED), "paused")
-    return {"state": BatchState.PAUSED, "nudges": 0}
+    return {"state": BatchState.PAUSED}
 
 
 def _resumed(batch: Batch) -> dict[str, Any]:
     _require(batch, {BatchState.PAUSED}, "resumed")
-    return {"state": BatchState.ADMITTED, "nudges": 0}
+    return {"state": BatchState.ADMITTED}
 
 
 def _retried(batch: Batch) -> dict[str, Any]:
     _require(batch, {BatchState.FAILED}, "retried")
     state = BatchState.MERGED if batch.published else BatchState.ADMITTED
-    return {"state": state, "run": batch.run + 1, "failure": None, "nudges": 0}
+    return {"state": state, "run": batch.run + 1, "failure": None}
 
 
 def _require(batch: Batch, states: Iterable[BatchState], done: str) -> None:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -15,11 +15,12 @@ from baton.ports.queues import Delivery
 from baton.ports.rules import check_delay, check_deletes, check_message, check_receive, check_visibility
 
 if TYPE_CHECKING:
-    from types_aiobotocore_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+    from types_aiobotocore_sqs.type_defs import MessageTypeDef, SendMessageBatchRequestEntryTypeDef
 
 _ENTRIES_MAX: Final = 10
 _BATCHES_AT_ONCE: Final = 8
 _ATTEMPTS: Final = 5
+_BACKLOG: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
 _LOST_RECEIPT: Final = frozenset(
     {"ReceiptHandleIsInvalid", "MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight"}
 )
@@ -43,10 +44,13 @@ class QueueUrls[K]:
 class SqsInbox:
     """The receiving side of one queue. `poll` is a client whose read timeout outlasts a long poll."""
 
-    def __init__(self, client: SQS, poll: SQS, url: Callable[[], Awaitable[str]]) -> None:
+    def __init__(
+        self, client: SQS, poll: SQS, url: Callable[[], Awaitable[str]], dead_url: Callable[[], Awaitable[str]]
+    ) -> None:
         self._client = client
         self._poll = poll
         self._url = url
+        self._dead_url = dead_url
 
     @translated()
     async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
@@ -56,16 +60,9 @@ class SqsInbox:
             QueueUrl=url,
             MaxNumberOfMessages=max_messages,
             WaitTimeSeconds=wait_seconds,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount", "MessageGroupId"],
         )
-        return [
-            Delivery(
-                receipt=message.get("ReceiptHandle", ""),
-                body=message.get("Body", ""),
-                attempt=int(message.get("Attributes", {}).get("ApproximateReceiveCount", "1")),
-            )
-            for message in answer.get("Messages", [])
-        ]
+        return [_delivery(message) for message in answer.get("Messages", [])]
 
     @translated()
     async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
@@ -90,6 +87,20 @@ class SqsInbox:
         except ClientError as error:
             if not _is_lost_receipt(error):
                 raise
+
+    @translated()
+    async def hand_back(self, delivery: Delivery) -> None:
+        # SQS counts receives, and nobody can take one back: a copy begins anew.
+        group: dict[str, Any] = {"MessageGroupId": delivery.group} if delivery.group else {}
+        client = await self._client()
+        await client.send_message(QueueUrl=await self._url(), MessageBody=delivery.body, **group)
+        await self.delete([delivery])
+
+    @translated()
+    async def bury(self, delivery: Delivery) -> None:
+        client = await self._client()
+        await client.send_message(QueueUrl=await self._dead_url(), MessageBody=delivery.body)
+        await self.delete([delivery])
 
 
 class SqsOutbox:
@@ -119,6 +130,13 @@ class SqsOutbox:
 
         await in_parallel(_BATCHES_AT_ONCE, tens, send_ten)
 
+    @translated()
+    async def backlog(self, kind: Kind) -> int:
+        client, url = await self._client(), await self._urls.url(kind)
+        answer = await client.get_queue_attributes(QueueUrl=url, AttributeNames=list(_BACKLOG))
+        attributes: Mapping[str, str] = {**answer.get("Attributes", {})}
+        return sum(int(attributes[name]) for name in _BACKLOG)
+
     async def _send_ten(self, kind: Kind, messages: Sequence[tuple[str, str]], delay_seconds: int) -> None:
         client, url = await self._client(), await self._urls.url(kind)
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
@@ -141,6 +159,16 @@ class SqsOutbox:
             if attempt + 1 < _ATTEMPTS:
                 await self._backoff.wait(attempt)
         raise Unavailable(f"{len(entries)} messages for {kind} were refused {_ATTEMPTS} times: {failed[0]}")
+
+
+def _delivery(message: "MessageTypeDef") -> Delivery:
+    attributes = message.get("Attributes", {})
+    return Delivery(
+        receipt=message.get("ReceiptHandle", ""),
+        body=message.get("Body", ""),
+        attempt=int(attributes.get("ApproximateReceiveCount", "1")),
+        group=attributes.get("MessageGroupId", ""),
+    )
 
 
 def _is_lost_receipt(error: ClientError) -> bool:

@@ -14,6 +14,7 @@ from baton.aws.arc import ArcEndpoint, ArcSwitch
 from baton.aws.calls import CallLog
 from baton.aws.clients import Clients, Patience
 from baton.aws.clock import SystemClock
+from baton.aws.heartbeats import DynamoHeartbeats
 from baton.aws.journal import DynamoJournal
 from baton.aws.ledger import DynamoLedger
 from baton.aws.links import LinkTarget, StsLinks
@@ -150,17 +151,23 @@ class Aws:
 
     def inbox(self, kind: Kind, region: str | None = None) -> SqsInbox:
         region = region or self.settings.region
-        return self._inbox(region, partial(self._urls(region).url, kind))
+        client = self.client("sqs", region)
+        dead = QueueUrls(client, names={kind: self.topology.queue(kind).dead_letter_name})
+        return self._inbox(region, partial(self._urls(region).url, kind), partial(dead.url, kind))
 
     def trigger_inbox(self) -> SqsInbox:
         """Return the queue of S3's events, in a world without Lambda."""
         region = self.settings.region
-        urls = QueueUrls(self.client("sqs", region), names={"trigger": self.topology.trigger_queue})
-        return self._inbox(region, partial(urls.url, "trigger"))
+        work, dead = self.topology.trigger_queue, self.topology.trigger_dead_letter_queue
+        urls = QueueUrls(self.client("sqs", region), names={"work": work, "dead": dead})
+        return self._inbox(region, partial(urls.url, "work"), partial(urls.url, "dead"))
 
     def progress(self, region: str | None = None) -> DynamoProgress:
         client = self.client("dynamodb", region or self.settings.region)
         return DynamoProgress(client, table=self.topology.progress_table, dice=self._dice)
+
+    def heartbeats(self) -> DynamoHeartbeats:
+        return DynamoHeartbeats(self.client("dynamodb", self.settings.region), table=self.topology.progress_table)
 
     def reference(self, region: str | None = None) -> DynamoReferenceData:
         client = self.client("dynamodb", region or self.settings.region)
@@ -240,8 +247,10 @@ class Aws:
         where = {"region": region, "endpoint_url": url, "counted_in": _NO_REGION}
         return partial(self._clients.get, service, **where, patience=patience)
 
-    def _inbox(self, region: str, url: Callable[[], Awaitable[str]]) -> SqsInbox:
-        return SqsInbox(self.client("sqs", region), self.client("sqs", region, long_poll=True), url)
+    def _inbox(
+        self, region: str, url: Callable[[], Awaitable[str]], dead_url: Callable[[], Awaitable[str]]
+    ) -> SqsInbox:
+        return SqsInbox(self.client("sqs", region), self.client("sqs", region, long_poll=True), url, dead_url)
 
     def _urls(self, region: str) -> QueueUrls[Kind]:
         if region not in self._queue_urls:

@@ -1,6 +1,7 @@
 """Every port in memory: deterministic, without real time, and under the same contract suite as `baton.aws`."""
 
 from baton.memory.clock import LoopClock, MemoryClock
+from baton.memory.heartbeats import MemoryHeartbeats
 from baton.memory.journal import MemoryJournal
 from baton.memory.ledger import MemoryLedger
 from baton.memory.links import MemoryLinks
@@ -17,6 +18,7 @@ from baton.memory.vitals import MemoryVitals
 __all__ = [
     "LoopClock",
     "MemoryClock",
+    "MemoryHeartbeats",
     "MemoryInbox",
     "MemoryJournal",
     "MemoryLedger",

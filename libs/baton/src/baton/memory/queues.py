@@ -66,7 +66,7 @@ class _Queue:
             in_flight[group] += 1
             message.receives += 1
             message.visible_at = now + self.visibility
-            taken.append(Delivery(message.receipt, message.body, message.receives))
+            taken.append(Delivery(message.receipt, message.body, message.receives, message.group))
         return taken
 
     def _bury(self) -> None:
@@ -74,6 +74,11 @@ class _Queue:
         for message in tuple(self.stored.values()):
             if message.visible_at <= now and message.receives >= self.max_receives:
                 self.dead.append(self.stored.pop(message.number).body)
+
+    def backlog(self) -> int:
+        """Return how many messages are in sight, or delayed and never received."""
+        now = self.clock.now()
+        return sum(message.visible_at <= now or not message.receives for message in self.stored.values())
 
     def held(self, receipt: str) -> _Stored | None:
         """Return the message if this is its latest receipt."""
@@ -133,6 +138,14 @@ class MemoryInbox:
             message.visible_at = now + timedelta(seconds=seconds)
             self._queue.wake()
 
+    async def hand_back(self, delivery: Delivery) -> None:
+        self._queue.put(delivery.body, delivery.group, 0)
+        self._delete(delivery.receipt)
+
+    async def bury(self, delivery: Delivery) -> None:
+        self._queue.dead.append(delivery.body)
+        self._delete(delivery.receipt)
+
 
 class MemoryOutbox:
     """The sending side of all queues of one Region."""
@@ -147,6 +160,9 @@ class MemoryOutbox:
             check_message(body)
         for message, body in zip(messages, bodies, strict=True):
             self._queues[message.kind].put(body, message.batch_id, delay_seconds)
+
+    async def backlog(self, kind: Kind) -> int:
+        return self._queues[kind].backlog()
 
 
 class MemoryQueues:

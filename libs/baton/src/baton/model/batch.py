@@ -104,8 +104,6 @@ class Batch:
     published: Published | None = None
     failure: Failure | None = None
     mail_claim: MailClaim | None = None
-    nudges: int = 0
-    """How often the sweeper had to send this batch's messages again since its state last changed."""
     history: tuple[Step, ...] = ()
     """Oldest first, written with the state itself: no crash can part the two."""
 

@@ -23,7 +23,7 @@ def taken_over(batch: Batch, *, epoch: int, at: datetime, by: str) -> Batch:
     state = _resumed_in(batch.state)
     # The progress table is Regional: what the old Region counted is counted again from the parts.
     changes: dict[str, Any] = {"counts": Counts()} if state is BatchState.ADMITTED else {}
-    return batch.moved(state, at=at, by=by, owner_epoch=epoch, nudges=0, **changes)
+    return batch.moved(state, at=at, by=by, owner_epoch=epoch, **changes)
 
 
 def _resumed_in(state: BatchState) -> BatchState:

@@ -4,6 +4,7 @@ Every method may raise `baton.errors.Unavailable` or `Refused`; other errors are
 """
 
 from baton.ports.clock import Clock
+from baton.ports.heartbeats import Heartbeats, Nudges, Signs
 from baton.ports.journal import Journal
 from baton.ports.ledger import Admission, BatchPage, Ledger
 from baton.ports.links import Link, Links
@@ -36,6 +37,7 @@ __all__ = [
     "CopyPiece",
     "Delivery",
     "Endpoints",
+    "Heartbeats",
     "Inbox",
     "JoinedPiece",
     "Journal",
@@ -45,6 +47,7 @@ __all__ = [
     "ListedVersion",
     "Mail",
     "Mailer",
+    "Nudges",
     "ObjectInfo",
     "ObjectStore",
     "Outbox",
@@ -59,6 +62,7 @@ __all__ = [
     "Routes",
     "Row",
     "Rows",
+    "Signs",
     "StoredReject",
     "Stretch",
     "Switch",

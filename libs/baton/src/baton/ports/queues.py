@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from baton.messages import Message
+from baton.messages import Kind, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,8 @@ class Delivery:
     receipt: str
     body: str
     attempt: int
+    group: str = ""
+    """The batch that it was sent for; empty if its sender named none."""
 
 
 class Inbox(Protocol):
@@ -28,7 +30,18 @@ class Inbox(Protocol):
         ...
 
     async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
-        """Hide the message for that long from now; 0 hands it back at once. A lost receipt is no error."""
+        """Hide the message for that long from now; 0 shows it at once. A lost receipt is no error."""
+        ...
+
+    async def hand_back(self, delivery: Delivery) -> None:
+        """Put the message back as if it had never been received: this receive is no attempt.
+
+        It may come twice.
+        """
+        ...
+
+    async def bury(self, delivery: Delivery) -> None:
+        """Move the message to the dead-letter queue now, whatever its attempt. It may be there twice."""
         ...
 
 
@@ -40,5 +53,12 @@ class Outbox(Protocol):
 
         At most 25 KiB each, held back for at most 15 minutes; raises `ValueError` if not, and nothing is sent. When it
         returns, each message is durably queued; when it raises anything else, some may be.
+        """
+        ...
+
+    async def backlog(self, kind: Kind) -> int:
+        """Return about how many messages wait in the queue of a kind, in sight or delayed; none that is in hand.
+
+        SQS is about a minute behind its senders.
         """
         ...

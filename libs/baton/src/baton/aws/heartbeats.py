@@ -1,0 +1,78 @@
+"""Signs of life in DynamoDB: one row per batch, beside its chunks."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from baton.aws.clients import DynamoDB
+from baton.aws.failures import code_of, translated
+from baton.aws.items import from_item, to_item
+from baton.errors import Conflict
+from baton.ports.heartbeats import Nudges, Signs
+
+_KEPT_SECONDS: Final = 30 * 24 * 3600
+"""As long as the rows of its chunks."""
+_CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+_MOMENTS: Final = ("worked_at", "entered_at", "nudged_at")
+
+
+class DynamoHeartbeats:
+    """A row `heartbeat#<batch_id>` each: `worked_at`, and the nudges with the step that they belong to."""
+
+    def __init__(self, client: DynamoDB, *, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    @translated()
+    async def beat(self, batch_id: str, *, at: datetime) -> None:
+        update = _update(batch_id, {"worked_at": at}, now=at)
+        update["ConditionExpression"] = "attribute_not_exists(worked_at) OR worked_at < :worked_at"
+        client = await self._client()
+        try:
+            await client.update_item(TableName=self._table, **update)
+        except ClientError as error:
+            if code_of(error) != _CONDITION_FAILED:
+                raise
+
+    @translated()
+    async def signs(self, batch_id: str) -> Signs:
+        client = await self._client()
+        answer = await client.get_item(TableName=self._table, Key=_key(batch_id), ConsistentRead=True)
+        row = from_item(answer.get("Item", {}))
+        moments = {name: datetime.fromisoformat(row[name]) for name in _MOMENTS if name in row}
+        nudged = "nudges" in row
+        nudges = Nudges(moments["entered_at"], row["nudges"], moments["nudged_at"]) if nudged else None
+        return Signs(moments.get("worked_at"), nudges)
+
+    @translated()
+    async def count_nudge(self, batch_id: str, nudges: Nudges, *, before: Nudges | None) -> None:
+        row = {"entered_at": nudges.entered_at, "nudges": nudges.count, "nudged_at": nudges.last_at}
+        update = _update(batch_id, row, now=nudges.last_at)
+        if before is None:
+            update["ConditionExpression"] = "attribute_not_exists(nudged_at)"
+        else:
+            # The moment tells one count from any other: a count may begin anew.
+            update["ConditionExpression"] = "nudged_at = :before"
+            update["ExpressionAttributeValues"] |= to_item({":before": before.last_at})
+        client = await self._client()
+        try:
+            await client.update_item(TableName=self._table, **update)
+        except ClientError as error:
+            if code_of(error) != _CONDITION_FAILED:
+                raise
+            raise Conflict(f"batch {batch_id}: another sweeper nudged it") from error
+
+
+def _update(batch_id: str, row: dict[str, Any], *, now: datetime) -> dict[str, Any]:
+    """Return the parameters of a write that leaves the row's other attributes as they are."""
+    row = {**row, "expires_at": int(now.timestamp()) + _KEPT_SECONDS}
+    return {
+        "Key": _key(batch_id),
+        "UpdateExpression": "SET " + ", ".join(f"{name} = :{name}" for name in row),
+        "ExpressionAttributeValues": to_item({f":{name}": value for name, value in row.items()}),
+    }
+
+
+def _key(batch_id: str) -> dict[str, Any]:
+    return to_item({"pk": f"heartbeat#{batch_id}", "sk": "heartbeat"})

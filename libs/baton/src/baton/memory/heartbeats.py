@@ -1,0 +1,27 @@
+"""Signs of life in memory."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from baton.errors import Conflict
+from baton.ports.heartbeats import Nudges, Signs
+
+
+class MemoryHeartbeats:
+    """One Region's signs of life."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Signs] = {}
+
+    async def beat(self, batch_id: str, *, at: datetime) -> None:
+        row = self._rows.get(batch_id, Signs())
+        self._rows[batch_id] = replace(row, worked_at=max(at, row.worked_at or at))
+
+    async def signs(self, batch_id: str) -> Signs:
+        return self._rows.get(batch_id, Signs())
+
+    async def count_nudge(self, batch_id: str, nudges: Nudges, *, before: Nudges | None) -> None:
+        row = self._rows.get(batch_id, Signs())
+        if row.nudges != before:
+            raise Conflict(f"batch {batch_id}: another sweeper nudged it")
+        self._rows[batch_id] = replace(row, nudges=nudges)

@@ -1,0 +1,39 @@
+"""Signs that a batch is being worked on, beside the ledger: whatever is written here undoes nobody's step."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Nudges:
+    """How often the sweeper sent a batch's message again while the batch stood where it entered at `entered_at`."""
+
+    entered_at: datetime
+    count: int
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """What is known of one batch. None: never."""
+
+    worked_at: datetime | None = None
+    """When a message of it was in hand last, or will come again: in the future, then."""
+    nudges: Nudges | None = None
+
+
+class Heartbeats(Protocol):
+    """One Region's signs of life, one small row per batch."""
+
+    async def beat(self, batch_id: str, *, at: datetime) -> None:
+        """Say that a message of this batch is in hand, or will be again, at this moment. The latest one is kept."""
+        ...
+
+    async def signs(self, batch_id: str) -> Signs:
+        """Return what is known of the batch, by a strong read."""
+        ...
+
+    async def count_nudge(self, batch_id: str, nudges: Nudges, *, before: Nudges | None) -> None:
+        """Replace the count that was read. Raises `Conflict` if another sweeper counted meanwhile."""
+        ...

@@ -1,0 +1,83 @@
+"""Whether a batch is at work, waits in a queue, or has lost its message. Pure: what was seen comes in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from baton.messages import Kind
+from baton.model.batch import Batch
+from baton.model.states import BatchState
+from baton.ports import Nudges, Signs, Tally
+from splitter.settings import SplitterSettings
+
+QUEUES: Final[Mapping[BatchState, tuple[Kind, ...]]] = {
+    BatchState.ADMITTED: ("split",),
+    BatchState.WAITING_INPUT: ("split",),
+    BatchState.SPLIT: ("split", "chunk"),
+    BatchState.PROCESSED: ("merge",),
+    BatchState.MERGED: ("notify",),
+    BatchState.NOTIFIED: ("notify",),
+    BatchState.COMPLETED: ("notify",),
+    BatchState.FAILED: ("notify",),
+}
+"""Where the messages of a batch may wait, by its state. Of a state that is not named it has none."""
+BOUNDED: Final = frozenset({BatchState.ADMITTED, BatchState.SPLIT, BatchState.PROCESSED, BatchState.MERGED})
+"""States whose message is sent again a bounded number of times. WAITING_INPUT waits for the deadline instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One batch: its row, its signs of life, and while it is SPLIT its tally."""
+
+    batch: Batch
+    signs: Signs
+    tally: Tally | None = None
+
+    @property
+    def nudges(self) -> int:
+        """Return how often its message was sent again in vain: since it entered its state, or finished a chunk."""
+        nudges = self.signs.nudges
+        if nudges is None or nudges.entered_at != self.batch.entered_at:
+            return 0
+        return 0 if self.tally and self.tally.updated_at >= nudges.last_at else nudges.count
+
+    @property
+    def last_sign(self) -> datetime:
+        """Return when it last moved, was in hand, or had its message sent."""
+        nudges = self.signs.nudges
+        moments = (
+            self.batch.updated_at,
+            self.signs.worked_at,
+            nudges and nudges.last_at,
+            self.tally and self.tally.updated_at,
+        )
+        return max(moment for moment in moments if moment)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether its message was sent again and nobody has had it in hand since."""
+        nudges, worked_at = self.signs.nudges, self.signs.worked_at
+        return self.nudges > 0 and nudges is not None and (worked_at is None or worked_at < nudges.last_at)
+
+    def nudged(self, now: datetime) -> Nudges:
+        """Return the count with one more."""
+        return Nudges(self.batch.entered_at, self.nudges + 1, now)
+
+
+def patience(seen: Seen, settings: SplitterSettings) -> timedelta:
+    """Return how long the batch may be silent before its message counts as lost; it doubles with each nudge.
+
+    A batch that waits for its file is asked about it in every sweep, but one question at a time.
+    """
+    if seen.batch.state is BatchState.WAITING_INPUT and not seen.is_asked:
+        return timedelta(seconds=settings.sweep_seconds)
+    doubled = 0 if seen.batch.state is BatchState.WAITING_INPUT else min(seen.nudges, settings.nudges_max)
+    return timedelta(seconds=settings.stalled_seconds * 2**doubled)
+
+
+def may_be_lost(listed: Batch, now: datetime, settings: SplitterSettings) -> bool:
+    """Say whether its row alone, however old the reading, allows that its message is lost."""
+    waiting = listed.state is BatchState.WAITING_INPUT
+    seconds = settings.sweep_seconds if waiting else settings.stalled_seconds
+    return listed.state in QUEUES and now > listed.updated_at + timedelta(seconds=seconds)

@@ -1,0 +1,51 @@
+"""Up to which moment everything that was sent has been in somebody's hand: what is still queued is not lost."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from baton.messages import KINDS, Kind
+from baton.ports import Clock, Outbox
+
+_SIGN_WITHIN: Final = timedelta(seconds=60)
+"""Whoever has a message in hand gives a sign of life within a third of a minute; with room for two that fail."""
+_COUNTED_WITHIN: Final = timedelta(seconds=60)
+"""How far SQS's count of waiting messages may be behind. Source: "ApproximateNumberOfMessages", GetQueueAttributes."""
+
+
+class QueueWatch:
+    """One Region's queues, as one sweeper sees them from time to time."""
+
+    def __init__(self, *, outbox: Outbox, clock: Clock) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._wanted: set[Kind] = set()
+        self._empty_at: dict[Kind, list[datetime]] = {kind: [] for kind in KINDS}
+        """When nothing waited in a queue: the last moment that is long enough ago, and those after it."""
+
+    def want(self, kinds: Iterable[Kind]) -> None:
+        """Have these queues looked at the next time."""
+        self._wanted.update(kinds)
+
+    async def look(self) -> None:
+        """Ask once for each queue that somebody wants to know about."""
+        wanted, self._wanted = self._wanted, set()
+        for kind in sorted(wanted):
+            if await self._outbox.backlog(kind) == 0:
+                self._empty_at[kind].append(self._clock.now())
+
+    def read_up_to(self, kinds: Iterable[Kind]) -> datetime | None:
+        """Return the moment before which every message in these queues was sent that nobody has had in hand.
+
+        None: that is not known (yet). Who took a message that was sent before has given a sign of life by now.
+        """
+        moments = [self._read_up_to(kind) for kind in kinds]
+        known = [moment for moment in moments if moment is not None]
+        return min(known) if known and len(known) == len(moments) else None
+
+    def _read_up_to(self, kind: Kind) -> datetime | None:
+        empty_at = self._empty_at[kind]
+        before = self._clock.now() - _SIGN_WITHIN
+        while len(empty_at) > 1 and empty_at[1] <= before:
+            del empty_at[0]
+        return empty_at[0] - _COUNTED_WITHIN if empty_at and empty_at[0] <= before else None

@@ -1,0 +1,69 @@
+"""What every Region's signs of life do."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from baton.errors import Conflict
+from baton.ports import Nudges, Signs
+from worlds import Ports, in_world
+
+
+@in_world
+async def test_nothing_is_known_of_a_batch_that_nobody_had_in_hand(ports: Ports) -> None:
+    assert await ports.heartbeats.signs("b1") == Signs(worked_at=None, nudges=None)
+
+
+@in_world
+async def test_the_latest_sign_of_life_is_kept(ports: Ports) -> None:
+    now = ports.clock.now()
+
+    await ports.heartbeats.beat("b1", at=now)
+    await ports.heartbeats.beat("b1", at=now + timedelta(seconds=20))
+    await ports.heartbeats.beat("b1", at=now + timedelta(seconds=10))
+    await ports.heartbeats.beat("b2", at=now)
+
+    assert await ports.heartbeats.signs("b1") == Signs(worked_at=now + timedelta(seconds=20))
+    assert await ports.heartbeats.signs("b2") == Signs(worked_at=now)
+
+
+@in_world
+async def test_nudges_and_signs_of_life_leave_each_other_alone(ports: Ports) -> None:
+    now = ports.clock.now()
+    first = Nudges(entered_at=now, count=1, last_at=now + timedelta(seconds=300))
+
+    await ports.heartbeats.count_nudge("b1", first, before=None)
+    await ports.heartbeats.beat("b1", at=now)
+
+    assert await ports.heartbeats.signs("b1") == Signs(worked_at=now, nudges=first)
+
+
+@in_world
+async def test_a_nudge_is_counted_from_what_was_read(ports: Ports) -> None:
+    now = ports.clock.now()
+    first = Nudges(entered_at=now, count=1, last_at=now + timedelta(seconds=1))
+    second = Nudges(entered_at=now, count=2, last_at=now + timedelta(seconds=2))
+    anew = Nudges(entered_at=now + timedelta(seconds=3), count=1, last_at=now + timedelta(seconds=4))
+    await ports.heartbeats.count_nudge("b1", first, before=None)
+
+    with pytest.raises(Conflict):
+        await ports.heartbeats.count_nudge("b1", second, before=None)
+    await ports.heartbeats.count_nudge("b1", second, before=first)
+    with pytest.raises(Conflict):
+        await ports.heartbeats.count_nudge("b1", anew, before=first)
+    await ports.heartbeats.count_nudge("b1", anew, before=second)
+
+    assert (await ports.heartbeats.signs("b1")).nudges == anew
+
+
+@in_world
+async def test_of_many_sweepers_one_counts(ports: Ports) -> None:
+    now = ports.clock.now()
+    counts = [Nudges(entered_at=now, count=1, last_at=now + timedelta(seconds=number)) for number in range(8)]
+
+    results = await asyncio.gather(
+        *(ports.heartbeats.count_nudge("b1", each, before=None) for each in counts), return_exceptions=True
+    )
+
+    assert [type(result) for result in results if result is not None] == [Conflict] * 7

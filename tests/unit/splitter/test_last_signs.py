@@ -1,0 +1,104 @@
+"""What counts as a sign of life, and how long a batch may do without one. Pure."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from baton.model.batch import Batch, Counts, Source, Step
+from baton.model.states import BatchState
+from baton.ports import Nudges, Signs, Tally
+from splitter.liveness import QUEUES, Seen, may_be_lost, patience
+from splitter.settings import SplitterSettings
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+SETTINGS = SplitterSettings(stalled_seconds=300, sweep_seconds=30, nudges_max=6)
+
+
+def after(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def batch(state: BatchState = BatchState.SPLIT, *, entered: float = 0) -> Batch:
+    at = after(entered)
+    return Batch(
+        batch_id="b1",
+        job="plain",
+        source=Source("input/plain/f.csv", "v1", 1),
+        state=state,
+        owner_epoch=2,
+        admitted_at=START,
+        updated_at=at,
+        history=(Step(at, state, "us-east-1"),),
+    )
+
+
+def nudges(count: int, *, at: float, entered: float = 0) -> Nudges:
+    return Nudges(entered_at=after(entered), count=count, last_at=after(at))
+
+
+def tally(at: float) -> Tally:
+    return Tally("b1", "p1", chunks=9, chunks_done=1, counts=Counts(), updated_at=after(at))
+
+
+@pytest.mark.parametrize(
+    ("seen", "at"),
+    [
+        (Seen(batch(entered=7), Signs()), 7),
+        (Seen(batch(), Signs(worked_at=after(50))), 50),
+        (Seen(batch(), Signs(nudges=nudges(1, at=60))), 60),
+        (Seen(batch(), Signs(), tally(70)), 70),
+        (Seen(batch(entered=99), Signs(after(50), nudges(1, at=60)), tally(70)), 99),
+    ],
+    ids=["its row", "its message in hand", "its message sent again", "its chunks", "the latest of all"],
+)
+def test_the_last_sign_is_the_latest_of_any_kind(seen: Seen, at: float) -> None:
+    assert seen.last_sign == after(at)
+
+
+@pytest.mark.parametrize(
+    ("seen", "count"),
+    [
+        (Seen(batch(), Signs()), 0),
+        (Seen(batch(), Signs(nudges=nudges(3, at=60))), 3),
+        (Seen(batch(), Signs(after(70), nudges(3, at=60))), 3),
+        (Seen(batch(entered=80), Signs(nudges=nudges(3, at=60))), 0),
+        (Seen(batch(), Signs(nudges=nudges(3, at=60)), tally(50)), 3),
+        (Seen(batch(), Signs(nudges=nudges(3, at=60)), tally(70)), 0),
+    ],
+    ids=["none", "three", "in hand, yet not done", "of an earlier step", "older chunks", "a chunk since"],
+)
+def test_nudges_count_until_the_batch_moves(seen: Seen, count: int) -> None:
+    assert seen.nudges == count
+    assert seen.nudged(after(100)) == Nudges(seen.batch.entered_at, count + 1, after(100))
+
+
+def test_patience_doubles_with_each_nudge_and_not_for_ever() -> None:
+    seconds = [patience(Seen(batch(), Signs(nudges=nudges(n, at=1))), SETTINGS).total_seconds() for n in range(9)]
+
+    assert seconds == [300, 600, 1_200, 2_400, 4_800, 9_600, 19_200, 19_200, 19_200]
+
+
+@pytest.mark.parametrize(
+    ("signs", "seconds"),
+    [
+        (Signs(), 30),
+        (Signs(after(60), nudges(5, at=50)), 30),
+        (Signs(after(40), nudges(5, at=50)), 300),
+        (Signs(None, nudges(1, at=50)), 300),
+        (Signs(None, nudges(5, at=50, entered=-10)), 30),
+    ],
+    ids=["not asked yet", "answered", "asked and silent", "never in hand", "asked in an earlier step"],
+)
+def test_a_batch_that_waits_for_its_file_is_asked_again_once_it_has_answered(signs: Signs, seconds: float) -> None:
+    waiting = Seen(batch(BatchState.WAITING_INPUT), signs)
+
+    assert patience(waiting, SETTINGS).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("state", BatchState)
+def test_only_a_state_whose_message_is_somewhere_can_lose_it(state: BatchState) -> None:
+    old = may_be_lost(batch(state), after(301), SETTINGS)
+
+    assert old == (state in QUEUES)
+    assert state in QUEUES or state in (BatchState.PAUSED, BatchState.CANCELLED)
+    assert not may_be_lost(batch(state), after(30), SETTINGS)
