@@ -104,7 +104,8 @@ def expected_calls(shape: Shape) -> Counter[str]:
         {
             "s3.HeadObject": 5,
             # the file, the plan twice, chunks, a range of each part with rejects for queries (a thousand are enough)
-            "s3.GetObject": shape.source_ranges + 2 + c + shape.indexed_parts,
+            # and one for the examples in the mail
+            "s3.GetObject": shape.source_ranges + 2 + c + shape.indexed_parts + shape.rejects,
             "s3.PutObject": 2 + c + r,  # plan, manifest, parts
             "s3.CopyObject": 1,  # to the archive
             "s3.DeleteObject": 1,
@@ -114,7 +115,7 @@ def expected_calls(shape: Shape) -> Counter[str]:
             "dynamodb.GetItem": 5 + c + (1 if sharded else c),
             "dynamodb.BatchGetItem": c if sharded else 0,
             "dynamodb.PutItem": 8,
-            "dynamodb.Query": 1 + SHARDS if sharded else 1,
+            "dynamodb.Query": (1 + SHARDS if sharded else 1) * (1 + shape.rejects),  # for the books, and for the mail
             "dynamodb.TransactWriteItems": c,
             "dynamodb.BatchWriteItem": shape.reject_writes,
             "sts.AssumeRole": 2 if shape.rejects else 1,

@@ -12,7 +12,7 @@ from baton.aws.links import LinkTarget, StsLinks
 from baton.aws.progress import DynamoProgress
 from baton.aws.queues import QueueUrls, SqsOutbox
 from baton.aws.tables import Batches
-from baton.errors import NotFound, Unavailable
+from baton.errors import NotFound, Refused, Unavailable
 from baton.memory import LoopClock
 from baton.messages import Kind, ProcessChunk
 from baton.model.batch import Counts
@@ -104,8 +104,8 @@ def test_only_messages_that_were_refused_are_sent_again() -> None:
         (("ConditionalCheckFailed", "None"), None),
         (("ConditionalCheckFailed", "ConditionalCheckFailed"), None),
         (("None", "ConditionalCheckFailed"), NotFound),
-        (("ValidationError", "None"), ClientError),
-        ((), ClientError),
+        (("ValidationError", "None"), Refused),
+        ((), Refused),
     ],
 )
 def test_why_a_transaction_was_refused_decides(reasons: tuple[str, ...], outcome: type[Exception] | None) -> None:
