@@ -1,13 +1,13 @@
 """Measure the worker: ours beside bare polars and beside a plain csv and pydantic loop.
 
 Run `python bench/data_plane.py [--records N] [--keys N] [--quoted-percent N]`. One process, polars held to one thread,
-the same sales file for all (1 % of its records break a rule), medians of three runs taken in turn, CPU time of the
+the same sales file for all (1 % of its records break a rule), medians of five runs taken in turn, CPU time of the
 process with reading and writing the files. All results must be equal to the byte.
 
-- baton: chunks of 16 MiB; pydantic rules on every field, rejects file with reasons, conservation check.
-- polars: read, filter, join, write; the better of eager and lazy. It knows the three rules that this file breaks and
-  no other, keeps no rejects, and would fail on a malformed record: a floor, not a worker.
-- csv + pydantic: csv.reader, the model per record, a dict for the lookup, csv.writer; no rejects file either.
+- baton: chunks of 16 MiB; pydantic rules on every field, rejects with every reason and the line that came in,
+  conservation check.
+- polars (eager, lazy in memory, streaming), duckdb, pyarrow: the same work, written for each (`rivals_data_plane`).
+- csv + pydantic: csv.reader, the model per record, a dict for the lookup, csv.writer; no rejects file.
 """
 
 import argparse
@@ -29,18 +29,17 @@ from pydantic import ValidationError
 from baton.csv import Scanner, Syntax, cut
 from baton.model.plan import CHUNK_BYTES_DEFAULT, Chunk
 from baton.ports import Row
-from baton_jobs.sales import ItemType, Sale, job
+from baton_jobs.sales import Sale, job
+from rivals_data_plane import CHANNELS, ITEMS, PRIORITIES, arrow, duckdb_sql, polars_eager, polars_lazy
 from worker.domain import ReferenceFrame, check, finish, prepare_reference
 from worker.parse import parse, parse_lines, utf8
 from worker.reference import SUFFIX, join
 from worker.render import render_lines
 from worker.rules import rules_of
 
-RUNS = 3
+RUNS = 5
 SEED = 20261123
 SYNTAX = Syntax(ord(","), ord('"'))
-ITEMS = list(ItemType.__value__.__args__)
-CHANNELS, PRIORITIES = ["Online", "Offline"], list("CHML")
 assert job.columns
 assert job.lookup
 COLUMNS, ADDED = job.columns, job.lookup.columns
@@ -52,6 +51,7 @@ class World:
 
     sales: Path
     output: Path
+    rejects: Path
     chunks: tuple[Chunk, ...]
     reference: Mapping[str, Row]
 
@@ -94,35 +94,19 @@ def build(folder: Path, records: int, keys: int, quoted_percent: float) -> World
     chunks = tuple(
         Chunk(index=n, start=r.start, end=r.end, first_record=r.first_record, records=r.records) for n, r in ranges
     )
-    return World(path, folder / "out.csv", chunks, reference)
+    return World(path, folder / "out.csv", folder / "rejects.csv", chunks, reference)
 
 
 # --- the contenders -------------------------------------------------------------------------------------------------
 
 
 def baton(world: World, table: ReferenceFrame) -> None:
-    with world.sales.open("rb") as source, world.output.open("wb") as target:
+    with world.sales.open("rb") as source, world.output.open("wb") as target, world.rejects.open("wb") as rejected:
         for chunk in world.chunks:
             source.seek(chunk.start)
-            checked = check(source.read(chunk.end - chunk.start), chunk, COLUMNS, job)
-            target.write(finish(checked, table).part)
-
-
-def _polars(frame: pl.LazyFrame, table: pl.DataFrame) -> pl.LazyFrame:
-    good = (
-        pl.col("uuid").str.contains("^[0-9]{9}$")
-        & pl.col("Item Type").is_in(ITEMS)
-        & pl.col("Order Priority").is_in(PRIORITIES)
-    )
-    return frame.filter(good).join(table.lazy(), on="uuid", how="inner", maintain_order="left")
-
-
-def polars_lazy(world: World, table: pl.DataFrame) -> None:
-    _polars(pl.scan_csv(world.sales, infer_schema=False), table).sink_csv(world.output)
-
-
-def polars_eager(world: World, table: pl.DataFrame) -> None:
-    _polars(pl.read_csv(world.sales, infer_schema=False).lazy(), table).collect().write_csv(world.output)
+            output = finish(check(source.read(chunk.end - chunk.start), chunk, COLUMNS, job), table)
+            target.write(output.part)
+            rejected.write(output.rejects)
 
 
 def plain_python(world: World) -> None:
@@ -154,19 +138,25 @@ def race(world: World) -> dict[str, float]:
     assert job.lookup
     frame = prepare_reference(world.reference, job.lookup)
     plain = pl.DataFrame([{"uuid": uuid, **{c: row[c] for c in ADDED}} for uuid, row in world.reference.items()])
+    paths = (world.sales, world.output, world.rejects)
     contenders: dict[str, Callable[[], None]] = {
         "baton": lambda: baton(world, frame),
-        "polars, lazy": lambda: polars_lazy(world, plain),
-        "polars, eager": lambda: polars_eager(world, plain),
+        "polars, eager": lambda: polars_eager(paths, plain),
+        "polars, lazy": lambda: polars_lazy(paths, plain, "in-memory"),
+        "polars, streaming": lambda: polars_lazy(paths, plain, "streaming"),
+        "duckdb": lambda: duckdb_sql(paths, plain),
+        "pyarrow": lambda: arrow(paths, plain),
         "csv + pydantic": lambda: plain_python(world),
     }
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    results: set[bytes] = set()
+    first, rejects = b"", set[int]()
     for _ in range(RUNS):
         for name, work in contenders.items():
             seconds[name].append(cpu_seconds(work))
-            results.add(world.output.read_bytes())
-            assert len(results) == 1, f"{name} gives another result"
+            first = first or world.output.read_bytes()
+            assert first == world.output.read_bytes(), f"{name} gives another result"
+            rejects.add(world.rejects.read_bytes().count(b"\n"))
+            assert len(rejects) == 1, f"{name} rejects others: {rejects}"
     return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
@@ -229,5 +219,5 @@ if __name__ == "__main__":
     if pl.thread_pool_size() == 1:
         main()
     else:  # polars takes its number of threads from the environment when it is imported
-        command = ["/usr/bin/env", "POLARS_MAX_THREADS=1", sys.executable, *sys.argv]
+        command = ["/usr/bin/env", "POLARS_MAX_THREADS=1", "OMP_NUM_THREADS=1", sys.executable, *sys.argv]
         sys.exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - this very script again

@@ -22,7 +22,9 @@ _RECORDS_AT_ONCE: Final = 512
 class Text:
     """Clean records in UTF-8, as they came but for bytes that do not decode: those are U+FFFD, see `undecodable`."""
 
-    data: bytes
+    marked: bytes
+    """Below a byte order mark: with one in front nothing in the text is taken for anything but text. polars inflates
+    what begins like a zlib stream ("x" and a Persian letter do), and takes a mark off, which may be content here."""
     quoted: bool
     """Whether any field is quoted."""
     plain: bool
@@ -34,7 +36,7 @@ def utf8(clean: bytes, dialect: Dialect) -> Text:
     text = _utf8(clean, dialect.encoding)
     quoted = dialect.quote.encode() in text
     to_quote = quoted or b'"' in text or (dialect.delimiter != "," and b"," in text)
-    return Text(text, quoted, plain=not to_quote)
+    return Text(BOM_UTF8 + text, quoted, plain=not to_quote)
 
 
 def parse(text: Text, dialect: Dialect, width: int, *, records: int) -> pl.DataFrame:
@@ -58,9 +60,7 @@ def parse_lines(text: Text, *, records: int) -> pl.Series:
 def _read(text: Text, columns: list[str], delimiter: str, quote: str | None, records: int) -> pl.DataFrame:
     try:
         frame = pl.read_csv(
-            # With a mark of its own in front nothing in the text is taken for anything but text: polars inflates what
-            # begins like a zlib stream ("x" and a Persian letter do), and takes a mark off, which here is content.
-            BOM_UTF8 + text.data,
+            text.marked,
             has_header=False,
             schema=dict.fromkeys(columns, pl.String),
             separator=delimiter,
