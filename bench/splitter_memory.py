@@ -16,7 +16,15 @@ from typing import Final, override
 import baton.aws
 from baton.batches import Batches
 from baton.catalog import load_jobs
-from baton.memory import MemoryClock, MemoryLedger, MemoryObjectStore, MemoryProgress, MemoryQueues, MemoryReferenceData
+from baton.memory import (
+    MemoryClock,
+    MemoryHeartbeats,
+    MemoryLedger,
+    MemoryObjectStore,
+    MemoryProgress,
+    MemoryQueues,
+    MemoryReferenceData,
+)
 from baton.messages import SplitBatch
 from baton.model.batch import Batch, Source
 from baton.model.control import Control
@@ -86,6 +94,7 @@ async def _plan(size_bytes: int) -> None:
         outbox=queues.outbox(),
         progress=MemoryProgress(),
         reference=MemoryReferenceData(),
+        heartbeats=MemoryHeartbeats(),
         catalog=load_jobs("baton_jobs"),
         clock=clock,
         offload=asyncio.to_thread,

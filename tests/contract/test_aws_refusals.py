@@ -26,6 +26,7 @@ from baton.ports import (
     CopyPiece,
     Delivery,
     Mail,
+    Nudges,
     ObjectInfo,
     ReferenceVersion,
     StoredReject,
@@ -42,6 +43,7 @@ DELIVERY: Final = Delivery("receipt", "{}", 1)
 CONTROL: Final = Control(2, EAST)
 REFERENCE: Final = ReferenceVersion("products", "v1", rows=1, columns=("sku",))
 ARGUMENTS: Final[Mapping[str, Any]] = {
+    "at": NOW,
     "batch_id": "b1",
     "batch_ids": ["b1", "b2"],
     "body": b"x",
@@ -61,6 +63,7 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
     "index": 0,
     "key": "input/sales/x.csv",
     "keys": ["a"],
+    "kind": "split",
     "limit": 1,
     "mail": Mail(
         "id", Address.parse("from@example.com"), [Address.parse("to@example.com")], "subject", "text", "<p>text</p>"
@@ -68,10 +71,12 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
     "max_messages": 1,
     "messages": [SplitBatch(batch_id="b1", owner_epoch=2)],
     "now": NOW,
+    "nudges": Nudges(NOW, 1, NOW),
     "origin_version_id": "v1",
     "pieces": [CopyPiece("work/1", PART_BYTES_MIN), BytesPiece(b"x")],
     "plan_id": "p1",
     "prefix": "input/",
+    "replaced_before": NOW,
     "rejects": [StoredReject(1, 0, "sku", "missing", "", "")],
     "rows": {"a": {"sku": "a"}},
     "seconds": 60,
@@ -86,6 +91,8 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
 SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
     ("admit", "batch"): ROW,
     ("claim_mail", "before"): ROW,
+    ("count_nudge", "before"): None,
+    ("describe", "version"): "v1",
     ("forget", "batch"): stepped(ROW, BatchState.CANCELLED),
     ("set_control", "after"): CONTROL.changed(),
     ("set_control", "before"): CONTROL,
@@ -114,6 +121,7 @@ def adapters(aws: Aws, url: str) -> dict[str, object]:
         "outbox": aws.outbox(),
         "inbox": aws.inbox("split"),
         "progress": aws.progress(),
+        "heartbeats": aws.heartbeats(),
         "reference": aws.reference(),
         "rejects": aws.rejects(),
         "mailer": aws.mailer(),

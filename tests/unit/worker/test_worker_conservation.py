@@ -9,7 +9,7 @@ from baton.job import Dialect, Job, Lookup, Record
 from chunk_runs import chunk_of, csv_bytes, run, table
 from worker import domain, parse
 
-ANY = Job(name="any", record=None, recipients=("a@example.com",))
+ANY = Job(name="any", record=None, dialect=Dialect(lines_in_fields=True), recipients=("a@example.com",))
 FIELD = st.text(alphabet=st.sampled_from("ab,;\"'\n\r é\N{ZERO WIDTH NO-BREAK SPACE}\N{GRINNING FACE}\0"), max_size=4)
 LINE_END = st.sampled_from(["\n", "\r\n"])
 QUOTING = st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
@@ -24,6 +24,7 @@ ENRICHED = Job(
     name="enriched",
     record=Pair,
     lookup=Lookup(dataset="d", key="left", columns=("more",)),
+    dialect=Dialect(lines_in_fields=True),
     recipients=("a@example.com",),
 )
 
