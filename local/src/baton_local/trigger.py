@@ -91,11 +91,11 @@ async def create(function: Function, trigger: Trigger, code: bytes, environment:
 
 
 async def warm(function: Function) -> None:
-    """Call the function with no records: the first input shall not wait for a cold start, nor find a broken zip.
+    """Call the function with S3's test event: the first input shall not wait for a cold start, nor find a broken zip.
 
     Raises `StartFailed` with what the function said.
     """
-    answer = await function.lambda_.invoke(FunctionName=function.name, Payload=b'{"Records": []}')
+    answer = await function.lambda_.invoke(FunctionName=function.name, Payload=b'{"Event": "s3:TestEvent"}')
     if "FunctionError" in answer:
         said = (await answer["Payload"].read()).decode(errors="replace")
         raise StartFailed(f"{function.region} trigger fails: {said}")

@@ -18,18 +18,20 @@ __all__ = ["PIECE_BYTES", "PIECE_RECORDS", "Assembly", "pieces"]
 
 PIECE_BYTES: Final = 16 * MIB
 """An ordinary chunk. Files over 141 GiB have larger ones, as an object has at most 10,000 parts."""
-PIECE_RECORDS: Final = 128 * 1024
-"""Each takes some 200 bytes at the peak, however short. An ordinary chunk of sales, 200,000, is still one piece."""
-_NOT_WORTH_IT: Final = 2
+PIECE_RECORDS: Final = 32 * 1024
+"""Each takes some 700 bytes while it is judged, however short, if it breaks a rule."""
+_WHOLE_BY_BYTES: Final = 2
+_WHOLE_BY_RECORDS: Final = 8
+"""An ordinary chunk, such as one of 200,000 sales, is not worth another pass over its bytes."""
 
 
 def pieces(data: bytes, chunk: Chunk, job: Job) -> list[Chunk]:
     """Return the chunk's pieces in order, as chunks; of an ordinary one itself.
 
-    A chunk of twice the bytes and records of a piece is still one. Raises `BatchFailed` with code
-    `conservation` if a chunk that is cut does not hold the planned number of whole records.
+    Raises `BatchFailed` with code `conservation` if a chunk that is cut does not hold the planned number of whole
+    records.
     """
-    if max(len(data) / PIECE_BYTES, chunk.records / PIECE_RECORDS) <= _NOT_WORTH_IT:
+    if len(data) <= _WHOLE_BY_BYTES * PIECE_BYTES and chunk.records <= _WHOLE_BY_RECORDS * PIECE_RECORDS:
         return [chunk]
     scanner = Scanner(syntax_of(job.dialect), start=0, chunk_bytes=PIECE_BYTES, chunk_records=PIECE_RECORDS)
     try:

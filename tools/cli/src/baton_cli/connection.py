@@ -12,7 +12,11 @@ from baton.ports import Clock, Journal, Ledger, ObjectStore, Outbox, Progress, R
 
 
 class Refused(BatonError):
-    """The command cannot do what was asked; the text says why and what to do instead."""
+    """The command cannot do what was asked; the text says why and what to do instead, in one line or several."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
 
 
 class Uploader(Protocol):

@@ -21,7 +21,7 @@ from baton.catalog import Catalog
 from baton.errors import BatonError
 from baton.model.states import BatchState
 from baton.shown import shown
-from baton_cli.connection import Connection
+from baton_cli.connection import Connection, Refused
 from baton_cli.documents import Json
 
 if TYPE_CHECKING:  # the local world takes half a second to import: only the commands that need it should wait
@@ -127,13 +127,16 @@ class Session:
             self.fail(f"no world runs here (start one: `baton up`), and the environment names none on AWS: {wrong}")
         except TimeoutError:
             self.fail("no answer in time")
+        except Refused as error:
+            self.fail(*error.lines)
         except (BatonError, OSError) as error:
             self.fail(str(error))
 
-    def fail(self, reason: str) -> None:
-        """Say why and end the command."""
+    def fail(self, *reason: str) -> None:
+        """Say why, in one line or several, and end the command."""
         self.err.print("error:", style="bold red", end=" ")
-        self.err.print(shown(reason, most=None), markup=False, soft_wrap=True)
+        for line in reason:
+            self.err.print(shown(line, most=None), markup=False, soft_wrap=True)
         raise typer.Exit(ExitStatus.ERROR)
 
     def answer(self, shown: RenderableType, document: Json, *, as_json: bool) -> None:

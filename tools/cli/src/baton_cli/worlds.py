@@ -80,7 +80,7 @@ class WorldPlaces:
         try:
             return lifecycle.up(self.directory)
         except lifecycle.WorldFailed as error:
-            raise Refused(str(error)) from error
+            raise Refused(*str(error).splitlines()) from error
 
     def down(self) -> None:
         from baton_local import lifecycle  # noqa: PLC0415 - see `connect`
