@@ -118,8 +118,8 @@ class Spent:
 
     @property
     def bytes_per_byte(self) -> float:
-        """Memory of the worker by byte of its largest chunk; one below 2 MiB counts as that, for what any one takes."""
-        return self.chunk_peak_bytes / max(2 * MIB, self.chunk_bytes_max)
+        """Memory of the worker by byte of its largest chunk."""
+        return self.chunk_peak_bytes / max(1, self.chunk_bytes_max)
 
 
 class _Store(MemoryObjectStore):
