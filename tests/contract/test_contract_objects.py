@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from baton.aws.parallel import in_parallel
+from baton.checksums import crc64nvme
 from baton.errors import NotFound
 from baton.model.identity import ORIGIN_VERSION_METADATA
 from baton.ports import BytesPiece, CopyPiece, JoinedPiece, ObjectStore, Stretch
@@ -146,6 +147,20 @@ async def test_small_objects_are_joined_and_the_rest_of_a_large_one_is_copied(po
     assert await ports.objects.get("output/r") == b"header\n" + small + large
     assert alone.size_bytes == 4
     assert await ports.objects.get("output/alone") == small[1:4] + b"!"
+
+
+@in_world
+async def test_other_bytes_than_were_recorded_leave_no_object(ports: Ports) -> None:
+    await ports.objects.put("work/1", b"1,first\n")
+    recorded = crc64nvme(b"1,first\n")
+    await ports.objects.compose("output/r", [JoinedPiece((Stretch("work/1", 0, 8, recorded),))])
+    await ports.objects.put("work/1", b"1,other\n")
+
+    with pytest.raises(NotFound, match="work/1"):
+        await ports.objects.compose("output/other", [JoinedPiece((Stretch("work/1", 0, 8, recorded),))])
+
+    assert await ports.objects.get("output/r") == b"1,first\n"
+    assert await ports.objects.head("output/other") is None
 
 
 @in_world

@@ -14,7 +14,8 @@ from baton.errors import BatchFailed
 from baton.model.batch import Counts
 from baton.model.plan import Chunk, Plan
 from baton.ports import ChunkDone, JoinedPiece
-from merger.domain import balance, check_books, joint, read_rejects, rejects_wanted
+from baton.rejects import read_rejects
+from merger.domain import balance, check_books, joint, rejects_wanted
 
 MIB = 1024 * 1024
 

@@ -15,7 +15,8 @@ class Part:
 
     key: str
     size_bytes: int
-    crc64nvme: int
+    crc64nvme: int | None
+    """None: nobody recorded it."""
 
 
 def result_parts(done: Sequence[ChunkDone]) -> list[Part]:
@@ -55,7 +56,7 @@ def arrange(parts: Sequence[Part], *, head: bytes = b"") -> list[Piece]:
         cut = run_bytes + size_bytes > JOINED_BYTES_MAX
         joined_bytes = PART_BYTES_MIN - run_bytes if cut else size_bytes
         if joined_bytes:
-            run.append(Stretch(part.key, 0, joined_bytes))
+            run.append(Stretch(part.key, 0, joined_bytes, None if cut else part.crc64nvme))
             run_bytes += joined_bytes
         if run_bytes >= PART_BYTES_MIN:
             pieces.append(JoinedPiece(tuple(run)))

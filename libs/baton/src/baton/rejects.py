@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Sequence
+from itertools import islice, pairwise
 from typing import Final
 
 from baton.ports.rejects import StoredReject
@@ -14,12 +15,24 @@ REJECTS_HEADER: Final = f"{','.join(REJECT_COLUMNS)}\n".encode()
 """Begins the rejects of a file's first chunk, and of no other."""
 _FIELD_CHARACTERS_MAX: Final = 16 * 1024 * 1024
 """A rejected line may be a whole record of 1 MiB, escaped: the csv module's own limit is 128 KiB, process-wide."""
+_TEXT_CHARACTERS_MAX: Final = 2_000
+"""Kept of a rejected line, and of any other text; `rejects.csv` holds it whole."""
 
 
-def read_rejects(head: bytes) -> Iterator[StoredReject]:
-    """Yield the rows of the first bytes of rejects: without a last row that is cut off, and without the header."""
+def read_rejects(body: bytes, *, whole: bool, limit: int) -> list[StoredReject]:
+    """Return the first rows of rejects, at most `limit`; a header line is skipped, long texts are cut.
+
+    If `body` is only their beginning (not `whole`), the last row is left out: nobody can tell whether it ends there.
+    """
     csv.field_size_limit(_FIELD_CHARACTERS_MAX)
-    text = head.decode(errors="replace")
-    for row in csv.reader(io.StringIO(text, newline="")):
-        if len(row) == len(REJECT_COLUMNS) and row[0] != REJECT_COLUMNS[0]:
-            yield StoredReject(int(row[0]), int(row[1]), *row[2:6])
+    # Line by line: what is behind the last row wanted is not even decoded.
+    rows = csv.reader(line.decode(errors="replace") for line in io.BytesIO(body))
+    complete = rows if whole else (row for row, _ in pairwise(rows))
+    return [_reject(row) for row in islice((row for row in complete if row[0] != REJECT_COLUMNS[0]), limit)]
+
+
+def _reject(row: Sequence[str]) -> StoredReject:
+    number, offset, column, rule, value, line, *_ = (text[:_TEXT_CHARACTERS_MAX] for text in row)
+    return StoredReject(
+        record_number=int(number), byte_offset=int(offset), column=column, rule=rule, value=value, line=line
+    )

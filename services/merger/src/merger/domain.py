@@ -1,12 +1,8 @@
 """What the merger decides: do the books balance, and what is written of them. No I/O."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from itertools import islice, pairwise
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,12 +10,9 @@ from baton.assembly import Part, arrange, rejects_parts, result_parts
 from baton.checksums import combine
 from baton.errors import BatchFailed
 from baton.model.batch import Batch, Counts
-from baton.model.plan import MIB, Plan
-from baton.ports import ChunkDone, Piece, StoredReject
+from baton.model.plan import Plan
+from baton.ports import ChunkDone, Piece
 from baton.topology import REJECTS_INDEXED_MAX
-
-_TEXT_CHARACTERS_MAX: Final = 2_000
-"""Of a rejected line, and of any other text, in the table for queries; `rejects.csv` holds it whole."""
 
 
 def check_books(plan: Plan, done: Sequence[ChunkDone]) -> Counts:
@@ -76,28 +69,8 @@ def balance(plan: Plan, done: Sequence[ChunkDone]) -> Books:
 
 def joint(parts: Sequence[Part]) -> Joint:
     """Return how these parts become one object."""
-    combined = reduce(lambda crc, part: combine(crc, part.crc64nvme, part.size_bytes), parts, 0)
+    combined = reduce(lambda crc, part: combine(crc, part.crc64nvme or 0, part.size_bytes), parts, 0)
     return Joint(arrange(parts), sum(part.size_bytes for part in parts), f"{combined:016x}")
-
-
-def read_rejects(body: bytes, *, whole: bool, limit: int) -> list[StoredReject]:
-    """Return the first rows of a rejects part, at most `limit`; a header line is skipped, long texts are cut.
-
-    If `body` is only the beginning of the part, its last row is left out: nobody can tell whether it ends there.
-    """
-    # A field may be a whole record of 1 MiB, escaped: the csv module's own limit is 128 KiB, process-wide.
-    csv.field_size_limit(16 * MIB)
-    # Line by line: what is behind the last row wanted is not even decoded.
-    rows = csv.reader(line.decode(errors="replace") for line in io.BytesIO(body))
-    complete = rows if whole else (row for row, _ in pairwise(rows))
-    return [_reject(row) for row in islice((row for row in complete if row[0] != "record_number"), limit)]
-
-
-def _reject(row: Sequence[str]) -> StoredReject:
-    number, offset, column, rule, value, line, *_ = (text[:_TEXT_CHARACTERS_MAX] for text in row)
-    return StoredReject(
-        record_number=int(number), byte_offset=int(offset), column=column, rule=rule, value=value, line=line
-    )
 
 
 @dataclass(frozen=True, slots=True)

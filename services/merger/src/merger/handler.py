@@ -19,8 +19,9 @@ from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
 from baton.ports import ChunkDone, ObjectInfo, ObjectStore, Progress, RejectIndex, StoredReject
+from baton.rejects import read_rejects
 from baton.telemetry import Metrics
-from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of, read_rejects, rejects_wanted
+from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of, rejects_wanted
 
 _RETRY_SECONDS: Final = 20
 """For what replication settles by itself within a minute."""

@@ -5,7 +5,6 @@ A mail goes out without it rather than not at all: whatever is wrong here is log
 
 import asyncio
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 from baton.assembly import Part, arrange
@@ -70,7 +69,7 @@ class RejectsOf:
         if file is None:
             return NOTHING_FOUND
         head = await self._objects.get(file.key, end=_HEAD_BYTES)
-        rows = tuple(islice(read_rejects(head), _ROWS_MAX))
+        rows = read_rejects(head, whole=len(head) < _HEAD_BYTES, limit=_ROWS_MAX)
         done = await self._progress.done(batch.batch_id, plan_id)
         return Found(rejected_of(done, rows, records=batch.counts.rejects, cut=file.cut), file.key)
 
@@ -87,8 +86,7 @@ class RejectsOf:
             cut = size_bytes + each.size_bytes > self._settings.rejects_bytes_max
             if cut:
                 break
-            # Nobody publishes a checksum of it.
-            parts.append(Part(each.key, each.size_bytes, crc64nvme=0))
+            parts.append(Part(each.key, each.size_bytes, crc64nvme=None))
             size_bytes += each.size_bytes
         has_header = bool(parts) and parts[0].key == first
         if size_bytes <= (len(REJECTS_HEADER) if has_header else 0):

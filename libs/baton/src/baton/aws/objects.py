@@ -27,7 +27,7 @@ from baton.ports.objects import (
     Stretch,
     VersionPage,
 )
-from baton.ports.rules import check_object, check_pieces, piece_bytes
+from baton.ports.rules import check_object, check_pieces, check_stretch, piece_bytes
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import CopySourceTypeDef, HeadObjectOutputTypeDef
@@ -178,10 +178,7 @@ class S3ObjectStore:
     async def _bytes_of(self, source: Stretch | BytesPiece) -> bytes:
         if isinstance(source, BytesPiece):
             return source.body
-        body = await self.get(source.key, start=source.start, end=source.end)
-        if len(body) != source.end - source.start:
-            raise NotFound(f"{source.key} ends {source.end - source.start - len(body)} bytes early")
-        return body
+        return check_stretch(source, await self.get(source.key, start=source.start, end=source.end))
 
     async def _copy_alone(self, key: str, piece: CopyPiece, content_type: str) -> ObjectInfo:
         """Copy one piece whole: one call instead of an upload's three. The part's own metadata stays behind."""

@@ -19,7 +19,7 @@ from baton.ports.objects import (
     Stretch,
     VersionPage,
 )
-from baton.ports.rules import check_object, check_pieces, piece_bytes
+from baton.ports.rules import check_object, check_pieces, check_stretch, piece_bytes
 from baton.topology import REGIONS_DEFAULT
 
 _PAGE_VERSIONS: Final = 1_000
@@ -126,10 +126,7 @@ class MemoryObjectStore:
             case CopyPiece():
                 return self._bytes_of(Stretch(piece.key, piece.start, piece.start + piece.size_bytes))
             case Stretch():
-                body = self._body(piece.key, None)[piece.start : piece.end]
-                if len(body) != piece.end - piece.start:
-                    raise NotFound(f"{piece.key} has no bytes {piece.start} to {piece.end}")
-                return body
+                return check_stretch(piece, self._body(piece.key, None)[piece.start : piece.end])
             case JoinedPiece():
                 return b"".join(map(self._bytes_of, piece.sources))
 

@@ -48,6 +48,8 @@ class Stretch:
     key: str
     start: int
     end: int
+    crc64nvme: int | None = None
+    """Of these bytes, where it is known: others are refused as missing ones are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,8 @@ class ObjectStore(Protocol):
         """Write an object as the concatenation of pieces, in order; at least one piece, at most 10,000.
 
         Every piece but the last must have 5 MiB or more (S3's floor), a joined one 10 MiB at most; raises `ValueError`
-        if not, `NotFound` if an object, or a byte of it, is not there. One piece that is not copied is a plain put.
+        if not, `NotFound` if an object, or a byte of it, is not there or not the recorded one. One piece that is not
+        copied is a plain put.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What a caller must keep to, checked alike by every adapter. Each raises `ValueError`: breaking one is our bug."""
+"""What every adapter checks alike: what a caller must keep to (`ValueError`: our bug), and bytes that were stored."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final, cast
 
+from baton.errors import NotFound
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.journal import Command, CommandState
@@ -108,6 +109,19 @@ def piece_bytes(piece: Piece | Stretch) -> int:
             return piece.size_bytes
         case JoinedPiece():
             return sum(map(piece_bytes, piece.sources))
+
+
+def check_stretch(stretch: Stretch, body: bytes) -> bytes:
+    """Return the bytes of a stretch. Raises `NotFound` if they are too few, or not those that were recorded."""
+    wanted = stretch.end - stretch.start
+    if len(body) != wanted:
+        raise NotFound(f"{stretch.key} has no bytes {stretch.start + len(body)} to {stretch.end}")
+    if stretch.crc64nvme is not None:
+        from baton.checksums import crc64nvme  # noqa: PLC0415 - only services that compose carry the library for it
+
+        if crc64nvme(body) != stretch.crc64nvme:
+            raise NotFound(f"{stretch.key} does not hold the bytes that were recorded: its checksum is another")
+    return body
 
 
 def check_pieces(key: str, pieces: Sequence[Piece]) -> None:
