@@ -14,7 +14,7 @@ from worker.pieces import Assembly, pieces
 
 def chunk_of(data: bytes, job: Job, width: int, *, index: int = 0, start: int = 0, first_record: int = 1) -> Chunk:
     """Return the chunk as a plan would describe it."""
-    found = cut(data, Syntax(ord(job.dialect.delimiter), ord(job.dialect.quote)), columns=width)
+    found = cut(data, Syntax.of(job.dialect.delimiter, job.dialect.quote), columns=width)
     return Chunk(index=index, start=start, end=start + len(data), first_record=first_record, records=len(found.starts))
 
 

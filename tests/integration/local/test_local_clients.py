@@ -212,6 +212,7 @@ type Run = Callable[..., str]
 def tool(request: pytest.FixtureRequest) -> Tool:
     tool = TOOLS[request.param]
     if not _path_of(tool):
+        assert tool.program == "rclone", f"`{tool.program}` is pinned with what these tests need: `make setup`"
         pytest.skip(f"`{tool.program}` is not installed on this machine")
     return tool
 

@@ -129,12 +129,20 @@ def _is_replaced(path: Path) -> None:
     path.with_suffix(".new").replace(path)
 
 
+def _its_folder_is_replaced(path: Path) -> None:
+    # As by a link to the newest folder that is set to another one: the open file itself is what it was.
+    path.parent.rename(path.parent.with_name("older"))
+    path.parent.mkdir()
+    path.write_bytes(b"y")
+
+
 def _is_removed(path: Path) -> None:
     path.unlink()
 
 
 @pytest.mark.parametrize(
-    "change", [_shrinks, _grows, _is_rewritten, _is_rewritten_in_secret, _is_replaced, _is_removed]
+    "change",
+    [_shrinks, _grows, _is_rewritten, _is_rewritten_in_secret, _is_replaced, _its_folder_is_replaced, _is_removed],
 )
 @pytest.mark.parametrize(("size_bytes", "part"), [(1, 1), (2 * PART_BYTES + 1, 1), (2 * PART_BYTES + 1, 3)])
 def test_a_file_that_changes_while_it_is_sent_is_not_submitted(
@@ -146,7 +154,8 @@ def test_a_file_that_changes_while_it_is_sent_is_not_submitted(
     size_bytes: int,
     part: int,
 ) -> None:
-    path = tmp_path / "f"
+    path = tmp_path / "folder/f"
+    path.parent.mkdir()
     path.write_bytes(b"x" * size_bytes)
 
     def hurt(number: int) -> None:

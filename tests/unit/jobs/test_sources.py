@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -56,6 +57,18 @@ MATTERS: Final = (
 )
 MATTERS_NOT: Final = ("helpers/unused.py", "baton/aws/queues.py", "worker/main.py")
 ASK: Final = "from baton.catalog import load_jobs; print(load_jobs('my_jobs')['lines'].version)"
+ASK_AGAIN: Final = """
+from baton import sources
+from baton.catalog import load_jobs
+
+
+def ask():
+    sources.engine.cache_clear()  # a process reads its sources once
+    print(load_jobs('my_jobs')['lines'].version)
+
+
+ask()
+"""
 
 type MakeTree = Callable[[str], Path]
 
@@ -80,23 +93,32 @@ def make_tree(tmp_path: Path) -> MakeTree:
     return make
 
 
-def version_in(tree: Path, ask: str = ASK) -> str:
-    """Return the job's version as a process of its own tells it, which finds everything in that tree."""
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tree)!r}); {ask}"]
+def told_in(tree: Path, program: str) -> list[str]:
+    """Return what a process of its own prints, line by line, which finds everything in that tree."""
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tree)!r}); {program}"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this test's own words
     assert ran.returncode == 0, ran.stderr
-    return ran.stdout.strip()
+    return ran.stdout.split()
+
+
+def version_in(tree: Path, ask: str = ASK) -> str:
+    """Return the job's version as a process of its own tells it."""
+    (version,) = told_in(tree, ask)
+    return version
 
 
 def test_whatever_can_change_a_byte_is_another_version_and_what_cannot_is_not(make_tree: MakeTree) -> None:
     tree = make_tree("tree")
-    last = version_in(tree)
+    edited = MATTERS + MATTERS_NOT
+    edits = (
+        f"for path in {[str(tree / path) for path in edited]}:\n"
+        "    with open(path, 'a') as file: file.write('\\n# edited\\n')\n"
+        "    ask()\n"
+    )
 
-    for path in MATTERS + MATTERS_NOT:
-        with (tree / path).open("a") as file:
-            file.write("\n# edited\n")
-        before, last = last, version_in(tree)
-        assert (last != before) == (path in MATTERS), path
+    told = told_in(tree, f"{ASK_AGAIN}{edits}")
+
+    assert [after != before for before, after in pairwise(told)] == [path in MATTERS for path in edited], told
 
 
 def test_equal_trees_give_equal_versions_wherever_they_lie_and_whatever_was_imported_first(make_tree: MakeTree) -> None:
@@ -119,17 +141,20 @@ def test_a_service_that_carries_no_polars_tells_the_same_version(make_tree: Make
     assert version_in(tree, f"\n{absent}{ASK}") == version_in(tree)
 
 
-def test_another_version_of_a_library_of_the_engine_is_another_version(make_tree: MakeTree) -> None:
-    tree = make_tree("tree")
-    told = {version_in(tree)}
-    for name in ENGINE_LIBRARIES:
-        later = (
-            "import importlib.metadata as m; real = m.version\n"
-            f"m.version = lambda name: '99.0' if name == {name!r} else real(name)\n"
-        )
-        told.add(version_in(tree, f"\n{later}{ASK}"))
+def test_another_version_of_python_or_of_a_library_of_the_engine_is_another_version(make_tree: MakeTree) -> None:
+    later = (
+        "real = sources.version\n"
+        f"for later in {list(ENGINE_LIBRARIES)}:\n"
+        "    sources.version = lambda name: '99.0' if name == later else real(name)\n"
+        "    ask()\n"
+        "sources.version = real\n"
+        "sys.version_info = (3, 99)\n"
+        "ask()\n"
+    )
 
-    assert len(told) == 1 + len(ENGINE_LIBRARIES)
+    told = told_in(make_tree("tree"), f"{ASK_AGAIN}{later}")
+
+    assert len(told) == len(set(told)) == 1 + len(ENGINE_LIBRARIES) + 1
 
 
 def test_a_library_that_a_job_imports_is_named_with_its_version(

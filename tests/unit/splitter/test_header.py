@@ -26,7 +26,7 @@ NAMED = Job(name="named", record=Line, recipients=("a@example.com",))
 
 def check(text: str | bytes, job: Job) -> tuple[str, ...]:
     raw = text if isinstance(text, bytes) else text.encode(job.dialect.encoding)
-    syntax = Syntax(delimiter=ord(job.dialect.delimiter), quote=ord(job.dialect.quote))
+    syntax = Syntax.of(job.dialect.delimiter, job.dialect.quote)
     reader = HeaderReader(syntax)
     return check_header(job, reader.feed(raw) or reader.finish())
 

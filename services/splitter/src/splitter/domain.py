@@ -2,7 +2,7 @@
 
 from baton.csv import CsvDefect, Header, HeaderReader, Scanner, Syntax
 from baton.errors import BatchFailed
-from baton.job import Dialect, Job
+from baton.job import Job
 from baton.model.batch import Batch
 from baton.model.plan import (
     CHUNK_BYTES_MAX,
@@ -16,11 +16,6 @@ from baton.model.plan import (
 )
 from splitter.header import check_header
 from splitter.look import Look
-
-
-def syntax_of(dialect: Dialect) -> Syntax:
-    """Return the dialect as the byte values that the scanner looks for."""
-    return Syntax(delimiter=ord(dialect.delimiter), quote=ord(dialect.quote))
 
 
 def _too_large(size_bytes: int, chunk_bytes_max: int) -> BatchFailed:
@@ -49,7 +44,7 @@ class Planner:
         """Refuse a file whose chunks no worker could hold: `BatchFailed` (`file_too_large`)."""
         self._batch = batch
         self._job = job
-        self._syntax = syntax_of(job.dialect)
+        self._syntax = Syntax.of(job.dialect.delimiter, job.dialect.quote)
         size_bytes = batch.source.size_bytes
         self._chunk_bytes = chunk_bytes_for(size_bytes, chunk_bytes=chunk_bytes)
         if self._chunk_bytes > max(chunk_bytes, chunk_bytes_max):

@@ -167,7 +167,7 @@ def _other_delimiters(dialect: Dialect) -> list[str]:
 def _split(header: Header, delimiter: str, dialect: Dialect) -> tuple[bytes, ...]:
     # What a hint says of a longer line is short of the truth, and soon said.
     line = header.line[:_LINE_BYTES_MAX]
-    return fields(line, Syntax(delimiter=ord(delimiter), quote=ord(dialect.quote)))
+    return fields(line, Syntax.of(delimiter, dialect.quote))
 
 
 def _is_blank(name: str) -> bool:

@@ -37,7 +37,6 @@ __all__ = [
     "finish",
     "not_whole",
     "prepare_reference",
-    "syntax_of",
 ]
 
 REJECTS_TOLD_MAX: Final = 10_000
@@ -155,14 +154,10 @@ def finish(
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def syntax_of(dialect: Dialect) -> Syntax:
-    """Return how records of this dialect are found."""
-    return Syntax(ord(dialect.delimiter), ord(dialect.quote))
-
-
 def _cut(data: bytes, chunk: Chunk, dialect: Dialect, width: int) -> Cut:
     try:
-        found = cut(data, syntax_of(dialect), columns=width, lines_in_fields=dialect.lines_in_fields)
+        syntax = Syntax.of(dialect.delimiter, dialect.quote)
+        found = cut(data, syntax, columns=width, lines_in_fields=dialect.lines_in_fields)
     except CsvDefect as defect:
         raise not_whole(chunk, defect) from defect
     check_number(chunk, len(found.starts))

@@ -8,11 +8,11 @@ import io
 from collections import Counter
 from typing import Final
 
-from baton.csv import CsvDefect, Scanner
+from baton.csv import CsvDefect, Scanner, Syntax
 from baton.job import Job
 from baton.model.batch import Counts
 from baton.model.plan import MIB, Chunk
-from worker.domain import ChunkOutput, check_number, not_whole, syntax_of
+from worker.domain import ChunkOutput, check_number, not_whole
 
 __all__ = ["PIECE_BYTES", "PIECE_RECORDS", "Assembly", "pieces"]
 
@@ -33,7 +33,12 @@ def pieces(data: bytes, chunk: Chunk, job: Job) -> list[Chunk]:
     """
     if len(data) <= _WHOLE_BY_BYTES * PIECE_BYTES and chunk.records <= _WHOLE_BY_RECORDS * PIECE_RECORDS:
         return [chunk]
-    scanner = Scanner(syntax_of(job.dialect), start=0, chunk_bytes=PIECE_BYTES, chunk_records=PIECE_RECORDS)
+    scanner = Scanner(
+        Syntax.of(job.dialect.delimiter, job.dialect.quote),
+        start=0,
+        chunk_bytes=PIECE_BYTES,
+        chunk_records=PIECE_RECORDS,
+    )
     try:
         scanner.feed(data)
         scan = scanner.finish()

@@ -18,6 +18,11 @@ class Syntax:
     delimiter: int
     quote: int
 
+    @classmethod
+    def of(cls, delimiter: str, quote: str) -> Self:
+        """Return it from two ASCII characters, as a job's dialect names them."""
+        return cls(ord(delimiter), ord(quote))
+
     def __post_init__(self) -> None:
         special = {0, LF, CR}
         if self.delimiter == self.quote or {self.delimiter, self.quote} & special:
