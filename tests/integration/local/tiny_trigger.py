@@ -8,7 +8,7 @@ from typing import Any
 
 def handler(event: Mapping[str, Any], _context: object) -> None:
     """Lambda entry point."""
-    for record in event["Records"]:
+    for record in event.get("Records", ()):  # S3's test event has none
         bucket, key = record["s3"]["bucket"]["name"], record["s3"]["object"]["key"]
         if "poison" in key:
             raise ValueError(key)
