@@ -12,9 +12,9 @@ import pytest
 from baton.canary import INPUT, canary_key
 from baton.catalog import load_jobs
 from baton.memory import LoopClock
-from baton.runner import Outcome
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
+from baton.verdict import Outcome
 from baton_infra import config, dashboards
 from baton_infra.stacks.compute import CONSUMES
 from controller_made import Trace

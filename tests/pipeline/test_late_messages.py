@@ -18,8 +18,8 @@ from baton.model import paths
 from baton.model.batch import Batch, Counts
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, Link, Mail, ObjectInfo, Piece, Tally
-from baton.runner import Outcome
 from baton.testing import virtual_time
+from baton.verdict import Outcome
 from pipeline import Pipeline, Region
 from sales import financial, sales_file
 

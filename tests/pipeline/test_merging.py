@@ -14,8 +14,8 @@ from baton.memory import MemoryObjectStore, MemoryProgress
 from baton.model.plan import MIB
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, ObjectInfo, Piece, StoredReject, Tally
-from baton.runner import Outcome
 from baton.topology import REJECTS_INDEXED_MAX
+from baton.verdict import Outcome
 from pipeline import Pipeline, Region
 
 KEY = "input/numbers/f.csv"

@@ -46,11 +46,12 @@ from baton.ports import (
     ReferenceData,
     RejectIndex,
 )
-from baton.runner import Handler, Outcome, Runner, Verdict
+from baton.runner import Handler, Runner
 from baton.settings import RunnerSettings
 from baton.telemetry import Log
 from baton.testing.faults import Crash, CrashPlan
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from baton.verdict import Outcome, Verdict
 from logs import silent_log
 from splitter.admission import Admitter
 from splitter.settings import SplitterSettings

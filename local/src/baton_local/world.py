@@ -108,13 +108,7 @@ class Supervisor:
         gates = {region: await self._gate(stack, ports[region]) for region in self._topology.regions}
         front_door = FrontDoor(self._topology, gates, session, global_endpoint)
         cluster = self._cluster()
-        outside = _Outside(
-            ledger=ports[GLOBAL],
-            mail=await self._serve(stack, mailbox.app()),
-            front_door=await self._serve(stack, front_door.app()),
-            arc={endpoint.region: await self._serve(stack, cluster.app(endpoint)) for endpoint in cluster.endpoints},
-            dns=await self._serve_dns(stack, cluster),
-        )
+        outside = await self._outside(stack, ports[GLOBAL], mailbox, front_door, cluster)
         home, away = self._topology.regions
         borders = {
             home: await self._border(stack, home, ports[home], (gates[home], gates[away]), outside),
@@ -133,12 +127,28 @@ class Supervisor:
         await self._run_programs(stack, session, self._service_programs(wiring, self._roster.watchers), deadline)
         for border in borders.values():
             stack.callback(border.heal)  # first of all: a service that hangs on a cut link would use up its grace
+        return self._described(gates, wiring, cluster, outside, admin_port)
+
+    async def _outside(
+        self, stack: AsyncExitStack, ledger: int, mailbox: Mailbox, front_door: FrontDoor, cluster: Cluster
+    ) -> _Outside:
+        return _Outside(
+            ledger=ledger,
+            mail=await self._serve(stack, mailbox.app()),
+            front_door=await self._serve(stack, front_door.app()),
+            arc={endpoint.region: await self._serve(stack, cluster.app(endpoint)) for endpoint in cluster.endpoints},
+            dns=await self._serve_dns(stack, cluster),
+        )
+
+    def _described(
+        self, gates: Mapping[str, Gate], wiring: Wiring, cluster: Cluster, outside: _Outside, admin_port: int
+    ) -> state.World:
         return state.World(
             pid=os.getpid(),
             account_id=ACCOUNT_ID,
             regions=self._topology.regions,
             region_endpoints={region: gate.endpoint for region, gate in gates.items()},
-            global_endpoint=global_endpoint,
+            global_endpoint=_url(outside.ledger),
             mrap_endpoint=wiring.front_door,
             arc_endpoints={region: _url(port) + arc.PATH for region, port in outside.arc.items()},
             arc_controls=dict(cluster.controls),
@@ -200,7 +210,7 @@ class Supervisor:
         return port
 
     async def _border(
-        self, stack: AsyncExitStack, region: str, emulator_port: int, inward: tuple[Gate, Gate], outside: "_Outside"
+        self, stack: AsyncExitStack, region: str, emulator_port: int, inward: tuple[Gate, Gate], outside: _Outside
     ) -> Border:
         """Make the links of one Region; `inward` is its own gate, and the other Region's."""
         own, beyond = inward

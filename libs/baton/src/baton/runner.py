@@ -19,8 +19,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import Final, Protocol
 
 from pydantic import ValidationError
@@ -29,7 +28,8 @@ from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable
 from baton.health import TaskProtection
 from baton.ports import Clock, Delivery, Inbox
 from baton.settings import RunnerSettings
-from baton.telemetry import Log, Metrics, Unit, emf
+from baton.telemetry import Log, Metrics, emf
+from baton.verdict import Outcome, Verdict
 
 _RECEIVE_MAX: Final = 10
 """SQS's limit of messages per receive and of entries per batch delete."""
@@ -54,38 +54,8 @@ class Handler[M](Protocol):
         ...
 
 
-class Outcome(StrEnum):
-    """What became of one delivery; the `outcome` of its log line and the dimension of its metric."""
-
-    DONE = "done"
-    REJECTED = "rejected"
-    FENCED = "fenced"
-    RETRY = "retry"
-    UNAVAILABLE = "unavailable"
-    REFUSED = "refused"
-    BUG = "bug"
-    UNREADABLE = "unreadable"
-
-
 class ConsumerStoppedError(BatonError):
     """Nearly everything failed: the consumer stopped itself rather than drain its queue into the dead letters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What to do with a delivery: delete it, or let it come back after `delay_seconds`."""
-
-    outcome: Outcome
-    reason: str = ""
-    delay_seconds: int | None = None
-    names: Mapping[str, object] = field(default_factory=dict[str, object])
-    """What names the message in log lines; empty if it could not be read."""
-    measured: Metrics = field(default_factory=dict[str, tuple[float, Unit]])
-
-    @property
-    def delete(self) -> bool:
-        """Whether the message is finished with."""
-        return self.delay_seconds is None
 
 
 def backoff_seconds(first_seconds: int, attempt: int) -> int:

@@ -10,7 +10,7 @@ from baton.assembly import Part, arrange, rejects_parts, result_parts
 from baton.checksums import combine
 from baton.errors import BatchFailed
 from baton.model.batch import Batch, Counts
-from baton.model.plan import Plan
+from baton.model.plan import Chunk, Plan
 from baton.ports import ChunkDone, Piece
 from baton.topology import REJECTS_INDEXED_MAX
 
@@ -171,18 +171,19 @@ def manifest_of(
         columns=columns,
         result=result,
         rejected=rejected,
-        chunks=tuple(
-            ManifestChunk(
-                index=chunk.index,
-                start=chunk.start,
-                end=chunk.end,
-                first_record=chunk.first_record,
-                records_in=by_index[chunk.index].counts.records_in,
-                records_out=by_index[chunk.index].counts.records_out,
-                rejects=by_index[chunk.index].counts.rejects,
-                part_bytes=by_index[chunk.index].part_bytes,
-                part_crc64nvme=f"{by_index[chunk.index].part_crc64nvme:016x}",
-            )
-            for chunk in plan.chunks
-        ),
+        chunks=tuple(_manifest_chunk(chunk, by_index[chunk.index]) for chunk in plan.chunks),
+    )
+
+
+def _manifest_chunk(chunk: Chunk, done: ChunkDone) -> ManifestChunk:
+    return ManifestChunk(
+        index=chunk.index,
+        start=chunk.start,
+        end=chunk.end,
+        first_record=chunk.first_record,
+        records_in=done.counts.records_in,
+        records_out=done.counts.records_out,
+        rejects=done.counts.rejects,
+        part_bytes=done.part_bytes,
+        part_crc64nvme=f"{done.part_crc64nvme:016x}",
     )
