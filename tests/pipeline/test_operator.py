@@ -1,8 +1,12 @@
 """What an operator does to a running batch, by the command's own actions, on the whole pipeline."""
 
 import asyncio
+import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from baton.batches import Batches
 from baton.catalog import Catalog, LoadedJob, load_jobs
@@ -22,6 +26,7 @@ from sales import Sample, financial, sales_file
 
 SAMPLE = sales_file(records=24)
 KEY = "input/sales/f.csv"
+OUTCOMES = (Path(__file__).parents[2] / "docs/outcomes.md").read_text()
 
 
 def _connection(pipeline: Pipeline) -> Connection:
@@ -37,6 +42,11 @@ def _connection(pipeline: Pipeline) -> Connection:
         uploader=MemoryUploader(region.objects),
         clock=region.clock,
     )
+
+
+def _batches(pipeline: Pipeline) -> Batches:
+    region = pipeline.region
+    return Batches(region=REGIONS_DEFAULT[0], ledger=region.ledger, outbox=region.queues.outbox(), clock=region.clock)
 
 
 async def _started(sample: Sample = SAMPLE, *, catalog: Catalog | None = None) -> tuple[Pipeline, str]:
@@ -63,13 +73,7 @@ def test_a_retry_does_only_the_chunks_that_are_not_done() -> None:
         pipeline, batch_id = await _started()
         await _until_chunks_done(pipeline, batch_id, 1)
         batch = await pipeline.batch(batch_id)
-        batches = Batches(
-            region=REGIONS_DEFAULT[0],
-            ledger=pipeline.region.ledger,
-            outbox=pipeline.region.queues.outbox(),
-            clock=pipeline.region.clock,
-        )
-        await batches.fail(batch, BatchFailed("chunk_failed", "chunk 2 of 3: the disk is full"))
+        await _batches(pipeline).fail(batch, BatchFailed("chunk_failed", "chunk 2 of 3: the disk is full"))
         await pipeline.drive()
         before = _parts_written(pipeline)
         await actions.retry(_connection(pipeline), batch_id)
@@ -170,6 +174,62 @@ def test_a_mail_that_is_refused_fails_the_batch_and_a_retry_sends_it() -> None:
     assert batch.state is BatchState.COMPLETED
     assert len(subjects) == 1
     assert subjects[0].startswith("Done")
+
+
+RETRIED = sorted(set(re.findall(r"^\| `(\w+)` \|.*`baton retry ID`", OUTCOMES, re.MULTILINE)))
+DAY_SECONDS = 86_400
+
+
+@pytest.mark.parametrize("code", RETRIED)
+@pytest.mark.parametrize("steps", [0, 4])
+def test_a_retry_after_the_deadline_has_the_whole_time_again(code: str, steps: int) -> None:
+    """Whatever made it fail, and with a sweep between any two steps."""
+
+    async def story() -> tuple[Batch, list[str]]:
+        pipeline, batch_id = await _started()
+        for _ in range(steps):
+            await pipeline.step()
+        await _batches(pipeline).fail(await pipeline.batch(batch_id), BatchFailed(code, "said before"))
+        await pipeline.drive()
+        for days in (3, 5):
+            pipeline.advance(days * DAY_SECONDS)
+            await actions.retry(_connection(pipeline), batch_id)
+            await pipeline.process.sweeper.sweep()
+            if days == 3:  # it fails again, much later
+                await _batches(pipeline).fail(await pipeline.batch(batch_id), BatchFailed(code, "said again"))
+                await pipeline.drive()
+        while await pipeline.step():
+            await pipeline.process.sweeper.sweep()
+        await pipeline.drive()
+        return await pipeline.batch(batch_id), [mail.subject for mail in pipeline.region.mailer.outbox]
+
+    batch, subjects = asyncio.run(story())
+
+    assert (batch.state, batch.run, batch.failure) == (BatchState.COMPLETED, 3, None)
+    assert [subject.split()[0] for subject in subjects] == ["Failed", "Failed", "Done"]
+
+
+def test_the_deadline_of_a_retry_is_kept_as_well() -> None:
+    async def story() -> tuple[BatchState, Batch]:
+        pipeline, batch_id = await _started()
+        await pipeline.step()
+        await actions.pause(_connection(pipeline), batch_id)
+        pipeline.advance(2 * DAY_SECONDS)
+        await pipeline.drive()
+        await actions.retry(_connection(pipeline), batch_id)
+        await actions.pause(_connection(pipeline), batch_id)
+        pipeline.advance(DAY_SECONDS - 60)
+        await pipeline.process.sweeper.sweep()
+        before = (await pipeline.batch(batch_id)).state
+        pipeline.advance(120)
+        await pipeline.drive()
+        return before, await pipeline.batch(batch_id)
+
+    before, batch = asyncio.run(story())
+
+    assert before is BatchState.PAUSED
+    assert batch.failure
+    assert (batch.run, batch.failure.code) == (2, "deadline")
 
 
 def test_the_messages_of_an_owner_that_was_replaced_change_nothing() -> None:

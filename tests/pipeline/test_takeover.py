@@ -587,3 +587,18 @@ def test_there_and_back_again_ends_once() -> None:
     ended = asyncio.run(story())
 
     assert ended.owner_epoch == 4
+
+
+def test_a_published_batch_whose_result_is_made_again_here_is_not_too_late() -> None:
+    async def story() -> tuple[BatchState, BatchState]:
+        world, batch = await _uploaded(S.MERGED)
+        world.clock.advance(2 * 86_400)
+        taken = await world.take_over(batch)
+        assert taken.published
+        await world.batches(WEST).move(taken, S.ADMITTED)  # as the notifier does, if the result does not come
+        await world.west.process.sweeper.sweep()
+        waits = (await world.west.batch(batch.batch_id)).state
+        world.replicate_only("input/", "/plan")
+        return waits, (await _check(world, taken)).state
+
+    assert asyncio.run(story()) == (S.ADMITTED, S.COMPLETED)

@@ -38,6 +38,7 @@ def filled(batch_id: str, at: datetime) -> Batch:
         counts=Counts(100, 90, 10),
         published=Published("output/r", "output/j", "output/m", 5_000_000_000, "crc=="),
         failure=Failure("mail_refused", "Die Adresse „x“ gibt es nicht."),
+        retried_at=at + timedelta(seconds=2),
         mail_claim=MailClaim(run=3, epoch=4, claimed_at=at, sent_at=at + timedelta(microseconds=1)),
         history=(Step(at, BatchState.ADMITTED, "us-east-1"), Step(at, BatchState.FAILED, "operator")),
     )

@@ -83,6 +83,6 @@ def test_two_point_three_percent_of_a_hundred_thousand() -> None:
 def test_a_deadline_ends_while_its_chunks_are_remembered() -> None:
     longest = Limits(deadline_minutes=DEADLINE_MINUTES_MAX)
 
-    assert longest.deadline_minutes / 60 / 24 + RETENTION_DAYS < PROGRESS_KEPT_DAYS
+    assert 2 * longest.deadline_minutes / 60 / 24 + RETENTION_DAYS < PROGRESS_KEPT_DAYS, "it may be retried once"
     with pytest.raises(ValidationError, match="deadline_minutes"):
         Limits(deadline_minutes=DEADLINE_MINUTES_MAX + 1)

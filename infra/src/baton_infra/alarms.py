@@ -181,7 +181,7 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
         ),
         Alarm(
             name=f"{prefix}oldest-batch",
-            says="A batch is not done an hour after it was admitted.",
+            says="A batch is not done an hour after it was admitted or retried.",
             runbook="A batch is late",
             namespace=topology.metrics_namespace,
             metric="OldestBatch",

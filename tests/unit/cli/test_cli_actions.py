@@ -102,7 +102,8 @@ def test_a_retry_is_a_new_run_that_keeps_the_plan_and_the_last_mail_claim() -> N
     changed = _do(world, "retry", batch).batch
 
     at, by = changed.updated_at, "operator"
-    assert changed == batch.moved(BatchState.ADMITTED, at=at, by=by, run=2, failure=None)
+    now = world.clock.now()
+    assert changed == batch.moved(BatchState.ADMITTED, at=at, by=by, run=2, retried_at=now, failure=None)
 
 
 def test_a_retry_of_a_published_batch_sends_its_mail_again() -> None:

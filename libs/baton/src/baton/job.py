@@ -75,7 +75,7 @@ class Lookup(BaseModel):
 
 
 DEADLINE_MINUTES_MAX: Final = 14 * 24 * 60
-"""Chunks are remembered for 30 days: the longest run, and then 14 days in which the batch may be retried."""
+"""Chunks are remembered for 45 days: the longest run, 14 days in which the batch may be retried, and that run."""
 
 
 class Limits(BaseModel):
@@ -87,7 +87,8 @@ class Limits(BaseModel):
     max_rejects_percent: float = Field(default=50.0, ge=0, le=100)
     """Of the records in the file. A batch in which every record is rejected always fails."""
     deadline_minutes: int = Field(default=24 * 60, ge=1, le=DEADLINE_MINUTES_MAX)
-    """From admission to the mail; a batch that takes longer ends FAILED rather than in silence."""
+    """From admission, or from `baton retry`, to the result; a batch that takes longer ends FAILED rather than in
+    silence. Time in which it is paused counts."""
 
     def rejects_allowed(self, records_total: int) -> int:
         """Return the largest number of rejects with which a batch of this many records may still complete."""

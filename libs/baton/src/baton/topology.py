@@ -21,8 +21,9 @@ VISIBILITY_SECONDS: Final = 60
 """Short: a crashed consumer's message is back this soon. Consumers extend it at a third while they work."""
 RETENTION_DAYS: Final = 14
 """SQS's maximum, and how long ledger rows of finished batches are kept: longer than any replication lag."""
-PROGRESS_KEPT_DAYS: Final = 30
-"""How long rows of finished chunks and of rejects live: a job's longest deadline, and then the ledger row's rest."""
+PROGRESS_KEPT_DAYS: Final = 45
+"""How long rows of finished chunks and of rejects live: a job's longest deadline, the ledger row's rest, in which the
+batch may be retried, and that run's deadline."""
 REJECTS_INDEXED_MAX: Final = 1_000
 """Rejects of a batch that the rejects table holds for queries."""
 

@@ -87,13 +87,13 @@ def _batches(measured: Measured, settings: ControllerSettings) -> Iterator[Sampl
     working = [batch for batch in measured.open_batches or () if batch.state not in _RESTING and not batch.is_final]
     if measured.open_batches is None or not working:
         return  # idle is neither well nor sick
-    oldest = min(working, key=lambda batch: batch.admitted_at)
-    age = (measured.at - oldest.admitted_at).total_seconds()
+    oldest = min(working, key=lambda batch: batch.began_at)
+    age = (measured.at - oldest.began_at).total_seconds()
     yield _sample(
         measured,
         Signal.OLDEST_BATCH,
         good=age <= settings.oldest_batch_seconds,
-        value=f"{oldest.batch_id} admitted {age:.0f} s ago",
+        value=f"{oldest.batch_id} began {age:.0f} s ago",
         threshold=f"at most {settings.oldest_batch_seconds:g} s",
     )
     last = max(batch.updated_at for batch in working)

@@ -51,7 +51,7 @@ class _Open:
             return
         self.batches += 1
         if batch.state is not BatchState.PAUSED:  # a person holds what is paused, who knows how old it is
-            self.oldest = max(self.oldest, self.now - batch.admitted_at)
+            self.oldest = max(self.oldest, self.now - batch.began_at)
         if batch.state is BatchState.WAITING_INPUT:
             self.waiting += 1
             self.oldest_waiting = max(self.oldest_waiting, self.now - batch.entered_at)
@@ -197,7 +197,9 @@ class BatchSweep:
     def _is_late(self, batch: Batch, now: datetime) -> bool:
         loaded = self._catalog.get(batch.job)
         limits = loaded.job.limits if loaded else Limits()
-        deadline = batch.admitted_at + timedelta(minutes=limits.deadline_minutes)
+        # Once published, only a new owner without the result goes back before it: that step has its own time.
+        began_at = batch.entered_at if batch.published else batch.began_at
+        deadline = began_at + timedelta(minutes=limits.deadline_minutes)
         return batch.state in _BEFORE_RESULT and now > deadline and not is_canary(batch)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from baton.batches import Batches
@@ -49,7 +50,8 @@ async def retry(connection: Connection, batch_id: str) -> Changed:
 
     Raises `Refused` if it has not failed.
     """
-    return await _send(connection, await _change(connection, batch_id, "retried", _retried))
+    now = connection.clock.now()
+    return await _send(connection, await _change(connection, batch_id, "retried", lambda batch: _retried(batch, now)))
 
 
 def _cancelled(batch: Batch) -> dict[str, Any]:
@@ -67,10 +69,10 @@ def _resumed(batch: Batch) -> dict[str, Any]:
     return {"state": BatchState.ADMITTED}
 
 
-def _retried(batch: Batch) -> dict[str, Any]:
+def _retried(batch: Batch, now: datetime) -> dict[str, Any]:
     _require(batch, {BatchState.FAILED}, "retried")
     state = BatchState.MERGED if batch.published else BatchState.ADMITTED
-    return {"state": state, "run": batch.run + 1, "failure": None}
+    return {"state": state, "run": batch.run + 1, "retried_at": now, "failure": None}
 
 
 def _require(batch: Batch, states: Iterable[BatchState], done: str) -> None:

@@ -39,7 +39,7 @@ def load_reference(
 ) -> None:
     """Publish a file as the current version of a data set. Batches that are already planned keep theirs.
 
-    Versions that were replaced more than 35 days ago are removed: no batch uses them any more.
+    Versions that were replaced more than 45 days ago are removed: no batch uses them any more.
     """
     session = session_of(ctx)
     with session.failing_clearly():

@@ -22,6 +22,7 @@ from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
 from baton.model.paths import input_key
 from baton.ports import ObjectStore, ReferenceVersion, Row
+from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli.connection import Connection, Refused
 
 _KEY_BYTES_MAX: Final = 1_024
@@ -29,8 +30,8 @@ _KEY_BYTES_MAX: Final = 1_024
 _ANSWER_SECONDS_MAX: Final = 5.0
 """A Region that is cut off answers nothing at all; then the other one is asked."""
 _VERSION_HEX_DIGITS: Final = 12
-REPLACED_VERSIONS_KEPT: Final = timedelta(days=35)
-"""Longer than any batch may take that was planned with one: its job's deadline ends it before."""
+REPLACED_VERSIONS_KEPT: Final = timedelta(days=PROGRESS_KEPT_DAYS)
+"""Longer than any batch may take that was planned with one, with a retry: its job's deadline ends it before."""
 
 
 @dataclass(frozen=True, slots=True)

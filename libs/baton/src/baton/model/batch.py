@@ -96,6 +96,8 @@ class Batch:
     updated_at: datetime
     run: int = 1
     """Grows by one with every retry: one mail claim per run."""
+    retried_at: datetime | None = None
+    """When this run began. None in the first run, which began with admission."""
     plan_id: str | None = None
     chunks: int = 0
     records_total: int = 0
@@ -121,6 +123,11 @@ class Batch:
     def is_settled(self) -> bool:
         """Whether nothing is left to do: the ledger lists every other batch as open, and the sweeper looks after it."""
         return self.is_final and (self.state is not BatchState.FAILED or self.is_announced)
+
+    @property
+    def began_at(self) -> datetime:
+        """When this run began, from which the job's deadline counts: at admission, or at the last retry."""
+        return self.retried_at or self.admitted_at
 
     @property
     def entered_at(self) -> datetime:
