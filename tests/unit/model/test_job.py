@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from baton.job import Dialect, Job, Limits, Lookup, Record
 
@@ -18,6 +18,18 @@ def _job(**changes: Any) -> Job:
     return Job(**(given | changes))
 
 
+class Empty(Record):
+    pass
+
+
+class Nameless(Record):
+    account: str = Field(alias="")
+
+
+class Unresolved(Record):
+    account: "Later"  # pyright: ignore[reportUndefinedVariable] # noqa: F821 - that is what is tested
+
+
 LOOKUP = Lookup(dataset="accounts", key="account", columns=("owner",))
 
 
@@ -27,6 +39,11 @@ LOOKUP = Lookup(dataset="accounts", key="account", columns=("owner",))
         ({"lookup": LOOKUP.model_copy(update={"key": "iban"})}, "is no column of the record"),
         ({"lookup": LOOKUP.model_copy(update={"columns": ("amount",)})}, "must be unique"),
         ({"output": ("account", "colour")}, "unknown columns"),
+        ({"output": ()}, "at least 1"),
+        ({"output": ("account", "amount", "account")}, "output names a column twice"),
+        ({"record": Empty}, r"test_job\.Empty has no fields"),
+        ({"record": Nameless}, "a column needs a name"),
+        ({"record": Unresolved}, r"record model .*test_job\.Unresolved cannot be used: .*'Later' is not defined"),
         ({"record": None, "lookup": LOOKUP}, "takes any header"),
         ({"recipients": ()}, "at least 1"),
         ({"name": "Bad Name"}, "pattern"),

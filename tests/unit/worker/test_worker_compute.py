@@ -28,6 +28,20 @@ def test_work_is_done_and_its_errors_are_raised() -> None:
     assert asyncio.run(story()) == 42
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()], ids=repr)
+def test_work_cannot_end_the_loop_that_waits_for_it(error: BaseException) -> None:
+    def leave() -> None:
+        raise error
+
+    async def story() -> int:
+        compute = Compute(seconds_max=60)
+        with pytest.raises(RuntimeError, match=f"a computation ended by {type(error).__name__}"):
+            await compute(leave)
+        return await compute(lambda: 6 * 7)
+
+    assert asyncio.run(story()) == 42
+
+
 def test_one_at_a_time() -> None:
     running: list[int] = []
 

@@ -1,5 +1,6 @@
 """The column-wise screen and the model itself never disagree."""
 
+import asyncio
 import enum
 import uuid
 from datetime import date
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.exceptions import PanicException
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -296,6 +298,63 @@ def test_rule_that_crashes_fails_the_batch_and_says_how(base: type[Record]) -> N
 
     with pytest.raises(BatchFailed, match=r"a rule of Broken crashed instead of judging: KeyError: '7'") as caught:
         told_of(model, [["7"] * len(columns)], columns)
+
+    assert caught.value.code == "rule_error"
+
+
+class Ended(BaseException):
+    """Of a job's own, and no `Exception`."""
+
+
+@pytest.mark.parametrize("base", [Classical, Ordered])
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), Ended("x")], ids=repr)
+def test_rule_that_would_end_its_process_ends_its_batch(base: type[Record], error: BaseException) -> None:
+    def leave(_value: str) -> str:
+        raise error
+
+    model: type[Record] = create_model("Left", __base__=base, extra=(Annotated[str, AfterValidator(leave)], ...))
+    columns = [field.alias or name for name, field in model.model_fields.items()]
+
+    with pytest.raises(BatchFailed, match=f"a rule of Left crashed .*: {type(error).__name__}") as caught:
+        told_of(model, [["7"] * len(columns)], columns)
+
+    assert caught.value.code == "rule_error"
+
+
+@pytest.mark.parametrize("kind", [LookupError, ValueError])
+def test_rule_whose_error_cannot_be_told_fails_the_batch(kind: type[Exception]) -> None:
+    class Untold(kind):
+        def __str__(self) -> str:
+            raise Untold
+
+    def crash(_value: str) -> str:
+        raise Untold
+
+    model: type[Record] = create_model("Mute", __base__=Record, a=(Annotated[str, AfterValidator(crash)], ...))
+
+    with pytest.raises(BatchFailed, match=r"a rule of Mute crashed instead of judging: Untold$") as caught:
+        told_of(model, [["7"]], ["a"])
+
+    assert caught.value.code == "rule_error"
+
+
+def test_panic_of_polars_is_no_fault_of_a_rule() -> None:
+    def panic(_value: str) -> str:
+        raise PanicException("x")
+
+    model: type[Record] = create_model("Calm", __base__=Record, a=(Annotated[str, AfterValidator(panic)], ...))
+
+    with pytest.raises(PanicException):
+        told_of(model, [["7"]], ["a"])
+
+
+def test_model_that_cannot_be_compiled_fails_the_batch() -> None:
+    model: type[Record] = create_model("Unresolved", __base__=Record, a=("Later", ...))
+
+    with pytest.raises(
+        BatchFailed, match=r"the rules of Unresolved cannot be used: .*'Later' is not defined"
+    ) as caught:
+        rules_of(model)
 
     assert caught.value.code == "rule_error"
 

@@ -27,7 +27,17 @@ __all__ = [
     "Retry",
     "SwitchRefused",
     "Unavailable",
+    "said",
 ]
+
+
+def said(error: BaseException) -> str:
+    """Return an error's type and text. One of a job's own may not even be able to say its text: then the type alone."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"
+    except BaseException:  # noqa: BLE001 - whatever a foreign `__str__` raises
+        return kind
 
 
 class BatonError(Exception):

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from baton.address import Address, WrittenRecipients
 from baton.encoding import UTF8, canonical, composed
+from baton.errors import said
 
 type ColumnName = Annotated[str, AfterValidator(composed)]
 """Column names are compared in Unicode's composed form (NFC): "é" is the same whether it is one code point or two."""
@@ -107,7 +108,7 @@ class Job(BaseModel):
     record: type[Record] | None
     """One field per column, in any order: columns are found by their names. None: any header, no rules."""
     lookup: Lookup | None = None
-    output: tuple[ColumnName, ...] | None = None
+    output: Annotated[tuple[ColumnName, ...], Field(min_length=1)] | None = None
     """Columns of the result. None: the columns of the input, in its order, then those of the lookup."""
     dialect: Dialect = Dialect()
     limits: Limits = Limits()
@@ -123,7 +124,22 @@ class Job(BaseModel):
         """Header names that the file must have; None if any header will do."""
         if self.record is None:
             return None
-        return tuple(f.alias or name for name, f in self.record.model_fields.items())
+        return tuple(name if f.alias is None else f.alias for name, f in self.record.model_fields.items())
+
+    @field_validator("record")
+    @classmethod
+    def _compiled(cls, record: type[Record] | None) -> type[Record] | None:
+        """Refuse a model that cannot be used here, where its job is loaded: no worker has to find out."""
+        if record is None:
+            return None
+        where = f"{record.__module__}.{record.__qualname__}"
+        try:
+            record.model_rebuild()  # does nothing unless the class was left with names to resolve
+        except Exception as error:
+            raise ValueError(f"the record model {where} cannot be used: {said(error)}") from error
+        if not record.model_fields:
+            raise ValueError(f"the record model {where} has no fields: no file has a header without columns")
+        return record
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -138,8 +154,12 @@ class Job(BaseModel):
         known = (*self.columns, *added)
         if len(set(known)) != len(known):
             raise ValueError(f"column names must be unique, input and lookup together: {known}")
+        if not all(known):
+            raise ValueError(f"a column needs a name: {known}")
         if self.lookup and self.lookup.key not in self.columns:
             raise ValueError(f"lookup.key {self.lookup.key!r} is no column of the record")
+        if len(set(self.output or ())) != len(self.output or ()):
+            raise ValueError(f"output names a column twice: {self.output}")
         unknown = [name for name in self.output or () if name not in known]
         if unknown:
             raise ValueError(f"output names unknown columns: {unknown}")

@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable
+from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable, said
 from baton.health import TaskProtection
 from baton.ports import Clock, Delivery, Inbox
 from baton.settings import RunnerSettings
@@ -225,7 +225,7 @@ class Runner[M]:
                 outcome, told, seconds = Outcome.REFUSED, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt)
             case _:
                 self._log.error("handler_bug", **self._log_fields(message), exc_info=error)
-                told = f"{type(error).__name__}: {error}"
+                told = said(error)
                 outcome, seconds = Outcome.BUG, backoff_seconds(_BUG_BACKOFF_SECONDS, attempt)
         if attempt < self._settings.attempts_max:
             return Verdict(outcome, told, seconds)

@@ -143,7 +143,7 @@ def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log:
     status = 0
     try:
         asyncio.run(main())
-    except Exception as error:
+    except BaseException as error:  # a SystemExit would choose the status, and say nothing
         log.critical("service_died", exc_info=error)
         status = 1
     sys.stdout.flush()

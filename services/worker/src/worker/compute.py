@@ -13,13 +13,16 @@ import asyncio
 import faulthandler
 import multiprocessing
 import pickle
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Final, cast
 
-from baton.errors import BatchFailed, BatonError, Retry
+from polars.exceptions import PanicException
+
+from baton.errors import BatchFailed, BatonError, Retry, said
 
 __all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "apart"]
 
@@ -82,6 +85,11 @@ def _with_an_end[T](work: Callable[[], T], seconds: float) -> T:
     faulthandler.dump_traceback_later(seconds, exit=True)
     try:
         return work()
+    except (Exception, PanicException):
+        raise
+    except BaseException as error:
+        # Raised on the event loop, it would end the process or cancel a task. Signals never come to this thread.
+        raise RuntimeError(f"a computation ended by {said(error)}") from error
     finally:
         faulthandler.cancel_dump_traceback_later()
 
@@ -132,6 +140,7 @@ def _unpacked(answer: tuple[object, ...]) -> object:
 
 
 def _work_apart(there: Connection, sent: bytes, seconds: float) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, to all its processes: the parent ends this one
     # If the parent is gone, nobody else ends this process.
     faulthandler.dump_traceback_later(seconds * _LAST_RESORT_FACTOR, exit=True)
     try:
@@ -139,5 +148,5 @@ def _work_apart(there: Connection, sent: bytes, seconds: float) -> None:
     except BatchFailed as failed:
         answer = ("failed", failed.code, failed.reason)
     except BaseException as error:  # noqa: BLE001 - a panic of polars is no `Exception`; the parent judges it
-        answer = ("error", f"{type(error).__name__}: {error}")
+        answer = ("error", said(error))
     there.send(answer)

@@ -17,10 +17,11 @@ from typing import Any, Final, cast
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.exceptions import PanicException
 from pydantic import ValidationError
 from pydantic_core import SchemaValidator, core_schema
 
-from baton.errors import BatchFailed
+from baton.errors import BatchFailed, said
 from baton.job import Record
 from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, Broken, rejects_of
 
@@ -120,9 +121,11 @@ class Rules:
             if self.by_column is None:
                 return self._by_record(enumerate(frame.iter_rows()), columns, told_max=told_max, enough=enough)
             return self._by_value(self.by_column, frame, columns, told_max=told_max, enough=enough)
-        except Exception as error:
-            reason = f"a rule of {self.model.__name__} crashed instead of judging: {type(error).__name__}: {error}"
-            raise BatchFailed("rule_error", reason[:REASON_CHARS_MAX]) from error
+        except PanicException:
+            raise  # it is not the rule that is to blame
+        except BaseException as error:
+            # A rule may say `sys.exit()`, or raise what would cancel the task: it judges values, and ends nobody.
+            raise _rule_error(f"a rule of {self.model.__name__} crashed instead of judging", error) from error
 
     def _by_value(
         self,
@@ -209,11 +212,18 @@ def _worded(combination: Sequence[int], refused: Sequence[_Refused]) -> tuple[st
     return column, rule, "; ".join(f"{other}: {also}" for other, also in others) or None
 
 
+def _rule_error(what: str, error: BaseException) -> BatchFailed:
+    return BatchFailed("rule_error", f"{what}: {said(error)}"[:REASON_CHARS_MAX])
+
+
 @lru_cache(maxsize=64)
 def rules_of(model: type[Record]) -> Rules:
-    """Compile a record model, once per model."""
-    model.model_rebuild()  # does nothing unless the class was left with names to resolve
-    return Rules(model, _field_validators(model, model.__pydantic_core_schema__))
+    """Compile a record model, once per model. Raises `BatchFailed` with code `rule_error` if it cannot be compiled."""
+    try:
+        model.model_rebuild()  # does nothing unless the class was left with names to resolve
+        return Rules(model, _field_validators(model, model.__pydantic_core_schema__))
+    except Exception as error:
+        raise _rule_error(f"the rules of {model.__name__} cannot be used", error) from error
 
 
 def _explain(
