@@ -15,6 +15,7 @@ from baton.job import Dialect, Job, Missing
 from fuzz.cases import Case
 
 _VALUE_CHARACTERS_MAX: Final = 200
+_LONE_MIN: Final = 3
 _MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -90,14 +91,23 @@ def _holds_other_delimiter(line: str, case: Case) -> bool:
 
 
 def _is_utf8(body: bytes) -> bool:
-    """Say whether a file is UTF-8 and was meant to be: it holds more than lone letters before a sign."""
+    """Say whether a file is UTF-8 and was meant to be: it holds more than letters before a sign, here and there."""
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(body)  # its last character may be cut off
     except UnicodeDecodeError:
         return False
     unsure = ["\u0180" <= character < "\u0370" or "\u0460" <= character < "\u0800" for character in text]
     sure = [not character.isascii() and not lone for character, lone in zip(text, unsure, strict=True)]
-    return any(sure) or any(first and second for first, second in pairwise(unsure))
+    if any(sure) or any(first and second for first, second in pairwise(unsure)):
+        return True
+    # A space that does not break is no letter in either reading.
+    places = [at for at, lone in enumerate(unsure) if lone and ord(text[at]) % 0x40 != ord(" ")]
+    before_words = [at for at in places if _is_letter(text[at + 1 : at + 2])]
+    return len(before_words) >= _LONE_MIN or any(_is_letter(text[at - 1 : at]) for at in before_words)
+
+
+def _is_letter(character: str) -> bool:
+    return character.isascii() and character.isalpha()
 
 
 def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[tuple[str, str] | None, Sequence[str]]:

@@ -48,6 +48,27 @@ def test_a_character_cut_by_the_end_of_the_file_does_not_make_it_another_encodin
     assert "UTF-8 throughout" in refused("a;b\n1;Müller\n2;Österreich".encode()[:-8] + b"\xc3")
 
 
+@pytest.mark.parametrize("block_bytes", [*range(1, 9), 1_000_000])
+@pytest.mark.parametrize("text", ["Iași", "Rəna", "3 Ștefan, Ștefan, Ștefan"])
+def test_letters_that_stand_alone_show_it_inside_a_word_or_before_three(text: str, block_bytes: int) -> None:
+    assert "UTF-8 throughout" in refused(f"id;oras\n1;{text}\n".encode(), block_bytes=block_bytes)
+
+
+def test_a_character_that_a_block_begins_and_text_goes_on_without_refutes_it() -> None:
+    seen = Look(Dialect(encoding="cp1252"))
+    blocks = ["a;b\n1;Müller\n2;".encode() + b"\xc3", b"\n3;x\n"]
+
+    assert b"".join(map(seen.feed, blocks)) + seen.finish() == b"".join(blocks)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 3, 1_000_000])
+@pytest.mark.parametrize("text", ["NESTLÉ®", "Ø\xa020", "Ø\xa0ext. 20", "QUALITÉ\xa0PREMIUM", "«\xa0É»"])
+def test_a_sign_after_a_letter_is_let_through_however_often(text: str, block_bytes: int) -> None:
+    body = ("a;b\n" + f"1;{text}\n" * 100).encode("cp1252")
+
+    assert look(body, block_bytes=block_bytes) == body
+
+
 @pytest.mark.parametrize(
     "text", ["Müller", "CAFÉ®", "Ø\xa020", "4\xd7\xa05 mm", "«\xa0été\xa0»", "5 °C", "10 €", "„groß“", "É»"]
 )

@@ -9,9 +9,16 @@ from baton.errors import BatchFailed
 from baton.foreign import HEAD_BYTES, recognise
 from baton.job import Dialect
 
-_WRITTEN_BY_PEOPLE: Final = re.compile("[\u0080-\u017f\u0370-\u045f\u0800-\U0010ffff]|[\u0180-\u07ff]{2}")
-"""What shows that a text was meant as UTF-8. Left out are single characters that text in one byte each may hold as a
-letter and a sign: `É®`, `Ø` before a space that does not break."""
+_LONE: Final = f"[^\x00-\u017f\u0800-\U0010ffff{''.join(map(chr, range(0x1A0, 0x800, 0x40)))}]"
+"""A character that text in one byte each may hold as a letter and a sign, `É®`; but not as one and a space that does
+not break (`Ø 20`), which stands before words as well."""
+_CERTAIN: Final = re.compile(
+    f"[\u0080-\u017f\u0370-\u045f\u0800-\U0010ffff]|[\u0180-\u07ff]{{2}}|[A-Za-z]{_LONE}[A-Za-z]"
+)
+"""What shows that a text was meant as UTF-8."""
+_LIKELY: Final = re.compile(f"{_LONE}(?=[A-Za-z])")
+"""A sign that stands before a word, and after none: a letter, if it happens again and again."""
+_LIKELY_MIN: Final = 3
 
 
 class Look:
@@ -71,7 +78,10 @@ class _Utf8Throughout:
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder(UTF8)()
         self._refuted = False
+        self._likely = 0
         self._seen = False
+        self._last = ""
+        """The last two characters, since the next ones may show what they are."""
 
     @property
     def is_certain(self) -> bool:
@@ -80,11 +90,16 @@ class _Utf8Throughout:
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes. A character may begin in one block and end in the next."""
-        if self._refuted or (block.isascii() and not self._decoder.getstate()[0]):
+        if self._refuted or (block.isascii() and self._last.isascii() and not self._decoder.getstate()[0]):
+            self._last = block[-1:].decode("ascii", "replace")
             return
         try:
-            text = self._decoder.decode(block)
+            text = self._last + self._decoder.decode(block)
         except UnicodeDecodeError:
             self._refuted = True
-        else:
-            self._seen = self._seen or _WRITTEN_BY_PEOPLE.search(text) is not None
+            return
+        if not self._seen:
+            # A character that may go on was not counted with what came before it.
+            self._likely += len(_LIKELY.findall(text, max(len(self._last) - 1, 0)))
+            self._seen = self._likely >= _LIKELY_MIN or _CERTAIN.search(text) is not None
+        self._last = text[-2:]
