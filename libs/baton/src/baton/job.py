@@ -126,6 +126,13 @@ class Job(BaseModel):
             return None
         return tuple(name if f.alias is None else f.alias for name, f in self.record.model_fields.items())
 
+    @field_validator("output")
+    @classmethod
+    def _each_once(cls, output: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if output is not None and len(set(output)) != len(output):
+            raise ValueError(f"output names a column twice: {output}")
+        return output
+
     @field_validator("record")
     @classmethod
     def _compiled(cls, record: type[Record] | None) -> type[Record] | None:
@@ -139,6 +146,8 @@ class Job(BaseModel):
             raise ValueError(f"the record model {where} cannot be used: {said(error)}") from error
         if not record.model_fields:
             raise ValueError(f"the record model {where} has no fields: no file has a header without columns")
+        if any(field.alias == "" for field in record.model_fields.values()):
+            raise ValueError(f"a column needs a name: the record model {where} has a field whose alias is empty")
         return record
 
     @model_validator(mode="after")
@@ -154,12 +163,8 @@ class Job(BaseModel):
         known = (*self.columns, *added)
         if len(set(known)) != len(known):
             raise ValueError(f"column names must be unique, input and lookup together: {known}")
-        if not all(known):
-            raise ValueError(f"a column needs a name: {known}")
         if self.lookup and self.lookup.key not in self.columns:
             raise ValueError(f"lookup.key {self.lookup.key!r} is no column of the record")
-        if len(set(self.output or ())) != len(self.output or ()):
-            raise ValueError(f"output names a column twice: {self.output}")
         unknown = [name for name in self.output or () if name not in known]
         if unknown:
             raise ValueError(f"output names unknown columns: {unknown}")
