@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 from baton.address import Address, WrittenRecipients
 from baton.encoding import UTF8, canonical, composed
-from baton.errors import said
 
 type ColumnName = Annotated[str, AfterValidator(composed)]
 """Column names are compared in Unicode's composed form (NFC): "é" is the same whether it is one code point or two."""
@@ -143,7 +142,7 @@ class Job(BaseModel):
         try:
             record.model_rebuild()  # does nothing unless the class was left with names to resolve
         except Exception as error:
-            raise ValueError(f"the record model {where} cannot be used: {said(error)}") from error
+            raise ValueError(f"the record model {where} cannot be used: {type(error).__name__}: {error}") from error
         if not record.model_fields:
             raise ValueError(f"the record model {where} has no fields: no file has a header without columns")
         if any(field.alias == "" for field in record.model_fields.values()):
