@@ -2,9 +2,9 @@
 
 import json
 import re
-import time
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -18,8 +18,9 @@ pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
 _SHEET_ROWS: Final = 1_048_576
 """Of an Excel sheet."""
 _PEAK_MIB_MAX: Final = 500
-_SECONDS_MAX: Final = 60
-"""On a machine that runs other tests too. docs/performance.md has the time that it takes alone."""
+_SHEET_SECONDS_MAX: Final = 2 * 10
+_BLANK_SECONDS_MAX: Final = 2 * 5
+"""Of the batch itself, on a machine that runs other tests too. docs/performance.md has what it takes else."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,6 @@ def test_a_sheet_of_empty_rows_fails_soon_and_others_go_through_meanwhile(
     sheet, small = tmp_path / "sheet.csv", tmp_path / "small.csv"
     sheet.write_bytes(header + row + (b"," * header.count(b",") + b"\r\n") * (_SHEET_ROWS - 1))
     small.write_bytes(header + row)
-    started = time.monotonic()
     running = embedded.start("submit", str(sheet), "--job", "sales", "--watch", "--json")
 
     meanwhile = embedded.submit(small)
@@ -49,7 +49,7 @@ def test_a_sheet_of_empty_rows_fails_soon_and_others_go_through_meanwhile(
 
     assert meanwhile["state"] == "COMPLETED", (meanwhile, embedded.logs())
     assert (outcome["state"], outcome["failure_code"]) == ("FAILED", "too_many_rejects"), (outcome, embedded.logs())
-    assert time.monotonic() - started < _SECONDS_MAX
+    assert _took_seconds(outcome) <= _SHEET_SECONDS_MAX
     assert _peaks_mib(embedded) == {}
 
 
@@ -58,13 +58,18 @@ def test_blank_lines_before_the_header_cost_nothing(
 ) -> None:
     file = tmp_path / "blank.csv"
     file.write_bytes(b"\n" * (12 * 2**20) + b"".join(good_row))
-    started = time.monotonic()
 
     outcome = embedded.submit(file)
 
     assert (outcome["state"], outcome["records_out"]) == ("COMPLETED", 1), (outcome, embedded.logs())
-    assert time.monotonic() - started < _SECONDS_MAX
+    assert _took_seconds(outcome) <= _BLANK_SECONDS_MAX
     assert _peaks_mib(embedded) == {}
+
+
+def _took_seconds(outcome: dict[str, Any]) -> float:
+    """Return the seconds from admission to the last change of the batch, so without its upload."""
+    begun, ended = (datetime.fromisoformat(outcome[name]) for name in ("admitted_at", "updated_at"))
+    return (ended - begun).total_seconds()
 
 
 def _peaks_mib(embedded: Embedded) -> dict[str, int]:
