@@ -7,8 +7,9 @@ import pytest
 from pydantic import Field
 
 import worker.domain
+import worker.pieces
 from baton.catalog import Catalog, LoadedJob
-from baton.job import Job, Record
+from baton.job import Job, Limits, Record
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.states import BatchState
@@ -52,6 +53,20 @@ def test_chunk_over_the_limit_alone_ends_its_batch_with_the_first_rejects_and_th
     assert len(rejects.splitlines()) == 6
     assert len(rejects) == done.rejects_bytes
     assert part is None
+
+
+def test_rejects_of_a_chunks_pieces_count_together_towards_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.pieces, "PIECE_RECORDS", 10)
+    monkeypatch.setattr(worker.pieces, "_WHOLE_BY_RECORDS", 1)
+    job = Job(name="p", record=Digits, limits=Limits(max_rejects_percent=10), recipients=("a@example.com",))
+    pipeline = Pipeline({"p": LoadedJob(job, "1")}, chunk_bytes=10_000)
+
+    batch, (done,) = asyncio.run(_ended(pipeline, (b"1,a\n" * 5 + b"x,a\n" * 5) * 10))
+    part = asyncio.run(pipeline.region.objects.head(paths.part_key(batch.batch_id, done.plan_id, 0)))
+
+    assert batch.state is BatchState.FAILED
+    assert part is None, "the third piece breaks the limit of ten"
+    assert done.counts.rejects < 20
 
 
 def test_counts_of_rejects_are_recorded_with_each_chunk() -> None:

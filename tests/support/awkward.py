@@ -7,15 +7,16 @@ once, outside of what is measured, and which keeps nothing that is written.
 
 import asyncio
 import json
+import random
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Final, override
+from typing import Annotated, Any, Final, override
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, create_model
 
 from baton.catalog import LoadedJob
 from baton.job import Job, Limits, Record
@@ -48,6 +49,20 @@ class _Eight(Record):
     h: str
 
 
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must be filled in: ask the department that owns this column for it")
+    return text
+
+
+def _of_columns(names: Sequence[str], type_: Any) -> Job:
+    fields: dict[str, Any] = dict.fromkeys(names, (type_, ...))
+    record = create_model("Columns", __base__=Record, **fields)
+    return Job(name=JOB, record=record, limits=Limits(max_rejects_percent=100), recipients=_RECIPIENTS)
+
+
+_HUNDRED: Final = tuple(f"customer_attribute_{n:03}" for n in range(100))
+_THIRTY: Final = tuple(f"attribute_{n:02}" for n in range(30))
 _STRICT: Final = Job(name=JOB, record=_Eight, recipients=_RECIPIENTS)
 _PATIENT: Final = Job(name=JOB, record=_Eight, limits=Limits(max_rejects_percent=100), recipients=_RECIPIENTS)
 _ANY: Final = Job(name=JOB, record=None, limits=Limits(max_rejects_percent=100), recipients=_RECIPIENTS)
@@ -81,6 +96,18 @@ def _wide(size: int) -> bytes:
     return header + row * max(1, size // len(row))
 
 
+def _some_empty(size: int) -> bytes:
+    dice = random.Random(1)
+    rows = (b",".join(dice.choice((b"", b"x")) for _ in _THIRTY) + b"\n" for _ in range(size // 45))
+    return _titled(_THIRTY) + b",".join([b"x"] * 30) + b"\n" + b"".join(rows)
+
+
+def _titled(names: Sequence[str]) -> bytes:
+    return ",".join(names).encode() + b"\n"
+
+
+_EMPTY_HUNDRED: Final = _lines(b"," * 99 + b"\n", first=_titled(_HUNDRED) + b",".join([b"x"] * 100) + b"\n")
+
 SHAPES: Final[Mapping[str, Shape]] = {
     "ordinary rows": Shape(_STRICT, _lines(_ROW)),
     "empty rows of a sheet": Shape(_STRICT, _lines(b",,,,,,,\n")),
@@ -97,6 +124,11 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "a literal quote in each row": Shape(_STRICT, _lines(_ROW[:12] + b'5" ' + _ROW[12:])),
     "giant quoted fields": Shape(_ANY, _quoted),
     "10,000 columns": Shape(_ANY, _wide),
+    "100 empty columns": Shape(_of_columns(_HUNDRED, Annotated[str, Field(min_length=1)]), _EMPTY_HUNDRED),
+    "100 empty columns in own words": Shape(
+        _of_columns(_HUNDRED, Annotated[str, AfterValidator(_filled)]), _EMPTY_HUNDRED
+    ),
+    "any of 30 columns empty": Shape(_of_columns(_THIRTY, Annotated[str, Field(min_length=1)]), _some_empty),
     "9,000 chunks": Shape(_STRICT, _lines(_ROW), chunk_bytes=1),
 }
 

@@ -45,7 +45,7 @@ def run_in_pieces(
 ) -> ChunkOutput:
     """Return what the worker makes of a chunk, piece by piece as its handler does. `watch` sees each piece."""
     whole, allowed = Assembly(), chunk.records if rejects_allowed is None else rejects_allowed
-    for place, piece in enumerate(pieces(data, chunk, job)):
+    for place, piece in enumerate(pieces(data, chunk, len(columns), job)):
         watch(piece)
         some = data[piece.start - chunk.start : piece.end - chunk.start]
         checked = check(some, piece, columns, job, rejects_left=allowed - whole.rejects)

@@ -14,6 +14,7 @@ from baton.errors import BatchFailed
 from baton.job import Job, Lookup, Record
 from baton.model.plan import Chunk
 from chunk_runs import chunk_of, run, run_in_pieces, table
+from worker.domain import check
 from worker.pieces import pieces
 
 
@@ -61,7 +62,7 @@ def test_chunk_is_cut_by_bytes_and_by_records(
     data = b"".join(b"%d,%b\n" % (n, b"x" * 990) for n in range(10)) + b"1,\n" * 3_000
     chunk = chunk_of(data, JOB, 2, index=2, start=1_000)
 
-    found = pieces(data, chunk, JOB)
+    found = pieces(data, chunk, 2, JOB)
 
     assert found[0].start == chunk.start
     assert found[-1].end == chunk.end
@@ -69,6 +70,15 @@ def test_chunk_is_cut_by_bytes_and_by_records(
     assert sum(piece.records for piece in found) == chunk.records
     assert max(piece.records for piece in found) <= 100
     assert max(piece.end - piece.start for piece in found) <= 5_000
+
+
+def test_chunk_is_cut_by_fields(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.pieces, "PIECE_FIELDS", 300)
+    data = (b"," * 99 + b"\n") * 30
+
+    found = pieces(data, Chunk(index=0, start=0, end=len(data), first_record=1, records=30), 100, JOB)
+
+    assert [piece.records for piece in found] == [3] * 10
 
 
 def test_blank_lines_alone_leave_headers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +94,7 @@ def test_ordinary_chunk_is_one_piece() -> None:
     data = b"1,a\n" * 1_000
     chunk = chunk_of(data, JOB, 2)
 
-    assert pieces(data, chunk, JOB) == [chunk]
+    assert pieces(data, chunk, 2, JOB) == [chunk]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +105,7 @@ def test_chunk_that_is_not_as_planned_cannot_be_cut(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(worker.pieces, "PIECE_BYTES", 4)
 
     with pytest.raises(BatchFailed, match=reason) as caught:
-        pieces(data, Chunk(index=0, start=0, end=len(data), first_record=1, records=10), JOB)
+        pieces(data, Chunk(index=0, start=0, end=len(data), first_record=1, records=10), 2, JOB)
 
     assert caught.value.code == "conservation"
 
@@ -141,6 +151,15 @@ def test_pieces_after_the_limit_are_not_worked_off(monkeypatch: pytest.MonkeyPat
     assert output.too_many
     assert 15 < output.counts.rejects <= sum(seen)
     assert output.counts.records_in == 100
+
+
+def test_nothing_passes_where_defects_and_rules_together_are_more_than_allowed() -> None:
+    data = _lines(good=5, bad=b"x,a\n1\n", number=3)
+
+    checked = check(data, chunk_of(data, JOB, 2), COLUMNS, JOB, rejects_left=4)
+
+    assert checked.rejects.rows == 6
+    assert checked.frame.is_empty()
 
 
 def test_model_of_whole_records_is_asked_for_reasons_no_more_than_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

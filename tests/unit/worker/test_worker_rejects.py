@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from baton.csv import Syntax, cut
 from baton.model.plan import Chunk
-from worker.rejects import REJECT_COLUMNS, Broken, rejects_of, render_rejects
+from worker.rejects import REJECT_COLUMNS, Broken, also_of, rejects_of, render_rejects
 
 TEXT = st.text(
     alphabet=st.sampled_from("ab,;\"'\n\r\t\0 é\N{ZERO WIDTH NO-BREAK SPACE}\N{GRINNING FACE}\x0b\x85"), max_size=5
@@ -57,3 +57,15 @@ def test_bytes_are_those_of_the_csv_module(
     rendered = render_rejects(rejects_of(broken.items()), data, found, chunk, encoding, header=header)
 
     assert rendered == one_by_one(broken, data, chunk, encoding, header=header)
+
+
+def test_other_reasons_are_told_in_a_bounded_text() -> None:
+    others = [(f"column {n}", "r" * 200) for n in range(2_000)]
+
+    assert also_of([]) is None
+    assert also_of([("a", "missing"), ("b", "too_long")]) == "a: missing; b: too_long"
+    assert also_of([("a", "x")] * 5) == "; ".join(["a: x"] * 5)
+    told = also_of(others)
+    assert told is not None
+    assert told.endswith("r; and 1,995 more")
+    assert len(told) < 600

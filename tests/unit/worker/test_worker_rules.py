@@ -26,10 +26,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticUseDefault
 
+import worker.rules
 from baton.errors import BatchFailed
 from baton.fields import ShortDate, Text
 from baton.job import Record
-from worker.rejects import VALUE_CHARS_MAX
+from worker.rejects import ALSO_CHARS_MAX, ALSO_MAX, VALUE_CHARS_MAX
 from worker.rules import rules_of
 
 
@@ -135,6 +136,11 @@ def _rule(item: Any) -> str:
     return f"{item['type']}: {item['ctx']['error']}"[:VALUE_CHARS_MAX] if own else item["type"]
 
 
+def _also(others: list[tuple[str, str]]) -> str:
+    told = [f"{column}: {rule}"[:ALSO_CHARS_MAX] for column, rule in others]
+    return "; ".join(told if len(told) <= ALSO_MAX else [*told[:ALSO_MAX], f"and {len(told) - ALSO_MAX:,} more"])
+
+
 def judged_one_by_one(model: type[Record], columns: list[str], rows: list[list[str]]) -> dict[int, Told]:
     """Return what `model_validate` says of each record."""
     found: dict[int, Told] = {}
@@ -145,7 +151,7 @@ def judged_one_by_one(model: type[Record], columns: list[str], rows: list[list[s
         except ValidationError as error:
             items = [(str(item["loc"][0]) if item["loc"] else "", _rule(item)) for item in error.errors()]
             (column, rule), *others = items
-            also = "; ".join(f"{other}: {why}" for other, why in others)
+            also = _also(others)
             found[row] = (column, rule, record.get(column, "")[:VALUE_CHARS_MAX], also)
     return found
 
@@ -381,3 +387,21 @@ def test_each_distinct_value_is_validated_once() -> None:
     told_of(model, [["1"], ["2"]] * 500, ["a"])
 
     assert sorted(seen) == ["1", "2"]
+
+
+def test_many_broken_columns_and_wordings_are_told_the_same_by_value_and_by_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker.rules, "_VALUES_AT_ONCE", 3)
+    monkeypatch.setattr(worker.rules, "_WORDED_AT_ONCE", 2)
+
+    def is_number(text: str) -> str:
+        int(text)
+        return text
+
+    names = [f"c{n}" for n in range(9)]
+    fields: dict[str, Any] = dict.fromkeys(names, (Annotated[str, AfterValidator(is_number)], ...))
+    model = create_model("Many", __base__=Record, **fields)
+    rows = [["1" if (n >> place) & 1 else f"x{n % 7}{place}" for place in range(9)] for n in range(0, 512, 5)]
+
+    assert told_of(model, rows, names) == judged_one_by_one(model, names, rows)

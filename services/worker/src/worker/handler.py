@@ -146,7 +146,7 @@ class Worker:
         plan, job, whole = task.plan, self._catalog[task.plan.job].job, Assembly()
         allowed = job.limits.rejects_allowed(plan.records_total)
         data = await self._read(task, chunk)
-        for place, piece in enumerate(await self._compute(lambda: pieces(data, chunk, job))):
+        for place, piece in enumerate(await self._compute(lambda: pieces(data, chunk, len(plan.columns), job))):
             some = data if piece == chunk else data[piece.start - chunk.start : piece.end - chunk.start]
             judge = partial(check, some, piece, plan.columns, job, rejects_left=allowed - whole.rejects)
             checked = await self._compute(partial(where, judge))

@@ -1,7 +1,8 @@
 """A large chunk, or one of very many records, is worked off in pieces, so that a slot's memory has a bound.
 
-What a worker holds for a chunk grows with its bytes, and with its records: one of two bytes costs as much as a long
-one. Both are bounded here, whatever the size of the file and the shape of its records; the results are put together.
+What a worker holds for a chunk grows with its bytes, its records and their fields: one of two bytes costs as much as a
+long one, an empty field as much as a short one. All are bounded here, whatever the size of the file and the shape of
+its records; the results are put together.
 """
 
 import io
@@ -14,31 +15,35 @@ from baton.model.batch import Counts
 from baton.model.plan import MIB, Chunk
 from worker.domain import ChunkOutput, check_number, not_whole
 
-__all__ = ["PIECE_BYTES", "PIECE_RECORDS", "Assembly", "pieces"]
+__all__ = ["PIECE_BYTES", "PIECE_FIELDS", "PIECE_RECORDS", "Assembly", "pieces"]
 
 PIECE_BYTES: Final = 16 * MIB
 """An ordinary chunk. Files over 141 GiB have larger ones, as an object has at most 10,000 parts."""
 PIECE_RECORDS: Final = 32 * 1024
 """Each takes some 700 bytes while it is judged, however short, if it breaks a rule."""
+PIECE_FIELDS: Final = 1024 * 1024
+"""Each takes some 40 bytes while it is judged, even an empty one, which is one byte in the file."""
 _WHOLE_BY_BYTES: Final = 2
+_WHOLE_BY_FIELDS: Final = 4
 _WHOLE_BY_RECORDS: Final = 8
 """An ordinary chunk, such as one of 200,000 sales, is not worth another pass over its bytes."""
 
 
-def pieces(data: bytes, chunk: Chunk, job: Job) -> list[Chunk]:
-    """Return the chunk's pieces in order, as chunks; of an ordinary one itself.
+def pieces(data: bytes, chunk: Chunk, columns: int, job: Job) -> list[Chunk]:
+    """Return the chunk's pieces in order, as chunks; of an ordinary one itself. `columns`: of each record.
 
     Raises `BatchFailed` with code `conservation` if a chunk that is cut does not hold the planned number of whole
     records.
     """
-    if len(data) <= _WHOLE_BY_BYTES * PIECE_BYTES and chunk.records <= _WHOLE_BY_RECORDS * PIECE_RECORDS:
+    if (
+        len(data) <= _WHOLE_BY_BYTES * PIECE_BYTES
+        and chunk.records <= _WHOLE_BY_RECORDS * PIECE_RECORDS
+        and chunk.records * columns <= _WHOLE_BY_FIELDS * PIECE_FIELDS
+    ):
         return [chunk]
-    scanner = Scanner(
-        Syntax.of(job.dialect.delimiter, job.dialect.quote),
-        start=0,
-        chunk_bytes=PIECE_BYTES,
-        chunk_records=PIECE_RECORDS,
-    )
+    records = max(1, min(PIECE_RECORDS, PIECE_FIELDS // columns))
+    syntax = Syntax.of(job.dialect.delimiter, job.dialect.quote)
+    scanner = Scanner(syntax, start=0, chunk_bytes=PIECE_BYTES, chunk_records=records)
     try:
         scanner.feed(data)
         scan = scanner.finish()

@@ -1,7 +1,7 @@
 """Rejected records as columns, however many: a chunk may hold nothing else.
 
 A table of rejects has one row per record: `record` (from 0 within the piece of a chunk that is in work), then of the
-first reason `column`, `rule` and `value`, and in `also` the other reasons. Texts are null where they are empty.
+first reason `column`, `rule` and `value`, and in `also` up to five others. Texts are null where they are empty.
 """
 
 import io
@@ -17,10 +17,25 @@ from baton.csv import Cut
 from baton.model.plan import Chunk
 from baton.rejects import REJECT_COLUMNS
 
-__all__ = ["NO_REJECTS", "REJECT_COLUMNS", "VALUE_CHARS_MAX", "Broken", "rejects_of", "render_rejects", "table_of"]
+__all__ = [
+    "ALSO_CHARS_MAX",
+    "ALSO_MAX",
+    "NO_REJECTS",
+    "REJECT_COLUMNS",
+    "VALUE_CHARS_MAX",
+    "Broken",
+    "also_of",
+    "rejects_of",
+    "render_rejects",
+    "table_of",
+]
 
 VALUE_CHARS_MAX: Final = 200
 """Of an offending value in the rejects file; the whole record stands beside it."""
+ALSO_MAX: Final = 5
+"""Reasons told besides the first: a record may break as many as there are columns, and more."""
+ALSO_CHARS_MAX: Final = 100
+"""Of each of them."""
 _SCHEMA: Final = {"record": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "also": pl.String}
 _LINES_AT_ONCE: Final = 65_536
 """Lines of the rejects file made at once: as Python objects they take ten times their bytes."""
@@ -57,11 +72,18 @@ def rejects_of(found: Iterable[tuple[int, Sequence[Broken]]]) -> pl.DataFrame:
     """Return a table of records that were judged one by one."""
     columns: tuple[list[object], ...] = ([], [], [], [], [])
     for record, (first, *others) in found:
-        also = "; ".join(f"{broken.column}: {broken.rule}" for broken in others)
-        row = (record, first.column or None, first.rule or None, first.value or None, also or None)
+        also = also_of([(broken.column, broken.rule) for broken in others])
+        row = (record, first.column or None, first.rule or None, first.value or None, also)
         for cells, cell in zip(columns, row, strict=True):
             cells.append(cell)
     return pl.DataFrame(dict(zip(_SCHEMA, columns, strict=True)), schema=_SCHEMA)
+
+
+def also_of(others: Sequence[tuple[str, str]]) -> str | None:
+    """Return in words what else a record breaks, by column and rule; None if nothing."""
+    told = [f"{column}: {rule}"[:ALSO_CHARS_MAX] for column, rule in others[:ALSO_MAX]]
+    more = len(others) - len(told)
+    return "; ".join([*told, f"and {more:,} more"] if more else told) or None
 
 
 def render_rejects(rejects: pl.DataFrame, data: bytes, cut: Cut, chunk: Chunk, encoding: str, *, header: bool) -> bytes:

@@ -23,7 +23,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from baton.errors import BatchFailed, said
 from baton.job import Record
-from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, Broken, rejects_of
+from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, Broken, also_of, rejects_of
 
 __all__ = ["REASON_CHARS_MAX", "Rejected", "Rules", "rules_of"]
 
@@ -31,6 +31,8 @@ REASON_CHARS_MAX: Final = 1_000
 """Of what a crashed rule says, which may quote a value of a megabyte."""
 _VALUES_AT_ONCE: Final = 8_192
 """Values judged in one call: each that fails is a Python object of half a kilobyte until it is told."""
+_WORDED_AT_ONCE: Final = 1_024
+"""Records put into words at once: each may break as many rules as there are columns, and more."""
 _MODEL_HOOKS: Final = ("custom_init", "post_init", "root_model")
 _OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
 """Error types of a job's own functions: the type alone says nothing."""
@@ -53,8 +55,8 @@ class _Refused:
     column: str
     values: pl.DataFrame
     """`value`, each a different one, and `why`: the place of its reasons, from 1."""
-    reasons: list[tuple[str, ...]]
-    """Rules that a value breaks, in the order in which they are told."""
+    reasons: pl.Series
+    """Lists of rules that a value breaks, in the order in which they are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +72,20 @@ class _ColumnRules:
     def refused(self, series: pl.Series) -> _Refused | None:
         """Judge each distinct value once. Raises what a rule of the user's own raises."""
         values = series.unique()
-        places, whys, known = array("I"), array("I"), dict[tuple[str, ...], int]()
+        places, whys, reasons = array("I"), array("I"), _Reasons()
         for at in range(0, values.len(), _VALUES_AT_ONCE):
             errors: dict[int, list[str]] = {}
             for index, rule in self._errors(values.slice(at, _VALUES_AT_ONCE).to_list()):
                 errors.setdefault(index, []).append(rule)
             for index, rules in errors.items():
                 places.append(at + index)
-                whys.append(known.setdefault(tuple(rules), len(known) + 1))
+                whys.append(reasons.place(tuple(rules)))
         if not places:
             return None
         frame = pl.DataFrame(
             {"value": values.gather(pl.Series(places, dtype=pl.UInt32)), "why": pl.Series(whys, dtype=pl.UInt32)}
         )
-        return _Refused(series.name, self.column, frame, list(known))
+        return _Refused(series.name, self.column, frame, reasons.series())
 
     def _errors(self, values: list[str | None]) -> list[tuple[int, str]]:
         try:
@@ -96,6 +98,25 @@ class _ColumnRules:
             except ValidationError as error:
                 return _found(error)
         return []
+
+
+class _Reasons:
+    """Reasons by their places, from 1. One that is much used may have several: a rule may word each value anew."""
+
+    def __init__(self) -> None:
+        self._told = pl.Series(dtype=pl.List(pl.String))
+        self._known: dict[tuple[str, ...], int] = {}
+
+    def place(self, rules: tuple[str, ...]) -> int:
+        """Return where these reasons stand."""
+        if len(self._known) == _VALUES_AT_ONCE:
+            self._told = self.series()  # a fifth of what they take as Python objects
+            self._known = {}
+        return self._known.setdefault(rules, self._told.len() + len(self._known) + 1)
+
+    def series(self) -> pl.Series:
+        """Return all of them as lists, in the order of their places."""
+        return self._told.append(pl.Series(list(self._known), dtype=pl.List(pl.String)))
 
 
 def _found(error: ValidationError) -> list[tuple[int, str]]:
@@ -167,15 +188,15 @@ def _put_together(
     whys = [_whys(frame.select(value=each.name), each) for each in refused]
     samples, which = _distinct(whys)
     # Few reasons are shared by many records: each is worded once, and in the table no more than pointed to.
-    combinations = list(zip(*(why[samples].tolist() for why in whys), strict=True))
-    firsts = [next(place for place, why in enumerate(each) if why) for each in combinations]
-    worded = pl.DataFrame([_worded(each, refused) for each in combinations], schema=_WORDED, orient="row")
-    first = pl.Series(firsts, dtype=pl.UInt32).gather(which)
+    found = [why[samples] for why in whys]
+    failed = np.stack([why > 0 for why in found], axis=1)
+    first = pl.Series(failed.argmax(axis=1)).gather(which)
+    worded = _worded(found, refused)
     value = pl.coalesce(pl.when(first == place).then(pl.col(each.name)) for place, each in enumerate(refused))
     told = pl.DataFrame({"record": rows}).hstack(worded.select(pl.all().gather(which)))
     told = told.with_columns(frame.select(value.str.slice(0, VALUE_CHARS_MAX)).to_series().alias("value"))
-    sets = {tuple(map(bool, each)): int(sample) for each, sample in zip(combinations, samples, strict=True)}
-    return told.select(NO_REJECTS.columns), np.sort(list(sets.values()))
+    _, sets = np.unique(np.packbits(failed, axis=1), axis=0, return_index=True)
+    return told.select(NO_REJECTS.columns), np.sort(samples[sets])
 
 
 def _whys(values: pl.DataFrame, refused: _Refused) -> NDArray[np.uint32]:
@@ -201,15 +222,22 @@ def _distinct(codes: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.intp], ND
     return samples, which
 
 
-def _worded(combination: Sequence[int], refused: Sequence[_Refused]) -> tuple[str, str, str | None]:
-    broken = [
-        (each.column, rule)
-        for why, each in zip(combination, refused, strict=True)
-        if why
-        for rule in each.reasons[why - 1]
-    ]
-    (column, rule), *others = broken
-    return column, rule, "; ".join(f"{other}: {also}" for other, also in others) or None
+def _worded(whys: Sequence[NDArray[np.uint32]], refused: Sequence[_Refused]) -> pl.DataFrame:
+    """Return the texts of combinations of reasons; there may be as many as records."""
+    slices = (slice(at, at + _WORDED_AT_ONCE) for at in range(0, len(whys[0]), _WORDED_AT_ONCE))
+    return pl.concat(_worded_slice([why[some] for why in whys], refused) for some in slices)
+
+
+def _worded_slice(whys: Sequence[NDArray[np.uint32]], refused: Sequence[_Refused]) -> pl.DataFrame:
+    broken: list[list[tuple[str, str]]] = [[] for _ in range(len(whys[0]))]
+    for why, each in zip(whys, refused, strict=True):
+        failing = np.flatnonzero(why)
+        places, codes = np.unique(why[failing], return_inverse=True)
+        reasons: list[list[str]] = each.reasons.gather(places - 1).to_list()
+        for row, code in zip(failing.tolist(), codes, strict=True):
+            broken[row].extend((each.column, rule) for rule in reasons[int(code)])
+    rows = [(*first, also_of(others)) for first, *others in broken]
+    return pl.DataFrame(rows, schema=_WORDED, orient="row")
 
 
 def _rule_error(what: str, error: BaseException) -> BatchFailed:

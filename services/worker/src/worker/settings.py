@@ -17,6 +17,6 @@ class WorkerSettings(BaseSettings):
     plans_cached: int = Field(default=64, ge=1)
     """Plans kept: one GET per batch and worker instead of one per chunk."""
     compute_seconds_max: float = Field(default=300, gt=0)
-    """Of one computation: 16 MiB or 128,000 records take a second or two, and rules of a job that need two milliseconds
-    for each record five minutes. What takes longer hangs. Well below `handling_seconds_max`: meanwhile nothing else is
-    computed here."""
+    """Of one computation: 32 MiB or 262,144 records, the most judged at once, take some seconds; with rules of a job
+    that need a millisecond for each record four and a half minutes. What takes longer hangs. Well below
+    `handling_seconds_max`: meanwhile nothing else is computed here."""
