@@ -1,15 +1,231 @@
-"""The mutants of the pipeline."""
+"""The mutants of the pipeline; those whose tests take longest come last."""
 
 from typing import Final
 
 from mutants.run import Mutant
 
+_WORKER: Final = "services/worker/src/worker/"
+_SPLITTER: Final = "services/splitter/src/splitter/"
+_NOTIFIER: Final = "services/notifier/src/notifier/"
+_MERGER: Final = "services/merger/src/merger/"
+_BATON: Final = "libs/baton/src/baton/"
+
 MUTANTS: Final = (
     Mutant(
+        "blank lines of CRLF before a header are kept",
+        _BATON + "csv/header.py",
+        'rb"\\n*+(?:\\r\\n\\n*+)*+"',
+        'rb"\\n*+"',
+        "tests/unit/csv/test_csv_header.py",
+    ),
+    Mutant(
+        "a chunk holds any number of records",
+        _BATON + "csv/scanner.py",
+        "min(int(np.searchsorted(stops, limit)), last_by_count)",
+        "int(np.searchsorted(stops, limit))",
+        "tests/unit/csv/test_csv_scan.py",
+    ),
+    Mutant(
+        "no range ends by its records alone",
+        _BATON + "csv/scanner.py",
+        "return self._records - self._records_in_ranges + found >= self._chunk_records",
+        "return False",
+        "tests/unit/csv/test_csv_scan.py",
+    ),
+    Mutant(
+        "any line between makes a record swallow lines",
+        _BATON + "csv/lines.py",
+        "telling & (10 * between_like >= 9 * between)",
+        "telling",
+        "tests/unit/csv/test_csv_swallowed.py",
+    ),
+    Mutant(
+        "UTF-32 is told as UTF-16, whose mark it begins with",
+        _BATON + "encoding.py",
+        '    (codecs.BOM_UTF32_LE, "UTF-32"),  # before UTF-16, whose mark it begins with\n',
+        "",
+        "tests/unit/model/test_encoding.py",
+    ),
+    Mutant(
+        "names are compared as they are written",
+        _SPLITTER + "header.py",
+        "spelling.get(composed(name), name)",
+        "spelling.get(name, name)",
+        "tests/unit/splitter/test_header.py",
+    ),
+    Mutant(
+        "a byte order mark is not looked at",
+        _SPLITTER + "look.py",
+        "        _check_mark(head, self._dialect)\n",
+        "",
+        "tests/unit/splitter/test_look.py",
+    ),
+    Mutant(
+        "UTF-8 is read as one byte per character",
+        _SPLITTER + "look.py",
+        "if self._utf8 and self._utf8.is_certain:",
+        "if self._utf8 and self._utf8.is_certain and not rest:",
+        "tests/unit/splitter/test_look.py",
+    ),
+    Mutant(
+        "a chunk is as large as its file needs",
+        _SPLITTER + "domain.py",
+        "if self._chunk_bytes > max(chunk_bytes, chunk_bytes_max):",
+        "if self._chunk_bytes < 0:",
+        "tests/unit/splitter/test_splitter_planner.py",
+    ),
+    Mutant(
+        "a reason of any length goes into the ledger",
+        _BATON + "batches.py",
+        "shown(failed.reason, most=REASON_CHARACTERS_MAX)",
+        "failed.reason",
+        "tests/unit/test_bounds.py",
+    ),
+    Mutant(
+        "more recipients than SES takes",
+        _BATON + "address.py",
+        "RECIPIENTS_MAX: Final = 50",
+        "RECIPIENTS_MAX: Final = 51",
+        "tests/unit/model/test_job.py tests/unit/model/test_address.py",
+    ),
+    Mutant(
+        "lines are joined below the floor of a piece",
+        _BATON + "assembly.py",
+        "        if run_bytes >= PART_BYTES_MIN:",
+        "        if run_bytes > PART_BYTES_MIN:",
+        "tests/unit/model/test_assembly.py",
+    ),
+    Mutant(
+        "a success does not clear earlier failures",
+        _BATON + "runner.py",
+        "                self._failed.clear()\n",
+        "",
+        "tests/unit/runner/test_runner.py",
+    ),
+    Mutant(
+        "a bug on a batch that moved on leaves no dead letter",
+        _BATON + "runner.py",
+        "            if outcome is not Outcome.BUG:\n",
+        "            if outcome:\n",
+        "tests/unit/runner/test_runner.py",
+    ),
+    Mutant(
+        "all slots try what is down",
+        _BATON + "runner.py",
+        "free = 1 if self._pause_seconds else self._settings.slots - len(self._running)",
+        "free = self._settings.slots - len(self._running)",
+        "tests/unit/runner/test_runner.py",
+    ),
+    Mutant(
+        "a message in hand is not kept",
+        _BATON + "runner.py",
+        "            await self._set_visibility(delivery, self._settings.visibility_seconds)\n",
+        "",
+        "tests/unit/runner/test_runner.py",
+    ),
+    Mutant(
+        "a message in hand gives no sign of life",
+        _BATON + "runner.py",
+        "            await self._tell_alive(message, 0)\n",
+        "",
+        "tests/unit/runner/test_runner.py",
+    ),
+    Mutant(
+        "what is late is not handed back",
+        _BATON + "runner.py",
+        "        await self._hand_back(list(late.values()))\n",
+        "",
+        "tests/unit/runner/test_runner.py",
+    ),
+    Mutant(
+        "what cannot be read is not buried",
+        _BATON + "runner.py",
+        "            await self._bury(delivery)\n",
+        "            pass\n",
+        "tests/unit/runner/test_runner.py",
+    ),
+    Mutant(
+        "a message unreadable to us counts as our failure",
+        _BATON + "runner.py",
+        "                pass  # it says nothing about us, nor about what we depend on\n",
+        "                self._failed.add(delivery.body)\n",
+        "tests/unit/runner/test_runner.py",
+    ),
+    Mutant(
+        "a chunk's text has no mark before it",
+        _WORKER + "parse.py",
+        "Text(BOM_UTF8 + text, quoted",
+        "Text(text, quoted",
+        "tests/unit/worker/test_worker_domain.py",
+    ),
+    Mutant(
+        "what does not decode is judged by the rules",
+        _WORKER + "domain.py",
+        "            frame = frame.filter(~pl.col(_RECORD).is_in(unreadable[_RECORD].implode()))\n",
+        "",
+        "tests/unit/worker/test_worker_domain.py",
+    ),
+    Mutant(
+        "reject counts outgrow S3's metadata",
+        _WORKER + "done.py",
+        "        if room < 0:\n            break\n",
+        "",
+        "tests/unit/worker/test_worker_done.py",
+    ),
+    Mutant(
+        "rejects of another size pass for finished",
+        _WORKER + "handler.py",
+        "return done if rejects and rejects.size_bytes == done.rejects_bytes else None",
+        "return done if rejects else None",
+        "tests/pipeline/test_late_messages.py",
+    ),
+    Mutant(
         "a result over its limit of rejects is published",
-        "services/merger/src/merger/handler.py",
-        "        check_rejects(batch, job.limits, counts)\n",
-        "        del job\n",
-        "tests/unit/merger tests/pipeline",
+        _MERGER + "handler.py",
+        "        check_rejects(batch, self._catalog[batch.job].job.limits, books.counts)\n",
+        "",
+        "tests/pipeline/test_merging.py tests/pipeline/test_late_messages.py",
+    ),
+    Mutant(
+        "a result of another size than its parts is published",
+        _MERGER + "handler.py",
+        "        _check_size(written, joint.size_bytes)\n",
+        "        del written\n",
+        "tests/pipeline/test_merging.py tests/pipeline/test_late_messages.py",
+    ),
+    Mutant(
+        "every reject goes into the table for queries",
+        _MERGER + "domain.py",
+        "            left -= rows\n",
+        "",
+        "tests/unit/merger tests/pipeline/test_merging.py",
+    ),
+    Mutant(
+        "the checksum of joined parts forgets their sizes",
+        _MERGER + "domain.py",
+        "combine(crc, part.crc64nvme or 0, part.size_bytes)",
+        "combine(crc, part.crc64nvme or 0, 0)",
+        "tests/unit/merger tests/pipeline/test_merging.py",
+    ),
+    Mutant(
+        "a claim of a fast clock holds longer than a lease",
+        _NOTIFIER + "handler.py",
+        "min(lease_seconds, lease_seconds - (self._clock.now() - held.claimed_at).total_seconds())",
+        "lease_seconds - (self._clock.now() - held.claimed_at).total_seconds()",
+        "tests/pipeline/test_mails.py",
+    ),
+    Mutant(
+        "rows of the first answer are lost when keys stay unprocessed",
+        _BATON + "aws/tables.py",
+        'found += answer.get("Responses", {}).get(self._table, [])',
+        'found = [*answer.get("Responses", {}).get(self._table, [])]',
+        "tests/contract/test_aws_answers.py",
+    ),
+    Mutant(
+        "a plan that was never opened passes for a chunk recorded before",
+        _BATON + "aws/progress.py",
+        "if reasons[:1] == [_FAILED_CONDITION]:",
+        "if _FAILED_CONDITION in reasons:",
+        "tests/contract/test_aws_answers.py tests/contract/test_busy_tally.py",
     ),
 )

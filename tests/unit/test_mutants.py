@@ -1,0 +1,30 @@
+"""The mutants fit the code of today: nobody has to run them for minutes to learn that one no longer does."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from mutants.run import REPOSITORY, Mutant
+from mutants.table import MUTANTS
+
+MUTANTS_MIN: Final = 30
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_each_mutant_has_exactly_one_place_in_its_file(mutant: Mutant) -> None:
+    text = mutant.path.read_text()
+
+    assert mutant.mutated() != text
+    assert text.count(mutant.before) == 1
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_the_tests_of_each_mutant_are_there(mutant: Mutant) -> None:
+    paths, _, _ = mutant.tests.partition(" -k ")
+
+    assert [path for path in paths.split() if not Path(REPOSITORY, path).exists()] == []
+
+
+def test_there_are_many_mutants_and_each_has_a_name_of_its_own() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= MUTANTS_MIN
