@@ -28,20 +28,21 @@ def _event(name: str) -> dict[str, Any]:
 
 
 def test_a_created_object_is_found_under_its_real_name_and_version() -> None:
-    found = list(created_objects(_event("s3_object_created.json")))
+    found, errors = created_objects(_event("s3_object_created.json"))
 
+    assert not errors
     assert found == [Created(NAME, "096fKKXTRTtl3on89fVO.nfljtsv6qko", 717337)]
 
 
 def test_the_event_that_s3_sends_when_a_notification_is_made_holds_nothing() -> None:
-    assert list(created_objects(_event("s3_test_event.json"))) == []
+    assert created_objects(_event("s3_test_event.json")) == ([], [])
 
 
 @given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1))
 def test_any_key_survives_the_encoding_of_events(key: str) -> None:
     record = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": quote_plus(key), "versionId": "v"}}}
 
-    assert list(created_objects({"Records": [record]})) == [Created(key, "v")]
+    assert created_objects({"Records": [record]}) == ([Created(key, "v")], [])
 
 
 def test_an_event_admits_its_object_once_however_often_it_comes() -> None:
@@ -118,8 +119,8 @@ WRAPPED: dict[str, dict[str, Any]] = {
 def test_an_event_is_unwrapped_however_it_comes(by: str) -> None:
     expected = [Created("input/p/a b.csv", "v", 3)]
 
-    assert list(created_objects(WRAPPED[by])) == expected
-    assert list(created_objects(parse(json.dumps(WRAPPED[by])))) == expected
+    assert created_objects(WRAPPED[by]) == (expected, [])
+    assert created_objects(parse(json.dumps(WRAPPED[by]))) == (expected, [])
 
 
 NO_EVENTS: list[dict[str, Any]] = [
@@ -136,8 +137,9 @@ NO_EVENTS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("event", NO_EVENTS, ids=str)
 def test_what_is_no_event_of_s3_is_an_error_and_never_nothing_to_do(event: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        list(created_objects(event))
+    created, errors = created_objects(event)
+
+    assert (created, len(errors)) == ([], 1)
     with pytest.raises(ValidationError):
         parse(json.dumps(event))
 
@@ -151,4 +153,50 @@ def test_what_is_no_event_of_s3_is_an_error_and_never_nothing_to_do(event: dict[
     ids=["S3", "EventBridge"],
 )
 def test_an_event_of_something_else_than_a_creation_holds_nothing(event: dict[str, Any]) -> None:
-    assert list(created_objects(event)) == []
+    assert created_objects(event) == ([], [])
+
+
+UNREADABLE: list[Any] = [
+    None,
+    {},
+    {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "k", "size": -1}}},
+    {"eventSource": "aws:sqs", "body": "{"},
+    json.dumps({"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "k"}}}),
+]
+
+
+@pytest.mark.parametrize("record", UNREADABLE, ids=str)
+def test_a_record_that_cannot_be_read_keeps_no_other_of_its_event_from_being_admitted(record: Any) -> None:
+    async def story() -> int:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        await pipeline.region.objects.put("input/passthrough/f.csv", b"a\n1\n")
+        good = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "input/passthrough/f.csv"}}}
+        event = {"Records": [record, good, record]}
+        with pytest.raises(ExceptionGroup, match="2 of 3"):
+            await admit_all(parse(json.dumps(event)), pipeline.process.admitter)
+        return len((await pipeline.region.ledger.list_open()).batches)
+
+    assert asyncio.run(story()) == 1
+
+
+@pytest.mark.parametrize("depth", [11, 2_000])
+def test_an_event_that_is_wrapped_too_often_is_refused(depth: int) -> None:
+    event: dict[str, Any] = S3
+    for _ in range(depth):
+        event = {"requestPayload": event}
+
+    created, errors = created_objects(event)
+
+    assert created == []
+    with pytest.raises(ValidationError, match="at most 10 times"):
+        raise next(iter(errors))
+
+
+def test_an_object_that_is_refused_and_has_no_version_is_left() -> None:
+    async def story() -> int:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        pipeline.region.objects.refuse("input/passthrough/f.csv", "head", "read", why="AccessDenied")
+        await pipeline.process.admitter.admit("input/passthrough/f.csv", "null", size_bytes=3)
+        return len((await pipeline.region.ledger.list_open()).batches)
+
+    assert asyncio.run(story()) == 0

@@ -74,6 +74,8 @@ class Admitter:
                 raise
             self._log.warning("input_unreadable", key=key, version_id=version_id, error=str(refused))
             info = ObjectInfo(key, version_id, size_bytes or 0, self._clock.now())
+            if not self._has_version(info):
+                return None
         return await self._admit(info, name.job, control.epoch)
 
     async def admit_listed(self, info: ObjectInfo, control: Control) -> Batch | None:

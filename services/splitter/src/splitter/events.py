@@ -5,13 +5,19 @@ to do" is a file that nobody looks at until the sweeper does.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, TypedDict, cast
+from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, TypedDict
 from urllib.parse import unquote_plus
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError
 
 _CREATED: Final = "ObjectCreated:"
 _EVENT_BRIDGE_CREATED: Final = "Object Created"
+
+
+_DEPTH_MAX: Final = 10
+"""Of wrappings. Real ones are three: what Lambda gave up, of a queue, of a topic."""
+type _Bytes = Annotated[int, Field(ge=0)]
 
 
 class Created(NamedTuple):
@@ -25,7 +31,7 @@ class Created(NamedTuple):
 class _S3Object(TypedDict):
     key: str
     versionId: NotRequired[str | None]
-    size: NotRequired[int | None]
+    size: NotRequired[_Bytes | None]
 
 
 class _S3Entity(TypedDict):
@@ -58,7 +64,8 @@ class _SqsRecord(TypedDict):
 
 
 class _Records(TypedDict):
-    Records: Annotated[list[_S3Record | _SnsRecord | _SqsRecord], Field(min_length=1)]
+    Records: Annotated[list[Any], Field(min_length=1)]
+    """Each is read by itself: one that cannot be read keeps no other from it."""
 
 
 class _Test(TypedDict):
@@ -75,7 +82,7 @@ class _Notification(TypedDict):
 
 
 _BridgeObject = TypedDict(
-    "_BridgeObject", {"key": str, "version-id": NotRequired[str | None], "size": NotRequired[int | None]}
+    "_BridgeObject", {"key": str, "version-id": NotRequired[str | None], "size": NotRequired[_Bytes | None]}
 )
 
 
@@ -96,40 +103,73 @@ class _GivenUp(TypedDict):
 type Event = _Records | _Test | _Notification | _Bridge | _GivenUp
 
 _ADAPTER: Final[TypeAdapter[Event]] = TypeAdapter(Event)
+_RECORD: Final[TypeAdapter[_S3Record | _SnsRecord | _SqsRecord]] = TypeAdapter(_S3Record | _SnsRecord | _SqsRecord)
 
 
 def parse(body: str) -> Event:
-    """Read an event with all that is wrapped in it. Raises `pydantic.ValidationError` for anything else."""
+    """Read an event with all that is wrapped in it. Raises `pydantic.ValidationError` if nothing of it can be read."""
     event = _ADAPTER.validate_json(body)
-    list(created_objects(event))
+    created, errors = created_objects(event)
+    if errors and not created:
+        raise errors[0]
     return event
 
 
-def created_objects(event: Mapping[str, Any]) -> Iterator[Created]:
-    """Yield each created object of an event. Raises `pydantic.ValidationError` for what is no event of S3."""
-    read = cast("Mapping[str, Any]", _ADAPTER.validate_python(event))
+def created_objects(event: Mapping[str, Any]) -> tuple[list[Created], list[ValidationError]]:
+    """Return each created object of an event, and what is wrong with each part of it that is no event of S3."""
+    created: list[Created] = []
+    errors: list[ValidationError] = []
+    for found in _found(event, _ADAPTER, 1):
+        if isinstance(found, Created):
+            created.append(found)
+        else:
+            errors.append(found)
+    return created, errors
+
+
+def _found(
+    event: str | Mapping[str, Any], adapter: TypeAdapter[Any], depth: int
+) -> Iterator[Created | ValidationError]:
+    """Yield what one part of an event, as text or read, tells of."""
+    if depth > 2 * _DEPTH_MAX:  # a list of records and what a record wraps are two
+        yield _too_deep()
+        return
+    try:
+        is_text = isinstance(event, str) and adapter is _ADAPTER
+        read = adapter.validate_json(event) if is_text else adapter.validate_python(event)
+    except ValidationError as error:
+        yield error
+        return
+    if adapter is _RECORD:
+        yield from _of_record(read, depth)
+    else:
+        yield from _of_event(read, depth)
+
+
+def _too_deep() -> ValidationError:
+    said = PydanticCustomError("wrapped_too_deep", "An event is wrapped at most {depth} times", {"depth": _DEPTH_MAX})
+    return ValidationError.from_exception_data("event", [{"type": said, "input": None}])
+
+
+def _of_event(read: Mapping[str, Any], depth: int) -> Iterator[Created | ValidationError]:
     for record in read.get("Records", ()):
-        yield from _of_record(record)
+        yield from _found(record, _RECORD, depth + 1)
     if "Message" in read:
-        yield from created_objects(_inner(read["Message"]))
+        yield from _found(read["Message"], _ADAPTER, depth + 2)
     if "requestPayload" in read:
-        yield from created_objects(read["requestPayload"])
+        yield from _found(read["requestPayload"], _ADAPTER, depth + 2)
     if read.get("detail-type") == _EVENT_BRIDGE_CREATED:
         found = read["detail"]["object"]
         yield Created(found["key"], found.get("version-id"), found.get("size"))
 
 
-def _of_record(record: Mapping[str, Any]) -> Iterator[Created]:
+def _of_record(record: Mapping[str, Any], depth: int) -> Iterator[Created | ValidationError]:
     if "Sns" in record:
-        yield from created_objects(_inner(record["Sns"]["Message"]))
+        yield from _found(record["Sns"]["Message"], _ADAPTER, depth + 1)
     elif "body" in record:
-        yield from created_objects(_inner(record["body"]))
+        yield from _found(record["body"], _ADAPTER, depth + 1)
     # Some that speak S3's protocol put `s3:` before the name.
     elif record["eventName"].removeprefix("s3:").startswith(_CREATED):
         found = record["s3"]["object"]
         # S3 encodes keys as form fields.
         yield Created(unquote_plus(found["key"]), found.get("versionId"), found.get("size"))
-
-
-def _inner(text: str) -> Mapping[str, Any]:
-    return _ADAPTER.validate_json(text)

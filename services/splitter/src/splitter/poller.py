@@ -22,7 +22,7 @@ SLOTS: Final = 10
 
 def log_fields(event: Event) -> Mapping[str, object]:
     """Return what names an event in a log line."""
-    return {"keys": [created.key for created in created_objects(event)]}
+    return {"keys": [created.key for created in created_objects(event)[0]]}
 
 
 class Trigger:
