@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, override
 
 from baton.catalog import load_jobs
-from baton.errors import Unavailable
+from baton.errors import Archived, Unavailable
 from baton.memory import LoopClock, MemoryClock, MemoryLedger, MemoryObjectStore
 from baton.model.batch import Batch
 from baton.model.states import BatchState
@@ -94,6 +94,38 @@ def test_an_object_whose_bytes_are_refused_ends_in_words_and_goes_through_once_t
         return failed.failure.code if failed.failure else "", (await pipeline.batch(batch_id)).state
 
     assert asyncio.run(story()) == ("unreadable", BatchState.COMPLETED)
+
+
+def test_an_object_in_an_archive_ends_at_once_and_says_to_restore_it() -> None:
+    async def story() -> Batch:
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
+        pipeline.region.objects.refuse(KEY, "read", error=Archived)
+        batch_id = await pipeline.upload(KEY, BODY)
+        await pipeline.step()
+        return await pipeline.batch(batch_id)
+
+    batch = asyncio.run(story())
+
+    assert batch.failure is not None
+    assert (batch.state, batch.failure.code) == (BatchState.FAILED, "unreadable")
+    assert "Restore it and `baton retry`" in batch.failure.reason
+    assert "encrypted" not in batch.failure.reason
+
+
+def test_an_object_that_is_refused_to_the_worker_alone_ends_in_the_same_words() -> None:
+    async def story() -> Batch:
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
+        batch_id = await pipeline.upload(KEY, BODY)
+        await pipeline.step()
+        pipeline.region.objects.refuse(KEY, "read")
+        await pipeline.drive()
+        return await pipeline.batch(batch_id)
+
+    batch = asyncio.run(story())
+
+    assert batch.failure is not None
+    assert (batch.state, batch.failure.code) == (BatchState.FAILED, "unreadable")
+    assert "the file is there and cannot be read" in batch.failure.reason
 
 
 def test_an_object_that_is_refused_for_a_minute_goes_through() -> None:

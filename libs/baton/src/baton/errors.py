@@ -9,6 +9,7 @@
     ├── Conflict         a conditional write lost; the caller reads again and decides anew
     ├── SwitchRefused    the switch's own safety rules forbid the change
     ├── Refused          a dependency will not do this for us: rights, a key, an argument; asking again is no use
+    │   └── Archived     the object is in an archive (S3 Glacier): it has to be restored before anybody can read it
     └── Unavailable      a dependency did not answer or throttled after its own retries
         └── NotSent      the mail service said that it takes no mail now: certainly none went out
 
@@ -16,6 +17,7 @@ Anything else that escapes a handler is our bug: logged once, redelivered, count
 """
 
 __all__ = [
+    "Archived",
     "BatchFailed",
     "BatonError",
     "Conflict",
@@ -90,6 +92,10 @@ class Refused(BatonError):
     Unlike `Unavailable` it says nothing about the dependency's health, and asking again changes nothing until somebody
     mends what is refused.
     """
+
+
+class Archived(Refused):
+    """The object's bytes are in an archive storage class: they can be read when its owner has restored them."""
 
 
 class Unavailable(BatonError):

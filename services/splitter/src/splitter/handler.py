@@ -1,7 +1,7 @@
 """Plans a batch: one streaming pass over the file, then one message per chunk."""
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from baton.batches import Batches
 from baton.canary import is_canary
 from baton.catalog import Catalog, LoadedJob, offered
-from baton.errors import BatchFailed, BatonError, NotFound, Refused
+from baton.errors import BatchFailed, BatonError, NotFound
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
 from baton.model.batch import Batch, Counts
@@ -21,6 +21,7 @@ from baton.model.plan import MIB, Chunk, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
 from baton.ports import Clock, Heartbeats, ObjectInfo, ObjectStore, Outbox, Progress, ReferenceData, ReferenceVersion
+from baton.reading import reading_input
 from baton.telemetry import Metrics
 from splitter.domain import Planner
 from splitter.settings import SplitterSettings
@@ -29,28 +30,11 @@ _SCANNED_BYTES: Final = 4 * MIB
 """How much is scanned in one go, away from the event loop: some 2 ms of work, many times what the way there costs."""
 _SENT_AT_ONCE: Final = 1_000
 """Messages that are made and sent, so that those of thousands of chunks are never all at hand."""
-_REFUSED_ATTEMPTS: Final = 3
-"""Of a message: with the runner's pauses between them a minute and a half."""
 _PLANNED_FROM = (BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT)
 
 
 class _NotHereYet(BatonError):
     """What the batch needs is in the other Region, or on its way: it waits, and the sweeper asks again."""
-
-
-@contextmanager
-def _reading_input(attempt: int) -> Generator[None]:
-    """Raise `BatchFailed("unreadable", …)` if the input is refused and there were attempts enough."""
-    try:
-        yield
-    except Refused as refused:
-        if attempt < _REFUSED_ATTEMPTS:
-            raise
-        raise BatchFailed(
-            "unreadable",
-            f"the file is there and cannot be read: {refused}. It may be encrypted with a key that Baton has no right "
-            "to, or that only its sender has: upload it without, or let Baton use the key and `baton retry`",
-        ) from refused
 
 
 class Splitter:
@@ -121,7 +105,7 @@ class Splitter:
         Raises `_NotHereYet` while the file, or what the plan rests on, has not reached this Region.
         """
         loaded = self._job_of(batch)
-        with _reading_input(attempt):
+        with reading_input(attempt):
             source = await self._objects.find_version(batch.source.key, batch.source.version_id)
         if source is None:
             raise _NotHereYet
@@ -130,7 +114,7 @@ class Splitter:
             return before
         elsewhere = batch.plan_id is not None and before is None
         reference_version = await self._reference_version(loaded, elsewhere=elsewhere)
-        with _reading_input(attempt):
+        with reading_input(attempt):
             plan = await self._scan(batch, loaded, source, reference_version)
         if batch.published and elsewhere and plan.plan_id != batch.plan_id:
             raise _NotHereYet  # it is to give the published bytes again: only the plan that gave them will do

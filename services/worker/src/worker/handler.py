@@ -20,6 +20,7 @@ from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
 from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row, Tally
+from baton.reading import reading_input
 from baton.telemetry import Metrics
 from worker.compute import ComputationHungError
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
@@ -130,22 +131,23 @@ class Worker:
             raise Retry(str(conflict), delay_seconds=_RETRY_SECONDS) from conflict
 
     async def _done(self, batch: Batch, message: ProcessChunk, *, attempt: int) -> ChunkDone:
-        task = await self._task(batch, message.plan_id)
+        task = await self._task(batch, message.plan_id, attempt)
         chunk = task.plan.chunks[message.index]
         done = await self._finished_before(task.plan, chunk) if message.resume or attempt > 1 else None
-        # Whoever had it before may have died of it.
-        return done or await self._make(task, chunk, self._apart if attempt > 1 else _here)
+        return done or await self._make(task, chunk, attempt)
 
     # --- one chunk -----------------------------------------------------------------------------------------------
 
-    async def _make(self, task: _Task, chunk: Chunk, where: Apart) -> ChunkDone:
+    async def _make(self, task: _Task, chunk: Chunk, attempt: int) -> ChunkDone:
         # Nothing but the output is held while it is written: by then the next chunk is in work.
-        return await self._write(task.plan, chunk, await self._output(task, chunk, where))
+        return await self._write(task.plan, chunk, await self._output(task, chunk, attempt))
 
-    async def _output(self, task: _Task, chunk: Chunk, where: Apart) -> ChunkOutput:
+    async def _output(self, task: _Task, chunk: Chunk, attempt: int) -> ChunkOutput:
+        where: Apart = self._apart if attempt > 1 else _here  # whoever had it before may have died of it
         plan, job, whole = task.plan, self._catalog[task.plan.job].job, Assembly()
         allowed = job.limits.rejects_allowed(plan.records_total)
-        data = await self._read(task, chunk)
+        with reading_input(attempt):
+            data = await self._read(task, chunk)
         for place, piece in enumerate(await self._compute(lambda: pieces(data, chunk, len(plan.columns), job))):
             some = data if piece == chunk else data[piece.start - chunk.start : piece.end - chunk.start]
             judge = partial(check, some, piece, plan.columns, job, rejects_left=allowed - whole.rejects)
@@ -192,10 +194,10 @@ class Worker:
 
     # --- what is kept between chunks -----------------------------------------------------------------------------
 
-    async def _task(self, batch: Batch, plan_id: str) -> _Task:
-        return await self._tasks.get_or_make((batch.batch_id, plan_id), lambda: self._look_up(batch, plan_id))
+    async def _task(self, batch: Batch, plan_id: str, attempt: int) -> _Task:
+        return await self._tasks.get_or_make((batch.batch_id, plan_id), lambda: self._look_up(batch, plan_id, attempt))
 
-    async def _look_up(self, batch: Batch, plan_id: str) -> _Task:
+    async def _look_up(self, batch: Batch, plan_id: str, attempt: int) -> _Task:
         try:
             body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
         except NotFound as error:
@@ -203,7 +205,8 @@ class Worker:
         plan = self._plan_under_own_rules(body)
         if plan is None:
             raise Retry("the batch was planned under other rules than this worker's", delay_seconds=_RETRY_SECONDS)
-        source = await self._objects.find_version(plan.key, plan.version_id)
+        with reading_input(attempt):
+            source = await self._objects.find_version(plan.key, plan.version_id)
         if source is None:
             raise BatchFailed("input_gone", f"{plan.key}: this version is no longer there")
         return _Task(plan, source.version_id)

@@ -20,7 +20,7 @@ from botocore.exceptions import (
     ResponseStreamingError,
 )
 
-from baton.errors import BatonError, Conflict, NotFound, Refused, Unavailable
+from baton.errors import Archived, BatonError, Conflict, NotFound, Refused, Unavailable
 
 BROKEN: Final = (
     ConnectionError,
@@ -88,6 +88,8 @@ def in_our_words(error: ClientError) -> BatonError:
         return Unavailable(told)
     if code in _LOST:
         return Conflict(told)
+    if code == "InvalidObjectState":
+        return Archived(told)
     return NotFound(told) if code in _MISSING else Refused(told)
 
 

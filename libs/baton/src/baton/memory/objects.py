@@ -57,7 +57,7 @@ class MemoryObjectStore:
         """`stand_ins`: believe metadata that says of which version an object is the replica, as on one machine."""
         self._clock = clock
         self._stand_ins = stand_ins
-        self._refused: dict[str, tuple[str, frozenset[str]]] = {}
+        self._refused: dict[str, tuple[str, frozenset[str], type[Refused]]] = {}
         self._region = region
         self._numbers = itertools.count(1)
         self._versions: dict[str, list[Version]] = {}
@@ -68,14 +68,20 @@ class MemoryObjectStore:
         """Call `listener` after every write from now on: originals, replicas and delete markers."""
         self._listeners.append(listener)
 
-    def refuse(self, key: str, *operations: Literal["head", "read", "copy"], why: str = "403 Forbidden") -> None:
+    def refuse(
+        self,
+        key: str,
+        *operations: Literal["head", "read", "copy"],
+        why: str = "403 Forbidden",
+        error: type[Refused] = Refused,
+    ) -> None:
         """Refuse these operations on a key from now on (none given: allow all), as S3 does without rights or a key."""
-        self._refused[key] = why, frozenset(operations)
+        self._refused[key] = why, frozenset(operations), error
 
     def _check_allowed(self, key: str, operation: str) -> None:
-        why, operations = self._refused.get(key, ("", frozenset[str]()))
+        why, operations, error = self._refused.get(key, ("", frozenset[str](), Refused))
         if operation in operations:
-            raise Refused(f"{operation} of {key}: {why}")
+            raise error(f"{operation} of {key}: {why}")
 
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
         version = self._find(key, version_id)
