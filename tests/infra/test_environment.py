@@ -32,6 +32,7 @@ FITS: Final[Mapping[str, str]] = {
     "ECS_AGENT_URI": "set by ECS",
     "AWS_ENDPOINT_URL_": "for one machine: on AWS the SDK knows where everything is",
     "BATON_REGION_ENDPOINTS": "the same",
+    "BATON_STAND_IN_REPLICATION": "the same: S3 itself keeps the id of a version that it replicates",
     "BATON_JOBS_PACKAGE": "the image holds the jobs under this name",
     "BATON_LOG_FORMAT": "JSON is for machines",
     "BATON_RUNNER_": "bounds whose reasons are AWS's own",
