@@ -16,8 +16,8 @@ _WIDTH: Final = 24
 """CloudWatch's grid."""
 _HEIGHT: Final = 6
 STAGES: Final = ("splitter", "worker", "merger", "notifier")
-OUTCOMES: Final = ("done", "retry", "unavailable", "fenced", "rejected", "bug", "unreadable")
-"""`baton.runner.Outcome`; a test holds the two together."""
+OUTCOMES: Final = ("done", "retry", "unavailable", "fenced", "rejected", "refused", "bug", "unreadable")
+"""`baton.verdict.Outcome`; a test holds the two together."""
 STATES: Final = tuple(alarm.metric for alarm in reports.ALARMS if alarm.metric not in {"Beats", "BatchesWaitingInput"})
 """What a controller finds, each a metric that is 1 or 0."""
 

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Final
 
 from baton.canary import is_canary
@@ -253,7 +252,7 @@ async def _rejects_in_files(objects: ObjectStore, keys: Sequence[str], limit: in
     found: list[StoredReject] = []
     for key in keys:
         head = await objects.get(key, end=_REJECTS_READ_BYTES_MAX)
-        found += islice(read_rejects(head), limit - len(found))
+        found += read_rejects(head, whole=len(head) < _REJECTS_READ_BYTES_MAX, limit=limit - len(found))
         if len(found) >= limit:
             break
     return found
