@@ -143,7 +143,7 @@ class Worker:
         return await self._write(task.plan, chunk, await self._output(task, chunk, attempt))
 
     async def _output(self, task: _Task, chunk: Chunk, attempt: int) -> ChunkOutput:
-        where: Apart = self._apart if attempt > 1 else _here  # whoever had it before may have died of it
+        where = self._where(attempt)
         plan, job, whole = task.plan, self._catalog[task.plan.job].job, Assembly()
         allowed = job.limits.rejects_allowed(plan.records_total)
         with reading_input(attempt):
@@ -159,6 +159,9 @@ class Worker:
             if output.too_many:
                 break
         return whole.output(chunk)
+
+    def _where(self, attempt: int) -> Apart:
+        return self._apart if attempt > 1 else _here  # whoever had it before may have died of it
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
         if chunk.start == chunk.end:
