@@ -28,7 +28,8 @@ def read_rejects(body: bytes, *, whole: bool, limit: int) -> list[StoredReject]:
     # Line by line: what is behind the last row wanted is not even decoded.
     rows = csv.reader(line.decode(errors="replace") for line in io.BytesIO(body))
     complete = rows if whole else (row for row, _ in pairwise(rows))
-    return [_reject(row) for row in islice((row for row in complete if row[0] != REJECT_COLUMNS[0]), limit)]
+    wanted = (row for row in complete if len(row) == len(REJECT_COLUMNS) and row[0] != REJECT_COLUMNS[0])
+    return [_reject(row) for row in islice(wanted, limit)]
 
 
 def _reject(row: Sequence[str]) -> StoredReject:

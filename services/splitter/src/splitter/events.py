@@ -135,8 +135,10 @@ def _found(
         yield _too_deep()
         return
     try:
-        is_text = isinstance(event, str) and adapter is _ADAPTER
-        read = adapter.validate_json(event) if is_text else adapter.validate_python(event)
+        if isinstance(event, str) and adapter is _ADAPTER:
+            read = adapter.validate_json(event)
+        else:
+            read = adapter.validate_python(event)
     except ValidationError as error:
         yield error
         return
