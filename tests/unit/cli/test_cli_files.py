@@ -256,7 +256,7 @@ def test_versions_that_no_batch_uses_any_more_are_removed_with_the_next_load(tmp
         return run(files.publish_reference(world.connection, file))
 
     removed = [load(1), load(2)]
-    world.clock.advance(34 * 86_400)
+    world.clock.advance((files.REPLACED_VERSIONS_KEPT - timedelta(days=1)).total_seconds())
     removed.append(load(3))
     world.clock.advance(2 * 86_400)
     removed.append(load(4))
