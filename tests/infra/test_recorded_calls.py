@@ -40,6 +40,7 @@ UNUSED = {
         "s3:GetObjectVersion",
     ): "a takeover asks for a batch's file; none is open at these switches",
     ("failover-controller", "s3:ListBucketVersions"): "the same, of a file that was overwritten since",
+    ("failover-controller", "dynamodb:BatchGetItem"): "the sums of a batch of more than eight chunks",
     ("failover-controller", "sqs:SendMessage"): "a takeover sends the batch's message again",
     ("merger", "s3:AbortMultipartUpload"): "an upload in parts that fails",
     ("notifier", "s3:AbortMultipartUpload"): "a copy in parts, of an input above 5 GB, that fails",
@@ -52,6 +53,7 @@ UNUSED = {
     ("splitter", "dynamodb:UpdateItem"): "the same, and nudges are counted",
     ("splitter", "sqs:GetQueueAttributes"): "asked at a sweep that follows one with open batches",
     ("splitter", "dynamodb:DeleteItem"): "rows of finished batches are forgotten after 14 days",
+    ("splitter", "s3:GetObject"): "the plan of a batch that is split again, and inputs whose batches may be forgotten",
     ("splitter", "s3:DeleteObject"): "canaries that their controller did not clear away",
     ("worker", "dynamodb:BatchGetItem"): "reference tables above 500,000 rows",
     **{

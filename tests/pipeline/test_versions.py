@@ -293,3 +293,44 @@ def test_a_file_of_a_sender_is_one_whatever_it_is_called(key: str, body: bytes) 
         return (await pipeline.batch(batch_id)).state
 
     assert asyncio.run(story()) is S.FAILED
+
+
+# --- a list that is late -------------------------------------------------------------------------------------------
+
+
+def test_a_list_of_open_batches_that_is_late_wakes_nothing_that_ended_and_doubles_nothing() -> None:
+    async def story() -> tuple[list[S], int, int]:
+        pipeline = _pipeline()
+        ended = await pipeline.upload(KEY, b"a\n1\n")
+        pipeline.region.ledger.hold_index()  # it still shows this one ADMITTED, and none that is admitted from now on
+        unlisted = await pipeline.upload(KEY, b"a\n2\n")
+        for _ in range(40):
+            while await pipeline.step():
+                pass
+            pipeline.advance(60)
+            await pipeline.process.sweeper.sweep()
+        deliveries = pipeline.deliveries
+        states = [(await pipeline.batch(each)).state for each in (ended, unlisted)]
+        return states, len(pipeline.region.mailer.outbox), deliveries
+
+    states, mails, deliveries = asyncio.run(story())
+
+    assert states == [S.COMPLETED, S.COMPLETED]
+    assert (mails, deliveries) == (2, 8), "each batch is split, worked on, merged and mailed once"
+
+
+def test_a_batch_that_no_list_shows_yet_is_looked_after_once_one_does() -> None:
+    async def story() -> S:
+        pipeline = _pipeline()
+        pipeline.region.ledger.hold_index()
+        batch_id = await pipeline.upload(KEY, b"a\n1\n")
+        for delivery in await pipeline.region.queues.inbox("split").receive(max_messages=10, wait_seconds=0):
+            await pipeline.region.queues.inbox("split").delete([delivery])  # it is lost
+        for _ in range(30):
+            pipeline.advance(60)
+            await pipeline.process.sweeper.sweep()
+        pipeline.region.ledger.release_index()
+        await pipeline.drive()
+        return (await pipeline.batch(batch_id)).state
+
+    assert asyncio.run(story()) is S.COMPLETED

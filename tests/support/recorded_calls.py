@@ -1,6 +1,6 @@
 """What recorded calls to AWS ask of IAM, and whether a role allows it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -134,9 +134,15 @@ def _dynamodb(call: Call, arns: Arns) -> Iterator[Need]:
             for entry in asked["TransactItems"]:
                 ((kind, item),) = entry.items()
                 yield _row(_TRANSACTED[kind], item, arns)
-        case "BatchGetItem" | "BatchWriteItem":
-            for table in asked["RequestItems"]:
-                yield Need(f"dynamodb:{operation}", arns.table(table))
+        case "BatchGetItem":
+            rows = {table: wanted["Keys"] for table, wanted in asked["RequestItems"].items()}
+            yield from _several(operation, rows, arns)
+        case "BatchWriteItem":
+            rows = {
+                table: [each["PutRequest"]["Item"] for each in writes]
+                for table, writes in asked["RequestItems"].items()
+            }
+            yield from _several(operation, rows, arns)
         case "Query" if index := asked.get("IndexName"):
             yield Need("dynamodb:Query", f"{arns.table(asked['TableName'])}/index/{index}")
         case "Query":
@@ -148,8 +154,16 @@ def _dynamodb(call: Call, arns: Arns) -> Iterator[Need]:
 
 def _row(operation: str, asked: Mapping[str, Any], arns: Arns) -> Need:
     row = asked.get("Key") or asked["Item"]
-    leading = row.get("pk") or row["batch_id"]
-    return Need(f"dynamodb:{operation}", arns.table(asked["TableName"]), {_LEADING: (leading["S"],)})
+    return Need(f"dynamodb:{operation}", arns.table(asked["TableName"]), {_LEADING: _leading([row])})
+
+
+def _several(operation: str, rows: Mapping[str, Sequence[Mapping[str, Any]]], arns: Arns) -> Iterator[Need]:
+    for table, each in rows.items():
+        yield Need(f"dynamodb:{operation}", arns.table(table), {_LEADING: _leading(each)})
+
+
+def _leading(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((row.get("pk") or row["batch_id"])["S"] for row in rows))
 
 
 def _sqs(call: Call, arns: Arns) -> Iterator[Need]:

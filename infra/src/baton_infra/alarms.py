@@ -166,7 +166,7 @@ def _queues(topology: Topology) -> list[Alarm]:
 
 
 def _batches(topology: Topology, region: str) -> list[Alarm]:
-    """Return which batches are late."""
+    """Return which batches are late, or cannot be looked after."""
     prefix = topology.notice_prefix
     return [
         Alarm(
@@ -188,6 +188,15 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
             dimensions={"Service": "splitter", "Region": region},
             period_seconds=_SWEEPS_SECONDS,
             threshold=ControllerSettings.model_fields["oldest_batch_seconds"].default,
+        ),
+        Alarm(
+            name=f"{prefix}unreadable-batches",
+            says="Rows of batches in the ledger cannot be read.",
+            runbook="Rows of batches cannot be read",
+            namespace=topology.metrics_namespace,
+            metric="UnreadableBatches",
+            dimensions={"Service": "splitter", "Region": region},
+            period_seconds=_SWEEPS_SECONDS,
         ),
     ]
 

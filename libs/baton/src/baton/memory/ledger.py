@@ -57,10 +57,6 @@ class MemoryLedger:
         """Make the row one that this version of Baton cannot read, as if a later one had written it."""
         self._store.spoiled.add(batch_id)
 
-    def mend(self, batch_id: str) -> None:
-        """Make the row readable again."""
-        self._store.spoiled.discard(batch_id)
-
     def hold_index(self) -> None:
         """Let lists show the rows as they are now, whatever is written from now on."""
         self._store.index = dict(self._store.batches)
