@@ -98,7 +98,7 @@ def _compose(bucket: Bucket, parts: int) -> ObjectInfo:
         async def client() -> Any:
             return bucket
 
-        pieces = arrange([Part(f"work/{index}", bucket.part_bytes, 0) for index in range(parts)])
+        pieces = arrange([Part(f"work/{index}", bucket.part_bytes, None) for index in range(parts)])
         return await S3ObjectStore(client, bucket="b", clock=LoopClock()).compose("output/r", pieces)
 
     return run(scenario())

@@ -47,13 +47,13 @@ def test_large_parts_are_copied_alone() -> None:
 def test_a_large_part_behind_a_small_one_is_not_fetched() -> None:
     filled, copied = arrange(_parts([4 * MIB, 600 * MIB]))
 
-    assert filled == JoinedPiece((Stretch("0", 0, 4 * MIB), Stretch("1", 0, MIB)))
+    assert filled == JoinedPiece((Stretch("0", 0, 4 * MIB, 0), Stretch("1", 0, MIB)))
     assert copied == CopyPiece("1", 599 * MIB, start=MIB)
 
 
 def test_what_is_left_at_the_end_is_copied_too_unless_it_is_all_there_is() -> None:
     assert arrange(_parts([6 * MIB, 0, 7])) == [CopyPiece("0", 6 * MIB), CopyPiece("2", 7)]
-    assert arrange(_parts([7])) == [JoinedPiece((Stretch("0", 0, 7),))]
+    assert arrange(_parts([7])) == [JoinedPiece((Stretch("0", 0, 7, 0),))]
     assert arrange(_parts([0])) == arrange([]) == [BytesPiece(b"")]
 
 
