@@ -64,7 +64,7 @@ MINISTACK_IMAGE ?= ministack:1.5.33
 test-docker: setup ## Run the tests that need a Docker engine: adapters, images, services
 	docker image inspect $(MINISTACK_IMAGE) > /dev/null 2>&1 || \
 	  docker build --quiet --tag $(MINISTACK_IMAGE) --file tests/support/ministack.Dockerfile requirements
-	$(BIN)/pytest -m "docker and not chaos" -n 0
+	$(BIN)/pytest -m "docker and not chaos" -n 0 --ignore=tests/infra
 
 .PHONY: chaos
 chaos: setup ## Break the composed world round by round: make chaos ROUNDS=20 SEED=1
