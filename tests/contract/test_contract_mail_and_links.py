@@ -44,9 +44,16 @@ async def test_a_mail_goes_out_as_it_was_written(ports: Ports) -> None:
     assert (sent.text.split(), sent.html.split()) == (mail.text.split(), mail.html.split())
 
 
+@pytest.mark.differs(localstack="LocalStack adds the recipients of the header to those of the envelope, and takes 50")
 @in_world
 async def test_a_mail_goes_to_fifty_at_once(ports: Ports) -> None:
-    assert await ports.mailer.send(replace(MAIL, recipients=MANY[:50]))
+    refused = None
+    try:
+        await ports.mailer.send(replace(MAIL, recipients=MANY[:50]))
+    except BatchFailed as error:
+        refused = str(error)
+
+    assert refused is None
 
 
 @pytest.mark.parametrize(
