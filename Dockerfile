@@ -26,7 +26,8 @@ RUN if [ "$SERVICE" = local ]; then home=/context/local; main=baton_local.outsid
     mkdir src && cp -r /context/libs/baton/src/. "$home/src/." src/ && \
     if grep -q baton-jobs "$home/pyproject.toml"; then \
       cp -r /context/jobs/src/. /context/services/worker/src/. /context/services/merger/src/. src/; fi && \
-    printf 'import runpy\n\nrunpy.run_module("%s", run_name="__main__")\n' "$main" > src/service.py && \
+    # Guarded: a process that the service starts for a computation imports this page anew.
+    printf 'import runpy\n\nif __name__ == "__main__":\n    runpy.run_module("%s", run_name="__main__")\n' "$main" > src/service.py && \
     .venv/bin/python -m compileall -q src
 
 FROM ${PYTHON_IMAGE}
