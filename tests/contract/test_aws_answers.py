@@ -41,14 +41,14 @@ class HalfDone:
         unprocessed: Any = {"t": {"Keys": left}} if left else None
         return {"Responses": {"t": done}, "UnprocessedKeys": unprocessed or {}}
 
-    async def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
+    async def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803 - the SDK's names
         _, left = self._split(RequestItems["t"])
         return {"UnprocessedItems": {"t": left}}
 
-    async def get_queue_url(self, *, QueueName: str) -> Any:  # noqa: N803
+    async def get_queue_url(self, *, QueueName: str) -> Any:  # noqa: N803 - the SDK's names
         return {"QueueUrl": QueueName}
 
-    async def send_message_batch(self, *, Entries: list[Any], **_: Any) -> Any:  # noqa: N803
+    async def send_message_batch(self, *, Entries: list[Any], **_: Any) -> Any:  # noqa: N803 - the SDK's names
         left = self._split(Entries)[1]
         return {"Failed": [{"Id": each["Id"], "Code": "InternalError"} for each in left]}
 
@@ -156,7 +156,7 @@ def test_a_link_lives_as_long_as_its_credentials_and_an_hour_at_most(minutes: in
                 "Credentials": {"AccessKeyId": "a", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": ends_at}
             }
 
-        async def generate_presigned_url(self, *_: Any, ExpiresIn: int, **__: Any) -> str:  # noqa: N803
+        async def generate_presigned_url(self, *_: Any, ExpiresIn: int, **__: Any) -> str:  # noqa: N803 - the SDK's names
             asked.append(ExpiresIn)
             return "https://link"
 
