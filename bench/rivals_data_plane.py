@@ -129,10 +129,10 @@ def duckdb_sql(paths: Paths, table: pl.DataFrame) -> None:
         ORDER BY record_number
     """)  # noqa: S608 - our own names
     database.execute(
-        f"COPY (SELECT {_quoted((*COLUMNS, *ADDED))} FROM judged WHERE broken IS NULL) TO '{target}' (HEADER)"  # noqa: S608
+        f"COPY (SELECT {_quoted((*COLUMNS, *ADDED))} FROM judged WHERE broken IS NULL) TO '{target}' (HEADER)"  # noqa: S608 - the same
     )
     database.execute(
-        f"COPY (SELECT record_number, broken, CASE broken {value} END, concat_ws(',', {_quoted(COLUMNS)}) "  # noqa: S608
+        f"COPY (SELECT record_number, broken, CASE broken {value} END, concat_ws(',', {_quoted(COLUMNS)}) "  # noqa: S608 - the same
         f"FROM judged WHERE broken IS NOT NULL) TO '{rejected}' (HEADER)"
     )
     database.close()
