@@ -120,15 +120,17 @@ _EMULATORS: Final = {
 def world(request: pytest.FixtureRequest, environment: str, *, shared: bool) -> World:
     """Give the adapters in memory, then those of AWS against each emulator.
 
-    A test marked `differs` is expected to fail on the emulators that the mark names, by an assertion of its own.
+    A test marked `differs` is expected to fail on the emulators that the mark names, by an assertion of its own or by
+    the error that the mark `raises`. An emulator's image may differ from the emulator that our local world runs.
     """
     if request.param == "memory":
         return memory_world
     emulator, fixture = _EMULATORS[request.param]
     node = cast("pytest.Item", request.node)  # pyright: ignore[reportUnknownMemberType] - pytest 9.1 gives it no type
     for mark in node.iter_markers("differs"):
-        if reason := mark.kwargs.get(emulator.name):
-            request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
+        if reason := mark.kwargs.get(emulator.name) or mark.kwargs.get(fixture):
+            raises = mark.kwargs.get("raises", AssertionError)
+            request.applymarker(pytest.mark.xfail(strict=True, raises=raises, reason=reason))
     url, session = request.getfixturevalue(fixture), request.getfixturevalue("sdk_session")
     return partial(emulator_world, emulator, url, environment, session, shared=shared)
 

@@ -19,12 +19,13 @@ _OPTIONS: Final = (
     *("--http", "httptools", "--loop", "asyncio", "--lifespan", "on"),
     *("--no-access-log", "--no-date-header", "--no-server-header"),  # MiniStack sets its own
     *("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "1"),
+    *("--app-dir", str(Path(__file__).parent / "in_emulator")),
 )
 
 
 def command(python: Path, port: int) -> tuple[str, ...]:
     """Return how to start it: under uvicorn, whose parser in C halves a call's CPU, and not its own hypercorn."""
-    return (str(python), "-m", "uvicorn", "ministack.app:app", "--host", HOST, "--port", str(port), *_OPTIONS)
+    return (str(python), "-m", "uvicorn", "encoding_app:app", "--host", HOST, "--port", str(port), *_OPTIONS)
 
 
 def program(

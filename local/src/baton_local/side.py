@@ -4,7 +4,6 @@ Plain HTTP: every object of every batch passes here, and the SDK would take more
 world. An object's own headers are passed on as they came, its content as a stream.
 """
 
-import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -27,8 +26,6 @@ _NOT_IMPLEMENTED: Final = 501
 _SPACE: Final = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 _MARKS: Final = {"Version": False, "DeleteMarker": True}
 _OWN_WRITES_MAX: Final = 10_000
-_NOT_IN_XML: Final = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
-"""What XML 1.0 forbids, and the carriage return, which its readers take for a line feed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +150,7 @@ class Side:
         query = urlencode({**asked, "encoding-type": "url"}, quote_via=quote)
         async with self._request("GET", "", query) as answer:
             answer.raise_for_status()
-            return ET.fromstring(_shown(await answer.text("utf-8", "replace")))  # noqa: S314 - our own emulator's words
+            return ET.fromstring(await answer.text())  # noqa: S314 - our own emulator's words
 
     def _request(
         self,
@@ -180,26 +177,16 @@ def is_of_object(name: str) -> bool:
     return name.lower().startswith(_METADATA) or name.lower() in _KEPT
 
 
-def _shown(text: str) -> str:
-    """Return the text with what XML cannot hold, or would change, replaced one for one."""
-    return _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
 def _text(page: ET.Element, element: ET.Element, name: str) -> str:
-    """Return a key as it is, or, from an emulator that lists versions in plain text only, as `_shown` makes it."""
+    """Return a key as it is: MiniStack's image lists versions in plain text, whatever it is asked for."""
     text = element.findtext(f"{_SPACE}{name}", "")
     return unquote_plus(text) if page.findtext(f"{_SPACE}EncodingType") == "url" else text
-
-
-def _is(key: str, found: str) -> bool:
-    """Say whether that key was found below itself as a prefix: as many characters, and they are shown alike."""
-    return _shown(found) == _shown(key)
 
 
 def _row(page: ET.Element, element: ET.Element, key: str) -> tuple[tuple[datetime, bool], Version] | None:
     """Return what a version is sorted by, and the version; None for what is none of this key."""
     name = element.tag.removeprefix(_SPACE)
-    if name not in _MARKS or not _is(key, _text(page, element, "Key")):
+    if name not in _MARKS or _text(page, element, "Key") != key:
         return None
     modified = datetime.fromisoformat(element.findtext(f"{_SPACE}LastModified", ""))
     version = Version(element.findtext(f"{_SPACE}VersionId", ""), _MARKS[name], modified)
@@ -208,7 +195,7 @@ def _row(page: ET.Element, element: ET.Element, key: str) -> tuple[tuple[datetim
 
 def _next_place(page: ET.Element, key: str) -> dict[str, str] | None:
     """Return where the list goes on; None at its end, or past the key, which comes first of all that begin like it."""
-    if page.findtext(f"{_SPACE}IsTruncated") != "true" or not _is(key, _text(page, page, "NextKeyMarker")):
+    if page.findtext(f"{_SPACE}IsTruncated") != "true" or _text(page, page, "NextKeyMarker") != key:
         return None
     return {"key-marker": key, "version-id-marker": page.findtext(f"{_SPACE}NextVersionIdMarker", "")}
 
