@@ -25,6 +25,7 @@ class Trouble:
     """What is wrong with the bucket, and how often it was asked."""
 
     uncopyable: bool = False
+    unlistable: bool = False
     asked: Counter[str] = field(default_factory=Counter[str])
 
 
@@ -39,6 +40,12 @@ class TroubledObjectStore(MemoryObjectStore):
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
         self._trouble.asked["head"] += 1
         return await super().head(key, version_id=version_id)
+
+    @override
+    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+        if self._trouble.unlistable:
+            raise Unavailable("ListObjectVersions: 500")
+        return await super().list_versions(prefix, cursor=cursor)
 
     @override
     async def copy(self, source: ObjectInfo, target_key: str) -> None:
@@ -348,6 +355,20 @@ def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported() -> None:
         return sent ^ {ids[0], ids[1], ids[3], ids[4]}, unreadable, swept["UnreadableBatches"]
 
     assert asyncio.run(story())[::2] == (set(), 1)
+
+
+def test_how_long_no_sweep_of_inputs_went_through_is_measured() -> None:
+    async def story() -> list[float]:
+        lines: list[dict[str, Any]] = []
+        trouble = Trouble()
+        region = Region()
+        region.objects = TroubledObjectStore(region.clock, trouble)
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region, log=recording_log(lines))
+        for trouble.unlistable in (False, True, True, False):
+            await _sweep(pipeline, times=1)
+        return [line["InputSweepAge"] for line in lines if line["event"] == "inputs_swept"]
+
+    assert asyncio.run(story()) == [0, 30, 60, 0]
 
 
 def test_batches_are_looked_at_many_at_once() -> None:

@@ -198,6 +198,16 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
             dimensions={"Service": "splitter", "Region": region},
             period_seconds=_SWEEPS_SECONDS,
         ),
+        Alarm(
+            name=f"{prefix}input-sweep",
+            says="No sweep of inputs went through for half an hour.",
+            runbook="Inputs are not swept",
+            namespace=topology.metrics_namespace,
+            metric="InputSweepAge",
+            dimensions={"Service": "splitter", "Region": region},
+            period_seconds=_SWEEPS_SECONDS,
+            threshold=1_800,  # all of ten million versions, as a Region lists that becomes active, take 1,000 s
+        ),
     ]
 
 

@@ -183,7 +183,9 @@ def _watching(config: EnvironmentConfig, templates: Templates) -> list[Item]:
     keys = len(_of_type(templates, "AWS::KMS::Key"))
     alarms = alarm_metrics(templates)
     boards = [each["DashboardBody"] for each in _of_type(templates, "AWS::CloudWatch::Dashboard")]
-    metrics = len(_own_metrics(boards, config.topology.metrics_namespace))
+    namespace = config.topology.metrics_namespace
+    alarmed = _own_metrics_of_alarms(_of_type(templates, "AWS::CloudWatch::Alarm"), namespace)
+    metrics = len(_own_metrics(boards, namespace) | alarmed)
     insights = 2 * _INSIGHTS_METRICS
     return [
         Item("KMS keys", f"{keys}", keys * price("kms_key_month")),
@@ -212,14 +214,28 @@ def _metrics_of_policy(policy: Mapping[str, Any]) -> int:
     return 2 * _metrics_of(tracking["CustomizedMetricSpecification"]) if tracking else 0
 
 
-def _own_metrics(boards: Iterable[str], namespace: str) -> set[tuple[str, ...]]:
+type _Metric = tuple[str, frozenset[tuple[str, str]]]
+"""Its name and its dimensions."""
+
+
+def _own_metrics(boards: Iterable[str], namespace: str) -> set[_Metric]:
     lines = [
         line
         for board in boards
         for widget in json.loads(board)["widgets"]
         for line in widget["properties"].get("metrics", ())
     ]
-    return {tuple(part for part in line if isinstance(part, str)) for line in lines if line[0] == namespace}
+    named = [[part for part in line if isinstance(part, str)] for line in lines if line[0] == namespace]
+    return {(name, frozenset(zip(rest[::2], rest[1::2], strict=True))) for _, name, *rest in named}
+
+
+def _own_metrics_of_alarms(alarms: Iterable[Mapping[str, Any]], namespace: str) -> set[_Metric]:
+    """Return those that alarms watch; not each of them is on a dashboard."""
+    return {
+        (each["MetricName"], frozenset((one["Name"], one["Value"]) for one in each.get("Dimensions", ())))
+        for each in alarms
+        if each.get("Namespace") == namespace
+    }
 
 
 def _controllers(config: EnvironmentConfig) -> list[Item]:

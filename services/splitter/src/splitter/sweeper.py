@@ -15,7 +15,7 @@ from baton.batches import Batches
 from baton.catalog import Catalog
 from baton.errors import Unavailable
 from baton.ports import Clock, Heartbeats, Ledger, ObjectStore, Outbox, Progress
-from baton.telemetry import Log
+from baton.telemetry import Log, emf
 from splitter.admission import Admitter
 from splitter.alone import Alone
 from splitter.batch_sweep import BatchSweep
@@ -47,6 +47,7 @@ class Sweeper:
     ) -> None:
         self._region = region
         self._ledger = ledger
+        self._clock = clock
         self._settings = settings
         self._log = log
         self._canaries = CanarySweep(
@@ -83,6 +84,7 @@ class Sweeper:
         self._running: set[str] = set()
         """Ids of open batches, as the last look at them found."""
         self._activated = asyncio.Event()
+        self._inputs_swept_at = clock.now()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until `stop` is set. A sweep may be cut short anywhere: whatever it left, the next one finds.
@@ -174,11 +176,17 @@ class Sweeper:
             await asyncio.sleep(self._settings.epoch_poll_seconds)
 
     async def _try_inputs(self, *, just_activated: bool) -> bool:
-        """Sweep inputs; say whether that went through."""
+        """Sweep inputs; say whether that went through. How long none did is measured: files may lie there unseen."""
+        is_through = False
         with self._logged("inputs"):
-            await self._sweep_inputs(just_activated=just_activated)
-            return True
-        return False
-
-    async def _sweep_inputs(self, *, just_activated: bool) -> None:
-        await self._inputs.sweep(self._running, just_activated=just_activated)
+            await self._inputs.sweep(self._running, just_activated=just_activated)
+            is_through = True
+        now = self._clock.now()
+        if is_through:
+            self._inputs_swept_at = now
+        age_seconds = (now - self._inputs_swept_at).total_seconds()
+        dimensions = {"Service": "splitter", "Region": self._region}
+        self._log.info(
+            "inputs_swept", **emf({"InputSweepAge": (age_seconds, "Seconds")}, dimensions=dimensions, now=now)
+        )
+        return is_through
