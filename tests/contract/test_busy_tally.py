@@ -3,6 +3,9 @@
 import asyncio
 import random
 from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import batched
 from typing import Any
 
 import pytest
@@ -11,9 +14,10 @@ from baton.aws.progress import DynamoProgress
 from baton.errors import Conflict
 from baton.memory import LoopClock
 from baton.model.batch import Counts
-from baton.ports import ChunkDone, Tally
+from baton.ports import ChunkDone, RejectCount, Tally
 from baton.testing.virtual_time import run
 from fake_dynamodb import BusyTable
+from loop_steps import LOOP_SECONDS_MAX, steps_of
 
 CHUNKS = 3_000
 WORKERS = 200
@@ -65,6 +69,24 @@ def test_two_hundred_workers_count_over_four_hundred_chunks_a_second() -> None:
     # Not one too early, and whoever recorded the last chunk knows that it was the last.
     assert max(tally.chunks_done for tally in tallies) == CHUNKS
     assert any(tally.complete for tally in tallies)
+
+
+def test_thousands_of_chunks_are_read_without_holding_the_event_loop() -> None:
+    table, now = BusyTable(), datetime(2026, 1, 1, tzinfo=UTC)
+    reasons = tuple(RejectCount(f"column {number}", "string_too_short", 1) for number in range(20))
+    progress = _progress(table, 1)
+
+    async def finish() -> None:
+        await progress.open("b", "p", chunks=3_000, now=now)
+        for some in batched(range(3_000), 15):
+            await asyncio.gather(*(progress.complete(replace(_done(n), reject_counts=reasons), now=now) for n in some))
+
+    run(finish())
+    done, seconds = steps_of(progress.done("b", "p"))
+
+    assert [each.index for each in done] == list(range(3_000))
+    assert done[-1].reject_counts == reasons
+    assert max(seconds) < LOOP_SECONDS_MAX
 
 
 def test_a_sum_that_is_always_taken_is_a_conflict_and_no_outage() -> None:

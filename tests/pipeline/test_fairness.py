@@ -20,7 +20,7 @@ async def _half_a_second[T](work: Callable[[], T], /) -> T:
 def test_a_batch_of_a_thousand_chunks_does_not_starve_a_batch_of_one() -> None:
     async def story() -> tuple[float, int, int]:
         pipeline = Pipeline(
-            load_jobs("baton_jobs"), region=Region(clock=LoopClock()), chunk_bytes=10, offload=_half_a_second
+            load_jobs("baton_jobs"), region=Region(clock=LoopClock()), chunk_bytes=10, compute=_half_a_second
         )
         large = await pipeline.upload("input/passthrough/large.csv", b"a\n" + b"123456789\n" * 1_000)
         loop = asyncio.get_running_loop()

@@ -34,12 +34,12 @@ from worker.compute import ComputationDiedError, ComputationHungError
 def test_it_ends_failed_with_the_jobs_name(error: BatonError, attempts: int, code: str, reason: str) -> None:
     tried: list[object] = []
 
-    async def offload[T](work: Callable[[], T], /) -> T:
+    async def compute[T](work: Callable[[], T], /) -> T:
         tried.append(work)
         raise error
 
     async def story() -> Batch:
-        pipeline = Pipeline(load_jobs("baton_jobs"), offload=offload)
+        pipeline = Pipeline(load_jobs("baton_jobs"), compute=compute)
         batch_id = await pipeline.upload("input/passthrough/f.csv", b"a\n1\n2\n")
         await pipeline.drive()
         return await pipeline.batch(batch_id)

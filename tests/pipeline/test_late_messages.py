@@ -365,7 +365,7 @@ def test_a_panic_in_polars_fails_the_batch_in_words() -> None:
         raise PanicException("index out of bounds: the len is 3 but the index is 4")
 
     async def story() -> Batch:
-        pipeline = Pipeline(load_jobs("baton_jobs"), offload=panics)
+        pipeline = Pipeline(load_jobs("baton_jobs"), compute=panics)
         batch_id = await pipeline.upload(KEY, BODY)
         await pipeline.drive()
         return await pipeline.batch(batch_id)

@@ -82,7 +82,7 @@ def _pipeline(takes: Takes, *, region: Region | None = None, **options: Any) -> 
     if region is None:
         region = Region(clock=LoopClock())
         region.objects = SlowStore(LoopClock(), takes)
-    return Pipeline(CATALOG, region=region, offload=slow, **options)
+    return Pipeline(CATALOG, region=region, compute=slow, **options)
 
 
 def _sent(queues: MemoryQueues) -> dict[Kind, int]:

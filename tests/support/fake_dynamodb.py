@@ -6,7 +6,8 @@ cancelled, not queued. Durations are those that are usual on AWS.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from itertools import batched
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -73,6 +74,10 @@ class BusyTable:
         for pk, _ in keys:
             self.writes[pk, int(asyncio.get_running_loop().time())] += 4 // len({pk for pk, _ in keys})
 
+    def get_paginator(self, operation: str) -> "_Query":
+        assert operation == "query"
+        return _Query(self)
+
     def _add(self, update: Mapping[str, Any]) -> None:
         values = update["ExpressionAttributeValues"]
         row = self.items.setdefault(_key(update["Key"]), dict(update["Key"]))
@@ -80,6 +85,26 @@ class BusyTable:
             added = int(values[":one" if name == "chunks_done" else f":{name}"]["N"])
             row[name] = {"N": str(int(row.get(name, {"N": "0"})["N"]) + added)}
         row |= {"updated_at": values[":now"], "expires_at": values[":expires_at"]}
+
+
+class _Query:
+    """Pages of one partition, in the order of its sort keys."""
+
+    def __init__(self, table: BusyTable) -> None:
+        self._table = table
+
+    async def paginate(
+        self,
+        *,
+        ExpressionAttributeValues: Item,  # noqa: N803
+        PaginationConfig: Mapping[str, int],  # noqa: N803
+        **_: Any,
+    ) -> AsyncGenerator[dict[str, Any]]:
+        pk = ExpressionAttributeValues[":pk"]["S"]
+        rows = [self._table.items[key] for key in sorted(self._table.items) if key[0] == pk]
+        for page in batched(rows, PaginationConfig["PageSize"]):
+            await asyncio.sleep(_READ_SECONDS)
+            yield {"Items": list(page)}
 
 
 def _cancelled(*codes: str) -> ClientError:

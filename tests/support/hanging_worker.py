@@ -44,7 +44,7 @@ async def main(kind: str) -> None:
 
     compute = Compute(seconds_max=SECONDS_MAX)
     catalog = {"p": LoadedJob(Job(name="p", record=Hanging, recipients=("a@example.com",)), "1")}
-    pipeline = Pipeline(catalog, offload=compute)
+    pipeline = Pipeline(catalog, compute=compute)
     await pipeline.upload("input/p/f.csv", b"a\n1\n")
     while not pipeline.region.queues.queued("chunk"):
         await pipeline.step()

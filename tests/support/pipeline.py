@@ -146,6 +146,7 @@ class Pipeline:
         duplicate: bool = False,
         seed: int | None = None,
         offload: Offload = inline,
+        compute: Offload = inline,
         log: Log | None = None,
         splitter_settings: SplitterSettings | None = None,
     ) -> None:
@@ -157,6 +158,7 @@ class Pipeline:
         self._splitter_settings = splitter_settings or SplitterSettings(chunk_bytes=chunk_bytes)
         self._duplicate = duplicate
         self._offload = offload
+        self._compute = compute
         self._log = log or silent_log()
         self._dice = random.Random(seed) if seed is not None else None
         self.process = self._build()
@@ -281,10 +283,10 @@ class Pipeline:
         )
         settings = self._splitter_settings
         handlers: dict[Kind, Handler[Message]] = {
-            "split": splitter.main.build(context, settings, offload=inline).handler,
-            "chunk": worker.main.build(context, offload=self._offload).handler,
+            "split": splitter.main.build(context, settings, offload=self._offload).handler,
+            "chunk": worker.main.build(context, offload=self._offload, compute=self._compute).handler,
             "merge": merger.main.build(context, offload=self._offload).handler,
-            "notify": notifier.main.build(context).handler,
+            "notify": notifier.main.build(context, offload=self._offload).handler,
         }
         runners: dict[Kind, Runner[Message]] = {
             kind: self._runner(kind, handler, context) for kind, handler in handlers.items()

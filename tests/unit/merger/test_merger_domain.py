@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from baton.assembly import Part
+from baton.assembly import Part, rejects_parts
 from baton.checksums import crc64nvme
 from baton.errors import BatchFailed
 from baton.model.batch import Counts
@@ -134,6 +134,6 @@ def test_the_first_thousand_rejects_are_looked_for_where_they_are() -> None:
     rejects = (0, 400, 0, 500, 300, 7)
     done = [_done(index, count, 0, count) for index, count in enumerate(rejects)]
 
-    wanted = rejects_wanted(done)
+    wanted = rejects_wanted(done, rejects_parts(done))
 
     assert [(each.part.key[-9:-4], each.rows) for each in wanted] == [("00001", 400), ("00003", 500), ("00004", 100)]

@@ -19,6 +19,7 @@ from logs import silent_log
 from notifier.domain import rejected_of
 from notifier.rejects import NOTHING_FOUND, Found, RejectsOf
 from notifier.settings import NotifierSettings
+from pipeline import inline
 from worker.domain import REJECT_COLUMNS as WRITTEN_COLUMNS
 
 PLAN = "p1"
@@ -55,6 +56,7 @@ class World:
         self.find = RejectsOf(
             objects=self.objects,
             progress=self.progress,
+            offload=inline,
             settings=NotifierSettings.model_validate(settings),
             log=silent_log(),
         )

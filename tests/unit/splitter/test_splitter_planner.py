@@ -1,36 +1,20 @@
-"""Planning costs what the file is long, holds what one record is long, and is done beside the event loop."""
+"""Planning costs what the file is long, and holds what one record is long."""
 
-import asyncio
-import gc
 import time
 import tracemalloc
-from collections.abc import AsyncGenerator, Coroutine, Generator, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, override
+from typing import Final
 
 import pytest
 
-from baton.batches import Batches
 from baton.catalog import load_jobs
 from baton.errors import BatchFailed
 from baton.foreign import HEAD_BYTES as FIRST_BYTES
-from baton.memory import (
-    MemoryClock,
-    MemoryHeartbeats,
-    MemoryLedger,
-    MemoryObjectStore,
-    MemoryProgress,
-    MemoryReferenceData,
-)
-from baton.messages import Kind, Message, SplitBatch
 from baton.model.batch import Batch, Source
-from baton.model.control import Control
 from baton.model.plan import CHUNKS_MAX, MIB, Plan, chunk_bytes_for, chunk_records_for
 from baton.model.states import BatchState
-from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from baton.topology import INITIAL_EPOCH
 from splitter.domain import Planner
-from splitter.handler import Splitter
-from splitter.settings import SplitterSettings
 
 KEY = "input/passthrough/x.csv"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -101,108 +85,6 @@ def test_file_about_as_long_as_its_first_bytes_is_planned_whole(size: int, block
     plan = planned(body, block_bytes=block_bytes)
 
     assert (plan.chunks[0].start, plan.chunks[-1].end) == (4, size)
-
-
-class _Stepped[T]:
-    """Runs a coroutine, and notes the CPU seconds of the event loop's thread from one suspension to the next.
-
-    Other processes' load does not count, as it would by the clock on the wall.
-    """
-
-    def __init__(self, work: Coroutine[Any, Any, T], seconds: list[float]) -> None:
-        self._work = work
-        self._seconds = seconds
-
-    def __await__(self) -> Generator[Any, Any, T]:
-        while True:
-            started = time.thread_time()
-            try:
-                waits_for = self._work.send(None)
-            except StopIteration as end:
-                return end.value
-            finally:
-                self._seconds.append(time.thread_time() - started)
-            yield waits_for
-
-
-class _S3Like(MemoryObjectStore):
-    """Gives pieces as large as an HTTP response does, each as soon as it is asked for."""
-
-    @override
-    async def read(
-        self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
-    ) -> AsyncGenerator[bytes]:
-        body = await self.get(key, version_id=version_id, start=start, end=end)
-        for at in range(0, len(body), 256 * 1024):
-            yield body[at : at + 256 * 1024]
-
-
-class _Sent:
-    """Counts messages; each call suspends, as one over a network does."""
-
-    def __init__(self) -> None:
-        self.messages = 0
-
-    async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
-        del delay_seconds
-        self.messages += len(messages)
-        await asyncio.sleep(0)
-
-    async def backlog(self, kind: Kind) -> int:
-        raise NotImplementedError(kind)
-
-
-def steps_of_planning(body: bytes, *, chunk_bytes: int, sent: _Sent) -> list[float]:
-    seconds = list[float]()
-
-    async def story() -> BatchState:
-        clock = MemoryClock()
-        objects, ledger = _S3Like(clock), MemoryLedger(Control(INITIAL_EPOCH, REGIONS_DEFAULT[0]))
-        info = await objects.put(KEY, body)
-        await ledger.admit(batch_of(len(body), version_id=info.version_id))
-        splitter = Splitter(
-            batches=Batches(region=REGIONS_DEFAULT[0], ledger=ledger, outbox=sent, clock=clock),
-            objects=objects,
-            outbox=sent,
-            progress=MemoryProgress(),
-            heartbeats=MemoryHeartbeats(),
-            reference=MemoryReferenceData(),
-            catalog=load_jobs("baton_jobs"),
-            clock=clock,
-            offload=asyncio.to_thread,
-            settings=SplitterSettings(chunk_bytes=chunk_bytes),
-        )
-        await _Stepped(splitter.handle(SplitBatch(batch_id="b", owner_epoch=INITIAL_EPOCH), attempt=1), seconds)
-        found = await ledger.get("b")
-        assert found is not None
-        return found.state
-
-    gc.disable()  # else it may fall into a step, and take as long as other tests left objects
-    try:
-        assert asyncio.run(story()) is BatchState.SPLIT
-    finally:
-        gc.enable()
-    return seconds
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param(b"a,b\n" + b'5" pipe,"x"\n' * MIB, id="the slow way"),
-        pytest.param(b"\n" * (64 * MIB) + b"a,b\n1,2\n", id="blank lines"),
-    ],
-)
-def test_a_scan_never_holds_the_event_loop(body: bytes) -> None:
-    assert max(steps_of_planning(body, chunk_bytes=16 * MIB, sent=_Sent())) < LOOP_SECONDS_MAX
-
-
-def test_a_plan_of_thousands_of_chunks_never_holds_the_event_loop() -> None:
-    sent = _Sent()
-
-    seconds = steps_of_planning(b"a,b\n" + b"1,2\n" * 8_990, chunk_bytes=4, sent=sent)
-
-    assert sent.messages == 8_990
-    assert max(seconds) < LOOP_SECONDS_MAX
 
 
 @pytest.mark.parametrize("size_bytes", [1, 10**6, 16 * 10**9, 17 * 10**9, 140 * 10**9, 142 * 10**9, 10**12])

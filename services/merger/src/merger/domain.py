@@ -54,17 +54,28 @@ class Joint:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Rows of a rejects part that go into the table for queries."""
+
+    part: Part
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Books:
     """A batch whose books balance."""
 
     counts: Counts
     result: Joint
     rejects: Joint
+    indexed: list[Wanted]
+    """Where the first rejects are."""
 
 
 def balance(plan: Plan, done: Sequence[ChunkDone]) -> Books:
     """Check the books and say what is to be published. Raises `BatchFailed("conservation", …)`."""
-    return Books(check_books(plan, done), joint(result_parts(done)), joint(rejects_parts(done)))
+    counts, rejects = check_books(plan, done), rejects_parts(done)
+    return Books(counts, joint(result_parts(done)), joint(rejects), rejects_wanted(done, rejects))
 
 
 def joint(parts: Sequence[Part]) -> Joint:
@@ -73,19 +84,11 @@ def joint(parts: Sequence[Part]) -> Joint:
     return Joint(arrange(parts), sum(part.size_bytes for part in parts), f"{combined:016x}")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Rows of a rejects part that go into the table for queries."""
-
-    part: Part
-    rows: int
-
-
-def rejects_wanted(done: Sequence[ChunkDone]) -> list[Wanted]:
+def rejects_wanted(done: Sequence[ChunkDone], parts: Sequence[Part]) -> list[Wanted]:
     """Return where the first `REJECTS_INDEXED_MAX` rejects of a batch are."""
     wanted: list[Wanted] = []
     left = REJECTS_INDEXED_MAX
-    for chunk, part in zip(done, rejects_parts(done), strict=True):
+    for chunk, part in zip(done, parts, strict=True):
         rows = min(left, chunk.counts.rejects)
         if rows:
             wanted.append(Wanted(part, rows))

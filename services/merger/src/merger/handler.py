@@ -18,10 +18,10 @@ from baton.model.batch import Batch, Counts, Published
 from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
-from baton.ports import ChunkDone, ObjectInfo, ObjectStore, Progress, RejectIndex, StoredReject
+from baton.ports import ObjectInfo, ObjectStore, Progress, RejectIndex, StoredReject
 from baton.rejects import read_rejects
 from baton.telemetry import Metrics
-from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of, rejects_wanted
+from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of
 
 _RETRY_SECONDS: Final = 20
 """For what replication settles by itself within a minute."""
@@ -90,7 +90,7 @@ class Merger:
         folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id)
         result = await self._join(f"{folder}result.csv", books.result)
         rejected = await self._join(f"{folder}rejects.csv", books.rejects)
-        await self._index_rejects(batch.batch_id, done)
+        await self._index_rejects(batch.batch_id, books.indexed)
         columns = await self._columns(plan)
         manifest = await self._offload(
             lambda: manifest_of(
@@ -133,9 +133,9 @@ class Merger:
         _check_size(written, joint.size_bytes)
         return ManifestObject(key=key, size_bytes=joint.size_bytes, crc64nvme=joint.crc64nvme)
 
-    async def _index_rejects(self, batch_id: str, done: Sequence[ChunkDone]) -> None:
+    async def _index_rejects(self, batch_id: str, wanted: Sequence[Wanted]) -> None:
         first: list[StoredReject] = []
-        for some in batched(rejects_wanted(done), _PARTS_INDEXED_AT_ONCE):
+        for some in batched(wanted, _PARTS_INDEXED_AT_ONCE):
             async with self._indexing:
                 for found in await asyncio.gather(*map(self._first_rejects, some)):
                     first += found

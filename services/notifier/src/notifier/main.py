@@ -1,9 +1,11 @@
 """The notifier's container: consumes the notify queue."""
 
+import asyncio
 from typing import Final
 
 from baton.batches import Batches
 from baton.context import Context
+from baton.offload import Offload
 from baton.service import Service, run_service
 from notifier.handler import Notifier
 from notifier.rejects import RejectsOf
@@ -13,7 +15,7 @@ SLOTS: Final = 8
 """It waits for others nearly all the time; deletes and receives are shared by ten."""
 
 
-def build(context: Context) -> Service:
+def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
     """Put the notifier together."""
     ports, clock = context.ports, context.clock
     ledger, objects, settings = ports.ledger(), ports.objects(), NotifierSettings()
@@ -23,7 +25,9 @@ def build(context: Context) -> Service:
         objects=objects,
         mailer=ports.mailer(),
         links=ports.links(),
-        rejects=RejectsOf(objects=objects, progress=ports.progress(), settings=settings, log=context.log),
+        rejects=RejectsOf(
+            objects=objects, progress=ports.progress(), offload=offload, settings=settings, log=context.log
+        ),
         catalog=context.catalog,
         clock=clock,
         settings=settings,

@@ -12,6 +12,7 @@ from baton.canary import is_canary
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.states import BatchState
+from baton.offload import Offload
 from baton.ports import ObjectStore, Progress
 from baton.rejects import REJECTS_HEADER, read_rejects
 from baton.telemetry import Log
@@ -45,9 +46,12 @@ class _File:
 class RejectsOf:
     """One Region's rejects."""
 
-    def __init__(self, *, objects: ObjectStore, progress: Progress, settings: NotifierSettings, log: Log) -> None:
+    def __init__(
+        self, *, objects: ObjectStore, progress: Progress, offload: Offload, settings: NotifierSettings, log: Log
+    ) -> None:
         self._objects = objects
         self._progress = progress
+        self._offload = offload
         self._settings = settings
         self._log = log
         self._composing = asyncio.Semaphore(_AT_ONCE)
@@ -69,9 +73,13 @@ class RejectsOf:
         if file is None:
             return NOTHING_FOUND
         head = await self._objects.get(file.key, end=_HEAD_BYTES)
-        rows = read_rejects(head, whole=len(head) < _HEAD_BYTES, limit=_ROWS_MAX)
         done = await self._progress.done(batch.batch_id, plan_id)
-        return Found(rejected_of(done, rows, records=batch.counts.rejects, cut=file.cut), file.key)
+
+        def rejected() -> Rejected:
+            rows = read_rejects(head, whole=len(head) < _HEAD_BYTES, limit=_ROWS_MAX)
+            return rejected_of(done, rows, records=batch.counts.rejects, cut=file.cut)
+
+        return Found(await self._offload(rejected), file.key)
 
     async def _composed(self, batch: Batch, plan_id: str) -> _File | None:
         """Write the rejects of a failed batch as they stand: the same work again writes the same.
@@ -93,5 +101,6 @@ class RejectsOf:
             return None
         key = paths.failed_rejects_key(batch.job, batch.batch_id, batch.owner_epoch, plan_id, batch.run)
         async with self._composing:
-            await self._objects.compose(key, arrange(parts, head=b"" if has_header else REJECTS_HEADER))
+            pieces = await self._offload(lambda: arrange(parts, head=b"" if has_header else REJECTS_HEADER))
+            await self._objects.compose(key, pieces)
         return _File(key, cut)

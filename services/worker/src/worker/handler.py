@@ -64,6 +64,7 @@ class Worker:
         catalog: Catalog,
         clock: Clock,
         offload: Offload,
+        compute: Offload,
         apart: Apart | None = None,
         settings: WorkerSettings,
     ) -> None:
@@ -74,6 +75,7 @@ class Worker:
         self._catalog = catalog
         self._clock = clock
         self._offload = offload
+        self._computed = compute
         self._apart = apart or _here
         self._tasks = Recent[tuple[str, str], _Task](settings.plans_cached)
         self._tables = Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](settings.reference_tables_cached)
@@ -205,7 +207,7 @@ class Worker:
             body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
         except NotFound as error:
             raise Retry("the plan is not in this Region yet", delay_seconds=_RETRY_SECONDS) from error
-        plan = self._plan_under_own_rules(body)
+        plan = await self._plan_under_own_rules(body)
         if plan is None:
             raise Retry("the batch was planned under other rules than this worker's", delay_seconds=_RETRY_SECONDS)
         with reading_input(attempt):
@@ -214,10 +216,10 @@ class Worker:
             raise BatchFailed("input_gone", f"{plan.key}: this version is no longer there")
         return _Task(plan, source.version_id)
 
-    def _plan_under_own_rules(self, body: bytes) -> Plan | None:
+    async def _plan_under_own_rules(self, body: bytes) -> Plan | None:
         """Return the plan; None if another version of the job or of ours wrote it, while a deployment rolls."""
         try:
-            plan = Plan.model_validate_json(body)
+            plan = await self._offload(lambda: Plan.model_validate_json(body))
         except ValidationError:
             return None
         loaded = self._catalog.get(plan.job)
@@ -228,7 +230,7 @@ class Worker:
             body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
         except NotFound:
             return False
-        return self._plan_under_own_rules(body) is None
+        return await self._plan_under_own_rules(body) is None
 
     async def _rows_for(self, plan: Plan, job: Job, checked: Checked) -> ReferenceFrame | None:
         if job.lookup is None or plan.reference_version is None or checked.too_many:
@@ -258,7 +260,7 @@ class Worker:
 
     async def _compute[T](self, work: Callable[[], T]) -> T:
         try:
-            return await self._offload(work)
+            return await self._computed(work)
         except PanicException as panic:
             # Whatever file brought it about: it is no `Exception`, so nobody would judge it, and the batch would hang.
             raise RuntimeError(f"polars panicked: {panic}") from panic

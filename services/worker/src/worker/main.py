@@ -1,5 +1,6 @@
 """The worker's container: consumes the chunk queue."""
 
+import asyncio
 from functools import partial
 from typing import Final
 
@@ -15,10 +16,10 @@ SLOTS: Final = 2
 """One chunk in work, which keeps a vCPU busy, and one that is read or written meanwhile."""
 
 
-def build(context: Context, *, offload: Offload | None = None) -> Service:
-    """Put the worker together. `offload`: where to compute, if not as in a container (`worker.compute`)."""
+def build(context: Context, *, offload: Offload = asyncio.to_thread, compute: Offload | None = None) -> Service:
+    """Put the worker together. `compute`: where chunks are computed, if not as in a container (`worker.compute`)."""
     ports, clock, settings = context.ports, context.clock, WorkerSettings()
-    compute = Compute(seconds_max=settings.compute_seconds_max)
+    own = Compute(seconds_max=settings.compute_seconds_max)
     handler = Worker(
         batches=Batches(region=context.region, ledger=ports.ledger(), outbox=ports.outbox(), clock=clock),
         objects=ports.objects(),
@@ -26,11 +27,12 @@ def build(context: Context, *, offload: Offload | None = None) -> Service:
         reference=ports.reference(),
         catalog=context.catalog,
         clock=clock,
-        offload=offload or compute,
-        apart=None if offload else partial(apart, seconds_max=settings.compute_seconds_max),
+        offload=offload,
+        compute=compute or own,
+        apart=None if compute else partial(apart, seconds_max=settings.compute_seconds_max),
         settings=settings,
     )
-    return Service(handler, side_tasks=[compute.watch])
+    return Service(handler, side_tasks=[own.watch])
 
 
 if __name__ == "__main__":

@@ -37,6 +37,8 @@ UNSHARDED_CHUNKS: Final = 8
 SHARDS: Final = 15
 """Besides the first partition. Their number is part of the layout: where a chunk's row is follows from its index."""
 _PLANS_KNOWN_MAX: Final = 1_000
+_ROWS_AT_ONCE: Final = 250
+"""Read in one go on the event loop: those with all their reject counts take 20 ms."""
 _FAILED_CONDITION: Final = "ConditionalCheckFailed"
 _AGAIN: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
@@ -131,12 +133,12 @@ class DynamoProgress:
     @translated()
     async def done(self, batch_id: str, plan_id: str) -> Sequence[ChunkDone]:
         # The first partition says whether there are more.
-        rows = await self._rows_in(_pk(batch_id, plan_id))
-        chunks = next((row["chunks"] for row in rows if row["sk"] == _TALLY), 0)
-        for more in await in_parallel(SHARDS, _partitions(_pk(batch_id, plan_id), chunks)[1:], self._rows_in):
-            rows += more
-        finished = [row for row in rows if row["sk"] != _TALLY]
-        return [_chunk(batch_id, plan_id, row) for row in sorted(finished, key=lambda row: row["chunk_index"])]
+        first = _pk(batch_id, plan_id)
+        tally, chunks = await self._rows_in(first, batch_id, plan_id)
+        partitions = _partitions(first, tally["chunks"] if tally else 0)[1:]
+        for _, more in await in_parallel(SHARDS, partitions, lambda pk: self._rows_in(pk, batch_id, plan_id)):
+            chunks += more
+        return sorted(chunks, key=lambda chunk: chunk.index)
 
     @translated()
     async def is_done(self, batch_id: str, plan_id: str, index: int) -> bool:
@@ -205,15 +207,24 @@ class DynamoProgress:
         batches = Batches(await self._client(), table=self._table, dice=self._dice)
         return [from_item(item) for item in await batches.get([to_item({"pk": pk, "sk": _TALLY}) for pk in partitions])]
 
-    async def _rows_in(self, pk: str) -> list[dict[str, Any]]:
+    async def _rows_in(self, pk: str, batch_id: str, plan_id: str) -> tuple[dict[str, Any] | None, list[ChunkDone]]:
+        """Return a partition's sum and its chunks."""
         client = await self._client()
         pages = client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=to_item({":pk": pk}),
             ConsistentRead=True,
+            PaginationConfig={"PageSize": _ROWS_AT_ONCE},
         )
-        return [from_item(item) async for page in pages for item in page["Items"]]
+        tally, chunks = None, list[ChunkDone]()
+        async for page in pages:
+            for row in map(from_item, page["Items"]):
+                if row["sk"] == _TALLY:
+                    tally = row
+                else:
+                    chunks.append(_chunk(batch_id, plan_id, row))
+        return tally, chunks
 
     async def _row(self, key: dict[str, str]) -> dict[str, Any] | None:
         client = await self._client()
