@@ -165,6 +165,22 @@ def test_a_claim_of_a_faster_clock_is_waited_for_no_longer_than_a_lease() -> Non
     assert asyncio.run(story()) <= 121
 
 
+def test_a_claim_of_an_earlier_run_holds_up_no_mail_of_the_next() -> None:
+    sample = sales_file(records=20)
+
+    async def story() -> tuple[BatchState, int]:
+        pipeline, message = await _merged(sample, Region())
+        ledger, now = pipeline.region.ledger, pipeline.region.clock.now()
+        batch = await pipeline.batch(message.batch_id)
+        # Whoever was to tell of the first run died with its claim; the operator retried at once.
+        claimed = await ledger.claim_mail(batch, MailClaim(batch.run, batch.owner_epoch, now))
+        await ledger.update(claimed, claimed.moved(claimed.state, at=now, by="operator", run=batch.run + 1))
+        await pipeline.process.handlers["notify"].handle(message, attempt=1)
+        return (await pipeline.batch(message.batch_id)).state, len(pipeline.region.mailer.outbox)
+
+    assert asyncio.run(story()) == (BatchState.COMPLETED, 1)
+
+
 class LateLedger(MemoryLedger):
     """Answers a claim after most of its lease."""
 

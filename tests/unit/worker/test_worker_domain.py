@@ -162,6 +162,18 @@ def test_rejects_of_all_kinds_stand_in_record_order() -> None:
     assert table(output.part)[1:] == [["2", "d", "L", "5", 'a, "b"']]
 
 
+def test_rejects_of_form_and_of_rules_stand_in_record_order_without_a_lookup() -> None:
+    output = run(b"x,a,S\n1\n1,\xff,S\ny,b,S\n1\n", RULES, COLUMNS)
+
+    assert [(r["record_number"], r["rule"]) for r in rejects(output)] == [
+        ("1", "string_pattern_mismatch"),
+        ("2", "columns"),
+        ("3", "encoding"),
+        ("4", "string_pattern_mismatch"),
+        ("5", "columns"),
+    ]
+
+
 def test_every_record_may_be_a_reject() -> None:
     output = run(b"x,a,S\ny,b,S\n", PRICED, COLUMNS, reference=PRICES, index=1)
 

@@ -72,6 +72,15 @@ def test_chunk_is_cut_by_bytes_and_by_records(
     assert max(piece.end - piece.start for piece in found) <= 5_000
 
 
+def test_many_short_records_are_cut_by_their_number_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.pieces, "PIECE_RECORDS", 100)
+    data = b"1,\n" * 1_000
+
+    found = pieces(data, chunk_of(data, JOB, 2), 2, JOB)
+
+    assert [piece.records for piece in found] == [100] * 10
+
+
 def test_chunk_is_cut_by_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.pieces, "PIECE_FIELDS", 300)
     data = (b"," * 99 + b"\n") * 30
