@@ -268,15 +268,19 @@ async def _split_by_the_old_version() -> tuple[Pipeline, str]:
 
 
 def test_a_batch_that_the_old_version_planned_is_planned_anew_and_not_failed() -> None:
-    async def story() -> tuple[Batch, int, list[str]]:
+    async def story() -> tuple[Batch, int, list[str], str]:
         pipeline, batch_id = await _split_by_the_old_version()
         await pipeline.drive()
         subjects = [mail.subject for mail in pipeline.region.mailer.outbox]
-        return await pipeline.batch(batch_id), len(pipeline.region.queues.dead("chunk")), subjects
+        batch = await pipeline.batch(batch_id)
+        assert batch.published is not None, batch.failure
+        manifest = json.loads(await pipeline.region.objects.get(batch.published.manifest_key))
+        return batch, len(pipeline.region.queues.dead("chunk")), subjects, manifest["job_version"]
 
-    batch, dead, subjects = asyncio.run(story())
+    batch, dead, subjects, job_version = asyncio.run(story())
 
     assert batch.state is BatchState.COMPLETED, batch.failure
+    assert job_version == "another-version", "its parts were made by rules that the plan does not name"
     assert batch.counts.records_out == 24
     assert dead == 0
     assert len(subjects) == 1

@@ -69,6 +69,18 @@ def test_rejects_of_a_chunks_pieces_count_together_towards_the_limit(monkeypatch
     assert done.counts.rejects < 20
 
 
+def test_a_batch_ends_with_the_chunk_that_breaks_its_limit_and_the_others_are_left() -> None:
+    job = Job(name="p", record=Digits, limits=Limits(max_rejects_percent=10), recipients=("a@example.com",))
+    pipeline = Pipeline({"p": LoadedJob(job, "1")}, chunk_bytes=40)
+
+    batch, done = asyncio.run(_ended(pipeline, (b"1,a\n" * 5 + b"x,a\n" * 5) * 10))
+
+    assert batch.failure
+    assert batch.failure.code == "too_many_rejects"
+    assert batch.chunks == 10
+    assert len(done) == 3, "each has 5 rejects, 10 are allowed"
+
+
 def test_counts_of_rejects_are_recorded_with_each_chunk() -> None:
     pipeline = Pipeline(CATALOG, chunk_bytes=10_000)
 

@@ -4,15 +4,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, override
 
 from baton.catalog import load_jobs
 from baton.errors import Archived, Unavailable
 from baton.memory import LoopClock, MemoryClock, MemoryLedger, MemoryObjectStore
-from baton.model.batch import Batch
+from baton.model.batch import Batch, Source
 from baton.model.states import BatchState
 from baton.ports import ObjectInfo, VersionPage
 from baton.testing import virtual_time
+from baton.topology import RETENTION_DAYS
 from logs import recording_log
 from pipeline import Pipeline, Region
 
@@ -410,3 +412,42 @@ def test_an_object_without_a_version_is_left_with_an_error_rather_than_taken_for
         return await pipeline.process.admitter.admit(info.key, None)
 
     assert asyncio.run(story()) is None
+
+
+def test_forgetting_goes_on_beside_the_sweep_for_as_long_as_it_takes() -> None:
+    class SlowToTell(MemoryObjectStore):
+        @override
+        async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
+            if key.startswith("input/old/"):
+                await asyncio.sleep(60)
+            return await super().head(key, version_id=version_id)
+
+    async def story() -> tuple[bool, int, int]:
+        lines: list[dict[str, Any]] = []
+        region = Region(clock=LoopClock())
+        region.objects = SlowToTell(region.clock)
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=region, log=recording_log(lines))
+        long_ago = region.clock.now() - timedelta(days=RETENTION_DAYS + 1)
+        old = [
+            Batch(f"{n:020x}", "old", Source(f"input/old/{n}", "v", 1), BatchState.CANCELLED, 2, long_ago, long_ago)
+            for n in range(1_600)
+        ]
+        for each in old:
+            await region.ledger.admit(each)
+        stop = asyncio.Event()
+        sweeping = asyncio.create_task(pipeline.process.sweeper.run(stop))
+        await asyncio.sleep(600)
+        batch_id = await pipeline.upload(KEY, BODY, announce=False)
+        await asyncio.sleep(120)
+        is_admitted = await region.ledger.get(batch_id) is not None
+        swept = sum(line["event"] == "swept" for line in lines)
+        stop.set()
+        await sweeping
+        left = sum([await region.ledger.get(each.batch_id) is not None for each in old])
+        return is_admitted, swept, left
+
+    is_admitted, swept, left = virtual_time.run(story())
+
+    assert is_admitted, "an input is found while old batches are forgotten"
+    assert swept >= 20
+    assert 0 < left < 1_600, "which takes 100 minutes here, 12 of which are over"

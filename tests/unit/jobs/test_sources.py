@@ -157,6 +157,21 @@ def test_another_version_of_python_or_of_a_library_of_the_engine_is_another_vers
     assert len(told) == len(set(told)) == 1 + len(ENGINE_LIBRARIES) + 1
 
 
+def test_another_version_of_a_library_that_a_job_imports_is_another_version(make_tree: MakeTree) -> None:
+    tree = make_tree("tree")
+    (tree / "helpers/limits.py").write_text("import yarl\n" + HELPERS["helpers/limits.py"])
+    later = (
+        "real = sources.version\n"
+        "for later in ('yarl', 'aiohttp'):\n"
+        "    sources.version = lambda name: '99.0' if name == later else real(name)\n"
+        "    ask()\n"
+    )
+
+    now, with_yarl, with_another = told_in(tree, f"{ASK_AGAIN}{later}")
+
+    assert now == with_another != with_yarl
+
+
 def test_a_library_that_a_job_imports_is_named_with_its_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
