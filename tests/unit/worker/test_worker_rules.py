@@ -285,15 +285,6 @@ def test_rule_on_the_whole_record_names_no_column_and_no_value() -> None:
     assert told == {0: ("", "value_error: low is above high", "", "")}
 
 
-def test_field_that_the_model_reads_under_another_name_is_judged_by_the_model() -> None:
-    class Elsewhere(Record):
-        here: str = Field(validation_alias="there")
-
-    told = told_of(Elsewhere, [["1"]], ["here"])
-
-    assert told == {0: ("there", "missing", "Field required", "here: extra_forbidden")}
-
-
 @pytest.mark.parametrize("base", [Classical, Ordered])
 def test_rule_that_crashes_fails_the_batch_and_says_how(base: type[Record]) -> None:
     def crash(value: str) -> str:

@@ -4,16 +4,31 @@ A job names its record model (pydantic, one field per column), what each record 
 out, how the file is written, how many rejects are too many and who gets the mail.
 """
 
+import re
 from enum import StrEnum
 from fractions import Fraction
+from itertools import starmap
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
 from baton.address import Address, WrittenRecipients
 from baton.encoding import UTF8, canonical, composed
 
-type ColumnName = Annotated[str, AfterValidator(composed)]
+_UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]|\r(?!\n)")
+"""Control characters but tabs and line ends, which a quoted name may hold, and halves of surrogate pairs."""
+
+
+def _written(name: str) -> str:
+    """Return a column's name. Raises `ValueError` for one that no header can hold."""
+    found = _UNWRITABLE.search(name)
+    if found:
+        raise ValueError(f"the column name {name!a} holds {found[0]!a}, which no header may: it can never be found")
+    return name
+
+
+type ColumnName = Annotated[str, AfterValidator(_written), AfterValidator(composed)]
 """Column names are compared in Unicode's composed form (NFC): "é" is the same whether it is one code point or two."""
 
 
@@ -52,6 +67,13 @@ class Dialect(BaseModel):
         if self.delimiter == self.quote:
             raise ValueError("delimiter and quote must differ")
         return self
+
+    def check_holds(self, name: str) -> None:
+        """Raise `ValueError` for a column name that a file in this encoding cannot have."""
+        try:
+            name.encode(self.encoding)
+        except UnicodeEncodeError as error:
+            raise ValueError(f"the column {name!r} cannot be written in {self.encoding}") from error
 
 
 class Missing(StrEnum):
@@ -98,6 +120,16 @@ class Limits(BaseModel):
         return min(allowed, records_total - 1) if records_total else 0
 
 
+def _column_of(name: str, field: FieldInfo) -> str:
+    return name if field.alias is None else field.alias
+
+
+def _read_from(record: type[Record], name: str, field: FieldInfo) -> object:
+    """Return under which name the model itself looks for a field's value; pydantic has ways beside the alias."""
+    by_alias = record.model_config.get("validate_by_alias", True)
+    return name if field.validation_alias is None or not by_alias else field.validation_alias
+
+
 class Job(BaseModel):
     """A job. `version` is set by whoever loads it: a digest of its source."""
 
@@ -123,7 +155,7 @@ class Job(BaseModel):
         """Header names that the file must have; None if any header will do."""
         if self.record is None:
             return None
-        return tuple(name if f.alias is None else f.alias for name, f in self.record.model_fields.items())
+        return tuple(starmap(_column_of, self.record.model_fields.items()))
 
     @field_validator("output")
     @classmethod
@@ -145,8 +177,14 @@ class Job(BaseModel):
             raise ValueError(f"the record model {where} cannot be used: {type(error).__name__}: {error}") from error
         if not record.model_fields:
             raise ValueError(f"the record model {where} has no fields: no file has a header without columns")
-        if any(field.alias == "" for field in record.model_fields.values()):
-            raise ValueError(f"a column needs a name: the record model {where} has a field whose alias is empty")
+        for name, field in record.model_fields.items():
+            if field.alias == "":
+                raise ValueError(f"a column needs a name: the alias of {where}.{name} is empty")
+            column, read = _column_of(name, field), _read_from(record, name, field)
+            if read != column:
+                raise ValueError(
+                    f"{where}.{name} is the column {column!r}, and reads {read!r}: give it one name, `Field(alias=…)`"
+                )
         return record
 
     @model_validator(mode="after")
@@ -155,7 +193,8 @@ class Job(BaseModel):
             if self.lookup is not None or self.output is not None:
                 raise ValueError("a job without a record model takes any header: it cannot look up or pick columns")
             return self
-        for name in self.columns:
+        for name in map(_written, self.columns):
+            self.dialect.check_holds(name)
             if name != composed(name):
                 raise ValueError(f"column {name!r} must be in composed form (NFC): {composed(name)!a}")
         added = self.lookup.columns if self.lookup else ()

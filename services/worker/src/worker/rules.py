@@ -292,8 +292,6 @@ def _field_validators(model: type[Record], schema: Any) -> Mapping[str, _ColumnR
     rules: dict[str, _ColumnRules] = {}
     for name, field in inner["fields"].items():
         column = model.model_fields[name].alias or name
-        if field.get("validation_alias", name) != column:
-            return None  # the model would not find the column: let it say so
         rules[column] = _ColumnRules(
             column,
             values=_of_list(field["schema"], definitions, config),
