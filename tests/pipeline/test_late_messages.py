@@ -130,10 +130,11 @@ def test_a_chunk_delivered_again_finds_its_part_unless_that_lacks_its_rejects(
     async def story() -> int:
         pipeline = Pipeline(load_jobs("baton_jobs"), chunk_bytes=2)
         batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.SPLIT)
-        chunk, plan_id = _messages(batch)["chunk"], batch.plan_id or ""
+        chunk = _messages(batch)["chunk"]
         await pipeline.process.handlers["chunk"].handle(chunk, attempt=1)
         if spoilt:
-            await pipeline.region.objects.put(paths.rejects_part_key(batch.batch_id, plan_id, 0), b"cut")
+            (done,) = await pipeline.region.progress.done(batch.batch_id, batch.plan_id or "")
+            await pipeline.region.objects.put(done.rejects_key, b"cut")
         before = pipeline.crash.log.count("objects.put")
         await pipeline.process.handlers["chunk"].handle(chunk, attempt=attempt)
         return pipeline.crash.log.count("objects.put") - before

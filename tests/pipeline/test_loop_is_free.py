@@ -13,7 +13,7 @@ from baton.checksums import crc64nvme
 from baton.memory import MemoryObjectStore
 from baton.messages import KINDS, Kind
 from baton.model.batch import Batch, Counts
-from baton.model.paths import part_key, plan_key, rejects_part_key
+from baton.model.paths import plan_key
 from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, RejectCount
@@ -74,9 +74,10 @@ async def _finish_all_but_the_first(pipeline: Pipeline, batch: Batch) -> None:
     sums = len(part), crc64nvme(part), len(rejects), crc64nvme(rejects)
     for index in range(1, CHUNKS):
         where = batch.batch_id, batch.plan_id, index
-        await region.objects.put(part_key(*where), part)
-        await region.objects.put(rejects_part_key(*where), rejects)
-        await region.progress.complete(ChunkDone(*where, Counts(2, 1, 1), *sums, REASONS), now=region.clock.now())
+        done = ChunkDone(*where, Counts(2, 1, 1), *sums, REASONS)
+        await region.objects.put(done.part_key, part)
+        await region.objects.put(done.rejects_key, rejects)
+        await region.progress.complete(done, now=region.clock.now())
 
 
 def _pipeline(region: Region | None = None, *, chunk_bytes: int = 16 * MIB) -> Pipeline:

@@ -10,7 +10,6 @@ import worker.domain
 import worker.pieces
 from baton.catalog import Catalog, LoadedJob
 from baton.job import Job, Limits, Record
-from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, RejectCount
@@ -41,8 +40,8 @@ def test_chunk_over_the_limit_alone_ends_its_batch_with_the_first_rejects_and_th
     pipeline = Pipeline(CATALOG, chunk_bytes=10_000)
 
     batch, (done,) = asyncio.run(_ended(pipeline, b"1,a\n" + b",\n" * 3 + b"x,b\n" * 96))
-    rejects = asyncio.run(pipeline.region.objects.get(paths.rejects_part_key(batch.batch_id, done.plan_id, 0)))
-    part = asyncio.run(pipeline.region.objects.head(paths.part_key(batch.batch_id, done.plan_id, 0)))
+    rejects = asyncio.run(pipeline.region.objects.get(done.rejects_key))
+    part = asyncio.run(pipeline.region.objects.head(done.part_key))
 
     assert batch.state is BatchState.FAILED
     assert batch.failure
@@ -62,7 +61,7 @@ def test_rejects_of_a_chunks_pieces_count_together_towards_the_limit(monkeypatch
     pipeline = Pipeline({"p": LoadedJob(job, "1")}, chunk_bytes=10_000)
 
     batch, (done,) = asyncio.run(_ended(pipeline, (b"1,a\n" * 5 + b"x,a\n" * 5) * 10))
-    part = asyncio.run(pipeline.region.objects.head(paths.part_key(batch.batch_id, done.plan_id, 0)))
+    part = asyncio.run(pipeline.region.objects.head(done.part_key))
 
     assert batch.state is BatchState.FAILED
     assert part is None, "the third piece breaks the limit of ten"

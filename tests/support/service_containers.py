@@ -196,12 +196,12 @@ class Region:
 
     async def parts(self, plan: Plan) -> Mapping[int, bytes]:
         """Return the parts that there are, by chunk."""
-        objects, found = self.aws.objects(), dict[int, bytes]()
-        for chunk in plan.chunks:
-            key = paths.part_key(plan.batch_id, plan.plan_id, chunk.index)
-            if await objects.head(key):
-                found[chunk.index] = await objects.get(key)
-        return found
+        objects = self.aws.objects()
+        return {
+            chunk.index: await objects.get(part.key)
+            for chunk in plan.chunks
+            async for part in objects.list(paths.parts_of_chunk(plan.batch_id, plan.plan_id, chunk.index))
+        }
 
     def expected(self, plan: Plan, sample: Sample) -> Mapping[int, ChunkOutput]:
         """Return what must come of each chunk, computed here and now."""

@@ -308,7 +308,7 @@ def test_rejects_are_shown_harmless_and_say_when_there_are_more() -> None:
 def test_rejects_of_an_unpublished_batch_name_no_file_that_is_not_there() -> None:
     world = _with(CliWorld().batch(**failed("too_many_rejects")))
     part = b"1,0,,columns,1,x,\n2,9,,columns,1,x,\n"
-    run(world.home.objects.put(f"work/{ID}/plan1/rejects/00000.csv", part))
+    run(world.home.objects.put(f"work/{ID}/plan1/rejects/00000-0123456789abcdef.csv", part))
     run(world.home.progress.open(ID, "plan1", chunks=2, now=world.clock.now()))
     done = ChunkDone(ID, "plan1", 0, Counts(4, 2, 2), 1, 0, len(part), 0)
     run(world.home.progress.complete(done, now=world.clock.now()))
@@ -323,7 +323,11 @@ def test_the_rejects_of_a_failed_batch_are_fetched_from_where_its_mail_links_to(
     told = replace(batch, mail_claim=MailClaim(batch.run, EPOCH, batch.admitted_at, sent_at=batch.admitted_at))
     world = _with(told)
     run(world.home.objects.put(f"output/sales/{ID}/e{EPOCH}-plan1/failed-1/rejects.csv", b"all of them"))
-    run(world.home.objects.put(f"work/{ID}/plan1/rejects/00000.csv", b"1,0,,columns,1,x,\n2,9,,columns,1,x,\n"))
+    run(
+        world.home.objects.put(
+            f"work/{ID}/plan1/rejects/00000-0123456789abcdef.csv", b"1,0,,columns,1,x,\n2,9,,columns,1,x,\n"
+        )
+    )
     run(world.home.progress.open(ID, "plan1", chunks=2, now=world.clock.now()))
     done = ChunkDone(ID, "plan1", 0, Counts(4, 2, 2), 1, 0, 1, 0)
     run(world.home.progress.complete(done, now=world.clock.now()))

@@ -312,11 +312,12 @@ def test_rejects_of_an_unfinished_batch_are_read_from_its_finished_chunks(limit:
         batch = await world.admit(world.batch(**failed("too_many_rejects")))
         folder = f"work/{batch.batch_id}/plan1/rejects/"
         await world.home.objects.put(
-            f"{folder}00000.csv", f'{header}1,0,uuid,r,v,"a\nb",\n2,9,,columns,1,x,\n'.encode()
+            f"{folder}00000-aa.csv", f'{header}1,0,uuid,r,v,"a\nb",\n2,9,,columns,1,x,\n'.encode()
         )
+        await world.home.objects.put(f"{folder}00000-0a.csv", f"{header}1,0,uuid,r,v,another run,\n".encode())
         long_line = "y" * 200_000
         await world.home.objects.put(
-            f"{folder}00001.csv", f"9,80,,columns,1,{long_line},\n10,90,,columns,1,z,\n".encode()
+            f"{folder}00001-bb.csv", f"9,80,,columns,1,{long_line},\n10,90,,columns,1,z,\n".encode()
         )
         await _finish_chunk(world, 0)
         return await queries.rejects_of(world.connection, batch, limit=limit)

@@ -12,6 +12,7 @@ from baton.assembly import Part, rejects_parts
 from baton.checksums import crc64nvme
 from baton.errors import BatchFailed
 from baton.model.batch import Counts
+from baton.model.paths import chunk_of
 from baton.model.plan import Chunk, Plan
 from baton.ports import ChunkDone, JoinedPiece
 from baton.rejects import read_rejects
@@ -136,4 +137,4 @@ def test_the_first_thousand_rejects_are_looked_for_where_they_are() -> None:
 
     wanted = rejects_wanted(done, rejects_parts(done))
 
-    assert [(each.part.key[-9:-4], each.rows) for each in wanted] == [("00001", 400), ("00003", 500), ("00004", 100)]
+    assert [(chunk_of(each.part.key), each.rows) for each in wanted] == [(1, 400), (3, 500), (4, 100)]

@@ -5,6 +5,7 @@ import pytest
 from aio import run
 from baton.batches import Batches
 from baton.catalog import load_jobs
+from baton.checksums import crc64nvme
 from baton.memory import (
     LoopClock,
     MemoryLedger,
@@ -13,9 +14,10 @@ from baton.memory import (
     MemoryQueues,
     MemoryRejectIndex,
 )
+from baton.model.batch import Counts
 from baton.model.control import Control
-from baton.model.paths import part_key
 from baton.model.plan import Plan
+from baton.ports import ChunkDone
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from merger.handler import Merger
 from pipeline import inline
@@ -40,7 +42,8 @@ def _columns_over(part: bytes) -> tuple[str, ...]:
         ledger = MemoryLedger(Control(INITIAL_EPOCH, REGIONS_DEFAULT[0]))
         outbox = MemoryQueues(clock).outbox()
         objects = MemoryObjectStore(clock)
-        await objects.put(part_key(_PLAN.batch_id, _PLAN.plan_id, 0), part)
+        first = ChunkDone(_PLAN.batch_id, _PLAN.plan_id, 0, Counts(), len(part), crc64nvme(part), 0, 0)
+        await objects.put(first.part_key, part)
         merger = Merger(
             batches=Batches(region=REGIONS_DEFAULT[0], ledger=ledger, outbox=outbox, clock=clock),
             objects=objects,
@@ -49,7 +52,7 @@ def _columns_over(part: bytes) -> tuple[str, ...]:
             catalog=load_jobs("baton_jobs"),
             offload=inline,
         )
-        return await merger._columns(_PLAN)  # pyright: ignore[reportPrivateUsage] - no message says when versions meet
+        return await merger._columns(_PLAN, first)  # pyright: ignore[reportPrivateUsage] - no message says when versions meet
 
     return run(ask())
 

@@ -17,10 +17,12 @@ from baton.model.paths import (
     archive_key,
     canary_key,
     canary_region,
+    chunk_of,
     input_key,
     output_prefix,
     parse_input_key,
     part_key,
+    parts_of_chunk,
     plan_key,
     rejects_part_key,
 )
@@ -72,7 +74,10 @@ def test_an_input_key_names_job_and_file(key: str, parsed: tuple[str, str] | Non
 
 def test_keys_are_where_they_always_were() -> None:
     assert input_key("sales", "a/b.csv") == "input/sales/a/b.csv"
-    assert part_key("b", "p", 7) == "work/b/p/parts/00007.csv"
+    key = part_key("b", "p", 7, 0xAB)
+    assert key == "work/b/p/parts/00007-00000000000000ab.csv"
+    assert key.startswith(parts_of_chunk("b", "p", 7))
+    assert (chunk_of(key), chunk_of(rejects_part_key("b", "p", 12, 1))) == (7, 12)
     assert output_prefix("sales", "b", 4, "p") == "output/sales/b/e4-p/"
     assert archive_key("sales", "b", "a/b.csv") == "archive/sales/b/a/b.csv"
 
@@ -99,8 +104,8 @@ def test_everything_made_of_a_canary_lies_in_one_folder_that_is_not_replicated()
     canary = batch_id_of(canary_key("us-east-1", "x"), "v")
     keys = [
         plan_key(canary, "p"),
-        part_key(canary, "p", 0),
-        rejects_part_key(canary, "p", 0),
+        part_key(canary, "p", 0, 1),
+        rejects_part_key(canary, "p", 0, 1),
         output_prefix("canary", canary, 2, "p"),
     ]
 

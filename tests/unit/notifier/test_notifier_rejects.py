@@ -9,6 +9,7 @@ from typing import override
 import pytest
 
 from aio import run
+from baton.checksums import crc64nvme
 from baton.memory import MemoryClock, MemoryObjectStore, MemoryProgress
 from baton.model import paths
 from baton.model.batch import Batch, Counts
@@ -62,7 +63,7 @@ class World:
         )
 
     async def part(self, index: int, body: bytes) -> None:
-        await self.objects.put(paths.rejects_part_key(BROKEN.batch_id, PLAN, index), body)
+        await self.objects.put(paths.rejects_part_key(BROKEN.batch_id, PLAN, index, crc64nvme(body)), body)
 
 
 def _found(parts: dict[int, bytes], batch: Batch = BROKEN, **settings: float) -> tuple[Found, bytes | None]:
@@ -96,6 +97,22 @@ def test_the_rejects_of_a_failed_batch_are_put_together_below_their_header(
 
     assert (found.key, written) == (KEY, body)
     assert found.rejected.examples
+
+
+def test_a_chunk_that_was_worked_off_twice_is_in_the_file_once() -> None:
+    async def story() -> bytes:
+        world = World(_bucket())
+        for body in (REJECTS_HEADER + _rows(1, 2), REJECTS_HEADER + _rows(1, 1)):
+            await world.part(0, body)
+        await world.part(1, _rows(20, 1))
+        found = await world.find(BROKEN)
+        assert found.key
+        return await world.objects.get(found.key)
+
+    written = run(story())
+
+    assert written.count(REJECTS_HEADER) == 1
+    assert written.endswith(_rows(20, 1))
 
 
 def test_a_second_run_has_a_file_of_its_own() -> None:

@@ -1,8 +1,11 @@
 """A part tells by itself what is recorded of its chunk."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+from baton.checksums import crc64nvme
 from baton.model.batch import Counts
+from baton.model.paths import part_key
 from baton.model.plan import Chunk, Plan
 from baton.ports import ObjectInfo, RejectCount
 from worker.domain import ChunkOutput
@@ -21,6 +24,7 @@ PLAN = Plan(
     chunks=(CHUNK,),
     records_total=50,
 )
+KEY = part_key("b", PLAN.plan_id, 3, crc64nvme(b"part"))
 
 
 def _output(reasons: dict[tuple[str, str], int]) -> ChunkOutput:
@@ -28,7 +32,7 @@ def _output(reasons: dict[tuple[str, str], int]) -> ChunkOutput:
 
 
 def _found(metadata: dict[str, str], *, size_bytes: int = 4) -> ObjectInfo:
-    return ObjectInfo("work/b/parts/3", "v", size_bytes, datetime(2026, 1, 1, tzinfo=UTC), metadata=metadata)
+    return ObjectInfo(KEY, "v", size_bytes, datetime(2026, 1, 1, tzinfo=UTC), metadata=metadata)
 
 
 def test_record_survives_in_the_metadata() -> None:
@@ -56,6 +60,7 @@ def test_what_another_wrote_is_no_record() -> None:
     metadata = to_metadata(chunk_done(PLAN, CHUNK, _output({})))
 
     assert from_metadata(_found({}), PLAN, CHUNK) is None
+    assert from_metadata(replace(_found(metadata), key="work/b/p/parts/00003-00.csv"), PLAN, CHUNK) is None
     assert from_metadata(_found(metadata | {"baton-records-in": "many"}), PLAN, CHUNK) is None
     assert from_metadata(_found(metadata | {"baton-reject-counts": "{"}), PLAN, CHUNK) is None
     assert from_metadata(_found(metadata | {"baton-reject-counts": "[1]"}), PLAN, CHUNK) is None

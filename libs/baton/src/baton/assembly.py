@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from baton.model import paths
 from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, Piece, Stretch
 from baton.ports.progress import ChunkDone
 from baton.ports.rules import JOINED_BYTES_MAX, PART_BYTES_MIN, piece_bytes
@@ -21,20 +20,12 @@ class Part:
 
 def result_parts(done: Sequence[ChunkDone]) -> list[Part]:
     """Return what finished chunks wrote, in their order; the first chunk's part begins with the header."""
-    return [
-        Part(paths.part_key(each.batch_id, each.plan_id, each.index), each.part_bytes, each.part_crc64nvme)
-        for each in done
-    ]
+    return [Part(each.part_key, each.part_bytes, each.part_crc64nvme) for each in done]
 
 
 def rejects_parts(done: Sequence[ChunkDone]) -> list[Part]:
     """Return what finished chunks rejected, in their order; the first chunk's part begins with the header."""
-    return [
-        Part(
-            paths.rejects_part_key(each.batch_id, each.plan_id, each.index), each.rejects_bytes, each.rejects_crc64nvme
-        )
-        for each in done
-    ]
+    return [Part(each.rejects_key, each.rejects_bytes, each.rejects_crc64nvme) for each in done]
 
 
 def arrange(parts: Sequence[Part], *, head: bytes = b"") -> list[Piece]:

@@ -18,7 +18,7 @@ from baton.model.batch import Batch, Counts, Published
 from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
-from baton.ports import ObjectInfo, ObjectStore, Progress, RejectIndex, StoredReject
+from baton.ports import ChunkDone, ObjectInfo, ObjectStore, Progress, RejectIndex, StoredReject
 from baton.rejects import read_rejects
 from baton.telemetry import Metrics
 from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of
@@ -91,7 +91,7 @@ class Merger:
         result = await self._join(f"{folder}result.csv", books.result)
         rejected = await self._join(f"{folder}rejects.csv", books.rejects)
         await self._index_rejects(batch.batch_id, books.indexed)
-        columns = await self._columns(plan)
+        columns = await self._columns(plan, done[0])
         manifest = await self._offload(
             lambda: manifest_of(
                 batch, plan, done, counts=books.counts, columns=columns, result=result, rejected=rejected
@@ -116,12 +116,12 @@ class Merger:
             raise Retry("the plan is not in this Region", delay_seconds=_RETRY_SECONDS) from error
         return await self._offload(lambda: Plan.model_validate_json(body))
 
-    async def _columns(self, plan: Plan) -> tuple[str, ...]:
+    async def _columns(self, plan: Plan, first: ChunkDone) -> tuple[str, ...]:
         loaded = self._catalog[plan.job]
         if loaded.version == plan.job_version:
             return loaded.job.output_columns(plan.columns)
         # Merged by another version than made the parts, while a deployment rolls: the first part has the header.
-        head = await self._objects.get(paths.part_key(plan.batch_id, plan.plan_id, 0), end=2 * MIB)
+        head = await self._objects.get(first.part_key, end=2 * MIB)
         # Not `baton.csv`, which is for files of others, and brings numpy into the container.
         return tuple(next(csv.reader(io.StringIO(head.decode(errors="replace"), newline="")), ()))
 

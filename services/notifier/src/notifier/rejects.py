@@ -88,15 +88,16 @@ class RejectsOf:
         """
         if batch.published is not None:
             return None
-        first = paths.rejects_part_key(batch.batch_id, plan_id, 0)
         parts, size_bytes, cut = list[Part](), 0, False
-        async for each in self._objects.list(first.rpartition("/")[0] + "/"):
+        async for each in self._objects.list(paths.rejects_of_plan(batch.batch_id, plan_id)):
+            if parts and paths.chunk_of(parts[-1].key) == paths.chunk_of(each.key):
+                continue  # of another run of this chunk
             cut = size_bytes + each.size_bytes > self._settings.rejects_bytes_max
             if cut:
                 break
             parts.append(Part(each.key, each.size_bytes, crc64nvme=None))
             size_bytes += each.size_bytes
-        has_header = bool(parts) and parts[0].key == first
+        has_header = bool(parts) and paths.chunk_of(parts[0].key) == 0
         if size_bytes <= (len(REJECTS_HEADER) if has_header else 0):
             return None
         key = paths.failed_rejects_key(batch.job, batch.batch_id, batch.owner_epoch, plan_id, batch.run)

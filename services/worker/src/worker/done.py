@@ -66,7 +66,7 @@ def from_metadata(part: ObjectInfo, plan: Plan, chunk: Chunk) -> ChunkDone | Non
     """Read a part's own record; None if it was written by something else."""
     told: Mapping[str, str] = part.metadata
     try:
-        return ChunkDone(
+        done = ChunkDone(
             batch_id=plan.batch_id,
             plan_id=plan.plan_id,
             index=chunk.index,
@@ -86,3 +86,4 @@ def from_metadata(part: ObjectInfo, plan: Plan, chunk: Chunk) -> ChunkDone | Non
         )
     except (KeyError, ValueError, TypeError):
         return None
+    return done if done.part_key == part.key else None

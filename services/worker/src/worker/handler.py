@@ -176,26 +176,28 @@ class Worker:
     async def _write(self, plan: Plan, chunk: Chunk, output: ChunkOutput) -> ChunkDone:
         done = await self._compute(lambda: chunk_done(plan, chunk, output))
         if output.rejects:
-            await self._objects.put(paths.rejects_part_key(plan.batch_id, plan.plan_id, chunk.index), output.rejects)
+            await self._objects.put(done.rejects_key, output.rejects)
         if output.too_many:
             return done  # it is counted, so that the batch fails by it; there is no part, and nobody will ask for one
         # The part is written last, with what is to be recorded: who finds it knows that the chunk is done, in either
         # Region, without the progress table.
-        await self._objects.put(
-            paths.part_key(plan.batch_id, plan.plan_id, chunk.index), output.part, metadata=to_metadata(done)
-        )
+        await self._objects.put(done.part_key, output.part, metadata=to_metadata(done))
         return done
 
     async def _finished_before(self, plan: Plan, chunk: Chunk) -> ChunkDone | None:
-        part = await self._objects.head(paths.part_key(plan.batch_id, plan.plan_id, chunk.index))
-        if part is None:
-            return None
-        done = from_metadata(part, plan, chunk)
-        if done and done.rejects_bytes:
-            # Objects replicate each at its own pace: a part without its rejects is no finished chunk.
-            rejects = await self._objects.head(paths.rejects_part_key(plan.batch_id, plan.plan_id, chunk.index))
-            return done if rejects and rejects.size_bytes == done.rejects_bytes else None
-        return done
+        async for listed in self._objects.list(paths.parts_of_chunk(plan.batch_id, plan.plan_id, chunk.index)):
+            part = await self._objects.head(listed.key)
+            done = from_metadata(part, plan, chunk) if part else None
+            if done and await self._has_its_rejects(done):
+                return done
+        return None
+
+    async def _has_its_rejects(self, done: ChunkDone) -> bool:
+        """Say whether they are here: objects replicate each at its own pace."""
+        if not done.rejects_bytes:
+            return True
+        rejects = await self._objects.head(done.rejects_key)
+        return rejects is not None and rejects.size_bytes == done.rejects_bytes
 
     # --- what is kept between chunks -----------------------------------------------------------------------------
 

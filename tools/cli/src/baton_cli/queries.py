@@ -9,9 +9,9 @@ from typing import Final
 
 from baton.canary import is_canary
 from baton.errors import BatonError, NotFound, Unavailable
+from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.control import Control
-from baton.model.paths import rejects_part_key
 from baton.model.states import BatchState
 from baton.ports import BatchPage, ObjectStore, StoredReject, Tally
 from baton.rejects import read_rejects
@@ -240,9 +240,9 @@ async def rejects_of(connection: Connection, batch: Batch, *, limit: int) -> Rej
         if not rejects and not batch.published and batch.plan_id:
             tally = await ports.progress.tally(batch.batch_id, batch.plan_id)
             counted = tally.counts if tally else counted
-            folder = rejects_part_key(batch.batch_id, batch.plan_id, 0).rpartition("/")[0] + "/"
-            parts = [part.key async for part in ports.objects.list(folder)]
-            rejects = await _rejects_in_files(ports.objects, parts, limit)
+            found = ports.objects.list(paths.rejects_of_plan(batch.batch_id, batch.plan_id))
+            by_chunk = {paths.chunk_of(part.key): part.key async for part in found}  # one run of each
+            rejects = await _rejects_in_files(ports.objects, list(by_chunk.values()), limit)
         return Rejects(batch, rejects, total=max(counted.rejects, len(rejects)))
 
     return await first_answer(connection, batch, ask)

@@ -1,4 +1,4 @@
-"""Where things lie in a data bucket. Keys are deterministic: doing a step twice writes the same object twice."""
+"""Where things lie in a data bucket. Keys are deterministic: a step done twice writes over the same bytes."""
 
 from typing import Final, NamedTuple
 
@@ -17,6 +17,8 @@ REPLICATED_IN_TIME: Final = (INPUT, OUTPUT)
 """For what nobody can make again S3 is paid for its promise of 15 minutes; parts can be, and archives can wait."""
 KEY_BYTES_MAX: Final = 1_024
 """S3's ceiling for a key in UTF-8."""
+_INDEX_DIGITS: Final = 5
+"""Of a chunk, in keys: so they are listed in its order."""
 
 
 class InputName(NamedTuple):
@@ -92,13 +94,33 @@ def plan_key(batch_id: str, plan_id: str) -> str:
     return f"{_work(batch_id, plan_id)}plan.json"
 
 
-def part_key(batch_id: str, plan_id: str, index: int) -> str:
-    """Return the key of a chunk's output. `plan_id` carries the versions of the rules and of the reference data."""
-    return f"{_work(batch_id, plan_id)}parts/{index:05d}.csv"
+def part_key(batch_id: str, plan_id: str, index: int, crc64nvme: int) -> str:
+    """Return the key of a chunk's output. `plan_id` carries the versions of the rules and of the reference data.
+
+    Rules that are no pure functions may give other bytes each time. By its checksum, no run of a chunk writes over what
+    another one wrote, and may have recorded.
+    """
+    return f"{parts_of_chunk(batch_id, plan_id, index)}{crc64nvme:016x}.csv"
 
 
-def rejects_part_key(batch_id: str, plan_id: str, index: int) -> str:
-    return f"{_work(batch_id, plan_id)}rejects/{index:05d}.csv"
+def parts_of_chunk(batch_id: str, plan_id: str, index: int) -> str:
+    """Return what the keys of a chunk's parts begin with: one part for nearly every chunk."""
+    return f"{_work(batch_id, plan_id)}parts/{index:0{_INDEX_DIGITS}d}-"
+
+
+def rejects_part_key(batch_id: str, plan_id: str, index: int, crc64nvme: int) -> str:
+    """Return the key of a chunk's rejects, by their checksum as well."""
+    return f"{rejects_of_plan(batch_id, plan_id)}{index:0{_INDEX_DIGITS}d}-{crc64nvme:016x}.csv"
+
+
+def rejects_of_plan(batch_id: str, plan_id: str) -> str:
+    """Return what the keys of the rejects of all chunks begin with."""
+    return f"{_work(batch_id, plan_id)}rejects/"
+
+
+def chunk_of(key: str) -> int:
+    """Return the index of the chunk whose part, or whose rejects, this is."""
+    return int(key.rpartition("/")[2][:_INDEX_DIGITS])
 
 
 def output_prefix(job: str, batch_id: str, epoch: int, plan_id: str) -> str:

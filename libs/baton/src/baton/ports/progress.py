@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from baton.model import paths
 from baton.model.batch import Counts
 
 
@@ -32,6 +33,14 @@ class ChunkDone:
     reject_counts: tuple[RejectCount, ...] = ()
     """Most frequent first. Of these 20 are kept, their texts cut at 100 characters: the sum may be below
     `counts.rejects`."""
+
+    @property
+    def part_key(self) -> str:
+        return paths.part_key(self.batch_id, self.plan_id, self.index, self.part_crc64nvme)
+
+    @property
+    def rejects_key(self) -> str:
+        return paths.rejects_part_key(self.batch_id, self.plan_id, self.index, self.rejects_crc64nvme)
 
 
 @dataclass(frozen=True, slots=True)
