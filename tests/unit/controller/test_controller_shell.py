@@ -1,8 +1,12 @@
 """The shell around the decisions: what comes in beside the beat reaches the next look, whenever it comes."""
 
 import asyncio
+from dataclasses import replace
 from typing import override
 
+import pytest
+
+from batches_made import admitted
 from baton.errors import Unavailable
 from baton.ledger_switch import LedgerSwitch
 from baton.memory import (
@@ -14,17 +18,21 @@ from baton.memory import (
     MemoryRoutes,
     MemoryVitals,
 )
-from baton.model.control import Control, StepName
+from baton.model.batch import Step
+from baton.model.control import Control, StepName, SwitchKind, Transition
 from baton.model.journal import Command, CommandKind, Verdict
+from baton.model.states import BatchState
+from baton.ports import BatchPage, ObjectInfo
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
-from controller_made import EAST, WEST
+from controller_made import EAST, START, WEST, control_made
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import Probe
 from failover_controller.controller import Controller, Reach
 from failover_controller.domain import StepResult
 from failover_controller.settings import ControllerSettings
 from logs import silent_log
+from loop_steps import LOOP_SECONDS_MAX, steps_of
 
 
 class SlowActor(Actor):
@@ -72,10 +80,12 @@ class DeafJournal(MemoryJournal):
         return tuple(await super().pending())
 
 
-def _made(ledger: MemoryLedger, journal: MemoryJournal) -> tuple[Controller, SlowActor]:
+def _made(
+    ledger: MemoryLedger, journal: MemoryJournal, *, objects: type[MemoryObjectStore] = MemoryObjectStore
+) -> tuple[Controller, SlowActor]:
     clock = LoopClock()
     queues = MemoryQueues(clock)
-    place = Place(MemoryObjectStore(clock), queues.outbox(), MemoryVitals(queues))
+    place = Place(objects(clock), queues.outbox(), MemoryVitals(queues))
     places = {EAST: place, WEST: place}
     actor = SlowActor(ledger, places, clock)
     reach = Reach(ledger, journal, LedgerSwitch(), actor, places, WellCanary())
@@ -121,3 +131,66 @@ def test_a_controller_without_commands_still_beats() -> None:
         return (await journal.heartbeats())[WEST].sequence
 
     assert virtual_time.run(story()) == 2
+
+
+class ManyBatches(MemoryLedger):
+    """A ledger that lists 100,000 open batches once, as that on AWS does; by then all of them have settled."""
+
+    def __init__(self, control: Control) -> None:
+        super().__init__(control)
+        one, at = admitted("", START), START
+        history = (
+            Step(at, BatchState.ADMITTED, EAST),
+            Step(at, BatchState.SPLIT, EAST),
+            Step(at, BatchState.SPLIT, WEST),
+        )
+        self._batches = [
+            replace(one, batch_id=f"{number:032x}", state=BatchState.SPLIT, history=history)
+            for number in range(100_000)
+        ]
+
+    @override
+    async def list_open(self, *, cursor: str | None = None) -> BatchPage:
+        await asyncio.sleep(0)
+        start = int(cursor or 0)
+        page = BatchPage(self._batches[start : start + 800], str(start + 800))
+        if start + 800 < len(self._batches):
+            return page
+        self._batches = []  # the next pass finds none
+        return replace(page, cursor=None)
+
+    @override
+    async def get(self, batch_id: str) -> None:
+        await asyncio.sleep(0)
+
+
+class DistantObjects(MemoryObjectStore):
+    """A store that takes a moment to answer."""
+
+    @override
+    async def find_version(self, key: str, origin_version_id: str) -> ObjectInfo | None:
+        await asyncio.sleep(0)
+        return await super().find_version(key, origin_version_id)
+
+
+@pytest.mark.parametrize("what", ["look around", "drain", "take over"])
+def test_a_hundred_thousand_open_batches_never_hold_the_event_loop(what: str) -> None:
+    active = WEST if what == "take over" else EAST
+    switch = Transition("t1", SwitchKind.SWITCHOVER, EAST, WEST, "test", START, automatic=False)
+    ledger = ManyBatches(control_made(active_region=active, epoch=3 if active == WEST else INITIAL_EPOCH))
+
+    async def story() -> None:
+        controller, actor = _made(ledger, MemoryJournal(), objects=DistantObjects)
+        control = await ledger.control()
+        match what:
+            case "look around":
+                await controller.look_around()
+            case "drain":
+                drain = await actor.drain(replace(control, transition=switch))
+                assert drain.open_batches == 100_000
+            case _:
+                await Actor.act(actor, StepName.TAKEOVER, control.epoch)
+
+    _, seconds = steps_of(story())
+
+    assert max(seconds) < LOOP_SECONDS_MAX

@@ -4,12 +4,12 @@ An act is absolute and may be repeated or done by two controllers at once. Each 
 before it acts: the row is the durable intent, and a controller that slept must not act on an old one.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from baton.batches import Batches
+from baton.bounded import at_once
 from baton.canary import is_canary
 from baton.errors import BatonError, Fenced, SwitchRefused, Unavailable
 from baton.model.batch import Batch
@@ -35,13 +35,14 @@ class Place:
 
 async def open_batches(ledger: Ledger) -> list[Batch]:
     """Return every open batch but canaries, all pages. Eventually consistent."""
-    page = await ledger.list_open()
-    batches = list(page.batches)
-    while page.cursor is not None:
-        page = await ledger.list_open(cursor=page.cursor)
-        batches += page.batches
-    # One that moves between two pages may stand on both.
-    return [batch for batch in {batch.batch_id: batch for batch in batches}.values() if not is_canary(batch)]
+    found: dict[str, Batch] = {}  # one that moves between two pages may stand on both
+    cursor: str | None = None
+    while True:
+        page = await ledger.list_open(cursor=cursor)
+        found.update((batch.batch_id, batch) for batch in page.batches if not is_canary(batch))
+        cursor = page.cursor
+        if cursor is None:
+            return list(found.values())
 
 
 class Actor:
@@ -142,14 +143,11 @@ class Actor:
         return owner_of(batch.owner_epoch, self._regions) != control.active_region and batch.owner_epoch < control.epoch
 
     async def _pass(self, batches: Batches, theirs: Sequence[Batch], takeover: "_Takeover") -> None:
-        slots = asyncio.Semaphore(self._at_once)
-
         async def one(listed: Batch) -> None:
-            async with slots:
-                taken = await self._take(batches, listed, takeover)
+            taken = await self._take(batches, listed, takeover)
             takeover.taken += taken
 
-        await asyncio.gather(*(one(each) for each in theirs))
+        await at_once(self._at_once, theirs, one)
 
     async def _take(self, batches: Batches, listed: Batch, takeover: "_Takeover") -> bool:
         # The list may be old: the row itself decides, and its compare-and-set.
@@ -183,13 +181,14 @@ class Actor:
         assert control.transition is not None
         target = self._places[control.transition.target].objects
         mine = [each for each in await open_batches(self._ledger) if not self._is_others(each, control)]
-        slots = asyncio.Semaphore(self._at_once)
+        reasons: list[str] = []
 
-        async def reason(batch: Batch) -> str | None:
-            async with slots:
-                return await _not_yet(batch, target)
+        async def ask(batch: Batch) -> None:
+            reason = await _not_yet(batch, target)
+            if reason:
+                reasons.append(reason)
 
-        reasons = [found for found in await asyncio.gather(*(reason(batch) for batch in mine)) if found]
+        await at_once(self._at_once, mine, ask)
         shown = (
             *reasons[:_REASONS_SHOWN],
             *([f"and {len(reasons) - _REASONS_SHOWN} more"] * (len(reasons) > _REASONS_SHOWN)),

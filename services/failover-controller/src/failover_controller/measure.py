@@ -37,10 +37,13 @@ def last_step_of(region: str, batches: Iterable[Batch]) -> str:
 
     What another Region or an operator does to its batches is no sign of its life.
     """
-    steps = (
-        step.at.isoformat(timespec="microseconds") for batch in batches for step in batch.history if step.by == region
-    )
-    return max(steps, default="")
+    last: datetime | None = None
+    for batch in batches:
+        # The moments of a history grow: its last step counts. Texts are made of one moment, not of each.
+        at = next((step.at for step in reversed(batch.history) if step.by == region), None)
+        if at and (last is None or at > last):
+            last = at
+    return last.isoformat(timespec="microseconds") if last else ""
 
 
 def samples_of(measured: Measured, settings: ControllerSettings) -> tuple[Sample, ...]:

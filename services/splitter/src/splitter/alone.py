@@ -1,7 +1,6 @@
-"""Keeps what is wrong with one object or one batch from all the others, and many at once within a bound."""
+"""Keeps what is wrong with one object or one batch from all the others."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -38,28 +37,3 @@ class Alone:
             self._log.error("not_swept", what=what, exc_info=error)
         else:
             self._silent = 0
-
-
-async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
-    """Do `work` on every item, at most `limit` at once. The first error ends the rest and is raised as it is."""
-    queue = iter(items)
-    failed = False
-
-    async def worker() -> None:
-        nonlocal failed
-        for item in queue:
-            if failed:
-                return
-            try:
-                await work(item)
-            except BaseException:
-                failed = True
-                raise
-
-    workers = [asyncio.create_task(worker()) for _ in range(limit)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for each in workers:
-            each.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)

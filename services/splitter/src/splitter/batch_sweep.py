@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from baton.batches import Batches
+from baton.bounded import at_once
 from baton.canary import is_canary
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, Conflict
@@ -20,7 +21,6 @@ from baton.model.identity import owner_of
 from baton.model.states import BatchState
 from baton.ports import Clock, Heartbeats, Ledger, Outbox, Progress, Signs
 from baton.telemetry import Log, emf
-from splitter.alone import at_once
 from splitter.canaries import CanarySweep
 from splitter.liveness import BOUNDED, QUEUES, Seen, may_be_lost, patience
 from splitter.queue_watch import QueueWatch

@@ -3,13 +3,14 @@
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from baton.bounded import at_once
 from baton.errors import Refused
 from baton.model.batch import Batch
 from baton.model.identity import owner_of
 from baton.ports import Clock, Ledger, ObjectStore
 from baton.telemetry import Log
 from baton.topology import RETENTION_DAYS
-from splitter.alone import Alone, at_once
+from splitter.alone import Alone
 
 _EVERY: Final = timedelta(hours=1)
 _EVERY_WHOLE: Final = timedelta(days=1)

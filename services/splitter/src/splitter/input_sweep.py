@@ -1,10 +1,14 @@
 """Finds the versions of inputs that nobody admitted, in the bucket of one Region."""
 
+import asyncio
 from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import Final
 
+from baton.bounded import at_once
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.control import Control
@@ -13,12 +17,14 @@ from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, ListedVersion, ObjectStore
 from baton.telemetry import Log
 from splitter.admission import ADMITTED_AGE_MAX, Admitter
-from splitter.alone import Alone, at_once
+from splitter.alone import Alone
 from splitter.batch_sweep import BatchSweep
 from splitter.remembered import Remembered
 from splitter.settings import SplitterSettings
 
 _AT_ONCE: Final = 16
+_DISCARDED_AT_ONCE: Final = 10_000
+"""Some 10 ms of work between two turns of the event loop."""
 _REMEMBERED_SLACK: Final = 100_000
 """How many ids more than twice those of a whole pass are remembered, before all are forgotten."""
 
@@ -74,16 +80,18 @@ class InputSweep:
         """Where the next sweep goes on."""
         self._settled = Remembered()
         """Batches that were seen settled: not asked about in every sweep."""
+        self._ran: AbstractSet[str] = frozenset()
+        """Batches that were running at the last sweep: none of them is among the settled ones."""
         self._met = 0
         """Remembered ones that this pass has met."""
 
-    async def sweep(self, running: Collection[str], *, just_activated: bool) -> None:
+    async def sweep(self, running: AbstractSet[str], *, just_activated: bool) -> None:
         """Look at the next pages of inputs. Batches that are `running`, by id, have a row.
 
         `just_activated`: from the first page to the last one, and no input is too young, since the events of the time
         around a switch went to nobody.
         """
-        self._settled.discard(running)
+        await self._forget_settled(running)
         if just_activated:
             self._cursor = None
         for number in range(1, 1 << 62):
@@ -98,6 +106,13 @@ class InputSweep:
                 return
             if number >= self._settings.sweep_pages_max and not just_activated:
                 return
+
+    async def _forget_settled(self, running: AbstractSet[str]) -> None:
+        """Forget that those ever settled that run (again) since the last sweep: they may need a look once they have."""
+        for some in batched(running - self._ran, _DISCARDED_AT_ONCE):
+            self._settled.discard(some)
+            await asyncio.sleep(0)
+        self._ran = running
 
     def _view(self, control: Control, *, just_activated: bool) -> _View | None:
         """Return how to look at inputs under this control row; None while nothing is admitted."""
@@ -117,7 +132,7 @@ class InputSweep:
             self._settled.clear()  # most of them are gone from the bucket
         self._met = 0
 
-    async def _sweep_some(self, versions: Collection[ListedVersion], running: Collection[str], view: _View) -> None:
+    async def _sweep_some(self, versions: Collection[ListedVersion], running: AbstractSet[str], view: _View) -> None:
         asked: dict[str, ListedVersion] = {}
         for version in versions:
             if view.skips(version):

@@ -22,7 +22,7 @@ from baton.ports.objects import (
 from baton.ports.rules import check_object, check_pieces, check_stretch, piece_bytes
 from baton.topology import REGIONS_DEFAULT
 
-_PAGE_VERSIONS: Final = 1_000
+_PAGE_VERSIONS: Final = 500
 _STREAM_PIECE_BYTES: Final = 64 * 1024
 """Small, so that readers meet records cut in two."""
 

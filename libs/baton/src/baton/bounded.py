@@ -1,0 +1,29 @@
+"""Many things at once within a bound, for lists that may be long: nothing is made for what has to wait its turn."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+
+async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+    """Do `work` on every item, at most `limit` at once. The first error ends the rest and is raised as it is."""
+    queue = iter(items)
+    failed = False
+
+    async def worker() -> None:
+        nonlocal failed
+        for item in queue:
+            if failed:
+                return
+            try:
+                await work(item)
+            except BaseException:
+                failed = True
+                raise
+
+    workers = [asyncio.create_task(worker()) for _ in range(limit)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for each in workers:
+            each.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
