@@ -349,9 +349,9 @@ async def test_lists_name_every_key_that_there_can_be(ports: Ports) -> None:
 @pytest.mark.differs(localstack="LocalStack pages by percent-encoded keys, as in its list of objects")
 @in_world
 async def test_a_list_of_versions_goes_on_from_its_cursor(ports: Ports) -> None:
-    names = sorted([f"input/{number:04d}" for number in range(1_003)] + ["input/ä b+c"], key=str.encode)
+    names = sorted([f"input/{number:04d}" for number in range(503)] + ["input/ä b+c"], key=str.encode)
     await in_parallel(16, names, lambda name: ports.objects.put(name, b"1"))
-    await ports.objects.put(names[999], b"22")
+    await ports.objects.put(names[499], b"22")
 
     first = await ports.objects.list_versions("input/")
     assert first.cursor is not None
@@ -359,6 +359,6 @@ async def test_a_list_of_versions_goes_on_from_its_cursor(ports: Ports) -> None:
     second = await ports.objects.list_versions("input/", cursor=first.cursor)
 
     listed = [each.info.key for page in (first, second) for each in page.versions]
-    assert listed == sorted([*names, names[999]], key=str.encode)
+    assert listed == sorted([*names, names[499]], key=str.encode)
     assert second.cursor is None
     assert later.version_id not in {each.info.version_id for each in second.versions}

@@ -1,5 +1,6 @@
 """Alarms and dashboards speak of what there is: metrics that are emitted, runbooks and logs that exist."""
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from baton.canary import INPUT, canary_key
 from baton.catalog import load_jobs
 from baton.memory import LoopClock
 from baton.testing import virtual_time
-from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
+from baton.topology import REGIONS_DEFAULT, RETENTION_DAYS, SERVICES, Topology
 from baton.verdict import Outcome
 from baton_infra import config, dashboards
 from baton_infra.stacks.compute import CONSUMES
@@ -77,7 +78,7 @@ def _emitted() -> frozenset[Metric]:
 
 
 async def _a_day(lines: list[dict[str, Any]]) -> None:
-    """Send a file that completes, one that fails and a canary through; sweep."""
+    """Send a file that completes, one that fails and a canary through; sweep; tell of a file when it is too old."""
     pipeline = Pipeline(load_jobs("baton_jobs"), region=Region(clock=LoopClock()), log=recording_log(lines))
     files = {"input/passthrough/f.csv": b"a\n1\n", "input/nobody/f.csv": b"a\n", canary_key(EAST, "1"): INPUT}
     batch_ids = [await pipeline.upload(key, body) for key, body in files.items()]
@@ -87,6 +88,9 @@ async def _a_day(lines: list[dict[str, Any]]) -> None:
 
     await pipeline.serve(all_settled)
     await pipeline.process.sweeper.sweep()
+    late = await pipeline.region.objects.put("input/passthrough/late.csv", b"a\n1\n")
+    await asyncio.sleep(RETENTION_DAYS * 24 * 3_600)
+    await pipeline.announce(late.key, late.version_id)
 
 
 def _named(dimensions: frozenset[tuple[str, str]], services: Mapping[str, str]) -> frozenset[tuple[str, str]]:

@@ -17,6 +17,7 @@ from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from logs import recording_log
 from pipeline import Pipeline, Region
 from splitter.settings import SplitterSettings
+from splitter.trigger import admit_all
 from two_regions import EAST, WEST, TwoRegions
 
 KEY = "input/passthrough/daily.csv"
@@ -120,6 +121,27 @@ def test_what_was_forgotten_is_never_admitted_anew(announced: bool) -> None:  # 
 
     assert (forgotten, still, mails) == (True, True, 1)
     assert set(told) == {KEY}, "left, and said so"
+
+
+@pytest.mark.parametrize("days", [0, 12, 14, 400])
+def test_a_refused_object_of_a_late_event_is_as_old_as_the_event_says(days: int) -> None:
+    async def story() -> tuple[int, list[Any]]:
+        lines: list[dict[str, Any]] = []
+        pipeline = _pipeline(log=recording_log(lines))
+        objects = pipeline.region.objects
+        info = await objects.put(KEY, b"a\n1\n")
+        objects.refuse(KEY, "head", "read", why="AccessDenied")
+        s3 = {"object": {"key": KEY, "versionId": info.version_id, "size": info.size_bytes}}
+        at = pipeline.region.clock.now().isoformat()
+        event = {"Records": [{"eventName": "ObjectCreated:Put", "eventTime": at, "s3": s3}]}
+        pipeline.advance(days * DAY)
+        admitted = await admit_all(event, pipeline.process.admitter)
+        return admitted, [line for line in lines if line["event"] == "input_too_old"]
+
+    admitted, told = asyncio.run(story())
+
+    assert admitted == (days < 13)
+    assert [line["InputsTooOld"] for line in told] == [1] * (days > 13)
 
 
 def test_a_row_that_settled_late_is_forgotten_as_well_and_after_an_absence_of_the_sweeper() -> None:

@@ -166,7 +166,7 @@ def _queues(topology: Topology) -> list[Alarm]:
 
 
 def _batches(topology: Topology, region: str) -> list[Alarm]:
-    """Return which batches are late, or cannot be looked after."""
+    """Return which batches are late, or cannot be looked after, and which files become none."""
     prefix = topology.notice_prefix
     return [
         Alarm(
@@ -200,13 +200,22 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
         ),
         Alarm(
             name=f"{prefix}input-sweep",
-            says="No sweep of inputs went through for half an hour.",
+            says="No sweep of inputs went through for an hour.",
             runbook="Inputs are not swept",
             namespace=topology.metrics_namespace,
             metric="InputSweepAge",
             dimensions={"Service": "splitter", "Region": region},
             period_seconds=_SWEEPS_SECONDS,
-            threshold=1_800,  # all of ten million versions, as a Region lists that becomes active, take 1,000 s
+            threshold=3_600,  # all of ten million versions, as a Region lists that becomes active, take 2,100 s
+        ),
+        Alarm(
+            name=f"{prefix}inputs-too-old",
+            says="A file without a record is too old to be admitted.",
+            runbook="A file is too old to be admitted",
+            namespace=topology.metrics_namespace,
+            metric="InputsTooOld",
+            dimensions={"Service": "trigger", "Region": region},
+            period_seconds=_SWEEPS_SECONDS,
         ),
     ]
 

@@ -41,8 +41,9 @@ class Admits(Admitter):
         self.asked: list[str] = []
         self.done: list[str] = []
 
-    async def admit(self, key: str, version_id: str | None, *, size_bytes: int | None = None) -> Batch | None:
-        assert version_id is size_bytes is None
+    async def admit(self, key: str, version_id: str | None, **said: object) -> Batch | None:
+        assert version_id is None
+        assert set(said.values()) == {None}
         self.asked.append(key)
         match self._does(key):
             case Exception() as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -31,7 +32,8 @@ def test_a_created_object_is_found_under_its_real_name_and_version() -> None:
     found, errors = created_objects(_event("s3_object_created.json"))
 
     assert not errors
-    assert found == [Created(NAME, "096fKKXTRTtl3on89fVO.nfljtsv6qko", 717337)]
+    at = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    assert found == [Created(NAME, "096fKKXTRTtl3on89fVO.nfljtsv6qko", 717337, at)]
 
 
 def test_the_event_that_s3_sends_when_a_notification_is_made_holds_nothing() -> None:
@@ -60,8 +62,8 @@ def test_an_event_admits_its_object_once_however_often_it_comes() -> None:
 
 def test_an_unreachable_ledger_fails_the_event_so_that_lambda_tries_it_again() -> None:
     class Unreachable(Admitter):
-        async def admit(self, key: str, version_id: str | None, *, size_bytes: int | None = None) -> None:
-            del size_bytes
+        async def admit(self, key: str, version_id: str | None, **said: object) -> None:
+            del said
             raise Unavailable(f"ledger: timed out while {key} {version_id} was admitted")
 
     with pytest.raises(Unavailable):
@@ -73,8 +75,8 @@ def test_one_object_that_cannot_be_admitted_keeps_no_other_of_its_event_from_it(
         def __init__(self) -> None:
             self.tried: list[str] = []
 
-        async def admit(self, key: str, version_id: str | None, *, size_bytes: int | None = None) -> None:
-            del size_bytes
+        async def admit(self, key: str, version_id: str | None, **said: object) -> None:
+            del said
             self.tried.append(key)
             if key == "a":
                 raise RuntimeError(f"{key} {version_id}: encrypted with a key of the customer's own")
@@ -90,10 +92,19 @@ def test_one_object_that_cannot_be_admitted_keeps_no_other_of_its_event_from_it(
 
 S3 = {
     "Records": [
-        {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": "input/p/a+b.csv", "versionId": "v", "size": 3}}}
+        {
+            "eventName": "ObjectCreated:Put",
+            "eventTime": "2026-07-01T12:00:00.250Z",
+            "s3": {"object": {"key": "input/p/a+b.csv", "versionId": "v", "size": 3}},
+        }
     ]
 }
-BRIDGE = {"object": {"key": "input/p/a b.csv", "version-id": "v", "size": 3}}
+BRIDGE = {
+    "source": "aws.s3",
+    "detail-type": "Object Created",
+    "time": "2026-07-01T12:00:00.250Z",
+    "detail": {"object": {"key": "input/p/a b.csv", "version-id": "v", "size": 3}},
+}
 BY_TOPIC = {"Records": [{"EventSource": "aws:sns", "Sns": {"Message": json.dumps(S3)}}]}
 NOTIFICATION = {"Type": "Notification", "MessageId": "m", "Message": json.dumps(S3)}
 WRAPPED: dict[str, dict[str, Any]] = {
@@ -102,25 +113,27 @@ WRAPPED: dict[str, dict[str, Any]] = {
     "a queue": {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(S3)}]},
     "a topic, then a queue": {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(NOTIFICATION)}]},
     "a topic, read from a queue": NOTIFICATION,
-    "EventBridge": {"source": "aws.s3", "detail-type": "Object Created", "detail": BRIDGE},
-    "EventBridge, then a queue": {
-        "Records": [
-            {
-                "eventSource": "aws:sqs",
-                "body": json.dumps({"source": "aws.s3", "detail-type": "Object Created", "detail": BRIDGE}),
-            }
-        ]
-    },
+    "EventBridge": BRIDGE,
+    "EventBridge, then a queue": {"Records": [{"eventSource": "aws:sqs", "body": json.dumps(BRIDGE)}]},
     "what Lambda gave up": {"version": "1.0", "requestContext": {}, "requestPayload": BY_TOPIC},
 }
 
 
 @pytest.mark.parametrize("by", WRAPPED)
 def test_an_event_is_unwrapped_however_it_comes(by: str) -> None:
-    expected = [Created("input/p/a b.csv", "v", 3)]
+    expected = [Created("input/p/a b.csv", "v", 3, datetime(2026, 7, 1, 12, 0, 0, 250_000, tzinfo=UTC))]
 
     assert created_objects(WRAPPED[by]) == (expected, [])
     assert created_objects(parse(json.dumps(WRAPPED[by]))) == (expected, [])
+
+
+@pytest.mark.parametrize("said", ["yesterday", "2026-07-01T12:00:00", None, {}, []], ids=str)
+def test_an_event_whose_time_cannot_be_read_is_an_event(said: Any) -> None:
+    record = {**S3["Records"][0], "eventTime": said}
+
+    created = [Created("input/p/a b.csv", "v", 3)]
+    assert created_objects({"Records": [record]}) == (created, [])
+    assert created_objects({**BRIDGE, "time": said}) == (created, [])
 
 
 NO_EVENTS: list[dict[str, Any]] = [

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from itertools import batched
+from typing import Any, Final
 
 from baton.errors import BatonError, Conflict
 from baton.model.batch import Batch
@@ -41,6 +42,9 @@ from failover_controller.domain import (
 )
 from failover_controller.reports import metrics_of
 from failover_controller.settings import ControllerSettings
+
+_LOOKED_AT_ONCE: Final = 25_000
+"""Batches that are gone through between two turns of the event loop: 10 ms."""
 
 
 @dataclass(slots=True)
@@ -337,11 +341,13 @@ class Controller:
         now = self._clock.now()
         self._inbox.waiting = sum(batch.state is BatchState.WAITING_INPUT for batch in batches)
         for region in self._memory.regions:
-            await asyncio.sleep(0)  # of 100,000 batches each of these takes some 20 ms
+            await asyncio.sleep(0)  # of 100,000 batches, each stretch without one takes 10 to 25 ms
             own = [batch for batch in batches if owner_of(batch.owner_epoch, self._memory.regions) == region]
-            await asyncio.sleep(0)
-            known = self._inbox.activity.get(region, "")
-            self._inbox.activity[region] = max(known, measure.last_step_of(region, own))
+            last = ""
+            for some in batched(own, _LOOKED_AT_ONCE):
+                await asyncio.sleep(0)
+                last = max(last, measure.last_step_of(region, some))
+            self._inbox.activity[region] = max(self._inbox.activity.get(region, ""), last)
             if region in regions:
                 await asyncio.sleep(0)
                 measured = measure.Measured(region, now, open_batches=own)

@@ -1,7 +1,7 @@
 """Admission: an object version under `input/` becomes a batch, once, in the active Region. Canaries in their own."""
 
-from datetime import timedelta
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from baton.batches import Batches
 from baton.canary import canary_epoch, is_canary
@@ -12,7 +12,7 @@ from baton.model.control import Control
 from baton.model.identity import batch_id_of, owner_of
 from baton.model.states import INITIAL
 from baton.ports import Admission, Clock, Ledger, ObjectInfo, ObjectStore
-from baton.telemetry import Log, emf
+from baton.telemetry import Log, Metrics, emf
 from baton.topology import RETENTION_DAYS
 
 _NO_VERSION: Final = "null"
@@ -46,8 +46,17 @@ class Admitter:
         self._clock = clock
         self._log = log
 
-    async def admit(self, key: str, version_id: str | None, *, size_bytes: int | None = None) -> Batch | None:
+    async def admit(
+        self,
+        key: str,
+        version_id: str | None,
+        *,
+        size_bytes: int | None = None,
+        created_at: datetime | None = None,
+    ) -> Batch | None:
         """Admit one object version (None: the current one), or leave it: return its batch, or None if it was left.
+
+        `created_at`: when it was created as far as the event says, for an object of which S3 says nothing.
 
         Doing it twice is harmless: the row is created once, and the message of a batch that stands where the first
         attempt left it is sent again. An object that is not for us to see is admitted as the event tells of it, and its
@@ -73,7 +82,8 @@ class Admitter:
             if version_id is None:
                 raise
             self._log.warning("input_unreadable", key=key, version_id=version_id, error=str(refused))
-            info = ObjectInfo(key, version_id, size_bytes or 0, self._clock.now())
+            # An event may be late by days (a dead letter that is sent again): what it tells of is as old as it says.
+            info = ObjectInfo(key, version_id, size_bytes or 0, created_at or self._clock.now())
             if not self._has_version(info):
                 return None
         return await self._admit(info, name.job, control.epoch)
@@ -128,7 +138,8 @@ class Admitter:
     async def _too_old(self, batch: Batch, info: ObjectInfo) -> Batch | None:
         there = await self._admitted_before(batch)
         if there is None:
-            self._log.error("input_too_old", key=info.key, version_id=info.version_id, written_at=info.last_modified)
+            names = {"key": info.key, "version_id": info.version_id, "written_at": info.last_modified}
+            self._log.warning("input_too_old", **names, **self._measured(batch, {"InputsTooOld": (1, "Count")}))
         return there
 
     async def _admitted_before(self, batch: Batch) -> Batch | None:
@@ -144,12 +155,12 @@ class Admitter:
         if is_canary(batch):
             self._log.info("admitted", **names)
             return
-        measured = emf(
-            {"BatchesAdmitted": (1, "Count"), "BytesAdmitted": (batch.source.size_bytes, "Bytes")},
-            dimensions={"Service": "trigger", "Region": self._region},  # its work, whoever noticed the file
-            now=batch.admitted_at,
-        )
-        self._log.info("admitted", **names, **measured)
+        metrics: Metrics = {"BatchesAdmitted": (1, "Count"), "BytesAdmitted": (batch.source.size_bytes, "Bytes")}
+        self._log.info("admitted", **names, **self._measured(batch, metrics))
+
+    def _measured(self, batch: Batch, metrics: Metrics) -> dict[str, Any]:
+        dimensions = {"Service": "trigger", "Region": self._region}  # its work, whoever noticed the file
+        return emf(metrics, dimensions=dimensions, now=batch.admitted_at)
 
     def _is_mine(self, batch: Batch) -> bool:
         return owner_of(batch.owner_epoch, self._regions) == self._region

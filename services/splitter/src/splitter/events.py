@@ -5,10 +5,11 @@ to do" is a file that nobody looks at until the sweeper does.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, TypedDict
 from urllib.parse import unquote_plus
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic_core import PydanticCustomError
 
 _CREATED: Final = "ObjectCreated:"
@@ -20,12 +21,25 @@ _DEPTH_MAX: Final = 10
 type _Bytes = Annotated[int, Field(ge=0)]
 
 
+def _if_readable(said: Any, read: ValidatorFunctionWrapHandler) -> datetime | None:
+    try:
+        return read(said)
+    except ValidationError:
+        return None
+
+
+type _Moment = Annotated[AwareDatetime | None, WrapValidator(_if_readable)]
+"""Few events need it: one whose time cannot be read is an event for all that."""
+
+
 class Created(NamedTuple):
     """An object that was created. What the event leaves out is None."""
 
     key: str
     version_id: str | None = None
     size_bytes: int | None = None
+    created_at: datetime | None = None
+    """When the request that created it ended. A replica's is that of the replica."""
 
 
 class _S3Object(TypedDict):
@@ -42,6 +56,7 @@ class _S3Record(TypedDict):
     """S3's own record. Of events that create nothing only the name is read."""
 
     eventName: str
+    eventTime: NotRequired[_Moment]
     s3: _S3Entity
 
 
@@ -90,7 +105,10 @@ class _BridgeDetail(TypedDict):
     object: _BridgeObject
 
 
-_Bridge = TypedDict("_Bridge", {"source": Literal["aws.s3"], "detail-type": str, "detail": _BridgeDetail})
+_Bridge = TypedDict(
+    "_Bridge",
+    {"source": Literal["aws.s3"], "detail-type": str, "detail": _BridgeDetail, "time": NotRequired[_Moment]},
+)
 """S3's event by way of EventBridge, which does not encode keys."""
 
 
@@ -162,7 +180,7 @@ def _of_event(read: Mapping[str, Any], depth: int) -> Iterator[Created | Validat
         yield from _found(read["requestPayload"], _ADAPTER, depth + 2)
     if read.get("detail-type") == _EVENT_BRIDGE_CREATED:
         found = read["detail"]["object"]
-        yield Created(found["key"], found.get("version-id"), found.get("size"))
+        yield Created(found["key"], found.get("version-id"), found.get("size"), read.get("time"))
 
 
 def _of_record(record: Mapping[str, Any], depth: int) -> Iterator[Created | ValidationError]:
@@ -174,4 +192,5 @@ def _of_record(record: Mapping[str, Any], depth: int) -> Iterator[Created | Vali
     elif record["eventName"].removeprefix("s3:").startswith(_CREATED):
         found = record["s3"]["object"]
         # S3 encodes keys as form fields.
-        yield Created(unquote_plus(found["key"]), found.get("versionId"), found.get("size"))
+        key = unquote_plus(found["key"])
+        yield Created(key, found.get("versionId"), found.get("size"), record.get("eventTime"))

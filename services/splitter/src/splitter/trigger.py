@@ -27,7 +27,10 @@ async def admit_all(event: Mapping[str, Any], admitter: Admitter) -> int:
     """
     objects, unreadable = created_objects(event)
     admitted = await asyncio.gather(
-        *(admitter.admit(each.key, each.version_id, size_bytes=each.size_bytes) for each in objects),
+        *(
+            admitter.admit(each.key, each.version_id, size_bytes=each.size_bytes, created_at=each.created_at)
+            for each in objects
+        ),
         return_exceptions=True,
     )
     errors = [*unreadable, *(result for result in admitted if isinstance(result, Exception))]
