@@ -9,7 +9,7 @@ import pytest
 
 from baton.model import paths
 from baton.model.identity import CANARY
-from baton.topology import REGIONS_DEFAULT, RETENTION_DAYS, SERVICES
+from baton.topology import PROGRESS_KEPT_DAYS, REGIONS_DEFAULT, RETENTION_DAYS, SERVICES
 from baton_infra import assemblies, config
 from baton_infra.names import Arns
 from synthesized import resources, templates
@@ -63,7 +63,7 @@ def _wanted_lives(days: int) -> dict[str, tuple[int | None, int | None]]:
     return {
         paths.INPUT: (None, RETENTION_DAYS + 1),  # the notifier hides it, once there is a copy
         paths.OUTPUT: (None, days),  # the receiver's own affair
-        paths.WORK: (days, days),
+        paths.WORK: (PROGRESS_KEPT_DAYS + 1, days),  # longer than the books of its chunks
         paths.ARCHIVE: (days, days),
         CANARY: (1, 1),
         paths.CANARY_WORK: (1, 1),

@@ -104,7 +104,7 @@ class EnvironmentConfig(Frozen):
     """ECS Exec into running tasks. Off: nobody needs a shell where files of money lie."""
     log_days: Literal[7, 14, 30, 90, 180, 365] = 90
     input_days: int = Field(default=30, ge=15)
-    """How long work files, old versions and archived inputs are kept. Above the 14 days of the ledger's rows."""
+    """How long old versions and archived inputs are kept. Above the 14 days of the ledger's rows."""
     retain_data: bool = True
     """Buckets, tables and mail identities outlive their stacks."""
 

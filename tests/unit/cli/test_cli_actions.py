@@ -1,16 +1,20 @@
 """What operators do to a batch: every transition, every refusal, every race."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from aio import run
+from baton.job import DEADLINE_MINUTES_MAX
 from baton.memory import MemoryLedger
 from baton.messages import NotifyBatch, SplitBatch
 from baton.model.batch import Batch, Failure, MailClaim
 from baton.model.states import BatchState
 from baton.testing import virtual_time
+from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli import actions
 from baton_cli.actions import Changed
 from baton_cli.connection import Refused
@@ -104,6 +108,37 @@ def test_a_retry_is_a_new_run_that_keeps_the_plan_and_the_last_mail_claim() -> N
     at, by = changed.updated_at, "operator"
     now = world.clock.now()
     assert changed == batch.moved(BatchState.ADMITTED, at=at, by=by, run=2, retried_at=now, failure=None)
+
+
+@pytest.mark.parametrize("retries", range(4))
+def test_no_chain_of_retries_outlives_what_was_finished(retries: int) -> None:
+    """However often it was retried before: the rows of its chunks are 45 days old when a last run may still go on."""
+    world = CliWorld()
+    batch = world.batch(**failed())
+    run(world.admit(batch))
+    kept_until = world.clock.now() + timedelta(days=PROGRESS_KEPT_DAYS)
+    for _ in range(retries):
+        world.clock.advance(actions.RETRIED_AGE_MAX.total_seconds() / retries)
+        retried = run(actions.retry(world.connection, batch.batch_id)).batch
+        assert world.clock.now() + timedelta(minutes=DEADLINE_MINUTES_MAX) <= kept_until
+        again = retried.moved(BatchState.FAILED, at=world.clock.now(), by=HOME, failure=batch.failure)
+        run(world.ledger.update(retried, again))
+    world.clock.advance(actions.RETRIED_AGE_MAX.total_seconds() + 1)
+
+    with pytest.raises(Refused, match="Upload the file again"):
+        run(actions.retry(world.connection, batch.batch_id))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"plan_id": None}, {"published": PUBLISHED}], ids=["was never planned", "has its result"]
+)
+def test_a_batch_of_which_nothing_can_be_gone_may_be_retried_at_any_time(changes: Mapping[str, Any]) -> None:
+    world = CliWorld()
+    batch = world.batch(**failed(), **changes)
+    run(world.admit(batch))
+    world.clock.advance(100 * 86_400)
+
+    assert run(actions.retry(world.connection, batch.batch_id)).batch.run == 2
 
 
 def test_a_retry_of_a_published_batch_sends_its_mail_again() -> None:

@@ -17,9 +17,10 @@ from baton.errors import NotFound, Unavailable
 from baton.job import DEADLINE_MINUTES_MAX
 from baton.memory import MemoryObjectStore, MemoryReferenceData
 from baton.model.identity import batch_id_of
+from baton.model.states import BatchState
 from baton.ports import ReferenceVersion, Row
 from baton.testing import virtual_time
-from baton_cli import files
+from baton_cli import actions, files
 from baton_cli.connection import Refused
 from baton_cli.files import Fetched, Submission
 from cli_world import AWAY, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed
@@ -241,32 +242,62 @@ def test_a_table_loaded_by_the_wrong_column_is_loaded_by_the_right_one(tmp_path:
     assert [sorted(run(load(key))) for key in ("IBAN", "Account", "IBAN")] == [["I1", "I2"], ["A1", "A2"], ["I1", "I2"]]
 
 
+class _Loads:
+    """Loads one version after another of a data set into both Regions."""
+
+    def __init__(self, path: Path) -> None:
+        self.world = world = CliWorld()
+        world.home.reference, world.away.reference = (MemoryReferenceData(world.clock) for _ in range(2))
+        world.connection = replace(world.connection, references=(world.home.reference, world.away.reference))
+        self._path = path
+        self.names: list[str] = []
+
+    def load(self) -> Sequence[str]:
+        self._path.write_text(f"id\n{len(self.names)}\n")
+        file = files.read_reference("d", self._path, key="id")
+        self.names.append(file.version.version)
+        self.world.clock.advance(1)
+        return run(files.publish_reference(self.world.connection, file))
+
+    def are_there(self) -> list[bool]:
+        return [run(self.world.away.reference.describe("d", name)) is not None for name in self.names]
+
+
 def test_versions_that_no_batch_uses_any_more_are_removed_with_the_next_load(tmp_path: Path) -> None:
-    world = CliWorld()
-    world.home.reference, world.away.reference = (MemoryReferenceData(world.clock) for _ in range(2))
-    world.connection = replace(world.connection, references=(world.home.reference, world.away.reference))
-    path = tmp_path / "f.csv"
-    names: list[str] = []
+    loads = _Loads(tmp_path / "f.csv")
 
-    def load(n: int) -> Sequence[str]:
-        path.write_text(f"id\n{n}\n")
-        file = files.read_reference("d", path, key="id")
-        names.append(file.version.version)
-        world.clock.advance(1)
-        return run(files.publish_reference(world.connection, file))
+    removed = [loads.load(), loads.load()]
+    loads.world.clock.advance((files.REPLACED_VERSIONS_KEPT - timedelta(days=1)).total_seconds())
+    removed.append(loads.load())
+    loads.world.clock.advance(2 * 86_400)
+    removed.append(loads.load())
 
-    removed = [load(1), load(2)]
-    world.clock.advance((files.REPLACED_VERSIONS_KEPT - timedelta(days=1)).total_seconds())
-    removed.append(load(3))
+    assert removed == [[], [], [], loads.names[:1]]
+    assert loads.are_there() == [False, True, True, True]
+
+
+def test_no_version_is_removed_that_an_open_batch_may_be_pinned_to(tmp_path: Path) -> None:
+    loads = _Loads(tmp_path / "f.csv")
+    world = loads.world
+    loads.load()
+    loads.load()
     world.clock.advance(2 * 86_400)
-    removed.append(load(4))
+    # It was planned with the second version, and stands still: nobody was there to end it by its deadline.
+    batch = world.batch()
+    run(world.admit(batch))
+    loads.load()
+    world.clock.advance(100 * 86_400)
 
-    assert removed == [[], [], [], names[:1]]
-    assert [run(world.away.reference.describe("d", name)) is not None for name in names] == [False, True, True, True]
+    assert loads.load() == loads.names[:1]
+    assert loads.are_there() == [False, True, True, True]
+
+    world.clock.advance(100 * 86_400)
+    run(world.ledger.update(batch, batch.moved(BatchState.CANCELLED, at=world.clock.now(), by="x")))
+    assert loads.load() == sorted(loads.names[1:3])
 
 
-def test_no_batch_may_take_longer_than_replaced_versions_are_kept() -> None:
-    assert timedelta(minutes=DEADLINE_MINUTES_MAX) < files.REPLACED_VERSIONS_KEPT
+def test_a_batch_that_is_retried_later_than_replaced_versions_are_kept_is_refused() -> None:
+    assert actions.RETRIED_AGE_MAX + timedelta(minutes=DEADLINE_MINUTES_MAX) <= files.REPLACED_VERSIONS_KEPT
 
 
 def test_memory_does_not_grow_with_the_rows_of_a_reference_file(tmp_path: Path) -> None:

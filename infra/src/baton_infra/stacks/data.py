@@ -11,7 +11,7 @@ from constructs import Construct
 
 from baton.model.identity import CANARY
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, WORK
-from baton.topology import RETENTION_DAYS
+from baton.topology import PROGRESS_KEPT_DAYS, RETENTION_DAYS
 from baton_infra import policies, trigger_code
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.buckets import bucket, cleaning, expiry, hidden_expiry
@@ -64,7 +64,8 @@ class Data(BatonStack):
     def _buckets(self, key_arn: str | None, trigger: lambda_.CfnPermission) -> None:
         days = self.config.input_days
         rules = [
-            expiry("work", days, WORK),
+            # Parts are of use for as long as the books know them, and gone no sooner.
+            expiry("work", PROGRESS_KEPT_DAYS + 1, WORK),
             expiry("archive", days, ARCHIVE),
             # A canary is hidden as soon as it has sung. Thousands do each day: whoever lists them steps over every one.
             expiry("canary", 1, CANARY, hidden_days=1),

@@ -23,7 +23,7 @@ RETENTION_DAYS: Final = 14
 """SQS's maximum, and how long ledger rows of finished batches are kept: longer than any replication lag."""
 PROGRESS_KEPT_DAYS: Final = 45
 """How long rows of finished chunks and of rejects live: a job's longest deadline, the ledger row's rest, in which the
-batch may be retried, and that run's deadline."""
+batch may be retried, and that run's deadline. `baton retry` refuses what would take longer."""
 REJECTS_INDEXED_MAX: Final = 1_000
 """Rejects of a batch that the rejects table holds for queries."""
 

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from baton.batches import Batches
 from baton.errors import Fenced, Unavailable
+from baton.job import DEADLINE_MINUTES_MAX
 from baton.model.batch import Batch
 from baton.model.states import BatchState, sources_of
+from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli.connection import Connection, Refused
 
 _BY: Final = "operator"
@@ -17,6 +19,10 @@ _BY: Final = "operator"
 
 _ATTEMPTS_MAX: Final = 5
 """Races with a running service are rare and short; five lost in a row is a batch that moves all the time."""
+
+RETRIED_AGE_MAX: Final = timedelta(days=PROGRESS_KEPT_DAYS) - timedelta(minutes=DEADLINE_MINUTES_MAX)
+"""Of a batch that was planned, to be retried: what was made of it outlives that run, however many came before it. Else
+parts, the books of its chunks and the reference data that it is pinned to would go one by one while it runs."""
 
 _SEND_SECONDS_MAX: Final = 10.0
 """The row is what counts: the sweeper sends a message that a Region did not take."""
@@ -48,7 +54,7 @@ async def resume(connection: Connection, batch_id: str) -> Changed:
 async def retry(connection: Connection, batch_id: str) -> Changed:
     """Start a failed batch again where it stopped: the mail if the result stands, else what is not finished yet.
 
-    Raises `Refused` if it has not failed.
+    Raises `Refused` if it has not failed, or if what is finished may be gone before the run ends.
     """
     now = connection.clock.now()
     return await _send(connection, await _change(connection, batch_id, "retried", lambda batch: _retried(batch, now)))
@@ -72,6 +78,13 @@ def _resumed(batch: Batch) -> dict[str, Any]:
 def _retried(batch: Batch, now: datetime) -> dict[str, Any]:
     _require(batch, {BatchState.FAILED}, "retried")
     state = BatchState.MERGED if batch.published else BatchState.ADMITTED
+    # What was made of it is never older than its admission.
+    if state is BatchState.ADMITTED and batch.plan_id and now > batch.admitted_at + RETRIED_AGE_MAX:
+        raise Refused(
+            f"batch {batch.batch_id} was admitted on {batch.admitted_at:%Y-%m-%d}, "
+            f"over {RETRIED_AGE_MAX.days} days ago: what was finished of it may be gone before a retry ends. "
+            "Upload the file again: that is a new batch"
+        )
     return {"state": state, "run": batch.run + 1, "retried_at": now, "failure": None}
 
 

@@ -9,7 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -31,7 +31,9 @@ _ANSWER_SECONDS_MAX: Final = 5.0
 """A Region that is cut off answers nothing at all; then the other one is asked."""
 _VERSION_HEX_DIGITS: Final = 12
 REPLACED_VERSIONS_KEPT: Final = timedelta(days=PROGRESS_KEPT_DAYS)
-"""Longer than any batch may take that was planned with one, with a retry: its job's deadline ends it before."""
+"""No batch that was planned with one begins a run after that: see `actions.RETRIED_AGE_MAX`."""
+_BEHIND_MAX: Final = timedelta(days=1)
+"""How long another Region may have planned with a version that was replaced already: a global table takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,14 +240,30 @@ async def publish_reference(connection: Connection, file: ReferenceFile) -> Sequ
     Repeating it is harmless. Raises `Refused` if the rows are not what they were, or not what the table takes.
     """
     removed: set[str] = set()
+    replaced_before = await _pinned_since(connection)
     for reference in connection.references:
         try:
             await reference.publish(file.version, file.rows)
         except ValueError as error:
             raise Refused(f"{file.rows.path}: {error}") from error
-        replaced_before = connection.clock.now() - REPLACED_VERSIONS_KEPT
         removed |= {*await reference.prune(file.version.dataset, replaced_before=replaced_before)}
     return sorted(removed)
+
+
+async def _pinned_since(connection: Connection) -> datetime:
+    """Return a time such that no batch is pinned to a version that was replaced before it, nor will be.
+
+    A batch is planned after its admission, with the version that is current then, and keeps it until it ends. So one
+    that is planned or retried meanwhile cannot be pinned to what is removed, whether or not the list has it yet.
+    """
+    kept_since = connection.clock.now() - REPLACED_VERSIONS_KEPT
+    cursor: str | None = None
+    while True:
+        page = await connection.ledger.list_open(cursor=cursor)
+        kept_since = min([kept_since, *(batch.admitted_at - _BEHIND_MAX for batch in page.batches)])
+        cursor = page.cursor
+        if cursor is None:
+            return kept_since
 
 
 async def current_reference(connection: Connection, dataset: str) -> ReferenceVersion:
