@@ -6,6 +6,7 @@ that came in. None looks for quotes, NULs, undecodable bytes or lost records, an
 does besides, and it tells every rule that a record breaks.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,7 @@ ARROW_CSV: Final[Any] = import_module("pyarrow.csv")
 ITEMS: Final = list(ItemType.__value__.__args__)
 CHANNELS: Final = ["Online", "Offline"]
 PRIORITIES: Final = ["C", "H", "M", "L"]
+NUMBER: Final = "^[0-9]{9}$"
 DATE: Final = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}$"
 TEXT_CHARS_MAX: Final = 200
 
@@ -32,26 +34,43 @@ type Paths = tuple[Path, Path, Path]
 """Input, result, rejects."""
 
 
+def _rules[C](
+    *,
+    number: Callable[[str], C],
+    text: Callable[[str], C],
+    day: Callable[[str], C],
+    one_of: Callable[[str, list[str]], C],
+) -> dict[str, C]:
+    """Return the rules of the job in an engine's own terms, by column, in the order in which they are told."""
+    return {
+        "uuid": number("uuid"),
+        "Country": text("Country"),
+        "Item Type": one_of("Item Type", ITEMS),
+        "Sales Channel": one_of("Sales Channel", CHANNELS),
+        "Order Priority": one_of("Order Priority", PRIORITIES),
+        "Order Date": day("Order Date"),
+        "Region": text("Region"),
+        "Ship Date": day("Ship Date"),
+    }
+
+
 # --- polars ----------------------------------------------------------------------------------------------------------
 
 
 def _checks() -> dict[str, pl.Expr]:
+    def number(name: str) -> pl.Expr:
+        return pl.col(name).str.contains(NUMBER)
+
+    def one_of(name: str, values: list[str]) -> pl.Expr:
+        return pl.col(name).is_in(values)
+
     def text(name: str) -> pl.Expr:
         return pl.col(name).str.len_chars().is_between(1, TEXT_CHARS_MAX)
 
     def day(name: str) -> pl.Expr:
         return pl.col(name).str.contains(DATE) & pl.col(name).str.to_date("%m/%d/%y", strict=False).is_not_null()
 
-    passes = {
-        "uuid": pl.col("uuid").str.contains("^[0-9]{9}$"),
-        "Country": text("Country"),
-        "Item Type": pl.col("Item Type").is_in(ITEMS),
-        "Sales Channel": pl.col("Sales Channel").is_in(CHANNELS),
-        "Order Priority": pl.col("Order Priority").is_in(PRIORITIES),
-        "Order Date": day("Order Date"),
-        "Region": text("Region"),
-        "Ship Date": day("Ship Date"),
-    }
+    passes = _rules(number=number, text=text, day=day, one_of=one_of)
     return {name: expression.fill_null(value=False) for name, expression in passes.items()}
 
 
@@ -92,8 +111,9 @@ def _quoted(names: tuple[str, ...], prefix: str = "") -> str:
     return ", ".join(f'{prefix}"{name}"' for name in names)
 
 
-def duckdb_sql(paths: Paths, table: pl.DataFrame) -> None:
-    source, target, rejected = paths
+def _duckdb_rules() -> dict[str, str]:
+    def number(name: str) -> str:
+        return f"regexp_matches(\"{name}\", '{NUMBER}')"
 
     def one_of(name: str, values: list[str]) -> str:
         return f'"{name}" IN ({", ".join(repr(value) for value in values)})'
@@ -104,17 +124,12 @@ def duckdb_sql(paths: Paths, table: pl.DataFrame) -> None:
     def day(name: str) -> str:
         return f"regexp_matches(\"{name}\", '{DATE}') AND try_strptime(\"{name}\", '%-m/%-d/%y') IS NOT NULL"
 
-    passes = {
-        "uuid": "regexp_matches(uuid, '^[0-9]{9}$')",
-        "Country": text("Country"),
-        "Item Type": one_of("Item Type", ITEMS),
-        "Sales Channel": one_of("Sales Channel", CHANNELS),
-        "Order Priority": one_of("Order Priority", PRIORITIES),
-        "Order Date": day("Order Date"),
-        "Region": text("Region"),
-        "Ship Date": day("Ship Date"),
-    }
-    first = " ".join(f"WHEN NOT coalesce({check}, false) THEN '{name}'" for name, check in passes.items())
+    return _rules(number=number, text=text, day=day, one_of=one_of)
+
+
+def duckdb_sql(paths: Paths, table: pl.DataFrame) -> None:
+    source, target, rejected = paths
+    first = " ".join(f"WHEN NOT coalesce({check}, false) THEN '{name}'" for name, check in _duckdb_rules().items())
     value = " ".join(f"WHEN '{name}' THEN \"{name}\"" for name in COLUMNS)
     database = duckdb.connect(config={"threads": 1})
     known: Any = table
@@ -144,6 +159,9 @@ def duckdb_sql(paths: Paths, table: pl.DataFrame) -> None:
 def _arrow_first(table: Any) -> Any:
     compute: Any = import_module("pyarrow.compute")
 
+    def number(name: str) -> Any:
+        return compute.match_substring_regex(table[name], NUMBER)
+
     def one_of(name: str, values: list[str]) -> Any:
         return compute.is_in(table[name], value_set=ARROW.array(values))
 
@@ -159,16 +177,7 @@ def _arrow_first(table: Any) -> Any:
         days = compute.strptime(shown, format="%m/%d/%y", unit="s", error_is_null=True)
         return compute.take(compute.is_valid(days), encoded.indices)
 
-    passes = {
-        "uuid": compute.match_substring_regex(table["uuid"], "^[0-9]{9}$"),
-        "Country": text("Country"),
-        "Item Type": one_of("Item Type", ITEMS),
-        "Sales Channel": one_of("Sales Channel", CHANNELS),
-        "Order Priority": one_of("Order Priority", PRIORITIES),
-        "Order Date": day("Order Date"),
-        "Region": text("Region"),
-        "Ship Date": day("Ship Date"),
-    }
+    passes = _rules(number=number, text=text, day=day, one_of=one_of)
     broken = [compute.if_else(compute.invert(check), name, None) for name, check in passes.items()]
     return compute.coalesce(*broken)
 

@@ -183,16 +183,7 @@ class Data(BatonStack):
             environment=self.world_environment,
             **options,
         )
-        lambda_.CfnEventInvokeConfig(
-            self,
-            "TriggerAttempts",
-            function_name=made.ref,
-            qualifier="$LATEST",
-            maximum_retry_attempts=2,
-            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead)
-            ),
-        ).node.add_dependency(self.node.find_child("TriggerDead"))
+        self._trigger_attempts(made.ref, dead)
         return lambda_.CfnPermission(
             self,
             "TriggerByBucket",
@@ -202,6 +193,18 @@ class Data(BatonStack):
             source_account=self.config.account_id,
             source_arn=self.arns.bucket(),
         )
+
+    def _trigger_attempts(self, function_name: str, dead_letters: str) -> None:
+        lambda_.CfnEventInvokeConfig(
+            self,
+            "TriggerAttempts",
+            function_name=function_name,
+            qualifier="$LATEST",
+            maximum_retry_attempts=2,
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=dead_letters)
+            ),
+        ).node.add_dependency(self.node.find_child("TriggerDead"))
 
     def _trigger_may(self, dead_letters: str) -> list[policies.Statement]:
         reach = policies.Reach(self.topology, self.region, customer_keys=self.config.customer_keys)
