@@ -13,18 +13,18 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Final, override
 
 from pydantic import AfterValidator, Field, create_model
 
 from baton.catalog import LoadedJob
-from baton.job import Job, Limits, Record
+from baton.job import Job, Limits, Lookup, Record
 from baton.memory import MemoryObjectStore
 from baton.messages import ProcessChunk, SplitBatch
 from baton.model.batch import Batch
 from baton.model.plan import MIB, Plan
-from baton.ports import ObjectInfo
+from baton.ports import ObjectInfo, ReferenceVersion, Row
 from pipeline import Pipeline, Region
 from splitter.settings import SplitterSettings
 
@@ -55,17 +55,31 @@ def _filled(text: str) -> str:
     return text
 
 
-def _of_columns(names: Sequence[str], type_: Any) -> Job:
+def _number(text: str) -> str:
+    int(text)  # says which text is no number: a wording for each
+    return text
+
+
+def _of_columns(names: Sequence[str], type_: Any, lookup: Lookup | None = None) -> Job:
     fields: dict[str, Any] = dict.fromkeys(names, (type_, ...))
     record = create_model("Columns", __base__=Record, **fields)
-    return Job(name=JOB, record=record, limits=Limits(max_rejects_percent=100), recipients=_RECIPIENTS)
+    limits = Limits(max_rejects_percent=100)
+    return Job(name=JOB, record=record, lookup=lookup, limits=limits, recipients=_RECIPIENTS)
 
 
+_TEN_THOUSAND: Final = tuple(f"c{n}" for n in range(10_000))
 _HUNDRED: Final = tuple(f"customer_attribute_{n:03}" for n in range(100))
 _THIRTY: Final = tuple(f"attribute_{n:02}" for n in range(30))
 _STRICT: Final = Job(name=JOB, record=_Eight, recipients=_RECIPIENTS)
 _PATIENT: Final = Job(name=JOB, record=_Eight, limits=Limits(max_rejects_percent=100), recipients=_RECIPIENTS)
 _ANY: Final = Job(name=JOB, record=None, limits=Limits(max_rejects_percent=100), recipients=_RECIPIENTS)
+_WORDY: Final = tuple(f"word_{n}" for n in range(10))
+_WORDY_LOOKUP: Final = Lookup(dataset="wordy", key="key", columns=_WORDY)
+_WORDY_ROWS: Final = {
+    f"{key:07}": {"key": f"{key:07}"} | {name: f"{name} of {key:07}: ".ljust(100, "x") for name in _WORDY}
+    for key in range(1_000)
+}
+_SHORT_ROWS: Final = b"".join(b"%07d\n" % (key % 1_000) for key in range(8_192))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +89,8 @@ class Shape:
     job: Job
     body: Callable[[int], bytes]
     chunk_bytes: int = 16 * MIB
+    reference: Mapping[str, Row] = field(default_factory=dict[str, Row])
+    """What the job's lookup finds, by key."""
 
 
 def _lines(line: bytes, *, first: bytes = _HEADER + _ROW) -> Callable[[int], bytes]:
@@ -91,9 +107,12 @@ def _quoted(size: int) -> bytes:
 
 
 def _wide(size: int) -> bytes:
-    header = b",".join(b"c%d" % n for n in range(10_000)) + b"\n"
     row = b",".join([b"12345"] * 10_000) + b"\n"
-    return header + row * max(1, size // len(row))
+    return _titled(_TEN_THOUSAND) + row * max(1, size // len(row))
+
+
+def _worded(size: int) -> bytes:
+    return b"a\n" + b"1\n" + b"".join(b"x%06d\n" % n for n in range(size // 8))
 
 
 def _some_empty(size: int) -> bytes:
@@ -128,6 +147,17 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "100 empty columns in own words": Shape(
         _of_columns(_HUNDRED, Annotated[str, AfterValidator(_filled)]), _EMPTY_HUNDRED
     ),
+    "10,000 empty columns": Shape(
+        _of_columns(_TEN_THOUSAND, Annotated[str, Field(min_length=1)]),
+        _lines(b"," * 9_999 + b"\n", first=_titled(_TEN_THOUSAND) + b",".join([b"x"] * 10_000) + b"\n"),
+    ),
+    "a wording for each value": Shape(_of_columns(("a",), Annotated[str, AfterValidator(_number)]), _worded),
+    "1,000 bytes looked up for each 8": Shape(
+        _of_columns(("key",), str, _WORDY_LOOKUP),
+        _lines(_SHORT_ROWS, first=b"key\n"),
+        chunk_bytes=MIB,
+        reference=_WORDY_ROWS,
+    ),
     "any of 30 columns empty": Shape(_of_columns(_THIRTY, Annotated[str, Field(min_length=1)]), _some_empty),
     "9,000 chunks": Shape(_STRICT, _lines(_ROW), chunk_bytes=1),
 }
@@ -147,6 +177,8 @@ class Spent:
     chunk_cpu_seconds: float
     """Of the largest chunk."""
     chunk_peak_bytes: int
+    chunk_output_bytes: int
+    """What the chunk leaves, rejects included."""
 
     @property
     def bytes_per_byte(self) -> float:
@@ -158,6 +190,7 @@ class _Store(MemoryObjectStore):
     """Holds the input and the plan, and forgets everything else that is written to it."""
 
     body = b""
+    written_bytes = 0
 
     @override
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
@@ -187,6 +220,7 @@ class _Store(MemoryObjectStore):
         metadata: Mapping[str, str] | None = None,
     ) -> ObjectInfo:
         kept = body if key.endswith("plan.json") else b""
+        self.written_bytes += len(body)
         return await super().put(key, kept, content_type=content_type, metadata=metadata)
 
 
@@ -209,6 +243,10 @@ async def _spend(name: str, mib: int) -> Spent:
         region=region,
         splitter_settings=SplitterSettings(chunk_bytes=shape.chunk_bytes),
     )
+    if shape.job.lookup:
+        columns = (shape.job.lookup.key, *shape.job.lookup.columns)
+        version = ReferenceVersion(shape.job.lookup.dataset, "1", rows=len(shape.reference), columns=columns)
+        await region.reference.publish(version, shape.reference)
     key = f"input/{JOB}/file.csv"
     batch = await _admitted(pipeline, store, key)
     before, cpu = _peak_bytes(), time.process_time()
@@ -219,6 +257,7 @@ async def _spend(name: str, mib: int) -> Spent:
     batch = await pipeline.batch(batch.batch_id)
     plan = await _plan(store, batch)
     sizes = [chunk.end - chunk.start for chunk in plan.chunks] if plan else [0]
+    store.written_bytes = 0
     before, cpu = _peak_bytes(), time.process_time()
     if plan:
         await _largest(pipeline, batch, sizes)
@@ -233,6 +272,7 @@ async def _spend(name: str, mib: int) -> Spent:
         split_bytes=split_bytes,
         chunk_cpu_seconds=time.process_time() - cpu,
         chunk_peak_bytes=_peak_bytes() - before,
+        chunk_output_bytes=store.written_bytes,
     )
 
 

@@ -384,7 +384,6 @@ def test_many_broken_columns_and_wordings_are_told_the_same_by_value_and_by_reco
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker.rules, "_VALUES_AT_ONCE", 3)
-    monkeypatch.setattr(worker.rules, "_WORDED_AT_ONCE", 2)
 
     def is_number(text: str) -> str:
         int(text)
@@ -396,3 +395,33 @@ def test_many_broken_columns_and_wordings_are_told_the_same_by_value_and_by_reco
     rows = [["1" if (n >> place) & 1 else f"x{n % 7}{place}" for place in range(9)] for n in range(0, 512, 5)]
 
     assert told_of(model, rows, names) == judged_one_by_one(model, names, rows)
+
+
+def test_model_is_asked_about_few_of_many_sets_of_columns_that_fail_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.rules, "_SETS_AT_MOST", 3)
+    seen: list[str] = []
+
+    def is_filled(text: str) -> str:
+        seen.append(text)
+        assert text, "is empty"
+        return text
+
+    names = [f"c{n}" for n in range(6)]
+    fields: dict[str, Any] = dict.fromkeys(names, (Annotated[str, AfterValidator(is_filled)], ...))
+    model = create_model("Sets", __base__=Record, **fields)
+    rows = [["x" if (n >> place) & 1 else "" for place in range(6)] for n in range(64)]
+
+    told = told_of(model, rows, names)
+
+    assert len(seen) <= 6 * 2 + 3 * 6, "each value once, and three records"
+    assert told == judged_one_by_one(model, names, rows)
+
+
+def test_column_without_values_is_judged_once_for_all_pieces() -> None:
+    seen: list[str] = []
+    model: type[Record] = create_model("Empty", __base__=Record, a=(Annotated[str, AfterValidator(seen.append)], ...))
+
+    for _ in range(3):
+        told_of(model, [[""], [""]], ["a"])
+
+    assert seen == [""]

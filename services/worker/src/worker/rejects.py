@@ -25,9 +25,11 @@ __all__ = [
     "VALUE_CHARS_MAX",
     "Broken",
     "also_of",
+    "joined_also",
     "rejects_of",
     "render_rejects",
     "table_of",
+    "told_also",
 ]
 
 VALUE_CHARS_MAX: Final = 200
@@ -37,7 +39,7 @@ ALSO_MAX: Final = 5
 ALSO_CHARS_MAX: Final = 100
 """Of each of them."""
 _SCHEMA: Final = {"record": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "also": pl.String}
-_LINES_AT_ONCE: Final = 65_536
+_LINES_AT_ONCE: Final = 8_192
 """Lines of the rejects file made at once: as Python objects they take ten times their bytes."""
 
 NO_REJECTS: Final = pl.DataFrame(schema=_SCHEMA)
@@ -84,6 +86,20 @@ def also_of(others: Sequence[tuple[str, str]]) -> str | None:
     told = [f"{column}: {rule}"[:ALSO_CHARS_MAX] for column, rule in others[:ALSO_MAX]]
     more = len(others) - len(told)
     return "; ".join([*told, f"and {more:,} more"] if more else told) or None
+
+
+def told_also(column: pl.Series, rule: pl.Series) -> pl.Expr:
+    """Return what is told of reasons that are not a record's first; nulls where there are none."""
+    return pl.concat_str(pl.lit(column), pl.lit(": "), pl.lit(rule)).str.slice(0, ALSO_CHARS_MAX)
+
+
+def joined_also(others: Sequence[pl.Series], more: NDArray[np.int32]) -> pl.Series:
+    """Return what `also_of` does, for many records: their others, null for none, and how many there are besides."""
+    numbers, which = np.unique(more, return_inverse=True)
+    rest = pl.Series([f"and {number:,} more" if number > 0 else None for number in numbers.tolist()], dtype=pl.String)
+    columns = {f"{place}": other for place, other in enumerate([*others, rest.gather(which)])}
+    joined = pl.concat_str(pl.all(), separator="; ", ignore_nulls=True)
+    return pl.DataFrame(columns).select(also=pl.when(joined != "").then(joined)).to_series()
 
 
 def render_rejects(rejects: pl.DataFrame, data: bytes, cut: Cut, chunk: Chunk, encoding: str, *, header: bool) -> bytes:

@@ -9,7 +9,7 @@ property test holds both ways equal.
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, Final, cast
@@ -23,16 +23,17 @@ from pydantic_core import SchemaValidator, core_schema
 
 from baton.errors import BatchFailed, said
 from baton.job import Record
-from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, Broken, also_of, rejects_of
+from worker.rejects import ALSO_MAX, NO_REJECTS, VALUE_CHARS_MAX, Broken, joined_also, rejects_of, told_also
 
 __all__ = ["REASON_CHARS_MAX", "Rejected", "Rules", "rules_of"]
 
 REASON_CHARS_MAX: Final = 1_000
 """Of what a crashed rule says, which may quote a value of a megabyte."""
-_VALUES_AT_ONCE: Final = 8_192
+_VALUES_AT_ONCE: Final = 4_096
 """Values judged in one call: each that fails is a Python object of half a kilobyte until it is told."""
-_WORDED_AT_ONCE: Final = 1_024
-"""Records put into words at once: each may break as many rules as there are columns, and more."""
+_SETS_AT_MOST: Final = 256
+_FIELDS_AT_MOST: Final = 65_536
+"""What the model is asked again of a piece: sets of columns, and their records' fields."""
 _MODEL_HOOKS: Final = ("custom_init", "post_init", "root_model")
 _OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
 """Error types of a job's own functions: the type alone says nothing."""
@@ -53,10 +54,37 @@ class _Refused:
     name: str
     """Of the column in the frame."""
     column: str
-    values: pl.DataFrame
-    """`value`, each a different one, and `why`: the place of its reasons, from 1."""
-    reasons: pl.Series
-    """Lists of rules that a value breaks, in the order in which they are told."""
+    values: pl.Series
+    """Each a different one."""
+    whys: NDArray[np.uint32]
+    """Of each value the place of its reasons, from 1."""
+    rules: pl.Series
+    """Those of all reasons, one after the other; of each in the order in which they are told."""
+    numbers: NDArray[np.uint32]
+    """How many rules each of the reasons has."""
+    is_all: bool
+    """Whether the column has no other values."""
+
+    def failing(self, series: pl.Series) -> NDArray[np.bool_]:
+        """Return which values of the column are refused."""
+        if self.is_all:
+            return np.ones(series.len(), dtype=bool)
+        if self.values.len() > 1:
+            return series.is_in(self.values.implode(), nulls_equal=True).to_numpy()
+        value = self.values.item()
+        return (series.is_null() if value is None else (series == value).fill_null(value=False)).to_numpy()
+
+    def why(self, series: pl.Series) -> NDArray[np.uint32]:
+        """Return the place of each value's reasons, 0 for one that is not refused."""
+        if self.values.len() == 1 and self.is_all:
+            return np.full(series.len(), self.whys[0])
+        if self.values.len() == 1:
+            return np.where(self.failing(series), self.whys[0], np.uint32(0))
+        reasons = pl.DataFrame({"value": self.values, "why": self.whys})
+        found = pl.DataFrame({"value": series}).join(
+            reasons, on="value", how="left", maintain_order="left", nulls_equal=True
+        )
+        return found["why"].fill_null(0).to_numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +96,20 @@ class _ColumnRules:
     """Of values alone: the fast way, for whatever such a list can express."""
     fields: Callable[[], SchemaValidator]
     """Of records that hold this field alone: 15 times slower, and just what the model does, defaults included."""
+    of_nothing: list[_Refused | None]
+    """What is refused of a column without any value, once that is known."""
 
     def refused(self, series: pl.Series) -> _Refused | None:
         """Judge each distinct value once. Raises what a rule of the user's own raises."""
-        values = series.unique()
+        if series.null_count() < series.len() or not series.len():
+            return self._judged(_unique(series))
+        # Sheets have thousands of empty columns, in every piece: what costs little for a column is much for them.
+        if not self.of_nothing:
+            self.of_nothing.append(self._judged(series.head(1)))
+        known = self.of_nothing[0]
+        return known and replace(known, name=series.name)
+
+    def _judged(self, values: pl.Series) -> _Refused | None:
         places, whys, reasons = array("I"), array("I"), _Reasons()
         for at in range(0, values.len(), _VALUES_AT_ONCE):
             errors: dict[int, list[str]] = {}
@@ -82,10 +120,15 @@ class _ColumnRules:
                 whys.append(reasons.place(tuple(rules)))
         if not places:
             return None
-        frame = pl.DataFrame(
-            {"value": values.gather(pl.Series(places, dtype=pl.UInt32)), "why": pl.Series(whys, dtype=pl.UInt32)}
+        return _Refused(
+            values.name,
+            self.column,
+            values=values if len(places) == values.len() else values.gather(np.frombuffer(places, np.uint32)),
+            whys=np.frombuffer(whys, np.uint32),
+            rules=reasons.rules(),
+            numbers=reasons.numbers(),
+            is_all=len(places) == values.len(),
         )
-        return _Refused(series.name, self.column, frame, reasons.series())
 
     def _errors(self, values: list[str | None]) -> list[tuple[int, str]]:
         try:
@@ -100,23 +143,37 @@ class _ColumnRules:
         return []
 
 
+def _unique(series: pl.Series) -> pl.Series:
+    if series.len() > _VALUES_AT_ONCE:
+        return series.unique()
+    return pl.Series(series.name, list(dict.fromkeys(series.to_list())), pl.String)  # of many short columns far cheaper
+
+
 class _Reasons:
     """Reasons by their places, from 1. One that is much used may have several: a rule may word each value anew."""
 
     def __init__(self) -> None:
-        self._told = pl.Series(dtype=pl.List(pl.String))
+        self._told = pl.Series(dtype=pl.String)
+        self._numbers = array("I")
         self._known: dict[tuple[str, ...], int] = {}
 
     def place(self, rules: tuple[str, ...]) -> int:
         """Return where these reasons stand."""
         if len(self._known) == _VALUES_AT_ONCE:
-            self._told = self.series()  # a fifth of what they take as Python objects
+            self._told = self.rules()  # a fifth of what they take as Python objects
             self._known = {}
-        return self._known.setdefault(rules, self._told.len() + len(self._known) + 1)
+        place = self._known.setdefault(rules, len(self._numbers) + 1)
+        if place > len(self._numbers):
+            self._numbers.append(len(rules))
+        return place
 
-    def series(self) -> pl.Series:
-        """Return all of them as lists, in the order of their places."""
-        return self._told.append(pl.Series(list(self._known), dtype=pl.List(pl.String)))
+    def rules(self) -> pl.Series:
+        """Return those of all reasons, in the order of their places."""
+        return self._told.append(pl.Series([rule for rules in self._known for rule in rules], dtype=pl.String))
+
+    def numbers(self) -> NDArray[np.uint32]:
+        """Return how many rules each of the reasons has."""
+        return np.frombuffer(self._numbers, np.uint32)
 
 
 def _found(error: ValidationError) -> list[tuple[int, str]]:
@@ -157,16 +214,21 @@ class Rules:
         told_max: int,
         enough: int,
     ) -> Rejected:
-        judged = (rules.refused(frame.to_series(columns.index(column))) for column, rules in by_column.items())
+        places = {column: place for place, column in enumerate(columns)}
+        judged = (rules.refused(frame.to_series(places[column])) for column, rules in by_column.items())
         refused = [each for each in judged if each is not None]
-        if not refused:
+        fails = np.zeros(frame.height, dtype=bool)
+        for each in refused:
+            fails |= each.failing(frame[each.name])
+            if fails.all():
+                break
+        failing = pl.Series(np.flatnonzero(fails), dtype=pl.UInt32)
+        if not failing.len():
             return Rejected(0, NO_REJECTS)
-        tests = [pl.col(each.name).is_in(each.values["value"].implode(), nulls_equal=True) for each in refused]
-        failing = frame.select(pl.arg_where(pl.any_horizontal(tests))).to_series()
         rows = failing if failing.len() <= enough else failing.head(told_max)
         told, samples = _put_together(frame.select(each.name for each in refused)[rows], rows, refused)
         suspects = zip(rows[samples].to_list(), frame[rows[samples]].iter_rows(), strict=True)
-        # The model has the last word on each set of columns that fail together.
+        # The model has the last word on sets of columns that fail together.
         if not told[samples].equals(rejects_of(_explain(self.model, suspects, columns))):
             all_suspects = zip(failing.to_list(), frame[failing].iter_rows(), strict=True)
             return self._by_record(all_suspects, columns, told_max=told_max, enough=enough)
@@ -184,28 +246,46 @@ class Rules:
 def _put_together(
     frame: pl.DataFrame, rows: pl.Series, refused: Sequence[_Refused]
 ) -> tuple[pl.DataFrame, NDArray[np.intp]]:
-    """Return the table of these rows, and one place in it for each set of columns that fail together."""
-    whys = [_whys(frame.select(value=each.name), each) for each in refused]
+    """Return the table of these rows, and the places in it that the model is to be asked about (`_asked_again`)."""
+    whys = [each.why(frame[each.name]) for each in refused]
     samples, which = _distinct(whys)
     # Few reasons are shared by many records: each is worded once, and in the table no more than pointed to.
-    found = [why[samples] for why in whys]
-    failed = np.stack([why > 0 for why in found], axis=1)
-    first = pl.Series(failed.argmax(axis=1)).gather(which)
-    worded = _worded(found, refused)
-    value = pl.coalesce(pl.when(first == place).then(pl.col(each.name)) for place, each in enumerate(refused))
-    told = pl.DataFrame({"record": rows}).hstack(worded.select(pl.all().gather(which)))
-    told = told.with_columns(frame.select(value.str.slice(0, VALUE_CHARS_MAX)).to_series().alias("value"))
-    _, sets = np.unique(np.packbits(failed, axis=1), axis=0, return_index=True)
-    return told.select(NO_REJECTS.columns), np.sort(samples[sets])
+    found = np.stack([why[samples] for why in whys])
+    del whys
+    failed = found > 0
+    worded = _worded(found, refused).select(pl.all().gather(which))
+    value = _by_place(frame, failed.argmax(axis=0)[which])
+    told = pl.DataFrame({"record": rows, "value": value}).hstack(worded)
+    return told.select(NO_REJECTS.columns), np.sort(samples[_asked_again(failed)])
 
 
-def _whys(values: pl.DataFrame, refused: _Refused) -> NDArray[np.uint32]:
-    """Return the place of each value's reasons, 0 for one that is not refused."""
-    found = values.join(refused.values, on="value", how="left", maintain_order="left", nulls_equal=True)
-    return found["why"].fill_null(0).to_numpy()
+def _by_place(frame: pl.DataFrame, places: NDArray[np.intp]) -> pl.Series:
+    """Return of each row the value that stands in the column of its place, cut to what is told of a value."""
+    order = np.argsort(places, kind="stable")
+    columns, starts = np.unique(places[order], return_index=True)
+    parts = [
+        frame.to_series(int(column)).gather(some).str.slice(0, VALUE_CHARS_MAX)
+        for column, some in zip(columns, np.split(order, starts[1:]), strict=True)
+    ]
+    back = np.empty(len(order), dtype=np.uint32)
+    back[order] = np.arange(len(order), dtype=np.uint32)
+    return pl.concat(part.rename("value") for part in parts).gather(back)
 
 
-_WORDED: Final = {"column": pl.String, "rule": pl.String, "also": pl.String}
+def _asked_again(failed: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return one place of each set of columns that fail together. `failed`: which columns (rows), by place.
+
+    There may be as many sets as records: then of some sets, those first in which each column fails.
+    """
+    at_most = max(1, min(_SETS_AT_MOST, _FIELDS_AT_MOST // len(failed)))
+    _, sets = np.unique(np.packbits(failed, axis=0), axis=1, return_index=True)
+    if len(sets) <= at_most:
+        return sets
+    first = np.unique(failed.argmax(axis=1))
+    return np.unique(np.concatenate([first, sets])[:at_most])
+
+
+_NONE: Final = np.zeros(1, dtype=np.uint32)
 _CODES_MAX: Final = 2**63
 
 
@@ -222,22 +302,48 @@ def _distinct(codes: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.intp], ND
     return samples, which
 
 
-def _worded(whys: Sequence[NDArray[np.uint32]], refused: Sequence[_Refused]) -> pl.DataFrame:
-    """Return the texts of combinations of reasons; there may be as many as records."""
-    slices = (slice(at, at + _WORDED_AT_ONCE) for at in range(0, len(whys[0]), _WORDED_AT_ONCE))
-    return pl.concat(_worded_slice([why[some] for why in whys], refused) for some in slices)
+def _worded(found: NDArray[np.uint32], refused: Sequence[_Refused]) -> pl.DataFrame:
+    """Return the texts of combinations of reasons; there may be as many as records. `found`: why, of each column."""
+    rules = pl.concat(each.rules for each in refused)
+    column = np.repeat(np.arange(len(refused)), [each.rules.len() for each in refused])
+    names = pl.Series([each.column for each in refused], dtype=pl.String)
+    slots, number = _first_ones(found, refused)
+    texts = pl.select(told_also(names.gather(column), rules)).to_series()
+    others = [texts.gather(_or_nothing(slot)) for slot in slots[1:]]
+    return pl.DataFrame(
+        {
+            "column": names.gather(column[slots[0]]),
+            "rule": rules.gather(slots[0]),
+            "also": joined_also(others, number - len(slots)),
+        }
+    )
 
 
-def _worded_slice(whys: Sequence[NDArray[np.uint32]], refused: Sequence[_Refused]) -> pl.DataFrame:
-    broken: list[list[tuple[str, str]]] = [[] for _ in range(len(whys[0]))]
-    for why, each in zip(whys, refused, strict=True):
+def _first_ones(found: NDArray[np.uint32], refused: Sequence[_Refused]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Return of each combination its first rules as places among the rules of all, -1 for none, and their number."""
+    slots = np.full((1 + ALSO_MAX, found.shape[1]), -1, dtype=np.int32)
+    number = np.zeros(found.shape[1], dtype=np.int32)
+    before = 0
+    for why, each in zip(found, refused, strict=True):
+        if number.min() >= len(slots):  # there may be thousands of columns
+            number += np.concatenate([_NONE, each.numbers])[why].astype(np.int32)
+            continue
         failing = np.flatnonzero(why)
-        places, codes = np.unique(why[failing], return_inverse=True)
-        reasons: list[list[str]] = each.reasons.gather(places - 1).to_list()
-        for row, code in zip(failing.tolist(), codes, strict=True):
-            broken[row].extend((each.column, rule) for rule in reasons[int(code)])
-    rows = [(*first, also_of(others)) for first, *others in broken]
-    return pl.DataFrame(rows, schema=_WORDED, orient="row")
+        places, numbers = why[failing] - 1, each.numbers
+        starts = before + np.cumsum(numbers) - numbers
+        for n in range(int(numbers.max())):
+            has = (numbers[places] > n) & (number[failing] + n < len(slots))
+            if not has.any():
+                break
+            slots[number[failing[has]] + n, failing[has]] = starts[places[has]] + n
+        number[failing] += numbers[places].astype(np.int32)
+        before += each.rules.len()
+    return slots, number
+
+
+def _or_nothing(places: NDArray[np.int32]) -> pl.Series:
+    series = pl.Series(places)
+    return series.set(series < 0, None)
 
 
 def _rule_error(what: str, error: BaseException) -> BatchFailed:
@@ -296,6 +402,7 @@ def _field_validators(model: type[Record], schema: Any) -> Mapping[str, _ColumnR
             column,
             values=_of_list(field["schema"], definitions, config),
             fields=partial(_of_list, core_schema.model_fields_schema({name: field}), definitions, config),
+            of_nothing=[],
         )
     return rules
 
