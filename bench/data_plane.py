@@ -177,7 +177,7 @@ def steps(world: World) -> dict[str, float]:
         "lines": lambda: parse_lines(text, records=chunk.records),
         "rules, rejects explained": lambda: rules.broken(frame, COLUMNS, **told),
         "join": lambda: join(checked.frame, "c0", table.suffixes),
-        "render": lambda: render_lines(joined.select(pl.concat_str("line", SUFFIX)).to_series()),
+        "render": lambda: render_lines(joined, pl.col("line"), pl.col(SUFFIX)),
         "check + finish": lambda: finish(check(data, chunk, COLUMNS, job), table),
     }
     return {name: 1000 * statistics.median(cpu_seconds(work) for _ in range(5)) for name, work in works.items()}

@@ -10,11 +10,12 @@ from pydantic import Field
 
 import worker.domain
 import worker.pieces
+import worker.render
 from baton.errors import BatchFailed
 from baton.job import Job, Lookup, Record
 from baton.model.plan import Chunk
 from chunk_runs import chunk_of, run, run_in_pieces, table
-from worker.domain import check
+from worker.domain import check, finish
 from worker.pieces import pieces
 
 
@@ -184,3 +185,57 @@ def test_model_of_whole_records_is_asked_for_reasons_no_more_than_are_told(monke
     output = run_in_pieces(data, chunk_of(data, job, 2), job, COLUMNS, rejects_allowed=1)
 
     assert (output.counts.rejects, len(table(output.rejects))) == (18, 4)
+
+
+# --- more than a worker can hold ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output", [None, ("left", "large", "small")], ids=["lines", "columns"])
+def test_what_is_looked_up_beyond_the_room_fails_in_words_before_it_is_rendered(
+    monkeypatch: pytest.MonkeyPatch, output: tuple[str, ...] | None
+) -> None:
+    lookup = Lookup(dataset="texts", key="left", columns=("small", "large"))
+    job = JOB.model_copy(update={"lookup": lookup, "output": output})
+    rows = {"1": {"small": "x", "large": "y" * 1_000}}
+    data = b"1,a\n" * 100
+    chunk = chunk_of(data, job, 2, index=4)
+    checked = check(data, chunk, COLUMNS, job)
+    assert len(finish(checked, rows, room_bytes=110_000).part) < 110_000
+    monkeypatch.setattr(worker.domain, "_render", lambda *_: pytest.fail("rendered"))
+
+    with pytest.raises(
+        BatchFailed, match=r"chunk 5 of the job 'digits'.* 'large' of 'texts' alone has 100,0"
+    ) as caught:
+        finish(checked, rows, room_bytes=100_000)
+
+    assert caught.value.code == "output_too_large"
+
+
+def test_columns_that_are_looked_up_and_do_not_come_out_need_no_room() -> None:
+    lookup = Lookup(dataset="texts", key="left", columns=("small", "large"))
+    job = JOB.model_copy(update={"lookup": lookup, "output": ("left", "small")})
+    data = b"1,a\n" * 100
+    checked = check(data, chunk_of(data, job, 2, index=4), COLUMNS, job)
+
+    output = finish(checked, {"1": {"small": "x", "large": "y" * 1_000}}, room_bytes=1_000)
+
+    assert output.part == b"1,x\n" * 100
+
+
+def test_rejects_beyond_the_room_fail_in_words() -> None:
+    data = b"x,a\n" * 100
+    checked = check(data, chunk_of(data, JOB, 2), COLUMNS, JOB)
+
+    with pytest.raises(BatchFailed, match="of rejects are too many") as caught:
+        finish(checked, None, room_bytes=1_000)
+
+    assert caught.value.code == "output_too_large"
+
+
+def test_lines_put_together_by_some_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"1,a\n12,b\n3,c\n" * 20
+    whole = run(data, ENRICHED, COLUMNS, reference=REFERENCE)
+    monkeypatch.setattr(worker.render, "_BYTES_AT_ONCE", 10)
+
+    assert run(data, ENRICHED, COLUMNS, reference=REFERENCE) == whole
+    assert len(table(whole.part)) == 61

@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticUseDefault
 
+import worker.refused
 import worker.rules
 from baton.errors import BatchFailed
 from baton.fields import ShortDate, Text
@@ -398,7 +399,7 @@ def test_many_broken_columns_and_wordings_are_told_the_same_by_value_and_by_reco
 
 
 def test_model_is_asked_about_few_of_many_sets_of_columns_that_fail_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker.rules, "_SETS_AT_MOST", 3)
+    monkeypatch.setattr(worker.refused, "_SETS_AT_MOST", 3)
     seen: list[str] = []
 
     def is_filled(text: str) -> str:

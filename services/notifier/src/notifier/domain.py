@@ -56,6 +56,7 @@ ADVICE: Final = {
     (
         "reference_missing",
         "reference_columns",
+        "output_too_large",
         "rule_error",
         "rule_hangs",
         "conservation",

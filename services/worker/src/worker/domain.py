@@ -18,7 +18,7 @@ from baton.csv import DEFECT_CODES, CsvDefect, Cut, Defect, Syntax, cut
 from baton.errors import BatchFailed
 from baton.job import Dialect, Job, Lookup, Missing
 from baton.model.batch import Counts
-from baton.model.plan import Chunk
+from baton.model.plan import MIB, Chunk
 from baton.ports import Row
 from worker.parse import Text, parse, parse_lines, undecodable, utf8
 from worker.reference import SUFFIX, ReferenceFrame, join, prepare_reference
@@ -27,6 +27,7 @@ from worker.render import render_lines, render_names, render_part
 from worker.rules import Rejected, rules_of
 
 __all__ = [
+    "OUTPUT_BYTES_MAX",
     "REJECTS_TOLD_MAX",
     "REJECT_COLUMNS",
     "Checked",
@@ -41,6 +42,8 @@ __all__ = [
 
 REJECTS_TOLD_MAX: Final = 10_000
 """Of a chunk that breaks the job's limit alone: its batch fails, and so many show why."""
+OUTPUT_BYTES_MAX: Final = 384 * MIB
+"""Of a chunk, part and rejects together: they are in memory until they are uploaded, those of two chunks at once."""
 _REASONS_MAX: Final = 100
 """Kept of a piece, the most frequent ones: a rule may have a wording for each value."""
 _RECORD: Final = "record"
@@ -121,18 +124,22 @@ def check(data: bytes, chunk: Chunk, columns: tuple[str, ...], job: Job, *, reje
 
 
 def finish(
-    checked: Checked, reference: Mapping[str, Row] | ReferenceFrame | None, *, first: bool = True
+    checked: Checked,
+    reference: Mapping[str, Row] | ReferenceFrame | None,
+    *,
+    first: bool = True,
+    room_bytes: int = OUTPUT_BYTES_MAX,
 ) -> ChunkOutput:
-    """Enrich the records that passed, and render them and the rejects.
+    """Enrich the records that passed, and render them and the rejects, in `room_bytes` together.
 
     `reference` holds at least the rows of `checked.lookup_keys()` that exist; None if the job enriches nothing.
     `first`: this is the first piece of its chunk. Raises `BatchFailed`: `reference_columns` if a row lacks a column,
-    `conservation` if records went astray.
+    `output_too_large` if there is not room enough, `conservation` if records went astray.
     """
     job, chunk, header = checked.job, checked.chunk, first and checked.chunk.index == 0
     rejects, frame, plain = checked.rejects, checked.frame, True
     if not checked.too_many and job.lookup is not None:
-        frame, missing, plain = _enrich(checked, reference, job.lookup)
+        frame, missing, plain = _enrich(checked, reference, job.lookup, room_bytes)
         told = pl.concat([rejects.told, missing]).sort(_RECORD) if missing.height else rejects.told
         rejects = Rejected(rejects.rows + missing.height, told)
     too_many = rejects.rows > checked.rejects_left
@@ -142,13 +149,11 @@ def finish(
     if not counts.balanced:
         raise BatchFailed("conservation", f"chunk {chunk.index} does not balance: {counts}")
     names = render_names(job.output_columns(checked.columns)) if header else b""
-    return ChunkOutput(
-        counts=counts,
-        part=b"" if too_many else _render(frame, checked, plain=plain, header=names),
-        rejects=render_rejects(told, checked.data, checked.cut, chunk, job.dialect.encoding, header=header),
-        reasons=_reasons(told),
-        too_many=too_many,
-    )
+    lines = render_rejects(told, checked.data, checked.cut, chunk, job.dialect.encoding, header=header)
+    part = b"" if too_many else _render(frame, checked, plain=plain, header=names)
+    if not too_many and len(part) + len(lines) > room_bytes:
+        raise _too_large(checked, f"{len(part):,} bytes of result and {len(lines):,} of rejects are too many")
+    return ChunkOutput(counts, part, lines, _reasons(told), too_many)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -250,14 +255,25 @@ def _needed(frame: pl.DataFrame, columns: tuple[str, ...], job: Job) -> pl.DataF
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
+def _too_large(checked: Checked, why: str) -> BatchFailed:
+    chunk = checked.chunk
+    where = f"chunk {chunk.index + 1} of the job {checked.job.name!r}, records from {chunk.first_record:,} on"
+    return BatchFailed("output_too_large", f"{where}: a worker cannot hold what it becomes: {why}")
+
+
 def _enrich(
-    checked: Checked, reference: Mapping[str, Row] | ReferenceFrame | None, lookup: Lookup
+    checked: Checked, reference: Mapping[str, Row] | ReferenceFrame | None, lookup: Lookup, room_bytes: int
 ) -> tuple[pl.DataFrame, pl.DataFrame, bool]:
     if reference is None:
         raise ValueError(f"job {checked.job.name} looks up {lookup.dataset}: its rows are needed")
     table = reference if isinstance(reference, ReferenceFrame) else prepare_reference(reference, lookup)
     key = _named(checked.columns, lookup.key)
     joined = join(checked.frame, key, table.suffixes if _LINE in checked.frame.columns else table.frame)
+    added_bytes = _added(joined, checked.job).sum()  # only the table holds them until they are rendered
+    if added_bytes > room_bytes:
+        column, largest_bytes = _largest(checked.frame, key, table, lookup)
+        why = f"{column!r} of {lookup.dataset!r} alone has {largest_bytes:,} bytes of {added_bytes:,} that are added"
+        raise _too_large(checked, why)
     if lookup.missing is Missing.BLANK:
         blank = "," * len(lookup.columns) + "\n"
         return joined.with_columns(pl.col(SUFFIX).fill_null(blank)), NO_REJECTS, table.plain
@@ -269,14 +285,32 @@ def _enrich(
     return joined.filter(pl.col(SUFFIX).is_not_null()), missing, table.plain
 
 
+def _added(joined: pl.DataFrame, job: Job) -> pl.Series:
+    """Return how many bytes each record gets by the lookup."""
+    added = [SUFFIX]
+    if job.output is not None and job.lookup is not None:
+        added = [f"r{place}" for place, name in enumerate(job.lookup.columns) if name in job.output]
+    return joined.select(pl.sum_horizontal(pl.lit(0), *(pl.col(name).str.len_bytes() for name in added))).to_series()
+
+
+def _largest(frame: pl.DataFrame, key: str, table: ReferenceFrame, lookup: Lookup) -> tuple[str, int]:
+    """Return which column of the lookup adds the most bytes, and how many."""
+    added = [pl.col(f"r{place}").str.len_bytes().cast(pl.Int64) for place in range(len(lookup.columns))]
+    sums = (
+        join(frame.select(key), key, table.frame.with_columns(added)).select(f"r{n}" for n in range(len(added))).sum()
+    )
+    return max(zip(lookup.columns, sums.row(0), strict=True), key=lambda each: each[1] or 0)
+
+
 def _render(frame: pl.DataFrame, checked: Checked, *, plain: bool, header: bytes) -> bytes:
     """Return the lines of the result. `plain`: so is what was added."""
     if _LINE in frame.columns:
-        end = SUFFIX if SUFFIX in frame.columns else pl.lit("\n")
-        return render_lines(frame.select(pl.concat_str(_LINE, end)).to_series(), header=header)
+        end = pl.col(SUFFIX) if SUFFIX in frame.columns else pl.lit("\n")
+        return render_lines(frame, pl.col(_LINE), end, header=header)
     sources = _sources(checked.job, checked.columns)
     output = frame.select(pl.col(name).alias(f"o{n}") for n, name in enumerate(sources))
-    return render_part(output, plain=plain and checked.plain, header=header)
+    sizes = _added(frame, checked.job) if checked.job.lookup else None
+    return render_part(output, plain=plain and checked.plain, header=header, sizes=sizes)
 
 
 def _reasons(told: pl.DataFrame) -> Mapping[tuple[str, str], int]:

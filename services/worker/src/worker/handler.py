@@ -80,6 +80,7 @@ class Worker:
         self._tasks = Recent[tuple[str, str], _Task](settings.plans_cached)
         self._tables = Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](settings.reference_tables_cached)
         self._in_memory_max = settings.reference_rows_in_memory_max
+        self._output_bytes_max = settings.output_bytes_max
 
     async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
         """Make the chunk's part, or find it made, and record it. The last one recorded calls the merger."""
@@ -155,7 +156,8 @@ class Worker:
             judge = partial(check, some, piece, plan.columns, job, rejects_left=allowed - whole.rejects)
             checked = await self._compute(partial(where, judge))
             reference = await self._rows_for(plan, job, checked)
-            end = partial(finish, checked, reference, first=not place)
+            room_bytes = self._output_bytes_max - whole.size_bytes
+            end = partial(finish, checked, reference, first=not place, room_bytes=room_bytes)
             output = await self._compute(end)
             whole.add(output)
             if output.too_many:

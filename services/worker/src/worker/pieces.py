@@ -27,6 +27,8 @@ _WHOLE_BY_BYTES: Final = 2
 _WHOLE_BY_FIELDS: Final = 4
 _WHOLE_BY_RECORDS: Final = 8
 """An ordinary chunk, such as one of 200,000 sales, is not worth another pass over its bytes."""
+_WHOLE_RECORD_BYTES: Final = 24
+"""Of an ordinary record: of shorter ones what each takes by itself outweighs its bytes."""
 
 
 def pieces(data: bytes, chunk: Chunk, columns: int, job: Job) -> list[Chunk]:
@@ -37,7 +39,8 @@ def pieces(data: bytes, chunk: Chunk, columns: int, job: Job) -> list[Chunk]:
     """
     if (
         len(data) <= _WHOLE_BY_BYTES * PIECE_BYTES
-        and chunk.records <= _WHOLE_BY_RECORDS * PIECE_RECORDS
+        and chunk.records
+        <= (_WHOLE_BY_RECORDS if len(data) >= _WHOLE_RECORD_BYTES * chunk.records else 1) * PIECE_RECORDS
         and chunk.records * columns <= _WHOLE_BY_FIELDS * PIECE_FIELDS
     ):
         return [chunk]
@@ -76,6 +79,11 @@ class Assembly:
     def rejects(self) -> int:
         """How many there are so far."""
         return self._counts.rejects
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes are held so far."""
+        return self._part.getbuffer().nbytes + self._rejects.getbuffer().nbytes
 
     def add(self, output: ChunkOutput) -> None:
         """Take the next piece's output."""

@@ -23,7 +23,8 @@ from pydantic_core import SchemaValidator, core_schema
 
 from baton.errors import BatchFailed, said
 from baton.job import Record
-from worker.rejects import ALSO_MAX, NO_REJECTS, VALUE_CHARS_MAX, Broken, joined_also, rejects_of, told_also
+from worker.refused import Refused, put_together
+from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, Broken, rejects_of
 
 __all__ = ["REASON_CHARS_MAX", "Rejected", "Rules", "rules_of"]
 
@@ -31,9 +32,6 @@ REASON_CHARS_MAX: Final = 1_000
 """Of what a crashed rule says, which may quote a value of a megabyte."""
 _VALUES_AT_ONCE: Final = 4_096
 """Values judged in one call: each that fails is a Python object of half a kilobyte until it is told."""
-_SETS_AT_MOST: Final = 256
-_FIELDS_AT_MOST: Final = 65_536
-"""What the model is asked again of a piece: sets of columns, and their records' fields."""
 _MODEL_HOOKS: Final = ("custom_init", "post_init", "root_model")
 _OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
 """Error types of a job's own functions: the type alone says nothing."""
@@ -48,46 +46,6 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
-    """What a field refuses of a column's values. Many values are refused for the same reasons."""
-
-    name: str
-    """Of the column in the frame."""
-    column: str
-    values: pl.Series
-    """Each a different one."""
-    whys: NDArray[np.uint32]
-    """Of each value the place of its reasons, from 1."""
-    rules: pl.Series
-    """Those of all reasons, one after the other; of each in the order in which they are told."""
-    numbers: NDArray[np.uint32]
-    """How many rules each of the reasons has."""
-    is_all: bool
-    """Whether the column has no other values."""
-
-    def failing(self, series: pl.Series) -> NDArray[np.bool_]:
-        """Return which values of the column are refused."""
-        if self.is_all:
-            return np.ones(series.len(), dtype=bool)
-        if self.values.len() > 1:
-            return series.is_in(self.values.implode(), nulls_equal=True).to_numpy()
-        value = self.values.item()
-        return (series.is_null() if value is None else (series == value).fill_null(value=False)).to_numpy()
-
-    def why(self, series: pl.Series) -> NDArray[np.uint32]:
-        """Return the place of each value's reasons, 0 for one that is not refused."""
-        if self.values.len() == 1 and self.is_all:
-            return np.full(series.len(), self.whys[0])
-        if self.values.len() == 1:
-            return np.where(self.failing(series), self.whys[0], np.uint32(0))
-        reasons = pl.DataFrame({"value": self.values, "why": self.whys})
-        found = pl.DataFrame({"value": series}).join(
-            reasons, on="value", how="left", maintain_order="left", nulls_equal=True
-        )
-        return found["why"].fill_null(0).to_numpy()
-
-
-@dataclass(frozen=True, slots=True)
 class _ColumnRules:
     """One field's rules, for a list of values at a time."""
 
@@ -96,10 +54,10 @@ class _ColumnRules:
     """Of values alone: the fast way, for whatever such a list can express."""
     fields: Callable[[], SchemaValidator]
     """Of records that hold this field alone: 15 times slower, and just what the model does, defaults included."""
-    of_nothing: list[_Refused | None]
+    of_nothing: list[Refused | None]
     """What is refused of a column without any value, once that is known."""
 
-    def refused(self, series: pl.Series) -> _Refused | None:
+    def refused(self, series: pl.Series) -> Refused | None:
         """Judge each distinct value once. Raises what a rule of the user's own raises."""
         if series.null_count() < series.len() or not series.len():
             return self._judged(_unique(series))
@@ -109,7 +67,7 @@ class _ColumnRules:
         known = self.of_nothing[0]
         return known and replace(known, name=series.name)
 
-    def _judged(self, values: pl.Series) -> _Refused | None:
+    def _judged(self, values: pl.Series) -> Refused | None:
         places, whys, reasons = array("I"), array("I"), _Reasons()
         for at in range(0, values.len(), _VALUES_AT_ONCE):
             errors: dict[int, list[str]] = {}
@@ -120,7 +78,7 @@ class _ColumnRules:
                 whys.append(reasons.place(tuple(rules)))
         if not places:
             return None
-        return _Refused(
+        return Refused(
             values.name,
             self.column,
             values=values if len(places) == values.len() else values.gather(np.frombuffer(places, np.uint32)),
@@ -226,7 +184,7 @@ class Rules:
         if not failing.len():
             return Rejected(0, NO_REJECTS)
         rows = failing if failing.len() <= enough else failing.head(told_max)
-        told, samples = _put_together(frame.select(each.name for each in refused)[rows], rows, refused)
+        told, samples = put_together(frame.select(each.name for each in refused)[rows], rows, refused)
         suspects = zip(rows[samples].to_list(), frame[rows[samples]].iter_rows(), strict=True)
         # The model has the last word on sets of columns that fail together.
         if not told[samples].equals(rejects_of(_explain(self.model, suspects, columns))):
@@ -241,109 +199,6 @@ class Rules:
         told = rejects_of(islice(failing, max(enough, told_max)))
         number = told.height + sum(1 for _ in failing)
         return Rejected(number, told if number <= enough else told.head(told_max))
-
-
-def _put_together(
-    frame: pl.DataFrame, rows: pl.Series, refused: Sequence[_Refused]
-) -> tuple[pl.DataFrame, NDArray[np.intp]]:
-    """Return the table of these rows, and the places in it that the model is to be asked about (`_asked_again`)."""
-    whys = [each.why(frame[each.name]) for each in refused]
-    samples, which = _distinct(whys)
-    # Few reasons are shared by many records: each is worded once, and in the table no more than pointed to.
-    found = np.stack([why[samples] for why in whys])
-    del whys
-    failed = found > 0
-    worded = _worded(found, refused).select(pl.all().gather(which))
-    value = _by_place(frame, failed.argmax(axis=0)[which])
-    told = pl.DataFrame({"record": rows, "value": value}).hstack(worded)
-    return told.select(NO_REJECTS.columns), np.sort(samples[_asked_again(failed)])
-
-
-def _by_place(frame: pl.DataFrame, places: NDArray[np.intp]) -> pl.Series:
-    """Return of each row the value that stands in the column of its place, cut to what is told of a value."""
-    order = np.argsort(places, kind="stable")
-    columns, starts = np.unique(places[order], return_index=True)
-    parts = [
-        frame.to_series(int(column)).gather(some).str.slice(0, VALUE_CHARS_MAX)
-        for column, some in zip(columns, np.split(order, starts[1:]), strict=True)
-    ]
-    back = np.empty(len(order), dtype=np.uint32)
-    back[order] = np.arange(len(order), dtype=np.uint32)
-    return pl.concat(part.rename("value") for part in parts).gather(back)
-
-
-def _asked_again(failed: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Return one place of each set of columns that fail together. `failed`: which columns (rows), by place.
-
-    There may be as many sets as records: then of some sets, those first in which each column fails.
-    """
-    at_most = max(1, min(_SETS_AT_MOST, _FIELDS_AT_MOST // len(failed)))
-    _, sets = np.unique(np.packbits(failed, axis=0), axis=1, return_index=True)
-    if len(sets) <= at_most:
-        return sets
-    first = np.unique(failed.argmax(axis=1))
-    return np.unique(np.concatenate([first, sets])[:at_most])
-
-
-_NONE: Final = np.zeros(1, dtype=np.uint32)
-_CODES_MAX: Final = 2**63
-
-
-def _distinct(codes: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each combination of codes stands first, and for each row which combination it has."""
-    joined, number = codes[0].astype(np.uint64), int(codes[0].max()) + 1
-    for more in codes[1:]:
-        size = int(more.max()) + 1
-        if number * size >= _CODES_MAX:
-            kinds, joined = np.unique(joined, return_inverse=True)
-            joined, number = joined.astype(np.uint64), kinds.size
-        joined, number = joined * np.uint64(size) + more, number * size
-    _, samples, which = np.unique(joined, return_index=True, return_inverse=True)
-    return samples, which
-
-
-def _worded(found: NDArray[np.uint32], refused: Sequence[_Refused]) -> pl.DataFrame:
-    """Return the texts of combinations of reasons; there may be as many as records. `found`: why, of each column."""
-    rules = pl.concat(each.rules for each in refused)
-    column = np.repeat(np.arange(len(refused)), [each.rules.len() for each in refused])
-    names = pl.Series([each.column for each in refused], dtype=pl.String)
-    slots, number = _first_ones(found, refused)
-    texts = pl.select(told_also(names.gather(column), rules)).to_series()
-    others = [texts.gather(_or_nothing(slot)) for slot in slots[1:]]
-    return pl.DataFrame(
-        {
-            "column": names.gather(column[slots[0]]),
-            "rule": rules.gather(slots[0]),
-            "also": joined_also(others, number - len(slots)),
-        }
-    )
-
-
-def _first_ones(found: NDArray[np.uint32], refused: Sequence[_Refused]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Return of each combination its first rules as places among the rules of all, -1 for none, and their number."""
-    slots = np.full((1 + ALSO_MAX, found.shape[1]), -1, dtype=np.int32)
-    number = np.zeros(found.shape[1], dtype=np.int32)
-    before = 0
-    for why, each in zip(found, refused, strict=True):
-        if number.min() >= len(slots):  # there may be thousands of columns
-            number += np.concatenate([_NONE, each.numbers])[why].astype(np.int32)
-            continue
-        failing = np.flatnonzero(why)
-        places, numbers = why[failing] - 1, each.numbers
-        starts = before + np.cumsum(numbers) - numbers
-        for n in range(int(numbers.max())):
-            has = (numbers[places] > n) & (number[failing] + n < len(slots))
-            if not has.any():
-                break
-            slots[number[failing[has]] + n, failing[has]] = starts[places[has]] + n
-        number[failing] += numbers[places].astype(np.int32)
-        before += each.rules.len()
-    return slots, number
-
-
-def _or_nothing(places: NDArray[np.int32]) -> pl.Series:
-    series = pl.Series(places)
-    return series.set(series < 0, None)
 
 
 def _rule_error(what: str, error: BaseException) -> BatchFailed:

@@ -3,6 +3,8 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker.domain import OUTPUT_BYTES_MAX
+
 
 class WorkerSettings(BaseSettings):
     """Read from `BATON_WORKER_*`."""
@@ -16,6 +18,9 @@ class WorkerSettings(BaseSettings):
     """Loaded tables kept, least recently used out first."""
     plans_cached: int = Field(default=64, ge=1)
     """Plans kept: one GET per batch and worker instead of one per chunk."""
+    output_bytes_max: int = Field(default=OUTPUT_BYTES_MAX, ge=1)
+    """Of what a chunk leaves, result and rejects together: over it the batch fails. Both slots may hold as much, in
+    containers of 2 GiB."""
     compute_seconds_max: float = Field(default=300, gt=0)
     """Of one computation: 32 MiB or 262,144 records, the most judged at once, take some seconds; with rules of a job
     that need a millisecond for each record four and a half minutes. What takes longer hangs. Well below
