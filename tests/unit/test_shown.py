@@ -2,7 +2,7 @@
 
 import pytest
 
-from baton.shown import shown
+from baton.shown import NAME_CHARACTERS_MAX, shown
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,13 @@ def test_a_character_that_hides_itself_is_shown_as_python_writes_it(letter: str)
 @pytest.mark.parametrize("name", ["Müller & Söhne.csv", "e\u0301te\u0301.csv", "東京.csv", "한국어.csv", "😀.csv"])
 def test_what_is_seen_is_shown_as_it_is(name: str) -> None:
     assert shown(name) == name
+
+
+@pytest.mark.parametrize("letter", ["x", "\u202e", "😀"], ids=ascii)
+def test_a_name_is_as_long_as_a_line_has_room_for(letter: str) -> None:
+    whole, cut = shown(letter * 10_000, most=None), shown(letter * 10_000)
+
+    assert len(whole) == 10_000 * len(shown(letter))
+    assert (len(cut), cut[-1]) == (NAME_CHARACTERS_MAX, "…")
+    assert whole.startswith(cut[:-1])
+    assert shown("x" * NAME_CHARACTERS_MAX) == "x" * NAME_CHARACTERS_MAX

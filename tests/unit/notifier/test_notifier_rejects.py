@@ -1,5 +1,6 @@
 """What a mail shows of the rejects, and the file that a failed batch's mail links to."""
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +16,7 @@ from baton.model import paths
 from baton.model.batch import Batch, Counts
 from baton.ports import ChunkDone, ObjectInfo, Piece, RejectCount, StoredReject
 from baton.rejects import REJECT_COLUMNS, REJECTS_HEADER
+from baton.testing import virtual_time
 from ended_batches import DONE, FAILED, NOW
 from logs import silent_log
 from notifier.domain import rejected_of
@@ -185,6 +187,51 @@ def test_whatever_fails_there_the_mail_goes_out_without_it(operation: str) -> No
         return await world.find(BROKEN)
 
     assert run(story()) == NOTHING_FOUND
+
+
+class SlowBucket(MemoryObjectStore):
+    """Takes its time to put an object together."""
+
+    compose_seconds = 60.0
+    composing = composing_most = 0
+
+    @override
+    async def compose(
+        self, key: str, pieces: Sequence[Piece], *, content_type: str = "text/csv; charset=utf-8"
+    ) -> ObjectInfo:
+        self.composing += 1
+        self.composing_most = max(self.composing_most, self.composing)
+        await asyncio.sleep(self.compose_seconds)
+        self.composing -= 1
+        return await super().compose(key, pieces, content_type=content_type)
+
+
+def test_a_mail_does_not_wait_for_its_rejects_for_ever() -> None:
+    async def story() -> tuple[Found, float]:
+        objects = SlowBucket(MemoryClock())
+        objects.compose_seconds = 10_000
+        world = World(objects)
+        await world.part(0, REJECTS_HEADER + _rows(1, 2))
+        return await world.find(BROKEN), asyncio.get_running_loop().time()
+
+    found, seconds = virtual_time.run(story())
+
+    assert found == NOTHING_FOUND
+    assert seconds == pytest.approx(120, abs=1)
+
+
+def test_one_file_of_a_failed_batch_is_put_together_at_a_time() -> None:
+    async def story() -> tuple[set[str | None], int]:
+        objects = SlowBucket(MemoryClock())
+        world = World(objects, rejects_seconds_max=1_000)
+        await world.part(0, REJECTS_HEADER + _rows(1, 2))
+        found = await asyncio.gather(*(world.find(replace(BROKEN, run=run)) for run in range(1, 6)))
+        return {each.key for each in found}, objects.composing_most
+
+    keys, at_once = virtual_time.run(story())
+
+    assert len(keys - {None}) == 5
+    assert at_once == 1, "each holds pieces in memory"
 
 
 def test_a_published_batch_shows_its_rejects_and_links_to_them_even_if_they_cannot_be_read() -> None:
