@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from baton.errors import NotFound, Unavailable
 from baton.ports import ReferenceVersion, Row
+from baton.ports.rules import replaced
 from worlds import Ports, in_world
 
 COLUMNS = ("sku", "name", "price")
@@ -226,3 +227,11 @@ async def test_rows_that_are_not_as_announced_are_not_published(ports: Ports) ->
             await ports.reference.publish(version_of(good), rows)
 
     assert await ports.reference.current("products") is None
+
+
+def test_the_current_version_is_never_replaced_whatever_the_clocks_of_two_loads_said() -> None:
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    published = {"v1": at, "v2": at + timedelta(hours=1)}
+
+    assert replaced(published, current="v1", before=at + timedelta(days=60)) == []
+    assert replaced(published, current="v2", before=at + timedelta(days=60)) == ["v1"]

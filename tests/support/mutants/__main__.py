@@ -4,12 +4,13 @@ Exits 1 if one survives that no reason excuses.
 """
 
 import argparse
+import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 
-from mutants.run import is_found, shown
+from mutants.run import PRELOADED, is_found, shown
 from mutants.table import MUTANTS
 
 
@@ -20,7 +21,9 @@ def main() -> None:
     chosen = [each for each in MUTANTS if text in each.name or text in each.file]
     survived: list[str] = []
     began = time.monotonic()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for a process
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(PRELOADED)
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=processes, max_tasks_per_child=1) as pool:
         for mutant, found in zip(chosen, pool.map(is_found, chosen), strict=True):
             outcome = "found" if found else f"survives: {mutant.equivalent or 'NO TEST FINDS IT'}"
             sys.stdout.write(f"{shown(mutant)}: {outcome}\n")
