@@ -112,4 +112,18 @@ MUTANTS: Final = (
         '"libraries": b""})',
         "tests/unit/jobs/test_sources.py::test_another_version_of_a_library_that_a_job_imports_is_another_version",
     ),
+    Mutant(
+        "more is done at once than the bound",
+        _BATON + "bounded.py",
+        "for _ in range(limit)]",
+        "for _ in range(limit + 1)]",
+        "tests/unit/test_bounded.py::test_as_many_as_the_bound_are_in_work_at_once_and_never_more",
+    ),
+    Mutant(
+        "work goes on after an error",
+        _BATON + "bounded.py",
+        "                failed = True\n",
+        "                pass\n",
+        "tests/unit/test_bounded.py::test_the_first_error_ends_the_rest_and_is_raised_as_it_is",
+    ),
 )

@@ -225,20 +225,6 @@ MUTANTS: Final = (
         "tests/unit/splitter/test_forgetting.py::test_sixteen_rows_are_in_work_at_once_and_never_more",
     ),
     Mutant(
-        "more is done at once than the bound",
-        _SPLITTER + "alone.py",
-        "for _ in range(limit)]",
-        "for _ in range(limit + 1)]",
-        "tests/unit/splitter/test_alone.py::test_as_many_as_the_bound_are_in_work_at_once_and_never_more",
-    ),
-    Mutant(
-        "work goes on after an error",
-        _SPLITTER + "alone.py",
-        "                failed = True\n",
-        "                pass\n",
-        "tests/unit/splitter/test_alone.py::test_the_first_error_ends_the_rest_and_is_raised_as_it_is",
-    ),
-    Mutant(
         "a pass of forgetting that failed counts as done",
         _SPLITTER + "forgetting.py",
         "        is_whole = self._whole_at is None",

@@ -31,8 +31,8 @@ MUTANTS: Final = (
     Mutant(
         "rejects of another size pass for finished",
         _WORKER + "handler.py",
-        "return done if rejects and rejects.size_bytes == done.rejects_bytes else None",
-        "return done if rejects else None",
+        "return rejects is not None and rejects.size_bytes == done.rejects_bytes",
+        "return rejects is not None",
         "tests/pipeline/test_late_messages.py::test_a_chunk_delivered_again_finds_its_part_unless_that_lacks_its_rejects",
     ),
     Mutant(
