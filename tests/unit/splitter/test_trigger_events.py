@@ -133,7 +133,7 @@ def test_an_event_is_unwrapped_however_it_comes(by: str) -> None:
 def test_an_event_whose_time_cannot_be_read_is_an_event(said: Any) -> None:
     record = {**S3["Records"][0], "eventTime": said}
 
-    created = [Created("input/p/a b.csv", "v", 3)]
+    created = [Created(ODD, "v", 3)]
     assert created_objects({"Records": [record]}) == (created, [])
     assert created_objects({**BRIDGE, "time": said}) == (created, [])
 
