@@ -7,6 +7,7 @@ controllers say of themselves is a notice, always: else what one concludes from 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from baton.model.paths import REPLICATED_IN_TIME
@@ -165,57 +166,67 @@ def _queues(topology: Topology) -> list[Alarm]:
     ]
 
 
+def _swept(
+    topology: Topology,
+    region: str,
+    name: str,
+    metric: str,
+    *,
+    says: str,
+    runbook: str,
+    service: str = "splitter",
+    threshold: float = 0,
+) -> Alarm:
+    """Return one on what the sweeper of this Region finds."""
+    return Alarm(
+        name=f"{topology.notice_prefix}{name}",
+        says=says,
+        runbook=runbook,
+        namespace=topology.metrics_namespace,
+        metric=metric,
+        dimensions={"Service": service, "Region": region},
+        period_seconds=_SWEEPS_SECONDS,
+        threshold=threshold,
+    )
+
+
 def _batches(topology: Topology, region: str) -> list[Alarm]:
     """Return which batches are late, or cannot be looked after, and which files become none."""
-    prefix = topology.notice_prefix
+    swept = partial(_swept, topology, region)
     return [
-        Alarm(
-            name=f"{prefix}oldest-waiting-input",
+        swept(
+            "oldest-waiting-input",
+            "OldestWaitingInput",
             says="A batch has waited for its file for an hour.",
             runbook="A batch waits for its file",
-            namespace=topology.metrics_namespace,
-            metric="OldestWaitingInput",
-            dimensions={"Service": "splitter", "Region": region},
-            period_seconds=_SWEEPS_SECONDS,
             threshold=3_600,
         ),
-        Alarm(
-            name=f"{prefix}oldest-batch",
+        swept(
+            "oldest-batch",
+            "OldestBatch",
             says="A batch is not done an hour after it was admitted or retried.",
             runbook="A batch is late",
-            namespace=topology.metrics_namespace,
-            metric="OldestBatch",
-            dimensions={"Service": "splitter", "Region": region},
-            period_seconds=_SWEEPS_SECONDS,
             threshold=ControllerSettings.model_fields["oldest_batch_seconds"].default,
         ),
-        Alarm(
-            name=f"{prefix}unreadable-batches",
+        swept(
+            "unreadable-batches",
+            "UnreadableBatches",
             says="Rows of batches in the ledger cannot be read.",
             runbook="Rows of batches cannot be read",
-            namespace=topology.metrics_namespace,
-            metric="UnreadableBatches",
-            dimensions={"Service": "splitter", "Region": region},
-            period_seconds=_SWEEPS_SECONDS,
         ),
-        Alarm(
-            name=f"{prefix}input-sweep",
+        swept(
+            "input-sweep",
+            "InputSweepAge",
             says="No sweep of inputs went through for an hour.",
             runbook="Inputs are not swept",
-            namespace=topology.metrics_namespace,
-            metric="InputSweepAge",
-            dimensions={"Service": "splitter", "Region": region},
-            period_seconds=_SWEEPS_SECONDS,
             threshold=3_600,  # all of ten million versions, as a Region lists that becomes active, take 2,100 s
         ),
-        Alarm(
-            name=f"{prefix}inputs-too-old",
+        swept(
+            "inputs-too-old",
+            "InputsTooOld",
             says="A file without a record is too old to be admitted.",
             runbook="A file is too old to be admitted",
-            namespace=topology.metrics_namespace,
-            metric="InputsTooOld",
-            dimensions={"Service": "trigger", "Region": region},
-            period_seconds=_SWEEPS_SECONDS,
+            service="trigger",
         ),
     ]
 
