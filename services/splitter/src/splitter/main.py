@@ -8,7 +8,12 @@ from baton.context import Context
 from baton.offload import Offload
 from baton.service import Service, run_service
 from splitter.admission import Admitter
+from splitter.alone import Alone
+from splitter.batch_sweep import BatchSweep
+from splitter.canaries import CanarySweep
+from splitter.forgetting import Forgetting
 from splitter.handler import Splitter
+from splitter.input_sweep import InputSweep
 from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
 
@@ -39,18 +44,48 @@ def build(
 
 def sweeper(context: Context, settings: SplitterSettings) -> Sweeper:
     """Put the sweeper together."""
-    ports = context.ports
-    return Sweeper(
-        region=context.region,
+    ports, region, clock, log = context.ports, context.region, context.clock, context.log
+    ledger, objects, batches = ports.ledger(), ports.objects(), _batches(context)
+    canaries = CanarySweep(
+        region=region, ledger=ledger, objects=objects, batches=batches, clock=clock, alone=Alone(log)
+    )
+    open_batches = BatchSweep(
+        region=region,
         regions=context.regions,
-        ledger=ports.ledger(),
-        objects=ports.objects(),
+        ledger=ledger,
         progress=ports.progress(),
         heartbeats=ports.heartbeats(),
         outbox=ports.outbox(),
-        batches=_batches(context),
-        admitter=admitter(context),
+        batches=batches,
+        canaries=canaries,
         catalog=context.catalog,
+        clock=clock,
+        settings=settings,
+        log=log,
+        alone=Alone(log),
+    )
+    return Sweeper(
+        region=region,
+        ledger=ledger,
+        open_batches=open_batches,
+        canaries=canaries,
+        inputs=_inputs(context, settings, open_batches),
+        forgetting=Forgetting(
+            region=region, regions=context.regions, ledger=ledger, objects=objects, clock=clock, log=log
+        ),
+        clock=clock,
+        settings=settings,
+        log=log,
+    )
+
+
+def _inputs(context: Context, settings: SplitterSettings, open_batches: BatchSweep) -> InputSweep:
+    return InputSweep(
+        region=context.region,
+        ledger=context.ports.ledger(),
+        objects=context.ports.objects(),
+        admitter=admitter(context),
+        open_batches=open_batches,
         clock=context.clock,
         settings=settings,
         log=context.log,

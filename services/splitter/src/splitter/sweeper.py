@@ -11,13 +11,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 
-from baton.batches import Batches
-from baton.catalog import Catalog
 from baton.errors import Unavailable
-from baton.ports import Clock, Heartbeats, Ledger, ObjectStore, Outbox, Progress
+from baton.ports import Clock, Ledger
 from baton.telemetry import Log, emf
-from splitter.admission import Admitter
-from splitter.alone import Alone
 from splitter.batch_sweep import BatchSweep
 from splitter.canaries import CanarySweep
 from splitter.forgetting import Forgetting
@@ -32,55 +28,24 @@ class Sweeper:
         self,
         *,
         region: str,
-        regions: tuple[str, str],
         ledger: Ledger,
-        objects: ObjectStore,
-        progress: Progress,
-        heartbeats: Heartbeats,
-        outbox: Outbox,
-        batches: Batches,
-        admitter: Admitter,
-        catalog: Catalog,
+        open_batches: BatchSweep,
+        canaries: CanarySweep,
+        inputs: InputSweep,
+        forgetting: Forgetting,
         clock: Clock,
         settings: SplitterSettings,
         log: Log,
     ) -> None:
         self._region = region
         self._ledger = ledger
+        self.open_batches = open_batches
+        self._canaries = canaries
+        self._inputs = inputs
+        self._forgetting = forgetting
         self._clock = clock
         self._settings = settings
         self._log = log
-        self._canaries = CanarySweep(
-            region=region, ledger=ledger, objects=objects, batches=batches, clock=clock, alone=Alone(log)
-        )
-        self.open_batches = BatchSweep(
-            region=region,
-            regions=regions,
-            ledger=ledger,
-            progress=progress,
-            heartbeats=heartbeats,
-            outbox=outbox,
-            batches=batches,
-            canaries=self._canaries,
-            catalog=catalog,
-            clock=clock,
-            settings=settings,
-            log=log,
-            alone=Alone(log),
-        )
-        self._inputs = InputSweep(
-            region=region,
-            ledger=ledger,
-            objects=objects,
-            admitter=admitter,
-            open_batches=self.open_batches,
-            clock=clock,
-            settings=settings,
-            log=log,
-        )
-        self._forgetting = Forgetting(
-            region=region, regions=regions, ledger=ledger, objects=objects, clock=clock, log=log
-        )
         self._running: set[str] = set()
         """Ids of open batches, as the last look at them found."""
         self._activated = asyncio.Event()
