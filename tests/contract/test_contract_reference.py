@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import baton.ports.rules
 from baton.errors import NotFound, Unavailable
 from baton.ports import ReferenceVersion, Row
 from baton.ports.rules import replaced
@@ -49,6 +50,26 @@ async def test_a_version_is_loaded_whole(ports: Ports) -> None:
     loaded = await ports.reference.load(version_of(rows))
 
     assert loaded == rows
+
+
+@in_world
+async def test_a_version_tells_the_bytes_of_its_values(ports: Ports) -> None:
+    rows: dict[str, Row] = {"k": {"sku": "k", "name": "Käse", "price": ""}}
+    await ports.reference.publish(version_of(rows), rows)
+
+    current, described = await ports.reference.current("products"), await ports.reference.describe("products", "v1")
+
+    assert (current and current.size_bytes, described and described.size_bytes) == (6, 6)
+
+
+@in_world
+async def test_a_table_of_more_bytes_than_are_taken_is_refused(ports: Ports) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(baton.ports.rules, "REFERENCE_BYTES_MAX", 50)
+        with pytest.raises(ValueError, match="more than 50 bytes, from row 'k4' on"):
+            await ports.reference.publish(version_of(rows_of(5)), rows_of(5))
+
+    assert await ports.reference.current("products") is None
 
 
 @in_world

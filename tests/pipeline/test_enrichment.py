@@ -37,6 +37,27 @@ def test_a_table_too_large_for_memory_is_asked_key_by_key_with_the_same_result(m
     assert by_keys == in_memory
 
 
+def test_what_a_chunk_looks_up_beyond_what_a_worker_holds_fails_its_batch_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BATON_WORKER_OUTPUT_BYTES_MAX", "200")
+
+    async def story(rows_in_memory_max: str) -> Batch:
+        monkeypatch.setenv("BATON_WORKER_REFERENCE_ROWS_IN_MEMORY_MAX", rows_in_memory_max)
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        await financial(pipeline.region.reference, SAMPLE)
+        batch_id = await pipeline.upload(KEY, SAMPLE.body)
+        await pipeline.drive()
+        return await pipeline.batch(batch_id)
+
+    for rows_in_memory_max in ("0", "1000"):
+        failure = asyncio.run(story(rows_in_memory_max)).failure
+        assert failure
+        assert failure.code == "output_too_large"
+        assert "chunk 1 of the job 'sales'" in failure.reason
+        assert "'unitPrice'" in failure.reason
+
+
 def test_a_batch_keeps_the_version_that_was_current_when_it_was_planned() -> None:
     async def story() -> tuple[bytes, bytes]:
         pipeline = Pipeline(load_jobs("baton_jobs"))

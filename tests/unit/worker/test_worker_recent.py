@@ -12,10 +12,10 @@ from worker.recent import Recent
 class Shelf:
     """Makes values of its keys, each in ten seconds."""
 
-    def __init__(self, *, size: int = 2) -> None:
+    def __init__(self, *, size: int = 2, letters_max: int = 1_000) -> None:
         self.made: list[str] = []
         self.failures = 0
-        self._kept = Recent[str, str](size)
+        self._kept = Recent[str, str](size, weigh=len, weight_max=letters_max)
 
     async def get(self, key: str) -> str:
         return await self._kept.get_or_make(key, lambda: self._make(key))
@@ -80,3 +80,13 @@ def test_least_recently_used_goes_first() -> None:
     run(story())
 
     assert shelf.made == ["a", "b", "c", "b", "a"]
+
+
+def test_values_are_kept_up_to_their_weight_together() -> None:
+    shelf = Shelf(size=9, letters_max=5)
+
+    async def story() -> list[str]:
+        return [await shelf.get(key) for key in ("aa", "bbb", "aa", "c", "aa", "dddddd", "aa")]
+
+    assert run(story()) == ["AA", "BBB", "AA", "C", "AA", "DDDDDD", "AA"]
+    assert shelf.made == ["aa", "bbb", "c", "dddddd", "aa"], "what is too heavy by itself is not kept"

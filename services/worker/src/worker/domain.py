@@ -38,6 +38,7 @@ __all__ = [
     "finish",
     "not_whole",
     "prepare_reference",
+    "too_large",
 ]
 
 REJECTS_TOLD_MAX: Final = 10_000
@@ -152,7 +153,7 @@ def finish(
     lines = render_rejects(told, checked.data, checked.cut, chunk, job.dialect.encoding, header=header)
     part = b"" if too_many else _render(frame, checked, plain=plain, header=names)
     if not too_many and len(part) + len(lines) > room_bytes:
-        raise _too_large(checked, f"{len(part):,} bytes of result and {len(lines):,} of rejects are too many")
+        raise too_large(checked, f"{len(part):,} bytes of result and {len(lines):,} of rejects are too many")
     return ChunkOutput(counts, part, lines, _reasons(told), too_many)
 
 
@@ -255,7 +256,8 @@ def _needed(frame: pl.DataFrame, columns: tuple[str, ...], job: Job) -> pl.DataF
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _too_large(checked: Checked, why: str) -> BatchFailed:
+def too_large(checked: Checked, why: str) -> BatchFailed:
+    """Return the failure of a chunk whose output a worker cannot hold."""
     chunk = checked.chunk
     where = f"chunk {chunk.index + 1} of the job {checked.job.name!r}, records from {chunk.first_record:,} on"
     return BatchFailed("output_too_large", f"{where}: a worker cannot hold what it becomes: {why}")
@@ -273,7 +275,7 @@ def _enrich(
     if added_bytes > room_bytes:
         column, largest_bytes = _largest(checked.frame, key, table, lookup)
         why = f"{column!r} of {lookup.dataset!r} alone has {largest_bytes:,} bytes of {added_bytes:,} that are added"
-        raise _too_large(checked, why)
+        raise too_large(checked, why)
     if lookup.missing is Missing.BLANK:
         blank = "," * len(lookup.columns) + "\n"
         return joined.with_columns(pl.col(SUFFIX).fill_null(blank)), NO_REJECTS, table.plain

@@ -1,6 +1,6 @@
 """Makes the part of one chunk: read, validate, enrich, write, count. Once, however often it is asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Protocol
@@ -12,22 +12,23 @@ from baton.batches import Batches, check_rejects
 from baton.canary import is_canary
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, Conflict, NotFound, Retry
-from baton.job import Job, Lookup
+from baton.job import Job
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
-from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, ReferenceVersion, Row, Tally
+from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, Tally
 from baton.reading import reading_input
 from baton.telemetry import Metrics
 from worker.compute import ComputationHungError
-from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, prepare_reference
+from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, too_large
 from worker.done import chunk_done, from_metadata, to_metadata
 from worker.pieces import Assembly, pieces
 from worker.recent import Recent
 from worker.settings import WorkerSettings
+from worker.tables import Tables, TooLargeError
 
 _RETRY_SECONDS: Final = 20
 """For what a rolling deployment or replication settles by itself within a minute."""
@@ -71,15 +72,13 @@ class Worker:
         self._batches = batches
         self._objects = objects
         self._progress = progress
-        self._reference = reference
         self._catalog = catalog
         self._clock = clock
         self._offload = offload
         self._computed = compute
         self._apart = apart or _here
         self._tasks = Recent[tuple[str, str], _Task](settings.plans_cached)
-        self._tables = Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](settings.reference_tables_cached)
-        self._in_memory_max = settings.reference_rows_in_memory_max
+        self._tables = Tables(reference, compute=self._compute, settings=settings)
         self._output_bytes_max = settings.output_bytes_max
 
     async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
@@ -239,28 +238,10 @@ class Worker:
     async def _rows_for(self, plan: Plan, job: Job, checked: Checked) -> ReferenceFrame | None:
         if job.lookup is None or plan.reference_version is None or checked.too_many:
             return None
-        lookup, wanted = job.lookup, plan.reference_version
-        cached_as = (lookup.dataset, wanted, lookup.columns)  # a table holds only what its job adds
-        table = self._tables.get(cached_as)
-        if table is not None:
-            return table
-        version = await self._reference.describe(lookup.dataset, wanted)
-        if version is None:
-            raise Retry(f"version {wanted} of {lookup.dataset!r} is not in this Region", delay_seconds=_RETRY_SECONDS)
-        if version.rows > self._in_memory_max:
-            rows = await self._reference.get_many(version, checked.lookup_keys())
-            return await self._prepare(rows, lookup)
-        return await self._tables.get_or_make(cached_as, lambda: self._load(version, lookup))
-
-    async def _load(self, version: ReferenceVersion, lookup: Lookup) -> ReferenceFrame:
         try:
-            rows = await self._reference.load(version)
-        except NotFound as error:
-            raise Retry(f"{version.dataset!r} {version.version}: {error}", delay_seconds=_RETRY_SECONDS) from error
-        return await self._prepare(rows, lookup)
-
-    async def _prepare(self, rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame:
-        return await self._compute(lambda: prepare_reference(rows, lookup))
+            return await self._tables.rows_for(job.lookup, plan.reference_version, checked.lookup_keys)
+        except TooLargeError as error:
+            raise too_large(checked, str(error)) from error
 
     async def _compute[T](self, work: Callable[[], T]) -> T:
         try:

@@ -14,8 +14,10 @@ class Recent[K, V]:
     wait, and not kept. Who is cancelled while waiting takes nothing from the others.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, weigh: Callable[[V], int] | None = None, weight_max: int = 0) -> None:
+        """`weigh`, if there is one: values are kept up to `weight_max` together; one that has more is not kept."""
         self._size = size
+        self._weigh, self._weight_max = weigh, weight_max
         self._values: OrderedDict[K, V] = OrderedDict()
         self._in_the_making: dict[K, asyncio.Task[V]] = {}
 
@@ -42,9 +44,13 @@ class Recent[K, V]:
         finally:
             del self._in_the_making[key]
         self._values[key] = value
-        while len(self._values) > self._size:
+        while len(self._values) > self._size or self._weight > self._weight_max:
             self._values.popitem(last=False)
         return value
+
+    @property
+    def _weight(self) -> int:
+        return sum(map(self._weigh, self._values.values())) if self._weigh else 0
 
 
 def _looked_at(task: asyncio.Task[object]) -> None:

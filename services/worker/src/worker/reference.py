@@ -29,6 +29,11 @@ class ReferenceFrame:
     plain: bool
 
     @property
+    def size_bytes(self) -> int:
+        """How much memory it takes."""
+        return int(self.frame.estimated_size())
+
+    @property
     def suffixes(self) -> pl.DataFrame:
         """Return what it takes to add to whole lines."""
         return self.frame.select(_KEY, SUFFIX)

@@ -3,6 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from baton.model.plan import MIB
 from worker.domain import OUTPUT_BYTES_MAX
 
 
@@ -16,6 +17,11 @@ class WorkerSettings(BaseSettings):
     for its own keys."""
     reference_tables_cached: int = Field(default=4, ge=1)
     """Loaded tables kept, least recently used out first."""
+    reference_bytes_in_memory_max: int = Field(default=64 * MIB, ge=0)
+    """Of the values of a table that is loaded as a whole, which take up to six times that meanwhile; of a larger one
+    each chunk asks for its own keys, and so much of their rows is held at most."""
+    reference_bytes_cached: int = Field(default=256 * MIB, ge=0)
+    """Of memory that loaded tables take together, as frames: three times their values."""
     plans_cached: int = Field(default=64, ge=1)
     """Plans kept: one GET per batch and worker instead of one per chunk."""
     output_bytes_max: int = Field(default=OUTPUT_BYTES_MAX, ge=1)

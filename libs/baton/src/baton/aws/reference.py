@@ -79,12 +79,13 @@ class DynamoReferenceData:
 
     @translated()
     async def publish(self, version: ReferenceVersion, rows: Rows) -> None:
-        content = check_rows(version, rows)
+        content, size_bytes = check_rows(version, rows)
         if not await self._is_there(version, content):
             await self._write_rows(version, rows, content)
         meta = {
             "version": version.version,
             "rows": version.rows,
+            "bytes": size_bytes,
             "columns": version.columns,
             "content": content,
             "published_at": self._clock.now().isoformat(),
@@ -125,7 +126,7 @@ class DynamoReferenceData:
             await self._remove_rows(version)
         await self._mark(version, loading, content)
         await (await self._batches()).put(_item(version, key, row) for key, row in rows_of(rows))
-        if check_rows(version, rows) != content or not await self.is_complete(version):
+        if check_rows(version, rows)[0] != content or not await self.is_complete(version):
             raise ValueError(f"{version.dataset}@{version.version}: its rows changed while they were written")
 
     async def _mark(self, version: ReferenceVersion, loading: str, content: str) -> None:
@@ -164,7 +165,8 @@ class DynamoReferenceData:
         row = await self._item(dataset, sk)
         if row is None:
             return None
-        return ReferenceVersion(dataset, row["version"], rows=row["rows"], columns=tuple(row["columns"]))
+        columns = tuple(row["columns"])
+        return ReferenceVersion(dataset, row["version"], row["rows"], columns, size_bytes=row.get("bytes"))
 
     async def _item(self, dataset: str, sk: str) -> dict[str, Any] | None:
         client = await self._client()

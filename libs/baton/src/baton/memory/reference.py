@@ -1,7 +1,7 @@
 """Reference data in memory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from baton.errors import NotFound
@@ -52,7 +52,8 @@ class MemoryReferenceData:
         return {key: rows[key] for key in keys if key in rows}
 
     async def publish(self, version: ReferenceVersion, rows: Rows) -> None:
-        content = check_rows(version, rows)
+        content, size_bytes = check_rows(version, rows)
+        version = replace(version, size_bytes=size_bytes)
         name = (version.dataset, version.version)
         stored = self._stored.get(name)
         is_there = stored and stored.version == version and stored.content == content
@@ -60,7 +61,7 @@ class MemoryReferenceData:
             stored = self._stored[name] = _Stored(at=self._clock.now())
             for key, row in rows_of(rows):
                 stored.rows[key] = dict(row)
-            if check_rows(version, rows) != content or not await self.is_complete(version):
+            if check_rows(version, rows)[0] != content or not await self.is_complete(version):
                 raise ValueError(f"{version.dataset}@{version.version}: its rows changed while they were written")
         stored.version, stored.content, stored.at = version, content, self._clock.now()
         self._current[version.dataset] = version

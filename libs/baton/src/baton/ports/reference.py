@@ -1,7 +1,7 @@
 """Reference data: immutable snapshots of lookup tables, one version current."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -20,6 +20,8 @@ class ReferenceVersion:
     version: str
     rows: int
     columns: tuple[str, ...]
+    size_bytes: int | None = field(default=None, compare=False)
+    """Of all its values in UTF-8, found when it was published; None if an older Baton did that."""
 
 
 class ReferenceData(Protocol):
@@ -55,8 +57,8 @@ class ReferenceData(Protocol):
         """Write every row of a new version, then make it the current one; memory does not grow with the rows.
 
         Repeating it is harmless: rows that are there already are left alone. What else lies under that version (a load
-        that broke off, other rows) is taken away first. Raises `ValueError` if the rows are not as announced; the
-        version is not current then.
+        that broke off, other rows) is taken away first. Raises `ValueError` if the rows are not as announced or
+        take too much; the version is not current then.
         """
         ...
 

@@ -45,6 +45,9 @@ REFERENCE_KEY_BYTES_MAX: Final = 1_024
 REFERENCE_ROW_BYTES_MAX: Final = 200_000
 """Of a row's values. DynamoDB takes items of 409,600 bytes, and as JSON a value may take twice its size."""
 
+REFERENCE_BYTES_MAX: Final = 10 * 1024**3
+"""Of a table's values. All of it is counted whenever a batch is planned: these are 10,000 pages."""
+
 
 def check_step(before: Batch, after: Batch) -> None:
     """Check that the state table allows this update, that it is one batch, and that it goes forward.
@@ -201,14 +204,14 @@ def rows_of(rows: Rows) -> Iterable[tuple[str, Row]]:
     return cast("Mapping[str, Row]", rows).items() if isinstance(rows, Mapping) else rows
 
 
-def check_rows(version: ReferenceVersion, rows: Rows) -> str:
+def check_rows(version: ReferenceVersion, rows: Rows) -> tuple[str, int]:
     """Check that the rows are as many as the version says, under possible keys, with exactly its columns.
 
-    Returns a digest of columns and rows, whatever the order of rows: 64 hex digits.
+    Returns a digest of columns and rows, whatever the order of rows: 64 hex digits; and the bytes of all values.
     """
     name = f"{version.dataset}@{version.version}"
     columns = set(version.columns)
-    count, total = 0, _number_of(version.columns)
+    count, total, all_bytes = 0, _number_of(version.columns), 0
     for key, row in rows_of(rows):
         if not is_reference_key(key):
             raise ValueError(f"{name}: a key must have 1 to {REFERENCE_KEY_BYTES_MAX} bytes, not {key[:40]!r}")
@@ -217,11 +220,14 @@ def check_rows(version: ReferenceVersion, rows: Rows) -> str:
         size_bytes = sum(len(value.encode("utf-8", "surrogatepass")) for value in row.values())
         if size_bytes > REFERENCE_ROW_BYTES_MAX:
             raise ValueError(f"{name}: row {key!r} has {size_bytes:,} bytes, more than {REFERENCE_ROW_BYTES_MAX:,}")
+        all_bytes += size_bytes
+        if all_bytes > REFERENCE_BYTES_MAX:
+            raise ValueError(f"{name}: its values have more than {REFERENCE_BYTES_MAX:,} bytes, from row {key!r} on")
         count += 1
         total += _number_of((key, *(row[column] for column in version.columns)))  # a sum: no order, nothing held
     if count != version.rows:
         raise ValueError(f"{name}: {count} rows given, {version.rows} announced")
-    return f"{total % 2**256:064x}"
+    return f"{total % 2**256:064x}", all_bytes
 
 
 def _number_of(texts: Sequence[str]) -> int:

@@ -1,0 +1,92 @@
+"""The rows of reference data that a chunk needs: small tables whole, kept between chunks; of large ones its keys."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+import polars as pl
+
+from baton.errors import BatonError, NotFound, Retry
+from baton.job import Lookup
+from baton.model.plan import MIB
+from baton.ports import ReferenceData, ReferenceVersion, Row
+from worker.recent import Recent
+from worker.reference import ReferenceFrame, prepare_reference
+from worker.settings import WorkerSettings
+
+__all__ = ["Tables", "TooLargeError"]
+
+_RETRY_SECONDS: Final = 20
+"""For what replication settles by itself within a minute."""
+_KEYS_AT_ONCE_MIN, _KEYS_AT_ONCE_MAX = 100, 4_096
+_VALUES_AT_ONCE_BYTES: Final = 16 * MIB
+"""Asked for at once, by the mean row: as Python objects rows take several times what they do as a frame."""
+
+
+class TooLargeError(BatonError):
+    """The rows of the keys of a chunk take more memory than there is for them. The text is for the job's author."""
+
+
+class Compute(Protocol):
+    """Does CPU work beside the event loop."""
+
+    async def __call__[T](self, work: Callable[[], T], /) -> T: ...
+
+
+class Tables:
+    """Fetches reference data, and keeps it by table, version and columns, as far as the settings allow."""
+
+    def __init__(self, reference: ReferenceData, *, compute: Compute, settings: WorkerSettings) -> None:
+        self._reference = reference
+        self._compute = compute
+        self._rows_max, self._bytes_max = settings.reference_rows_in_memory_max, settings.reference_bytes_in_memory_max
+        self._held_max = settings.output_bytes_max  # most of what is held comes out
+        self._kept = Recent[tuple[str, str, tuple[str, ...]], ReferenceFrame](
+            settings.reference_tables_cached,
+            weigh=lambda table: table.size_bytes,
+            weight_max=settings.reference_bytes_cached,
+        )
+
+    async def rows_for(self, lookup: Lookup, wanted: str, keys: Callable[[], Sequence[str]]) -> ReferenceFrame:
+        """Return at least the rows of those keys that exist, of the version `wanted`.
+
+        Raises `Retry` if it is not here, `TooLargeError`, and `BatchFailed` with code `reference_columns`.
+        """
+        kept_as = (lookup.dataset, wanted, lookup.columns)  # a table holds only what its job adds
+        table = self._kept.get(kept_as)
+        if table is not None:
+            return table
+        version = await self._reference.describe(lookup.dataset, wanted)
+        if version is None:
+            raise Retry(f"version {wanted} of {lookup.dataset!r} is not in this Region", delay_seconds=_RETRY_SECONDS)
+        if version.rows > self._rows_max or (version.size_bytes or 0) > self._bytes_max:
+            return await self._of_keys(version, lookup, keys())
+        return await self._kept.get_or_make(kept_as, lambda: self._whole(version, lookup))
+
+    async def _whole(self, version: ReferenceVersion, lookup: Lookup) -> ReferenceFrame:
+        try:
+            rows = await self._reference.load(version)
+        except NotFound as error:
+            raise Retry(f"{version.dataset!r} {version.version}: {error}", delay_seconds=_RETRY_SECONDS) from error
+        return await self._prepare(rows, lookup)
+
+    async def _of_keys(self, version: ReferenceVersion, lookup: Lookup, keys: Sequence[str]) -> ReferenceFrame:
+        tables = [await self._prepare({}, lookup)]
+        held_bytes = 0
+        at_once = _keys_at_once(version)
+        for at in range(0, len(keys), at_once):
+            rows = await self._reference.get_many(version, keys[at : at + at_once])
+            tables.append(await self._prepare(rows, lookup))
+            held_bytes += tables[-1].size_bytes
+            if held_bytes > self._held_max:
+                names = ", ".join(map(repr, lookup.columns))
+                what = f"{names} of {lookup.dataset!r} for {len(keys):,} keys"
+                raise TooLargeError(f"{what} take more than {self._held_max:,} bytes")
+        return ReferenceFrame(pl.concat(table.frame for table in tables), plain=all(table.plain for table in tables))
+
+    async def _prepare(self, rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame:
+        return await self._compute(lambda: prepare_reference(rows, lookup))
+
+
+def _keys_at_once(version: ReferenceVersion) -> int:
+    mean_bytes = (version.size_bytes or 0) // max(1, version.rows)
+    return max(_KEYS_AT_ONCE_MIN, min(_KEYS_AT_ONCE_MAX, _VALUES_AT_ONCE_BYTES // max(1, mean_bytes)))

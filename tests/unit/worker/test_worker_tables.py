@@ -1,0 +1,82 @@
+"""What a worker holds of reference data is bounded in bytes, however few rows they are."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import override
+
+import pytest
+
+import worker.tables
+from baton.job import Lookup
+from baton.memory import MemoryReferenceData
+from baton.ports import ReferenceVersion, Row
+from worker.settings import WorkerSettings
+from worker.tables import Tables, TooLargeError
+
+LOOKUP = Lookup(dataset="texts", key="id", columns=("text",))
+COLUMNS = ("id", "text")
+
+
+class Watched(MemoryReferenceData):
+    """Tells what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[int] = []
+        """The number of keys; 0 for the whole table."""
+
+    @override
+    async def load(self, version: ReferenceVersion) -> Mapping[str, Row]:
+        self.asked.append(0)
+        return await super().load(version)
+
+    @override
+    async def get_many(self, version: ReferenceVersion, keys: Sequence[str]) -> Mapping[str, Row]:
+        self.asked.append(len(keys))
+        return await super().get_many(version, keys)
+
+
+async def _inline[T](work: Callable[[], T], /) -> T:
+    return work()
+
+
+def _asked(*, rows: int, value_bytes: int, times: int = 1, settings: WorkerSettings) -> list[int]:
+    async def story() -> list[int]:
+        reference = Watched()
+        table = {f"{n}": {"id": f"{n}", "text": "x" * value_bytes} for n in range(rows)}
+        await reference.publish(ReferenceVersion("texts", "1", rows, COLUMNS), table)
+        tables = Tables(reference, compute=_inline, settings=settings)
+        for _ in range(times):
+            found = await tables.rows_for(LOOKUP, "1", lambda: [*table, "none"])
+            assert dict(found.frame.select("key", "r0").iter_rows()) == {key: row["text"] for key, row in table.items()}
+        return reference.asked
+
+    return asyncio.run(story())
+
+
+def test_table_within_both_bounds_is_loaded_whole_and_once() -> None:
+    settings = WorkerSettings(reference_bytes_in_memory_max=10_000)
+
+    assert _asked(rows=8, value_bytes=1_000, times=3, settings=settings) == [0]
+
+
+def test_table_of_few_rows_with_giant_values_is_asked_for_its_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker.tables, "_KEYS_AT_ONCE_MAX", 4)
+    monkeypatch.setattr(worker.tables, "_KEYS_AT_ONCE_MIN", 2)
+    settings = WorkerSettings(reference_bytes_in_memory_max=10_000)
+
+    assert _asked(rows=8, value_bytes=2_000, settings=settings) == [4, 4, 1]
+
+    monkeypatch.setattr(worker.tables, "_VALUES_AT_ONCE_BYTES", 5_000)
+    assert _asked(rows=8, value_bytes=2_000, settings=settings) == [2, 2, 2, 2, 1]
+
+
+def test_table_that_takes_more_than_is_kept_is_not_kept() -> None:
+    assert _asked(rows=8, value_bytes=1_000, times=2, settings=WorkerSettings(reference_bytes_cached=10_000)) == [0, 0]
+
+
+def test_rows_of_more_bytes_than_there_are_for_them_end_in_words() -> None:
+    settings = WorkerSettings(reference_bytes_in_memory_max=0, output_bytes_max=10_000)
+
+    with pytest.raises(TooLargeError, match="'text' of 'texts' for 9 keys take more than 10,000 bytes"):
+        _asked(rows=8, value_bytes=2_000, settings=settings)
