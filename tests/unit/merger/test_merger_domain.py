@@ -2,7 +2,6 @@
 
 import random
 import time
-from itertools import accumulate
 
 import pytest
 from hypothesis import given
@@ -13,31 +12,12 @@ from baton.checksums import crc64nvme
 from baton.errors import BatchFailed
 from baton.model.batch import Counts
 from baton.model.paths import chunk_of
-from baton.model.plan import Chunk, Plan
 from baton.ports import ChunkDone, JoinedPiece
 from baton.rejects import read_rejects
 from merger.domain import balance, check_books, joint, rejects_wanted
+from plans_made import plan_of
 
 MIB = 1024 * 1024
-
-
-def _plan(*records: int) -> Plan:
-    chunks = [
-        Chunk(index=i, start=i * 10, end=i * 10 + 10, first_record=before + 1, records=n)
-        for i, (n, before) in enumerate(zip(records, accumulate(records, initial=0), strict=False))
-    ]
-    return Plan(
-        batch_id="b",
-        job="sales",
-        job_version="1",
-        reference_version=None,
-        key="input/sales/f.csv",
-        version_id="v",
-        size_bytes=len(records) * 10,
-        columns=("a",),
-        chunks=tuple(chunks),
-        records_total=sum(records),
-    )
 
 
 def _done(index: int, records_in: int, records_out: int, rejects: int) -> ChunkDone:
@@ -54,7 +34,7 @@ def _done(index: int, records_in: int, records_out: int, rejects: int) -> ChunkD
 
 
 def test_books_that_balance_give_the_counts() -> None:
-    counts = check_books(_plan(5, 3), [_done(0, 5, 4, 1), _done(1, 3, 3, 0)])
+    counts = check_books(plan_of(5, 3), [_done(0, 5, 4, 1), _done(1, 3, 3, 0)])
 
     assert counts == Counts(8, 7, 1)
 
@@ -72,7 +52,7 @@ def test_books_that_balance_give_the_counts() -> None:
 )
 def test_books_that_do_not_balance_fail_with_the_numbers(done: list[ChunkDone], words: str) -> None:
     with pytest.raises(BatchFailed) as failed:
-        check_books(_plan(5, 3), done)
+        check_books(plan_of(5, 3), done)
 
     assert failed.value.code == "conservation"
     assert words in failed.value.reason
@@ -106,7 +86,7 @@ def test_checksums_combine_for_random_sizes() -> None:
 
 def test_the_largest_plan_is_merged_without_holding_up_the_heartbeat() -> None:
     # Heartbeats share the loop: a minute of keys and sums would have the message delivered to a second merger.
-    plan, done = _plan(*[1] * 9_000), [_done(index, 1, 1, 0) for index in range(9_000)]
+    plan, done = plan_of(*[1] * 9_000), [_done(index, 1, 1, 0) for index in range(9_000)]
     started = time.process_time()
 
     books = balance(plan, done)

@@ -16,24 +16,13 @@ from baton.memory import (
 )
 from baton.model.batch import Counts
 from baton.model.control import Control
-from baton.model.plan import Plan
 from baton.ports import ChunkDone
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from merger.handler import Merger
 from pipeline import inline
+from plans_made import plan_of
 
-_PLAN = Plan(
-    batch_id="b",
-    job="sales",
-    job_version="an older one",
-    reference_version=None,
-    key="input/sales/f.csv",
-    version_id="v",
-    size_bytes=1,
-    columns=("a",),
-    chunks=(),
-    records_total=0,
-)
+_PLAN = plan_of().model_copy(update={"job_version": "an older one"})
 
 
 def _columns_over(part: bytes) -> tuple[str, ...]:

@@ -6,24 +6,13 @@ from datetime import UTC, datetime
 from baton.checksums import crc64nvme
 from baton.model.batch import Counts
 from baton.model.paths import part_key
-from baton.model.plan import Chunk, Plan
 from baton.ports import ObjectInfo, RejectCount
+from plans_made import plan_of
 from worker.domain import ChunkOutput
 from worker.done import chunk_done, from_metadata, to_metadata
 
-CHUNK = Chunk(index=3, start=10, end=90, first_record=5, records=50)
-PLAN = Plan(
-    batch_id="b",
-    job="j",
-    job_version="1",
-    reference_version=None,
-    key="input/j/f.csv",
-    version_id="v",
-    size_bytes=90,
-    columns=("a",),
-    chunks=(CHUNK,),
-    records_total=50,
-)
+PLAN = plan_of(1, 1, 1, 50)
+CHUNK = PLAN.chunks[3]
 KEY = part_key("b", PLAN.plan_id, 3, crc64nvme(b"part"))
 
 

@@ -75,7 +75,7 @@ class Worker:
         self._catalog = catalog
         self._clock = clock
         self._offload = offload
-        self._computed = compute
+        self._computer = compute
         self._apart = apart or _here
         self._tasks = Recent[tuple[str, str], _Task](settings.plans_cached)
         self._tables = Tables(reference, compute=self._compute, settings=settings)
@@ -245,7 +245,7 @@ class Worker:
 
     async def _compute[T](self, work: Callable[[], T]) -> T:
         try:
-            return await self._computed(work)
+            return await self._computer(work)
         except PanicException as panic:
             # Whatever file brought it about: it is no `Exception`, so nobody would judge it, and the batch would hang.
             raise RuntimeError(f"polars panicked: {panic}") from panic
