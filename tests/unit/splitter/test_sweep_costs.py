@@ -1,0 +1,38 @@
+"""What a sweep costs does not grow with what there is: only passes over inputs get longer, and a list is a list."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from sweep import World, sweep, sweeper_of, usd
+
+
+async def _sweeps(world: World, count: int, *, pages_max: int = 4) -> list[Counter[str]]:
+    sweeper = sweeper_of(world, pages_max=pages_max)
+    return [await sweep(world, sweeper) for _ in range(count)]
+
+
+@pytest.mark.parametrize("inputs", [4_000, 8_000, 16_000])
+def test_a_sweep_costs_the_same_whatever_number_of_inputs_stay(inputs: int) -> None:
+    passes = inputs // 2_000
+
+    found = asyncio.run(_sweeps(World(inputs=inputs), 2 * passes))
+
+    assert [calls["s3.ListObjectVersions"] for calls in found] == [4] * len(found)
+    assert [calls["dynamodb.BatchGetItem"] for calls in found] == [20] * passes + [0] * passes
+    assert max(map(usd, found[passes + 1 :])) < 0.00003
+
+
+def test_open_batches_in_hand_cost_three_reads_each_and_those_that_wait_their_turn_none() -> None:
+    waiting, *_, in_hand = asyncio.run(_sweeps(World(open_batches=1_000), 7))
+    half = asyncio.run(_sweeps(World(open_batches=500), 7))[-1]
+
+    assert waiting["dynamodb.GetItem"] <= 2
+    assert in_hand["dynamodb.GetItem"] - half["dynamodb.GetItem"] == 3 * 500
+
+
+def test_batches_that_settled_are_forgotten_once_an_hour() -> None:
+    found = asyncio.run(_sweeps(World(settled=1_000), 3))
+
+    assert [calls["dynamodb.DeleteItem"] for calls in found] == [1_000, 0, 0]
