@@ -5,6 +5,7 @@ CPU is ours alone: what the SDK adds for each call is in docs/performance.md.
 """
 
 import asyncio
+import resource
 import sys
 import time
 import tracemalloc
@@ -13,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final, override
 
 from baton.catalog import load_jobs
@@ -23,7 +25,6 @@ from baton.model.states import BatchState
 from baton.ports import BatchPage, ListedVersion, ObjectInfo, Signs, Tally, VersionPage
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT, RETENTION_DAYS
 from pipeline import Pipeline, Region
-from splitter.remembered import Remembered
 from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
 
@@ -211,7 +212,8 @@ async def main(open_batches: int, inputs: int) -> None:
 
     world = World(open_batches=open_batches)
     busy = sweeper_of(world)
-    for _ in range(6):
+    await measured(f"{open_batches:,} open batches that wait in queues, a sweep", partial(sweep, world, busy))
+    for _ in range(5):
         await sweep(world, busy)  # until the queues were seen empty for long enough
     await measured(f"{open_batches:,} open batches in hand, a sweep", partial(sweep, world, busy))
     await held(partial(sweep, world, busy))
@@ -221,24 +223,19 @@ async def main(open_batches: int, inputs: int) -> None:
     await measured(f"forgetting {open_batches:,} batches, and a look at 400 days", partial(sweep, world, old))
 
     world = World(inputs=inputs)
-    full = sweeper_of(world)
+    full, empty_mib = sweeper_of(world), resident_mib()
     sweeps = -(-inputs // (_PAGE_VERSIONS * SplitterSettings().sweep_pages_max))
     await measured(
         f"{inputs:,} inputs, each of {sweeps} sweeps of a first pass", partial(sweep, world, full), times=sweeps
     )
-    await measured("  each of a later pass", partial(sweep, world, full), times=sweeps)
+    await measured("  each of a later pass", partial(sweep, world, full), times=min(sweeps, 10))
     await held(partial(sweep, world, full))
-    remembered(inputs)
+    print(f"  the process holds {resident_mib():,.0f} MiB, {resident_mib() - empty_mib:,.0f} more than before")
 
 
-def remembered(ids: int) -> None:
-    """Print what remembering so many batches takes."""
-    tracemalloc.start()
-    kept = Remembered()
-    for number in range(ids):
-        kept.add(f"{number:020x}")
-    print(f"  {len(kept):,} ids remembered: {tracemalloc.get_traced_memory()[0] / len(kept):.1f} bytes each")
-    tracemalloc.stop()
+def resident_mib() -> float:
+    """Return what this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
 if __name__ == "__main__":

@@ -219,7 +219,7 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
             "InputSweepAge",
             says="No sweep of inputs went through for an hour.",
             runbook="Inputs are not swept",
-            threshold=3_600,  # all of ten million versions, as a Region lists that becomes active, take 2,100 s
+            threshold=3_600,  # a Region that becomes active lists all versions in one go: eight million
         ),
         swept(
             "inputs-too-old",

@@ -142,6 +142,12 @@ class BatchSweep:
         return is_canary(listed) or self._is_late(listed, now) or is_silent
 
     async def _sweep_batch(self, listed: Batch) -> None:
+        signs = None
+        if not is_canary(listed) and not self._is_late(listed, self._clock.now()):
+            # Of a batch that is in hand nothing else is read: the row itself is as old as the listed one, or younger.
+            signs = await self._heartbeats.signs(listed.batch_id)
+            if self._is_alive(Seen(listed, signs)):
+                return
         # The list is eventually consistent: decide on the row itself.
         batch = await self._ledger.get(listed.batch_id)
         if batch is None or batch.is_settled or batch.owner_epoch != listed.owner_epoch:
@@ -151,16 +157,19 @@ class BatchSweep:
         elif self._is_late(batch, self._clock.now()):
             await self._batches.fail(batch, BatchFailed("deadline", _too_late(batch)))
         else:
-            await self.look_after(batch)
+            await self.look_after(batch, signs)
 
-    async def look_after(self, batch: Batch) -> None:
-        """Send the batch's message again if it is lost; end it FAILED if that has been done in vain too often."""
+    async def look_after(self, batch: Batch, signs: Signs | None = None) -> None:
+        """Send the batch's message again if it is lost; end it FAILED if that has been done in vain too often.
+
+        `signs`: what was just read of it.
+        """
         self._queues.want(QUEUES.get(batch.state, ()))
         if not may_be_lost(batch, self._clock.now(), self._settings) or self._waits_its_turn(batch):
             return
-        seen = await self._seen(batch)
+        seen = await self._seen(batch, signs or await self._heartbeats.signs(batch.batch_id))
         now = self._clock.now()
-        if now <= seen.last_sign + patience(seen, self._settings) or self._may_be_queued(seen):
+        if self._is_alive(seen) or self._may_be_queued(seen):
             return
         if seen.nudges >= self._settings.nudges_max and batch.state in BOUNDED:
             said = f"stood in {batch.state} and made no progress after {seen.nudges} new attempts"
@@ -174,8 +183,10 @@ class BatchSweep:
         self._log.warning("nudged", batch_id=batch.batch_id, state=batch.state, nudges=nudges.count)
         await self._batches.nudge(batch)
 
-    async def _seen(self, batch: Batch) -> Seen:
-        signs = await self._heartbeats.signs(batch.batch_id)
+    def _is_alive(self, seen: Seen) -> bool:
+        return self._clock.now() <= seen.last_sign + patience(seen, self._settings)
+
+    async def _seen(self, batch: Batch, signs: Signs) -> Seen:
         if batch.state is BatchState.SPLIT and batch.plan_id:
             return Seen(batch, signs, await self._progress.tally(batch.batch_id, batch.plan_id))
         return Seen(batch, signs)
