@@ -57,7 +57,7 @@ class World:
 
 
 def sales_rows(records: int, keys: list[str], quoted_percent: float) -> Iterator[list[str]]:
-    """Yield sales records, one in a hundred with a broken uuid, item or priority."""
+    """Yield sales records, one in a hundred with a broken uuid, item or priority, or a day that no calendar has."""
     dice = random.Random(SEED)  # noqa: S311 - a sample, not a secret
     places = [f"{letter}land{n}" for letter in "ABCDEFGHJ" for n in range(20)]
     for n in range(records):
@@ -68,7 +68,7 @@ def sales_rows(records: int, keys: list[str], quoted_percent: float) -> Iterator
         row = [keys[n % len(keys)], place, dice.choice(ITEMS), dice.choice(CHANNELS), dice.choice(PRIORITIES)]
         row += [f"{month}/{day}/{year}", "Middle East and North Africa", f"{month}/{day}/{year + 1}"]
         if n % 100 == 50:
-            at, value = dice.choice([(0, "N/A"), (2, "Weapons"), (4, "X")])
+            at, value = dice.choice([(0, "N/A"), (2, "Weapons"), (4, "X"), (5, "2/30/14")])
             row[at] = value
         yield row
 

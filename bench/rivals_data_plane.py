@@ -28,6 +28,7 @@ CHANNELS: Final = ["Online", "Offline"]
 PRIORITIES: Final = ["C", "H", "M", "L"]
 NUMBER: Final = "^[0-9]{9}$"
 DATE: Final = r"^[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}$"
+DAY_IN_DATE: Final = "^[0-9]{1,2}/(?P<day>[0-9]{1,2})/"
 TEXT_CHARS_MAX: Final = 200
 
 type Paths = tuple[Path, Path, Path]
@@ -175,7 +176,10 @@ def _arrow_first(table: Any) -> Any:
         looks = compute.match_substring_regex(encoded.dictionary, DATE)
         shown = compute.if_else(looks, encoded.dictionary, None)
         days = compute.strptime(shown, format="%m/%d/%y", unit="s", error_is_null=True)
-        return compute.take(compute.is_valid(days), encoded.indices)
+        # It takes the 30th of February for the 2nd of March.
+        written = compute.struct_field(compute.extract_regex(shown, DAY_IN_DATE), "day")
+        is_one = compute.equal(compute.day(days), compute.cast(written, "int64"))
+        return compute.take(compute.fill_null(is_one, fill_value=False), encoded.indices)
 
     passes = _rules(number=number, text=text, day=day, one_of=one_of)
     broken = [compute.if_else(compute.invert(check), name, None) for name, check in passes.items()]
