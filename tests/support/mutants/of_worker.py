@@ -80,8 +80,8 @@ MUTANTS: Final = (
     Mutant(
         "a chunk of any number of records is one piece",
         _WORKER + "pieces.py",
-        "        and chunk.records <= _WHOLE_BY_RECORDS * PIECE_RECORDS\n",
-        "",
+        "(_WHOLE_BY_RECORDS if len(data) >= _WHOLE_RECORD_BYTES * chunk.records else 1) * PIECE_RECORDS",
+        "chunk.records",
         "tests/unit/worker/test_worker_pieces.py::test_many_short_records_are_cut_by_their_number_alone",
     ),
     Mutant(
