@@ -47,12 +47,7 @@ class Admitter:
         self._log = log
 
     async def admit(
-        self,
-        key: str,
-        version_id: str | None,
-        *,
-        size_bytes: int | None = None,
-        created_at: datetime | None = None,
+        self, key: str, version_id: str | None, *, size_bytes: int | None = None, created_at: datetime | None = None
     ) -> Batch | None:
         """Admit one object version (None: the current one), or leave it: return its batch, or None if it was left.
 
@@ -83,9 +78,8 @@ class Admitter:
                 raise
             self._log.warning("input_unreadable", key=key, version_id=version_id, error=str(refused))
             # An event may be late by days (a dead letter that is sent again): what it tells of is as old as it says.
-            info = ObjectInfo(key, version_id, size_bytes or 0, created_at or self._clock.now())
-            if not self._has_version(info):
-                return None
+            told = ObjectInfo(key, version_id, size_bytes or 0, created_at or self._clock.now())
+            info = told if self._has_version(told) else None
         return await self._admit(info, name.job, control.epoch)
 
     async def admit_listed(self, info: ObjectInfo, control: Control) -> Batch | None:
