@@ -46,7 +46,7 @@ def test_chunk_over_the_limit_alone_ends_its_batch_with_the_first_rejects_and_th
     assert batch.state is BatchState.FAILED
     assert batch.failure
     assert batch.failure.code == "too_many_rejects"
-    assert "99 of the first 100 records" in batch.failure.reason
+    assert "at least 99 of the first 100 records" in batch.failure.reason
     assert (done.counts.records_in, done.counts.rejects) == (100, 99)
     assert done.reject_counts == (RejectCount("left", "string_pattern_mismatch", 5),)
     assert len(rejects.splitlines()) == 6

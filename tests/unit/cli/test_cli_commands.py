@@ -315,7 +315,7 @@ def test_rejects_of_an_unpublished_batch_name_no_file_that_is_not_there() -> Non
 
     text = _baton(world, "rejects", ID, "-n", 1).stdout
 
-    assert f"1 of 2 rejects. More: baton rejects {ID} -n 1000" in text
+    assert f"The first 1 of at least 2 rejects. More: baton rejects {ID} -n 1000" in text
 
 
 def test_the_rejects_of_a_failed_batch_are_fetched_from_where_its_mail_links_to(tmp_path: Path) -> None:
@@ -335,7 +335,9 @@ def test_the_rejects_of_a_failed_batch_are_fetched_from_where_its_mail_links_to(
     listed = _baton(world, "rejects", ID, "-n", 1)
     fetched = _baton(world, "fetch", ID, "--rejects", "-o", tmp_path / "out")
 
-    assert f"All of them: baton fetch {ID} --rejects" in listed.stdout
+    assert f"The first 1 of at least 2 rejects. All that were written: baton fetch {ID} --rejects" in " ".join(
+        listed.stdout.split()
+    )
     assert fetched.exit_code == 0
     assert (tmp_path / "out").read_text() == "all of them"
 

@@ -358,7 +358,7 @@ def test_there_is_advice_for_every_state() -> None:
     ("code", "published", "words"),
     [
         ("mail_refused", True, "only its mail failed"),
-        ("too_many_rejects", False, "baton rejects"),
+        ("too_many_rejects", False, "all that were written"),
         ("header", False, "submit it again"),
         ("conservation", False, "baton retry"),
     ],

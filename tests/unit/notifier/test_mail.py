@@ -72,11 +72,21 @@ def test_a_mail_of_failure_has_the_reason_and_what_to_do(form: str) -> None:
 def test_both_mails_say_why_records_were_rejected_with_examples(batch: Batch, form: str) -> None:
     body = getattr(_mail(batch, links=Links(LINK if batch.published else None, LINK), rejected=REJECTED), form)
 
-    for words in ("Amount", "value_error: must be positive", "150", "columns", "40", "other reasons", "10"):
+    for words in ("Amount", "value_error: must be positive", "150", "columns", "40", "not counted by reason", "10"):
         assert words in body
     for words in ("17", "-3.00", "1,234", "7 fields, expected 8", "1,235", "literal_error", "empty"):
         assert words in body
     assert "files.example" in body
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+def test_rejects_without_a_counted_reason_are_no_other_reasons(form: str) -> None:
+    reasons = tuple(RejectCount("Amount", f"rule_{number}", 9) for number in range(12))
+
+    body = re.sub("<[^>]*>", "  ", getattr(_mail(DONE, rejected=replace(REJECTED, reasons=reasons, of=200)), form))
+
+    assert re.search(r"18 +other reasons|other reasons +18", body)
+    assert re.search(r"92 +more, not counted by reason|more, not counted by reason +92", body)
 
 
 @pytest.mark.parametrize("form", ["text", "html"])
@@ -86,6 +96,7 @@ def test_reasons_of_a_part_of_the_rejects_say_of_which(form: str) -> None:
     assert "first 190" in body
     assert "5,000" in body
     assert "other reasons" not in body
+    assert "not counted by reason" not in body
 
 
 @pytest.mark.parametrize("form", ["text", "html"])
@@ -107,6 +118,8 @@ def test_a_file_of_rejects_that_is_cut_says_so(form: str) -> None:
         _mail(FAILED, links=links, rejected=replace(REJECTED, cut=True)), form
     )
     assert "The first rejected records" not in getattr(_mail(FAILED, links=links, rejected=REJECTED), form)
+    stopped = replace(FAILED, failure=Failure("too_many_rejects", "too many"))
+    assert "The first rejected records" in getattr(_mail(stopped, links=links, rejected=REJECTED), form)
 
 
 def test_what_comes_from_the_file_cannot_write_html() -> None:

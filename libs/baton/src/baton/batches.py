@@ -27,7 +27,7 @@ def check_rejects(batch: Batch, limits: Limits, counts: Counts) -> None:
     if counts.rejects > allowed:
         raise BatchFailed(
             "too_many_rejects",
-            f"{counts.rejects:,} of the first {counts.records_in:,} records were rejected; "
+            f"at least {counts.rejects:,} of the first {counts.records_in:,} records were rejected; "
             f"the job {batch.job!r} allows {allowed:,} of {batch.records_total:,}",
         )
 

@@ -160,7 +160,10 @@ def compose(
         "advice": _advice(batch),
         "rejected": rejected,
         "reasons": rejected.reasons[:_REASONS_MAX],
-        "other_reasons": rejected.of - sum(each.records for each in rejected.reasons[:_REASONS_MAX]),
+        "other_reasons": sum(each.records for each in rejected.reasons[_REASONS_MAX:]),
+        # A chunk over the limit by itself counts reasons of its first rejects only, any other its most frequent ones.
+        "uncounted": rejected.of - sum(each.records for each in rejected.reasons),
+        "rejects_cut": rejected.cut or (batch.failure is not None and batch.failure.code == "too_many_rejects"),
     }
     template = "failed" if failed else "completed"
     return Mail(

@@ -22,7 +22,8 @@ _MAIL_FAILED: Final = (
 )
 _SEND_ANOTHER: Final = "Correct the file and submit it again: this version of it would fail again."
 _TOO_MANY_REJECTS: Final = (
-    "See why: baton rejects {me} (all of them: baton fetch {me} --rejects). Then correct the file and submit it again."
+    "See why: baton rejects {me} (all that were written: baton fetch {me} --rejects). "
+    "Then correct the file and submit it again."
 )
 _FAULTS_OF_THE_FILE: Final = frozenset(
     {

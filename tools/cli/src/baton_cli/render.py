@@ -213,8 +213,12 @@ def rejects(rejects: Rejects) -> RenderableType:
     me = rejects.batch.batch_id
     # Before the batch ends there is no file with all of them.
     ended = rejects.batch.published or (rejects.batch.state is BatchState.FAILED and rejects.batch.is_announced)
-    rest = f"All of them: baton fetch {me} --rejects" if ended else f"More: baton rejects {me} -n 1000"
-    return Group(table, Text(), Text(f"{listed:,} of {rejects.total:,} rejects. {rest}"))
+    # A batch over its limit stops counting, and writes no more than the first ones.
+    stopped = rejects.batch.state is BatchState.FAILED and not rejects.batch.published
+    everything = "All that were written" if stopped else "All of them"
+    rest = f"{everything}: baton fetch {me} --rejects" if ended else f"More: baton rejects {me} -n 1000"
+    how_many = f"The first {listed:,} of at least" if stopped else f"{listed:,} of"
+    return Group(table, Text(), told(f"{how_many} {rejects.total:,} rejects. {rest}"))
 
 
 def submitted(submitted: Submitted) -> RenderableType:
