@@ -163,8 +163,17 @@ def test_watching_stops_after_the_timeout_and_says_how_to_come_back() -> None:
     result = _baton(world, "watch", ID, "--timeout", "30")
 
     assert result.exit_code == 1
-    assert f"not done after 30 s. It goes on; come back with: baton show {ID}" in " ".join(result.stderr.split())
+    assert f"not done after 30 s. It goes on; come back with: baton watch {ID}" in " ".join(result.stderr.split())
     assert result.stdout == ""
+
+
+def test_watching_a_paused_batch_in_vain_says_how_to_let_it_go_on() -> None:
+    world = _with(CliWorld().batch(state=BatchState.PAUSED), world=virtual_world())
+
+    result = _baton(world, "watch", ID, "--timeout", "30")
+
+    assert result.exit_code == 1
+    assert f"not done after 30 s: it is PAUSED. Let it go on: baton resume {ID}" in " ".join(result.stderr.split())
 
 
 def test_ctrl_c_leaves_the_batch_running_and_says_how_to_come_back() -> None:
@@ -184,7 +193,7 @@ def test_ctrl_c_leaves_the_batch_running_and_says_how_to_come_back() -> None:
     result = _baton(world, "watch", ID)
 
     assert result.exit_code == 130
-    assert f"baton show {ID}" in result.stderr
+    assert f"baton watch {ID}" in result.stderr
     assert run(get(ID)).state is BatchState.SPLIT
 
 
@@ -303,6 +312,19 @@ def test_rejects_are_shown_harmless_and_say_when_there_are_more() -> None:
             "line": "line",
         }
     ]
+
+
+@pytest.mark.parametrize("state", [BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.CANCELLED])
+def test_a_batch_of_which_no_record_was_judged_is_not_said_to_be_without_rejects(state: BatchState) -> None:
+    world = _with(CliWorld().batch(state=state, plan_id=None))
+
+    assert _baton(world, "rejects", ID).stdout == f"No record was judged: the batch is {state}.\n"
+
+
+def test_a_batch_at_work_says_that_none_of_it_was_rejected_so_far() -> None:
+    world = _with(CliWorld().batch())
+
+    assert _baton(world, "rejects", ID).stdout == "No record was rejected so far: the batch is SPLIT.\n"
 
 
 def test_rejects_of_an_unpublished_batch_name_no_file_that_is_not_there() -> None:

@@ -352,6 +352,7 @@ def test_there_is_advice_for_every_state() -> None:
     advice = {state: advise(world.batch(state=state), owner=HOME) for state in BatchState}
 
     assert all(text.endswith((".", "b" * 20)) for text in advice.values()), advice
+    assert advice[BatchState.CANCELLED].startswith("Send the file again")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ _ADVICE: Final = {
     BatchState.NOTIFIED: "Download the result: baton fetch {me}. Its mail is sent.",
     BatchState.COMPLETED: "Download the result: baton fetch {me}",
     BatchState.PAUSED: "Let it go on: baton resume {me}, or end it: baton cancel {me}. Finished chunks are kept.",
-    BatchState.CANCELLED: "Nothing. Send the file again if this was a mistake.",
+    BatchState.CANCELLED: "Send the file again if this was a mistake.",
     BatchState.FAILED: "Correct the cause, then: baton retry {me}. Finished chunks are kept.",
 }
 _MAIL_FAILED: Final = (

@@ -86,17 +86,24 @@ def _watch(session: Session, batch_id: str, *, timeout: float | None, as_json: b
             async with asyncio.timeout(timeout):
                 last = await watching.follow(queries.watch(connection, batch_id), screen)
         except TimeoutError as error:
-            raise Refused(f"not done after {timeout:g} s. It goes on; come back with: baton show {batch_id}") from error
+            now = await queries.look(connection, batch_id, queries.Snapshot(connection.clock.now(), None, None))
+            raise Refused(f"not done after {timeout:g} s{_how_on(batch_id, now.batch)}") from error
         assert last.batch is not None, "watching ends with a final batch"
         return last.batch, connection.owner(last.batch)
 
     try:
         batch, owner = session.run(follow)
     except KeyboardInterrupt:
-        session.note(f"The batch goes on without you. Come back with: baton show {batch_id}")
+        session.note(f"The batch goes on without you. Come back with: baton watch {batch_id}")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
     session.answer(render.summary(batch, owner=owner), documents.batch(batch, owner=owner), as_json=as_json)
     raise typer.Exit(OUTCOMES.get(batch.state, ExitStatus.OK))
+
+
+def _how_on(batch_id: str, batch: Batch | None) -> str:
+    if batch and batch.state is BatchState.PAUSED:
+        return f": it is PAUSED. Let it go on: baton resume {batch_id}"
+    return f". It goes on; come back with: baton watch {batch_id}"
 
 
 @app.command(rich_help_panel=_SEE)

@@ -202,7 +202,7 @@ def _outcome(batch: Batch) -> list[tuple[str, RenderableType]]:
 
 def rejects(rejects: Rejects) -> RenderableType:
     if not rejects.rejects:
-        return Text("No record was rejected." if not rejects.total else f"{rejects.total:,} rejects, none listed here.")
+        return told(_no_rejects(rejects))
     table = table_of("RECORD", "BYTE", "COLUMN", "RULE", "VALUE", numbers=("RECORD", "BYTE"))
     for reject in rejects.rejects:
         texts = (plain(text) for text in (reject.column, reject.rule, reject.value))
@@ -219,6 +219,17 @@ def rejects(rejects: Rejects) -> RenderableType:
     rest = f"{everything}: baton fetch {me} --rejects" if ended else f"More: baton rejects {me} -n 1000"
     how_many = f"The first {listed:,} of at least" if stopped else f"{listed:,} of"
     return Group(table, Text(), told(f"{how_many} {rejects.total:,} rejects. {rest}"))
+
+
+def _no_rejects(rejects: Rejects) -> str:
+    batch = rejects.batch
+    if rejects.total:
+        return f"{rejects.total:,} rejects, none listed here."
+    if batch.published:
+        return "No record was rejected."
+    if batch.plan_id is None:
+        return f"No record was judged: the batch is {batch.state}."
+    return f"No record was rejected so far: the batch is {batch.state}."
 
 
 def submitted(submitted: Submitted) -> RenderableType:
