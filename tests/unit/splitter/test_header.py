@@ -115,6 +115,20 @@ def test_names_that_look_alike_are_told_apart(found: str, difference: str) -> No
     assert difference in refused(f"Größe,{found}\n", NAMED)
 
 
+def test_a_name_of_one_letter_of_another_script_is_told_apart() -> None:
+    class Letters(Record):
+        A: str
+        B: str
+
+    job = Job(name="letters", record=Letters, recipients=("a@example.com",))
+
+    assert "U+0410 (CYRILLIC CAPITAL LETTER A)" in refused("\u0410,B\n", job)
+
+
+def test_two_names_that_are_left_over_are_not_compared_if_they_are_not_alike() -> None:
+    assert refused("Konto,Größe\n", NAMED).endswith("missing 'Name'; unknown 'Konto'")
+
+
 def test_names_that_have_nothing_in_common_are_not_compared() -> None:
     assert refused("Größe,Kunde,Straße\n", NAMED).endswith("missing 'Name'; unknown 'Kunde', 'Straße'")
 

@@ -133,8 +133,7 @@ def _differences(unknown: Sequence[str], missing: Sequence[str]) -> list[str]:
     found: list[str] = []
     for name in unknown[:_SHOWN_MAX]:
         meant = max(left, key=lambda other: _likeness(name, other), default=None)
-        only_ones = len(missing) == len(unknown) == 1
-        if meant is not None and (_likeness(name, meant) >= _ALIKE_RATIO_MIN or only_ones):
+        if meant is not None and (_likeness(name, meant) >= _ALIKE_RATIO_MIN or len(name) == len(meant) == 1):
             left.remove(meant)
             found.append(_difference(composed(name), meant))
     return found[:_DIFFERENCES_MAX]
