@@ -86,7 +86,7 @@ def download(link: str, path: Path) -> None:
     client = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with client.open(link, timeout=_HTTP_SECONDS_MAX) as answer, path.open("wb") as file:
         shutil.copyfileobj(answer, file)
-    say(f"  GET http://{urlsplit(link).netloc}/…/{path.name}: {path.stat().st_size:,} bytes")
+    say(f"  GET {link.partition('?')[0]}?…: {path.stat().st_size:,} bytes, {path.name}")
 
 
 def step(text: str) -> None:

@@ -65,13 +65,14 @@ def server() -> Iterator[str]:
 
 
 def test_a_link_is_followed_without_proxy_credentials_or_sdk(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
 
-    stage.download(f"{server}/b/r.csv?signed=1", tmp_path / "r.csv")
+    stage.download(f"{server}/b/r.csv?signed=1", tmp_path / "here.csv")
 
-    assert (tmp_path / "r.csv").read_bytes() == b"a,b\n"
+    assert (tmp_path / "here.csv").read_bytes() == b"a,b\n"
+    assert capsys.readouterr().out == f"  GET {server}/b/r.csv?…: 4 bytes, here.csv\n"
     with pytest.raises(HTTPError, match="403"):
         stage.download(f"{server}/b/r.csv?signed=2", tmp_path / "x")
