@@ -289,6 +289,10 @@ def test_an_unknown_batch_is_an_error_of_one_line() -> None:
     assert result.stderr == "error: no batch of the last 14 days starts with ffff\n"
 
 
+def test_the_help_of_fetch_says_what_its_file_is_called() -> None:
+    assert "BATCH-result.csv" in _baton(CliWorld(), "fetch", "--help", width=200).output
+
+
 def test_rejects_are_shown_harmless_and_say_when_there_are_more() -> None:
     world = _with(CliWorld().batch(**completed()))
     reject = StoredReject(7, 420, "uuid", "string_pattern_mismatch", "\x1b[31m[red]\0", "line")

@@ -173,7 +173,9 @@ def rejects(
 def fetch(
     ctx: typer.Context,
     batch: BatchName,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to. Default: its name, here.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to. Default: BATCH-result.csv or the like, here.")
+    ] = None,
     want_rejects: Annotated[
         bool, typer.Option("--rejects", help="The rejected records instead of the result.")
     ] = False,

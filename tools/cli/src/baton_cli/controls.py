@@ -205,7 +205,8 @@ def switchover(
 ) -> None:
     """Make a Region active in good order: admission pauses until every open batch can go on there.
 
-    A Region that is not ready yet is waited for. Rolled back by itself if the pause takes too long.
+    A Region that is not ready yet is waited for, and refused if it is not ready in time. Rolled back by itself if the
+    pause takes too long.
     """
     _place(ctx, _Order(CommandKind.SWITCHOVER, by, reason, as_json, timeout, target=to, wait=wait, ask=not yes))
 
