@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from aio import run
+from baton.catalog import Catalog, CatalogError
 from baton.model.batch import Batch, Counts, MailClaim, Source
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, StoredReject
@@ -316,6 +317,32 @@ def test_rejects_are_shown_harmless_and_say_when_there_are_more() -> None:
             "line": "line",
         }
     ]
+
+
+def test_rejects_say_what_their_rules_ask_for() -> None:
+    world = _with(CliWorld().batch(**completed()))
+    pattern, day = ("uuid", "string_pattern_mismatch"), ("Order Date", "short_date_format")
+    broken = [StoredReject(number, 0, *rule, "x", "x") for number, rule in enumerate((pattern, day, pattern))]
+    run(world.home.rejects.put(ID, broken))
+
+    text = _baton(world, "rejects", ID).stdout
+
+    assert text.count("uuid, string_pattern_mismatch: must be text like ^[0-9]{9}$\n") == 1
+    assert "Order Date, short_date_format: must be a date written M/D/YY, such as 7/31/14\n" in text
+
+
+def test_rejects_are_listed_even_if_the_jobs_cannot_be_loaded_here() -> None:
+    class Jobless(CliWorld):
+        def catalog(self) -> Catalog:
+            raise CatalogError("there is no package")
+
+    world = _with(CliWorld().batch(**completed()), world=Jobless())
+    run(world.home.rejects.put(ID, [StoredReject(1, 1, "uuid", "string_pattern_mismatch", "x", "x")]))
+
+    result = _baton(world, "rejects", ID)
+
+    assert result.exit_code == 0
+    assert "string_pattern_mismatch" in result.stdout
 
 
 @pytest.mark.parametrize("state", [BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.CANCELLED])

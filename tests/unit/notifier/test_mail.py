@@ -4,10 +4,13 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from pydantic import Field
 
 from baton.address import Address
+from baton.job import Record
 from baton.model.batch import Batch, Counts, Failure, Source
 from baton.model.states import BatchState
 from baton.ports import Link, Mail, RejectCount, StoredReject
@@ -31,13 +34,20 @@ HOSTILE = (
 )
 
 
-def _mail(batch: Batch, *, links: Links | None = None, rejected: Rejected = NOTHING_REJECTED) -> Mail:
+def _mail(
+    batch: Batch,
+    *,
+    links: Links | None = None,
+    rejected: Rejected = NOTHING_REJECTED,
+    record: type[Record] | None = None,
+) -> Mail:
     return compose(
         batch,
         sender=Address("", "baton", "example.com"),
         recipients=[Address("", "a", "example.com")],
         links=links or Links(LINK, LINK),
         rejected=rejected,
+        record=record,
     )
 
 
@@ -77,6 +87,21 @@ def test_both_mails_say_why_records_were_rejected_with_examples(batch: Batch, fo
     for words in ("17", "-3.00", "1,234", "7 fields, expected 8", "1,235", "literal_error", "empty"):
         assert words in body
     assert "files.example" in body
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+def test_a_mail_says_what_the_rules_of_the_job_ask_for(form: str) -> None:
+    class Entry(Record):
+        amount: Annotated[str, Field(pattern="^[0-9]{1,9}$")] = Field(alias="Amount")
+        kind: Annotated[str, Field(description="<b>" + "x" * 5_000)] = Field(alias="Kind")
+
+    reasons = (RejectCount("Amount", "string_pattern_mismatch", 3), RejectCount("Kind", "literal_error", 2))
+    rejected = replace(REJECTED, records=5, reasons=reasons, of=5)
+    mail = _mail(DONE, rejected=rejected, record=Entry)
+
+    assert "text like ^[0-9]{1,9}$" in getattr(mail, form)
+    assert "<b>" not in mail.html
+    assert len(mail.text) + len(mail.html) < 32_000
 
 
 @pytest.mark.parametrize("form", ["text", "html"])

@@ -13,10 +13,13 @@ __all__ = ["ShortDate", "Text"]
 _SHORT_DATE: Final = re.compile(r"([0-9]{1,2})/([0-9]{1,2})/([0-9]{2})")
 
 
+_SHORT_DATE_ASKED: Final = "a date written M/D/YY, such as 7/31/14"
+
+
 def _is_a_day(text: str) -> str:
     match = _SHORT_DATE.fullmatch(text)
     if match is None:
-        raise PydanticCustomError("short_date_format", "must be a date written M/D/YY, such as 7/31/14")
+        raise PydanticCustomError("short_date_format", f"must be {_SHORT_DATE_ASKED}")
     month, day, year = map(int, match.groups())
     try:
         date(2000 + year, month, day)
@@ -25,7 +28,7 @@ def _is_a_day(text: str) -> str:
     return text
 
 
-ShortDate = Annotated[str, AfterValidator(_is_a_day)]
+ShortDate = Annotated[str, AfterValidator(_is_a_day), Field(description=_SHORT_DATE_ASKED)]
 """A day of this century written M/D/YY, leading zeros optional. Rules: `short_date_format`, `short_date_day`."""
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]

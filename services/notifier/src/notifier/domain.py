@@ -3,11 +3,14 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from baton.address import Address
+from baton.asked import asked_for
+from baton.job import Record
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.identity import message_id_of
@@ -145,8 +148,9 @@ def compose(
     recipients: Sequence[Address],
     links: Links,
     rejected: Rejected = NOTHING_REJECTED,
+    record: type[Record] | None = None,
 ) -> Mail:
-    """Write the mail for a published or failed batch."""
+    """Write the mail for a published or failed batch; `record` is its job's model, which tells what rules ask for."""
     failed = batch.state is BatchState.FAILED
     name = paths.parse_input_key(batch.source.key)
     link = links.result or links.rejects
@@ -160,6 +164,7 @@ def compose(
         "advice": _advice(batch),
         "rejected": rejected,
         "reasons": rejected.reasons[:_REASONS_MAX],
+        "asked_for": partial(asked_for, record),
         "other_reasons": sum(each.records for each in rejected.reasons[_REASONS_MAX:]),
         # A chunk over the limit by itself counts reasons of its first rejects only, any other its most frequent ones.
         "uncounted": rejected.of - sum(each.records for each in rejected.reasons),

@@ -124,6 +124,7 @@ class Notifier:
             recipients=self._recipients(batch),
             links=links,
             rejected=found.rejected,
+            record=loaded.job.record if (loaded := self._catalog.get(batch.job)) else None,
         )
 
     async def _send(self, batch: Batch, mail: Mail) -> None:

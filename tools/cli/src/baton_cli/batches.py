@@ -10,6 +10,8 @@ from rich.console import Group
 from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 from rich.text import Text
 
+from baton.catalog import CatalogError
+from baton.job import Record
 from baton.model.batch import Batch
 from baton.model.paths import failed_rejects_key
 from baton.model.states import BatchState
@@ -164,9 +166,18 @@ def rejects(
 
     async def ask(connection: Connection) -> None:
         found = await queries.rejects_of(connection, await queries.resolve(connection, batch), limit=limit)
-        session.answer(render.rejects(found), documents.rejects(found), as_json=as_json)
+        record = _record_of(session, found.batch)
+        session.answer(render.rejects(found, record=record), documents.rejects(found), as_json=as_json)
 
     session.run(ask)
+
+
+def _record_of(session: Session, batch: Batch) -> type[Record] | None:
+    try:
+        loaded = session.places.catalog().get(batch.job)
+    except CatalogError:  # whoever looks at rejects need not have the jobs
+        return None
+    return loaded.job.record if loaded else None
 
 
 @app.command(rich_help_panel=_SEE)

@@ -8,7 +8,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from baton.asked import asked_for
 from baton.catalog import Catalog
+from baton.job import Record
 from baton.model.batch import Batch
 from baton.model.paths import parse_input_key
 from baton.model.states import BatchState
@@ -200,16 +202,22 @@ def _outcome(batch: Batch) -> list[tuple[str, RenderableType]]:
     return rows
 
 
-def rejects(rejects: Rejects) -> RenderableType:
+def rejects(rejects: Rejects, *, record: type[Record] | None = None) -> RenderableType:
+    """Return the table of rejects; what their rules ask for is told by the record model of the job, if it is known."""
     if not rejects.rejects:
         return told(_no_rejects(rejects))
     table = table_of("RECORD", "BYTE", "COLUMN", "RULE", "VALUE", numbers=("RECORD", "BYTE"))
     for reject in rejects.rejects:
         texts = (plain(text) for text in (reject.column, reject.rule, reject.value))
         table.add_row(f"{reject.record_number:,}", f"{reject.byte_offset:,}", *texts)
+    reasons = sorted({(reject.column, reject.rule) for reject in rejects.rejects})
+    asked = [
+        f"{column}, {rule}: must be {words}" for column, rule in reasons if (words := asked_for(record, column, rule))
+    ]
+    parts: list[RenderableType] = [table, *([Text(), told(*asked)] if asked else [])]
     listed = len(rejects.rejects)
     if listed >= rejects.total:
-        return table
+        return Group(*parts)
     me = rejects.batch.batch_id
     # Before the batch ends there is no file with all of them.
     ended = rejects.batch.published or (rejects.batch.state is BatchState.FAILED and rejects.batch.is_announced)
@@ -218,7 +226,7 @@ def rejects(rejects: Rejects) -> RenderableType:
     everything = "All that were written" if stopped else "All of them"
     rest = f"{everything}: baton fetch {me} --rejects" if ended else f"More: baton rejects {me} -n 1000"
     how_many = f"The first {listed:,} of at least" if stopped else f"{listed:,} of"
-    return Group(table, Text(), told(f"{how_many} {rejects.total:,} rejects. {rest}"))
+    return Group(*parts, Text(), told(f"{how_many} {rejects.total:,} rejects. {rest}"))
 
 
 def _no_rejects(rejects: Rejects) -> str:
