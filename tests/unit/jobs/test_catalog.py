@@ -111,18 +111,28 @@ def test_package_in_place_of_a_module_is_refused(make_package: MakePackage, tmp_
         load_jobs(package)
 
 
-def test_error_inside_a_job_comes_out_as_it_is(make_package: MakePackage) -> None:
-    package = make_package(sales="import no_such_library\n")
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("import no_such_library\n", r"line 1: ModuleNotFoundError: No module named 'no_such_library'"),
+        ("x = 1\ny = (\n", r"line 2: SyntaxError: '\(' was never closed"),
+        ("x = 1\n\ny = 1 / 0\n", r"line 3: ZeroDivisionError: division by zero"),
+        (SALES.replace("a@example.com", "nobody"), r"line 2: recipients\.0: Value error, 'nobody' is no"),
+        (f"def made():\n    {SALES.splitlines()[0]}\n    return Job(name='')\nmade()\n", r"line 3: name: .*; record: "),
+        ("raise SystemExit(3)\n", r"line 1: SystemExit: 3"),
+    ],
+)
+@pytest.mark.parametrize("module", ["sales", "__init__"])
+def test_error_inside_a_job_or_the_package_is_named_with_its_line(
+    make_package: MakePackage, module: str, source: str, words: str
+) -> None:
+    package = make_package(**{module: source})
 
-    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
+    with pytest.raises(CatalogError, match=rf"^{package}/{module}\.py, {words}") as failed:
         load_jobs(package)
 
-
-def test_error_inside_the_package_itself_comes_out_as_it_is(make_package: MakePackage) -> None:
-    package = make_package(__init__="import no_such_library\n")
-
-    with pytest.raises(ModuleNotFoundError, match="no_such_library"):
-        load_jobs(package)
+    assert failed.value.__cause__ is not None, "the log shows where it comes from"
+    assert len(str(failed.value).splitlines()) == 1
 
 
 def test_catalog_cannot_be_changed(make_package: MakePackage) -> None:

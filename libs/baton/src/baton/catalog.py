@@ -6,6 +6,7 @@ modules whose names start with `_`, files that are no modules), the versions of 
 """
 
 import pkgutil
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,14 +14,18 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Final
 
+from pydantic import ValidationError
+
 from baton import sources
 from baton.canary import CANARY_JOB
 from baton.errors import BatonError
 from baton.job import Job
+from baton.shown import shown
 
 __all__ = ["Catalog", "CatalogError", "LoadedJob", "load_jobs", "offered"]
 
 _VERSION_HEX_DIGITS: Final = 12
+_REASON_CHARS_MAX: Final = 2_000
 _CANARY: Final = "baton.canary"
 
 
@@ -44,8 +49,7 @@ def load_jobs(package: str) -> Catalog:
     """Import every module of `package` and return their jobs by name, and Baton's own job for canaries.
 
     Raises `CatalogError` if there is no such package, if a module exposes no `job = Job(...)`, or if two modules
-    name their job alike, or one like the canary's. An error inside a module comes out as it is: its traceback names
-    file and line.
+    name their job alike, or one like the canary's; and for any error inside a module, with its file and line.
     """
     found = _import_package(package)
     names = tuple(_module_names(found))
@@ -76,8 +80,10 @@ def _import_package(name: str) -> ModuleType:
         package = import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # the package is there; something that it imports is not
+            raise _broken(name, error) from error  # the package is there; something that it imports is not
         raise CatalogError(f"there is no package {name!r} to load jobs from") from error
+    except (Exception, SystemExit) as error:
+        raise _broken(name, error) from error
     if not hasattr(package, "__path__"):
         raise CatalogError(f"{name!r} is a module, not a package with one module per job")
     return package
@@ -91,10 +97,29 @@ def _module_names(package: ModuleType) -> Iterator[str]:
 
 
 def _job_of(module_name: str) -> Job:
-    job = getattr(import_module(module_name), "job", None)
+    try:
+        module = import_module(module_name)
+    except (Exception, SystemExit) as error:
+        raise _broken(module_name.partition(".")[0], error) from error
+    job = getattr(module, "job", None)
     if not isinstance(job, Job):
         raise CatalogError(f"{module_name} exposes no `job = Job(...)`")
     return job
+
+
+def _broken(package: str, error: BaseException) -> CatalogError:
+    """Say what is wrong where, in one line: at the innermost line of the package itself."""
+    folder = package.partition(".")[0]
+    lines = [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        lines.append((error.filename, error.lineno or 0))
+    own = [(Path(name), line) for name, line in lines if folder in Path(name).parts]
+    where = "".join(f"{'/'.join(path.parts[path.parts.index(folder) :])}, line {line}: " for path, line in own[-1:])
+    if isinstance(error, ValidationError):
+        what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+    else:
+        what = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
+    return CatalogError(shown(f"{where or f'{package}: '}{what}", most=_REASON_CHARS_MAX))
 
 
 def _version(modules: tuple[str, ...], *, home: str, shared: Mapping[str, bytes]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
 
 from baton import errors
 from baton.aws import Aws, Endpoints, SystemClock
@@ -58,7 +59,7 @@ async def embedded(world: World) -> AsyncGenerator[Connection]:
 @asynccontextmanager
 async def aws() -> AsyncGenerator[Connection]:
     """Connect to the world that the environment names, through whichever Region's ledger answers."""
-    settings = WorldSettings()  # pyright: ignore[reportCallIssue] - read from the environment
+    settings = _from_environment()
     session = AioSession()
     other = next(region for region in settings.regions if region != settings.region)
     elsewhere = settings.model_copy(update={"region": other})
@@ -72,6 +73,16 @@ async def aws() -> AsyncGenerator[Connection]:
         journal = (near if ledger is nearest else far).journal()
         async with _connected(near, ledger, journal, session) as connection:
             yield connection
+
+
+def _from_environment() -> WorldSettings:
+    try:
+        return WorldSettings()  # pyright: ignore[reportCallIssue] - read from the environment
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise Refused(
+            f"no world runs here (start one: `baton up`), and the environment names none on AWS: {wrong}"
+        ) from error
 
 
 def _settings(**values: Any) -> WorldSettings:

@@ -77,6 +77,7 @@ class WorldPlaces:
         from baton_local import lifecycle  # noqa: PLC0415 - see `connect`
 
         self._refuse_compose("up -d --wait")
+        self.catalog()  # every service would end for a mistake in it, and the world come up in vain
         try:
             return lifecycle.up(self.directory)
         except lifecycle.WorldFailed as error:

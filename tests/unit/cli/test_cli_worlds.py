@@ -1,0 +1,52 @@
+"""What commands say when the world, or the jobs, are not as they should be."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from baton_cli.main import app
+from baton_local import lifecycle
+
+
+def _baton(directory: Path, *args: str) -> Result:
+    return CliRunner().invoke(app, ["--directory", str(directory), *args])
+
+
+@pytest.fixture
+def broken_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    package = tmp_path / "broken_jobs_of_a_test"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "payments.py").write_text('from baton.job import Dialect\n\ndialect = Dialect(encoding="utf-16")\n')
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    return package.name
+
+
+@pytest.mark.parametrize("command", ["jobs", "up"])
+def test_a_mistake_in_a_job_is_named_before_anything_starts(
+    command: str, broken_jobs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def up(_: Path) -> None:
+        raise AssertionError("nothing may be started")
+
+    monkeypatch.setattr(lifecycle, "up", up)
+
+    result = _baton(tmp_path / "world", "--jobs-package", broken_jobs, command)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error: {broken_jobs}/payments.py, line 3: encoding: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_without_a_world_and_without_one_on_aws_the_command_says_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BATON_ENVIRONMENT", "BATON_ACCOUNT_ID", "BATON_REGIONS", "BATON_WORLD", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+
+    result = _baton(tmp_path / "world", "status")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: no world runs here (start one: `baton up`), and the environment names none")
