@@ -361,6 +361,7 @@ def test_there_is_advice_for_every_state() -> None:
         ("mail_refused", True, "only its mail failed"),
         ("too_many_rejects", False, "all that were written"),
         ("header", False, "submit it again"),
+        ("unknown_job", False, "restart"),
         ("conservation", False, "baton retry"),
     ],
 )

@@ -25,9 +25,13 @@ _TOO_MANY_REJECTS: Final = (
     "See why: baton rejects {me} (all that were written: baton fetch {me} --rejects). "
     "Then correct the file and submit it again."
 )
+_UNKNOWN_JOB: Final = (
+    "Submit it again to one of the jobs that the reason names. "
+    "A new job is known once the services were started with it: restart the world "
+    "(baton down, baton up) or deploy, then submit the file again."
+)
 _FAULTS_OF_THE_FILE: Final = frozenset(
     {
-        "unknown_job",
         "header",
         "encoding",
         "not_csv",
@@ -52,4 +56,6 @@ def _advice(batch: Batch) -> str:
         return _MAIL_FAILED
     if batch.failure.code == "too_many_rejects":
         return _TOO_MANY_REJECTS
+    if batch.failure.code == "unknown_job":
+        return _UNKNOWN_JOB
     return _SEND_ANOTHER if batch.failure.code in _FAULTS_OF_THE_FILE else _ADVICE[batch.state]
