@@ -341,7 +341,8 @@ def test_a_reference_file_that_changes_while_it_is_loaded_is_refused(tmp_path: P
         (b"id,n\n,a\n", "line 2: the key '' is empty"),
         (b"id,n\n1\n", "line 2 has 1 fields, the header 2"),
         (b'id\n"1', "is no UTF-8 CSV file"),
-        (b"id\n\xff\n", "is no UTF-8 CSV file"),
+        ("id;Straße\n1;a\n".encode("cp1252"), "byte 0xdf is no UTF-8: save it as .CSV UTF-8., with commas"),
+        (b"id\n\xff\n", "byte 0xff is no UTF-8"),
     ],
 )
 def test_a_file_that_is_no_reference_data_is_refused(tmp_path: Path, body: bytes, reason: str) -> None:

@@ -1,5 +1,6 @@
 """What commands say when the world, or the jobs, are not as they should be."""
 
+import socket
 import sys
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from baton_cli.main import app
-from baton_local import lifecycle
+from baton_local import compose, lifecycle
 
 
 def _baton(directory: Path, *args: str) -> Result:
@@ -38,6 +39,21 @@ def test_a_mistake_in_a_job_is_named_before_anything_starts(
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: {broken_jobs}/payments.py, line 3: encoding: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_without_a_composed_world_the_command_says_how_to_start_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    gone = {"region_endpoints": dict.fromkeys(compose.WORLD.regions, nobody), "global_endpoint": nobody}
+    world = compose.WORLD.model_copy(update={**gone, "mrap_endpoint": nobody, "admin_endpoint": nobody})
+    monkeypatch.setattr(compose, "WORLD", world)
+
+    result = _baton(tmp_path / "world", "--world", "compose", "status")
+
+    assert result.exit_code == 1
+    assert result.stderr == "error: no composed world runs: start it with `docker compose up -d --wait`\n"
 
 
 def test_without_a_world_and_without_one_on_aws_the_command_says_how_to_start_one(

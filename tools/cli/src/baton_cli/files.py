@@ -219,7 +219,12 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield line, fields
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise Refused(
+            f"{path}, after line {line}: byte {byte:#04x} is no UTF-8: save it as “CSV UTF-8”, with commas"
+        ) from error
+    except csv.Error as error:
         raise Refused(f"{path} is no UTF-8 CSV file: after line {line}: {error}") from error
 
 

@@ -1,11 +1,13 @@
 """Where to find the world, and the commands that start it, stop it and read its mails."""
 
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import typer
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:  # see session.py
 
 app = typer.Typer()
 PANEL: Final = "World on this machine"
+_CONNECT_SECONDS_MAX: Final = 2.0
+"""To a port of this machine."""
 
 
 class WorldChoice(StrEnum):
@@ -69,6 +73,8 @@ class WorldPlaces:
             case WorldChoice.COMPOSE:
                 from baton_local import compose  # noqa: PLC0415 - see `connect`
 
+                if not any(map(_listens, (*compose.WORLD.region_endpoints.values(), compose.WORLD.global_endpoint))):
+                    raise Refused("no composed world runs: start it with `docker compose up -d --wait`")
                 return compose.WORLD
             case _:
                 return state.read(self.directory)
@@ -95,6 +101,15 @@ class WorldPlaces:
 
     def catalog(self) -> Catalog:
         return offered(load_jobs(self.jobs_package))
+
+
+def _listens(endpoint: str) -> bool:
+    address = urlsplit(endpoint)
+    try:
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=_CONNECT_SECONDS_MAX):
+            return True
+    except OSError:
+        return False
 
 
 @app.command(rich_help_panel=PANEL)
