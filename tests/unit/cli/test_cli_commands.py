@@ -1,7 +1,8 @@
 """The command as typed: what it prints, as text and as JSON, and how it exits."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from baton.model.states import BatchState
 from baton.ports import ChunkDone, StoredReject
 from baton.testing import virtual_time
 from baton_cli.chaos import OutageChoice
+from baton_cli.connection import Connection
 from baton_cli.main import app
 from baton_cli.session import Session
 from baton_local.admin import (
@@ -58,6 +60,32 @@ def march(tmp_path: Path) -> Path:
     path = tmp_path / "march.csv"
     path.write_bytes(b"a\n1\n")
     return path
+
+
+def test_ctrl_c_while_reference_data_is_loaded_says_that_the_version_before_stands(march: Path) -> None:
+    class Interrupted(CliWorld):
+        @asynccontextmanager
+        async def connect(self) -> AsyncGenerator[Connection]:
+            raise KeyboardInterrupt
+            yield self.connection
+
+    result = _baton(Interrupted(), "reference", "load", "financial", march, "--key", "a")
+
+    assert result.exit_code == 130
+    assert "not loaded to its end; load it again" in " ".join(result.stderr.split())
+
+
+def test_ctrl_c_before_an_order_is_placed_says_so() -> None:
+    class Interrupted(CliWorld):
+        @asynccontextmanager
+        async def connect(self) -> AsyncGenerator[Connection]:
+            raise KeyboardInterrupt
+            yield self.connection
+
+    result = _baton(Interrupted(), "failover", "--to", AWAY, "--yes")
+
+    assert result.exit_code == 130
+    assert "nothing was ordered" in result.stderr
 
 
 # --- submit and watch ------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What commands say when the world, or the jobs, are not as they should be."""
 
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -39,6 +40,38 @@ def test_a_mistake_in_a_job_is_named_before_anything_starts(
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: {broken_jobs}/payments.py, line 3: encoding: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+def _interrupts(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(("command", "words"), [("up", "the world goes on starting"), ("down", "again: baton down")])
+def test_ctrl_c_says_what_becomes_of_the_world(
+    command: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifecycle, command, _interrupts)
+
+    result = _baton(tmp_path / "world", command)
+
+    assert result.exit_code == 130
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_before_the_command_is_there_ends_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt\n")
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "baton_cli", "--help"],
+        env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 130
+    assert ended.stderr == "interrupted before anything was done\n"
 
 
 def test_without_a_composed_world_the_command_says_how_to_start_one(

@@ -109,6 +109,8 @@ def _place(ctx: typer.Context, order: _Order) -> None:
     except KeyboardInterrupt:
         if placed:
             session.note(f"The order stands. Come back with: baton explain {placed[0].id}")
+        else:
+            session.note("Interrupted: nothing was ordered, unless baton history shows it")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
     if standing is None:
         session.answer(control_render.submitted(placed[0]), control_documents.command(placed[0]), as_json=order.as_json)

@@ -42,10 +42,10 @@ def load_reference(
     Versions that were replaced more than 45 days ago are removed: no batch uses them any more.
     """
     session = session_of(ctx)
-    with session.failing_clearly():
-        loaded = files.read_reference(dataset, file, key=key)
-
-    removed = session.run(lambda connection: files.publish_reference(connection, loaded))
+    with session.interruptible(f"{file} was not loaded to its end; load it again"):
+        with session.failing_clearly():
+            loaded = files.read_reference(dataset, file, key=key)
+        removed = session.run(lambda connection: files.publish_reference(connection, loaded))
     if removed:
         session.note(f"Removed what no batch uses any more: {', '.join(removed)}")
     session.answer(render.reference(loaded.version), documents.reference(loaded.version), as_json=as_json)

@@ -128,6 +128,15 @@ class Session:
         except (BatonError, OSError) as error:
             self.fail(str(error))
 
+    @contextlib.contextmanager
+    def interruptible(self, stands: str) -> Generator[None]:
+        """End the command for Ctrl-C with a line on what stands."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.note(f"Interrupted: {stands}")
+            raise typer.Exit(ExitStatus.INTERRUPTED) from None
+
     def fail(self, *reason: str) -> None:
         """Say why, in one line or several, and end the command."""
         self.err.print("error:", style="bold red", end=" ")

@@ -116,7 +116,8 @@ def _listens(endpoint: str) -> bool:
 def up(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Start both Regions on this machine, in the background, and wait until they are ready."""
     session = session_of(ctx)
-    with session.failing_clearly(), session.err.status("Starting both Regions"):
+    stands = "the world goes on starting. Wait for it: baton up, or stop it: baton down"
+    with session.interruptible(stands), session.failing_clearly(), session.err.status("Starting both Regions"):
         world = session.places.up()
     told = render.told(f"Both Regions are up: {', '.join(world.regions)}.", f"Logs: {world.log_directory}")
     session.answer(told, world.model_dump(mode="json"), as_json=as_json)
@@ -126,7 +127,8 @@ def up(ctx: typer.Context, as_json: AsJson = False) -> None:
 def down(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Stop both Regions on this machine and leave nothing behind."""
     session = session_of(ctx)
-    with session.failing_clearly(), session.err.status("Stopping both Regions"):
+    stands = "some of it may be left. Stop it again: baton down"
+    with session.interruptible(stands), session.failing_clearly(), session.err.status("Stopping both Regions"):
         session.places.down()
     session.answer(render.told("Everything is stopped."), {"stopped": True}, as_json=as_json)
 
