@@ -209,6 +209,7 @@ def test_reference_data_that_was_never_loaded_fails_with_the_command_that_loads_
 
     assert batch.failure is not None
     assert batch.failure.code == "reference_missing"
+    assert f"then `baton retry {batch.batch_id}`" in batch.failure.reason
     assert "baton reference load financial" in batch.failure.reason
 
 

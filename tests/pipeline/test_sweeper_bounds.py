@@ -117,7 +117,7 @@ def test_an_object_in_an_archive_ends_at_once_and_says_to_restore_it() -> None:
 
     assert batch.failure is not None
     assert (batch.state, batch.failure.code) == (BatchState.FAILED, "unreadable")
-    assert "Restore it and `baton retry`" in batch.failure.reason
+    assert f"Restore it and `baton retry {batch.batch_id}`" in batch.failure.reason
     assert "encrypted" not in batch.failure.reason
 
 

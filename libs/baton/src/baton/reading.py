@@ -13,7 +13,7 @@ _REFUSED_ATTEMPTS: Final = 3
 
 
 @contextmanager
-def reading_input(attempt: int) -> Generator[None]:
+def reading_input(attempt: int, *, batch_id: str) -> Generator[None]:
     """Raise `BatchFailed("unreadable", …)` if the input is in an archive, or is refused and there were attempts enough.
 
     Rights that are just being given take a minute; to restore from an archive takes hours.
@@ -23,7 +23,8 @@ def reading_input(attempt: int) -> Generator[None]:
     except Archived as archived:
         raise BatchFailed(
             "unreadable",
-            f"the file is in an archive storage class and cannot be read: {archived}. Restore it and `baton retry`, or "
+            f"the file is in an archive storage class and cannot be read: {archived}. Restore it and "
+            f"`baton retry {batch_id}`, or "
             "upload it again in the storage class STANDARD",
         ) from archived
     except Refused as refused:
@@ -32,5 +33,6 @@ def reading_input(attempt: int) -> Generator[None]:
         raise BatchFailed(
             "unreadable",
             f"the file is there and cannot be read: {refused}. It may be encrypted with a key that Baton has no right "
-            "to, or that only its sender has: upload it without, or let Baton use the key and `baton retry`",
+            "to, or that only its sender has: upload it without, or let Baton use the key and "
+            f"`baton retry {batch_id}`",
         ) from refused

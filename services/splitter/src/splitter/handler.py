@@ -105,7 +105,7 @@ class Splitter:
         Raises `_NotHereYet` while the file, or what the plan rests on, has not reached this Region.
         """
         loaded = self._job_of(batch)
-        with reading_input(attempt):
+        with reading_input(attempt, batch_id=batch.batch_id):
             source = await self._objects.find_version(batch.source.key, batch.source.version_id)
         if source is None:
             raise _NotHereYet
@@ -113,8 +113,8 @@ class Splitter:
         if before and before.job_version == loaded.version and await self._can_be_kept(batch, before, loaded):
             return before
         elsewhere = batch.plan_id is not None and before is None
-        reference_version = await self._reference_version(loaded, elsewhere=elsewhere)
-        with reading_input(attempt):
+        reference_version = await self._reference_version(batch, loaded, elsewhere=elsewhere)
+        with reading_input(attempt, batch_id=batch.batch_id):
             plan = await self._scan(batch, loaded, source, reference_version)
         if batch.published and elsewhere and plan.plan_id != batch.plan_id:
             raise _NotHereYet  # it is to give the published bytes again: only the plan that gave them will do
@@ -191,7 +191,7 @@ class Splitter:
             raise BatchFailed("input_gone", f"{source.key}: this version was deleted while it was read") from error
         return await self._offload(finished)
 
-    async def _reference_version(self, loaded: LoadedJob, *, elsewhere: bool) -> str | None:
+    async def _reference_version(self, batch: Batch, loaded: LoadedJob, *, elsewhere: bool) -> str | None:
         """Return the version that is current here. `elsewhere`: the batch has a plan, which is not in this Region.
 
         Raises `_NotHereYet` while rows of it are on their way: who looks a key up cannot tell them from none.
@@ -208,7 +208,7 @@ class Splitter:
             raise BatchFailed(
                 "reference_missing",
                 f"the reference data {lookup.dataset!r} was never loaded: "
-                f"`baton reference load {lookup.dataset} FILE --key {lookup.key}`, then `baton retry`",
+                f"`baton reference load {lookup.dataset} FILE --key {lookup.key}`, then `baton retry {batch.batch_id}`",
             )
         return current.version
 

@@ -148,7 +148,7 @@ class Worker:
         where = self._where(attempt)
         plan, job, whole = task.plan, self._catalog[task.plan.job].job, Assembly()
         allowed = job.limits.rejects_allowed(plan.records_total)
-        with reading_input(attempt):
+        with reading_input(attempt, batch_id=plan.batch_id):
             data = await self._read(task, chunk)
         for place, piece in enumerate(await self._compute(lambda: pieces(data, chunk, len(plan.columns), job))):
             some = data if piece == chunk else data[piece.start - chunk.start : piece.end - chunk.start]
@@ -213,7 +213,7 @@ class Worker:
         plan = await self._plan_under_own_rules(body)
         if plan is None:
             raise Retry("the batch was planned under other rules than this worker's", delay_seconds=_RETRY_SECONDS)
-        with reading_input(attempt):
+        with reading_input(attempt, batch_id=plan.batch_id):
             source = await self._objects.find_version(plan.key, plan.version_id)
         if source is None:
             raise BatchFailed("input_gone", f"{plan.key}: this version is no longer there")
