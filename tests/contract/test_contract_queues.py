@@ -157,7 +157,7 @@ async def test_a_message_received_too_often_goes_to_the_dead_letter_queue(ports:
 
     once_more = await inbox.receive(max_messages=1, wait_seconds=0)
 
-    assert attempts == list(range(1, MAX_RECEIVES + 1))
+    assert attempts == [1, 2, 3, 4, 5]
     assert list(once_more) == []
     assert [parse(body).batch_id for body in await ports.dead("merge")] == ["b1"]
 

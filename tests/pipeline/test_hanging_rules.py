@@ -9,7 +9,6 @@ from baton.catalog import load_jobs
 from baton.errors import BatonError
 from baton.model.batch import Batch
 from baton.model.states import BatchState
-from baton.testing.faults import Crash
 from pipeline import Pipeline
 from worker.compute import ComputationDiedError, ComputationHungError
 
@@ -50,24 +49,3 @@ def test_it_ends_failed_with_the_jobs_name(error: BatonError, attempts: int, cod
     assert batch.failure
     assert (batch.state, batch.failure.code, batch.failure.reason) == (BatchState.FAILED, code, reason)
     assert len(tried) == attempts
-
-
-def test_a_chunk_of_which_every_process_dies_ends_its_batch_in_words() -> None:
-    tried: list[object] = []
-
-    async def compute[T](work: Callable[[], T], /) -> T:
-        tried.append(work)
-        raise Crash("killed for want of memory")
-
-    async def story() -> tuple[Batch, int]:
-        pipeline = Pipeline(load_jobs("baton_jobs"), compute=compute)
-        batch_id = await pipeline.upload("input/passthrough/f.csv", b"a\n1\n2\n")
-        await pipeline.drive()
-        return await pipeline.batch(batch_id), len(pipeline.region.queues.dead("chunk"))
-
-    batch, dead = asyncio.run(story())
-
-    assert batch.failure
-    assert (batch.state, batch.failure.code) == (BatchState.FAILED, "chunk_failed")
-    assert batch.failure.reason.startswith("chunk 1 of 1, job 'passthrough': the last of 5 attempts came to no end")
-    assert (len(tried), dead) == (5, 1)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, override
 
 import pytest
@@ -351,6 +352,46 @@ def test_a_batch_outlives_any_number_of_restarts_in_the_middle_of_its_scan() -> 
 
 
 # --- waiting for a file ----------------------------------------------------------------------------------------------
+
+
+class Out(MemoryObjectStore):
+    """A bucket that takes nothing until a moment, and counts what it was asked to take."""
+
+    def __init__(self, clock: LoopClock, until: datetime) -> None:
+        super().__init__(clock)
+        self._until = until
+        self.asked = 0
+
+    @override
+    async def put(self, key: str, body: bytes, **options: Any) -> ObjectInfo:
+        self._ask(key)
+        return await super().put(key, body, **options)
+
+    @override
+    async def compose(self, key: str, pieces: Sequence[Piece], **options: Any) -> ObjectInfo:
+        self._ask(key)
+        return await super().compose(key, pieces, **options)
+
+    def _ask(self, key: str) -> None:
+        self.asked += not key.startswith("input/")
+        if self._clock.now() < self._until and not key.startswith("input/"):
+            raise Unavailable("s3: timed out")
+
+
+def test_an_outage_of_hours_fails_no_batch() -> None:
+    async def story() -> tuple[Batch, int]:
+        clock = LoopClock()
+        region = Region(clock=clock)
+        region.objects = out = Out(clock, clock.now() + timedelta(hours=3))
+        pipeline = _pipeline(Takes(), region=region)
+        async with _at_work(pipeline):
+            batch_id = await pipeline.upload(KEY, BODY)
+            (batch,) = await _settled(pipeline, batch_id)
+        return batch, out.asked
+
+    batch, asked = virtual_time.run(story())
+    assert batch.state is BatchState.COMPLETED, batch.failure
+    assert asked > 10, "more often than a message is received before it is dead-lettered"
 
 
 class Elsewhere(MemoryObjectStore):

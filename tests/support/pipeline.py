@@ -51,7 +51,7 @@ from baton.settings import RunnerSettings
 from baton.telemetry import Log
 from baton.testing.faults import Crash, CrashPlan
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
-from baton.verdict import Verdict
+from baton.verdict import Outcome, Verdict
 from logs import silent_log
 from splitter.admission import Admitter
 from splitter.settings import SplitterSettings
@@ -250,7 +250,7 @@ class Pipeline:
         if self._duplicate:
             await self._survives(self.process.runners[kind].process(delivery))
         verdict = await self._survives(self.process.runners[kind].process(delivery))
-        if isinstance(verdict, Verdict) and verdict.bury:
+        if isinstance(verdict, Verdict) and verdict.outcome is Outcome.UNREADABLE:
             await self._survives(inbox.bury(delivery))
         elif isinstance(verdict, Verdict) and verdict.delete:
             await self._survives(inbox.delete([delivery]))

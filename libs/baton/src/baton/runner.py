@@ -8,8 +8,7 @@
            Unavailable              comes back later; the loop pauses, so that an outage drains nothing
            Refused                  comes back later: rights may be mended; on its last attempt given up in words
            anything else            our bug: logged once, comes back; on its last attempt the handler gives up the
-                                    batch in words, and it is dead-lettered
-           one attempt too many     the last one died without a word: given up and dead-lettered
+                                    batch in words, and SQS dead-letters the message
 
 Stopping (SIGTERM): no new poll; the open poll returns by itself (cancelling it would strand what SQS just assigned to
 it); what was not started is handed back at once; what runs gets the grace, then is handed back; exit. What is handed
@@ -57,10 +56,6 @@ class Handler[M](Protocol):
 
 class ConsumerStoppedError(BatonError):
     """Nearly everything failed: the consumer stopped itself rather than drain its queue into the dead letters."""
-
-
-def _died(attempts: int) -> str:
-    return f"the last of {attempts} attempts came to no end: its process died, perhaps for want of memory"
 
 
 def backoff_seconds(first_seconds: int, attempt: int) -> int:
@@ -180,7 +175,7 @@ class Runner[M]:
         started = asyncio.get_running_loop().time()
         verdict = await self.process(delivery)
         self._settle(delivery, verdict)
-        if verdict.bury:
+        if verdict.outcome is Outcome.UNREADABLE:
             await self._bury(delivery)
         elif verdict.delete:
             self._finished.append(delivery)
@@ -197,7 +192,7 @@ class Runner[M]:
             message = self._parse(delivery.body)
         except ValidationError as error:
             self._log.error("message_unreadable", error=str(error), body=delivery.body[:2_000])
-            return Verdict(Outcome.UNREADABLE, "unreadable", bury=True)
+            return Verdict(Outcome.UNREADABLE, "unreadable")
         heart = asyncio.create_task(self._keep(delivery, message))
         try:
             verdict = await self._handle(message, delivery)
@@ -209,9 +204,6 @@ class Runner[M]:
         return verdict
 
     async def _handle(self, message: M, delivery: Delivery) -> Verdict:
-        if delivery.attempt > self._settings.attempts_max:
-            died = await self._give_up(message, Outcome.BUG, _died(self._settings.attempts_max))
-            return replace(died, names=self._log_fields(message))
         try:
             async with asyncio.timeout(self._settings.handling_seconds_max):
                 measured = await self._handler.handle(message, attempt=delivery.attempt)
@@ -241,7 +233,7 @@ class Runner[M]:
         return await self._give_up(message, outcome, cause)
 
     async def _give_up(self, message: M, outcome: Outcome, cause: str) -> Verdict:
-        """After the last attempt: the handler says so, and the message is dead-lettered."""
+        """Last attempt: the handler says so; on its next turn SQS dead-letters the message."""
         try:
             await self._handler.give_up(message, cause=cause)
         except (Reject, Fenced) as moved_on:
@@ -251,7 +243,7 @@ class Runner[M]:
         except Exception as error:  # noqa: BLE001 - the verdict stands whatever its announcement raises
             # The sweeper finds the silent batch; nothing more can be said from here.
             self._log.error("give_up_failed", **self._log_fields(message), exc_info=error)
-        return Verdict(outcome, cause, bury=True)
+        return Verdict(outcome, cause, delay_seconds=0)
 
     async def _keep(self, delivery: Delivery, message: M) -> None:
         """Keep the message ours: extend its visibility at every third, so that two beats may fail."""

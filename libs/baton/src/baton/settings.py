@@ -157,7 +157,7 @@ class RunnerSettings(BaseSettings):
     """Of one message. More than any honest step (1.8 TB, the largest file that is taken, in 2.5 h at 200 MB/s) and
     well below the 12 h for which SQS hides a message at most: what hangs must give its slot back."""
     attempts_max: int = Field(default=5, ge=1)
-    """Of one message; one less than its receives by the queue's redrive policy."""
+    """Receives of one message before SQS dead-letters it; equals the queue's redrive policy."""
     failing_messages_max: int = Field(default=20, ge=1)
     """Different messages that failed by a bug of ours, with no success between, after which the consumer stops: a bad
     deploy must not drain a queue into its dead-letter queue."""

@@ -15,9 +15,8 @@ REGIONS_DEFAULT: Final = ("us-east-1", "us-west-2")
 INITIAL_EPOCH: Final = 2
 """Even, so it belongs to the first Region; above zero, so that a missing number can never look like an epoch."""
 
-MAX_RECEIVES: Final = 6
-"""Receives of one message before SQS moves it to the dead-letter queue: one more than there are attempts, on which is
-said that the last one came to no end."""
+MAX_RECEIVES: Final = 5
+"""Receives of one message before SQS moves it to the dead-letter queue."""
 VISIBILITY_SECONDS: Final = 60
 """Short: a crashed consumer's message is back this soon. Consumers extend it at a third while they work."""
 RETENTION_DAYS: Final = 14

@@ -30,8 +30,6 @@ class Verdict:
     names: Mapping[str, object] = field(default_factory=dict[str, object])
     """What names the message in log lines; empty if it could not be read."""
     measured: Metrics = field(default_factory=dict[str, tuple[float, Unit]])
-    bury: bool = False
-    """Whether the message is to be dead-lettered now: nobody will ever handle it."""
 
     @property
     def delete(self) -> bool:
