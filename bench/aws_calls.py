@@ -22,6 +22,7 @@ import merger.main
 import notifier.main
 import splitter.main
 import worker.main
+from baton.assembly import rejects_parts
 from baton.aws import Aws, SystemClock
 from baton.aws.bootstrap import create_global, create_region
 from baton.aws.progress import SHARDS, UNSHARDED_CHUNKS
@@ -210,7 +211,7 @@ async def _counted(world: World, batch_id: str) -> Counted:
         chunks=batch.chunks,
         rejects_parts=sum(chunk.rejects_bytes > 0 for chunk in done),
         reject_writes=math.ceil(min(batch.counts.rejects, REJECTS_INDEXED_MAX) / 25),
-        indexed_parts=len(rejects_wanted(done)),
+        indexed_parts=len(rejects_wanted(done, rejects_parts(done))),
         rejects=batch.counts.rejects > 0,
         source_ranges=math.ceil(batch.source.size_bytes / RANGE_BYTES),
         copied=any(chunk.part_bytes >= PART_BYTES_MIN for chunk in done),

@@ -27,7 +27,7 @@ from notifier.handler import Notifier
 from simulation import simulate
 from simulation.schedule import drawn
 from simulation.watch import WatchedLedger
-from splitter.sweeper import Sweeper
+from splitter.input_sweep import InputSweep
 
 SEEDS = range(1, 21)
 FOUND: tuple[int, ...] = (1131, 1154, 9713)
@@ -142,7 +142,7 @@ def _starts_anew(state: BatchState) -> BatchState:
     return state if state in {BatchState.PAUSED, BatchState.FAILED} else BatchState.ADMITTED
 
 
-async def _sweeps_no_inputs(self: Sweeper, *args: object, **kwargs: object) -> None:
+async def _sweeps_no_inputs(self: InputSweep, *args: object, **kwargs: object) -> None:
     del self, args, kwargs
 
 
@@ -178,7 +178,7 @@ PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "any standby is good enough": (brakes, "verdict_of", _healthy, 41),
     "no brakes": (brakes, "brakes", _no_brakes, 59),
     "a takeover starts every batch anew": (takeover, "_resumed_in", _starts_anew, 37),
-    "nobody looks for unadmitted files": (Sweeper, "_sweep_inputs", _sweeps_no_inputs, 2),
+    "nobody looks for unadmitted files": (InputSweep, "sweep", _sweeps_no_inputs, 2),
     "the reconciler repairs nothing": (switching, "due_acts", _repairs_nothing, 9),
     "nobody is taken over": (Actor, "_take_over", _takes_nothing, 2),
     "mails a link to what is not here": (Notifier, "_is_here", _mails_at_once, 74),
