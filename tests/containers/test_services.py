@@ -105,7 +105,7 @@ def test_a_notifier_mails_a_link_to_the_result_and_archives_the_input(stage: Sta
             objects = region.aws.objects()
 
             assert batch.is_announced
-            assert mail.recipients == ("sales-ops@example.com",)
+            assert [str(each) for each in mail.recipients] == ["sales-ops@example.com"]
             assert batch.published
             for key in (batch.published.result_key, batch.published.rejects_key):
                 assert f"/{quote(key)}?" in mail.text

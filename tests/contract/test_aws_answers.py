@@ -1,7 +1,8 @@
 """What the AWS adapters make of answers that no emulator gives: half a batch done, a transaction refused."""
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -72,6 +73,39 @@ def test_only_items_that_stayed_unprocessed_are_written_again() -> None:
     run(_batches(table).put(KEYS))
 
     assert [len(items) for items in table.asked] == [10, 7, 6]
+
+
+class Slow:
+    """DynamoDB that has written a batch only a second after it was sent, whoever still waits for the answer."""
+
+    def __init__(self) -> None:
+        self.written = 0
+        self._writing: list[asyncio.Task[None]] = []
+
+    async def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803 - the SDK's names
+        self._writing.append(asyncio.create_task(self._write(len(RequestItems["t"]))))
+        await asyncio.sleep(1)
+        return {}
+
+    async def _write(self, items: int) -> None:
+        await asyncio.sleep(1)
+        self.written += items
+
+
+def test_writes_that_break_off_leave_none_that_arrives_later() -> None:
+    def broken() -> Iterator[Any]:
+        yield from KEYS * 5
+        raise OSError("the disk went away")
+
+    async def story() -> list[int]:
+        table = Slow()
+        with pytest.raises(OSError, match="went away"):
+            await _batches(table).put(broken())
+        at_once = table.written
+        await asyncio.sleep(10)
+        return [at_once, table.written]
+
+    assert run(story()) == [50, 50]
 
 
 @pytest.mark.parametrize("call", ["get", "put"])

@@ -2,7 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+from baton.bounded import at_once
 
 
 async def in_parallel[T, R](limit: int, items: Iterable[T], work: Callable[[T], Awaitable[R]]) -> list[R]:
@@ -11,20 +14,26 @@ async def in_parallel[T, R](limit: int, items: Iterable[T], work: Callable[[T], 
     The first error cancels the rest and is raised as it is.
     """
     results: dict[int, R] = {}
-    queue = enumerate(items)
 
-    async def worker() -> None:
-        for index, item in queue:
-            results[index] = await work(item)
+    async def one(numbered: tuple[int, T]) -> None:
+        index, item = numbered
+        results[index] = await work(item)
 
-    tasks = [asyncio.create_task(worker()) for _ in range(limit)]
+    await at_once(limit, enumerate(items), one)
+    return [results[index] for index in range(len(results))]
+
+
+async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do `work`; if this is cancelled, only once that is through.
+
+    What a cancelled call has sent may still arrive, after whatever its caller does next.
+    """
+    task = asyncio.create_task(work)
     try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return [results[index] for index in sorted(results)]
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 class Backoff:

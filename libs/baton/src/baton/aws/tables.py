@@ -6,7 +6,8 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, Final
 
 from baton.aws.items import Item
-from baton.aws.parallel import Backoff, in_parallel
+from baton.aws.parallel import Backoff, in_parallel, to_its_end
+from baton.bounded import at_once
 from baton.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Batches:
         return [item for items in await in_parallel(_CALLS_AT_ONCE, cut, self._get_some) for item in items]
 
     async def _write(self, requests: Iterable[Any]) -> None:
-        await in_parallel(_CALLS_AT_ONCE, batched(requests, _WRITES_MAX), self._write_some)
+        await at_once(_CALLS_AT_ONCE, batched(requests, _WRITES_MAX), lambda some: to_its_end(self._write_some(some)))
 
     async def _write_some(self, requests: Sequence[Any]) -> None:
         left = list(requests)
