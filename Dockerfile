@@ -24,6 +24,7 @@ COPY . /context
 RUN if [ "$SERVICE" = local ]; then home=/context/local; main=baton_local.outside; \
     else home=/context/services/$SERVICE; main=$(echo "$SERVICE" | tr - _).main; fi && \
     mkdir src && cp -r /context/libs/baton/src/. "$home/src/." src/ && \
+    if grep -q baton-handover "$home/pyproject.toml"; then cp -r /context/libs/handover/src/. src/; fi && \
     if grep -q baton-jobs "$home/pyproject.toml"; then \
       cp -r /context/jobs/src/. /context/services/worker/src/. /context/services/merger/src/. src/; fi && \
     # Guarded: a process that the service starts for a computation imports this page anew.

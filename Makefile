@@ -9,7 +9,7 @@ export UV_LINK_MODE := copy
 UV_VERSION := 0.13.9
 # A uv of your own is used if you have one; else one is put into .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-PACKAGES := libs/baton services/splitter services/worker services/merger services/notifier services/failover-controller jobs local tools/cli
+PACKAGES := libs/baton libs/handover services/splitter services/worker services/merger services/notifier services/failover-controller jobs local tools/cli
 EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
 BIN := .venv/bin
 
@@ -142,7 +142,7 @@ lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt wi
 	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 requirements/emulator.in -o requirements/emulator.txt
 
 .PHONY: bench
-bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_memory, ranges_ahead, shapes, sweep, aws_calls, end_to_end, handover, containers)
+bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_memory, ranges_ahead, shapes, sweep, aws_calls, end_to_end, cut_off, containers)
 	PYTHONPATH=tests/support:bench AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=local \
 	  $(BIN)/python bench/$(NAME).py $(ARGS)
 

@@ -17,7 +17,7 @@ from baton.settings import RunnerSettings, SwitchSettings, WorldSettings
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
 from baton_infra.app import build
-from failover_controller.settings import ControllerSettings, Mode
+from handover.settings import ControllerSettings, Mode
 from logs import silent_log
 from notifier.settings import NotifierSettings
 from synthesized import resources, templates

@@ -19,7 +19,7 @@ from baton.verdict import Outcome
 from baton_infra import config, dashboards
 from baton_infra.stacks.compute import CONSUMES
 from controller_made import Trace
-from failover_controller.reports import ALARMS, metrics_of
+from handover.metrics import ALARMS, metrics_of
 from logs import measured, recording_log
 from pipeline import Pipeline, Region
 from splitter.settings import SplitterSettings

@@ -21,8 +21,8 @@ from baton.settings import SwitchBackend
 from baton.topology import REGIONS_DEFAULT
 from failover_controller.controller import Controller
 from failover_controller.main import controller_of
-from failover_controller.settings import ControllerSettings
-from failover_controller.timing import plan_steps
+from handover.plan import plan_steps
+from handover.settings import ControllerSettings
 from logs import silent_log
 from worlds import aws_at, settings_for
 

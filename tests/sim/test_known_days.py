@@ -12,8 +12,8 @@ import pytest
 
 from baton.model.journal import DecisionKind, Rule, Verdict
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
-from failover_controller import signals
-from failover_controller.settings import ControllerSettings, Mode
+from handover import signals
+from handover.settings import ControllerSettings, Mode
 from simulation import rivals
 from simulation.network import Odds
 from simulation.rival import RivalWorld

@@ -18,11 +18,13 @@ from baton.model.control import Control, StepName
 from baton.model.journal import Rule, Verdict
 from baton.model.states import BatchState
 from baton.ports import Ledger
-from failover_controller import acts, brakes, controller, switching
+from failover_controller import acts, controller
 from failover_controller.acts import Actor
 from failover_controller.controller import Controller
-from failover_controller.decide import decide
-from failover_controller.domain import Intent, Memory, Seen, StepResult, Write
+from handover import brakes, switching
+from handover.decide import decide
+from handover.facts import Memory, Seen, StepResult
+from handover.intents import Intent, Write
 from notifier.handler import Notifier
 from simulation import simulate
 from simulation.schedule import drawn

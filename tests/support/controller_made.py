@@ -9,23 +9,11 @@ from baton.model.control import Control, Drill, Freeze, Phase, StepName, SwitchK
 from baton.model.journal import Assessment, Command, CommandKind, Decision, DecisionKind, Heartbeat, Rule, Verdict
 from baton.ports import Endpoints
 from baton.topology import REGIONS_DEFAULT
-from failover_controller.decide import assess, assess_unread, decide, judge
-from failover_controller.domain import (
-    Act,
-    Drain,
-    Intent,
-    LookAtDrain,
-    Memory,
-    Note,
-    Sample,
-    Seen,
-    Settle,
-    Signal,
-    StepResult,
-    Write,
-)
-from failover_controller.settings import ControllerSettings
-from failover_controller.transitions import State, allowed
+from handover.decide import assess, assess_unread, decide, judge
+from handover.facts import Drain, Memory, Sample, Seen, Signal, StepResult
+from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
+from handover.settings import ControllerSettings
+from handover.states import State, allowed
 
 EAST, WEST = REGIONS_DEFAULT
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)

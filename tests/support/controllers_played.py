@@ -14,24 +14,11 @@ from baton.ports import Endpoints
 from baton.topology import REGIONS_DEFAULT
 from baton_cli.connection import Connection
 from cli_world import CliWorld
-from failover_controller import brakes
-from failover_controller.decide import assess, decide, judge
-from failover_controller.domain import (
-    Act,
-    Drain,
-    Intent,
-    LookAtDrain,
-    Memory,
-    Note,
-    Sample,
-    Seen,
-    Settle,
-    Signal,
-    StepResult,
-    Write,
-    remembered,
-)
-from failover_controller.settings import ControllerSettings
+from handover import brakes
+from handover.decide import assess, decide, judge
+from handover.facts import Drain, Memory, Sample, Seen, Signal, StepResult, remembered
+from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
+from handover.settings import ControllerSettings
 
 NOTES = {
     StepName.SWITCH: "set On for {region}, read back",

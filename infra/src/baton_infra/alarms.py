@@ -13,8 +13,8 @@ from typing import Final
 from baton.model.paths import REPLICATED_IN_TIME
 from baton.topology import SERVICES, Topology
 from baton_infra.config import EnvironmentConfig
-from failover_controller import reports
-from failover_controller.settings import ControllerSettings
+from handover import metrics
+from handover.settings import ControllerSettings
 
 RUNBOOKS: Final = "docs/runbooks.md"
 _CONTROLLER: Final = "failover-controller"
@@ -126,7 +126,7 @@ def _controllers(topology: Topology, region: str) -> list[Alarm]:
             # It is one whenever it comes, so that only its absence can fire.
             below=alarm.metric == _BEATS,
         )
-        for alarm in reports.ALARMS
+        for alarm in metrics.ALARMS
     ]
 
 

@@ -17,7 +17,7 @@ from baton_infra import assemblies
 from baton_infra import config as environments
 from baton_infra.config import EnvironmentConfig, Switch
 from baton_infra.prices import price, task_hour
-from failover_controller.settings import ControllerSettings
+from handover.settings import ControllerSettings
 
 _HOURS: Final = 730
 """Of a month, as AWS counts it."""

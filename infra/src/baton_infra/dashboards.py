@@ -10,7 +10,7 @@ from baton.topology import SERVICES, Topology
 from baton_infra.alarms import LOGGED_ERRORS, throttles
 from baton_infra.config import EnvironmentConfig
 from baton_infra.prices import task_hour
-from failover_controller import reports
+from handover import metrics
 
 _WIDTH: Final = 24
 """CloudWatch's grid."""
@@ -18,7 +18,7 @@ _HEIGHT: Final = 6
 STAGES: Final = ("splitter", "worker", "merger", "notifier")
 OUTCOMES: Final = ("done", "retry", "unavailable", "fenced", "rejected", "refused", "bug", "unreadable")
 """`baton.verdict.Outcome`; a test holds the two together."""
-STATES: Final = tuple(alarm.metric for alarm in reports.ALARMS if alarm.metric not in {"Beats", "BatchesWaitingInput"})
+STATES: Final = tuple(alarm.metric for alarm in metrics.ALARMS if alarm.metric not in {"Beats", "BatchesWaitingInput"})
 """What a controller finds, each a metric that is 1 or 0."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from baton_infra.config import EnvironmentConfig
-from failover_controller.settings import ControllerSettings
+from handover.settings import ControllerSettings
 
 _WORKER: Final = {
     # One vCPU: one thread that computes.

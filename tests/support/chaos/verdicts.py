@@ -7,7 +7,7 @@ from typing import Final
 
 from baton.model.journal import Decision, DecisionKind, Verdict
 from chaos.draws import PIPELINE, SEVERING, Draw, Fault, Side, Trouble
-from failover_controller.domain import CANARIES, Signal
+from handover.facts import CANARIES, Signal
 
 _UNBEARABLE_SECONDS: Final = 5
 """Of delay per piece of a request: nothing comes out of the Region any more."""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from baton.model.journal import CommandKind
 from baton.topology import REGIONS_DEFAULT
-from failover_controller.settings import ControllerSettings, Mode
+from handover.settings import ControllerSettings, Mode
 from simulation.network import Odds
 
 HOME, AWAY = REGIONS_DEFAULT

@@ -15,7 +15,7 @@ from baton.model.states import BatchState
 from baton.testing import virtual_time
 from baton.testing.faults import Crash
 from baton.topology import REGIONS_DEFAULT
-from failover_controller.settings import Mode
+from handover.settings import Mode
 from sales import financial
 from simulation import schedule as schedules
 from simulation.network import Odds

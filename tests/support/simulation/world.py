@@ -23,7 +23,7 @@ from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import BatchCanary, Canary
 from failover_controller.controller import Controller, Reach
-from failover_controller.settings import ControllerSettings
+from handover.settings import ControllerSettings
 from logs import recording_log
 from pipeline import Pipeline
 from sales import financial, sales_file

@@ -11,7 +11,7 @@ from baton.topology import REGIONS_DEFAULT
 from chaos import verdicts
 from chaos.draws import Draw, Fault, Side, Trouble
 from chaos.verdicts import Effect, Expected, effect_of, expected, named
-from failover_controller.domain import Signal
+from handover.facts import Signal
 
 HOME, AWAY = REGIONS_DEFAULT
 _NOW = datetime(2026, 11, 25, tzinfo=UTC)

@@ -19,9 +19,9 @@ from baton_cli.main import app
 from baton_cli.session import Session
 from cli_world import AWAY, EPOCH, HOME, CliWorld
 from controllers_played import PlayedWorld
-from failover_controller import brakes
-from failover_controller.settings import ControllerSettings
-from failover_controller.timing import timing
+from handover import brakes
+from handover.settings import ControllerSettings
+from handover.timeline import timing
 from journals_made import beaten
 
 

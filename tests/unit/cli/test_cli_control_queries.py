@@ -32,7 +32,7 @@ from baton_cli.main import app
 from baton_cli.session import Session
 from cli_world import AWAY, EPOCH, HOME, CliWorld, virtual_world
 from controllers_played import PlayedWorld
-from failover_controller.settings import ControllerSettings
+from handover.settings import ControllerSettings
 from journals_made import asked, beaten, settled
 
 FOREIGN = "it is [bold]ill[/bold] \x1b[31m[/]"

@@ -20,7 +20,7 @@ from controller_made import (
     seconds,
     under_way,
 )
-from failover_controller.domain import Act, Settle, Write
+from handover.intents import Act, Settle, Write
 
 LATER = START + timedelta(hours=2)
 K = CommandKind

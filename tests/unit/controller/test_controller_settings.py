@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from failover_controller.settings import ControllerSettings, Mode
+from handover.settings import ControllerSettings, Mode
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ from controller_made import EAST, START, WEST, control_made
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import Probe
 from failover_controller.controller import Controller, Reach
-from failover_controller.domain import StepResult
-from failover_controller.settings import ControllerSettings
+from handover.facts import StepResult
+from handover.settings import ControllerSettings
 from logs import silent_log
 from loop_steps import LOOP_SECONDS_MAX, steps_of
 

@@ -10,9 +10,10 @@ from baton.model.identity import owner_of
 from baton.model.journal import CommandKind, Verdict
 from baton.ports import Endpoints
 from controller_made import EAST, START, WEST, Trace, control_made, frozen
-from failover_controller import brakes
-from failover_controller.domain import Act, LookAtDrain, Note, Settle, Signal, Write
-from failover_controller.settings import ControllerSettings, Mode
+from handover import brakes
+from handover.facts import Signal
+from handover.intents import Act, LookAtDrain, Note, Settle, Write
+from handover.settings import ControllerSettings, Mode
 
 KINDS = sorted(CommandKind)
 BAD = sorted({Signal.CALLS, Signal.OLDEST_MESSAGE, Signal.REPLICATION, Signal.DEAD_LETTERS})

@@ -7,8 +7,9 @@ import pytest
 from baton.model.control import Control, Phase, SwitchKind
 from baton.model.journal import CommandKind, DecisionKind, Verdict
 from controller_made import EAST, SETTINGS, START, WEST, Trace, control_made, frozen, practice, under_way
-from failover_controller.domain import Signal, Write
-from failover_controller.settings import ControllerSettings, Mode
+from handover.facts import Signal
+from handover.intents import Write
+from handover.settings import ControllerSettings, Mode
 
 K = DecisionKind
 ENDS = START + timedelta(hours=1)

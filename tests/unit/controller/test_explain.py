@@ -10,8 +10,8 @@ from baton.model.control import Phase, SwitchKind
 from baton.model.journal import CommandKind, DecisionKind
 from baton.ports import Endpoints
 from controller_made import EAST, START, WEST, Trace, control_made, frozen, rule, under_way
-from failover_controller.domain import Signal
-from failover_controller.settings import ControllerSettings, Mode
+from handover.facts import Signal
+from handover.settings import ControllerSettings, Mode
 
 LATER = START + timedelta(days=1)
 

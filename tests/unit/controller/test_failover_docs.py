@@ -7,8 +7,8 @@ import pytest
 
 from baton.model.journal import CommandKind
 from controller_made import START, control_made, memory_made
-from failover_controller import brakes
-from failover_controller.domain import Signal
+from handover import brakes
+from handover.facts import Signal
 
 DOCS = Path(__file__).parents[3] / "docs"
 FAILOVER = (DOCS / "failover.md").read_text()

@@ -12,8 +12,8 @@ from baton.model.journal import Verdict
 from baton.model.states import BatchState
 from baton.ports import CallStats, QueueVitals, ReplicationVitals
 from controller_made import EAST, SETTINGS, START, WEST, seconds
-from failover_controller.domain import Sample, Signal
-from failover_controller.measure import Measured, dead_letters, last_step_of, samples_of
+from handover.facts import Sample, Signal
+from handover.samples import Measured, dead_letters, last_step_of, samples_of
 
 NOW = START + timedelta(hours=5)
 QUIET = Measured(EAST, NOW)

@@ -25,8 +25,9 @@ from controller_made import (
     sample,
     seconds,
 )
-from failover_controller.decide import decide
-from failover_controller.domain import Note, Sample, Seen, Signal, Write
+from handover.decide import decide
+from handover.facts import Sample, Seen, Signal
+from handover.intents import Note, Write
 
 FAULT, END = 60.0, 180.0
 K = DecisionKind

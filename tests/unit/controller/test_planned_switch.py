@@ -7,7 +7,8 @@ import pytest
 from baton.model.control import Phase, SwitchKind
 from baton.model.journal import CommandKind, DecisionKind
 from controller_made import EAST, SETTINGS, START, WEST, Trace, control_made, frozen, seconds, under_way
-from failover_controller.domain import Act, Drain, LookAtDrain, Write
+from handover.facts import Drain
+from handover.intents import Act, LookAtDrain, Write
 
 K = DecisionKind
 LATER = START + timedelta(hours=2)

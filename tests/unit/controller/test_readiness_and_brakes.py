@@ -22,8 +22,8 @@ from controller_made import (
     seconds,
     under_way,
 )
-from failover_controller import brakes
-from failover_controller.settings import ControllerSettings
+from handover import brakes
+from handover.settings import ControllerSettings
 
 HEALTHY, UNHEALTHY, UNKNOWN = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 

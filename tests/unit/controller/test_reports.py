@@ -9,8 +9,8 @@ import pytest
 from baton.model.control import Phase
 from baton.model.journal import CommandKind
 from controller_made import START, WEST, Trace, control_made, frozen, under_way
-from failover_controller.reports import ALARMS, metrics_of
-from failover_controller.transitions import Overlay, State
+from handover.metrics import ALARMS, metrics_of
+from handover.states import Overlay, State
 
 RUNBOOKS = Path(__file__).parents[3] / "docs/runbooks.md"
 LATER = START + timedelta(days=1)

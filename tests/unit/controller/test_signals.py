@@ -8,8 +8,8 @@ import pytest
 
 from baton.model.journal import Verdict
 from controller_made import EAST, SETTINGS, START, WEST, Trace, heartbeat, memory_made, rule, sample, seconds
-from failover_controller import signals
-from failover_controller.domain import CANARIES, HINTS, Memory, Sample, Seen, Signal
+from handover import signals
+from handover.facts import CANARIES, HINTS, Memory, Sample, Seen, Signal
 
 HEALTHY, UNHEALTHY, UNKNOWN = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 CANARY = Signal.OUTSIDE_CANARY

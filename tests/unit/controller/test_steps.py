@@ -5,7 +5,8 @@ import pytest
 from baton.model.control import Phase, StepName, StepOutcome, SwitchKind
 from baton.model.journal import CommandKind, DecisionKind
 from controller_made import CANARY_SECONDS, EAST, SETTINGS, START, WEST, Trace, control_made, seconds, under_way
-from failover_controller.domain import Act, Signal, StepResult, Write
+from handover.facts import Signal, StepResult
+from handover.intents import Act, Write
 
 K = DecisionKind
 NONE: frozenset[StepName] = frozenset()

@@ -9,8 +9,9 @@ from baton.model.control import Phase, SwitchKind
 from baton.model.journal import CommandKind, DecisionKind, Verdict
 from baton.ports import Endpoints
 from controller_made import EAST, SETTINGS, START, WEST, Trace, control_made, frozen, practice, seconds
-from failover_controller.domain import Act, Note, Signal, Write
-from failover_controller.settings import ControllerSettings, Mode
+from handover.facts import Signal
+from handover.intents import Act, Note, Write
+from handover.settings import ControllerSettings, Mode
 
 K = DecisionKind
 

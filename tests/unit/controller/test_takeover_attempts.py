@@ -14,7 +14,7 @@ from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from controller_made import control_made
 from failover_controller.acts import Actor, Place
-from failover_controller.domain import StepResult
+from handover.facts import StepResult
 
 HOME, AWAY = REGIONS_DEFAULT
 

@@ -12,18 +12,14 @@ from baton.model.control import Control, SwitchKind
 from baton.settings import SwitchBackend
 from baton.topology import REGIONS_DEFAULT, Topology
 from controller_made import EAST, SETTINGS, WEST, control_made
-from failover_controller.settings import ControllerSettings
-from failover_controller.timing import (
+from handover.plan import CONTROL_PLANE_OPERATIONS, CONTROL_PLANE_SERVICES, FIVE_REGIONS, PlannedCall, plan_steps
+from handover.settings import ControllerSettings
+from handover.timeline import (
     CANARY_SECONDS_LEAST,
     COMMITTED,
-    CONTROL_PLANE_OPERATIONS,
-    CONTROL_PLANE_SERVICES,
     FIRST_BATCH,
-    FIVE_REGIONS,
     LISTED,
     OWNED,
-    PlannedCall,
-    plan_steps,
     seconds_to,
     seconds_to_own,
     table,
@@ -216,4 +212,4 @@ def test_a_slow_second_kind_is_waited_for() -> None:
 
 
 def test_the_table_in_the_documentation_is_computed() -> None:
-    assert table(SETTINGS) in FAILOVER.read_text(), "paste the output of failover_controller.timing.table()"
+    assert table(SETTINGS) in FAILOVER.read_text(), "paste the output of handover.timeline.table()"

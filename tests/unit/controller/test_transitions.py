@@ -6,8 +6,7 @@ import pytest
 
 from baton.model.control import Phase
 from controller_made import SETTINGS, START, control_made
-from failover_controller.domain import moved
-from failover_controller.transitions import INITIAL, ROWS, WAITS, State, allowed, mermaid, state_of
+from handover.states import INITIAL, ROWS, WAITS, State, allowed, mermaid, moved, state_of
 
 FAILOVER = Path(__file__).parents[3] / "docs/failover.md"
 
@@ -74,4 +73,4 @@ def test_every_phase_is_a_state_and_suspicion_lies_over_the_quiet_ones_only() ->
 
 
 def test_the_diagram_in_the_documentation_is_the_table() -> None:
-    assert mermaid() in FAILOVER.read_text(), "paste the output of failover_controller.transitions.mermaid()"
+    assert mermaid() in FAILOVER.read_text(), "paste the output of handover.states.mermaid()"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from failover_controller.windows import Window, parse_all
+from handover.windows import Window, parse_all
 
 
 def _at(day: int, hour: int, minute: int = 0) -> datetime:

@@ -16,8 +16,8 @@ from baton.model.batch import Batch
 from baton.model.control import Control, StepName
 from baton.model.identity import owner_of
 from baton.ports import Clock, Ledger, ObjectStore, Outbox, Routes, Switch, Vitals
-from failover_controller.domain import Drain, StepResult
-from failover_controller.switching import stands_still
+from handover.facts import Drain, StepResult
+from handover.switching import stands_still
 
 _PASSES_MAX: Final = 20
 """Of a takeover. A pass after the first finds what an eventually consistent list left out, or what moved meanwhile."""

@@ -21,27 +21,14 @@ from baton.model.journal import Assessment, Decision, DecisionKind, Heartbeat, V
 from baton.model.states import BatchState
 from baton.ports import Clock, Endpoints, Journal, Ledger, Switch
 from baton.telemetry import Log, emf
-from failover_controller import brakes, measure, switching
 from failover_controller.acts import Actor, Place, open_batches
 from failover_controller.canary import Canary
-from failover_controller.decide import assess, assess_unread, decide, judge
-from failover_controller.domain import (
-    Act,
-    Drain,
-    Intent,
-    LookAtDrain,
-    Memory,
-    Note,
-    Sample,
-    Seen,
-    Settle,
-    Signal,
-    StepResult,
-    Write,
-    remembered,
-)
-from failover_controller.reports import metrics_of
-from failover_controller.settings import ControllerSettings
+from handover import brakes, samples, switching
+from handover.decide import assess, assess_unread, decide, judge
+from handover.facts import Drain, Memory, Sample, Seen, Signal, StepResult, remembered
+from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
+from handover.metrics import metrics_of
+from handover.settings import ControllerSettings
 
 _LOOKED_AT_ONCE: Final = 25_000
 """Batches that are gone through between two turns of the event loop: 10 ms."""
@@ -346,12 +333,12 @@ class Controller:
             last = ""
             for some in batched(own, _LOOKED_AT_ONCE):
                 await asyncio.sleep(0)
-                last = max(last, measure.last_step_of(region, some))
+                last = max(last, samples.last_step_of(region, some))
             self._inbox.activity[region] = max(self._inbox.activity.get(region, ""), last)
             if region in regions:
                 await asyncio.sleep(0)
-                measured = measure.Measured(region, now, open_batches=own)
-                self._inbox.samples += measure.samples_of(measured, self._settings)
+                measured = samples.Measured(region, now, open_batches=own)
+                self._inbox.samples += samples.samples_of(measured, self._settings)
 
     async def _vitals_of(self, region: str) -> None:
         vitals = self._reach.places[region].vitals
@@ -359,11 +346,11 @@ class Controller:
             self._asked(vitals.queues), self._asked(vitals.alarms), self._asked(vitals.replication)
         )
         now = self._clock.now()
-        before = self._dead_letters_before(region, measure.dead_letters(queues), now) if queues else None
-        measured = measure.Measured(
+        before = self._dead_letters_before(region, samples.dead_letters(queues), now) if queues else None
+        measured = samples.Measured(
             region, now, queues, alarms, replication, vitals.calls(), dead_letters_before=before
         )
-        self._inbox.samples += measure.samples_of(measured, self._settings)
+        self._inbox.samples += samples.samples_of(measured, self._settings)
 
     def _dead_letters_before(self, region: str, count: int, now: datetime) -> int:
         """Remember the count; return what it was when the window of known dead letters began."""

@@ -7,7 +7,7 @@ from baton.settings import SwitchSettings
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import BatchCanary
 from failover_controller.controller import Controller, Reach
-from failover_controller.settings import ControllerSettings
+from handover.settings import ControllerSettings
 
 
 def build(process: Process) -> Daemon:

@@ -17,9 +17,9 @@ from baton.errors import Unavailable
 from baton.model.control import Control, Transition
 from baton.model.journal import Command, Decision, Heartbeat, Rule
 from baton_cli.connection import Connection, Refused
-from failover_controller import brakes
-from failover_controller.domain import Memory
-from failover_controller.settings import ControllerSettings
+from handover import brakes
+from handover.facts import Memory
+from handover.settings import ControllerSettings
 
 LAST: Final = "last"
 _PREFIX_MIN: Final = 3

@@ -12,7 +12,8 @@ from rich.text import Text
 from baton_cli.control_render import rules_table
 from baton_cli.planning import Plan
 from baton_cli.render import plain, table_of
-from failover_controller.timing import PlannedCall, TimedStep
+from handover.plan import PlannedCall
+from handover.timeline import TimedStep
 
 
 def plan(plan: Plan, *, timing: bool) -> RenderableType:

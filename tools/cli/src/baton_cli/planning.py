@@ -13,8 +13,9 @@ from baton.settings import SwitchBackend
 from baton.topology import Topology
 from baton_cli.connection import Connection, Refused
 from baton_cli.control_queries import ControllerView, Situation, memory_of, situation
-from failover_controller import brakes, commands
-from failover_controller.timing import PlannedCall, TimedStep, plan_steps, timing
+from handover import brakes, commands
+from handover.plan import PlannedCall, plan_steps
+from handover.timeline import TimedStep, timing
 
 _DRILL: Final = timedelta(hours=1)
 """A practice run needs an end to be planned; any will do."""

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Phase(StrEnum):
-    """What is durably under way. `failover_controller.transitions` holds the table and its comments."""
+    """What is durably under way. `handover.states` holds the table and its comments."""
 
     STEADY = "STEADY"
     DRAINING = "DRAINING"

@@ -37,7 +37,7 @@ class Assessment:
     epoch: int | None
     """None: the ledger did not answer."""
     state: str
-    """`failover_controller.transitions.State`."""
+    """`handover.states.State`."""
     conclusion: str
     """One sentence: what it does, or why it does nothing."""
     evidence: tuple[Rule, ...] = ()

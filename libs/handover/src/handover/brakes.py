@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from baton.model.control import Control
 from baton.model.journal import Heartbeat, Rule, Verdict
-from failover_controller import signals, windows
-from failover_controller.domain import Memory, Signal, rolled_back_for
+from handover import signals, windows
+from handover.facts import Memory, Signal, rolled_back_for
 
 _OWN_CANARY = "own canary"
 SWITCH_ENDPOINTS = "switch endpoints"

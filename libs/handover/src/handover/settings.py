@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from failover_controller import windows
+from handover import windows
 
 
 class Mode(StrEnum):

@@ -1,4 +1,4 @@
-"""What a switch costs: every call that it would make, in the words of the API, and how long it takes at worst.
+"""What a switch would do: every call that it would make, in order and in the words of the API.
 
 Data plane only: while a Region is ill nobody should depend on what creates and configures things. Pure; nothing is
 called here.
@@ -12,7 +12,6 @@ from baton.model.control import Control, Phase, SwitchKind
 from baton.model.identity import next_epoch
 from baton.settings import SwitchBackend
 from baton.topology import Topology
-from failover_controller.settings import ControllerSettings
 
 FIVE_REGIONS: Final = ("us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1")
 """AWS serves the data plane of ARC's routing controls, and the dials of an access point, from each of these."""
@@ -46,22 +45,6 @@ CONTROL_PLANE_OPERATIONS: Final = frozenset(
     }
 )
 """Nor these, of services whose data plane is used."""
-
-CALL_SECONDS: Final = 0.1
-"""One call to the ledger, S3 or SQS as it is at worst in good days: a write to MRSC waits for one more Region."""
-CANARY_SECONDS_LEAST: Final = 2.0
-"""What a canary takes at least: one that was on its way when the fault came is a bad one."""
-BATCHES: Final = 1_000
-"""Open batches that the figures are for."""
-_PAGE_BATCHES: Final = 100
-
-COMMITTED: Final = "the epoch moves"
-LISTED: Final = "open batches are listed"
-FIRST_BATCH: Final = "the first batch is taken over"
-OWNED: Final = f"all of {BATCHES:,} open batches are taken over"
-
-
-# --- the calls --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,71 +244,3 @@ class _Calls:
         yield PlannedCall("verify", "s3", "GetObject", result, self._target, why="the bytes must be the right ones")
         yield self._recorded("record", "completed")
         yield self._row("record", Phase.COOLDOWN, why="the end", **new)
-
-
-# --- the time ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TimedStep:
-    """One step on the way from the fault to the taken-over batches, as late as it may be."""
-
-    name: str
-    seconds: float
-    at_seconds: float
-    """Since the fault."""
-    reason: str
-
-
-def timing(settings: ControllerSettings) -> tuple[TimedStep, ...]:
-    """Return the slowest unplanned switch under these settings that meets no second fault.
-
-    A dead Region, at the worst moment between canaries and looks; the ledger and the standby are well.
-    """
-    now, steps = 0.0, list[TimedStep]()
-    for name, seconds, reason in _steps(settings.scaled()):
-        now += seconds
-        steps.append(TimedStep(name, seconds, now, reason))
-    return tuple(steps)
-
-
-def _steps(settings: ControllerSettings) -> Iterator[tuple[str, float, str]]:
-    probe, beat = settings.probe_seconds, settings.beat_seconds
-    more = settings.trip_bad - 1
-    least = min(CANARY_SECONDS_LEAST, probe)
-    canary = probe - least + more * probe + settings.probe_deadline_seconds
-    silence = settings.silence_seconds + (more + 1) * beat
-    yield "the fault", 0.0, "right after a canary came through, which hides it for the longest time"
-    yield "the next canary is sent", probe - least, f"one every {probe:g} s; the last one took at least {least:g} s"
-    yield f"{more} more are sent", more * probe, f"{settings.trip_bad} bad ones of {settings.trip_of} convict"
-    yield "the last of them is given up", settings.probe_deadline_seconds, "its deadline"
-    text = f"{settings.silence_seconds:g} s without a sign of life, {settings.trip_bad} times in a row"
-    yield "the second kind agrees: silence", max(0.0, silence - canary), f"{text}: {silence:g} s after the fault"
-    yield "a look sees both: SUSPECT", beat, f"one every {beat:g} s"
-    yield "held", settings.hold_seconds, "every signal may take it back"
-    yield "the next look decides", beat, "a look that comes just before the hold is over"
-    yield COMMITTED, 3 * CALL_SECONDS, "the look reads the ledger, puts the decision on record, compares and sets"
-    yield LISTED, 2 * CALL_SECONDS, "the step reads the row again; a page from each partition"
-    yield FIRST_BATCH, 3 * CALL_SECONDS, "read, compare and set, message"
-    rounds = -(-BATCHES // settings.takeovers_at_once)
-    lists = 3 * BATCHES / _PAGE_BATCHES
-    text = f"{rounds - 1} more rounds of {settings.takeovers_at_once}, {lists:g} pages in three passes"
-    yield OWNED, (3 * (rounds - 1) + lists) * CALL_SECONDS, text
-
-
-def seconds_to(name: str, settings: ControllerSettings) -> float:
-    """Return how long after the fault this step of `timing` is over at worst. Raises `KeyError` if there is none."""
-    return {step.name: step.at_seconds for step in timing(settings)}[name]
-
-
-def seconds_to_own(settings: ControllerSettings) -> float:
-    """Return how long after the epoch has moved the last open batch is taken over at worst."""
-    return seconds_to(OWNED, settings) - seconds_to(COMMITTED, settings)
-
-
-def table(settings: ControllerSettings) -> str:
-    """Return the timeline as a table in Markdown."""
-    lines = ["| step | takes | since the fault | why |", "|---|---|---|---|"]
-    rows = ((each.name, f"{each.seconds:.1f} s", f"{each.at_seconds:.1f} s", each.reason) for each in timing(settings))
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(lines) + "\n"

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from baton.model.journal import Heartbeat, Rule, Verdict
-from failover_controller.domain import CANARIES, HINTS, Heard, Memory, Sample, Seen, Series, Signal, remembered
-from failover_controller.settings import ControllerSettings
-from failover_controller.transitions import Overlay
+from handover.facts import CANARIES, HINTS, Heard, Memory, Sample, Seen, Series, Signal, remembered
+from handover.settings import ControllerSettings
+from handover.states import Overlay
 
 
 def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:

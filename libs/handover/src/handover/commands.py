@@ -6,8 +6,10 @@ from typing import Final
 
 from baton.model.control import Control, Freeze, Phase
 from baton.model.journal import Command, CommandKind, CommandState, DecisionKind, Verdict
-from failover_controller import brakes, signals, switching
-from failover_controller.domain import Intent, Memory, Note, Seen, Settle, Write, with_command
+from handover import brakes, signals, switching
+from handover.facts import Memory, Seen
+from handover.intents import Intent, Note, Settle, Write
+from handover.switching import with_command
 
 _SWITCHES: Final = frozenset({CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK, CommandKind.DRILL})
 

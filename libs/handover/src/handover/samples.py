@@ -9,8 +9,8 @@ from baton.model.batch import Batch
 from baton.model.journal import Verdict
 from baton.model.states import BatchState
 from baton.ports import CallStats, QueueVitals, ReplicationVitals
-from failover_controller.domain import Sample, Signal
-from failover_controller.settings import ControllerSettings
+from handover.facts import Sample, Signal
+from handover.settings import ControllerSettings
 
 _RESTING = frozenset({BatchState.PAUSED, BatchState.WAITING_INPUT})
 """States that blame nobody in the Region: a human holds the batch, or the file has not come."""

@@ -11,10 +11,11 @@ from typing import Final
 
 from baton.model.control import Control, Phase, StepName
 from baton.model.journal import Assessment, DecisionKind, Rule, Verdict
-from failover_controller import brakes, commands, signals, switching, windows
-from failover_controller.domain import Intent, Memory, Note, Seen, Write, remembered, rolled_back_for
-from failover_controller.settings import Mode
-from failover_controller.transitions import Overlay, state_of
+from handover import brakes, commands, signals, switching, windows
+from handover.facts import Memory, Seen, remembered, rolled_back_for
+from handover.intents import Intent, Note, Write
+from handover.settings import Mode
+from handover.states import Overlay, state_of
 
 _RECONCILED: Final = (StepName.SWITCH, StepName.ROUTES, StepName.TAKEOVER)
 

@@ -1,4 +1,4 @@
-"""Handovers of the embedded world under load: `make bench NAME=handover ARGS="--rounds N --batches N --seed N"`.
+"""Handovers of the embedded world under load: `make bench NAME=cut_off ARGS="--rounds N --batches N --seed N"`.
 
 Each round sends the same files, cuts the active Region off at a moment that the seed draws from the first quarter of
 the work, and touches nothing until every batch is through that can be; then it heals, waits until the old Region

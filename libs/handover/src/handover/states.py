@@ -6,10 +6,11 @@ docs/failover.md is generated from this table; tests prove that every state can 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
-from baton.model.control import Phase
+from baton.model.control import Control, Phase
 
 
 class State(StrEnum):
@@ -88,6 +89,14 @@ def state_of(phase: Phase, *, suspects: bool) -> State:
     """Return the state of a controller that sees this phase of the control row."""
     quiet = phase in {Phase.STEADY, Phase.COOLDOWN}
     return State.SUSPECT if suspects and quiet else State(phase.value)
+
+
+def moved(control: Control, phase: Phase, now: datetime, *, suspects: bool = False, **changes: Any) -> Control:
+    """Return the row in its next phase. Raises `ValueError` if the table has no such step: that is our bug."""
+    source = State.SUSPECT if suspects else State(control.phase.value)
+    if not allowed(source, State(phase.value)):
+        raise ValueError(f"no step leads from {source} to {phase}")
+    return control.changed(phase=phase, phase_since=now, **changes)
 
 
 def mermaid() -> str:

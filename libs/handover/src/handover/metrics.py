@@ -6,7 +6,7 @@ from typing import Final
 from baton.model.control import Control, Phase
 from baton.model.journal import Assessment, Verdict
 from baton.telemetry import Unit
-from failover_controller.transitions import Overlay, State
+from handover.states import Overlay, State
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from baton.model.control import (
     Control,
@@ -15,26 +15,15 @@ from baton.model.control import (
     SwitchKind,
     Transition,
 )
+from baton.model.identity import next_epoch
 from baton.model.journal import Assessment, Command, Decision, DecisionKind, Verdict
-from failover_controller import brakes
-from failover_controller.domain import (
-    ROLLED_BACK,
-    Act,
-    Intent,
-    LookAtDrain,
-    Memory,
-    Note,
-    Seen,
-    Signal,
-    StepResult,
-    Write,
-    moved,
-    remembered,
-    waited,
-    with_command,
-    with_new_owner,
-)
+from handover import brakes
+from handover.facts import ROLLED_BACK, Memory, Seen, Signal, StepResult, remembered, waited
+from handover.intents import Act, Intent, LookAtDrain, Note, Write
+from handover.states import moved
 
+_COMMANDS_KEPT: Final = 50
+"""Applied commands that the control row remembers: far more than can be pending at once."""
 STEPS: Final = (StepName.TAKEOVER, StepName.SWITCH, StepName.ROUTES)
 """Side by side, the one that users wait for first."""
 
@@ -114,6 +103,16 @@ def drives(memory: Memory, target: str, now: datetime) -> bool:
         return True
     heard = memory.drivers.get(target)
     return heard is None or now - heard.at > timedelta(seconds=memory.settings.driver_seconds)
+
+
+def with_new_owner(control: Control, region: str, regions: tuple[str, str]) -> dict[str, Any]:
+    """Return the fields that make `region` active under its next epoch: the commit of every switch."""
+    return {"epoch": next_epoch(control.epoch, region, regions), "active_region": region}
+
+
+def with_command(control: Control, command_id: str | None) -> tuple[str, ...]:
+    """Return the applied commands with this one."""
+    return (*control.commands, *([command_id] if command_id else []))[-_COMMANDS_KEPT:]
 
 
 # --- beginning --------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a controller sees, remembers and intends: frozen data, no I/O, no clock."""
+"""What a controller sees and remembers: frozen data, no I/O, no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -6,17 +6,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from baton.model.control import Control, Phase, StepName
-from baton.model.identity import next_epoch
-from baton.model.journal import Command, Decision, Heartbeat, Verdict
+from baton.model.control import Control, StepName
+from baton.model.journal import Command, Heartbeat, Verdict
 from baton.ports import Endpoints
-from failover_controller.settings import ControllerSettings
-from failover_controller.transitions import State, allowed
+from handover.settings import ControllerSettings
 
 ROLLED_BACK: Final = "rolled back"
 """How the outcome of a switch begins that never moved the epoch."""
-_COMMANDS_KEPT: Final = 50
-"""Applied commands that the control row remembers: far more than can be pending at once."""
 
 
 class Signal(StrEnum):
@@ -161,58 +157,6 @@ class Memory:
         return self.regions[1] if control.active_region == self.regions[0] else self.regions[0]
 
 
-# --- what it intends --------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """Put the decision on record, then compare-and-set the control row."""
-
-    before: Control
-    after: Control
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Put a decision on record that changes no row."""
-
-    decision: Decision
-
-
-@dataclass(frozen=True, slots=True)
-class Settle:
-    """Answer a command."""
-
-    command: Command
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """Bring one thing in line with the control row, if it still has this epoch: switch, dials or owners."""
-
-    step: StepName
-    control: Control
-
-
-@dataclass(frozen=True, slots=True)
-class LookAtDrain:
-    """See whether the target of a planned switch could go on with every open batch."""
-
-    control: Control
-
-
-type Intent = Write | Note | Settle | Act | LookAtDrain
-
-
-def moved(control: Control, phase: Phase, now: datetime, *, suspects: bool = False, **changes: Any) -> Control:
-    """Return the row in its next phase. Raises `ValueError` if the table has no such step: that is our bug."""
-    source = State.SUSPECT if suspects else State(control.phase.value)
-    if not allowed(source, State(phase.value)):
-        raise ValueError(f"no step leads from {source} to {phase}")
-    return control.changed(phase=phase, phase_since=now, **changes)
-
-
 def waited(memory: Memory, now: datetime) -> float:
     """Return for how many seconds this controller has seen the present phase."""
     return (now - memory.phase_seen.at).total_seconds() if memory.phase_seen else 0.0
@@ -222,16 +166,6 @@ def rolled_back_for(memory: Memory, control: Control, now: datetime) -> float | 
     """Return for how many seconds this controller has seen that the last switch was rolled back; None: it was not."""
     ended = control.transition.outcome if control.transition else None
     return waited(memory, now) if ended and ended.startswith(ROLLED_BACK) else None
-
-
-def with_new_owner(control: Control, region: str, regions: tuple[str, str]) -> dict[str, Any]:
-    """Return the fields that make `region` active under its next epoch: the commit of every switch."""
-    return {"epoch": next_epoch(control.epoch, region, regions), "active_region": region}
-
-
-def with_command(control: Control, command_id: str | None) -> tuple[str, ...]:
-    """Return the applied commands with this one."""
-    return (*control.commands, *([command_id] if command_id else []))[-_COMMANDS_KEPT:]
 
 
 def remembered(memory: Memory, **changes: Any) -> Memory:

@@ -1,0 +1,47 @@
+"""What a controller intends: frozen data that the shell carries out, in order."""
+
+from dataclasses import dataclass
+
+from baton.model.control import Control, StepName
+from baton.model.journal import Command, Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Put the decision on record, then compare-and-set the control row."""
+
+    before: Control
+    after: Control
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Put a decision on record that changes no row."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Answer a command."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Bring one thing in line with the control row, if it still has this epoch: switch, dials or owners."""
+
+    step: StepName
+    control: Control
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtDrain:
+    """See whether the target of a planned switch could go on with every open batch."""
+
+    control: Control
+
+
+type Intent = Write | Note | Settle | Act | LookAtDrain
