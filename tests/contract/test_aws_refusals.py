@@ -18,7 +18,7 @@ from baton.aws.failures import in_our_words
 from baton.errors import BatonError, Conflict, NotFound, Refused, SwitchRefused, Unavailable
 from baton.messages import SplitBatch
 from baton.model.batch import Counts, MailClaim
-from baton.model.control import Control
+from baton.model.control import Control, SwitchBackend
 from baton.model.states import BatchState
 from baton.ports import (
     BytesPiece,
@@ -32,7 +32,7 @@ from baton.ports import (
     StoredReject,
 )
 from baton.ports.rules import PART_BYTES_MIN
-from baton.settings import SwitchBackend, SwitchSettings
+from baton.settings import SwitchSettings
 from journals_made import asked, beaten, decided, settled
 from refusing import Refusing, refusing
 from worlds import EAST, WEST, aws_at

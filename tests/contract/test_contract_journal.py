@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from baton.errors import Conflict
+from baton.model.control import Ending
 from baton.model.journal import Command, CommandState
-from journals_made import asked, assessed, beaten, decided, settled
+from journals_made import asked, assessed, beaten, decided, left, settled
 from worlds import EAST, WEST, Ports, in_world
 
 
@@ -166,3 +167,30 @@ async def test_what_is_unknown_comes_back_unknown(ports: Ports) -> None:
     assert await ports.journal.heartbeats() == {EAST: heartbeat}
     assert await ports.journal.decision("d1") == decision
     assert await ports.journal.command("c1") == command
+
+
+@in_world
+async def test_a_switch_that_left_the_control_row_comes_back_as_it_ended(ports: Ports) -> None:
+    now = ports.clock.now()
+    assert await ports.journal.switch("t1") is None
+
+    await ports.journal.record(decided("d1", now), left=left("t1", now))
+    await ports.journal.record(decided("d1", now), left=left("t1", now))
+
+    assert await ports.journal.switch("t1") == left("t1", now)
+    assert await ports.journal.switch("t2") is None
+    assert [each.id for each in await ports.journal.decisions(limit=10)] == ["d1"]
+
+
+@in_world
+async def test_how_a_switch_really_ended_is_never_replaced(ports: Ports) -> None:
+    """A decision may say that it supersedes a switch and lose its write of the control row."""
+    now = ports.clock.now()
+    lost, true = left("t1", now, Ending.SUPERSEDED), left("t1", now, Ending.ROLLED_BACK)
+
+    await ports.journal.record(decided("d1", now), left=lost)
+    assert await ports.journal.switch("t1") == lost
+    await ports.journal.record(decided("d2", now), left=true)
+    await ports.journal.record(decided("d3", now), left=lost)
+
+    assert await ports.journal.switch("t1") == true

@@ -14,6 +14,7 @@ from baton.model.batch import Batch, Failure, MailClaim
 from baton.model.control import (
     Control,
     Drill,
+    Ending,
     Freeze,
     Phase,
     StepDone,
@@ -99,7 +100,8 @@ async def test_control_keeps_everything_that_is_under_way(ports: Ports) -> None:
         automatic=True,
         command_id="c1",
         steps=(step,),
-        outcome="completed",
+        ended=Ending.COMPLETED,
+        note="„gut“",
         ended_at=now,
     )
     full = first.changed(

@@ -14,10 +14,9 @@ from batches_made import admitted
 from baton.aws import Aws, Endpoints, SystemClock
 from baton.aws.bootstrap import create_global, create_region
 from baton.model.batch import Source
-from baton.model.control import Phase
+from baton.model.control import Phase, SwitchBackend
 from baton.model.journal import Command, CommandKind
 from baton.service import Process
-from baton.settings import SwitchBackend
 from baton.topology import REGIONS_DEFAULT
 from failover_controller.controller import Controller
 from failover_controller.main import controller_of

@@ -16,8 +16,9 @@ from baton.aws.anywhere import Times
 from baton.aws.arc import ArcSwitch
 from baton.aws.clients import new_client
 from baton.memory import MemoryClock
+from baton.model.control import SwitchBackend
 from baton.model.routing import failover_panel
-from baton.settings import SwitchBackend, SwitchSettings, WorldSettings
+from baton.settings import SwitchSettings, WorldSettings
 from baton.topology import REGIONS_DEFAULT, Topology
 from baton_local import http
 from baton_local.arc import PATH, Cluster

@@ -6,14 +6,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from baton.model.control import Control, Drill, Freeze, Phase, StepName, SwitchKind, Transition
-from baton.model.journal import Assessment, Command, CommandKind, Decision, DecisionKind, Heartbeat, Rule, Verdict
+from baton.model.journal import (
+    Assessment,
+    Command,
+    CommandKind,
+    Decision,
+    DecisionKind,
+    Heartbeat,
+    Rule,
+    Signal,
+    State,
+    Verdict,
+)
 from baton.ports import Endpoints
 from baton.topology import REGIONS_DEFAULT
-from handover.decide import assess, assess_unread, decide, judge
-from handover.facts import Drain, Memory, Sample, Seen, Signal, StepResult
+from handover.decide import assess, assess_unread, decide
+from handover.facts import Drain, Memory, Sample, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
+from handover.look import Look
 from handover.settings import ControllerSettings
-from handover.states import State, allowed
+from handover.states import allowed
 
 EAST, WEST = REGIONS_DEFAULT
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -40,7 +52,7 @@ def memory_made(region: str = WEST, settings: ControllerSettings = SETTINGS) -> 
 
 def heartbeat(region: str, sequence: int, at: datetime, **changes: Any) -> Heartbeat:
     """Return a heartbeat of a Region that is well and follows the first epoch."""
-    said = Assessment(at, region, 2, "STEADY", "no failover")
+    said = Assessment(at, region, 2, State.STEADY, "no failover")
     well = Heartbeat(region, f"{region}-1", sequence, at, 2, Verdict.HEALTHY, Verdict.HEALTHY, said)
     return replace(well, **changes)
 
@@ -179,7 +191,7 @@ class Trace:
         at = self.looks[-1][0]
         if self.seen.control is None:
             return assess_unread(self.memory, at)
-        return assess(self.memory, judge(self.memory, self.seen, self.control, at), at)
+        return assess(Look(self.memory, self.seen, self.control, at))
 
     def intents[I](self, kind: type[I]) -> list[I]:
         """Return all intents of a kind so far."""
@@ -252,7 +264,8 @@ class Trace:
         for signal in sorted(self.bad):
             yield sample(signal, good=False, region=active, at=self.now)
         value = ", ".join(self.alarms) or "none of 2"
-        yield sample(Signal.ALARMS, good=not self.alarms, region=active, at=self.now, value=value)
+        alarms = sample(Signal.ALARMS, good=not self.alarms, region=active, at=self.now, value=value)
+        yield replace(alarms, firing=self.alarms)
 
     def _happens(self, intent: Intent) -> None:
         match intent:

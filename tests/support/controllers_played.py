@@ -3,21 +3,22 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, override
 
 from baton.errors import Conflict, Unavailable
 from baton.memory import LoopClock
-from baton.model.control import StepName
-from baton.model.journal import Heartbeat, Verdict
+from baton.model.control import StepName, SwitchBackend
+from baton.model.journal import Heartbeat, Signal, Verdict
 from baton.ports import Endpoints
 from baton.topology import REGIONS_DEFAULT
 from baton_cli.connection import Connection
 from cli_world import CliWorld
 from handover import brakes
-from handover.decide import assess, decide, judge
-from handover.facts import Drain, Memory, Sample, Seen, Signal, StepResult, remembered
+from handover.decide import assess, decide
+from handover.facts import Drain, Memory, Sample, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
+from handover.look import Look
 from handover.settings import ControllerSettings
 
 NOTES = {
@@ -87,17 +88,18 @@ class Played:
             epoch_seen=control.epoch,
             canary=brakes.canary_of(self.memory, now).verdict,
             ready=brakes.verdict_of(own),
-            assessment=assess(self.memory, judge(self.memory, seen, control, now), now),
+            assessment=assess(Look(self.memory, seen, control, now)),
             settings=self.settings.model_dump_json(),
+            switch=SwitchBackend.ARC,
         )
         await journal.beat(heartbeat)
-        self.memory = remembered(self.memory, written_at=now)
+        self.memory = replace(self.memory, written_at=now)
 
     async def _do(self, intent: Intent) -> None:
         journal = self.world.journal
         match intent:
             case Write():
-                await journal.record(intent.decision)
+                await journal.record(intent.decision, left=intent.left)
                 await self.world.ledger.set_control(intent.after, before=intent.before)
             case Note():
                 await journal.record(intent.decision)

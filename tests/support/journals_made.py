@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from baton.model.control import Ending, StepDone, StepName, StepOutcome, SwitchBackend, SwitchKind, Transition
 from baton.model.journal import (
     Assessment,
     Command,
@@ -11,7 +12,10 @@ from baton.model.journal import (
     Decision,
     DecisionKind,
     Heartbeat,
+    Overlay,
     Rule,
+    Signal,
+    State,
     Verdict,
 )
 from baton.topology import REGIONS_DEFAULT
@@ -26,9 +30,10 @@ def assessed(region: str, at: datetime) -> Assessment:
         at=at,
         region=region,
         epoch=2,
-        state="SUSPECT",
+        state=State.SUSPECT,
+        overlays=(Overlay.FROZEN, Overlay.DRY_RUN),
         conclusion="The budget „one a day“ is used up: nothing is done.",
-        evidence=(seen, Rule("lag", Verdict.UNKNOWN, "none", "900 s")),
+        evidence=(seen, Rule("lag", Verdict.UNKNOWN, "none", "900 s", signal=Signal.REPLICATION)),
         readiness=(Rule("canary", Verdict.HEALTHY, "3 s", "60 s", age_seconds=3.0),),
         brakes=(replace(seen, name="budget"),),
     )
@@ -46,6 +51,7 @@ def beaten(region: str, at: datetime, *, sequence: int = 1) -> Heartbeat:
         ready=Verdict.HEALTHY,
         assessment=assessed(region, at),
         settings='{"mode": "auto"}',
+        switch=SwitchBackend.REGION_SWITCH,
     )
 
 
@@ -82,4 +88,15 @@ def decided(decision_id: str, at: datetime) -> Decision:
         transition_id="t1",
         command_id="c1",
         assessment=assessed(WEST, at),
+        ended=Ending.COMPLETED,
+        degraded=(StepName.ROUTES, StepName.VERIFY),
     )
+
+
+def left(transition_id: str, at: datetime, ended: Ending = Ending.COMPLETED) -> Transition:
+    """Return a switch that has left the control row."""
+    step = StepDone(StepName.ROUTES, StepOutcome.DEGRADED, at, WEST, "„langsam“")
+    return Transition(
+        transition_id, SwitchKind.FAILOVER, EAST, WEST, "because", at, automatic=True, command_id="c1", steps=(step,),
+        ended=ended, note="t9", ended_at=at,
+    )  # fmt: skip

@@ -14,7 +14,8 @@ from aiohttp import web
 from baton.aws import Aws
 from baton.aws.anywhere import Times
 from baton.aws.region_switch import RegionSwitch
-from baton.settings import SwitchBackend, SwitchSettings, WorldSettings
+from baton.model.control import SwitchBackend
+from baton.settings import SwitchSettings, WorldSettings
 from baton.topology import REGIONS_DEFAULT
 from baton_local import http
 from baton_local.gates import HOST

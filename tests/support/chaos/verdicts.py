@@ -5,9 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from baton.model.journal import Decision, DecisionKind, Verdict
+from baton.model.journal import Decision, DecisionKind, Signal, Verdict
 from chaos.draws import PIPELINE, SEVERING, Draw, Fault, Side, Trouble
-from handover.facts import CANARIES, Signal
+from handover.facts import CANARIES
 
 _UNBEARABLE_SECONDS: Final = 5
 """Of delay per piece of a request: nothing comes out of the Region any more."""
@@ -65,7 +65,7 @@ def expected(draw: Draw) -> Expected:
 def named(decision: Decision) -> frozenset[Signal]:
     """Return the signals that a decision names as bad."""
     rules = decision.assessment.evidence if decision.assessment else ()
-    return frozenset(Signal(rule.name) for rule in rules if rule.verdict is Verdict.UNHEALTHY)
+    return frozenset(rule.signal for rule in rules if rule.signal and rule.verdict is Verdict.UNHEALTHY)
 
 
 def committed(decisions: Iterable[Decision]) -> list[Decision]:

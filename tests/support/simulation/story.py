@@ -73,7 +73,7 @@ def _happened(world: World) -> Iterator[tuple[float, str]]:
 
 def _end(report: Report, world: World) -> Iterator[str]:
     for beat in world.journal._heartbeats.values():  # pyright: ignore[reportPrivateUsage] - without a loop
-        yield f"last beat of {beat.region}: {beat.assessment.state}: {beat.assessment.conclusion}"
+        yield f"last beat of {beat.region}: {beat.assessment.standing}: {beat.assessment.conclusion}"
     yield f"{len(report.violations)} violations"
     yield from report.violations
 

@@ -10,7 +10,7 @@ from typing import Any, override
 from baton.canary import is_canary
 from baton.memory import LoopClock, MemoryJournal, MemoryLedger, MemoryMailer, MemorySwitch
 from baton.model.batch import Batch, MailClaim
-from baton.model.control import Control, StepName, StepOutcome, SwitchKind
+from baton.model.control import Control, StepName, StepOutcome, SwitchKind, Transition
 from baton.model.identity import owner_of
 from baton.model.journal import Decision, DecisionKind, Verdict
 from baton.model.states import BatchState
@@ -288,11 +288,11 @@ class WatchedJournal(MemoryJournal):
     watch: Watch
 
     @override
-    async def record(self, decision: Decision) -> None:
+    async def record(self, decision: Decision, *, left: Transition | None = None) -> None:
         if decision.id not in self._decisions:
             self.watch.decisions.append(decision)
             readiness = decision.assessment.readiness if decision.assessment else ()
             unready = [rule.name for rule in readiness if rule.verdict is not Verdict.HEALTHY]
             if decision.kind is DecisionKind.COMMITTED and decision.command_id is None and unready:
                 self.watch.broke("S7", f"decided to switch although {unready} were not HEALTHY")
-        await super().record(decision)
+        await super().record(decision, left=left)

@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from baton.model.journal import Assessment, Decision, DecisionKind, Rule, Verdict
+from baton.model.journal import Assessment, Decision, DecisionKind, Rule, Signal, State, Verdict
 from baton.topology import REGIONS_DEFAULT
 from chaos import verdicts
 from chaos.draws import Draw, Fault, Side, Trouble
 from chaos.verdicts import Effect, Expected, effect_of, expected, named
-from handover.facts import Signal
 
 HOME, AWAY = REGIONS_DEFAULT
 _NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -28,9 +27,9 @@ def _hit(
 
 
 def _committed(*signals: Signal, region: str = AWAY) -> Decision:
-    rules = tuple(Rule(each, Verdict.UNHEALTHY, "bad", "good") for each in signals)
-    well = Rule(Signal.ALARMS, Verdict.HEALTHY, "none", "none fires")
-    assessment = Assessment(_NOW, region, 2, "SUSPECT", "failing over", evidence=(*rules, well))
+    rules = tuple(Rule(each, Verdict.UNHEALTHY, "bad", "good", signal=each) for each in signals)
+    well = Rule(Signal.ALARMS, Verdict.HEALTHY, "none", "none fires", signal=Signal.ALARMS)
+    assessment = Assessment(_NOW, region, 2, State.SUSPECT, "failing over", evidence=(*rules, well))
     return Decision("1", _NOW, region, DecisionKind.COMMITTED, 3, "it fails", assessment=assessment)
 
 

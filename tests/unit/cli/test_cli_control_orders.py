@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import re
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from aio import run
 from baton.errors import Unavailable
 from baton.memory import MemoryJournal, MemoryLedger
 from baton.memory.clock import START
-from baton.model.control import Control, StepName, SwitchKind, Transition
+from baton.model.control import Control, Ending, StepDone, StepName, StepOutcome, SwitchKind, Transition
 from baton.model.journal import Command, CommandKind, CommandState, Decision, DecisionKind, Verdict
 from baton.testing import virtual_time
 from baton_cli import orders
@@ -375,36 +376,37 @@ def test_a_freeze_that_nobody_takes_is_pending_after_half_a_minute() -> None:
 ORDER = Command(ID, CommandKind.SWITCHOVER, "ann", START, target=AWAY, state=CommandState.ACCEPTED, answer="switch t5")
 
 
-def _decided(kind: DecisionKind, summary: str, *, transition_id: str = "t5") -> Decision:
-    return Decision(f"d{summary}", START, AWAY, kind, 3, summary, transition_id, ID)
+OURS = Transition("t5", SwitchKind.SWITCHOVER, HOME, AWAY, "", START, automatic=False, command_id=ID)
+_SLOW = StepDone(StepName.ROUTES, StepOutcome.DEGRADED, START, AWAY)
 
 
 @pytest.mark.parametrize(
-    ("decisions", "outcome", "text"),
+    ("ended", "outcome", "text"),
     [
-        ((_decided(DecisionKind.COMPLETED, "to x completed: canary"),), Outcome.COMPLETED, "completed"),
-        ((_decided(DecisionKind.COMPLETED, "completed; degraded: y"),), Outcome.DEGRADED, "completed; degraded"),
-        ((_decided(DecisionKind.ROLLED_BACK, "not drained"),), Outcome.ROLLED_BACK, "rolled back: not drained"),
-        ((), Outcome.SUPERSEDED, "superseded by t9"),
+        (replace(OURS, ended=Ending.COMPLETED), Outcome.COMPLETED, "completed"),
+        (replace(OURS, ended=Ending.COMPLETED, steps=(_SLOW,)), Outcome.DEGRADED, "completed; degraded: routes"),
+        (replace(OURS, ended=Ending.ROLLED_BACK, note="not drained"), Outcome.ROLLED_BACK, "rolled back: not drained"),
+        (replace(OURS, ended=Ending.SUPERSEDED, note="t9"), Outcome.SUPERSEDED, "superseded by t9"),
+        (replace(OURS, ended=Ending("abandoned")), Outcome.SUPERSEDED, "abandoned"),
     ],
 )
 @pytest.mark.parametrize("was_seen", [True, False])
-def test_a_switch_that_ended_unseen_is_told_from_the_decisions(
-    decisions: tuple[Decision, ...],
+def test_a_switch_that_ended_unseen_is_told_from_its_own_row(
+    ended: Transition,
     outcome: Outcome,
     text: str,
     was_seen: bool,  # noqa: FBT001 - a case
 ) -> None:
-    started = _decided(DecisionKind.STARTED, "a")
+    started = Decision("d1", START, AWAY, DecisionKind.STARTED, 3, "a", "t5", ID)
+    cut = Decision("d2", START, AWAY, DecisionKind.COMMITTED, 3, "b", "t9")
     later = Transition("t9", SwitchKind.FAILOVER, AWAY, HOME, "", START, automatic=True)
-    ours = Transition("t5", SwitchKind.SWITCHOVER, HOME, AWAY, "", START, automatic=False, command_id=ID)
     world = CliWorld(ledger=MemoryLedger(Control(EPOCH, HOME, transition=later, commands=(ID,))))
 
     async def work() -> Standing:
-        for decision in (started, *decisions):
-            await world.journal.record(decision)
+        await world.journal.record(started)
+        await world.journal.record(cut, left=ended)
         await world.journal.submit(ORDER)
-        before = Standing(ORDER, START, transition=ours if was_seen else None)
+        before = Standing(ORDER, START, transition=OURS if was_seen else None)
         return await orders.look(world.connection, before)
 
     standing = run(work())

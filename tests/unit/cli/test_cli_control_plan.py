@@ -12,14 +12,13 @@ from typer.testing import CliRunner, Result
 from aio import run
 from baton.memory import MemoryLedger
 from baton.memory.clock import START
-from baton.model.control import Control, Phase, SwitchKind, Transition
+from baton.model.control import Control, Phase, SwitchBackend, SwitchKind, Transition
 from baton.model.journal import Heartbeat, Rule, Verdict
 from baton.testing import virtual_time
 from baton_cli.main import app
 from baton_cli.session import Session
 from cli_world import AWAY, EPOCH, HOME, CliWorld
 from controllers_played import PlayedWorld
-from handover import brakes
 from handover.settings import ControllerSettings
 from handover.timeline import timing
 from journals_made import beaten
@@ -90,14 +89,21 @@ def test_a_plan_for_people_says_who_would_take_it_on_what_rules_and_by_which_cal
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
-def test_without_a_switch_none_is_turned() -> None:
-    rules = (Rule(brakes.SWITCH_ENDPOINTS, Verdict.HEALTHY, brakes.NO_SWITCH, "none needed"),)
-    beat = _ready(AWAY)
-    beat = replace(beat, assessment=replace(beat.assessment, readiness=rules))
+@pytest.mark.parametrize(
+    ("backend", "service"),
+    [
+        (SwitchBackend.LEDGER, set[str]()),
+        (SwitchBackend.REGION_SWITCH, {"arc-region-switch"}),
+        (SwitchBackend.ARC, {"route53-recovery-cluster"}),
+        (None, {"route53-recovery-cluster"}),
+    ],
+)
+def test_the_switch_that_the_controllers_turn_is_turned(backend: SwitchBackend | None, service: set[str]) -> None:
+    beat = replace(_ready(AWAY), switch=backend)
 
     answer = _answer(_under(Control(EPOCH, HOME), beat), "--to", AWAY)
 
-    assert {call["service"] for call in answer["calls"]} == {"dynamodb", "sqs", "s3control", "s3"}
+    assert {call["service"] for call in answer["calls"]} == {"dynamodb", "sqs", "s3control", "s3", *service}
 
 
 @pytest.mark.parametrize(

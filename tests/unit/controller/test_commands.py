@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from baton.model.control import Phase, StepName, SwitchKind
+from baton.model.control import Ending, Phase, StepName, SwitchKind
 from baton.model.journal import Command, CommandKind, DecisionKind, Verdict
 from controller_made import (
     EAST,
@@ -344,7 +344,7 @@ def test_a_human_drives_on_what_a_freeze_stopped(phase: Phase) -> None:
 
 
 def test_what_is_completed_cannot_be_driven_on() -> None:
-    done = control_made(epoch=3, active_region=WEST, transition=under_way(outcome="completed"))
+    done = control_made(epoch=3, active_region=WEST, transition=under_way(ended=Ending.COMPLETED))
     trace = Trace(region=WEST, control=done).warm()
 
     assert _answer(trace, K.FAILOVER, target=WEST) == ("REFUSED", f"{WEST} is active already")

@@ -7,11 +7,10 @@ from hypothesis import strategies as st
 
 from baton.model.control import Freeze, StepName
 from baton.model.identity import owner_of
-from baton.model.journal import CommandKind, Verdict
+from baton.model.journal import CommandKind, Signal, Verdict
 from baton.ports import Endpoints
 from controller_made import EAST, START, WEST, Trace, control_made, frozen
 from handover import brakes
-from handover.facts import Signal
 from handover.intents import Act, LookAtDrain, Note, Settle, Write
 from handover.settings import ControllerSettings, Mode
 

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from baton.model.control import Control, Phase, SwitchKind
-from baton.model.journal import CommandKind, DecisionKind, Verdict
+from baton.model.control import Control, Ending, Phase, SwitchKind
+from baton.model.journal import CommandKind, DecisionKind, Signal, Verdict
 from controller_made import EAST, SETTINGS, START, WEST, Trace, control_made, frozen, practice, under_way
-from handover.facts import Signal
 from handover.intents import Write
 from handover.settings import ControllerSettings, Mode
 
@@ -18,7 +17,7 @@ AWAY = control_made(epoch=3, active_region=WEST)
 
 def _practising(region: str = EAST, alarm: str | None = None, **changes: object) -> Trace:
     """Return a trace in the midst of a practice run away from home, seen by one of the controllers."""
-    begun = under_way(SwitchKind.DRILL, outcome="completed", command_id="c9", ended_at=START)
+    begun = under_way(SwitchKind.DRILL, ended=Ending.COMPLETED, command_id="c9", ended_at=START)
     control = control_made(epoch=3, active_region=WEST, drill=practice(ENDS, alarm), transition=begun)
     return Trace(region=region, control=control, **changes).warm()  # pyright: ignore[reportArgumentType] - its fields
 

@@ -6,11 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from baton.model.control import Phase, SwitchKind
-from baton.model.journal import CommandKind, DecisionKind
+from baton.model.control import Ending, Phase, SwitchKind
+from baton.model.journal import CommandKind, DecisionKind, Signal, State
 from baton.ports import Endpoints
 from controller_made import EAST, START, WEST, Trace, control_made, frozen, rule, under_way
-from handover.facts import Signal
 from handover.settings import ControllerSettings, Mode
 
 LATER = START + timedelta(days=1)
@@ -115,7 +114,7 @@ def test_one_sentence_says_why_or_why_not(
 
     story(trace)
 
-    assert (trace.assessment.state, trace.assessment.conclusion) == (state, sentence)
+    assert (trace.assessment.standing, trace.assessment.conclusion) == (state, sentence)
 
 
 def test_nothing_known_is_said_to_be_so() -> None:
@@ -211,10 +210,10 @@ def test_records_of_a_switch_name_it_and_its_command() -> None:
 
 
 def test_a_cooldown_is_a_state_and_no_brake_is_forgotten() -> None:
-    cooling = control_made(phase=Phase.COOLDOWN, cooldown_until=LATER, transition=under_way(outcome="completed"))
+    cooling = control_made(phase=Phase.COOLDOWN, cooldown_until=LATER, transition=under_way(ended=Ending.COMPLETED))
     trace = Trace(control=cooling).warm()
 
-    assert trace.assessment.state == "COOLDOWN"
+    assert trace.assessment.state is State.COOLDOWN
     assert [each.name for each in trace.assessment.brakes] == [
         "isolated",
         "freeze",

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from baton.model.journal import CommandKind
+from baton.model.journal import CommandKind, Signal
 from controller_made import START, control_made, memory_made
 from handover import brakes
-from handover.facts import Signal
 
 DOCS = Path(__file__).parents[3] / "docs"
 FAILOVER = (DOCS / "failover.md").read_text()

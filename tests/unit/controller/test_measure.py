@@ -8,11 +8,11 @@ import pytest
 from batches_made import admitted, stepped
 from baton.messages import Kind
 from baton.model.batch import Batch, Step
-from baton.model.journal import Verdict
+from baton.model.journal import Signal, Verdict
 from baton.model.states import BatchState
 from baton.ports import CallStats, QueueVitals, ReplicationVitals
 from controller_made import EAST, SETTINGS, START, WEST, seconds
-from handover.facts import Sample, Signal
+from handover.facts import Sample
 from handover.samples import Measured, dead_letters, last_step_of, samples_of
 
 NOW = START + timedelta(hours=5)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pytest
 
-from baton.model.journal import DecisionKind
+from baton.model.journal import DecisionKind, Signal
 from baton.ports import Endpoints
 from controller_made import (
     CANARY_SECONDS,
@@ -26,7 +26,7 @@ from controller_made import (
     seconds,
 )
 from handover.decide import decide
-from handover.facts import Sample, Seen, Signal
+from handover.facts import Sample, Seen
 from handover.intents import Note, Write
 
 FAULT, END = 60.0, 180.0

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from baton.model.control import Control, Phase
+from baton.model.control import Control, Ending, Phase
 from baton.model.journal import Rule, Verdict
 from baton.ports import Endpoints
 from controller_made import (
@@ -207,7 +207,7 @@ def test_the_brake_of_maintenance() -> None:
         control_made(cooldown_until=NOW),
         control_made(failovers=(NOW - timedelta(hours=6),)),
         control_made(failovers=(NOW - timedelta(hours=25), NOW - timedelta(hours=24))),
-        control_made(transition=under_way(outcome="completed")),
+        control_made(transition=under_way(ended=Ending.COMPLETED)),
     ],
 )
 def test_what_is_over_holds_no_more(control: Control) -> None:

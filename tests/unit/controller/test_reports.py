@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from baton.model.control import Phase
-from baton.model.journal import CommandKind
+from baton.model.journal import CommandKind, Overlay, State
 from controller_made import START, WEST, Trace, control_made, frozen, under_way
 from handover.metrics import ALARMS, metrics_of
-from handover.states import Overlay, State
 
 RUNBOOKS = Path(__file__).parents[3] / "docs/runbooks.md"
 LATER = START + timedelta(days=1)

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from baton.model.journal import Verdict
+from baton.model.journal import Signal, Verdict
 from controller_made import EAST, SETTINGS, START, WEST, Trace, heartbeat, memory_made, rule, sample, seconds
 from handover import signals
-from handover.facts import CANARIES, HINTS, Memory, Sample, Seen, Signal
+from handover.facts import CANARIES, HINTS, Memory, Sample, Seen
 
 HEALTHY, UNHEALTHY, UNKNOWN = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 CANARY = Signal.OUTSIDE_CANARY

@@ -3,9 +3,9 @@
 import pytest
 
 from baton.model.control import Phase, StepName, StepOutcome, SwitchKind
-from baton.model.journal import CommandKind, DecisionKind
+from baton.model.journal import CommandKind, DecisionKind, Signal
 from controller_made import CANARY_SECONDS, EAST, SETTINGS, START, WEST, Trace, control_made, seconds, under_way
-from handover.facts import Signal, StepResult
+from handover.facts import StepResult
 from handover.intents import Act, Write
 
 K = DecisionKind

@@ -6,10 +6,9 @@ from datetime import timedelta
 import pytest
 
 from baton.model.control import Phase, SwitchKind
-from baton.model.journal import CommandKind, DecisionKind, Verdict
+from baton.model.journal import CommandKind, DecisionKind, Overlay, Signal, Verdict
 from baton.ports import Endpoints
 from controller_made import EAST, SETTINGS, START, WEST, Trace, control_made, frozen, practice, seconds
-from handover.facts import Signal
 from handover.intents import Act, Note, Write
 from handover.settings import ControllerSettings, Mode
 
@@ -143,7 +142,7 @@ def test_both_sick_is_held_once_and_said_once() -> None:
     (held,) = _held(trace)
 
     assert held.startswith("held: both Regions are sick: own canary: own (4 of the last 4 bad) (asked: goes the")
-    assert "BOTH_SICK" in trace.assessment.state.split()
+    assert Overlay.BOTH_SICK in trace.assessment.overlays
 
 
 def test_a_standby_that_proves_nothing_is_not_gone_to() -> None:
@@ -182,7 +181,7 @@ def test_a_spent_budget_holds_until_a_human_acknowledges_it() -> None:
     trace = _dead(control=control_made(failovers=(START - timedelta(hours=1),)))
     (held,) = _held(trace)
     assert "`baton ack` clears it" in held
-    assert "BUDGET_SPENT" in trace.assessment.state.split()
+    assert Overlay.BUDGET_SPENT in trace.assessment.overlays
 
     trace.order(CommandKind.ACK)
     trace.look()
@@ -275,7 +274,7 @@ def test_who_cannot_read_the_ledger_intends_nothing() -> None:
     trace.run(600)
 
     assert all(intents == () for at, intents in trace.looks if at > START + seconds(60))
-    assert trace.assessment.state == "ISOLATED"
+    assert (trace.assessment.state, trace.assessment.overlays) == (None, (Overlay.ISOLATED,))
 
 
 def test_who_was_cut_off_holds_anew_when_it_is_back() -> None:

@@ -8,8 +8,7 @@ import botocore.session
 import pytest
 
 from baton.aws.routes import SERVED_FROM
-from baton.model.control import Control, SwitchKind
-from baton.settings import SwitchBackend
+from baton.model.control import Control, SwitchBackend, SwitchKind
 from baton.topology import REGIONS_DEFAULT, Topology
 from controller_made import EAST, SETTINGS, WEST, control_made
 from handover.plan import CONTROL_PLANE_OPERATIONS, CONTROL_PLANE_SERVICES, FIVE_REGIONS, PlannedCall, plan_steps

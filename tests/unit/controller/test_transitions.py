@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from baton.model.control import Phase
+from baton.model.journal import State
 from controller_made import SETTINGS, START, control_made
-from handover.states import INITIAL, ROWS, WAITS, State, allowed, mermaid, moved, state_of
+from handover.states import INITIAL, ROWS, WAITS, allowed, mermaid, moved, state_of
 
 FAILOVER = Path(__file__).parents[3] / "docs/failover.md"
 

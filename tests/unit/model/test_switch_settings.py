@@ -3,7 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from baton.settings import SwitchBackend, SwitchSettings
+from baton.model.control import SwitchBackend
+from baton.settings import SwitchSettings
 
 ENDPOINTS = ",".join(f"region-{n}=https://{n}.example.com/v1" for n in range(5))
 CONTROLS = "us-east-1=arn:aws:r:::e, us-west-2=arn:aws:r:::w"

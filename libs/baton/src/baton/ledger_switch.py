@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+from baton.model.control import SwitchBackend
 from baton.ports.switch import Endpoints
 
 
 class LedgerSwitch:
     """A `Switch` that has no states: the ledger alone decides, and there is nothing to turn."""
+
+    backend: SwitchBackend = SwitchBackend.LEDGER
 
     async def states(self) -> Mapping[str, bool]:
         return {}

@@ -5,12 +5,12 @@ emulator of its own, `AWS_ENDPOINT_URL*` variables are the only difference from 
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from baton.model.control import SwitchBackend
 from baton.topology import REGIONS_DEFAULT, Topology
 
 
@@ -66,17 +66,6 @@ class WorldSettings(BaseSettings):
     @property
     def topology(self) -> Topology:
         return Topology(environment=self.environment, account_id=self.account_id, regions=self.regions)
-
-
-class SwitchBackend(StrEnum):
-    """What turns traffic besides the ledger."""
-
-    ARC = "arc"
-    """A routing-control cluster of Route 53 ARC."""
-    REGION_SWITCH = "region-switch"
-    """A plan of ARC Region switch."""
-    LEDGER = "ledger"
-    """Nothing: the ledger alone decides."""
 
 
 _ARC_ENDPOINTS: Final = 5

@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from baton.model.control import Control
-from baton.model.journal import Heartbeat, Rule, Verdict
+from baton.model.journal import CommandKind, Heartbeat, Rule, Signal, Verdict
 from handover import signals, windows
-from handover.facts import Memory, Signal, rolled_back_for
+from handover.facts import Memory, rolled_back_seconds
 
 _OWN_CANARY = "own canary"
-SWITCH_ENDPOINTS = "switch endpoints"
-NO_SWITCH = "there is no switch"
-"""What the rule of that name says where the ledger alone decides."""
+_SWITCH_ENDPOINTS = "switch endpoints"
 
 
 def _verdict(*, good: bool) -> Verdict:
@@ -54,16 +52,16 @@ def own_readiness(memory: Memory, now: datetime) -> tuple[Rule, ...]:
 def _switch(memory: Memory, now: datetime) -> Rule:
     endpoints, needed = memory.endpoints, memory.settings.switch_endpoints_min
     if endpoints is None or memory.endpoints_at is None:
-        return Rule(SWITCH_ENDPOINTS, Verdict.UNKNOWN, "not asked yet", f"at least {needed}")
+        return Rule(_SWITCH_ENDPOINTS, Verdict.UNKNOWN, "not asked yet", f"at least {needed}")
     if endpoints.total == 0:
-        return Rule(SWITCH_ENDPOINTS, Verdict.HEALTHY, NO_SWITCH, "none needed")
+        return Rule(_SWITCH_ENDPOINTS, Verdict.HEALTHY, "there is no switch", "none needed")
     # One may be where the fire is: of a plan's two, as many as there are Regions, one must do.
     needed = min(needed, endpoints.total - 1)
     age = (now - memory.endpoints_at).total_seconds()
     value = f"{endpoints.answering} of {endpoints.total} answer"
     if age > memory.settings.fresh_seconds:
-        return Rule(SWITCH_ENDPOINTS, Verdict.UNKNOWN, value, f"at least {needed}", age)
-    return Rule(SWITCH_ENDPOINTS, _verdict(good=endpoints.answering >= needed), value, f"at least {needed}", age)
+        return Rule(_SWITCH_ENDPOINTS, Verdict.UNKNOWN, value, f"at least {needed}", age)
+    return Rule(_SWITCH_ENDPOINTS, _verdict(good=endpoints.answering >= needed), value, f"at least {needed}", age)
 
 
 def readiness(
@@ -96,6 +94,15 @@ def verdict_of(rules: Sequence[Rule]) -> Verdict:
     return Verdict.HEALTHY if verdicts == {Verdict.HEALTHY} else Verdict.UNKNOWN
 
 
+def unproved(region: str, rules: Sequence[Rule], kind: CommandKind) -> str | None:
+    """Return why an order to make the Region active is refused by these rules of its readiness; None: it is not."""
+    if verdict_of(rules) is Verdict.HEALTHY:
+        return None
+    failing = "; ".join(f"{rule.name}: {rule.value}" for rule in rules if rule.verdict is not Verdict.HEALTHY)
+    hint = "; --force does it all the same" if kind is CommandKind.FAILOVER else ""
+    return f"{region} does not prove that it is ready: {failing}{hint}"
+
+
 # --- brakes -----------------------------------------------------------------------------------------------------------
 
 
@@ -120,7 +127,7 @@ def _brake(name: str, *, blocks: bool, value: str, threshold: str) -> Rule:
 
 def _drill(memory: Memory, control: Control, now: datetime) -> Rule:
     # The way home of a practice run is a planned switch; one that could not drain leaves it to a failover.
-    tried = rolled_back_for(memory, control, now) is not None
+    tried = rolled_back_seconds(memory, control, now) is not None
     value = str(control.drill or "none")
     return _brake(
         "drill", blocks=control.drill is not None and not tried, value=value, threshold="none has its way home"

@@ -5,89 +5,89 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from baton.model.control import Control, Freeze, Phase
-from baton.model.journal import Command, CommandKind, CommandState, DecisionKind, Verdict
+from baton.model.journal import Command, CommandKind, CommandState, DecisionKind
 from handover import brakes, signals, switching
-from handover.facts import Memory, Seen
+from handover.facts import Memory
 from handover.intents import Intent, Note, Settle, Write
-from handover.switching import with_command
+from handover.look import Look
 
-_SWITCHES: Final = frozenset({CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK, CommandKind.DRILL})
+SWITCHES: Final = frozenset({CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK, CommandKind.DRILL})
+"""Orders that make a Region active."""
 
 
-def handled(memory: Memory, seen: Seen, control: Control, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
+def handled(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     """Answer pending commands, the oldest first, up to the first one that writes the control row."""
     intents: list[Intent] = []
-    for command in seen.commands:
-        memory, more = _one(memory, seen, control, command, now)
+    for command in look.seen.commands:
+        look, more = _one(look, command)
         intents += more
         if any(isinstance(intent, Write) for intent in more):
             break
-    return memory, tuple(intents)
+    return look, tuple(intents)
 
 
-def _one(
-    memory: Memory, seen: Seen, control: Control, command: Command, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
+def _one(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
+    control = look.control
     if command.id in control.commands:
-        return memory, (_settled(memory, command, CommandState.ACCEPTED, "taken", now),)
-    if command.kind in _SWITCHES:
-        return _switch(memory, seen, control, command, now)
+        return look, (_settled(look, command, CommandState.ACCEPTED, "taken"),)
+    if not command.kind.is_known:
+        text = f"this version of Baton knows no order {command.kind}: order it again once both controllers are newer"
+        return _refused(look, command, text)
+    if command.kind in SWITCHES:
+        return _switch(look, command)
     match command.kind:
         case CommandKind.FREEZE:
             if command.until is None:
-                return _refused(memory, control, command, "a freeze needs an end", now)
-            freeze = Freeze(command.by, command.reason, now, command.until)
+                return _refused(look, command, "a freeze needs an end")
+            freeze = Freeze(command.by, command.reason, look.now, command.until)
             after, text = control.changed(freeze=freeze), f"frozen by {command.by} until {command.until:%Y-%m-%d %H:%M}"
         case CommandKind.UNFREEZE:
             after, text = control.changed(freeze=None), f"unfrozen by {command.by}"
         case _:
-            after, text = control.changed(acknowledged_at=now), f"acknowledged by {command.by}: the budget is clear"
-    after = replace(after, commands=with_command(control, command.id))
+            after = control.changed(acknowledged_at=look.now)
+            text = f"acknowledged by {command.by}: the budget is clear"
+    after = replace(after, commands=switching.with_command(control, command.id))
     if command.reason:
         text = f"{text}: {command.reason}"
-    memory, made = switching.decision(memory, DecisionKind.COMMANDED, control.epoch, text, now, command_id=command.id)
-    return memory, (Write(control, after, made), _settled(memory, command, CommandState.ACCEPTED, text, now))
+    look, made = switching.decided(look, DecisionKind.COMMANDED, text, command_id=command.id)
+    return look, (Write(control, after, made), _settled(look, command, CommandState.ACCEPTED, text))
 
 
-def _switch(
-    memory: Memory, seen: Seen, control: Control, command: Command, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
-    reason = refusal(memory, control, command, now)
+def _switch(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
+    control = look.control
+    reason = refusal(look.memory, control, command, look.now)
     target = command.target or ""
     if reason is None:
-        if not switching.drives(memory, target, now):
-            return memory, ()  # the controller over there takes it
-        reason = _not_ready(memory, seen, control, command, now)
+        if not switching.drives(look.memory, target, look.now):
+            return look, ()  # the controller over there takes it
+        reason = _not_ready(look, command)
     if reason is None and command.target == control.active_region:
-        return _adopted(memory, control, command, now)
+        return _adopted(look, command)
     if reason is not None:
-        return _refused(memory, control, command, reason, now)
+        return _refused(look, command, reason)
     order = switching.Order.of(command, control)
     begin = switching.planned if order.kind.is_planned else switching.failover
-    memory, write = begin(memory, control, order, now)
+    look, write = begin(look, order)
     transition = write.after.transition
     assert transition is not None
-    return memory, (write, _settled(memory, command, CommandState.ACCEPTED, f"switch {transition.id}", now))
+    return look, (write, _settled(look, command, CommandState.ACCEPTED, f"switch {transition.id}"))
 
 
-def _refused(
-    memory: Memory, control: Control, command: Command, refusal: str, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
+def _refused(look: Look, command: Command, refusal: str) -> tuple[Look, tuple[Intent, ...]]:
     what = f"{command.kind} to {command.target}" if command.target else command.kind.value
-    memory, made = switching.decision(
-        memory, DecisionKind.REFUSED, control.epoch, f"{what}: {refusal}", now, command_id=command.id
-    )
-    return memory, (Note(made), _settled(memory, command, CommandState.REFUSED, refusal, now))
+    look, made = switching.decided(look, DecisionKind.REFUSED, f"{what}: {refusal}", command_id=command.id)
+    return look, (Note(made), _settled(look, command, CommandState.REFUSED, refusal))
 
 
-def _adopted(memory: Memory, control: Control, command: Command, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
+def _adopted(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
     """Drive on what stands still under a freeze: from here on it is the human's switch."""
+    control = look.control
     assert control.transition is not None
     transition = replace(control.transition, command_id=command.id)
-    after = control.changed(transition=transition, commands=with_command(control, command.id))
+    after = control.changed(transition=transition, commands=switching.with_command(control, command.id))
     text = f"{command.by} drives {transition.id} on"
-    memory, made = switching.decision(memory, DecisionKind.COMMANDED, control.epoch, text, now, transition=transition)
-    return memory, (Write(control, after, made), _settled(memory, command, CommandState.ACCEPTED, text, now))
+    look, made = switching.decided(look, DecisionKind.COMMANDED, text, transition=transition)
+    return look, (Write(control, after, made), _settled(look, command, CommandState.ACCEPTED, text))
 
 
 def refusal(memory: Memory, control: Control, command: Command, now: datetime) -> str | None:
@@ -126,21 +126,15 @@ def _refusal_of_drill(memory: Memory, control: Control, command: Command) -> str
 def _adopts(control: Control, command: Command) -> bool:
     """Say whether this failover orders what is under way already, and stands still: a human may drive it on."""
     transition = control.transition
-    under_way = transition is not None and transition.outcome is None and transition.target == command.target
+    under_way = transition is not None and transition.ended is None and transition.target == command.target
     return under_way and command.kind is CommandKind.FAILOVER
 
 
-def _not_ready(memory: Memory, seen: Seen, control: Control, command: Command, now: datetime) -> str | None:
-    target = command.target or ""
+def _not_ready(look: Look, command: Command) -> str | None:
     if command.force and command.kind is CommandKind.FAILOVER:
         return None
-    rules = brakes.readiness(memory, control, target, seen.heartbeats.get(target), now)
-    if brakes.verdict_of(rules) is Verdict.HEALTHY:
-        return None
-    failing = "; ".join(f"{rule.name}: {rule.value}" for rule in rules if rule.verdict is not Verdict.HEALTHY)
-    hint = "; --force does it all the same" if command.kind is CommandKind.FAILOVER else ""
-    return f"{target} does not prove that it is ready: {failing}{hint}"
+    return brakes.unproved(command.target or "", look.readiness_of(command.target or ""), command.kind)
 
 
-def _settled(memory: Memory, command: Command, state: CommandState, answer: str, now: datetime) -> Settle:
-    return Settle(replace(command, state=state, answer=answer, settled_at=now, settled_by=memory.region))
+def _settled(look: Look, command: Command, state: CommandState, answer: str) -> Settle:
+    return Settle(replace(command, state=state, answer=answer, settled_at=look.now, settled_by=look.memory.region))

@@ -9,41 +9,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from baton.model.control import Control, Phase, StepName
-from baton.model.journal import Assessment, DecisionKind, Rule, Verdict
-from handover import brakes, commands, signals, switching, windows
-from handover.facts import Memory, Seen, remembered, rolled_back_for
+from baton.model.control import Phase, StepName
+from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict
+from handover import brakes, commands, invariants, signals, switching, windows
+from handover.facts import Memory, Seen
 from handover.intents import Intent, Note, Write
+from handover.look import Look
 from handover.settings import Mode
-from handover.states import Overlay, state_of
+from handover.states import state_of
 
 _RECONCILED: Final = (StepName.SWITCH, StepName.ROUTES, StepName.TAKEOVER)
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """The rules as they stand, for a control row that was read."""
-
-    control: Control
-    standby: str
-    evidence: tuple[Rule, ...]
-    readiness: tuple[Rule, ...]
-    brakes: tuple[Rule, ...]
-
-    @property
-    def convicted(self) -> bool:
-        """Whether the active Region fails its users, as far as can be told from here."""
-        return signals.convicts(self.evidence)
-
-    @property
-    def ready(self) -> Verdict:
-        """Whether the standby could take over."""
-        return brakes.verdict_of(self.readiness)
-
-    @property
-    def blocking(self) -> tuple[Rule, ...]:
-        """The brakes that are on."""
-        return tuple(rule for rule in self.brakes if rule.blocks)
 
 
 def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
@@ -53,95 +28,88 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
     """
     memory = signals.absorbed(memory, seen, now)
     if seen.control is None:
-        return remembered(memory, suspect_since=None, clean_since=None), ()
-    judgement = judge(memory, seen, seen.control, now)
-    memory = _with_clean(memory, seen.control, now)
-    if not brakes.can_write(memory, now):
+        return replace(memory, suspect_since=None, clean_since=None), ()
+    look = Look(memory, seen, seen.control, now)
+    if look.control.unknown:
+        return replace(memory, suspect_since=None, clean_since=None), ()  # a newer version ends what it began
+    look = _with_clean(look)
+    if not look.can_write:
         # Cut off from the ledger, whatever we believe of others may as well be true of us.
-        return remembered(memory, suspect_since=None), ()
-    if memory.settings.dry_run:
-        return _automatic(memory, judgement, now)
-    memory, intents = _ordered(memory, seen, judgement, now)
+        return replace(look.memory, suspect_since=None), ()
+    after, intents = _automatic(look) if look.memory.settings.dry_run else _decided(look)
+    invariants.check(look, intents)
+    return after.memory, intents
+
+
+def _decided(look: Look) -> tuple[Look, tuple[Intent, ...]]:
+    look, intents = _ordered(look)
     if not any(isinstance(intent, Write) for intent in intents):
-        memory, more = _by_itself(memory, seen, judgement, now)
+        look, more = _by_itself(look)
         intents = (*intents, *more)
-    return memory, intents
+    return look, intents
 
 
-def judge(memory: Memory, seen: Seen, control: Control, now: datetime) -> Judgement:
-    """Return every rule as it stands."""
-    standby = memory.standby(control)
-    return Judgement(
-        control=control,
-        standby=standby,
-        evidence=signals.evidence(memory, control.active_region, now),
-        readiness=brakes.readiness(memory, control, standby, seen.heartbeats.get(standby), now),
-        brakes=brakes.brakes(memory, control, now),
-    )
-
-
-def _with_clean(memory: Memory, control: Control, now: datetime) -> Memory:
+def _with_clean(look: Look) -> Look:
     """Remember since when our own Region has been ready without a break, while it is not active."""
-    if control.active_region == memory.region:
-        return remembered(memory, clean_since=None)
-    ready = brakes.verdict_of(brakes.own_readiness(memory, now)) is Verdict.HEALTHY
-    return remembered(memory, clean_since=(memory.clean_since or now) if ready else None)
+    if look.control.active_region == look.memory.region:
+        return look.remembering(clean_since=None)
+    ready = brakes.verdict_of(brakes.own_readiness(look.memory, look.now)) is Verdict.HEALTHY
+    return look.remembering(clean_since=(look.memory.clean_since or look.now) if ready else None)
 
 
-def _ordered(memory: Memory, seen: Seen, judgement: Judgement, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
+def _ordered(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     """Answer what people ordered, then go on with what is under way."""
-    memory, intents = commands.handled(memory, seen, judgement.control, now)
+    look, intents = commands.handled(look)
     if any(isinstance(intent, Write) for intent in intents):
-        return memory, intents
-    memory, more = switching.advanced(memory, seen, judgement.control, now)
-    return memory, (*intents, *more)
+        return look, intents
+    look, more = switching.advanced(look)
+    return look, (*intents, *more)
 
 
-def _by_itself(memory: Memory, seen: Seen, judgement: Judgement, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
-    control = judgement.control
-    memory, intents = _automatic(memory, judgement, now)
+def _by_itself(look: Look) -> tuple[Look, tuple[Intent, ...]]:
+    look, intents = _automatic(look)
     if any(isinstance(intent, Write) for intent in intents):
-        return memory, intents
-    home = _failback(memory, judgement, now) or _end_of_drill(memory, seen, judgement, now)
+        return look, intents
+    home = _failback(look) or _end_of_drill(look)
     if home:
-        memory, write = switching.planned(memory, control, home, now)
-        return memory, (*intents, write)
-    memory, acts = _reconciling(memory, control, now)
-    return memory, (*intents, *acts)
+        look, write = switching.planned(look, home)
+        return look, (*intents, write)
+    look, acts = _reconciling(look)
+    return look, (*intents, *acts)
 
 
 # --- unplanned --------------------------------------------------------------------------------------------------------
 
 
-def _automatic(memory: Memory, judgement: Judgement, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
+def _automatic(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     """Fail over if the evidence, the standby and the brakes allow it; else say once why not. Only the standby acts."""
-    control = judgement.control
-    if control.in_transition or control.active_region == memory.region or not judgement.convicted:
-        return _unsuspecting(memory, judgement, now)
-    if memory.suspect_since is None:
-        memory = remembered(memory, suspect_since=now, announced="")
-        memory, note = _noted(memory, judgement, DecisionKind.SUSPECTED, _why(judgement.evidence), now)
-        return memory, (note,)
-    reason = _reason_not_to(memory, judgement, now)
+    control = look.control
+    if control.in_transition or control.active_region == look.memory.region or not look.convicted:
+        return _unsuspecting(look)
+    if look.memory.suspect_since is None:
+        look = look.remembering(suspect_since=look.now, announced="")
+        look, note = _noted(look, DecisionKind.SUSPECTED, _why(look.evidence))
+        return look, (note,)
+    reason = _reason_not_to(look)
     if reason is not None:
-        if reason.key == memory.announced or reason.kind is DecisionKind.SUSPECTED:
-            return memory, ()
-        memory, note = _noted(remembered(memory, announced=reason.key), judgement, reason.kind, reason.text, now)
-        return memory, (note,)
-    grounds = f"{control.active_region} fails its users: {_why(judgement.evidence)}"
-    order = switching.Order.automatic_failover(judgement.standby, grounds)
-    memory, write = switching.failover(memory, control, order, now, assessment=assess(memory, judgement, now))
-    return remembered(memory, suspect_since=None, announced=""), (write,)
+        if reason.key == look.memory.announced or reason.kind is DecisionKind.SUSPECTED:
+            return look, ()
+        look, note = _noted(look.remembering(announced=reason.key), reason.kind, reason.text)
+        return look, (note,)
+    grounds = f"{control.active_region} fails its users: {_why(look.evidence)}"
+    order = switching.Order.automatic_failover(look.standby, grounds)
+    look, write = switching.failover(look, order, assessment=assess(look))
+    return look.remembering(suspect_since=None, announced=""), (write,)
 
 
-def _unsuspecting(memory: Memory, judgement: Judgement, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
-    if memory.suspect_since is None:
-        return memory, ()
-    memory = remembered(memory, suspect_since=None, announced="")
-    overtaken = judgement.control.in_transition or judgement.control.active_region == memory.region
+def _unsuspecting(look: Look) -> tuple[Look, tuple[Intent, ...]]:
+    if look.memory.suspect_since is None:
+        return look, ()
+    look = look.remembering(suspect_since=None, announced="")
+    overtaken = look.control.in_transition or look.control.active_region == look.memory.region
     text = "overtaken by a switch" if overtaken else "the conviction did not last"
-    memory, note = _noted(memory, judgement, DecisionKind.CLEARED, text, now)
-    return memory, (note,)
+    look, note = _noted(look, DecisionKind.CLEARED, text)
+    return look, (note,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,22 +121,22 @@ class Reason:
     text: str
 
 
-def _reason_not_to(memory: Memory, judgement: Judgement, now: datetime) -> Reason | None:
+def _reason_not_to(look: Look) -> Reason | None:
     """Return what keeps the standby from acting on its conviction, the first of all reasons; None: nothing does."""
-    assert memory.suspect_since is not None
-    settings = memory.settings
-    if now < memory.suspect_since + timedelta(seconds=settings.hold_seconds):
+    assert look.memory.suspect_since is not None
+    settings = look.memory.settings
+    if look.now < look.memory.suspect_since + timedelta(seconds=settings.hold_seconds):
         return Reason(DecisionKind.SUSPECTED, "hold", "held: a signal may still take the conviction back")
-    if judgement.ready is not Verdict.HEALTHY:
-        failing = [rule for rule in judgement.readiness if rule.verdict is not Verdict.HEALTHY]
-        sick = "both Regions are sick" if judgement.ready is Verdict.UNHEALTHY else "readiness is not proved"
+    if look.ready is not Verdict.HEALTHY:
+        failing = [rule for rule in look.readiness if rule.verdict is not Verdict.HEALTHY]
+        sick = "both Regions are sick" if look.ready is Verdict.UNHEALTHY else "readiness is not proved"
         return _held(sick, failing)
-    if judgement.blocking:
-        return _held("a brake is on", judgement.blocking)
+    if look.blocking:
+        return _held("a brake is on", look.blocking)
     if settings.dry_run:
-        return Reason(DecisionKind.WOULD_ACT, "dry run", f"dry run: would fail over to {judgement.standby}")
+        return Reason(DecisionKind.WOULD_ACT, "dry run", f"dry run: would fail over to {look.standby}")
     if settings.mode is Mode.RECOMMEND:
-        text = f"recommended: `baton failover --to {judgement.standby}`"
+        text = f"recommended: `baton failover --to {look.standby}`"
         return Reason(DecisionKind.RECOMMENDED, "recommend", text)
     return None
 
@@ -186,93 +154,89 @@ def _why(evidence: Sequence[Rule]) -> str:
     return "; ".join(f"{rule.name}: {rule.value}" for rule in evidence if rule.verdict is Verdict.UNHEALTHY)
 
 
-def _noted(memory: Memory, judgement: Judgement, kind: DecisionKind, text: str, now: datetime) -> tuple[Memory, Note]:
-    memory, decision = switching.decision(memory, kind, judgement.control.epoch, text, now)
-    return memory, Note(replace(decision, assessment=assess(memory, judgement, now)))
+def _noted(look: Look, kind: DecisionKind, text: str) -> tuple[Look, Note]:
+    look, decision = switching.decided(look, kind, text)
+    return look, Note(replace(decision, assessment=assess(look)))
 
 
 # --- planned, by itself -----------------------------------------------------------------------------------------------
 
 
-def _failback(memory: Memory, judgement: Judgement, now: datetime) -> switching.Order | None:
+def _failback(look: Look) -> switching.Order | None:
     """Go home by opt-in: after an hour clean, in a window, with no brake on."""
-    settings, control, home = memory.settings, judgement.control, memory.regions[0]
+    memory, control, now = look.memory, look.control, look.now
+    settings, home = memory.settings, memory.regions[0]
     if settings.failback is not Mode.AUTOMATIC or memory.region != home or control.active_region == home:
         return None
-    if control.phase is not Phase.STEADY or control.frozen(now) or control.drill or memory.suspect_since:
+    if control.phase is not Phase.STEADY or look.frozen or control.drill or memory.suspect_since:
         return None
     allowed = windows.parse_all(settings.failback_window)
     if allowed and not any(window.holds(now) for window in allowed):
         return None
     if memory.clean_since is None or now < memory.clean_since + timedelta(seconds=settings.clean_seconds):
         return None
-    if _tried_within(memory, control, settings.clean_seconds, now):
+    if _tried_within(look, settings.clean_seconds):
         return None
     return switching.Order.automatic_failback(home, f"{home} was clean for {now - memory.clean_since}")
 
 
-def _end_of_drill(memory: Memory, seen: Seen, judgement: Judgement, now: datetime) -> switching.Order | None:
+def _end_of_drill(look: Look) -> switching.Order | None:
     """Go home when a practice run is over, or as soon as it hurts."""
-    control = judgement.control
+    control, settings = look.control, look.memory.settings
     drill = control.drill
-    if drill is None or control.in_transition or control.frozen(now) or control.active_region == drill.home:
+    if drill is None or control.in_transition or look.frozen or control.active_region == drill.home:
         return None
-    hurts = _blocking_reason(memory, judgement, drill.blocking_alarm)
-    if now < drill.ends_at and hurts is None:
+    hurts = _blocking_reason(look, drill.blocking_alarm)
+    if look.now < drill.ends_at and hurts is None:
         return None
-    settings = memory.settings
-    if _tried_within(memory, control, settings.cooldown_planned_seconds if hurts else settings.cooldown_seconds, now):
+    if _tried_within(look, settings.cooldown_planned_seconds if hurts else settings.cooldown_seconds):
         return None
-    if not switching.drives(memory, drill.home, now):
-        return None
-    ready = brakes.readiness(memory, control, drill.home, seen.heartbeats.get(drill.home), now)
-    if brakes.verdict_of(ready) is not Verdict.HEALTHY:
+    if not switching.drives(look.memory, drill.home, look.now) or not look.is_ready(drill.home):
         return None
     return switching.Order.end_of_drill(drill.home, hurts or "the practice run is over", control)
 
 
-def _tried_within(memory: Memory, control: Control, seconds: float, now: datetime) -> bool:
+def _tried_within(look: Look, seconds: float) -> bool:
     """Say whether a planned switch was rolled back that lately: each attempt pauses admission."""
-    ago = rolled_back_for(memory, control, now)
+    ago = look.rolled_back_seconds
     return ago is not None and ago < seconds
 
 
-def _blocking_reason(memory: Memory, judgement: Judgement, alarm: str | None) -> str | None:
-    if signals.firing(memory, judgement.control.active_region, alarm):
+def _blocking_reason(look: Look, alarm: str | None) -> str | None:
+    if signals.firing(look.memory, look.control.active_region, alarm):
         return f"the blocking alarm {alarm} fires"
-    if judgement.convicted:
-        return f"the Region in practice fails its users: {_why(judgement.evidence)}"
+    if look.convicted:
+        return f"the Region in practice fails its users: {_why(look.evidence)}"
     return None
 
 
 # --- keeping the world as the row says --------------------------------------------------------------------------------
 
 
-def _reconciling(memory: Memory, control: Control, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
+def _reconciling(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     """Compare switch, dials and owners with the row now and then: a stale write must not stand."""
-    if control.phase is Phase.SWITCHING or control.frozen(now):
-        return memory, ()
-    if not switching.drives(memory, control.active_region, now):
-        return memory, ()
-    return switching.due_acts(memory, control, _RECONCILED, memory.settings.reconcile_seconds, now)
+    if look.control.phase is Phase.SWITCHING or look.frozen:
+        return look, ()
+    if not switching.drives(look.memory, look.control.active_region, look.now):
+        return look, ()
+    return switching.due_acts(look, _RECONCILED, look.memory.settings.reconcile_seconds)
 
 
 # --- explaining -------------------------------------------------------------------------------------------------------
 
 
-def assess(memory: Memory, judgement: Judgement, now: datetime) -> Assessment:
+def assess(look: Look) -> Assessment:
     """Return the whole judgement, and in one sentence what follows from it."""
-    control = judgement.control
-    state = state_of(control.phase, suspects=memory.suspect_since is not None)
     return Assessment(
-        at=now,
-        region=memory.region,
-        epoch=control.epoch,
-        state=" ".join([state, *overlays(memory, judgement, now)]),
-        conclusion=_conclusion(memory, judgement, now),
-        evidence=judgement.evidence,
-        readiness=judgement.readiness,
-        brakes=judgement.brakes,
+        at=look.now,
+        region=look.memory.region,
+        epoch=look.control.epoch,
+        state=state_of(look.control.phase, suspects=look.memory.suspect_since is not None),
+        conclusion=_conclusion(look),
+        evidence=look.evidence,
+        readiness=look.readiness,
+        brakes=look.brakes,
+        overlays=overlays(look),
     )
 
 
@@ -280,40 +244,45 @@ def assess_unread(memory: Memory, now: datetime) -> Assessment:
     """Return the assessment of a controller that cannot read the ledger."""
     conclusion = "the ledger does not answer: nothing is decided, nothing is touched"
     readiness = brakes.own_readiness(memory, now)
-    return Assessment(now, memory.region, None, Overlay.ISOLATED, conclusion, readiness=readiness)
+    return Assessment(now, memory.region, None, None, conclusion, readiness=readiness, overlays=(Overlay.ISOLATED,))
 
 
-def overlays(memory: Memory, judgement: Judgement, now: datetime) -> list[Overlay]:
+def overlays(look: Look) -> tuple[Overlay, ...]:
     """Return what lies over the state and holds action back."""
-    control = judgement.control
-    budgets = [brakes.budget(memory, control, now, short=short).blocks for short in (True, False)]
+    budgets = [brakes.budget(look.memory, look.control, look.now, short=short).blocks for short in (True, False)]
     found = {
-        Overlay.ISOLATED: not brakes.can_write(memory, now),
-        Overlay.FROZEN: control.frozen(now),
-        Overlay.DRY_RUN: memory.settings.dry_run,
-        Overlay.BOTH_SICK: judgement.convicted and judgement.ready is Verdict.UNHEALTHY,
+        Overlay.ISOLATED: not look.can_write,
+        Overlay.FROZEN: look.frozen,
+        Overlay.DRY_RUN: look.memory.settings.dry_run,
+        Overlay.BOTH_SICK: look.convicted and look.ready is Verdict.UNHEALTHY,
         Overlay.BUDGET_SPENT: any(budgets),
     }
-    return [overlay for overlay, lies in found.items() if lies]
+    return tuple(overlay for overlay, lies in found.items() if lies)
 
 
-def _conclusion(memory: Memory, judgement: Judgement, now: datetime) -> str:
-    control, transition = judgement.control, judgement.control.transition
-    if not brakes.can_write(memory, now):
+def _conclusion(look: Look) -> str:
+    control, transition = look.control, look.control.transition
+    if not look.can_write:
         return "this controller cannot write the ledger: it acts on nothing"
+    if control.unknown:
+        words = ", ".join(control.unknown)
+        return f"a newer version of Baton wrote {words} into the control row: this controller acts on nothing"
     if control.in_transition and transition:
         return f"{transition.kind} {transition.id} to {transition.target} is under way: {control.phase}"
-    if not judgement.convicted:
-        bad = [rule.name for rule in judgement.evidence if rule.verdict is Verdict.UNHEALTHY]
-        unknown = all(rule.verdict is Verdict.UNKNOWN for rule in judgement.evidence)
-        if bad:
-            return f"no failover: {', '.join(bad)} alone convict nobody; two kinds must agree, one of them a canary"
-        if unknown:
-            return f"no failover: nothing is known of {control.active_region}, and nothing convicts nobody"
-        return f"no failover: nothing convicts {control.active_region}"
-    if control.active_region == memory.region:
+    if not look.convicted:
+        return f"no failover: {_unconvicted(look)}"
+    if control.active_region == look.memory.region:
         return "this Region is convicted by its own signals; its standby decides"
-    if memory.suspect_since is None:
+    if look.memory.suspect_since is None:
         return f"{control.active_region} is convicted as of now"
-    reason = _reason_not_to(memory, judgement, now)
-    return f"no failover: {reason.text}" if reason else f"failing over to {judgement.standby}"
+    reason = _reason_not_to(look)
+    return f"no failover: {reason.text}" if reason else f"failing over to {look.standby}"
+
+
+def _unconvicted(look: Look) -> str:
+    bad = [rule.name for rule in look.evidence if rule.verdict is Verdict.UNHEALTHY]
+    if bad:
+        return f"{', '.join(bad)} alone convict nobody; two kinds must agree, one of them a canary"
+    if all(rule.verdict is Verdict.UNKNOWN for rule in look.evidence):
+        return f"nothing is known of {look.control.active_region}, and nothing convicts nobody"
+    return f"nothing convicts {look.control.active_region}"

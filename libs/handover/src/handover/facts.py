@@ -1,40 +1,14 @@
 """What a controller sees and remembers: frozen data, no I/O, no clock."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from baton.model.control import Control, StepName
-from baton.model.journal import Command, Heartbeat, Verdict
+from baton.model.control import Control, Ending, StepName
+from baton.model.journal import Command, Heartbeat, Signal, Verdict
 from baton.ports import Endpoints
 from handover.settings import ControllerSettings
-
-ROLLED_BACK: Final = "rolled back"
-"""How the outcome of a switch begins that never moved the epoch."""
-
-
-class Signal(StrEnum):
-    """The kinds of evidence. Two different kinds must agree before a Region is convicted."""
-
-    OUTSIDE_CANARY = "outside canary"
-    """A batch that the other Region's controller sent through this one, over its public endpoints."""
-    INSIDE_CANARY = "inside canary"
-    """A batch that the Region's own controller sent through it."""
-    SILENCE = "silence"
-    """Nothing of the Region reaches the ledger: no heartbeat, and no service moves a batch."""
-    OLDEST_MESSAGE = "oldest message"
-    DEAD_LETTERS = "dead letters"
-    OLDEST_BATCH = "oldest batch"
-    THROUGHPUT = "throughput"
-    CALLS = "own calls"
-    """Error rate of our own calls to S3, SQS and DynamoDB of the Region."""
-    ALARMS = "alarms"
-    """CloudWatch alarms of the Region."""
-    REPLICATION = "replication"
-    """Explains only."""
-
 
 CANARIES: Final = frozenset({Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY})
 """Only a canary proves that a Region is of no use to its users: one of them must be among the signals that convict."""
@@ -54,6 +28,8 @@ class Sample:
     at: datetime
     started_at: datetime | None = None
     """Of a canary: when it was sent. It proves nothing about the time before."""
+    firing: tuple[str, ...] = ()
+    """Of alarms: those that fire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +133,12 @@ class Memory:
         return self.regions[1] if control.active_region == self.regions[0] else self.regions[0]
 
 
-def waited(memory: Memory, now: datetime) -> float:
+def waited_seconds(memory: Memory, now: datetime) -> float:
     """Return for how many seconds this controller has seen the present phase."""
     return (now - memory.phase_seen.at).total_seconds() if memory.phase_seen else 0.0
 
 
-def rolled_back_for(memory: Memory, control: Control, now: datetime) -> float | None:
+def rolled_back_seconds(memory: Memory, control: Control, now: datetime) -> float | None:
     """Return for how many seconds this controller has seen that the last switch was rolled back; None: it was not."""
-    ended = control.transition.outcome if control.transition else None
-    return waited(memory, now) if ended and ended.startswith(ROLLED_BACK) else None
-
-
-def remembered(memory: Memory, **changes: Any) -> Memory:
-    """Return the memory with these changes."""
-    return replace(memory, **changes)
+    rolled_back = control.transition is not None and control.transition.ended is Ending.ROLLED_BACK
+    return waited_seconds(memory, now) if rolled_back else None

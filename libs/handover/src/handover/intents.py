@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from baton.model.control import Control, StepName
+from baton.model.control import Control, StepName, Transition
 from baton.model.journal import Command, Decision
 
 
@@ -13,6 +13,8 @@ class Write:
     before: Control
     after: Control
     decision: Decision
+    left: Transition | None = None
+    """The switch that leaves the row with this write, as it ended: from then on the journal alone knows it."""
 
 
 @dataclass(frozen=True, slots=True)

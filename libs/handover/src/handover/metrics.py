@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from baton.model.control import Control, Phase
-from baton.model.journal import Assessment, Verdict
+from baton.model.journal import Assessment, Overlay, State, Verdict
 from baton.telemetry import Unit
-from handover.states import Overlay, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +42,28 @@ def metrics_of(
     assessment: Assessment, control: Control | None, *, waiting: int | None
 ) -> dict[str, tuple[float, Unit]]:
     """Return the metrics of one look. What is not known is left out: missing data is no news."""
-    words = set(assessment.state.split())
+    state, overlays = assessment.state, assessment.overlays
     evidence = {rule.verdict for rule in assessment.evidence}
     readiness = {rule.verdict for rule in assessment.readiness}
     ready = readiness == {Verdict.HEALTHY}
-    held = State.SUSPECT in words and (not ready or any(rule.blocks for rule in assessment.brakes))
+    held = state is State.SUSPECT and (not ready or any(rule.blocks for rule in assessment.brakes))
     found: dict[str, float] = {
         "Beats": 1,
-        "Suspect": State.SUSPECT in words,
+        "Suspect": state is State.SUSPECT,
         "Held": held,
-        "Draining": State.DRAINING in words,
-        "Switching": bool(words & {State.SWITCHING, State.VERIFYING}),
-        "Cooldown": State.COOLDOWN in words,
-        "Isolated": Overlay.ISOLATED in words,
-        "Frozen": Overlay.FROZEN in words,
-        "BothSick": Overlay.BOTH_SICK in words,
-        "BudgetSpent": Overlay.BUDGET_SPENT in words,
+        "Draining": state is State.DRAINING,
+        "Switching": state in {State.SWITCHING, State.VERIFYING},
+        "Cooldown": state is State.COOLDOWN,
+        "Isolated": Overlay.ISOLATED in overlays,
+        "Frozen": Overlay.FROZEN in overlays,
+        "BothSick": Overlay.BOTH_SICK in overlays,
+        "BudgetSpent": Overlay.BUDGET_SPENT in overlays,
         "AllUnknown": evidence == {Verdict.UNKNOWN},
         "StandbyNotReady": bool(readiness) and not ready,
     }
     if control is not None:
         transition = control.transition
-        degraded = (
-            control.phase is Phase.COOLDOWN and transition is not None and "degraded" in (transition.outcome or "")
-        )
+        degraded = control.phase is Phase.COOLDOWN and transition is not None and bool(transition.degraded)
         found |= {"Epoch": control.epoch, "Active": control.active_region == assessment.region, "Degraded": degraded}
     if waiting is not None:
         found["BatchesWaitingInput"] = waiting

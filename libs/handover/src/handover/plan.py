@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from baton.model.control import Control, Phase, SwitchKind
+from baton.model.control import Control, Phase, SwitchBackend, SwitchKind
 from baton.model.identity import next_epoch
-from baton.settings import SwitchBackend
 from baton.topology import Topology
 
 FIVE_REGIONS: Final = ("us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1")

@@ -1,15 +1,15 @@
 """From what was measured to samples. No I/O: what was not measured yields no sample, so that it stays UNKNOWN."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from baton.messages import Kind
 from baton.model.batch import Batch
-from baton.model.journal import Verdict
+from baton.model.journal import Signal, Verdict
 from baton.model.states import BatchState
 from baton.ports import CallStats, QueueVitals, ReplicationVitals
-from handover.facts import Sample, Signal
+from handover.facts import Sample
 from handover.settings import ControllerSettings
 
 _RESTING = frozenset({BatchState.PAUSED, BatchState.WAITING_INPUT})
@@ -130,7 +130,8 @@ def _alarms(measured: Measured, settings: ControllerSettings) -> Iterator[Sample
     if known:
         firing = sorted(name for name, fires in known.items() if fires)
         value = ", ".join(firing) if firing else f"none of {len(known)}"
-        yield _sample(measured, Signal.ALARMS, good=not firing, value=value, threshold="none fires")
+        sample = _sample(measured, Signal.ALARMS, good=not firing, value=value, threshold="none fires")
+        yield replace(sample, firing=tuple(firing))
 
 
 def _replication(measured: Measured, settings: ControllerSettings) -> Iterator[Sample]:

@@ -1,12 +1,12 @@
 """From samples to verdicts: slow to convict, slower to forgive, and silent about what was not measured."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from baton.model.journal import Heartbeat, Rule, Verdict
-from handover.facts import CANARIES, HINTS, Heard, Memory, Sample, Seen, Series, Signal, remembered
+from baton.model.journal import Heartbeat, Overlay, Rule, Signal, Verdict
+from handover.facts import CANARIES, HINTS, Heard, Memory, Sample, Seen, Series
 from handover.settings import ControllerSettings
-from handover.states import Overlay
 
 
 def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
@@ -17,26 +17,26 @@ def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
         beat = seen.heartbeats.get(region)
         if beat:
             _hear(beats, region, _mark(beat), now)
-            if Overlay.DRY_RUN not in beat.assessment.state.split():
+            if Overlay.DRY_RUN not in beat.assessment.overlays:
                 _hear(drivers, region, _mark(beat), now)
         # Silent is a Region whose controller and services both write nothing: a dead controller alone is none.
         mark = (*(_mark(beat) if beat else ()), seen.activity.get(region, ""))
         _hear(heard, region, mark, now)
-    memory = remembered(memory, heard=heard, beats=beats, drivers=drivers)
-    memory = remembered(memory, written_at=seen.written_at or memory.written_at, drain=seen.drain or memory.drain)
+    memory = replace(memory, heard=heard, beats=beats, drivers=drivers)
+    memory = replace(memory, written_at=seen.written_at or memory.written_at, drain=seen.drain or memory.drain)
     if seen.control is not None:
         mark = (str(seen.control.phase), str(seen.control.epoch), str(seen.control.phase_since))
         if memory.phase_seen is None or memory.phase_seen.mark != mark:
-            memory = remembered(memory, phase_seen=Heard(mark, now))
+            memory = replace(memory, phase_seen=Heard(mark, now))
     if seen.endpoints is not None:
-        memory = remembered(memory, endpoints=seen.endpoints, endpoints_at=now)
+        memory = replace(memory, endpoints=seen.endpoints, endpoints_at=now)
     samples = [*seen.samples, *_from_ledger(memory, seen, now)]
     series = _with(memory.series, samples, memory.settings)
     beat = seen.heartbeats.get(memory.other)
     if beat and beat.canary is Verdict.UNKNOWN:
         # What its own controller no longer says of its canary is not held against it either.
         series.pop((memory.other, Signal.INSIDE_CANARY), None)
-    return remembered(memory, series=series)
+    return replace(memory, series=series)
 
 
 def _mark(beat: Heartbeat) -> tuple[str, ...]:
@@ -107,14 +107,14 @@ def rule_of(memory: Memory, region: str, signal: Signal, now: datetime) -> Rule:
     settings = memory.settings
     series = memory.series.get((region, signal))
     if series is None:
-        return Rule(signal, Verdict.UNKNOWN, "not measured", "")
+        return Rule(signal, Verdict.UNKNOWN, "not measured", "", signal=signal)
     age = (now - series.newest.at).total_seconds()
     recent = series.verdicts[-settings.trip_of :]
     value = f"{series.newest.value} ({recent.count(False)} of the last {len(recent)} bad)"
     if series.tripped and series.verdicts[-1]:
         streak = len(series.verdicts) - 1 - max((i for i, good in enumerate(series.verdicts) if not good), default=-1)
         value = f"{series.newest.value} (coming back: {streak} of {settings.clear_good} good)"
-    return Rule(signal, verdict_of(series, settings, now), value, series.newest.threshold, age)
+    return Rule(signal, verdict_of(series, settings, now), value, series.newest.threshold, age, signal=signal)
 
 
 def evidence(memory: Memory, region: str, now: datetime) -> tuple[Rule, ...]:
@@ -127,10 +127,10 @@ def firing(memory: Memory, region: str, alarm: str | None) -> bool:
     series = memory.series.get((region, Signal.ALARMS))
     if series is None or series.newest.verdict is not Verdict.UNHEALTHY:
         return False
-    return alarm in series.newest.value.split(", ")
+    return alarm in series.newest.firing
 
 
 def convicts(rules: Iterable[Rule]) -> bool:
     """Say whether the evidence convicts: two different kinds, one of them a canary."""
-    bad = {Signal(rule.name) for rule in rules if rule.verdict is Verdict.UNHEALTHY} - HINTS
+    bad = {rule.signal for rule in rules if rule.verdict is Verdict.UNHEALTHY and rule.signal} - HINTS
     return len(bad) > 1 and bool(bad & CANARIES)

@@ -7,32 +7,10 @@ docs/failover.md is generated from this table; tests prove that every state can 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from baton.model.control import Control, Phase
-
-
-class State(StrEnum):
-    """Where a controller stands: the phase of the control row, or SUSPECT, which each controller holds for itself."""
-
-    STEADY = "STEADY"
-    SUSPECT = "SUSPECT"
-    DRAINING = "DRAINING"
-    SWITCHING = "SWITCHING"
-    VERIFYING = "VERIFYING"
-    COOLDOWN = "COOLDOWN"
-
-
-class Overlay(StrEnum):
-    """What may lie over any state and holds action back."""
-
-    ISOLATED = "ISOLATED"
-    """This controller cannot write the ledger: it acts on nothing."""
-    FROZEN = "FROZEN"
-    DRY_RUN = "DRY_RUN"
-    BOTH_SICK = "BOTH_SICK"
-    BUDGET_SPENT = "BUDGET_SPENT"
+from baton.model.journal import State
 
 
 @dataclass(frozen=True, slots=True)

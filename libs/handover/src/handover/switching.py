@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from baton.model.control import (
     Control,
     Drill,
+    Ending,
     Phase,
     StepDone,
     StepName,
@@ -16,12 +17,13 @@ from baton.model.control import (
     Transition,
 )
 from baton.model.identity import next_epoch
-from baton.model.journal import Assessment, Command, Decision, DecisionKind, Verdict
-from handover import brakes
-from handover.facts import ROLLED_BACK, Memory, Seen, Signal, StepResult, remembered, waited
+from baton.model.journal import Assessment, Command, Decision, DecisionKind, Signal, Verdict
+from handover.facts import Memory, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Write
+from handover.look import Look
 from handover.states import moved
 
+_ENDS: Final = frozenset({DecisionKind.COMPLETED, DecisionKind.ROLLED_BACK})
 _COMMANDS_KEPT: Final = 50
 """Applied commands that the control row remembers: far more than can be pending at once."""
 STEPS: Final = (StepName.TAKEOVER, StepName.SWITCH, StepName.ROUTES)
@@ -87,8 +89,25 @@ def decision(
         summary=summary,
         transition_id=transition.id if transition else None,
         command_id=command_id or (transition.command_id if transition else None),
+        ended=transition.ended if transition and kind in _ENDS else None,
+        degraded=transition.degraded if transition and kind is DecisionKind.COMPLETED else (),
     )
-    return remembered(memory, decisions=number), made
+    return replace(memory, decisions=number), made
+
+
+def decided(
+    look: Look,
+    kind: DecisionKind,
+    summary: str,
+    *,
+    epoch: int | None = None,
+    transition: Transition | None = None,
+    command_id: str | None = None,
+) -> tuple[Look, Decision]:
+    """Return a record of what this look decides, under the epoch of its control row if no other is given."""
+    epoch = look.control.epoch if epoch is None else epoch
+    memory, made = decision(look.memory, kind, epoch, summary, look.now, transition=transition, command_id=command_id)
+    return replace(look, memory=memory), made
 
 
 def stands_still(control: Control, now: datetime) -> bool:
@@ -118,14 +137,13 @@ def with_command(control: Control, command_id: str | None) -> tuple[str, ...]:
 # --- beginning --------------------------------------------------------------------------------------------------------
 
 
-def failover(
-    memory: Memory, control: Control, order: Order, now: datetime, *, assessment: Assessment | None = None
-) -> tuple[Memory, Write]:
+def failover(look: Look, order: Order, *, assessment: Assessment | None = None) -> tuple[Look, Write]:
     """Move the epoch now: the commit point of an unplanned switch."""
-    transition = _transition(control, order, now)
+    control, now, settings = look.control, look.now, look.memory.settings
+    transition = _transition(look, order)
     failovers = control.failovers
     if order.automatic:
-        oldest = now - timedelta(seconds=memory.settings.budget_long_seconds)
+        oldest = now - timedelta(seconds=settings.budget_long_seconds)
         failovers = (*(at for at in failovers if at > oldest), now)
     after = moved(
         control,
@@ -136,40 +154,49 @@ def failover(
         failovers=failovers,
         drill=None,
         commands=with_command(control, order.command_id),
-        **with_new_owner(control, order.target, memory.regions),
+        **with_new_owner(control, order.target, look.memory.regions),
     )
     text = f"{order.kind} from {control.active_region} to {order.target}: {order.reason}"
     if control.in_transition and control.transition:
         text = f"{text}; {control.transition.id} is cut short"
-    memory, made = decision(memory, DecisionKind.COMMITTED, after.epoch, text, now, transition=transition)
-    return memory, Write(control, after, replace(made, assessment=assessment))
+    look, made = decided(look, DecisionKind.COMMITTED, text, epoch=after.epoch, transition=transition)
+    return look, Write(control, after, replace(made, assessment=assessment), _left(look, transition))
 
 
-def planned(memory: Memory, control: Control, order: Order, now: datetime) -> tuple[Memory, Write]:
+def planned(look: Look, order: Order) -> tuple[Look, Write]:
     """Start to drain: nothing is admitted until the switch is through or rolled back."""
-    transition = _transition(control, order, now)
+    control = look.control
+    transition = _transition(look, order)
     after = moved(
         control,
         Phase.DRAINING,
-        now,
-        suspects=memory.suspect_since is not None,
+        look.now,
+        suspects=look.memory.suspect_since is not None,
         transition=transition,
         drill=order.drill or control.drill,
         commands=with_command(control, order.command_id),
     )
     text = f"{order.kind} from {control.active_region} to {order.target}: {order.reason}"
-    memory, made = decision(memory, DecisionKind.STARTED, after.epoch, text, now, transition=transition)
-    return memory, Write(control, after, made)
+    look, made = decided(look, DecisionKind.STARTED, text, transition=transition)
+    return look, Write(control, after, made, _left(look, transition))
 
 
-def _transition(control: Control, order: Order, now: datetime) -> Transition:
+def _left(look: Look, successor: Transition) -> Transition | None:
+    """Return the switch whose place in the row the successor takes, as it ended."""
+    last = look.control.transition
+    if last is None or last.ended is not None:
+        return last
+    return replace(last, ended=Ending.SUPERSEDED, note=successor.id, ended_at=look.now)
+
+
+def _transition(look: Look, order: Order) -> Transition:
     return Transition(
-        id=f"t{control.revision + 1}",  # one writer wins each revision, so nobody else has this name
+        id=f"t{look.control.revision + 1}",  # one writer wins each revision, so nobody else has this name
         kind=order.kind,
-        source=control.active_region,
+        source=look.control.active_region,
         target=order.target,
         reason=order.reason,
-        started_at=now,
+        started_at=look.now,
         automatic=order.automatic,
         command_id=order.command_id,
     )
@@ -178,150 +205,145 @@ def _transition(control: Control, order: Order, now: datetime) -> Transition:
 # --- going on ---------------------------------------------------------------------------------------------------------
 
 
-def advanced(memory: Memory, seen: Seen, control: Control, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
+def advanced(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     """Take the switch that is under way one step on, whoever began it."""
-    transition = control.transition
-    if transition is None or transition.outcome is not None:
-        memory, notes = _repairs(memory, seen, control, now)
-        memory, more = _cooled_down(memory, control, now) if control.phase is Phase.COOLDOWN else (memory, ())
-        return memory, (*notes, *more)
-    match control.phase:
+    transition = look.control.transition
+    if transition is None or transition.ended is not None:
+        look, notes = _repairs(look)
+        look, more = _cooled_down(look) if look.control.phase is Phase.COOLDOWN else (look, ())
+        return look, (*notes, *more)
+    match look.control.phase:
         case Phase.DRAINING:
-            return _draining(memory, seen, control, transition, now)
+            return _draining(look, transition)
         case Phase.SWITCHING:
-            return _switching(memory, seen, control, transition, now)
+            return _switching(look, transition)
         case Phase.VERIFYING:
-            return _verifying(memory, control, transition, now)
-        case Phase.STEADY | Phase.COOLDOWN:
-            return memory, ()
+            return _verifying(look, transition)
+        case _:
+            return look, ()
 
 
-def _repairs(memory: Memory, seen: Seen, control: Control, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
+def _repairs(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     """Put on record what the reconciler had to set right."""
     notes: list[Intent] = []
-    for result in seen.results:
-        if result.repaired and result.epoch == control.epoch:
-            text = f"{result.step}: {result.note}"
-            memory, made = decision(memory, DecisionKind.REPAIRED, control.epoch, text, now)
+    for result in look.seen.results:
+        if result.repaired and result.epoch == look.control.epoch:
+            look, made = decided(look, DecisionKind.REPAIRED, f"{result.step}: {result.note}")
             notes.append(Note(made))
-    return memory, tuple(notes)
+    return look, tuple(notes)
 
 
-def _cooled_down(memory: Memory, control: Control, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
-    if control.cooldown_until is not None and now < control.cooldown_until:
-        return memory, ()
-    after = moved(control, Phase.STEADY, now, cooldown_until=None)
-    text = "the cooldown is over"
-    memory, made = decision(memory, DecisionKind.STEP, control.epoch, text, now, transition=control.transition)
-    return memory, (Write(control, after, made),)
+def _cooled_down(look: Look) -> tuple[Look, tuple[Intent, ...]]:
+    control = look.control
+    if control.cooldown_until is not None and look.now < control.cooldown_until:
+        return look, ()
+    after = moved(control, Phase.STEADY, look.now, cooldown_until=None)
+    look, made = decided(look, DecisionKind.STEP, "the cooldown is over", transition=control.transition)
+    return look, (Write(control, after, made),)
 
 
-def _draining(
-    memory: Memory, seen: Seen, control: Control, transition: Transition, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
-    settings, drain = memory.settings, memory.drain
-    if stands_still(control, now):
-        return _rolled_back(memory, control, transition, "frozen while it drained", now)
+def _draining(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, ...]]:
+    control, memory = look.control, look.memory
+    limit, drain = memory.settings.drain_seconds, memory.drain
+    if stands_still(control, look.now):
+        return _rolled_back(look, transition, "frozen while it drained")
     # A driver that falls silent while it drains is followed by the other one before long; two reasons would be one
     # too many.
-    if not drives(memory, transition.target, now):
-        return memory, ()
-    if waited(memory, now) >= settings.drain_seconds:
+    if not drives(memory, transition.target, look.now):
+        return look, ()
+    if look.waited_seconds >= limit:
         waiting = "; ".join(drain.waiting) if drain and drain.waiting else "it was not seen to be drained"
-        return _rolled_back(memory, control, transition, f"not drained in {settings.drain_seconds:g} s: {waiting}", now)
+        return _rolled_back(look, transition, f"not drained in {limit:g} s: {waiting}")
     assert memory.phase_seen is not None
     if drain is None or drain.waiting or drain.at < memory.phase_seen.at:
-        return memory, (LookAtDrain(control),)
-    ready = brakes.readiness(memory, control, transition.target, seen.heartbeats.get(transition.target), now)
-    if brakes.verdict_of(ready) is not Verdict.HEALTHY:
-        return _rolled_back(memory, control, transition, f"{transition.target} is no longer ready", now)
+        return look, (LookAtDrain(control),)
+    if not look.is_ready(transition.target):
+        return _rolled_back(look, transition, f"{transition.target} is no longer ready")
     fields = with_new_owner(control, transition.target, memory.regions)
-    after = moved(control, Phase.SWITCHING, now, **fields)
+    after = moved(control, Phase.SWITCHING, look.now, **fields)
     text = f"drained, {drain.open_batches} batches go along: the epoch moves"
-    memory, made = decision(memory, DecisionKind.COMMITTED, after.epoch, text, now, transition=transition)
-    return memory, (Write(control, after, made),)
+    look, made = decided(look, DecisionKind.COMMITTED, text, epoch=after.epoch, transition=transition)
+    return look, (Write(control, after, made),)
 
 
-def _rolled_back(
-    memory: Memory, control: Control, transition: Transition, why: str, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
-    ended = replace(transition, outcome=f"{ROLLED_BACK}: {why}", ended_at=now)
+def _rolled_back(look: Look, transition: Transition, why: str) -> tuple[Look, tuple[Intent, ...]]:
+    control = look.control
+    ended = replace(transition, ended=Ending.ROLLED_BACK, note=why, ended_at=look.now)
     # A practice run that never left home is over; one that did not get home is tried again.
-    drill = control.drill if control.drill and control.drill.home != control.active_region else None
-    after = moved(control, Phase.STEADY, now, transition=ended, drill=drill)
-    memory, made = decision(memory, DecisionKind.ROLLED_BACK, control.epoch, why, now, transition=transition)
-    return memory, (Write(control, after, made),)
+    after = moved(control, Phase.STEADY, look.now, transition=ended, drill=_drill_left(control))
+    look, made = decided(look, DecisionKind.ROLLED_BACK, why, transition=ended)
+    return look, (Write(control, after, made),)
 
 
-def _switching(
-    memory: Memory, seen: Seen, control: Control, transition: Transition, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
-    steps = (*transition.steps, *_new_steps(memory, seen, control, transition, now))
-    if waited(memory, now) >= memory.settings.step_seconds:
-        steps = (*steps, *_given_up(memory, steps, now))
+def _drill_left(control: Control) -> Drill | None:
+    """Return the practice run if it still has its way home."""
+    return control.drill if control.drill and control.drill.home != control.active_region else None
+
+
+def _switching(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, ...]]:
+    settings = look.memory.settings
+    steps = (*transition.steps, *_new_steps(look, transition))
+    if look.waited_seconds >= settings.step_seconds:
+        steps = (*steps, *_given_up(look, steps))
     if steps != transition.steps:
-        return _stepped(memory, control, replace(transition, steps=steps), now)
-    if stands_still(control, now) or not drives(memory, transition.target, now):
-        return memory, ()
+        return _stepped(look, replace(transition, steps=steps))
+    if stands_still(look.control, look.now) or not drives(look.memory, transition.target, look.now):
+        return look, ()
     left = [step for step in STEPS if not transition.finished(step)]
-    return due_acts(memory, control, left, memory.settings.retry_seconds, now)
+    return due_acts(look, left, settings.retry_seconds)
 
 
-def _new_steps(memory: Memory, seen: Seen, control: Control, transition: Transition, now: datetime) -> list[StepDone]:
-    newest: dict[StepName, StepResult] = {result.step: result for result in seen.results}
+def _new_steps(look: Look, transition: Transition) -> list[StepDone]:
+    newest: dict[StepName, StepResult] = {result.step: result for result in look.seen.results}
     return [
-        StepDone(result.step, StepOutcome.DONE, now, memory.region, result.note)
+        StepDone(result.step, StepOutcome.DONE, look.now, look.memory.region, result.note)
         for result in newest.values()
-        if result.done and result.epoch == control.epoch and not transition.finished(result.step)
+        if result.done and result.epoch == look.control.epoch and not transition.finished(result.step)
     ]
 
 
-def _given_up(memory: Memory, steps: Sequence[StepDone], now: datetime) -> list[StepDone]:
+def _given_up(look: Look, steps: Sequence[StepDone]) -> list[StepDone]:
     ended = {each.step for each in steps}
-    note = f"not through in {memory.settings.step_seconds:g} s; it is tried on"
-    return [StepDone(step, StepOutcome.DEGRADED, now, memory.region, note) for step in STEPS if step not in ended]
+    note = f"not through in {look.memory.settings.step_seconds:g} s; it is tried on"
+    return [
+        StepDone(step, StepOutcome.DEGRADED, look.now, look.memory.region, note) for step in STEPS if step not in ended
+    ]
 
 
-def _stepped(
-    memory: Memory, control: Control, transition: Transition, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
+def _stepped(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, ...]]:
+    control = look.control
     assert control.transition is not None
     new = transition.steps[len(control.transition.steps) :]
     text = "; ".join(f"{each.step} {each.outcome}: {each.note}" for each in new)
     if all(transition.finished(step) for step in STEPS):
-        after = moved(control, Phase.VERIFYING, now, transition=transition)
+        after = moved(control, Phase.VERIFYING, look.now, transition=transition)
     else:
         after = control.changed(transition=transition)
-    memory, made = decision(memory, DecisionKind.STEP, control.epoch, text, now, transition=transition)
-    return memory, (Write(control, after, made),)
+    look, made = decided(look, DecisionKind.STEP, text, transition=transition)
+    return look, (Write(control, after, made),)
 
 
-def _verifying(
-    memory: Memory, control: Control, transition: Transition, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
-    proof = _proof(memory, transition)
-    if proof is None and waited(memory, now) < memory.settings.verify_seconds:
-        return memory, ()
+def _verifying(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, ...]]:
+    control, settings, now = look.control, look.memory.settings, look.now
+    proof = _proof(look.memory, transition)
+    if proof is None and look.waited_seconds < settings.verify_seconds:
+        return look, ()
     outcome = StepOutcome.DONE if proof else StepOutcome.DEGRADED
-    note = proof or f"no canary came through in {memory.settings.verify_seconds:g} s"
-    step = StepDone(StepName.VERIFY, outcome, now, memory.region, note)
-    degraded = sorted({each.step.value for each in (*transition.steps, step) if each.outcome is StepOutcome.DEGRADED})
-    result = f"completed; degraded: {', '.join(degraded)}" if degraded else "completed"
-    ended = replace(transition, steps=(*transition.steps, step), outcome=result, ended_at=now)
-    seconds = (
-        memory.settings.cooldown_planned_seconds if transition.kind.is_planned else memory.settings.cooldown_seconds
-    )
+    note = proof or f"no canary came through in {settings.verify_seconds:g} s"
+    step = StepDone(StepName.VERIFY, outcome, now, look.memory.region, note)
+    ended = replace(transition, steps=(*transition.steps, step), ended=Ending.COMPLETED, ended_at=now)
+    seconds = settings.cooldown_planned_seconds if transition.kind.is_planned else settings.cooldown_seconds
     after = moved(
         control,
         Phase.COOLDOWN,
         now,
         transition=ended,
         cooldown_until=now + timedelta(seconds=seconds),
-        drill=control.drill if control.drill and control.drill.home != control.active_region else None,
+        drill=_drill_left(control),
     )
-    text = f"{transition.kind} to {transition.target} {result}: {note}"
-    memory, made = decision(memory, DecisionKind.COMPLETED, control.epoch, text, now, transition=ended)
-    return memory, (Write(control, after, made),)
+    text = f"{transition.kind} to {transition.target} {ended.outcome}: {note}"
+    look, made = decided(look, DecisionKind.COMPLETED, text, transition=ended)
+    return look, (Write(control, after, made),)
 
 
 def _proof(memory: Memory, transition: Transition) -> str | None:
@@ -339,11 +361,9 @@ def _proof(memory: Memory, transition: Transition) -> str | None:
     return None
 
 
-def due_acts(
-    memory: Memory, control: Control, steps: Sequence[StepName], every_seconds: float, now: datetime
-) -> tuple[Memory, tuple[Intent, ...]]:
+def due_acts(look: Look, steps: Sequence[StepName], every_seconds: float) -> tuple[Look, tuple[Intent, ...]]:
     """Return an `Act` for each step whose last one is long enough ago."""
-    pause = timedelta(seconds=every_seconds)
-    due = [step for step in steps if step not in memory.acted or now >= memory.acted[step] + pause]
-    acted = {**memory.acted, **dict.fromkeys(due, now)}
-    return remembered(memory, acted=acted), tuple(Act(step, control) for step in due)
+    pause, acted = timedelta(seconds=every_seconds), look.memory.acted
+    due = [step for step in steps if step not in acted or look.now >= acted[step] + pause]
+    look = look.remembering(acted={**acted, **dict.fromkeys(due, look.now)})
+    return look, tuple(Act(step, look.control) for step in due)

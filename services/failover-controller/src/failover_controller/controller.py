@@ -7,7 +7,7 @@ next look, so that a hanging Region never stops the heart.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
@@ -15,18 +15,19 @@ from typing import Any, Final
 
 from baton.errors import BatonError, Conflict
 from baton.model.batch import Batch
-from baton.model.control import Control, StepName
+from baton.model.control import Control, StepName, Transition
 from baton.model.identity import owner_of
-from baton.model.journal import Assessment, Decision, DecisionKind, Heartbeat, Verdict
+from baton.model.journal import Assessment, Decision, DecisionKind, Heartbeat, Signal, Verdict
 from baton.model.states import BatchState
 from baton.ports import Clock, Endpoints, Journal, Ledger, Switch
 from baton.telemetry import Log, emf
 from failover_controller.acts import Actor, Place, open_batches
 from failover_controller.canary import Canary
 from handover import brakes, samples, switching
-from handover.decide import assess, assess_unread, decide, judge
-from handover.facts import Drain, Memory, Sample, Seen, Signal, StepResult, remembered
+from handover.decide import assess, assess_unread, decide
+from handover.facts import Drain, Memory, Sample, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
+from handover.look import Look
 from handover.metrics import metrics_of
 from handover.settings import ControllerSettings
 
@@ -170,7 +171,7 @@ class Controller:
     async def _do(self, intent: Intent) -> None:
         match intent:
             case Write():
-                await self._record(intent.decision)
+                await self._record(intent.decision, left=intent.left)
                 await self._reach.ledger.set_control(intent.after, before=intent.before)
                 self._control = intent.after
                 self._started(intent)
@@ -206,8 +207,8 @@ class Controller:
         )
         await self._asked(self._record, made)
 
-    async def _record(self, decision: Decision) -> None:
-        await self._reach.journal.record(decision)
+    async def _record(self, decision: Decision, *, left: Transition | None = None) -> None:
+        await self._reach.journal.record(decision, left=left)
         self._log.info(
             "decided",
             decision_id=decision.id,
@@ -263,6 +264,7 @@ class Controller:
             ready=brakes.verdict_of(brakes.own_readiness(memory, now)),
             assessment=assessment,
             settings=self._settings.model_dump_json(),
+            switch=self._reach.switch.backend,
         )
         try:
             async with asyncio.timeout(self._settings.call_seconds):
@@ -271,13 +273,13 @@ class Controller:
             self._log.warning("heartbeat_not_written", error=str(error) or "no answer in time")
         else:
             # As of its start: nobody can have heard it before.
-            self._memory = remembered(self._memory, written_at=now)
+            self._memory = replace(self._memory, written_at=now)
 
     def assessment(self, seen: Seen, now: datetime) -> Assessment:
         """Return everything this controller holds for true now."""
         if seen.control is None or self._control is None:
             return assess_unread(self._memory, now)
-        return assess(self._memory, judge(self._memory, seen, self._control, now), now)
+        return assess(Look(self._memory, seen, self._control, now))
 
     def _tell(self, assessment: Assessment, control: Control | None, now: datetime) -> None:
         """Log the state with its metrics, as often as vitals are taken."""
@@ -288,7 +290,7 @@ class Controller:
         dimensions = {"Service": "failover-controller", "Region": self._memory.region}
         self._log.info(
             "assessed",
-            state=assessment.state,
+            state=assessment.standing,
             conclusion=assessment.conclusion,
             **emf(metrics, dimensions=dimensions, now=now),
         )

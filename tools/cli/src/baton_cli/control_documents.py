@@ -52,6 +52,9 @@ def transition(transition: Transition) -> dict[str, Json]:
         "started_at": transition.started_at.isoformat(),
         "ended_at": transition.ended_at.isoformat() if transition.ended_at else None,
         "outcome": transition.outcome,
+        "ended": transition.ended.value if transition.ended else None,
+        "note": transition.note,
+        "degraded": [step.value for step in transition.degraded],
         "steps": [
             {
                 "step": step.step.value,
@@ -76,6 +79,7 @@ def decision(decision: Decision) -> dict[str, Json]:
         "summary": decision.summary,
         "transition_id": decision.transition_id,
         "command_id": decision.command_id,
+        "ended": decision.ended.value if decision.ended else None,
     }
 
 
@@ -97,7 +101,8 @@ def assessment(assessment: Assessment) -> dict[str, Json]:
         "at": assessment.at.isoformat(),
         "region": assessment.region,
         "epoch": assessment.epoch,
-        "state": assessment.state,
+        "state": assessment.standing,
+        "overlays": [overlay.value for overlay in assessment.overlays],
         "evidence": [rule(each) for each in assessment.evidence],
         "readiness": [rule(each) for each in assessment.readiness],
         "brakes": [rule(each) for each in assessment.brakes],

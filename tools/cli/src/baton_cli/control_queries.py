@@ -167,7 +167,7 @@ class Found:
     command: Command | None = None
     transition_id: str | None = None
     transition: Transition | None = None
-    """While the control row still holds it."""
+    """As the control row holds it, or its own row once it has left that."""
     related: tuple[Decision, ...] = ()
     """The oldest first, without the decision itself."""
 
@@ -189,7 +189,7 @@ async def find(connection: Connection, text: str) -> Found:
     if control.transition:
         transitions.add(control.transition.id)
     if text in transitions:
-        return _with_related(Found(transition_id=text), decisions, control)
+        return await _with_related(connection, Found(transition_id=text), decisions, control)
     if _TRANSITION.fullmatch(text):
         raise Refused(f"there is no switch {text} among the newest {_SEARCHED:,} decisions")
     found = await _exactly(connection, text)
@@ -199,7 +199,7 @@ async def find(connection: Connection, text: str) -> Found:
         found = await _exactly(connection, _only(text, names))
     if found is None:
         raise Refused(f"there is no decision and no command {text}")
-    return _with_related(found, decisions, control)
+    return await _with_related(connection, found, decisions, control)
 
 
 async def _exactly(connection: Connection, name: str) -> Found | None:
@@ -220,7 +220,7 @@ def _only(prefix: str, names: Iterable[str]) -> str:
     return matching[0]
 
 
-def _with_related(found: Found, decisions: Iterable[Decision], control: Control) -> Found:
+async def _with_related(connection: Connection, found: Found, decisions: Iterable[Decision], control: Control) -> Found:
     """Add what was decided for the same switch or the same command."""
     me = found.decision
     command_id = found.command.id if found.command else me.command_id if me else None
@@ -230,10 +230,11 @@ def _with_related(found: Found, decisions: Iterable[Decision], control: Control)
     in_row = control.transition
     carries = in_row is not None and command_id is not None and in_row.command_id == command_id
     belongs = carries or (in_row is not None and in_row.id in switches)
+    name = found.transition_id or next(iter(sorted(filter(None, switches))), None)
     return Found(
         decision=me,
         command=found.command,
-        transition_id=found.transition_id or next(iter(sorted(filter(None, switches))), None),
-        transition=in_row if belongs else None,
+        transition_id=name,
+        transition=in_row if belongs else await connection.journal.switch(name) if name else None,
         related=tuple(sorted((each for each in related if each != me), key=lambda each: (each.at, each.id))),
     )

@@ -146,7 +146,7 @@ def handover(situation: Situation) -> RenderableType:
 
 def _switch(transition: Transition, now: datetime) -> str:
     head = f"{transition.id}: {transition.kind} from {transition.source} to {transition.target}"
-    if transition.outcome is None:
+    if transition.ended is None:
         steps = ", ".join(f"{each.step} {each.outcome}" for each in transition.steps) or "no step is through yet"
         return f"{head}, under way for {span(now - transition.started_at)}: {steps}"
     ago = f" {span(now - transition.ended_at)} ago" if transition.ended_at else ""
@@ -217,7 +217,7 @@ def _assessment(assessment: Assessment, *notes: Text) -> Iterable[RenderableType
     conclusion.stylize("bold")
     yield conclusion
     epoch = "unknown" if assessment.epoch is None else assessment.epoch
-    for note in (*notes, Text(f"{assessment.state}, epoch {epoch}", style="dim")):
+    for note in (*notes, Text(f"{assessment.standing}, epoch {epoch}", style="dim")):
         yield Padding(note, (0, 0, 0, 2))
     groups = (("SIGNAL", assessment.evidence), ("READINESS", assessment.readiness), (_BRAKE, assessment.brakes))
     for title, rules in groups:

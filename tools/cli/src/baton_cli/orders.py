@@ -12,18 +12,17 @@ from enum import StrEnum
 from typing import Final
 
 from baton.errors import Unavailable
-from baton.model.control import Control, Phase, StepName, StepOutcome, SwitchKind, Transition
-from baton.model.journal import Command, CommandKind, CommandState, Decision, DecisionKind
+from baton.model.control import Control, Ending, Phase, StepName, StepOutcome, Transition
+from baton.model.journal import Command, CommandState
 from baton_cli.connection import Connection
+from handover import commands
 
-_SWITCHES: Final = frozenset({CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK, CommandKind.DRILL})
 _POLL_SECONDS: Final = 0.5
 _ANSWER_SECONDS_MAX: Final = 4.0
 _SUBMITTED_TIMES_MAX: Final = 3
 """The same row written again changes nothing, so an answer that got lost costs one more attempt."""
 _DECISIONS_READ: Final = 200
 """Far more than are made while somebody waits for one switch."""
-_COMPLETED: Final = "completed"
 _NO_ANSWER: Final = (TimeoutError, Unavailable)
 
 
@@ -73,18 +72,24 @@ class Standing:
             return Outcome.REFUSED
         if not self.is_taken:
             return Outcome.PENDING
-        if self.command.kind not in _SWITCHES:
+        if self.command.kind not in commands.SWITCHES:
             return Outcome.DONE if self.command.state is CommandState.ACCEPTED else Outcome.UNDER_WAY
-        return outcome_of(self.transition.outcome if self.transition else None)
+        if self.transition is None:
+            return Outcome.UNDER_WAY
+        return outcome_of(self.transition.ended, self.transition.degraded)
 
 
-def outcome_of(ended: str | None) -> Outcome:
-    """Return what the outcome of a switch, in its own words, comes to."""
-    if ended is None:
-        return Outcome.UNDER_WAY
-    if ended.startswith(_COMPLETED):
-        return Outcome.COMPLETED if ended == _COMPLETED else Outcome.DEGRADED
-    return Outcome.ROLLED_BACK if ended.startswith("rolled back") else Outcome.SUPERSEDED
+def outcome_of(ended: Ending | None, degraded: Sequence[StepName]) -> Outcome:
+    """Return what the end of a switch comes to."""
+    match ended:
+        case None:
+            return Outcome.UNDER_WAY
+        case Ending.COMPLETED:
+            return Outcome.DEGRADED if degraded else Outcome.COMPLETED
+        case Ending.ROLLED_BACK:
+            return Outcome.ROLLED_BACK
+        case _:
+            return Outcome.SUPERSEDED
 
 
 async def submit(connection: Connection, command: Command) -> None:
@@ -146,8 +151,8 @@ async def followed(
 
 
 async def _transition_of(connection: Connection, seen: Standing) -> Transition | None:
-    """Return the switch of this order: from the control row while it is there, else from the decisions."""
-    if seen.command.kind not in _SWITCHES or seen.control is None:
+    """Return the switch of this order: from the control row while it is there, else from its row in the journal."""
+    if seen.command.kind not in commands.SWITCHES or seen.control is None:
         return None
     known, in_row = seen.transition, seen.control.transition
     if in_row is not None:
@@ -157,49 +162,17 @@ async def _transition_of(connection: Connection, seen: Standing) -> Transition |
             return in_row
     if known is None and not seen.is_taken:
         return None
-    if known is not None and known.outcome is not None:
+    if known is not None and known.ended is not None:
         return known
-    return _ended(seen, await connection.journal.decisions(limit=_DECISIONS_READ))
+    name = known.id if known else await _carried_by(connection, seen.command)
+    return (await connection.journal.switch(name) if name else None) or known
 
 
-def _ended(seen: Standing, decisions: Sequence[Decision]) -> Transition | None:
-    """Return the switch as the decisions tell it, after another one took its place in the control row."""
-    known, in_row = seen.transition, seen.control.transition if seen.control else None
-    carrying = [each for each in reversed(decisions) if each.transition_id and each.command_id == seen.command.id]
-    if known is None and carrying:
-        first = carrying[0]
-        known = _begun(seen.command, first, first.transition_id or "")
-    if known is None:
-        return None
-    for decision in decisions:
-        if decision.transition_id == known.id and (outcome := ending(decision)):
-            return replace(known, outcome=outcome, ended_at=decision.at)
-    successor = in_row.id if in_row else "another one"
-    return replace(known, outcome=f"superseded by {successor}", ended_at=seen.at)
-
-
-def _begun(command: Command, first: Decision, transition_id: str) -> Transition:
-    return Transition(
-        id=transition_id,
-        kind=SwitchKind(command.kind.value),
-        source="",
-        target=command.target or "",
-        reason=command.reason,
-        started_at=first.at,
-        automatic=False,
-        command_id=command.id,
-    )
-
-
-def ending(decision: Decision) -> str | None:
-    """Return the outcome of the switch that this decision ended; None if it ended none."""
-    match decision.kind:
-        case DecisionKind.COMPLETED:
-            return f"{_COMPLETED}; degraded" if f"{_COMPLETED}; degraded" in decision.summary else _COMPLETED
-        case DecisionKind.ROLLED_BACK:
-            return f"rolled back: {decision.summary}"
-        case _:
-            return None
+async def _carried_by(connection: Connection, command: Command) -> str | None:
+    """Return the first switch that was decided for a command."""
+    decisions = await connection.journal.decisions(limit=_DECISIONS_READ)
+    carrying = (each.transition_id for each in reversed(decisions) if each.command_id == command.id)
+    return next(filter(None, carrying), None)
 
 
 # --- what there is to tell --------------------------------------------------------------------------------------------
@@ -243,7 +216,7 @@ def _of_switch(standing: Standing) -> list[Milestone]:
     if transition is None or control is None:
         return []
     found: list[Milestone] = []
-    outcome = outcome_of(transition.outcome)
+    outcome = outcome_of(transition.ended, transition.degraded)
     if outcome is Outcome.UNDER_WAY and control.phase is Phase.DRAINING:
         found.append(Milestone("draining", f"admission pauses: {transition.source} drains"))
     in_row = control.transition is not None and control.transition.id == transition.id
@@ -258,7 +231,7 @@ def _of_switch(standing: Standing) -> list[Milestone]:
         note = f": {step.note}" if step.note else ""
         tone = Tone.GOOD if step.outcome is StepOutcome.DONE else Tone.BAD
         found.append(Milestone(f"step {step.step}", f"{verb}{note}", tone))
-    if transition.outcome is not None:
+    if transition.ended is not None:
         tone = Tone.GOOD if outcome is Outcome.COMPLETED else Tone.BAD
         found.append(Milestone("outcome", f"{transition.kind} {transition.id} {transition.outcome}", tone))
     return found

@@ -84,9 +84,8 @@ async def _timeline(
         first_at = first_at or decision.at
         document = control_documents.decision(decision) | {"seconds": (decision.at - first_at).total_seconds()}
         session.answer_line(control_render.news(decision, first_at=first_at), document, as_json=as_json)
-        ended = orders.ending(decision)
-        if until_outcome and ended and not each.is_past:
-            return orders.outcome_of(ended)
+        if until_outcome and decision.ended and not each.is_past:
+            return orders.outcome_of(decision.ended, decision.degraded)
     raise AssertionError("news never end")
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from baton.model.control import SwitchKind
+from baton.model.control import SwitchBackend, SwitchKind
 from baton.model.journal import Command, CommandKind, Rule, Verdict
-from baton.settings import SwitchBackend
 from baton.topology import Topology
 from baton_cli.connection import Connection, Refused
 from baton_cli.control_queries import ControllerView, Situation, memory_of, situation
@@ -100,18 +99,10 @@ def _wrong(connection: Connection, situation: Situation, target: str, kind: Swit
 
 
 def _not_ready(target: str, kind: SwitchKind, readiness: tuple[Rule, ...]) -> str | None:
-    if not readiness or brakes.verdict_of(readiness) is Verdict.HEALTHY:
-        return None
-    failing = "; ".join(f"{rule.name}: {rule.value}" for rule in readiness if rule.verdict is not Verdict.HEALTHY)
-    hint = "" if kind.is_planned else "; --force does it all the same"
-    return f"{target} does not prove that it is ready: {failing}{hint}"
+    return brakes.unproved(target, readiness, CommandKind(kind.value)) if readiness else None
 
 
 def _switch(situation: Situation) -> SwitchBackend:
-    """Return the kind of switch that the controllers turn, as they tell it; what is not told is not left out."""
-    heard = [view.heartbeat.assessment.readiness for view in situation.controllers if view.heartbeat]
-    values = [rule.value for rules in heard for rule in rules if rule.name == brakes.SWITCH_ENDPOINTS]
-    if brakes.NO_SWITCH in values:
-        return SwitchBackend.LEDGER
-    of_a_plan = any(" of 2 " in value for value in values)  # one in each Region; a cluster of ARC has five
-    return SwitchBackend.REGION_SWITCH if of_a_plan else SwitchBackend.ARC
+    """Return what the controllers turn, as they say; of a switch that none tells of no call is left out."""
+    said = (view.heartbeat.switch for view in situation.controllers if view.heartbeat)
+    return next(filter(None, said), SwitchBackend.ARC)

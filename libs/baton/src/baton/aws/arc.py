@@ -19,6 +19,7 @@ from baton.aws.anywhere import TIMES, Answers, Times, first_answers, shuffled
 from baton.aws.failures import answered, code_of, translated
 from baton.aws.parallel import Backoff, in_parallel
 from baton.errors import SwitchRefused, Unavailable
+from baton.model.control import SwitchBackend
 from baton.ports.switch import Endpoints
 
 _CONFIRMING: Final = 2
@@ -67,6 +68,8 @@ class _Change:
 
 class ArcSwitch:
     """Sets the routing controls of both Regions in one transaction. Obeys the safety rules, never overrides one."""
+
+    backend: SwitchBackend = SwitchBackend.ARC
 
     def __init__(
         self,

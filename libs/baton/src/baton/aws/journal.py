@@ -1,18 +1,21 @@
 """The journal in DynamoDB: rows of the ledger's table, one conditional write per rule."""
 
+import asyncio
+import contextlib
+import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
-
-from pydantic import TypeAdapter
 
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import translated
 from baton.aws.items import Item, iso, to_item
 from baton.aws.rows import Rows
-from baton.errors import Conflict
+from baton.errors import Conflict, Refused
+from baton.model.control import Ending, Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
+from baton.model.rows import COMMAND, DECISION, HEARTBEAT, SWITCH, Form
 from baton.ports.rules import check_settled
 
 _PAGE_ROWS: Final = 100
@@ -21,19 +24,20 @@ _COMMANDS: Final = "commands"
 _DECISIONS: Final = "decisions"
 """One index partition each. Controllers decide a few times an hour; a partition takes 1,000 writes a second."""
 _ABSENT: Final = {"ConditionExpression": "attribute_not_exists(pk)"}
+_NOT_ENDED: Final = {
+    "ConditionExpression": "attribute_not_exists(pk) OR ended = :superseded",
+    "ExpressionAttributeValues": to_item({":superseded": Ending.SUPERSEDED}),
+}
 _PENDING: Final = {
     # False too where there is no row: an attribute that is missing equals nothing.
     "ConditionExpression": "#state = :pending",
     "ExpressionAttributeNames": {"#state": "state"},
     "ExpressionAttributeValues": to_item({":pending": CommandState.PENDING}),
 }
-_HEARTBEAT: Final = TypeAdapter(Heartbeat)
-_COMMAND: Final = TypeAdapter(Command)
-_DECISION: Final = TypeAdapter(Decision)
 
 
 class DynamoJournal:
-    """Rows `heartbeat`/<region>, `command#<id>`/`command`, `decision#<id>`/`decision`.
+    """Rows `heartbeat`/<region>, `command#<id>`/`command`, `decision#<id>`/`decision`, `switch#<id>`/`switch`.
 
     `body` is the whole record as JSON; attributes beside it are for conditions, for the index, and for who reads the
     table in the console. A command is in the index only while it is PENDING.
@@ -48,7 +52,7 @@ class DynamoJournal:
     @translated()
     async def beat(self, heartbeat: Heartbeat) -> None:
         # Only its own Region writes this row: MRSC refuses a write that meets another Region's.
-        row = {"pk": _HEARTBEATS, "sk": heartbeat.region, "beat_at": heartbeat.at, "body": _json(_HEARTBEAT, heartbeat)}
+        row = {"pk": _HEARTBEATS, "sk": heartbeat.region, "beat_at": heartbeat.at, "body": _json(HEARTBEAT, heartbeat)}
         client = await self._client()
         await client.put_item(TableName=self._table, Item=to_item(row))
 
@@ -61,8 +65,8 @@ class DynamoJournal:
             ExpressionAttributeValues=to_item({":pk": _HEARTBEATS}),
             ConsistentRead=True,
         )
-        found = [_read(_HEARTBEAT, item) async for page in pages for item in page["Items"]]
-        return {heartbeat.region: heartbeat for heartbeat in found}
+        items = [item async for page in pages for item in page["Items"]]
+        return {heartbeat.region: heartbeat for heartbeat in _readable(HEARTBEAT, items)}
 
     @translated()
     async def submit(self, command: Command) -> None:
@@ -71,11 +75,11 @@ class DynamoJournal:
     @translated()
     async def command(self, command_id: str) -> Command | None:
         item = await self._rows.read(_key("command", command_id))
-        return _read(_COMMAND, item) if item else None
+        return _read(COMMAND, item) if item else None
 
     @translated()
     async def pending(self) -> Sequence[Command]:
-        return [_read(_COMMAND, item) for item in await self._listed(_COMMANDS, newest_first=False)]
+        return list(_readable(COMMAND, await self._listed(_COMMANDS, newest_first=False)))
 
     @translated()
     async def settle(self, command: Command) -> None:
@@ -84,12 +88,24 @@ class DynamoJournal:
             raise Conflict(f"command {command.id} is settled already, or was never submitted")
 
     @translated()
-    async def record(self, decision: Decision) -> None:
+    async def record(self, decision: Decision, *, left: Transition | None = None) -> None:
+        await asyncio.gather(self._put_decision(decision), *([self._put_switch(left)] if left else []))
+
+    async def _put_switch(self, switch: Transition) -> None:
+        row = {"ended": switch.ended, "body": _json(SWITCH, switch), "write_id": self._rows.write_id()}
+        await self._rows.put({**_key("switch", switch.id), **to_item(row)}, _NOT_ENDED)
+
+    @translated()
+    async def switch(self, transition_id: str) -> Transition | None:
+        item = await self._rows.read(_key("switch", transition_id))
+        return _read(SWITCH, item) if item else None
+
+    async def _put_decision(self, decision: Decision) -> None:
         row = {
             **_listing(_DECISIONS, decision.at, decision.id),
             "kind": decision.kind,
             "summary": decision.summary,
-            "body": _json(_DECISION, decision),
+            "body": _json(DECISION, decision),
             "write_id": self._rows.write_id(),
         }
         await self._rows.put({**_key("decision", decision.id), **to_item(row)}, _ABSENT)
@@ -97,11 +113,11 @@ class DynamoJournal:
     @translated()
     async def decision(self, decision_id: str) -> Decision | None:
         item = await self._rows.read(_key("decision", decision_id))
-        return _read(_DECISION, item) if item else None
+        return _read(DECISION, item) if item else None
 
     @translated()
     async def decisions(self, *, limit: int) -> Sequence[Decision]:
-        return [_read(_DECISION, item) for item in await self._listed(_DECISIONS, newest_first=True, limit=limit)]
+        return list(_readable(DECISION, await self._listed(_DECISIONS, newest_first=True, limit=limit)))
 
     def _command_item(self, command: Command) -> Item:
         listing = _listing(_COMMANDS, command.at, command.id) if command.state is CommandState.PENDING else {}
@@ -109,7 +125,7 @@ class DynamoJournal:
             **listing,
             "kind": command.kind,
             "state": command.state,
-            "body": _json(_COMMAND, command),
+            "body": _json(COMMAND, command),
             "write_id": self._rows.write_id(),
         }
         return {**_key("command", command.id), **to_item(row)}
@@ -137,10 +153,16 @@ def _listing(listing: str, at: datetime, name: str) -> dict[str, str]:
     return {"listing": listing, "listed_at": f"{iso(at)}#{name}"}
 
 
-def _json[T](form: TypeAdapter[T], record: T) -> str:
-    return form.dump_json(record).decode()
+def _json[T](form: Form[T], record: T) -> str:
+    return json.dumps(form.written(record), default=iso, ensure_ascii=False)
 
 
-def _read[T](form: TypeAdapter[T], item: Mapping[str, Any]) -> T:
-    """Read a row; fields that a later version added are skipped."""
-    return form.validate_json(item["body"]["S"])
+def _read[T](form: Form[T], item: Mapping[str, Any]) -> T:
+    return form.read(json.loads(item["body"]["S"]))
+
+
+def _readable[T](form: Form[T], items: Iterable[Item]) -> Iterator[T]:
+    """Yield those records of a list that this version can read: one that it cannot read hides no other."""
+    for item in items:
+        with contextlib.suppress(Refused):
+            yield _read(form, item)

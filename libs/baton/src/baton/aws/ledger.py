@@ -2,12 +2,10 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
-from pydantic import TypeAdapter
 
 from baton.aws.batch_item import SHARDS, batch_from_item, batch_pk, batch_to_item, listed_at, readable, unchanged
 from baton.aws.clients import DynamoDB
@@ -19,6 +17,7 @@ from baton.aws.tables import Batches
 from baton.errors import Conflict, Fenced, NotFound
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
+from baton.model.rows import CONTROL
 from baton.ports.clock import Clock
 from baton.ports.ledger import Admission, BatchPage
 from baton.ports.rules import check_control, check_final, check_step, with_claim
@@ -27,7 +26,8 @@ _PAGE_BATCHES: Final = 100
 """Of each partition. What lies below the end of another partition's is read again: 1 in 7 of a page of 800."""
 _QUERIES_AT_ONCE: Final = 8
 _CONTROL: Final = {"pk": "control", "sk": "control"}
-_CONTROL_ROW: Final = TypeAdapter(Control)
+_OURS: Final = frozenset({*_CONTROL, "write_id"})
+"""Attributes of the table, not of the record."""
 _LISTED_DAYS_MAX: Final = 400
 """Each day is a query. Settled rows are forgotten long before they are this old."""
 _OLDEST: Final = "0"
@@ -61,7 +61,7 @@ class DynamoLedger:
         item = await self._rows.read(to_item(_CONTROL))
         if item is None:
             raise NotFound("the ledger has no control row: the world is not set up")
-        return _CONTROL_ROW.validate_python(from_item(item))
+        return CONTROL.read({name: value for name, value in from_item(item).items() if name not in _OURS})
 
     @translated()
     async def set_control(self, after: Control, *, before: Control | None) -> None:
@@ -70,7 +70,7 @@ class DynamoLedger:
         if before is not None:
             values = to_item({":revision": before.revision})
             condition = {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": values}
-        row = {**asdict(after), **_CONTROL, "write_id": self._rows.write_id()}
+        row = {**CONTROL.written(after), **_CONTROL, "write_id": self._rows.write_id()}
         if not await self._rows.put(to_item(row), condition):
             raise Conflict("the control row changed meanwhile")
 

@@ -18,6 +18,7 @@ from baton.aws.anywhere import TIMES, Times, first_answers, shuffled
 from baton.aws.failures import answered, code_of, translated
 from baton.aws.parallel import Backoff
 from baton.errors import SwitchRefused, Unavailable
+from baton.model.control import SwitchBackend
 from baton.ports.switch import Endpoints
 
 _UNDER_WAY: Final = frozenset({"ConflictException", "IllegalStateException"})
@@ -27,6 +28,8 @@ _HEALTHY: Final = "healthy"
 
 class RegionSwitch:
     """Activates a Region by executing the plan. It knows no Off for both: a Region is left by activating the other."""
+
+    backend: SwitchBackend = SwitchBackend.REGION_SWITCH
 
     def __init__(
         self,

@@ -29,8 +29,9 @@ from baton.aws.routes import SERVED_FROM, MrapRoutes, at_plain_host
 from baton.aws.vitals import AwsVitals
 from baton.ledger_switch import LedgerSwitch
 from baton.messages import KINDS, Kind
+from baton.model.control import SwitchBackend
 from baton.ports.clock import Clock
-from baton.settings import SwitchBackend, SwitchSettings, WorldSettings
+from baton.settings import SwitchSettings, WorldSettings
 from baton.topology import Topology
 
 _CONNECTIONS_DEFAULT: Final = 100

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from baton.errors import Conflict
+from baton.model.control import Ending, Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
 from baton.ports.rules import check_settled
 
@@ -15,6 +16,7 @@ class MemoryJournal:
         self._heartbeats: dict[str, Heartbeat] = {}
         self._commands: dict[str, Command] = {}
         self._decisions: dict[str, Decision] = {}
+        self._switches: dict[str, Transition] = {}
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         self._heartbeats[heartbeat.region] = heartbeat
@@ -39,8 +41,15 @@ class MemoryJournal:
             raise Conflict(f"command {command.id} is settled already, or was never submitted")
         self._commands[command.id] = command
 
-    async def record(self, decision: Decision) -> None:
+    async def record(self, decision: Decision, *, left: Transition | None = None) -> None:
+        if left is not None:
+            known = self._switches.get(left.id)
+            if known is None or known.ended is Ending.SUPERSEDED:
+                self._switches[left.id] = left
         self._decisions.setdefault(decision.id, decision)
+
+    async def switch(self, transition_id: str) -> Transition | None:
+        return self._switches.get(transition_id)
 
     async def decision(self, decision_id: str) -> Decision | None:
         return self._decisions.get(decision_id)

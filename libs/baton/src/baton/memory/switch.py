@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from baton.errors import SwitchRefused, Unavailable
+from baton.model.control import SwitchBackend
 from baton.model.routing import GATE, failover_panel
 from baton.ports.clock import Clock
 from baton.ports.switch import Endpoints
@@ -17,6 +18,8 @@ _DIALS: Final = frozenset({0, 100})
 
 class MemorySwitch:
     """Routing controls with ARC's rules: never both On, a wait after each change, a gate that stops everybody."""
+
+    backend: SwitchBackend = SwitchBackend.ARC
 
     def __init__(
         self, regions: tuple[str, str] = REGIONS_DEFAULT, *, clock: Clock, wait: timedelta = timedelta(0)

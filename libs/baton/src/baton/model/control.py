@@ -5,13 +5,15 @@ from it, so that an act is always preceded by a durable record of what is wanted
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from baton.model.stored import Word
 
-class Phase(StrEnum):
+
+class Phase(Word):
     """What is durably under way. `handover.states` holds the table and its comments."""
 
     STEADY = "STEADY"
@@ -23,7 +25,7 @@ class Phase(StrEnum):
     COOLDOWN = "COOLDOWN"
 
 
-class SwitchKind(StrEnum):
+class SwitchKind(Word):
     """Why the active Region changes."""
 
     FAILOVER = "failover"
@@ -41,7 +43,7 @@ class SwitchKind(StrEnum):
         return self is not SwitchKind.FAILOVER
 
 
-class StepName(StrEnum):
+class StepName(Word):
     """What a switch consists of once the epoch has moved. The first three run side by side."""
 
     SWITCH = "switch"
@@ -54,12 +56,33 @@ class StepName(StrEnum):
     """A canary batch went the whole way in the new active Region."""
 
 
-class StepOutcome(StrEnum):
+class StepOutcome(Word):
     """How a step ended."""
 
     DONE = "done"
     DEGRADED = "degraded"
     """Its deadline passed. The switch goes on without it; the reconciler goes on trying."""
+
+
+class Ending(Word):
+    """How a switch ended."""
+
+    COMPLETED = "completed"
+    ROLLED_BACK = "rolled back"
+    """The epoch never moved; the note says why."""
+    SUPERSEDED = "superseded"
+    """Another switch took its place; the note names it."""
+
+
+class SwitchBackend(StrEnum):
+    """What turns traffic besides the ledger."""
+
+    ARC = "arc"
+    """A routing-control cluster of Route 53 ARC."""
+    REGION_SWITCH = "region-switch"
+    """A plan of ARC Region switch."""
+    LEDGER = "ledger"
+    """Nothing: the ledger alone decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +95,7 @@ class StepDone:
     by: str
     """Region of the controller that did it."""
     note: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +112,32 @@ class Transition:
     command_id: str | None = None
     """The operator's command behind it; None if a controller decided by itself."""
     steps: tuple[StepDone, ...] = ()
-    outcome: str | None = None
-    """None while it is under way; else `completed`, `rolled back` or `superseded`, and why."""
+    ended: Ending | None = None
+    """None while it is under way."""
+    note: str = ""
+    """Why it ended so, for people."""
     ended_at: datetime | None = None
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+
+    @property
+    def degraded(self) -> tuple[StepName, ...]:
+        """The steps whose deadline passed, by name."""
+        return tuple(sorted({each.step for each in self.steps if each.outcome is StepOutcome.DEGRADED}))
+
+    @property
+    def outcome(self) -> str | None:
+        """How it ended, for people; None while it is under way."""
+        match self.ended:
+            case None:
+                return None
+            case Ending.COMPLETED if self.degraded:
+                return f"{self.ended}; degraded: {', '.join(self.degraded)}"
+            case Ending.ROLLED_BACK:
+                return f"{self.ended}: {self.note}"
+            case Ending.SUPERSEDED:
+                return f"{self.ended} by {self.note}"
+            case _:
+                return str(self.ended)
 
     def finished(self, step: StepName) -> bool:
         """Whether the step ended, one way or the other."""
@@ -105,6 +152,7 @@ class Freeze:
     reason: str
     at: datetime
     until: datetime
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +163,7 @@ class Drill:
     ends_at: datetime
     blocking_alarm: str | None = None
     """Name of a CloudWatch alarm; None: the signals of the Region in practice."""
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +187,8 @@ class Control:
     drill: Drill | None = None
     commands: tuple[str, ...] = ()
     """The newest commands that were applied: none is applied twice."""
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    """Fields that a newer version wrote: kept through every change of the row."""
 
     def changed(self, **changes: Any) -> "Control":
         """Return the row as it is to be written next."""
@@ -151,7 +202,14 @@ class Control:
     @property
     def in_transition(self) -> bool:
         """Whether a switch is under way."""
-        return self.transition is not None and self.transition.outcome is None
+        return self.transition is not None and self.transition.ended is None
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Words of a newer version that say what is under way: who does not know them acts on nothing."""
+        transition = self.transition if self.in_transition else None
+        words = (self.phase, *((transition.kind, *(each.step for each in transition.steps)) if transition else ()))
+        return tuple(str(word) for word in words if not word.is_known)
 
     def frozen(self, now: datetime) -> bool:
         """Whether automatic action is forbidden at that moment."""

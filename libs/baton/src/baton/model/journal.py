@@ -1,8 +1,13 @@
 """What controllers and operators tell each other, durably: heartbeats, commands, decisions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
+
+from baton.model.control import Ending, StepName, SwitchBackend
+from baton.model.stored import Word
 
 
 class Verdict(StrEnum):
@@ -11,6 +16,53 @@ class Verdict(StrEnum):
     HEALTHY = "HEALTHY"
     UNHEALTHY = "UNHEALTHY"
     UNKNOWN = "UNKNOWN"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Verdict | None":
+        return cls.UNKNOWN if isinstance(value, str) else None  # what a newer version says
+
+
+class Signal(Word):
+    """The kinds of evidence. Two different kinds must agree before a Region is convicted."""
+
+    OUTSIDE_CANARY = "outside canary"
+    """A batch that the other Region's controller sent through this one, over its public endpoints."""
+    INSIDE_CANARY = "inside canary"
+    """A batch that the Region's own controller sent through it."""
+    SILENCE = "silence"
+    """Nothing of the Region reaches the ledger: no heartbeat, and no service moves a batch."""
+    OLDEST_MESSAGE = "oldest message"
+    DEAD_LETTERS = "dead letters"
+    OLDEST_BATCH = "oldest batch"
+    THROUGHPUT = "throughput"
+    CALLS = "own calls"
+    """Error rate of our own calls to S3, SQS and DynamoDB of the Region."""
+    ALARMS = "alarms"
+    """CloudWatch alarms of the Region."""
+    REPLICATION = "replication"
+    """Explains only."""
+
+
+class State(Word):
+    """Where a controller stands: the phase of the control row, or SUSPECT, which each controller holds for itself."""
+
+    STEADY = "STEADY"
+    SUSPECT = "SUSPECT"
+    DRAINING = "DRAINING"
+    SWITCHING = "SWITCHING"
+    VERIFYING = "VERIFYING"
+    COOLDOWN = "COOLDOWN"
+
+
+class Overlay(Word):
+    """What may lie over any state and holds action back."""
+
+    ISOLATED = "ISOLATED"
+    """This controller cannot write the ledger: it acts on nothing."""
+    FROZEN = "FROZEN"
+    DRY_RUN = "DRY_RUN"
+    BOTH_SICK = "BOTH_SICK"
+    BUDGET_SPENT = "BUDGET_SPENT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +77,8 @@ class Rule:
     """How old the newest measurement is. None: there is none, or it has no age."""
     blocks: bool = False
     """Whether this rule alone keeps the controller from acting."""
+    signal: Signal | None = None
+    """Of a rule that is evidence: its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +90,8 @@ class Assessment:
     """Region of the controller."""
     epoch: int | None
     """None: the ledger did not answer."""
-    state: str
-    """`handover.states.State`."""
+    state: State | None
+    """None: the ledger did not answer."""
     conclusion: str
     """One sentence: what it does, or why it does nothing."""
     evidence: tuple[Rule, ...] = ()
@@ -46,6 +100,13 @@ class Assessment:
     """Whether the other Region could take over."""
     brakes: tuple[Rule, ...] = ()
     """What holds automatic action back."""
+    overlays: tuple[Overlay, ...] = ()
+    """What lies over the state."""
+
+    @property
+    def standing(self) -> str:
+        """The state and what lies over it, for people."""
+        return " ".join((*([self.state] if self.state else []), *self.overlays))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +128,11 @@ class Heartbeat:
     assessment: Assessment
     settings: str = ""
     """JSON of the settings it runs under, for `plan` and `explain`."""
+    switch: SwitchBackend | None = None
+    """What it turns besides the ledger. None: an older version does not say, or a newer one has another."""
 
 
-class CommandKind(StrEnum):
+class CommandKind(Word):
     """What operators ask of the controllers."""
 
     FAILOVER = "failover"
@@ -81,7 +144,7 @@ class CommandKind(StrEnum):
     ACK = "ack"
 
 
-class CommandState(StrEnum):
+class CommandState(Word):
     """Where a command stands."""
 
     PENDING = "PENDING"
@@ -111,9 +174,11 @@ class Command:
     settled_at: datetime | None = None
     settled_by: str | None = None
     """Region of the controller that settled it."""
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
+    """Fields that a newer version wrote: kept when it is settled."""
 
 
-class DecisionKind(StrEnum):
+class DecisionKind(Word):
     """What was decided."""
 
     SUSPECTED = "suspected"
@@ -152,4 +217,8 @@ class Decision:
     summary: str
     transition_id: str | None = None
     command_id: str | None = None
-    assessment: Assessment | None = field(default=None)
+    assessment: Assessment | None = None
+    ended: Ending | None = None
+    """Of one that ends its switch: how."""
+    degraded: tuple[StepName, ...] = ()
+    """Of one that completes its switch: the steps that were not through in time."""

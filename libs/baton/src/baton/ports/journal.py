@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from baton.model.control import Transition
 from baton.model.journal import Command, Decision, Heartbeat
 
 
@@ -33,8 +34,19 @@ class Journal(Protocol):
         """Write a command that is no longer PENDING over its pending row. Raises `Conflict` if it was settled."""
         ...
 
-    async def record(self, decision: Decision) -> None:
-        """Write a decision. The same one again changes nothing; a written one is never changed."""
+    async def record(self, decision: Decision, *, left: Transition | None = None) -> None:
+        """Write a decision. The same one again changes nothing; a written one is never changed.
+
+        `left` is the switch whose place in the control row the decision's own switch takes, as it ended. It gets a row
+        of its own, once: only SUPERSEDED may be replaced, since the decision that says so may come to nothing.
+        """
+        ...
+
+    async def switch(self, transition_id: str) -> Transition | None:
+        """Return a switch that has left the control row, as it ended. Strong read.
+
+        None: no such switch, or it has not left the row. What the control row still holds is for the ledger to tell.
+        """
         ...
 
     async def decision(self, decision_id: str) -> Decision | None:

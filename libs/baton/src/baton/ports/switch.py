@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from baton.model.control import SwitchBackend
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
@@ -15,6 +17,11 @@ class Endpoints:
 
 class Switch(Protocol):
     """The switch of the two Regions. Not the arbiter: it has no compare-and-set, the ledger has."""
+
+    @property
+    def backend(self) -> SwitchBackend:
+        """What it turns."""
+        ...
 
     async def states(self) -> Mapping[str, bool]:
         """Return On (true) or Off by Region, as a quorum has it; empty if there is no switch."""
