@@ -10,7 +10,7 @@ import sys
 import time
 import tracemalloc
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
@@ -72,14 +72,13 @@ class World:
             mail_claim=MailClaim(1, INITIAL_EPOCH, at, at) if settled else None,
         )
 
-    def page(self, count: int, cursor: str | None, *, settled: bool) -> BatchPage:
-        """Make up a page of so many batches."""
-        start = int(cursor or 0)
-        batches = [self.batch(number, settled=settled) for number in range(start, min(start + _PAGE_BATCHES, count))]
-        self.calls["dynamodb.Query"] += 1 if settled else 8
-        self.calls["dynamodb.Query (rows)"] += len(batches)
-        end = start + len(batches)
-        return BatchPage(batches, str(end) if end < count else None)
+    async def pages(self, count: int, *, settled: bool) -> AsyncIterator[BatchPage]:
+        """Make up so many batches, page by page."""
+        for start in range(0, max(1, count), _PAGE_BATCHES):
+            numbers = range(start, min(start + _PAGE_BATCHES, count))
+            self.calls["dynamodb.Query"] += 1 if settled else 8
+            self.calls["dynamodb.Query (rows)"] += len(numbers)
+            yield BatchPage([self.batch(number, settled=settled) for number in numbers])
 
 
 class _Ledger(MemoryLedger):
@@ -105,13 +104,13 @@ class _Ledger(MemoryLedger):
         return {batch_id: replace(one, batch_id=batch_id) for batch_id in batch_ids}
 
     @override
-    async def list_open(self, *, cursor: str | None = None) -> BatchPage:
-        return self._world.page(self._world.open_batches, cursor, settled=False)
+    def list_open(self) -> AsyncIterator[BatchPage]:
+        return self._world.pages(self._world.open_batches, settled=False)
 
     @override
-    async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
+    def list_settled(self, day: date) -> AsyncIterator[BatchPage]:
         is_due = day == (self._world.clock.now() - timedelta(days=RETENTION_DAYS, minutes=1)).date()
-        return self._world.page(self._world.settled if is_due else 0, cursor, settled=True)
+        return self._world.pages(self._world.settled if is_due else 0, settled=True)
 
     @override
     async def forget(self, batch: Batch) -> None:

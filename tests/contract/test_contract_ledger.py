@@ -1,7 +1,7 @@
 """What every ledger does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from baton.model.control import (
     Transition,
 )
 from baton.model.states import BatchState
-from baton.ports import Admission, BatchPage
+from baton.ports import Admission, BatchPage, batches_of
 from baton.topology import INITIAL_EPOCH
 from worlds import EAST, WEST, Ports, World, in_world
 
@@ -294,7 +294,7 @@ async def test_open_batches_come_newest_first_page_by_page_each_once(ports: Port
         await ports.ledger.admit(batch)
     await _cancel(ports, batches[4])
 
-    pages = await _pages(lambda cursor: ports.ledger.list_open(cursor=cursor))
+    pages = await _pages(ports.ledger.list_open())
 
     assert len(pages) > 1
     assert all(page.batches for page in pages)
@@ -309,13 +309,13 @@ async def test_a_failed_batch_stays_open_until_its_mail_is_out(ports: Ports) -> 
     failed = await _fail(ports, batch)
     claim = MailClaim(run=1, epoch=2, claimed_at=failed.updated_at)
 
-    while_unannounced = await ports.ledger.list_open()
+    while_unannounced = await batches_of(ports.ledger.list_open())
     claimed = await ports.ledger.claim_mail(failed, claim)
     await ports.ledger.claim_mail(claimed, replace(claim, sent_at=claimed.updated_at))
-    afterwards = await ports.ledger.list_open()
+    afterwards = await batches_of(ports.ledger.list_open())
 
-    assert [each.batch_id for each in while_unannounced.batches] == ["b1"]
-    assert list(afterwards.batches) == []
+    assert [each.batch_id for each in while_unannounced] == ["b1"]
+    assert afterwards == []
 
 
 @in_world
@@ -324,17 +324,15 @@ async def test_a_batch_that_ends_between_two_pages_hides_no_other(ports: Ports) 
     batches = {f"b{number}": admitted(f"b{number}", start + timedelta(seconds=number)) for number in range(60)}
     for batch in batches.values():
         await ports.ledger.admit(batch)
-    first = await ports.ledger.list_open()
+    pages = aiter(ports.ledger.list_open())
+    first = await anext(pages)
     given = {batch.batch_id for batch in first.batches}
     ended = [max(given), min(set(batches) - given, key=lambda each: int(each[1:]))]
     for batch_id in ended:
         await _cancel(ports, batches[batch_id])
 
-    rest = [first]
-    while (cursor := rest[-1].cursor) is not None:
-        rest.append(await ports.ledger.list_open(cursor=cursor))
+    listed = [batch.batch_id async for page in pages for batch in page.batches]
 
-    listed = [batch.batch_id for page in rest[1:] for batch in page.batches]
     assert set(listed) == set(batches) - given - set(ended)
     assert len(listed) == len(set(listed))
 
@@ -358,8 +356,8 @@ async def test_a_row_that_cannot_be_read_hides_no_other(ports: Ports) -> None:
         await ports.ledger.admit(admitted(f"b{number}", start + timedelta(seconds=number)))
     await ports.spoil("b5")
 
-    pages = await _pages(lambda cursor: ports.ledger.list_open(cursor=cursor))
-    recent = await _pages(lambda cursor: ports.ledger.list_recent(since=start - timedelta(1), cursor=cursor))
+    pages = await _pages(ports.ledger.list_open())
+    recent = await _pages(ports.ledger.list_recent(since=start - timedelta(1)))
     many = await ports.ledger.get_many(["b4", "b5", "b6", "b99"])
 
     for listed in (pages, recent):
@@ -401,7 +399,7 @@ async def test_recent_batches_are_of_any_state_and_not_older_than_asked(ports: P
     await _cancel(ports, admitted("d4", now - timedelta(days=4)))
     since = now - timedelta(days=3)
 
-    pages = await _pages(lambda cursor: ports.ledger.list_recent(since=since, cursor=cursor))
+    pages = await _pages(ports.ledger.list_recent(since=since))
 
     listed = [(batch.batch_id, batch.state) for page in pages for batch in page.batches]
     waiting = BatchState.ADMITTED
@@ -418,9 +416,9 @@ async def test_settled_batches_are_listed_by_the_day_on_which_they_settled(ports
         await ports.ledger.update(batch, replace(stepped(batch, BatchState.CANCELLED), updated_at=settled_at))
     await ports.ledger.admit(admitted("open", now - timedelta(days=2)))
 
-    page = await ports.ledger.list_settled((now - timedelta(days=2)).date())
+    listed = await batches_of(ports.ledger.list_settled((now - timedelta(days=2)).date()))
 
-    assert [batch.batch_id for batch in page.batches] == ["quick", "late"]
+    assert [batch.batch_id for batch in listed] == ["quick", "late"]
 
 
 @in_world
@@ -465,11 +463,8 @@ async def _fail(ports: Ports, batch: Batch) -> Batch:
     return await ports.ledger.update(batch, failed)
 
 
-async def _pages(list_page: Callable[[str | None], Awaitable[BatchPage]]) -> list[BatchPage]:
-    pages = [await list_page(None)]
-    while (cursor := pages[-1].cursor) is not None:
-        pages.append(await list_page(cursor))
-    return pages
+async def _pages(listed: AsyncIterator[BatchPage]) -> list[BatchPage]:
+    return [page async for page in listed]
 
 
 async def _outcomes(calls: list[Coroutine[Any, Any, Batch]]) -> list[Batch | str]:

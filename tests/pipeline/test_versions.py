@@ -12,6 +12,7 @@ from baton.memory import LoopClock
 from baton.model.batch import Batch, Source
 from baton.model.identity import ORIGIN_VERSION_METADATA, batch_id_of, next_epoch
 from baton.model.states import BatchState
+from baton.ports import batches_of
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from logs import recording_log
@@ -300,7 +301,7 @@ def test_what_tools_leave_beside_data_is_no_batch(key: str, body: bytes, announc
         await pipeline.upload(key, body, announce=announced)
         await pipeline.drive()
         return len(
-            (await pipeline.region.ledger.list_recent(since=pipeline.region.clock.now() - timedelta(1))).batches
+            await batches_of(pipeline.region.ledger.list_recent(since=pipeline.region.clock.now() - timedelta(1)))
         ), len(pipeline.region.mailer.outbox)
 
     assert asyncio.run(story()) == (0, 0)

@@ -80,7 +80,7 @@ async def _toggles(self: Actor, control: Control) -> StepResult:
 
 
 async def _first_page(ledger: Ledger) -> list[Batch]:
-    return list((await ledger.list_open()).batches)
+    return list((await anext(aiter(ledger.list_open()))).batches)
 
 
 class SendsBeforeItClaims(Notifier):

@@ -24,7 +24,7 @@ from baton.memory import MemoryObjectStore
 from baton.messages import ProcessChunk, SplitBatch
 from baton.model.batch import Batch
 from baton.model.plan import MIB, Plan
-from baton.ports import ObjectInfo, ReferenceVersion, Row
+from baton.ports import ObjectInfo, ReferenceVersion, Row, batches_of
 from pipeline import Pipeline, Region
 from splitter.settings import SplitterSettings
 
@@ -286,7 +286,7 @@ async def _warm_up() -> None:
 async def _admitted(pipeline: Pipeline, store: _Store, key: str) -> Batch:
     info = await store.put(key, b"")
     await pipeline.announce(key, info.version_id)
-    (batch,) = (await pipeline.region.ledger.list_open()).batches
+    (batch,) = await batches_of(pipeline.region.ledger.list_open())
     return batch
 
 

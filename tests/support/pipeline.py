@@ -45,6 +45,7 @@ from baton.ports import (
     Progress,
     ReferenceData,
     RejectIndex,
+    batches_of,
 )
 from baton.runner import Handler, Runner
 from baton.settings import RunnerSettings
@@ -267,7 +268,7 @@ class Pipeline:
             return None
 
     async def _all_settled(self) -> bool:
-        return not (await self.region.ledger.list_open()).batches
+        return not await batches_of(self.region.ledger.list_open())
 
     def _anything_queued(self) -> bool:
         return any(self.region.queues.queued(kind) for kind in KINDS)

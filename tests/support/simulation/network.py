@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from typing import Any, cast, override
 
 from baton.errors import BatonError, Unavailable
@@ -33,6 +34,8 @@ _MAY_BE_LATE = frozenset(
     }
 )
 """Not mails: nobody can take back what lies in a mail service's buffer, nor tell it from a second one."""
+_PAGED = frozenset({"list_open", "list_recent", "list_settled", "_pages"})
+"""Made on the near side of the network, of one request for each page."""
 _ROWS_KEPT = 12
 
 
@@ -155,6 +158,9 @@ class _Reached:
 
     def __getattr__(self, attribute: str) -> Any:
         member = getattr(self._port, attribute)
+        if attribute in _PAGED:
+            near: Any = getattr(type(self._port), attribute)
+            return partial(near, self)  # each page crosses the network by itself
         if inspect.isasyncgenfunction(member):
             return self._streaming(member)
         if not inspect.iscoroutinefunction(member):

@@ -1,10 +1,10 @@
 """What operators ask: names of batches, lists, status, watching through outages, details, rejects."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, override
 
 import pytest
 
@@ -14,7 +14,7 @@ from baton.memory import MemoryLedger
 from baton.model.batch import Batch, Counts
 from baton.model.control import Control
 from baton.model.states import BatchState
-from baton.ports import ChunkDone, StoredReject
+from baton.ports import BatchPage, ChunkDone, StoredReject
 from baton.testing import virtual_time
 from baton_cli import queries
 from baton_cli.advice import advise
@@ -70,9 +70,10 @@ def test_there_is_no_last_batch_in_an_empty_world() -> None:
 
 def test_a_beginning_is_looked_up_among_fourteen_days_and_the_row_is_read_again() -> None:
     class Stale(MemoryLedger):
-        async def list_recent(self, **options: Any) -> Any:
-            page = await super().list_recent(**options)
-            return replace(page, batches=[replace(b, state=BatchState.ADMITTED) for b in page.batches])
+        @override
+        async def list_recent(self, *, since: datetime) -> AsyncIterator[BatchPage]:
+            async for page in super().list_recent(since=since):
+                yield replace(page, batches=[replace(b, state=BatchState.ADMITTED) for b in page.batches])
 
     world = CliWorld(ledger=Stale())
     _ids(world, "abcd" * 5)

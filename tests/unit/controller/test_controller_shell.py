@@ -1,7 +1,9 @@
 """The shell around the decisions: what comes in beside the beat reaches the next look, whenever it comes."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from itertools import batched
 from typing import override
 
 import pytest
@@ -150,14 +152,11 @@ class ManyBatches(MemoryLedger):
         ]
 
     @override
-    async def list_open(self, *, cursor: str | None = None) -> BatchPage:
-        await asyncio.sleep(0)
-        start = int(cursor or 0)
-        page = BatchPage(self._batches[start : start + 800], str(start + 800))
-        if start + 800 < len(self._batches):
-            return page
+    async def list_open(self) -> AsyncIterator[BatchPage]:
+        for page in batched(self._batches, 800):
+            await asyncio.sleep(0)
+            yield BatchPage(page)
         self._batches = []  # the next pass finds none
-        return replace(page, cursor=None)
 
     @override
     async def get(self, batch_id: str) -> None:

@@ -184,3 +184,51 @@ def test_a_bucket_that_takes_nothing_is_held_against_the_region_whatever_moves()
         return await scene.probe()
 
     assert virtual_time.run(play()) == Probe(Verdict.UNHEALTHY, "its bucket takes no file: 503")
+
+
+# --- more batches than a page holds ----------------------------------------------------------------------------------
+
+
+async def _behind(newer: int, meanwhile: Callable[[_Scene, list[Batch]], Awaitable[object]]) -> Probe:
+    """Return what a canary says in SPLIT, with so many newer batches than the 50 that something happens to."""
+    scene = _Scene()
+    old = [scene.batch(f"old{number}", state=BatchState.SPLIT) for number in range(50)]
+    old = [replace(batch, admitted_at=batch.admitted_at - timedelta(hours=1)) for batch in old]
+    for batch in (*old, *(scene.batch(f"new{number}", state=BatchState.SPLIT) for number in range(newer))):
+        await scene.ledger.admit(batch)
+    return await _probed(scene, BatchState.SPLIT, lambda: meanwhile(scene, old))
+
+
+async def _moves(scene: _Scene, old: list[Batch]) -> None:
+    now = scene.clock.now()
+    for batch in old:
+        step = Step(now, BatchState.PROCESSED, HOME)
+        after = replace(batch, state=BatchState.PROCESSED, updated_at=now, history=(*batch.history, step))
+        await scene.ledger.update(batch, after)
+
+
+async def _settles(scene: _Scene, old: list[Batch]) -> None:
+    await _moves(scene, old)
+    for batch in old:
+        row = await scene.ledger.get(batch.batch_id)
+        assert row is not None
+        await scene.ledger.update(
+            row, replace(row, state=BatchState.CANCELLED, updated_at=row.updated_at + timedelta(seconds=1))
+        )
+
+
+async def _does_a_chunk(scene: _Scene, old: list[Batch]) -> None:
+    now = scene.clock.now()
+    await scene.progress.open(old[0].batch_id, "p1", chunks=5, now=now)
+    await scene.progress.complete(ChunkDone(old[0].batch_id, "p1", 0, Counts(1, 1, 0), 1, 1, 0, 0), now=now)
+
+
+@pytest.mark.parametrize("newer", [20, 99, 100, 250])
+@pytest.mark.parametrize("meanwhile", [_moves, _settles, _does_a_chunk])
+def test_a_region_is_busy_however_many_newer_batches_wait(
+    newer: int, meanwhile: Callable[[_Scene, list[Batch]], Awaitable[object]]
+) -> None:
+    probe = virtual_time.run(_behind(newer, meanwhile))
+
+    assert probe.verdict is Verdict.UNKNOWN, probe.value
+    assert "in a line that moves" in probe.value

@@ -16,6 +16,7 @@ from baton.errors import Unavailable
 from baton.memory import LoopClock, MemoryQueues
 from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
+from baton.ports import batches_of
 from baton.testing import virtual_time
 from baton.topology import MAX_RECEIVES, REGIONS_DEFAULT
 from logs import recording_log
@@ -112,7 +113,7 @@ def test_an_event_admits_its_object_once_however_often_it_is_delivered() -> None
         scene.stop.clear()
         scene.send(body(KEY))
         await scene.run(seconds=1)
-        rows = len((await region.ledger.list_open()).batches)
+        rows = len(await batches_of(region.ledger.list_open()))
         return scene, rows, await region.ledger.get(batch_id_of(KEY, info.version_id))
 
     scene, rows, batch = virtual_time.run(story())

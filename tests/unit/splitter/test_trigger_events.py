@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from baton.catalog import load_jobs
 from baton.errors import Unavailable
 from baton.model.states import BatchState
+from baton.ports import batches_of
 from pipeline import Pipeline
 from splitter.admission import Admitter
 from splitter.events import Created, created_objects, parse
@@ -54,7 +55,7 @@ def test_an_event_admits_its_object_once_however_often_it_comes() -> None:
         event = _event("s3_object_created.json")
         event["Records"][0]["s3"]["object"]["versionId"] = info.version_id
         admitted = [await admit_all(event, pipeline.process.admitter) for _ in range(3)]
-        open_batches = (await pipeline.region.ledger.list_open()).batches
+        open_batches = await batches_of(pipeline.region.ledger.list_open())
         return admitted, len(open_batches), open_batches[0].state
 
     assert asyncio.run(story()) == ([1, 1, 1], 1, BatchState.ADMITTED)
@@ -189,7 +190,7 @@ def test_a_record_that_cannot_be_read_keeps_no_other_of_its_event_from_being_adm
         event = {"Records": [record, good, record]}
         with pytest.raises(ExceptionGroup, match="2 of 3"):
             await admit_all(parse(json.dumps(event)), pipeline.process.admitter)
-        return len((await pipeline.region.ledger.list_open()).batches)
+        return len(await batches_of(pipeline.region.ledger.list_open()))
 
     assert asyncio.run(story()) == 1
 
@@ -212,6 +213,6 @@ def test_an_object_that_is_refused_and_has_no_version_is_left() -> None:
         pipeline = Pipeline(load_jobs("baton_jobs"))
         pipeline.region.objects.refuse("input/passthrough/f.csv", "head", "read", why="AccessDenied")
         await pipeline.process.admitter.admit("input/passthrough/f.csv", "null", size_bytes=3)
-        return len((await pipeline.region.ledger.list_open()).batches)
+        return len(await batches_of(pipeline.region.ledger.list_open()))
 
     assert asyncio.run(story()) == 0

@@ -36,13 +36,9 @@ class Place:
 async def open_batches(ledger: Ledger) -> list[Batch]:
     """Return every open batch but canaries, all pages. Eventually consistent."""
     found: dict[str, Batch] = {}  # one that moves between two pages may stand on both
-    cursor: str | None = None
-    while True:
-        page = await ledger.list_open(cursor=cursor)
+    async for page in ledger.list_open():
         found.update((batch.batch_id, batch) for batch in page.batches if not is_canary(batch))
-        cursor = page.cursor
-        if cursor is None:
-            return list(found.values())
+    return list(found.values())
 
 
 class Actor:

@@ -24,7 +24,7 @@ _WAY: Final = (
     BatchState.COMPLETED,
 )
 _TALLIES_ASKED: Final = 5
-"""Of batches whose chunks are being done: if the newest of them stand still, the workers do."""
+"""Of the newest batches whose chunks are being done, and of the oldest: if those stand still, the workers do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +38,25 @@ class Backlog:
     async def passed(self, region: str, stood: BatchState | None, since: datetime) -> str | None:
         """Return what got beyond `stood` (None: it was not admitted) in that Region since then, in words.
 
-        None: nothing did. Raises `Unavailable`.
+        None: nothing did. Raises `Unavailable`. Every page is looked at: those that move are the oldest, not the
+        newest.
         """
-        page = await self.ledger.list_open()
-        open_batches = [batch for batch in page.batches if not is_canary(batch)]
-        settled = await self.ledger.list_settled(since.date())
-        done = [batch for batch in settled.batches if not is_canary(batch)]
-        found = next(_beyond([*open_batches, *done], region, stood, since), None)
-        if found is None and stood is BatchState.SPLIT:
-            return await self._chunk_done(region, open_batches, since)
-        return found
+        working: list[Batch] = []
+        for pages in (self.ledger.list_open(), self.ledger.list_settled(since.date())):
+            async for page in pages:
+                batches = [batch for batch in page.batches if not is_canary(batch)]
+                working += (batch for batch in batches if batch.state is BatchState.SPLIT)
+                found = next(_beyond(batches, region, stood, since), None)
+                if found is not None:
+                    return found
+        return await self._chunk_done(region, working, since) if stood is BatchState.SPLIT else None
 
-    async def _chunk_done(self, region: str, batches: Sequence[Batch], since: datetime) -> str | None:
+    async def _chunk_done(self, region: str, working: Sequence[Batch], since: datetime) -> str | None:
         progress = self.progress.get(region)
-        working = [batch for batch in batches if batch.state is BatchState.SPLIT]
-        for batch in working[:_TALLIES_ASKED] if progress else ():
-            assert progress is not None
+        if progress is None:
+            return None
+        newest, oldest = working[:_TALLIES_ASKED], working[_TALLIES_ASKED:][-_TALLIES_ASKED:]
+        for batch in (*newest, *oldest):
             tally = await progress.tally(batch.batch_id, batch.plan_id or "")
             if tally and tally.chunks_done and tally.updated_at >= since:
                 return f"{tally.chunks_done} of {tally.chunks} chunks of {batch.batch_id} are done"

@@ -97,9 +97,7 @@ class BatchSweep:
         running: set[str] = set()
         found = _Open(self._clock.now())
         await self._queues.look()
-        cursor: str | None = None
-        while True:
-            page = await self._ledger.list_open(cursor=cursor)
+        async for page in self._ledger.list_open():
             running |= {listed.batch_id for listed in page.batches}
             own = [batch for batch in page.batches if owner_of(batch.owner_epoch, self._regions) == self._region]
             for batch in own:
@@ -109,10 +107,8 @@ class BatchSweep:
             found.unreadable += len(page.unreadable)
             for batch_id in page.unreadable:
                 self._log.error("row_unreadable", batch_id=batch_id)
-            cursor = page.cursor
-            if cursor is None:
-                self._report(found)
-                return running
+        self._report(found)
+        return running
 
     async def _sweep_alone(self, listed: Batch) -> None:
         with self._alone(listed.batch_id):

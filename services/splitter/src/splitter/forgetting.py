@@ -58,16 +58,11 @@ class Forgetting:
             self._whole_at = now
 
     async def _forget_day(self, day: date, settled_before: datetime) -> None:
-        cursor: str | None = None
-        while True:
-            page = await self._ledger.list_settled(day, cursor=cursor)
+        async for page in self._ledger.list_settled(day):
             mine = [each for each in page.batches if owner_of(each.owner_epoch, self._regions) == self._region]
             await at_once(_AT_ONCE, [each for each in mine if each.updated_at < settled_before], self._forget)
             for batch_id in page.unreadable:
                 self._log.error("row_unreadable", batch_id=batch_id)
-            cursor = page.cursor
-            if cursor is None:
-                return
 
     async def _forget(self, batch: Batch) -> None:
         with self._alone(batch.batch_id):

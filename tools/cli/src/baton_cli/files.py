@@ -262,13 +262,9 @@ async def _pinned_since(connection: Connection) -> datetime:
     that is planned or retried meanwhile cannot be pinned to what is removed, whether or not the list has it yet.
     """
     kept_since = connection.clock.now() - REPLACED_VERSIONS_KEPT
-    cursor: str | None = None
-    while True:
-        page = await connection.ledger.list_open(cursor=cursor)
+    async for page in connection.ledger.list_open():
         kept_since = min([kept_since, *(batch.admitted_at - _BEHIND_MAX for batch in page.batches)])
-        cursor = page.cursor
-        if cursor is None:
-            return kept_since
+    return kept_since
 
 
 async def current_reference(connection: Connection, dataset: str) -> ReferenceVersion:

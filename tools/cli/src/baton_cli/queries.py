@@ -13,7 +13,7 @@ from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.states import BatchState
-from baton.ports import BatchPage, ObjectStore, StoredReject, Tally
+from baton.ports import ObjectStore, StoredReject, Tally, batches_of
 from baton.rejects import read_rejects
 from baton.topology import REJECTS_INDEXED_MAX, RETENTION_DAYS
 from baton_cli.connection import Connection, Refused
@@ -47,20 +47,8 @@ async def recent(
 
 
 async def _admitted_since(connection: Connection, since: datetime) -> list[Batch]:
-    def read(cursor: str | None) -> Awaitable[BatchPage]:
-        return connection.ledger.list_recent(since=since, cursor=cursor)
-
-    return sorted(await _all_pages(read), key=lambda batch: batch.admitted_at, reverse=True)
-
-
-async def _all_pages(read: Callable[[str | None], Awaitable[BatchPage]]) -> list[Batch]:
-    page = await read(None)
-    batches = list(page.batches)
-    while page.cursor is not None:
-        page = await read(page.cursor)
-        batches += page.batches
-    # A batch that moves between two pages of an eventually consistent list may stand on both.
-    return list({batch.batch_id: batch for batch in batches}.values())
+    found = await batches_of(connection.ledger.list_recent(since=since))
+    return sorted(found, key=lambda batch: batch.admitted_at, reverse=True)
 
 
 async def resolve(connection: Connection, text: str) -> Batch:
@@ -122,8 +110,8 @@ async def status(connection: Connection) -> Status:
     """
     control = await connection.ledger.control()
     problems = await asyncio.gather(*(_problem_of(connection, region) for region in connection.regions))
-    pages = await _all_pages(lambda cursor: connection.ledger.list_open(cursor=cursor))
-    unfinished = [batch for batch in pages if not batch.is_final and not is_canary(batch)]
+    listed = await batches_of(connection.ledger.list_open())
+    unfinished = [batch for batch in listed if not batch.is_final and not is_canary(batch)]
     return Status(
         environment=connection.environment,
         control=control,

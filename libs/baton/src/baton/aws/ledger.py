@@ -1,7 +1,7 @@
 """The ledger in DynamoDB: one table, one conditional write per rule, as MRSC has no transactions."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
@@ -104,22 +104,19 @@ class DynamoLedger:
         # `updated_at` grows with every write, so a row that has it unchanged has its claim unchanged too.
         return await self.update(before, with_claim(before, claim))
 
-    @translated()
-    async def list_open(self, *, cursor: str | None = None) -> BatchPage:
-        return await self._page(_open_partitions(), since=_OLDEST, cursor=cursor)
+    def list_open(self) -> AsyncIterator[BatchPage]:
+        return self._pages(_open_partitions(), since=_OLDEST)
 
-    @translated()
-    async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
+    def list_recent(self, *, since: datetime) -> AsyncIterator[BatchPage]:
         # A batch may have been admitted by a Region whose clock is ahead of this one's: look a day further.
         latest = self._clock.now() + timedelta(days=1)
         days = min(_LISTED_DAYS_MAX, (latest - since).days + 1)
         # By the day on which they settled, which is never before the day of their admission.
         done = [f"done#{iso(latest - timedelta(days=day))[:10]}" for day in range(days + 1)]
-        return await self._page([*_open_partitions(), *done], since=iso(since), cursor=cursor)
+        return self._pages([*_open_partitions(), *done], since=iso(since))
 
-    @translated()
-    async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
-        return await self._page([f"done#{day.isoformat()}"], since=_OLDEST, cursor=cursor)
+    def list_settled(self, day: date) -> AsyncIterator[BatchPage]:
+        return self._pages([f"done#{day.isoformat()}"], since=_OLDEST)
 
     @translated()
     async def forget(self, batch: Batch) -> None:
@@ -135,12 +132,21 @@ class DynamoLedger:
             if await self._rows.read(key) is not None:
                 raise Fenced(f"batch {batch.batch_id} changed since it was read as {batch.state}") from error
 
-    async def _page(self, partitions: Sequence[str], *, since: str, cursor: str | None) -> BatchPage:
+    async def _pages(self, partitions: Sequence[str], *, since: str) -> AsyncIterator[BatchPage]:
+        cursor: str | None = None
+        while True:
+            async with translated():
+                page, cursor = await self._page(partitions, since=since, cursor=cursor)
+            yield page
+            if cursor is None:
+                return
+
+    async def _page(self, partitions: Sequence[str], *, since: str, cursor: str | None) -> tuple[BatchPage, str | None]:
         """Merge the newest batches below the cursor of all partitions, down to where each of them was read.
 
         The cursor is the last place that was given out. It is the same in every partition, so a batch that moves from
-        one partition to another between two pages is neither lost nor given twice. A page of each is read, and all of
-        it is given out but for what lies below the end of another one's.
+        one partition to another between two pages is not lost; it is given twice only where the index lags behind. A
+        page of each is read, and all of it is given out but for what lies below the end of another one's.
         """
 
         async def newest(partition: str) -> list[Item]:
@@ -152,7 +158,7 @@ class DynamoLedger:
         batches, unreadable = readable(item for items in found for item in items if end is None or _place(item) >= end)
         # An index is eventually consistent: for a moment a batch may stand in two partitions, or in none.
         latest = {batch.batch_id: batch for batch in sorted(batches, key=lambda batch: batch.updated_at)}
-        return BatchPage(sorted(latest.values(), key=listed_at, reverse=True), end, unreadable)
+        return BatchPage(sorted(latest.values(), key=listed_at, reverse=True), unreadable), end
 
     async def _newest(self, partition: str, *, since: str, cursor: str | None) -> list[Item]:
         """Return one more than a page of a partition, so that the caller knows whether there is another page."""

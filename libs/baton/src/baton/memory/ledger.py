@@ -3,7 +3,7 @@
 As strict as the table: a row has at most 400 kB, an index may lag behind, a row may be one that nobody here can read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Final
@@ -103,14 +103,14 @@ class MemoryLedger:
     async def claim_mail(self, before: Batch, claim: MailClaim) -> Batch:
         return await self.update(before, with_claim(before, claim))
 
-    async def list_open(self, *, cursor: str | None = None) -> BatchPage:
-        return self._page(lambda batch: not batch.is_settled, cursor)
+    def list_open(self) -> AsyncIterator[BatchPage]:
+        return self._pages(lambda batch: not batch.is_settled)
 
-    async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
-        return self._page(lambda batch: batch.admitted_at >= since, cursor)
+    def list_recent(self, *, since: datetime) -> AsyncIterator[BatchPage]:
+        return self._pages(lambda batch: batch.admitted_at >= since)
 
-    async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
-        return self._page(lambda batch: batch.is_settled and batch.updated_at.astimezone(UTC).date() == day, cursor)
+    def list_settled(self, day: date) -> AsyncIterator[BatchPage]:
+        return self._pages(lambda batch: batch.is_settled and batch.updated_at.astimezone(UTC).date() == day)
 
     async def forget(self, batch: Batch) -> None:
         check_final(batch)
@@ -123,18 +123,25 @@ class MemoryLedger:
         if row is None or _condition(row) != _condition(before):
             raise Fenced(f"batch {before.batch_id} is no longer {before.state} of epoch {before.owner_epoch}")
 
-    def _page(self, listed: Callable[[Batch], bool], cursor: str | None) -> BatchPage:
+    async def _pages(self, listed: Callable[[Batch], bool]) -> AsyncIterator[BatchPage]:
+        cursor: str | None = None
+        while True:
+            page, cursor = await self._page(listed, cursor)
+            yield page
+            if cursor is None:
+                return
+
+    async def _page(self, listed: Callable[[Batch], bool], cursor: str | None) -> tuple[BatchPage, str | None]:
+        """Return a page and where the next one begins: one request, so that a test may let it take its time."""
         rows = self._store.batches if self._store.index is None else self._store.index
         below = [b for b in rows.values() if listed(b) and (cursor is None or _listed_at(b) < cursor)]
         newest_first = sorted(below, key=_listed_at, reverse=True)
         page = newest_first[: self._page_batches]
         more = len(newest_first) > len(page)
         spoiled = self._store.spoiled
-        return BatchPage(
-            [batch for batch in page if batch.batch_id not in spoiled],
-            _listed_at(page[-1]) if more else None,
-            [batch.batch_id for batch in page if batch.batch_id in spoiled],
-        )
+        readable = [batch for batch in page if batch.batch_id not in spoiled]
+        unreadable = [batch.batch_id for batch in page if batch.batch_id in spoiled]
+        return BatchPage(readable, unreadable), _listed_at(page[-1]) if more else None
 
 
 def _check_size(batch: Batch) -> None:

@@ -4,7 +4,7 @@ MRSC has no transactions and no TTL, so every rule is one conditional write on o
 consistent index: safety never rests on a list.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -23,12 +23,19 @@ class Admission(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchPage:
-    """One page of batches, newest admission first; `cursor` is None on the last page. Its size is the adapter's."""
+    """One page of a list of batches, newest admission first. Its size is the adapter's."""
 
     batches: Sequence[Batch]
-    cursor: str | None
     unreadable: Sequence[str] = ()
     """Ids of rows that this version of Baton cannot read: a later one wrote them, or a hand. They hide no other."""
+
+
+async def batches_of(pages: AsyncIterator[BatchPage]) -> list[Batch]:
+    """Return every batch of a list, each once: one that moves between two pages may stand on both."""
+    found: dict[str, Batch] = {}
+    async for page in pages:
+        found.update((batch.batch_id, batch) for batch in page.batches)
+    return list(found.values())
 
 
 class Ledger(Protocol):
@@ -76,19 +83,19 @@ class Ledger(Protocol):
         """
         ...
 
-    async def list_open(self, *, cursor: str | None = None) -> BatchPage:
-        """Return a page of batches that are not settled (`Batch.is_settled`). Eventually consistent."""
-        ...
+    def list_open(self) -> AsyncIterator[BatchPage]:
+        """Yield every batch that is not settled (`Batch.is_settled`), page by page, newest admission first.
 
-    async def list_recent(self, *, since: datetime, cursor: str | None = None) -> BatchPage:
-        """Return a page of batches of any state admitted since `since`. Eventually consistent."""
-        ...
-
-    async def list_settled(self, day: date, *, cursor: str | None = None) -> BatchPage:
-        """Return a page of settled batches that were last written on that day, in UTC. Eventually consistent.
-
-        Newest admission first.
+        Eventually consistent, as every list: a batch that moves meanwhile may stand on two pages, or on none.
         """
+        ...
+
+    def list_recent(self, *, since: datetime) -> AsyncIterator[BatchPage]:
+        """Yield every batch of any state admitted since `since`, page by page, newest admission first."""
+        ...
+
+    def list_settled(self, day: date) -> AsyncIterator[BatchPage]:
+        """Yield every settled batch that was last written on that day, in UTC, page by page, newest admission first."""
         ...
 
     async def forget(self, batch: Batch) -> None:
