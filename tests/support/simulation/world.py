@@ -22,7 +22,8 @@ from baton.testing.faults import Crash
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import BatchCanary, Canary
-from failover_controller.controller import Controller, Reach
+from failover_controller.controller import Controller
+from failover_controller.reach import Reach
 from handover.settings import ControllerSettings
 from logs import recording_log
 from pipeline import Pipeline

@@ -30,7 +30,8 @@ from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from controller_made import EAST, START, WEST, control_made
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import Probe
-from failover_controller.controller import Controller, Reach
+from failover_controller.controller import Controller
+from failover_controller.reach import Reach
 from handover.facts import StepResult
 from handover.settings import ControllerSettings
 from logs import silent_log
@@ -183,7 +184,7 @@ def test_a_hundred_thousand_open_batches_never_hold_the_event_loop(what: str) ->
         control = await ledger.control()
         match what:
             case "look around":
-                await controller.look_around()
+                await controller.lookout.look_around()
             case "drain":
                 drain = await actor.drain(replace(control, transition=switch))
                 assert drain.open_batches == 100_000

@@ -7,11 +7,10 @@ from typing import Any, Final
 import botocore.session
 import pytest
 
-from baton.aws.routes import SERVED_FROM
-from baton.model.control import Control, SwitchBackend, SwitchKind
+from baton.model.control import Control, Ending, SwitchBackend, SwitchKind
 from baton.topology import REGIONS_DEFAULT, Topology
-from controller_made import EAST, SETTINGS, WEST, control_made
-from handover.plan import CONTROL_PLANE_OPERATIONS, CONTROL_PLANE_SERVICES, FIVE_REGIONS, PlannedCall, plan_steps
+from controller_made import EAST, SETTINGS, WEST, control_made, under_way
+from handover.plan import CONTROL_PLANE_OPERATIONS, CONTROL_PLANE_SERVICES, PlannedCall, plan_steps
 from handover.settings import ControllerSettings
 from handover.timeline import (
     CANARY_SECONDS_LEAST,
@@ -99,6 +98,17 @@ def test_every_write_of_the_row_is_on_record_before_it_is_done() -> None:
         assert row.parameters["Item"]["pk"] == "control"
 
 
+@pytest.mark.parametrize(("kind", "part"), [(SwitchKind.FAILOVER, "commit"), (SwitchKind.DRILL, "drain")])
+@pytest.mark.parametrize(("ended", "says"), [(None, "superseded"), (Ending.ROLLED_BACK, "rolled back")])
+def test_the_last_switch_gets_a_row_when_it_leaves_the_control_row(
+    kind: SwitchKind, part: str, ended: Ending | None, says: str
+) -> None:
+    calls = _plan(kind, control=control_made(transition=under_way(ended=ended)))
+
+    (left,) = [call for call in calls if call.parameters.get("Item", {}).get("pk") == "switch#t1"]
+    assert (left.part, left.parameters["Item"]["ended"]) == (part, says)
+
+
 def test_both_routing_controls_are_set_in_one_call_to_absolute_states() -> None:
     arns = {EAST: "arn:e", WEST: "arn:w"}
 
@@ -156,10 +166,6 @@ def test_the_words_are_those_of_the_api() -> None:
         shape: Any = session.get_service_model(service).operation_model(operation).input_shape
         assert set(parameters) <= set(shape.members), (service, operation)
         assert set(shape.required_members) - {"ClientToken"} <= set(parameters), (service, operation)
-
-
-def test_the_five_regions_are_those_that_the_adapter_asks() -> None:
-    assert set(FIVE_REGIONS) == set(SERVED_FROM)
 
 
 # --- time -------------------------------------------------------------------------------------------------------------

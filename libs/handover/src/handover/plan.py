@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from baton.model.control import Control, Phase, SwitchBackend, SwitchKind
+from baton import requests
+from baton.model.control import Control, Ending, Phase, SwitchBackend, SwitchKind
 from baton.model.identity import next_epoch
 from baton.topology import Topology
 
-FIVE_REGIONS: Final = ("us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1")
-"""AWS serves the data plane of ARC's routing controls, and the dials of an access point, from each of these."""
 CONTROL_PLANE_SERVICES: Final = frozenset(
     {
         "application-autoscaling",
@@ -114,30 +113,31 @@ class _Calls:
 
     def _recorded(self, part: str, what: str) -> PlannedCall:
         row = {"pk": "decision#<id>", "sk": "decision", "kind": what, "body": "<the whole assessment>"}
-        condition = {"ConditionExpression": "attribute_not_exists(pk)"}
-        return self._dynamodb(part, "PutItem", {"Item": row, **condition}, why="on record before it is done")
+        return self._dynamodb(part, "PutItem", {"Item": row, **requests.ABSENT}, why="on record before it is done")
+
+    def _left(self, part: str) -> Iterator[PlannedCall]:
+        """Yield the write of the last switch, which leaves the control row."""
+        last = self._control.transition
+        if last is not None:
+            ended = (last.ended or Ending.SUPERSEDED).value
+            row = {"pk": f"switch#{last.id}", "sk": "switch", "ended": ended, "body": "<the whole switch>"}
+            item = {"Item": row, **requests.NOT_ENDED}
+            yield self._dynamodb(part, "PutItem", item, why="the last switch leaves the control row")
 
     def _row(self, part: str, phase: Phase, *, why: str, **changes: Any) -> PlannedCall:
         before, self._revision = self._revision, self._revision + 1
-        row = {"pk": "control", "sk": "control", "phase": phase.value, "revision": self._revision, **changes}
-        condition = {
-            "ConditionExpression": "revision = :revision",
-            "ExpressionAttributeValues": {":revision": before},
-        }
-        return self._dynamodb(part, "PutItem", {"Item": row, **condition}, why=why)
+        row = {**requests.CONTROL_KEY, "phase": phase.value, "revision": self._revision, **changes}
+        return self._dynamodb(part, "PutItem", {"Item": row, **requests.same_revision(before)}, why=why)
 
     def _listed(self, part: str, why: str) -> PlannedCall:
-        query = {
-            "IndexName": "listing",
-            "KeyConditionExpression": "listing = :listing AND listed_at BETWEEN :since AND :cursor",
-            "ExpressionAttributeValues": {":listing": "open#<0 to 7>", ":since": "<first>", ":cursor": "<last>"},
-        }
+        query = requests.listing("open#<0 to 7>", since="<first>", cursor="<last>")
         return self._dynamodb(part, "Query", query, times="each of 8 partitions, every page", why=why)
 
     # --- the parts
 
     def draining(self) -> Iterator[PlannedCall]:
         yield self._recorded("drain", "started")
+        yield from self._left("drain")
         same = {"epoch": self._control.epoch, "active_region": self._control.active_region}
         yield self._row("drain", Phase.DRAINING, why="from here the active Region admits nothing", **same)
         yield self._listed("drain", "the open batches of the active Region")
@@ -154,6 +154,8 @@ class _Calls:
 
     def committing(self) -> Iterator[PlannedCall]:
         yield self._recorded("commit", "committed")
+        if not self._kind.is_planned:
+            yield from self._left("commit")
         new = {"epoch": self._epoch, "active_region": self._target}
         yield self._row("commit", Phase.SWITCHING, why="the commit: from here it only goes forward", **new)
 
@@ -161,12 +163,9 @@ class _Calls:
         yield self._listed("takeover", "the open batches of the other Region; again until two passes find none")
         key = {"pk": "batch#<id>", "sk": "batch"}
         yield self._dynamodb("takeover", "GetItem", {"Key": key, "ConsistentRead": True}, times="each batch")
-        same = ("state", "owner_epoch", "run", "updated_at")
         put = {
             "Item": {**key, "owner_epoch": self._epoch, "state": "<where this Region can go on>"},
-            "ConditionExpression": " AND ".join(f"#{name} = :{name}" for name in same),
-            "ExpressionAttributeNames": {f"#{name}": name for name in same},
-            "ExpressionAttributeValues": {f":{name}": f"<{name} as read>" for name in same},
+            **requests.same_fence({name: f"<{name} as read>" for name in requests.FENCE}),
         }
         yield self._dynamodb("takeover", "PutItem", put, times="each batch", why="its old owner loses every write now")
         message = {"Id": "0", "MessageBody": f'{{"batch_id": "<id>", "owner_epoch": {self._epoch}}}'}
@@ -177,17 +176,13 @@ class _Calls:
 
     def switching(self, controls: Mapping[str, str]) -> Iterator[PlannedCall]:
         arns = {region: controls.get(region, f"<routing control of {region}>") for region in self._regions}
-        five = f"any of five endpoints: {', '.join(FIVE_REGIONS)}"
+        five = f"any of five endpoints: {', '.join(requests.FIVE_REGIONS)}"
         arc = "route53-recovery-cluster"
         for region in self._regions:
             read = {"RoutingControlArn": arns[region]}
             yield PlannedCall("switch", arc, "GetRoutingControlState", read, five, "until one answers")
         states = self._after.switch_states(self._regions)
-        entries = [
-            {"RoutingControlArn": arns[region], "RoutingControlState": "On" if states[region] else "Off"}
-            for region in self._regions
-        ]
-        update = {"UpdateRoutingControlStateEntries": entries}
+        update = requests.routing_controls(arns, states)
         yield PlannedCall(
             "switch",
             arc,
@@ -206,22 +201,15 @@ class _Calls:
         read = {"arn": plan}
         either = f"any of both Regions: {', '.join(self._regions)}"
         yield PlannedCall("switch", service, "ListRoute53HealthChecksInRegion", read, either, "until one answers")
-        start = {"planArn": plan, "targetRegion": self._target, "action": "activate"}
+        start = requests.plan_execution(plan, self._target)
         yield PlannedCall("switch", service, "StartPlanExecution", start, self._target, why="one check well, one ill")
         yield PlannedCall("switch", service, "ListRoute53HealthChecksInRegion", read, either, "until they have turned")
 
     def routing(self) -> Iterator[PlannedCall]:
         named = {"AccountId": self._topology.account_id, "Mrap": f"<ARN of {self._topology.mrap}>"}
         dials = self._after.dials(self._regions)
-        updates = [
-            {
-                "Bucket": self._topology.data_bucket(region),
-                "Region": region,
-                "TrafficDialPercentage": dials[region],
-            }
-            for region in self._regions
-        ]
-        five = f"any of: {', '.join(FIVE_REGIONS)}"
+        updates = requests.dial_updates({region: self._topology.data_bucket(region) for region in dials}, dials)
+        five = f"any of: {', '.join(requests.FIVE_REGIONS)}"
         get = "GetMultiRegionAccessPointRoutes"
         yield PlannedCall("routes", "s3control", get, named, five, "until one answers")
         submit = {**named, "RouteUpdates": updates}

@@ -1,63 +1,30 @@
-"""One controller: look, decide, act, write a heartbeat; and beside it the canaries and the vitals.
+"""One controller: look, decide, act, write a heartbeat, again and again.
 
 The shell holds no opinion: every choice is made in `decide`. What is slow runs beside the beat and reports into the
 next look, so that a hanging Region never stops the heart.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import batched
-from typing import Any, Final
+from typing import Any
 
 from baton.errors import BatonError, Conflict
-from baton.model.batch import Batch
 from baton.model.control import Control, StepName, Transition
-from baton.model.identity import owner_of
-from baton.model.journal import Assessment, Decision, DecisionKind, Heartbeat, Signal, Verdict
-from baton.model.states import BatchState
-from baton.ports import Clock, Endpoints, Journal, Ledger, Switch
+from baton.model.journal import Assessment, Decision, DecisionKind, Heartbeat, Verdict
+from baton.ports import Clock
 from baton.telemetry import Log, emf
-from failover_controller.acts import Actor, Place, open_batches
-from failover_controller.canary import Canary
-from handover import brakes, samples, switching
+from failover_controller.lookout import Lookout
+from failover_controller.reach import Asking, Reach
+from handover import brakes, switching
 from handover.decide import assess, assess_unread, decide
-from handover.facts import Drain, Memory, Sample, Seen, StepResult
+from handover.facts import Memory, Seen
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
 from handover.look import Look
 from handover.metrics import metrics_of
 from handover.settings import ControllerSettings
-
-_LOOKED_AT_ONCE: Final = 25_000
-"""Batches that are gone through between two turns of the event loop: 10 ms."""
-
-
-@dataclass(slots=True)
-class _Inbox:
-    """What came in beside the beat, until the next look takes it."""
-
-    samples: list[Sample] = field(default_factory=list[Sample])
-    results: list[StepResult] = field(default_factory=list[StepResult])
-    activity: dict[str, str] = field(default_factory=dict[str, str])
-    endpoints: Endpoints | None = None
-    drain: Drain | None = None
-    waiting: int | None = None
-    """Batches in WAITING_INPUT."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """Everything that a controller may touch."""
-
-    ledger: Ledger
-    journal: Journal
-    switch: Switch
-    actor: Actor
-    places: Mapping[str, Place]
-    canary: Canary
 
 
 class Controller:
@@ -81,13 +48,17 @@ class Controller:
         self._log = log
         self._instance = instance
         self._memory = Memory(region=region, regions=regions, instance=instance, settings=settings)
-        self._inbox = _Inbox()
+        self._ask = Asking(settings.call_seconds)
         self._control: Control | None = None
         self._sequence = 0
         self._running: dict[object, asyncio.Task[None]] = {}
-        self._dead_letters: dict[str, deque[tuple[datetime, int]]] = {}
         self._beat_at: float | None = None
         self._told_at: datetime | None = None
+
+        self.lookout = Lookout(
+            region=region, regions=regions, reach=reach, settings=settings, clock=clock, control=lambda: self._control
+        )
+        self._inbox = self.lookout.inbox
 
     @property
     def memory(self) -> Memory:
@@ -99,8 +70,8 @@ class Controller:
         settings = self._settings
         loops = [
             self._every(settings.beat_seconds, self.beat),
-            self._every(settings.probe_seconds, self.probe),
-            self._every(settings.vitals_seconds, self.look_around),
+            self._every(settings.probe_seconds, self.lookout.probe),
+            self._every(settings.vitals_seconds, self.lookout.look_around),
         ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop) for loop in loops]
@@ -130,12 +101,12 @@ class Controller:
 
     async def _look(self) -> Seen:
         control, heartbeats, commands = await asyncio.gather(
-            self._asked(self._reach.ledger.control),
-            self._asked(self._reach.journal.heartbeats),
-            self._asked(self._reach.journal.pending),
+            self._ask(self._reach.ledger.control),
+            self._ask(self._reach.journal.heartbeats),
+            self._ask(self._reach.journal.pending),
         )
         self._control = control
-        inbox, self._inbox = self._inbox, _Inbox(activity=self._inbox.activity, waiting=self._inbox.waiting)
+        inbox = self._inbox.taken()
         return Seen(
             control=control if heartbeats is not None else None,
             heartbeats=heartbeats or {},
@@ -147,14 +118,6 @@ class Controller:
             endpoints=inbox.endpoints,
             drain=inbox.drain,
         )
-
-    async def _asked[**P, T](self, question: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """Return the answer; None if there is none in time."""
-        try:
-            async with asyncio.timeout(self._settings.call_seconds):
-                return await question(*args, **kwargs)
-        except (BatonError, TimeoutError):
-            return None
 
     async def _perform(self, intents: tuple[Intent, ...]) -> None:
         for intent in intents:
@@ -205,7 +168,7 @@ class Controller:
         self._memory, made = switching.decision(
             self._memory, DecisionKind.OVERTAKEN, intent.before.epoch, text, self._clock.now()
         )
-        await self._asked(self._record, made)
+        await self._ask(self._record, made)
 
     async def _record(self, decision: Decision, *, left: Transition | None = None) -> None:
         await self._reach.journal.record(decision, left=left)
@@ -244,7 +207,7 @@ class Controller:
             self._inbox.results.append(result)
 
     async def _drain(self, control: Control) -> None:
-        self._inbox.drain = await self._asked(self._reach.actor.drain, control)
+        self._inbox.drain = await self._ask(self._reach.actor.drain, control)
 
     # --- the heartbeat -----------------------------------------------------------------------------------------------
 
@@ -294,73 +257,6 @@ class Controller:
             conclusion=assessment.conclusion,
             **emf(metrics, dimensions=dimensions, now=now),
         )
-
-    # --- canaries and vitals ------------------------------------------------------------------------------------------
-
-    async def probe(self) -> None:
-        """Send a canary through our own Region, and from outside through the active one."""
-        control, me = self._control, self._memory.region
-        regions = {me: Signal.INSIDE_CANARY}
-        if control and control.active_region != me:
-            regions[control.active_region] = Signal.OUTSIDE_CANARY
-        await asyncio.gather(*(self._probe(region, signal) for region, signal in regions.items()))
-
-    async def _probe(self, region: str, signal: Signal) -> None:
-        started = self._clock.now()
-        limit = self._settings.probe_deadline_seconds
-        probe = await self._reach.canary.probe(region, seconds_max=limit)
-        at = self._clock.now()
-        sample = Sample(signal, region, probe.verdict, probe.value, f"within {limit:g} s", at, started)
-        self._inbox.samples.append(sample)
-
-    async def look_around(self) -> None:
-        """Take the vitals of our own Region and of the active one, and see which endpoints of the switch answer."""
-        control, me = self._control, self._memory.region
-        regions = {me, control.active_region if control else me}
-        endpoints, batches, _ = await asyncio.gather(
-            self._asked(self._reach.switch.endpoints),
-            self._asked(open_batches, self._reach.ledger),
-            asyncio.gather(*(self._vitals_of(region) for region in sorted(regions))),
-        )
-        self._inbox.endpoints = endpoints
-        if batches is not None:
-            await self._from_batches(batches, regions)
-
-    async def _from_batches(self, batches: list[Batch], regions: set[str]) -> None:
-        now = self._clock.now()
-        self._inbox.waiting = sum(batch.state is BatchState.WAITING_INPUT for batch in batches)
-        for region in self._memory.regions:
-            await asyncio.sleep(0)  # of 100,000 batches, each stretch without one takes 10 to 25 ms
-            own = [batch for batch in batches if owner_of(batch.owner_epoch, self._memory.regions) == region]
-            last = ""
-            for some in batched(own, _LOOKED_AT_ONCE):
-                await asyncio.sleep(0)
-                last = max(last, samples.last_step_of(region, some))
-            self._inbox.activity[region] = max(self._inbox.activity.get(region, ""), last)
-            if region in regions:
-                await asyncio.sleep(0)
-                measured = samples.Measured(region, now, open_batches=own)
-                self._inbox.samples += samples.samples_of(measured, self._settings)
-
-    async def _vitals_of(self, region: str) -> None:
-        vitals = self._reach.places[region].vitals
-        queues, alarms, replication = await asyncio.gather(
-            self._asked(vitals.queues), self._asked(vitals.alarms), self._asked(vitals.replication)
-        )
-        now = self._clock.now()
-        before = self._dead_letters_before(region, samples.dead_letters(queues), now) if queues else None
-        measured = samples.Measured(
-            region, now, queues, alarms, replication, vitals.calls(), dead_letters_before=before
-        )
-        self._inbox.samples += samples.samples_of(measured, self._settings)
-
-    def _dead_letters_before(self, region: str, count: int, now: datetime) -> int:
-        """Remember the count; return what it was when the window of known dead letters began."""
-        counts = self._dead_letters.setdefault(region, deque())
-        counts.append((now, count))
-        while now - counts[0][0] > timedelta(seconds=self._settings.dead_letters_seconds):
-            counts.popleft()
-        return counts[0][1]
 
     # --- health ------------------------------------------------------------------------------------------------------
 

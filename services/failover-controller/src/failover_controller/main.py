@@ -6,7 +6,8 @@ from baton.service import Daemon, Process, run_daemon
 from baton.settings import SwitchSettings
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import BatchCanary
-from failover_controller.controller import Controller, Reach
+from failover_controller.controller import Controller
+from failover_controller.reach import Reach
 from handover.settings import ControllerSettings
 
 

@@ -21,6 +21,7 @@ from baton.aws.parallel import Backoff, in_parallel
 from baton.errors import SwitchRefused, Unavailable
 from baton.model.control import SwitchBackend
 from baton.ports.switch import Endpoints
+from baton.requests import routing_controls
 
 _CONFIRMING: Final = 2
 """Endpoints that must have read a state: ARC does not promise that the next one reads what the last one wrote."""
@@ -179,12 +180,8 @@ class ArcSwitch:
         return _Seen(endpoint, dict(zip(self._controls, states, strict=True)))
 
     async def _update(self, endpoint: ArcEndpoint, states: Mapping[str, bool]) -> None:
-        entries = [
-            {"RoutingControlArn": self._controls[region], "RoutingControlState": "On" if is_on else "Off"}
-            for region, is_on in states.items()
-        ]
         async with self._call(endpoint) as client:
-            await client.update_routing_control_states(UpdateRoutingControlStateEntries=entries)
+            await client.update_routing_control_states(**routing_controls(self._controls, states))
 
     async def _answers(self, endpoint: ArcEndpoint) -> bool:
         try:

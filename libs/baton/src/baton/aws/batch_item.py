@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from baton.aws.items import Item, from_item, iso, to_item
+from baton.aws.items import Item, from_item, iso, to_item, typed
 from baton.errors import Refused
 from baton.model.batch import Batch
+from baton.requests import FENCE, same_fence
 
 SHARDS: Final = 8
 """Index partitions of open batches: one partition takes 1,000 writes a second, and every open batch writes there."""
@@ -70,14 +71,4 @@ def readable(items: Iterable[Item]) -> tuple[list[Batch], list[str]]:
 
 def unchanged(before: Batch) -> dict[str, Any]:
     """Return the condition, as parameters of a write, that the row still is `before`."""
-    values = {
-        ":state": before.state,
-        ":owner_epoch": before.owner_epoch,
-        ":run": before.run,
-        ":updated_at": before.updated_at,
-    }
-    return {
-        "ConditionExpression": " AND ".join(f"#{name[1:]} = {name}" for name in values),
-        "ExpressionAttributeNames": {f"#{name[1:]}": name[1:] for name in values},
-        "ExpressionAttributeValues": to_item(values),
-    }
+    return typed(same_fence({name: getattr(before, name) for name in FENCE}))

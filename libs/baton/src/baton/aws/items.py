@@ -20,6 +20,12 @@ def to_item(plain: Mapping[str, Any]) -> Item:
     return {name: _to_attribute(value) for name, value in plain.items() if value is not None}
 
 
+def typed(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a request of `baton.requests` with attributes for its plain values."""
+    values = request.get("ExpressionAttributeValues")
+    return {**request, "ExpressionAttributeValues": to_item(values)} if values is not None else dict(request)
+
+
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the mapping of an item; moments stay texts, as the reader knows which they are."""
     return {name: _from_attribute(attribute) for name, attribute in item.items()}

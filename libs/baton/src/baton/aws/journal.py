@@ -10,24 +10,20 @@ from typing import Any, Final
 
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import translated
-from baton.aws.items import Item, iso, to_item
+from baton.aws.items import Item, iso, to_item, typed
 from baton.aws.rows import Rows
 from baton.errors import Conflict, Refused
-from baton.model.control import Ending, Transition
+from baton.model.control import Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
 from baton.model.rows import COMMAND, DECISION, HEARTBEAT, SWITCH, Form
 from baton.ports.rules import check_settled
+from baton.requests import ABSENT, NOT_ENDED
 
 _PAGE_ROWS: Final = 100
 _HEARTBEATS: Final = "heartbeat"
 _COMMANDS: Final = "commands"
 _DECISIONS: Final = "decisions"
 """One index partition each. Controllers decide a few times an hour; a partition takes 1,000 writes a second."""
-_ABSENT: Final = {"ConditionExpression": "attribute_not_exists(pk)"}
-_NOT_ENDED: Final = {
-    "ConditionExpression": "attribute_not_exists(pk) OR ended = :superseded",
-    "ExpressionAttributeValues": to_item({":superseded": Ending.SUPERSEDED}),
-}
 _PENDING: Final = {
     # False too where there is no row: an attribute that is missing equals nothing.
     "ConditionExpression": "#state = :pending",
@@ -70,7 +66,7 @@ class DynamoJournal:
 
     @translated()
     async def submit(self, command: Command) -> None:
-        await self._rows.put(self._command_item(command), _ABSENT)
+        await self._rows.put(self._command_item(command), ABSENT)
 
     @translated()
     async def command(self, command_id: str) -> Command | None:
@@ -93,7 +89,7 @@ class DynamoJournal:
 
     async def _put_switch(self, switch: Transition) -> None:
         row = {"ended": switch.ended, "body": _json(SWITCH, switch), "write_id": self._rows.write_id()}
-        await self._rows.put({**_key("switch", switch.id), **to_item(row)}, _NOT_ENDED)
+        await self._rows.put({**_key("switch", switch.id), **to_item(row)}, typed(NOT_ENDED))
 
     @translated()
     async def switch(self, transition_id: str) -> Transition | None:
@@ -108,7 +104,7 @@ class DynamoJournal:
             "body": _json(DECISION, decision),
             "write_id": self._rows.write_id(),
         }
-        await self._rows.put({**_key("decision", decision.id), **to_item(row)}, _ABSENT)
+        await self._rows.put({**_key("decision", decision.id), **to_item(row)}, ABSENT)
 
     @translated()
     async def decision(self, decision_id: str) -> Decision | None:

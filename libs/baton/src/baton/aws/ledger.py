@@ -3,14 +3,14 @@
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from botocore.exceptions import ClientError
 
 from baton.aws.batch_item import SHARDS, batch_from_item, batch_pk, batch_to_item, listed_at, readable, unchanged
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import code_of, translated
-from baton.aws.items import Item, from_item, iso, to_item
+from baton.aws.items import Item, from_item, iso, to_item, typed
 from baton.aws.parallel import in_parallel
 from baton.aws.rows import Rows
 from baton.aws.tables import Batches
@@ -21,12 +21,12 @@ from baton.model.rows import CONTROL
 from baton.ports.clock import Clock
 from baton.ports.ledger import Admission, BatchPage
 from baton.ports.rules import check_control, check_final, check_step, with_claim
+from baton.requests import ABSENT, CONTROL_KEY, listing, same_revision
 
 _PAGE_BATCHES: Final = 100
 """Of each partition. What lies below the end of another partition's is read again: 1 in 7 of a page of 800."""
 _QUERIES_AT_ONCE: Final = 8
-_CONTROL: Final = {"pk": "control", "sk": "control"}
-_OURS: Final = frozenset({*_CONTROL, "write_id"})
+_OURS: Final = frozenset({*CONTROL_KEY, "write_id"})
 """Attributes of the table, not of the record."""
 _LISTED_DAYS_MAX: Final = 400
 """Each day is a query. Settled rows are forgotten long before they are this old."""
@@ -58,7 +58,7 @@ class DynamoLedger:
 
     @translated()
     async def control(self) -> Control:
-        item = await self._rows.read(to_item(_CONTROL))
+        item = await self._rows.read(to_item(CONTROL_KEY))
         if item is None:
             raise NotFound("the ledger has no control row: the world is not set up")
         return CONTROL.read({name: value for name, value in from_item(item).items() if name not in _OURS})
@@ -66,18 +66,15 @@ class DynamoLedger:
     @translated()
     async def set_control(self, after: Control, *, before: Control | None) -> None:
         check_control(before, after)
-        condition: dict[str, Any] = {"ConditionExpression": "attribute_not_exists(pk)"}
-        if before is not None:
-            values = to_item({":revision": before.revision})
-            condition = {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": values}
-        row = {**CONTROL.written(after), **_CONTROL, "write_id": self._rows.write_id()}
+        condition = ABSENT if before is None else typed(same_revision(before.revision))
+        row = {**CONTROL.written(after), **CONTROL_KEY, "write_id": self._rows.write_id()}
         if not await self._rows.put(to_item(row), condition):
             raise Conflict("the control row changed meanwhile")
 
     @translated()
     async def admit(self, batch: Batch) -> Admission:
         item = batch_to_item(batch, write_id=self._rows.write_id())
-        if not await self._rows.put(item, {"ConditionExpression": "attribute_not_exists(pk)"}):
+        if not await self._rows.put(item, ABSENT):
             return Admission.ALREADY_THERE
         return Admission.ADMITTED
 
@@ -167,9 +164,7 @@ class DynamoLedger:
         # BETWEEN includes its ends: one more, and the cursor itself is left out below.
         pages = client.get_paginator("query").paginate(
             TableName=self._table,
-            IndexName="listing",
-            KeyConditionExpression="listing = :listing AND listed_at BETWEEN :since AND :cursor",
-            ExpressionAttributeValues=to_item({":listing": partition, ":since": since, ":cursor": cursor or _NEWEST}),
+            **typed(listing(partition, since=since, cursor=cursor or _NEWEST)),
             ScanIndexForward=False,
             PaginationConfig={"MaxItems": wanted + 1, "PageSize": wanted + 1},
         )

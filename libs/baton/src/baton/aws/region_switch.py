@@ -20,6 +20,7 @@ from baton.aws.parallel import Backoff
 from baton.errors import SwitchRefused, Unavailable
 from baton.model.control import SwitchBackend
 from baton.ports.switch import Endpoints
+from baton.requests import plan_execution
 
 _UNDER_WAY: Final = frozenset({"ConflictException", "IllegalStateException"})
 """Another execution has not ended: ours, whose answer was lost, or the one before it."""
@@ -107,9 +108,7 @@ class RegionSwitch:
         regions = (target, *(each for each in self._clients if each != target))
         try:
             async with self._call(regions[attempt % len(regions)]) as client:
-                await client.start_plan_execution(
-                    planArn=self._plan_arn, targetRegion=target, action="activate", comment="by Baton's controller"
-                )
+                await client.start_plan_execution(**plan_execution(self._plan_arn, target))
         except Unavailable as error:
             return str(error)
         except ClientError as error:

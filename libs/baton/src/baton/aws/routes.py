@@ -4,16 +4,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from baton.aws.anywhere import TIMES, Times, first_answers, shuffled
 from baton.aws.failures import code_of, translated
 from baton.errors import SwitchRefused, Unavailable
-
-SERVED_FROM: Final = ("us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1")
-"""Where AWS answers to these two operations, wherever the buckets are."""
+from baton.requests import dial_updates
 
 type S3Control = Callable[[], Awaitable[Any]]
 
@@ -66,10 +64,7 @@ class MrapRoutes:
 
     @translated()
     async def set_dials(self, dials: Mapping[str, int]) -> None:
-        updates = [
-            {"Bucket": self._buckets[region], "Region": region, "TrafficDialPercentage": dial}
-            for region, dial in dials.items()
-        ]
+        updates = dial_updates(self._buckets, dials)
         silence: list[str] = []
         async with asyncio.timeout(self._times.operation_seconds):
             for client in shuffled(self._clients, self._dice):

@@ -25,12 +25,13 @@ from baton.aws.queues import QueueUrls, SqsInbox, SqsOutbox
 from baton.aws.reference import DynamoReferenceData
 from baton.aws.region_switch import RegionSwitch
 from baton.aws.rejects import DynamoRejectIndex
-from baton.aws.routes import SERVED_FROM, MrapRoutes, at_plain_host
+from baton.aws.routes import MrapRoutes, at_plain_host
 from baton.aws.vitals import AwsVitals
 from baton.ledger_switch import LedgerSwitch
 from baton.messages import KINDS, Kind
 from baton.model.control import SwitchBackend
 from baton.ports.clock import Clock
+from baton.requests import FIVE_REGIONS
 from baton.settings import SwitchSettings, WorldSettings
 from baton.topology import Topology
 
@@ -230,7 +231,7 @@ class Aws:
         if (url := settings.mrap_control_endpoint_url) is not None:
             clients = [at_plain_host(self._anywhere("s3control", settings.region, url, times), topology.account_id)]
         elif settings.mrap_arn is not None:
-            clients = [self._anywhere("s3control", region, None, times) for region in SERVED_FROM]
+            clients = [self._anywhere("s3control", region, None, times) for region in FIVE_REGIONS]
         else:
             raise ValueError("the dials need BATON_MRAP_ARN, or AWS_ENDPOINT_URL_MRAP_CONTROL on one machine")
         return MrapRoutes(

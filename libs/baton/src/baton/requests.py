@@ -1,0 +1,66 @@
+"""Requests that a handover makes, in the words of AWS's API: adapters send them, a plan shows them. Pure.
+
+Values of DynamoDB are plain here; `baton.aws.items.typed` makes attributes of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from baton.model.control import Ending
+
+FIVE_REGIONS: Final = ("us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1")
+"""AWS serves the data plane of ARC's routing controls, and the dials of an access point, from each of these."""
+CONTROL_KEY: Final[Mapping[str, str]] = {"pk": "control", "sk": "control"}
+ABSENT: Final[Mapping[str, Any]] = {"ConditionExpression": "attribute_not_exists(pk)"}
+"""The condition that there is no such row yet."""
+NOT_ENDED: Final[Mapping[str, Any]] = {
+    "ConditionExpression": "attribute_not_exists(pk) OR ended = :superseded",
+    "ExpressionAttributeValues": {":superseded": Ending.SUPERSEDED.value},
+}
+"""The condition that how a switch really ended is not on record."""
+FENCE: Final = ("state", "owner_epoch", "run", "updated_at")
+"""What a batch's row must still have for a write that was decided on it."""
+
+
+def same_revision(revision: object) -> dict[str, Any]:
+    """Return the condition that nobody changed the control row."""
+    return {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": {":revision": revision}}
+
+
+def same_fence(values: Mapping[str, object]) -> dict[str, Any]:
+    """Return the condition that a batch's row still has these values, one for each name of `FENCE`."""
+    return {
+        "ConditionExpression": " AND ".join(f"#{name} = :{name}" for name in FENCE),
+        "ExpressionAttributeNames": {f"#{name}": name for name in FENCE},
+        "ExpressionAttributeValues": {f":{name}": values[name] for name in FENCE},
+    }
+
+
+def listing(partition: str, *, since: str, cursor: str) -> dict[str, Any]:
+    """Return the query for what stands in a partition of the index between two places, both included."""
+    return {
+        "IndexName": "listing",
+        "KeyConditionExpression": "listing = :listing AND listed_at BETWEEN :since AND :cursor",
+        "ExpressionAttributeValues": {":listing": partition, ":since": since, ":cursor": cursor},
+    }
+
+
+def routing_controls(arns: Mapping[str, str], states: Mapping[str, bool]) -> dict[str, Any]:
+    """Return the one update that sets the routing controls of these Regions, On (true) or Off."""
+    entries = [
+        {"RoutingControlArn": arns[region], "RoutingControlState": "On" if is_on else "Off"}
+        for region, is_on in states.items()
+    ]
+    return {"UpdateRoutingControlStateEntries": entries}
+
+
+def plan_execution(plan_arn: str, target: str) -> dict[str, Any]:
+    """Return the start of a Region switch plan that activates the target."""
+    return {"planArn": plan_arn, "targetRegion": target, "action": "activate", "comment": "by Baton's controller"}
+
+
+def dial_updates(buckets: Mapping[str, str], dials: Mapping[str, int]) -> Sequence[Mapping[str, str | int]]:
+    """Return the updates of the access point's routes that set these dials, in percent."""
+    return [
+        {"Bucket": buckets[region], "Region": region, "TrafficDialPercentage": dial} for region, dial in dials.items()
+    ]
