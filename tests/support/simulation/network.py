@@ -159,7 +159,7 @@ class _Reached:
     def __getattr__(self, attribute: str) -> Any:
         member = getattr(self._port, attribute)
         if attribute in _PAGED:
-            near: Any = getattr(type(self._port), attribute)
+            near: Any = getattr(cast("type[Any]", type(self._port)), attribute)
             return partial(near, self)  # each page crosses the network by itself
         if inspect.isasyncgenfunction(member):
             return self._streaming(member)

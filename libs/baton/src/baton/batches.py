@@ -100,7 +100,7 @@ class Batches:
         One compare-and-set. Doing it again under the same epoch only sends the message again. Raises `Fenced` if the
         row moved or a later epoch owns it: read it again. Raises `ValueError` for a settled batch or a canary.
         """
-        if batch.owner_epoch > epoch:
+        if batch.owner_epoch > epoch:  # S5: what a newer epoch took is left alone
             raise Fenced(f"batch {batch.batch_id} is owned by epoch {batch.owner_epoch}, later than {epoch}")
         if batch.owner_epoch < epoch:
             after = taken_over(batch, epoch=epoch, at=self._clock.now(), by=self._region)

@@ -1,7 +1,11 @@
 """What a controller does to the world: each act brings one thing in line with the control row, and reads it back.
 
-An act is absolute and may be repeated or done by two controllers at once. Each reads the control row again right
-before it acts: the row is the durable intent, and a controller that slept must not act on an old one.
+An act is absolute and may be repeated or done by two controllers at once. By the numbers of docs/simulation.md:
+
+- **S5** No batch is taken under an epoch that never was: a takeover has the epoch of the row that was read.
+- **S9** While frozen nothing is touched, but for a switch that a human ordered.
+- **S10** Each act reads the control row right before it acts: a controller that slept must not act on an old one.
+- **S12** The row is the durable intent: what is set is computed from it, never from what was found.
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,10 +71,10 @@ class Actor:
     async def act(self, step: StepName, epoch: int) -> StepResult:
         """Do one step under this epoch. Never raises what the world can cause: the result says what happened."""
         try:
-            control = await self._ledger.control()
-            if control.epoch != epoch:
+            control = await self._ledger.control()  # S10
+            if control.epoch != epoch:  # S12
                 return StepResult(step, epoch, done=False, note=f"the epoch is {control.epoch} by now")
-            if stands_still(control, self._clock.now()):
+            if stands_still(control, self._clock.now()):  # S9
                 return StepResult(step, epoch, done=False, note="frozen meanwhile")
             match step:
                 case StepName.SWITCH:

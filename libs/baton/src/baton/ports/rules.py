@@ -52,7 +52,8 @@ REFERENCE_BYTES_MAX: Final = 10 * 1024**3
 def check_step(before: Batch, after: Batch) -> None:
     """Check that the state table allows this update, that it is one batch, and that it goes forward.
 
-    `updated_at` grows, `owner_epoch` never shrinks, and the steps of a takeover come with a larger one.
+    `updated_at` grows, `owner_epoch` never shrinks (S1 of docs/simulation.md), and the steps of a takeover come with a
+    larger one.
     """
     if before.batch_id != after.batch_id or before.admitted_at != after.admitted_at:
         raise ValueError(f"batch {before.batch_id}: an update keeps batch_id and admitted_at")
@@ -72,7 +73,10 @@ def check_step(before: Batch, after: Batch) -> None:
 
 
 def check_control(before: Control | None, after: Control) -> None:
-    """Check that a write of the control row goes forward: revision, epoch, and the Region only with the epoch."""
+    """Check that a write of the control row goes forward: revision, epoch, and the Region only with the epoch.
+
+    S6 of docs/simulation.md. That the row is the one that was read is the condition of the write itself.
+    """
     if before is None:
         return
     if after.revision != before.revision + 1:
