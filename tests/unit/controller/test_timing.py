@@ -105,7 +105,8 @@ def test_the_last_switch_gets_a_row_when_it_leaves_the_control_row(
 ) -> None:
     calls = _plan(kind, control=control_made(transition=under_way(ended=ended)))
 
-    (left,) = [call for call in calls if call.parameters.get("Item", {}).get("pk") == "switch#t1"]
+    (left,) = [call for call in calls if call.parameters.get("Item", {}).get("sk") == "switch"]
+    assert left.parameters["Item"]["pk"] == "decision#t1"
     assert (left.part, left.parameters["Item"]["ended"]) == (part, says)
 
 

@@ -22,6 +22,11 @@ FENCE: Final = ("state", "owner_epoch", "run", "updated_at")
 """What a batch's row must still have for a write that was decided on it."""
 
 
+def switch_key(transition_id: str) -> dict[str, str]:
+    """Return the key of the row of a switch that has left the control row."""
+    return {"pk": f"decision#{transition_id}", "sk": "switch"}
+
+
 def same_revision(revision: object) -> dict[str, Any]:
     """Return the condition that nobody changed the control row."""
     return {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": {":revision": revision}}

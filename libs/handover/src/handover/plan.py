@@ -120,7 +120,7 @@ class _Calls:
         last = self._control.transition
         if last is not None:
             ended = (last.ended or Ending.SUPERSEDED).value
-            row = {"pk": f"switch#{last.id}", "sk": "switch", "ended": ended, "body": "<the whole switch>"}
+            row = {**requests.switch_key(last.id), "ended": ended, "body": "<the whole switch>"}
             item = {"Item": row, **requests.NOT_ENDED}
             yield self._dynamodb(part, "PutItem", item, why="the last switch leaves the control row")
 

@@ -17,7 +17,7 @@ from baton.model.control import Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
 from baton.model.rows import COMMAND, DECISION, HEARTBEAT, SWITCH, Form
 from baton.ports.rules import check_settled
-from baton.requests import ABSENT, NOT_ENDED
+from baton.requests import ABSENT, NOT_ENDED, switch_key
 
 _PAGE_ROWS: Final = 100
 _HEARTBEATS: Final = "heartbeat"
@@ -33,7 +33,7 @@ _PENDING: Final = {
 
 
 class DynamoJournal:
-    """Rows `heartbeat`/<region>, `command#<id>`/`command`, `decision#<id>`/`decision`, `switch#<id>`/`switch`.
+    """Rows `heartbeat`/<region>, `command#<id>`/`command`, `decision#<id>`/`decision`, `decision#<id>`/`switch`.
 
     `body` is the whole record as JSON; attributes beside it are for conditions, for the index, and for who reads the
     table in the console. A command is in the index only while it is PENDING.
@@ -89,11 +89,11 @@ class DynamoJournal:
 
     async def _put_switch(self, switch: Transition) -> None:
         row = {"ended": switch.ended, "body": _json(SWITCH, switch), "write_id": self._rows.write_id()}
-        await self._rows.put({**_key("switch", switch.id), **to_item(row)}, typed(NOT_ENDED))
+        await self._rows.put({**to_item(switch_key(switch.id)), **to_item(row)}, typed(NOT_ENDED))
 
     @translated()
     async def switch(self, transition_id: str) -> Transition | None:
-        item = await self._rows.read(_key("switch", transition_id))
+        item = await self._rows.read(to_item(switch_key(transition_id)))
         return _read(SWITCH, item) if item else None
 
     async def _put_decision(self, decision: Decision) -> None:
