@@ -36,25 +36,25 @@ def test_a_failover_in_order_passes() -> None:
     check(look, (_moved(look), Note(DECISION), Act(StepName.SWITCH, look.control)))
 
 
-@pytest.mark.parametrize(
-    ("rule", "look", "intent"),
-    [
-        ("S6", _look(), lambda look: replace(_moved(look), before=control_made(revision=3))),
-        ("S6", _look(), lambda look: replace(_moved(look), after=replace(_moved(look).after, revision=99))),
-        ("S6", _look(), lambda look: _moved(look, epoch=1)),
-        ("S6", _look(), lambda look: _moved(look, epoch=2)),
-        ("S6", _look(), lambda look: _moved(look, epoch=4)),
-        ("S6", _look(), lambda look: _moved(look, transition=None)),
-        ("S7", _look(ready=False), _moved),
-        ("S8", _look(control_made(failovers=(START,))), _moved),
-        ("S9", _look(control_made(freeze=frozen(START + timedelta(days=1)))), _moved),
-        ("S9", _look(control_made(freeze=frozen(START + timedelta(days=1)))),
-         lambda look: Act(StepName.SWITCH, look.control)),
-        ("S11", _look(dry_run=True), _moved),
-        ("S11", _look(dry_run=True), lambda look: LookAtDrain(look.control)),
-        ("S12", _look(), lambda _: Act(StepName.ROUTES, control_made(epoch=5))),
-    ],
-)  # fmt: skip
+BROKEN: list[tuple[str, Look, Callable[[Look], Intent]]] = [
+    ("S6", _look(), lambda look: replace(_moved(look), before=control_made(revision=3))),
+    ("S6", _look(), lambda look: replace(_moved(look), after=replace(_moved(look).after, revision=99))),
+    ("S6", _look(), lambda look: _moved(look, epoch=1)),
+    ("S6", _look(), lambda look: _moved(look, epoch=2)),
+    ("S6", _look(), lambda look: _moved(look, epoch=4)),
+    ("S6", _look(), lambda look: _moved(look, transition=None)),
+    ("S7", _look(ready=False), _moved),
+    ("S8", _look(control_made(failovers=(START,))), _moved),
+    ("S9", _look(control_made(freeze=frozen(START + timedelta(days=1)))), _moved),
+    ("S9", _look(control_made(freeze=frozen(START + timedelta(days=1)))),
+     lambda look: Act(StepName.SWITCH, look.control)),
+    ("S11", _look(dry_run=True), _moved),
+    ("S11", _look(dry_run=True), lambda look: LookAtDrain(look.control)),
+    ("S12", _look(), lambda _: Act(StepName.ROUTES, control_made(epoch=5))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "look", "intent"), BROKEN)
 def test_what_breaks_a_rule_is_raised(rule: str, look: Look, intent: Callable[[Look], Intent]) -> None:
     with pytest.raises(InvariantError, match=rf"^{rule}: "):
         check(look, (intent(look),))
