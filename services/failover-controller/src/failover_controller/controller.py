@@ -54,7 +54,6 @@ class Controller:
         self._running: dict[object, asyncio.Task[None]] = {}
         self._beat_at: float | None = None
         self._told_at: datetime | None = None
-
         self.lookout = Lookout(
             region=region, regions=regions, reach=reach, settings=settings, clock=clock, control=lambda: self._control
         )
