@@ -84,6 +84,7 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
     "source": ObjectInfo("input/sales/x.csv", "v1", 1, NOW),
     "states": {EAST: True, WEST: False},
     "target_key": "archive/x",
+    "transition_id": "t1",
     "version": REFERENCE,
     "wait_seconds": 0,
 }
