@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -87,6 +88,23 @@ def test_thousands_of_chunks_are_read_without_holding_the_event_loop() -> None:
     assert [each.index for each in done] == list(range(3_000))
     assert done[-1].reject_counts == reasons
     assert max(seconds) < LOOP_SECONDS_MAX
+
+
+def test_equal_reasons_of_many_chunks_are_held_once() -> None:
+    table, now, chunks = BusyTable(), datetime(2026, 1, 1, tzinfo=UTC), 200
+    progress = _progress(table, 1)
+
+    async def finish() -> None:
+        await progress.open("b", "p", chunks=chunks, now=now)
+        for index in range(chunks):  # each with texts of its own, as off the wire
+            reasons = tuple(RejectCount(f"column {number:090}", f"rule {number:090}", 1) for number in range(20))
+            await progress.complete(replace(_done(index), reject_counts=reasons), now=now)
+
+    run(finish())
+    done = run(progress.done("b", "p"))
+
+    held = {id(text): text for each in done for count in each.reject_counts for text in (count.column, count.rule)}
+    assert sum(map(sys.getsizeof, held.values())) < 40 * 200
 
 
 def test_a_sum_that_is_always_taken_is_a_conflict_and_no_outage() -> None:

@@ -77,7 +77,9 @@ class Worker:
         self._offload = offload
         self._computer = compute
         self._apart = apart or _here
-        self._tasks = Recent[tuple[str, str], _Task](settings.plans_cached)
+        self._tasks = Recent[tuple[str, str], _Task](
+            settings.plans_cached, weigh=lambda task: len(task.plan.chunks), weight_max=settings.chunks_cached
+        )
         self._tables = Tables(reference, compute=self._compute, settings=settings)
         self._output_bytes_max = settings.output_bytes_max
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from baton.model.plan import MIB
+from baton.model.plan import CHUNKS_MAX, MIB
 from worker.domain import OUTPUT_BYTES_MAX
 
 
@@ -24,6 +24,8 @@ class WorkerSettings(BaseSettings):
     """Of memory that loaded tables take together, as frames: three times their values."""
     plans_cached: int = Field(default=64, ge=1)
     """Plans kept: one GET per batch and worker instead of one per chunk."""
+    chunks_cached: int = Field(default=10 * CHUNKS_MAX, ge=0)
+    """Of all plans kept, each about 1.3 kB: 110 MiB. A plan of more is read for each of its chunks."""
     output_bytes_max: int = Field(default=OUTPUT_BYTES_MAX, ge=1)
     """Of what a chunk leaves, result and rejects together: over it the batch fails. Both slots may hold as much, in
     containers of 2 GiB."""

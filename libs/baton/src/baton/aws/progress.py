@@ -133,10 +133,10 @@ class DynamoProgress:
     @translated()
     async def done(self, batch_id: str, plan_id: str) -> Sequence[ChunkDone]:
         # The first partition says whether there are more.
-        first = _pk(batch_id, plan_id)
-        tally, chunks = await self._rows_in(first, batch_id, plan_id)
+        first, texts = _pk(batch_id, plan_id), dict[str, str]()
+        tally, chunks = await self._rows_in(first, batch_id, plan_id, texts)
         partitions = _partitions(first, tally["chunks"] if tally else 0)[1:]
-        for _, more in await in_parallel(SHARDS, partitions, lambda pk: self._rows_in(pk, batch_id, plan_id)):
+        for _, more in await in_parallel(SHARDS, partitions, lambda pk: self._rows_in(pk, batch_id, plan_id, texts)):
             chunks += more
         return sorted(chunks, key=lambda chunk: chunk.index)
 
@@ -207,8 +207,10 @@ class DynamoProgress:
         batches = Batches(await self._client(), table=self._table, dice=self._dice)
         return [from_item(item) for item in await batches.get([to_item({"pk": pk, "sk": _TALLY}) for pk in partitions])]
 
-    async def _rows_in(self, pk: str, batch_id: str, plan_id: str) -> tuple[dict[str, Any] | None, list[ChunkDone]]:
-        """Return a partition's sum and its chunks."""
+    async def _rows_in(
+        self, pk: str, batch_id: str, plan_id: str, texts: dict[str, str]
+    ) -> tuple[dict[str, Any] | None, list[ChunkDone]]:
+        """Return a partition's sum and its chunks; `texts` holds those of their reasons, each once."""
         client = await self._client()
         pages = client.get_paginator("query").paginate(
             TableName=self._table,
@@ -223,7 +225,7 @@ class DynamoProgress:
                 if row["sk"] == _TALLY:
                     tally = row
                 else:
-                    chunks.append(_chunk(batch_id, plan_id, row))
+                    chunks.append(_chunk(batch_id, plan_id, row, texts))
         return tally, chunks
 
     async def _row(self, key: dict[str, str]) -> dict[str, Any] | None:
@@ -259,7 +261,11 @@ def _counts(row: dict[str, Any]) -> Counts:
     return Counts(records_in=row["records_in"], records_out=row["records_out"], rejects=row["rejects"])
 
 
-def _chunk(batch_id: str, plan_id: str, row: dict[str, Any]) -> ChunkDone:
+def _chunk(batch_id: str, plan_id: str, row: dict[str, Any], texts: dict[str, str]) -> ChunkDone:
+    def shared(text: str) -> str:
+        """Return one object for equal texts: most of a batch's 9,000 chunks give the same reasons."""
+        return texts.setdefault(text, text)
+
     return ChunkDone(
         batch_id,
         plan_id,
@@ -271,6 +277,7 @@ def _chunk(batch_id: str, plan_id: str, row: dict[str, Any]) -> ChunkDone:
         rejects_crc64nvme=row["rejects_crc64nvme"],
         # Rows of earlier versions have none.
         reject_counts=tuple(
-            RejectCount(each["column"], each["rule"], each["records"]) for each in row.get("reject_counts", ())
+            RejectCount(shared(each["column"]), shared(each["rule"]), each["records"])
+            for each in row.get("reject_counts", ())
         ),
     )
