@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from baton.sources import ENGINE_LIBRARIES, ENGINE_PACKAGES, pins, sources_of
+from baton.sources import ENGINE_LIBRARIES, ENGINE_PACKAGES, IN_SOME_IMAGES, normalized, pins, sources_of
 
 ROOT: Final = Path(__file__).parents[3]
 JOB: Final = """
@@ -184,7 +184,55 @@ def test_a_library_that_a_job_imports_is_named_with_its_version(
     made_of = sources_of(["job_with_yarl"])
 
     assert made_of.modules.keys() == {"job_with_yarl"}
-    assert [re.sub("==[0-9.]+", "==N", pin) for pin in pins(made_of.libraries)] == ["yarl==N"]
+    assert [re.sub("==[0-9.]+", "==N", pin) for pin in pins(made_of.libraries)] == [
+        "idna==N",
+        "multidict==N",
+        "propcache==N",
+        "yarl==N",
+    ]
+
+
+def test_what_a_library_requires_is_named_with_it() -> None:
+    assert [pin.partition("==")[0] for pin in pins({"jinja2"})] == ["jinja2", "markupsafe"]
+    assert {"annotated-types", "typing-extensions"} <= {pin.partition("==")[0] for pin in pins({"pydantic"})}
+
+
+def _install(place: Path, name: str, version: str, *requirements: str) -> None:
+    told = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
+    folder = place / f"{name.replace('-', '_')}-{version}.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{told}")
+
+
+def test_what_is_installed_for_an_extra_counts_and_so_does_what_it_requires_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = pins({"pydantic"})
+    _install(tmp_path, "Email_Validator", "2.2.0", "DNS.python >=2.0.0", "pydantic[email]", 'awscrt; extra == "crt"')
+    _install(tmp_path, "dns-python", "2.7.0", "email-validator; extra == 'mail'", 'black-board>=1; extra == "dev"')
+    _install(tmp_path, "black-board", "1.0")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+
+    assert set(pins({"pydantic"})) - set(before) == {"email-validator==2.2.0", "dns-python==2.7.0"}
+
+
+def test_a_checkout_names_no_library_that_images_do_not_carry() -> None:
+    libraries = sources_of(["baton.job"], own=frozenset({"baton"})).libraries
+
+    for service in ("splitter", "worker", "merger", "notifier"):
+        pinned = re.findall(r"^[\w.-]+==[^\s;]+", (ROOT / f"requirements/{service}.txt").read_text(), re.MULTILINE)
+        assert set(pins(libraries)) <= set(pinned)
+
+
+def test_an_extra_brings_nothing_that_only_some_images_carry() -> None:
+    """Or the services would tell different versions of a job, and never do what another one planned."""
+    pinned = [
+        {normalized(name) for name in re.findall(r"^([\w.-]+)==", path.read_text(), re.MULTILINE)}
+        for path in (ROOT / f"requirements/{service}.txt" for service in ("splitter", "worker", "merger", "notifier"))
+    ]
+    differ = set[str]().union(*pinned) - pinned[0].intersection(*pinned)
+
+    assert differ - {"numpy", "polars", "polars-runtime-32"} == IN_SOME_IMAGES
 
 
 def test_the_engine_names_the_libraries_that_images_are_built_with() -> None:

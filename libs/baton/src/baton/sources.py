@@ -7,18 +7,29 @@ order of imports. What is imported by a name that is computed (`importlib.import
 import ast
 import hashlib
 import pkgutil
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-__all__ = ["ENGINE_LIBRARIES", "ENGINE_PACKAGES", "Sources", "digest", "engine", "pins", "sources_of"]
+__all__ = [
+    "ENGINE_LIBRARIES",
+    "ENGINE_PACKAGES",
+    "IN_SOME_IMAGES",
+    "Sources",
+    "digest",
+    "engine",
+    "normalized",
+    "pins",
+    "sources_of",
+]
 
 ENGINE_PACKAGES: Final = ("merger", "worker")
 """The services that write results. Every image whose service loads jobs carries their sources, for this page alone."""
@@ -29,6 +40,13 @@ ENGINE_LIBRARIES: Final[Mapping[str, str]] = {
     "pydantic-core": "2.50.4",
 }
 """What parses, judges and writes, as `requirements/worker.txt` pins it: most images carry only some of it."""
+IN_SOME_IMAGES: Final = frozenset({"awscrt", "jinja2", "markupsafe"})
+"""Libraries of some services that know jobs: for an extra alone they do not count, or images would tell different
+versions. Whoever imports or requires them by itself has them in every image."""
+_NOT_ENTERED: Final = frozenset({"numpy", "polars"})
+"""Their versions pin what they require, and most images carry neither."""
+_EXTRAS_OF_DEVELOPERS: Final = frozenset({"all", "dev", "doc", "docs", "lint", "test", "testing", "tests", "typing"})
+"""What they bring is in a checkout and in no image; "all" holds them too, beside what has extras of its own."""
 _NO_PART: Final = frozenset({"main", "settings"})
 """Modules of a service that touch no byte of a result."""
 _FILES_MAX: Final = 1_000
@@ -46,7 +64,7 @@ class Sources:
 
 
 def sources_of(roots: Iterable[str], *, own: frozenset[str] = frozenset()) -> Sources:
-    """Return the roots and everything that they import, directly or not; libraries are named, not entered.
+    """Return the roots and everything that they import, directly or not; libraries are named, not entered (see `pins`).
 
     `own` are top-level packages that are no libraries wherever they are installed. What is not there is left out.
     """
@@ -101,10 +119,35 @@ def digest(parts: Mapping[str, bytes]) -> str:
 
 
 def pins(libraries: Iterable[str]) -> list[str]:
-    """Return `name==version` of what brings these top-level names, sorted; what the engine pins is left out."""
-    others = set(libraries) - {name.replace("-", "_") for name in ENGINE_LIBRARIES}
-    names = {name for library in others for name in _brought_by().get(library, ())}
-    return sorted(f"{name}=={_version(name)}" for name in names)
+    """Return `name==version` of what brings these top-level names, and of all that it requires, sorted.
+
+    Of what is required only for an extra, and is installed, nobody knows whether it is used: it counts. What the engine
+    pins is left out.
+    """
+    found: set[str] = set()
+    waiting = [normalized(name) for library in libraries for name in _brought_by().get(library, ())]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and _version(name) is not None:
+            found.add(name)
+            waiting += () if name in _NOT_ENTERED else _required(name)
+    return sorted(f"{name}=={_version(name)}" for name in found - ENGINE_LIBRARIES.keys())
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name as the index of Python packages spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _required(distribution: str) -> list[str]:
+    """Return the names of what an installed distribution requires, whether it is installed or not."""
+    names: list[str] = []
+    for requirement in requires(distribution) or ():
+        name = normalized(re.split(r"[^\w.-]", requirement, maxsplit=1)[0])
+        extra = re.search(r"""extra *== *["']([^"']+)""", requirement)
+        if extra is None or (name not in IN_SOME_IMAGES and normalized(extra[1]) not in _EXTRAS_OF_DEVELOPERS):
+            names.append(name)
+    return names
 
 
 @lru_cache(maxsize=1)  # it reads what every library says of itself: half a second
