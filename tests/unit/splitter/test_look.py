@@ -1,5 +1,7 @@
 """Text of another encoding than the job's is noticed however the file arrives, and honest text is let through."""
 
+import unicodedata
+
 import pytest
 
 from baton.errors import BatchFailed
@@ -52,6 +54,29 @@ def test_a_character_cut_by_the_end_of_the_file_does_not_make_it_another_encodin
 @pytest.mark.parametrize("text", ["Iași", "Rəna", "3 Ștefan, Ștefan, Ștefan"])
 def test_letters_that_stand_alone_show_it_inside_a_word_or_before_three(text: str, block_bytes: int) -> None:
     assert "UTF-8 throughout" in refused(f"id;oras\n1;{text}\n".encode(), block_bytes=block_bytes)
+
+
+@pytest.mark.parametrize("block_bytes", [*range(1, 9), 1_000_000])
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "iso8859-15", "cp1250", "iso8859-2"])
+@pytest.mark.parametrize("text", ["José", "Genève è", "Dvořák", "Zoë", "Iñaki", "Garça", "Škoda Å sů"])
+def test_decomposed_accents_show_it_wherever_they_stand(text: str, encoding: str, block_bytes: int) -> None:
+    body = unicodedata.normalize("NFD", f"id;name\n1;{text}\n").encode()
+
+    assert "UTF-8 throughout" in refused(body, encoding=encoding, block_bytes=block_bytes)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", ";2\n", " x\n", ".\n"])
+@pytest.mark.parametrize("text", ["Bucureș", "Galaț", "Jose\u0301", "Andre\u0300"])
+def test_a_letter_that_ends_a_word_shows_it(text: str, end: str) -> None:
+    for encoding in ("cp1252", "latin-1"):
+        assert "UTF-8 throughout" in refused(f"id;oras\n1;{text}{end}".encode(), encoding=encoding)
+
+
+@pytest.mark.parametrize("text", ["Spaß®", "groß“", "Fuß»", "4x\xd7°", "n\xd7¼", "aÇš", "E®", "Ø\xa020"])
+def test_no_capital_with_a_sign_behind_a_small_letter_shows_nothing(text: str) -> None:
+    body = ("a;b\n" + f"1;{text}\n" * 100).encode("cp1252")
+
+    assert look(body) == body
 
 
 def test_a_character_that_a_block_begins_and_text_goes_on_without_refutes_it() -> None:

@@ -5,6 +5,7 @@ is a header. A table of our own, because the libraries for this also know two-le
 a column's name may begin.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,7 @@ _FETCH: Final = "something answered in place of the file: look at it, get the fi
 _DECRYPT: Final = "decrypt it and send the CSV file that is in it"
 _MESSAGE: Final = "an encrypted or signed message"
 _UTF8: Final = "save it as UTF-8 and send that"
+_POINTED: Final = "send the file that it stands for (`git lfs pull` brings it)"
 
 _SIGNATURES: Final = (
     (rb"\x1f\x8b\x08", "a gzip file", _UNPACK),
@@ -55,6 +57,11 @@ _SIGNATURES: Final = (
     (rb"\x7fELF|MZ.\0.\0\0\0", "a program", "send the CSV file instead"),
     (rb"-----BEGIN (?:PGP|PKCS7|CMS|AGE ENCRYPTED)\b|\x85[\x01-\x04].\x03|\x84.\x03|\x8c.\x04", _MESSAGE, _DECRYPT),
     (rb"age-encryption\.org/v[0-9]\n", _MESSAGE, _DECRYPT),
+    (rb"version https://git-lfs\.", "a pointer of Git LFS, not the file itself", _POINTED),
+    (rb"MIME-Version:[ ]?1\.0\s*[\r\n]|From: <Saved by ", "a web archive (.mht), as Excel saves too", _SAVE_SHEET),
+    (rb"HTTP/[0-9.]+ [1-5][0-9]{2}[ \r\n]", "an answer of a web server with its headers", _FETCH),
+    # `ID;PLZ` begins an honest header: it is Excel or LibreOffice that wrote it, or a cell follows.
+    (rb"ID;P(?:WXL|CALCOOO)|ID;P[^\n]*\n(?:[^\n]*\n)*?C;(?:[XY][0-9]+;){1,2}K", "a SYLK sheet (.slk)", _SAVE_SHEET),
 )
 _BY_SIGNATURE: Final = tuple(
     (re.compile(signature, re.DOTALL), Foreign(what, remedy)) for signature, what, remedy in _SIGNATURES
@@ -69,22 +76,34 @@ _ZIP_CONTENTS: Final = (
     (b"[Content_Types].xml", "an Office document, most likely an Excel workbook (.xlsx)", _SAVE_SHEET),
     (b"application/vnd.oasis.opendocument", "an OpenDocument file", _EXPORT),
 )
-_TEXTS: Final = (
-    (
-        re.compile(rb"<!doctype\s+html|<html\b[^<>]*>\s*<(?:head|body|title|meta|script|style|!--)", re.IGNORECASE),
-        "page",
-    ),
-    (re.compile(rb"<\?xml\s[^<>]*\?>\s*<(?:!doctype\s+)?html\b", re.IGNORECASE), "page"),
-    (re.compile(rb"<\?xml\s[^<>]*\?>\s*<Error\b", re.IGNORECASE), "error"),
-    (re.compile(rb"<\?xml\s[^<>]*\?>|<!doctype\s", re.IGNORECASE), "xml"),
-    (re.compile(rb'\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:\{\s*"|\[\s*["\[0-9-]|"(?:[^"\\]|\\.)*"\s*,)'), "json"),
-)
-_KINDS_OF_TEXT: Final = {
-    "page": Foreign("an HTML page", _FETCH),
-    "error": Foreign("an error message in XML, as S3 answers", _FETCH),
-    "xml": Foreign("an XML document", _EXPORT),
-    "json": Foreign("JSON", _EXPORT),
+_PAGE: Final = Foreign("an HTML page", _FETCH)
+_TABLE: Final = Foreign("an HTML table, as some programs write .xls", _SAVE_SHEET)
+_WORKBOOK: Final = Foreign("an Excel workbook in XML", _SAVE_SHEET)
+_ERROR: Final = Foreign("an error message in XML, as S3 answers", _FETCH)
+_XML: Final = Foreign("an XML document", _EXPORT)
+_JSON: Final = Foreign("JSON", _EXPORT)
+
+_PROLOG: Final = re.compile(rb"(?:<\?(?:xml|mso-application)\s[^<>]*\?>\s*)+", re.IGNORECASE)
+_DOCTYPE: Final = re.compile(rb"<!doctype\s+(html\b)?", re.IGNORECASE)
+_COMMENT: Final = re.compile(rb"<!--.*?-->\s*", re.DOTALL)
+_TAG: Final = re.compile(rb"<((?:[\w-]+:)?[a-z][\w.-]*)([\s/][^<>]*)?>", re.IGNORECASE)
+_USUAL_DELIMITERS: Final = b",;\t|"
+_BEFORE_TEXT: Final = frozenset({b"h1", b"h2", b"h3", b"h4", b"h5", b"h6", b"body", b"pre", b"center"})
+"""Tags behind which a message may stand at once."""
+_OF_PAGES: Final = _BEFORE_TEXT | {
+    *(b"html", b"head", b"title", b"meta", b"link", b"base", b"script", b"style", b"noscript", b"main", b"section"),
+    *(b"p", b"div", b"br", b"hr", b"ul", b"ol", b"form", b"iframe"),
 }
+_ERRORS: Final = frozenset({b"error", b"errorresponse"})
+_KNOWN: Final = _OF_PAGES | _ERRORS | {b"table", b"workbook", b"envelope", b"rss", b"feed", b"svg"}
+_INSIDE_A_LINE: Final = frozenset({b"a", b"b", b"i", b"u", b"em", b"strong", b"span", b"font", b"small", b"img"})
+"""Tags with which the name of a column may be dressed up."""
+_COMMENT_BYTES_MAX: Final = 1_000
+"""A comment that is longer begins a page, unless its first line may be a header."""
+_WHITE: Final = b" \t\r\n\v\f"
+_JSON_BEGINS: Final = re.compile(
+    rb'\{\s*"(?:[^"\\]|\\.)*"\s*:|\[\s*(?:\{\s*"|\[\s*["\[0-9-]|"(?:[^"\\]|\\.)*"\s*,)|\[[\s0-9.,eE+-]{1000}'
+)
 _NEVER_TEXT: Final = bytes({*range(0x20), 0x7F} - {*b"\x01\x02\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f"})
 """Left out: what delimits fields somewhere, what moves a cursor, and the end of a DOS file."""
 _CONTROL_KINDS_MIN: Final = 8
@@ -97,12 +116,20 @@ _BINARY: Final = Foreign("binary data of a kind that is not known here", "send t
 
 def recognise(head: bytes, *, delimiter: int) -> Foreign | None:
     """Return what a file is that begins with `head` (its first `HEAD_BYTES`, or all of it); None if it may be CSV."""
+    unmarked = head.removeprefix(b"\xef\xbb\xbf")
+    text = unmarked.lstrip(_WHITE.replace(bytes([delimiter]), b""))
     for signature, foreign in _BY_SIGNATURE:
-        if signature.match(head):
+        if signature.match(unmarked) or signature.match(text):
             return foreign
-    if _ZIP.match(head):
-        return _archive(head)
-    return _other_text(head) or _wide_text(head) or _mainframe_text(head) or _binary(head, delimiter)
+    if _ZIP.match(text):
+        return _archive(text)
+    return (
+        _markup(text, delimiter)
+        or _json(text, is_whole=len(head) < HEAD_BYTES)
+        or _wide_text(head)
+        or _mainframe_text(head)
+        or _binary(head, delimiter)
+    )
 
 
 def _archive(head: bytes) -> Foreign:
@@ -112,9 +139,81 @@ def _archive(head: bytes) -> Foreign:
     return Foreign("a zip archive", _UNPACK)
 
 
-def _other_text(head: bytes) -> Foreign | None:
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    return next((_KINDS_OF_TEXT[kind] for pattern, kind in _TEXTS if pattern.match(text)), None)
+def _markup(text: bytes, delimiter: int) -> Foreign | None:
+    """Tell HTML and XML by how they begin."""
+    prolog = _PROLOG.match(text)
+    rest = text[prolog.end() :] if prolog else text
+    comments = 0
+    while comment := _COMMENT.match(rest):
+        rest, comments = rest[comment.end() :], comments + 1
+    doctype = _DOCTYPE.match(rest)
+    if doctype:
+        return _PAGE if doctype[1] else _XML
+    tag = _TAG.match(rest)
+    if prolog:
+        return _document(tag) if tag else _XML
+    delimiters = bytes([delimiter]) + _USUAL_DELIMITERS
+    if tag and _is_markup(tag, rest[tag.end() :], delimiters):
+        return _document(tag)
+    is_all_comment = comments and not rest
+    is_long = rest.startswith(b"<!--") and len(rest) > _COMMENT_BYTES_MAX
+    is_endless_comment = is_long and not _has_delimiter(rest.removeprefix(b"<"), delimiters)
+    return _PAGE if is_all_comment or is_endless_comment else None
+
+
+def _document(tag: re.Match[bytes]) -> Foreign:
+    name = _local_name(tag)
+    if name in _OF_PAGES:
+        return _PAGE
+    if name in _ERRORS:
+        return _ERROR
+    return {b"table": _TABLE, b"workbook": _WORKBOOK}.get(name, _XML)
+
+
+def _local_name(tag: re.Match[bytes]) -> bytes:
+    return tag[1].lower().rpartition(b":")[2]
+
+
+def _is_markup(tag: re.Match[bytes], behind: bytes, delimiters: bytes) -> bool:
+    """Say whether a tag begins a document, and no name of a column: `<html>,<body>`, `<p> in GeV;<E>`, `<b>Name</b>`.
+
+    A delimiter at once, or behind the tag's end, makes it a column. Else the tag's end with nothing but tags behind it
+    shows a document, and so do its name, its attributes and what follows, if no delimiter comes before the next tag.
+    """
+    name, attributes = _local_name(tag), (tag[2] or b"").strip(b"/ \t\r\n")
+    closing = re.search(rb"</" + re.escape(tag[1]) + rb"\s*>", behind, re.IGNORECASE)
+    beyond = behind[closing.end() :] if closing else b""
+    has_words_alone = attributes and b"=" not in attributes and name != b"html"  # `<table name>`
+    is_column = _has_delimiter(beyond, delimiters) or _has_delimiter(behind.lstrip(b" ")[:1], delimiters)
+    if name in _INSIDE_A_LINE or has_words_alone or is_column:
+        return False
+    is_closed = closing is not None and (name in _KNOWN or beyond.lstrip()[:1] in {b"", b"<"})
+    if _has_delimiter(behind, delimiters):
+        return is_closed and closing is not None and b"\n" not in behind[: closing.start()]
+    if is_closed or name not in _KNOWN:
+        return is_closed or b'="' in attributes or b"='" in attributes
+    has_text = behind.lstrip(b" ")[:1] not in {b"", b"\r", b"\n"}
+    is_followed = behind.lstrip().startswith(b"<") or (has_text and name in _BEFORE_TEXT)
+    return name == b"html" or attributes != b"" or is_followed
+
+
+def _has_delimiter(text: bytes, delimiters: bytes) -> bool:
+    """Say whether one comes in this line before a tag does."""
+    before = text.partition(b"<")[0].splitlines()[:1]
+    return bool(before) and before[0].translate(None, delimiters) != before[0]
+
+
+def _json(text: bytes, *, is_whole: bool) -> Foreign | None:
+    """Tell JSON by how it begins, or a small file by all of it: `[]`, `{}`, `[1,2]`."""
+    if _JSON_BEGINS.match(text):
+        return _JSON
+    if not is_whole or text[:1] not in {b"[", b"{"}:
+        return None
+    try:
+        json.loads(text.decode())
+    except (ValueError, RecursionError):
+        return None
+    return _JSON
 
 
 def _wide_text(head: bytes) -> Foreign | None:

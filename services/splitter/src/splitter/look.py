@@ -2,6 +2,8 @@
 
 import codecs
 import re
+import unicodedata
+from functools import cache
 from typing import Final
 
 from baton.encoding import UTF8, marked_as
@@ -16,6 +18,8 @@ _CERTAIN: Final = re.compile(
     f"[\u0080-\u017f\u0370-\u045f\u0800-\U0010ffff]|[\u0180-\u07ff]{{2}}|[A-Za-z]{_LONE}[A-Za-z]"
 )
 """What shows that a text was meant as UTF-8."""
+_TWO_BYTES: Final = [(first, second) for first in range(0xC6, 0xE0) for second in range(0x80, 0xC0)]
+"""UTF-8 of U+0180 to U+07FF: other letters, and the accents of text in Unicode's decomposed form."""
 _LIKELY: Final = re.compile(f"{_LONE}(?=[A-Za-z])")
 """A sign that stands before a word, and after none: a letter, if it happens again and again."""
 _LIKELY_MIN: Final = 3
@@ -31,7 +35,7 @@ class Look:
         self._dialect = dialect
         self._head: bytes | None = b""
         """What came, until it is enough to judge; None from then on."""
-        self._utf8 = None if dialect.encoding in (UTF8, "ascii") else _Utf8Throughout()
+        self._utf8 = None if dialect.encoding in (UTF8, "ascii") else _Utf8Throughout(dialect.encoding)
 
     def feed(self, block: bytes) -> bytes:
         """Return what may be read of the file now: nothing, what was held back and the block, or the block."""
@@ -75,7 +79,8 @@ def _but_job_reads(dialect: Dialect) -> str:
 class _Utf8Throughout:
     """Whether a text that should have one byte per character is UTF-8. Costs next to nothing once it is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str) -> None:
+        self._inside_word = _never_behind_small_letters(encoding)
         self._decoder = codecs.getincrementaldecoder(UTF8)()
         self._refuted = False
         self._likely = 0
@@ -101,5 +106,24 @@ class _Utf8Throughout:
         if not self._seen:
             # A character that may go on was not counted with what came before it.
             self._likely += len(_LIKELY.findall(text, max(len(self._last) - 1, 0)))
-            self._seen = self._likely >= _LIKELY_MIN or _CERTAIN.search(text) is not None
+            self._seen = self._likely >= _LIKELY_MIN or bool(_CERTAIN.search(text) or self._inside_word.search(text))
         self._last = text[-2:]
+
+
+@cache
+def _never_behind_small_letters(encoding: str) -> re.Pattern[str]:
+    """Find what would be, in one byte per character, an accented capital and a sign inside a word, as `eÌ€` (`è`).
+
+    Only of encodings whose capitals are Latin. Not of `Spaß®`: this is no capital; nor of `aÇš`.
+    """
+    meant = [
+        chr((first & 0x1F) << 6 | second & 0x3F)
+        for first, second in _TWO_BYTES
+        if _is_latin_capital(bytes([first]).decode(encoding, "ignore"))
+        and not bytes([second]).decode(encoding, "ignore").islower()
+    ]
+    return re.compile(f"[a-z][{''.join(meant)}]" if meant else "(?!)")
+
+
+def _is_latin_capital(character: str) -> bool:
+    return unicodedata.name(character, "").startswith("LATIN CAPITAL") if character else False
