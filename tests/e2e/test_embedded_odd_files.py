@@ -18,9 +18,10 @@ pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
 _SHEET_ROWS: Final = 1_048_576
 """Of an Excel sheet."""
 _PEAK_MIB_MAX: Final = 500
-_SHEET_SECONDS_MAX: Final = 2 * 10
-_BLANK_SECONDS_MAX: Final = 2 * 5
-"""Of the batch itself, on a machine that runs other tests too. docs/performance.md has what it takes else."""
+_SHEET_SECONDS_MAX: Final = 20
+_BLANK_SECONDS_MAX: Final = 10
+"""Of the batch itself, on a machine that runs other tests too. On a quiet one 10 s and 5 s are promised: what was
+measured stands in docs/performance.md, "Files sent by mistake"."""
 
 
 @pytest.fixture(scope="module")
