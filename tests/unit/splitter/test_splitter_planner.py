@@ -71,7 +71,8 @@ def test_header_that_never_ends_fails_at_the_size_of_a_record(filler: bytes) -> 
     block = filler * (64 * 1024 // len(filler))
 
     with pytest.raises(BatchFailed) as caught:
-        planner.feed(*[block] * (MIB // len(block) + 1))
+        for _ in range(MIB // len(block) + 1):
+            planner.feed(block)
 
     assert caught.value.code == "record_too_large"
     assert caught.value.reason.startswith("in the header: ")

@@ -56,10 +56,9 @@ class Planner:
         self._columns: tuple[str, ...] = ()
         self._scanner: Scanner | None = None
 
-    def feed(self, *blocks: bytes) -> None:
+    def feed(self, block: bytes) -> None:
         """Take the next bytes of the file, in order."""
-        for block in blocks:
-            self._take(self._look.feed(block))
+        self._take(self._look.feed(block))
 
     def finish(self, *, job_version: str, reference_version: str | None) -> Plan:
         """Return the plan of the whole file."""

@@ -26,8 +26,9 @@ from baton.telemetry import Metrics
 from splitter.domain import Planner
 from splitter.settings import SplitterSettings
 
-_SCANNED_BYTES: Final = 4 * MIB
-"""How much is scanned in one go, away from the event loop: some 2 ms of work, many times what the way there costs."""
+_SCANNED_BYTES: Final = MIB
+"""How much is scanned in one go, away from the event loop: many times what the way there costs, and no more than a
+processor's own memory holds."""
 _SENT_AT_ONCE: Final = 1_000
 """Messages that are made and sent, so that those of thousands of chunks are never all at hand."""
 _PLANNED_FROM = (BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT)
@@ -185,8 +186,8 @@ class Splitter:
 
         try:
             async with aclosing(_gathered(self._objects.read(source.key, version_id=source.version_id))) as gathered:
-                async for blocks in gathered:
-                    await self._offload(partial(planner.feed, *blocks))
+                async for block in gathered:
+                    await self._offload(partial(planner.feed, block))
         except NotFound as error:
             raise BatchFailed("input_gone", f"{source.key}: this version was deleted while it was read") from error
         return await self._offload(finished)
@@ -246,15 +247,15 @@ def _message(batch: Batch, plan: Plan, chunk: Chunk, *, resume: bool) -> Process
     )
 
 
-async def _gathered(stream: AsyncGenerator[bytes]) -> AsyncGenerator[list[bytes]]:
-    """Yield the stream's pieces, together as many as are worth one way to another thread."""
+async def _gathered(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield the stream's pieces joined, as many as are worth one way to another thread."""
     blocks, size = list[bytes](), 0
     async with aclosing(stream):
         async for block in stream:
             blocks.append(block)
             size += len(block)
             if size >= _SCANNED_BYTES:
-                yield blocks
+                yield b"".join(blocks)
                 blocks, size = [], 0
     if blocks:
-        yield blocks
+        yield b"".join(blocks)

@@ -132,8 +132,9 @@ class Scanner:
         """Return those line feeds that end a blank line: right at a record's start, or after a CR that stands there."""
         begins = shifted(line_feeds, carry=self._record_start == self._at)
         blank = line_feeds & begins
-        after_cr = self._record_start == self._at - 1 and self._last_byte == CR
-        if after_cr or (block == CR).any():
+        one_byte_before = self._record_start == self._at - 1
+        if (line_feeds & shifted(begins, carry=one_byte_before)).any():  # a line of one byte, which may be a CR
+            after_cr = one_byte_before and self._last_byte == CR
             blank |= line_feeds & shifted(bitmap(block, CR) & begins, carry=after_cr)
         return blank
 
