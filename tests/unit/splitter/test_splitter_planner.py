@@ -70,9 +70,9 @@ def test_header_that_never_ends_fails_at_the_size_of_a_record(filler: bytes) -> 
     planner = Planner(batch_of(64 * MIB), load_jobs("baton_jobs")["passthrough"].job, chunk_bytes=16 * MIB)
     block = filler * (64 * 1024 // len(filler))
 
+    fed = (planner.feed(block) for _ in range(MIB // len(block) + 1))
     with pytest.raises(BatchFailed) as caught:
-        for _ in range(MIB // len(block) + 1):
-            planner.feed(block)
+        list(fed)
 
     assert caught.value.code == "record_too_large"
     assert caught.value.reason.startswith("in the header: ")
