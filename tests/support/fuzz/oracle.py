@@ -153,7 +153,12 @@ def _swallowed(line: _Line, columns: int, dialect: Dialect, *, defective: bool) 
 
 def _delimiters(line: _Line, start: int, end: int, columns: int, dialect: Dialect) -> int:
     """Return how many delimiters a stretch holds, without the commas of prose."""
-    behind = b" " if columns >= 4 else b" \n\r"
+    outside = [
+        line.raw[at + 1 : at + 2] for at, byte in enumerate(line.raw) if byte == ord(",") and not line.quoted[at]
+    ]
+    outside = [byte for byte in outside if byte != dialect.quote.encode()]
+    spaced = 2 * outside.count(b" ") > len(outside)
+    behind = (b"" if spaced else b" ") + (b"" if columns >= 4 else b"\n\r")
     prose = dialect.delimiter == ","
     return sum(
         line.raw[at] == ord(dialect.delimiter)

@@ -20,7 +20,18 @@ RECORDS = st.sampled_from(
 SWALLOWING = st.sampled_from(
     [
         *(b'1,"a\n', b'1,2,3,"x\n', b'"\n', b'",2\n', b'1,2"\n', b'1,2",3\n', b'1,2,3,4"\n'),
-        *(b"1,2\n", b"1,2,3\n", b"4,5,6,7\n", b"4,5,6,7\n", b"1, 2\n", b"1,\n", b"\n", b"\r\n"),
+        *(
+            b"1,2\n",
+            b"1,2,3\n",
+            b"4,5,6,7\n",
+            b"4,5,6,7\n",
+            b"1, 2\n",
+            b"1, 2, 3\n",
+            b'", 2\n',
+            b"1,\n",
+            b"\n",
+            b"\r\n",
+        ),
     ]
 )
 
@@ -147,7 +158,9 @@ def naive_lines(body: bytes, record: Naive) -> Iterator[tuple[int, int]]:
 
 
 def naive_delimiters(body: bytes, line: tuple[int, int], record: Naive, syntax: Syntax, columns: int) -> int:
-    prose = (b" ", b"\n", b"\r") if columns < 4 else (b" ",)
+    outside = [body[i + 1 : i + 2] for i, byte in enumerate(body) if byte == ord(",") and record.depth[i] is None]
+    outside = [byte for byte in outside if byte != bytes([syntax.quote])]
+    prose = (*((b"\n", b"\r") if columns < 4 else ()), *(() if 2 * outside.count(b" ") > len(outside) else (b" ",)))
     return sum(
         byte == syntax.delimiter
         and not (byte == ord(",") and record.depth[i] is not None and body[i + 1 : i + 2] in prose)

@@ -2,8 +2,9 @@
 
 By the rules of CSV such a record is sound, however many others it swallowed, so nothing but its look gives it away. A
 line looks like a record if it holds as many delimiters as the header. Inside quotes a comma that a blank follows does
-not count, as it stands in prose; below four columns, where a line of prose soon has the right number, nor does one at
-the end of a line. A record swallowed lines if nine in ten of the lines within it look like records, and
+not count, as it stands in prose, unless a blank also follows most of the record's commas outside quotes; below four
+columns, where a line of prose soon has the right number, nor does one at the end of a line. A record swallowed lines if
+nine in ten of the lines within it look like records, and
 
 * so do its first and its last line, the edges of what the quotes hold, and below four columns there is a line between;
 * or, from four columns on, three lines between the edges do.
@@ -28,6 +29,9 @@ _LINES_MANY: Final = 3
 _EDGES: Final = 2
 _SPACE: Final = ord(" ")
 _COMMA: Final = ord(",")
+
+type _Spans = tuple[Positions, Positions]
+"""Starts and ends, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def _swallowed(quoted: Quoted, starts: Positions, ends: Positions, defective: ND
     """Return how many lines each record swallowed, 0 if none."""
     line_starts, line_ends = _lines(quoted, starts, ends)
     owner = np.searchsorted(starts, line_starts, side="right") - 1
-    like = _delimiters(quoted, line_starts, line_ends) == quoted.columns - 1
+    like = _delimiters(quoted, (starts, ends), (line_starts, line_ends)) == quoted.columns - 1
     edge = (line_starts == starts[owner]) | (line_ends == ends[owner])
 
     def number(which: NDArray[np.bool_]) -> Positions:
@@ -106,14 +110,37 @@ def _lines(quoted: Quoted, starts: Positions, ends: Positions) -> tuple[Position
     return line_starts[full], line_ends[full]
 
 
-def _delimiters(quoted: Quoted, line_starts: Positions, line_ends: Positions) -> Positions:
+def _delimiters(quoted: Quoted, records: _Spans, lines: _Spans) -> Positions:
     """Return how many delimiters each line holds, without those that prose has."""
-    found = count_between(quoted.delimiters, line_starts, line_ends)
+    found = count_between(quoted.delimiters, *lines)
     if quoted.syntax.delimiter != _COMMA:
         return found
     commas = positions(quoted.delimiters & quoted.inside)
-    follows = quoted.data[np.minimum(commas + 1, quoted.data.size - 1)]
-    prose = follows == _SPACE
+    follows = _after(quoted, commas)
+    owner = np.searchsorted(records[0], commas, side="right") - 1
+    prose = (follows == _SPACE) & ~_is_spaced(quoted, records)[owner]
     if quoted.columns < _COLUMNS_MANY:
         prose |= (follows == LF) | (follows == CR)
-    return found - np.diff(np.searchsorted(commas[prose], [line_starts, line_ends]), axis=0)[0]
+    return found - _number_in(lines, commas[prose])
+
+
+def _is_spaced(quoted: Quoted, records: _Spans) -> NDArray[np.bool_]:
+    """Say of each record whether a blank follows most of its commas outside quotes: its writer sets them so.
+
+    Those before a quote do not count: after a blank it would open none.
+    By the record and not by what stands around it: wherever a file is cut, the same records are defects.
+    """
+    commas = positions(quoted.delimiters & ~quoted.inside)
+    follows = _after(quoted, commas)
+    spaced, others = commas[follows == _SPACE], commas[(follows != _SPACE) & (follows != quoted.syntax.quote)]
+    return _number_in(records, spaced) > _number_in(records, others)
+
+
+def _after(quoted: Quoted, at: Positions) -> Block:
+    """Return the byte that follows each of these; for the last one of the range, itself."""
+    return quoted.data[np.minimum(at + 1, quoted.data.size - 1)]
+
+
+def _number_in(spans: _Spans, at: Positions) -> Positions:
+    """Return how many of these sorted positions each span holds."""
+    return np.diff(np.searchsorted(at, spans), axis=0)[0]
