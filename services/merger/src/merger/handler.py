@@ -68,6 +68,7 @@ class Merger:
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
             return None
+        # S3: whoever's write of the row wins has published; what another one wrote lies unnamed.
         batch = await self._batches.move(batch, BatchState.MERGED, published=published, counts=counts)
         await self._batches.announce(batch)
         return None if is_canary(batch) else {"BatchesMerged": (1, "Count")}

@@ -166,7 +166,7 @@ class Notifier:
         return min(lease_seconds, lease_seconds - (self._clock.now() - held.claimed_at).total_seconds())
 
     async def _claim(self, batch: Batch) -> Batch:
-        """Become the one who sends this run's mail."""
+        """Become the one who sends this run's mail (S4 of docs/simulation.md)."""
         claim = MailClaim(run=batch.run, epoch=batch.owner_epoch, claimed_at=self._clock.now())
         return await self._ledger.claim_mail(batch, claim)
 

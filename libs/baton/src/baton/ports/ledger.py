@@ -54,7 +54,7 @@ class Ledger(Protocol):
         ...
 
     async def admit(self, batch: Batch) -> Admission:
-        """Create the row if no row has this `batch_id`. Never changes an existing row.
+        """Create the row if no row has this `batch_id` (S2 of docs/simulation.md). Never changes an existing row.
 
         Raises `Refused`, as `update` does, for a row of more than 400 kB: the store's own bound.
         """
