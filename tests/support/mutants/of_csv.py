@@ -87,7 +87,7 @@ MUTANTS: Final = (
     Mutant(
         "commas in prose count as delimiters",
         _BATON + "csv/lines.py",
-        "    prose = follows == _SPACE\n",
+        "    prose = (follows == _SPACE) & ~_is_spaced(quoted, records)[owner]\n",
         "    prose = follows == LF\n",
         "tests/unit/csv/test_csv_swallowed.py::test_honest_text_in_several_lines_is_left_alone",
     ),

@@ -12,8 +12,8 @@ breaks a rule is our bug, it is raised, and nothing of it is done.
 - **S11** A dry run writes nothing but its heartbeat and its decisions.
 - **S12** Whatever is touched is what the control row asks for that this look has read. (The act reads it once more.)
 
-S1 to S5 bind batches, and stand by number where they are kept: in the ledger and its rules, the merger, the notifier and the
-acts of a takeover. S10 binds the acts: each reads the row first.
+S1 to S5 bind batches, and stand by number where they are kept: in the ledger and its rules, the merger, the notifier
+and the acts of a takeover. S10 binds the acts: each reads the row first.
 """
 
 from collections.abc import Sequence
