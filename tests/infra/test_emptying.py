@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from baton_infra import emptying, sdk
+from odd_keys import odd_keys
 
 pytestmark = pytest.mark.xdist_group("ministack")
 
@@ -32,6 +33,23 @@ def test_every_version_and_marker_of_a_bucket_is_removed_page_by_page(ministack:
             return removed, again
 
     assert asyncio.run(scenario()) == (PAGE + 3 + 4, 0)
+
+
+def test_objects_whose_keys_xml_cannot_hold_are_removed_too(ministack: str, environment: str) -> None:
+    bucket, keys = f"baton-{environment}-data", odd_keys("sales")
+
+    async def scenario() -> int:
+        async with sdk.client("s3", REGION, ministack) as s3:
+            await s3.create_bucket(Bucket=bucket)
+            await s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            for key in keys:
+                await s3.put_object(Bucket=bucket, Key=key, Body=b"")
+            async with asyncio.timeout(30):
+                removed = await emptying.empty(s3, bucket)
+            await s3.delete_bucket(Bucket=bucket)
+            return removed
+
+    assert asyncio.run(scenario()) == len(keys)
 
 
 def test_a_bucket_that_is_gone_is_empty(ministack: str, environment: str) -> None:

@@ -4,14 +4,18 @@ For environments that say `retain_data = false`, and for no other.
 """
 
 import asyncio
+import re
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from baton_infra import config as environments
 from baton_infra import sdk
+
+_NOT_IN_XML: Final = re.compile("[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters of keys that S3 cannot be told in a list of objects to delete, or that change on their way."""
 
 
 async def empty(s3: Any, bucket: str) -> int:
@@ -20,9 +24,14 @@ async def empty(s3: Any, bucket: str) -> int:
     try:
         # Always the first page: a later one would be asked for by a version that is gone by then.
         while found := _named(await s3.list_object_versions(Bucket=bucket)):
-            answer = await s3.delete_objects(Bucket=bucket, Delete={"Objects": found, "Quiet": True})
-            if errors := answer.get("Errors"):
-                raise RuntimeError(f"{bucket}: {errors[0]['Key']}: {errors[0]['Message']}")
+            together = [each for each in found if not _NOT_IN_XML.search(each["Key"])]
+            if together:
+                answer = await s3.delete_objects(Bucket=bucket, Delete={"Objects": together, "Quiet": True})
+                if errors := answer.get("Errors"):
+                    raise RuntimeError(f"{bucket}: {errors[0]['Key']}: {errors[0]['Message']}")
+            for each in found:
+                if _NOT_IN_XML.search(each["Key"]):
+                    await s3.delete_object(Bucket=bucket, **each)
             removed += len(found)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
