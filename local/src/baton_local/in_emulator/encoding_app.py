@@ -6,6 +6,7 @@ keys may have, so one such key would make every list unreadable that it is in, f
 
 import importlib
 import re
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import unescape
@@ -24,7 +25,7 @@ def _encoded(found: re.Match[str]) -> str:
 
 def _list_encoded(bucket: str, query: dict[str, Any]) -> tuple[int, dict[str, str], bytes]:
     status, headers, body = _list_versions(bucket, query)
-    if "encoding-type" not in query or status != 200:  # noqa: PLR2004 - OK
+    if "encoding-type" not in query or status != HTTPStatus.OK:
         return status, headers, body
     text = _NAMES.sub(_encoded, body.decode())
     return status, headers, text.replace("<IsTruncated>", "<EncodingType>url</EncodingType><IsTruncated>", 1).encode()
