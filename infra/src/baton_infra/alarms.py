@@ -224,7 +224,7 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
         swept(
             "inputs-too-old",
             "InputsTooOld",
-            says="A file without a record is too old to be admitted.",
+            says="A file that never became a batch is too old to be admitted.",
             runbook="A file is too old to be admitted",
             service="trigger",
         ),
