@@ -170,7 +170,7 @@ def _dialect(dice: random.Random) -> Dialect:
 
 
 def _job(dice: random.Random, dialect: Dialect) -> tuple[Job, dict[str, _Kind]]:
-    width = dice.choice((1, 1, 2, 3, 3, 4, 5, 8))
+    width = dice.choice((1, 1, 2, 3, 3, 4, 5, 8, 12))
     able = [name for name in _NAMES if _fits(name, dialect)]
     names = dice.sample(able, min(width, len(able)))
     kinds = {name: dice.choice(_KINDS) for name in names}
@@ -234,7 +234,7 @@ class _Writer:
         self._quote_all = dice.choice((0.0, 0.0, 0.1, 1.0))
         self._blank = dice.choice((0.0, 0.0, 0.0, 0.1, 0.9))
         self._spoil = dice.choice((0.0, 0.0, 0.02, 0.2))
-        self._bad = dice.choice((0.0, 0.02, 0.1, 1.0))
+        self._bad = dice.choice((0.0, 0.02, 0.1, 0.1, 1.0, 1.0))
         """Of the values: drawn from all, instead of from those that the column's type takes."""
         self._good = {kind: kind.good() for kind in kinds.values()}
         self._ends = dice.choice(((b"\n",), (b"\r\n",), (b"\n", b"\r\n")))

@@ -15,18 +15,33 @@ from baton.job import Dialect, Job, Missing
 from fuzz.cases import Case
 
 _VALUE_CHARACTERS_MAX: Final = 200
+_ALSO_CHARACTERS_MAX: Final = 100
+_ALSO_MAX: Final = 5
 _LONE_MIN: Final = 3
 _MARK: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """One line of rejects.csv; of its texts those that every reader would find the same."""
+    """One line of rejects.csv, all of it."""
 
     record_number: int
     byte_offset: int
     column: str
     rule: str
+    value: str
+    line: str
+    also: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Why:
+    """What is told of a record that is rejected."""
+
+    column: str
+    rule: str
+    value: str
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +80,10 @@ def expected(case: Case) -> Ended:
     good: list[Sequence[str]] = []
     rejects: list[Reject] = []
     for number, line in enumerate(lines[1:], 1):
-        reason, row = _judged(line, header, case)
-        if reason:
-            rejects.append(Reject(number, line.start, *reason))
+        why, row = _judged(line, header, case)
+        if why:
+            text = line.raw.decode(case.job.dialect.encoding, "backslashreplace")
+            rejects.append(Reject(number, line.start, why.column, why.rule, why.value, text, why.also))
         else:
             good.append(row)
     if len(rejects) > case.job.limits.rejects_allowed(len(lines) - 1):
@@ -110,33 +126,49 @@ def _is_letter(character: str) -> bool:
     return character.isascii() and character.isalpha()
 
 
-def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[tuple[str, str] | None, Sequence[str]]:
-    """Return the first thing wrong with a record, as column and rule, or the row that comes out."""
+def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[_Why | None, Sequence[str]]:
+    """Return the first thing wrong with a record, or the row that comes out."""
     job = case.job
     fields = _fields(line.raw, job.dialect)
-    defect = line.defect or ("columns" if len(fields) != len(header) else None)
-    if defect not in {"nul_byte", "bare_cr"} and _swallowed(line, len(header), job.dialect, defective=bool(defect)):
-        defect = "swallowed"
-    if defect:
-        return ("", defect), ()
+    if defect := _defect(line, len(fields), len(header), job.dialect):
+        return defect, ()
+    encoding = job.dialect.encoding
     try:
-        line.raw.decode(job.dialect.encoding)
-    except UnicodeDecodeError:
-        return ("", "encoding"), ()
+        line.raw.decode(encoding)
+    except UnicodeDecodeError as error:
+        told = f"byte 0x{line.raw[error.start]:02x} at {error.start} of the record is not {encoding}"
+        return _Why("", "encoding", told), ()
     record = dict(zip(header, fields, strict=True))
     if job.record is not None:
         try:
             job.record.model_validate(record)
         except ValidationError as error:
-            return _reason(error.errors()[0]), ()
+            return _broken(error.errors(), record), ()
     return _enriched(record, fields, case)
 
 
-def _swallowed(line: _Line, columns: int, dialect: Dialect, *, defective: bool) -> bool:
-    """Say whether the record took in lines that look like records: see `baton.csv.lines`."""
+def _defect(line: _Line, fields: int, columns: int, dialect: Dialect) -> _Why | None:
+    code = line.defect or ("columns" if fields != columns else None)
+    lines = 0
+    if code not in {"nul_byte", "bare_cr"}:
+        lines = _swallowed(line, columns, dialect, defective=bool(code))
+    told = {
+        "nul_byte": "a NUL byte",
+        "bare_cr": "a carriage return that ends no line",
+        "swallowed": f"quotes hold {lines:,} more line{'s that look' if lines > 1 else ' that looks'} like records: "
+        "is one of them left open?",
+        "quote": "text after a closing quote",
+        "columns": f"{fields} fields, expected {columns}",
+    }
+    code = "swallowed" if lines else code
+    return _Why("", code, told[code]) if code else None
+
+
+def _swallowed(line: _Line, columns: int, dialect: Dialect, *, defective: bool) -> int:
+    """Return how many lines that look like records the record took in: see `baton.csv.lines`."""
     ends = [at for at, byte in enumerate(line.raw) if byte == ord("\n") and line.quoted[at]]
     if dialect.lines_in_fields or columns == 1 or not ends:
-        return False
+        return 0
     edges = [0, *(end + 1 for end in ends)], [*ends, len(line.raw)]
     parts = [(a, b) for a, b in zip(*edges, strict=True) if line.raw[a:b] not in {b"", b"\r"}]
     like = {(a, b): _delimiters(line, a, b, columns, dialect) == columns - 1 for a, b in parts}
@@ -148,7 +180,7 @@ def _swallowed(line: _Line, columns: int, dialect: Dialect, *, defective: bool) 
         or (sum(between) >= 3 and many)
         or (any(between) and defective)
     )
-    return telling and 10 * sum(between) >= 9 * len(between)
+    return len(between) + 1 if telling and 10 * sum(between) >= 9 * len(between) else 0
 
 
 def _delimiters(line: _Line, start: int, end: int, columns: int, dialect: Dialect) -> int:
@@ -167,15 +199,14 @@ def _delimiters(line: _Line, start: int, end: int, columns: int, dialect: Dialec
     )
 
 
-def _enriched(
-    record: dict[str, str], fields: Sequence[str], case: Case
-) -> tuple[tuple[str, str] | None, Sequence[str]]:
+def _enriched(record: dict[str, str], fields: Sequence[str], case: Case) -> tuple[_Why | None, Sequence[str]]:
     lookup = case.job.lookup
     if lookup is None:
         return None, _picked(case.job, record, fields)
-    row = case.reference.get(record[lookup.key])
+    key = record[lookup.key]
+    row = case.reference.get(key)
     if row is None and lookup.missing is Missing.REJECT:
-        return (lookup.key, "missing_reference"), ()
+        return _Why(lookup.key, "missing_reference", key[:_VALUE_CHARACTERS_MAX]), ()
     added = [row[column] if row else "" for column in lookup.columns]
     return None, _picked(case.job, record | dict(zip(lookup.columns, added, strict=True)), [*fields, *added])
 
@@ -184,11 +215,24 @@ def _picked(job: Job, record: dict[str, str], fields: Sequence[str]) -> Sequence
     return fields if job.output is None else [record[name] for name in job.output]
 
 
-def _reason(item: Any) -> tuple[str, str]:
-    column, rule = str(item["loc"][0]) if item["loc"] else "", item["type"]
-    if rule in {"value_error", "assertion_error"}:
-        rule = f"{rule}: {item['ctx']['error']}"[:_VALUE_CHARACTERS_MAX]
-    return column, rule
+def _broken(found: Sequence[Any], record: dict[str, str]) -> _Why:
+    """Return the first of the rules that a record breaks, with its value, and some of the others."""
+    reasons = [(str(item["loc"][0]) if item["loc"] else "", _rule(item)) for item in found]
+    column, rule = reasons[0]
+    if column in record:
+        told = record[column]
+    else:  # the record as a whole is at fault, and a rule in own words has said it all
+        told = "" if rule.startswith(("value_error", "assertion_error")) else found[0]["msg"]
+    also = [f"{column}: {rule}"[:_ALSO_CHARACTERS_MAX] for column, rule in reasons[1:]]
+    if len(also) > _ALSO_MAX:
+        also[_ALSO_MAX:] = [f"and {len(also) - _ALSO_MAX:,} more"]
+    return _Why(column, rule, told[:_VALUE_CHARACTERS_MAX], "; ".join(also))
+
+
+def _rule(item: Any) -> str:
+    rule = item["type"]
+    own = rule in {"value_error", "assertion_error"}
+    return f"{rule}: {item['ctx']['error']}"[:_VALUE_CHARACTERS_MAX] if own else rule
 
 
 def _fields(raw: bytes, dialect: Dialect) -> tuple[str, ...]:

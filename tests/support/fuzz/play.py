@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+from dataclasses import fields
 from typing import Final
 
 import pytest
@@ -10,12 +11,15 @@ import pytest
 import worker.pieces
 from baton.catalog import LoadedJob
 from baton.model.states import BatchState
-from baton.ports import ReferenceVersion
+from baton.ports import ReferenceVersion, StoredReject
 from fuzz.cases import JOB, Case
 from fuzz.oracle import Ended, Reject, expected
 from pipeline import Pipeline
 
 _SHOWN_BYTES: Final = 400
+_STORED: Final = tuple(field.name for field in fields(StoredReject))
+_STORED_MAX: Final = 1_000
+"""More than a file of a case has; and no text of one is so long that it would be cut."""
 
 
 def difference(case: Case, must: Ended | None = None) -> str | None:
@@ -53,9 +57,12 @@ async def _played(case: Case) -> Ended:
     assert batch.counts.balanced, batch.counts
     rejects = _rejects(await pipeline.rejects(batch_id))
     assert len(rejects) == batch.counts.rejects
+    stored = await pipeline.region.rejects.list(batch_id, limit=_STORED_MAX)
+    told = [StoredReject(**{name: getattr(each, name) for name in _STORED}) for each in rejects[:_STORED_MAX]]
+    assert list(stored) == told, (stored, told)
     return Ended(None, await pipeline.result(batch_id), rejects)
 
 
 def _rejects(body: bytes) -> tuple[Reject, ...]:
     rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
-    return tuple(Reject(int(row["record_number"]), int(row["byte_offset"]), row["column"], row["rule"]) for row in rows)
+    return tuple(Reject(int(row.pop("record_number")), int(row.pop("byte_offset")), **row) for row in rows)

@@ -6,11 +6,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from baton.csv import cutter
+import worker.domain
+import worker.rejects
+from baton.csv import Cut, cutter
 from baton.job import Limits
+from baton.model.plan import Chunk
 from fuzz.cases import case_of
 from fuzz.oracle import expected
 from fuzz.play import difference
+from worker.rejects import render_rejects
 
 SEEDS = range(1, 61)
 
@@ -49,12 +53,19 @@ def _one_too_many(limits: Limits, records_total: int) -> int:
     return records_total
 
 
+def _misread(rejects: pl.DataFrame, data: bytes, found: Cut, chunk: Chunk, encoding: str, *, header: bool) -> bytes:
+    return render_rejects(rejects, data, found, chunk, "latin-1" if encoding == "utf-8" else "utf-8", header=header)
+
+
 BUGS: dict[str, tuple[object, str, object]] = {
     "the parser guesses what it reads": (pl, "read_csv", _guessing()),
     "a comment is skipped": (pl, "read_csv", _guessing(comment_prefix="#")),
     "NULL is taken for nothing": (pl, "read_csv", _guessing(null_values="NULL")),
     "a lone CR ends a line": (cutter, "CR", ord("\v")),
     "one reject too many is allowed": (Limits, "rejects_allowed", _one_too_many),
+    "a rejected value is cut too early": (worker.domain, "VALUE_CHARS_MAX", 1),
+    "a rejected line is read in another encoding": (worker.domain, "render_rejects", _misread),
+    "not all that a record breaks is told": (worker.rejects, "ALSO_MAX", 0),
 }
 
 
