@@ -12,7 +12,7 @@ from aio import run
 from arc_cluster import PATIENT, arc_cluster, offline_session
 from baton.errors import SwitchRefused, Unavailable
 from baton.ledger_switch import LedgerSwitch
-from baton.memory import MemoryClock, MemoryRoutes, MemorySwitch
+from baton.memory import MemoryClock, MemoryRoutes, MemorySwitch, Refusal
 from baton.ports.switch import Endpoints, Routes, Switch
 from baton.topology import REGIONS_DEFAULT
 from baton_local.arc import Outage
@@ -50,7 +50,7 @@ async def _memory() -> AsyncGenerator[Turned]:
         switch.answers_to_lose = 1
 
     def lose_control_of_dials() -> None:
-        routes.is_down = True
+        routes.refusals.refuse("dials", "set_dials", by=Refusal.THROTTLED)
 
     yield Turned(
         switch=switch,

@@ -13,7 +13,7 @@ import pytest
 from baton.catalog import LoadedJob
 from baton.errors import Unavailable
 from baton.job import Job
-from baton.memory import LoopClock, MemoryObjectStore, MemoryProgress, MemoryQueues
+from baton.memory import LoopClock, MemoryObjectStore, MemoryProgress, MemoryQueues, Refusal
 from baton.messages import KINDS, Kind
 from baton.model.batch import Batch
 from baton.model.states import BatchState
@@ -191,11 +191,11 @@ def test_a_queue_that_nobody_reads_for_hours_is_not_filled_with_nudges() -> None
 def test_a_mail_that_waits_for_a_quota_is_one_message_for_half_a_day() -> None:
     async def story() -> tuple[Batch, int, dict[Kind, int]]:
         pipeline = _pipeline(Takes())
-        pipeline.region.mailer.throttled = True
+        pipeline.region.mailer.refusals.refuse("send", by=Refusal.THROTTLED)
         batch_id = await pipeline.upload(KEY, BODY)
         async with _at_work(pipeline):
             await asyncio.sleep(8 * HOUR)
-            pipeline.region.mailer.throttled = False
+            pipeline.region.mailer.refusals.allow()
             (batch,) = await _settled(pipeline, batch_id)
         return batch, len(pipeline.region.mailer.outbox), _sent(pipeline.region.queues)
 

@@ -11,7 +11,7 @@ import pytest
 
 from baton.catalog import load_jobs
 from baton.errors import Retry
-from baton.memory import LoopClock, MemoryLedger
+from baton.memory import LoopClock, MemoryLedger, Refusal
 from baton.messages import NotifyBatch
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
@@ -94,11 +94,11 @@ def test_a_throttled_mail_comes_back_at_once_when_the_rate_is_over() -> None:
     async def story() -> tuple[timedelta, Batch, Batch, int]:
         pipeline, message = await _merged(sample, Region())
         before = pipeline.region.clock.now()
-        pipeline.region.mailer.throttled = True
+        pipeline.region.mailer.refusals.refuse("send", by=Refusal.THROTTLED)
         while await pipeline.step():
             pass
         held = await pipeline.batch(message.batch_id)
-        pipeline.region.mailer.throttled = False
+        pipeline.region.mailer.refusals.allow()
         pipeline.advance(60)
         while await pipeline.step():
             pass
@@ -116,7 +116,7 @@ def test_each_attempt_of_a_mail_that_is_not_taken_waits_longer() -> None:
 
     async def story() -> list[int]:
         pipeline, message = await _merged(sample, Region())
-        pipeline.region.mailer.throttled = True
+        pipeline.region.mailer.refusals.refuse("send", by=Refusal.THROTTLED)
         delays = list[int]()
         for attempt in range(1, 6):
             with pytest.raises(Retry) as later:
@@ -132,11 +132,11 @@ def test_a_mail_that_is_never_taken_ends_failed_with_its_result_and_is_told_when
 
     async def story() -> tuple[Batch, list[Mail]]:
         pipeline, message = await _merged(sample, Region())
-        pipeline.region.mailer.throttled = True
+        pipeline.region.mailer.refusals.refuse("send", by=Refusal.THROTTLED)
         while (await pipeline.batch(message.batch_id)).state is BatchState.MERGED:
             if not await pipeline.step():
                 pipeline.advance(60)
-        pipeline.region.mailer.throttled = False
+        pipeline.region.mailer.refusals.allow()
         await pipeline.drive()
         return await pipeline.batch(message.batch_id), pipeline.region.mailer.outbox
 

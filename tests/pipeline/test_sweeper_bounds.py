@@ -8,8 +8,8 @@ from datetime import timedelta
 from typing import Any, override
 
 from baton.catalog import load_jobs
-from baton.errors import Archived, Unavailable
-from baton.memory import LoopClock, MemoryClock, MemoryLedger, MemoryObjectStore
+from baton.errors import Unavailable
+from baton.memory import READS, LoopClock, MemoryClock, MemoryLedger, MemoryObjectStore, Refusal
 from baton.model.batch import Batch, Source
 from baton.model.states import BatchState
 from baton.ports import ObjectInfo, VersionPage
@@ -73,7 +73,7 @@ def test_an_object_that_is_refused_keeps_no_other_from_being_found_and_ends_in_w
     async def story() -> tuple[Batch, Batch, list[str]]:
         region = Region()
         pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
-        region.objects.refuse("input/passthrough/a.csv", "head", "read", why="KMS.DisabledException")
+        region.objects.refusals.refuse(*READS, by=Refusal.KMS, key="input/passthrough/a.csv")
         refused = await pipeline.upload("input/passthrough/a.csv", BODY, announce=False)
         other = await pipeline.upload(KEY, BODY, announce=False)
         await pipeline.drive()
@@ -92,11 +92,11 @@ def test_an_object_whose_bytes_are_refused_ends_in_words_and_goes_through_once_t
     async def story() -> tuple[str, BatchState]:
         pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
         region = pipeline.region
-        region.objects.refuse(KEY, "read")
+        region.objects.refusals.refuse("read", "get", key=KEY)
         batch_id = await pipeline.upload(KEY, BODY)
         await pipeline.drive()
         failed = await pipeline.batch(batch_id)
-        region.objects.refuse(KEY)
+        region.objects.refusals.allow()
         again = failed.moved(BatchState.ADMITTED, at=region.clock.now(), by="operator", run=2, failure=None)
         await region.ledger.update(failed, again)
         await pipeline.drive()
@@ -108,7 +108,7 @@ def test_an_object_whose_bytes_are_refused_ends_in_words_and_goes_through_once_t
 def test_an_object_in_an_archive_ends_at_once_and_says_to_restore_it() -> None:
     async def story() -> Batch:
         pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
-        pipeline.region.objects.refuse(KEY, "read", error=Archived)
+        pipeline.region.objects.refusals.refuse("read", "get", by=Refusal.ARCHIVED, key=KEY)
         batch_id = await pipeline.upload(KEY, BODY)
         await pipeline.step()
         return await pipeline.batch(batch_id)
@@ -126,7 +126,7 @@ def test_an_object_that_is_refused_to_the_worker_alone_ends_in_the_same_words() 
         pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
         batch_id = await pipeline.upload(KEY, BODY)
         await pipeline.step()
-        pipeline.region.objects.refuse(KEY, "read")
+        pipeline.region.objects.refusals.refuse("read", "get", key=KEY)
         await pipeline.drive()
         return await pipeline.batch(batch_id)
 
@@ -140,10 +140,10 @@ def test_an_object_that_is_refused_to_the_worker_alone_ends_in_the_same_words() 
 def test_an_object_that_is_refused_for_a_minute_goes_through() -> None:
     async def story() -> BatchState:
         pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
-        pipeline.region.objects.refuse(KEY, "head")
+        pipeline.region.objects.refusals.refuse("head", "find_version", key=KEY)
         batch_id = await pipeline.upload(KEY, BODY)
         await pipeline.step()
-        pipeline.region.objects.refuse(KEY)
+        pipeline.region.objects.refusals.allow()
         await pipeline.drive()
         return (await pipeline.batch(batch_id)).state
 

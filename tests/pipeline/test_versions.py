@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from baton.catalog import load_jobs
-from baton.memory import LoopClock
+from baton.memory import READS, LoopClock
 from baton.model.batch import Batch, Source
 from baton.model.identity import ORIGIN_VERSION_METADATA, batch_id_of, next_epoch
 from baton.model.states import BatchState
@@ -131,7 +131,7 @@ def test_a_refused_object_of_a_late_event_is_as_old_as_the_event_says(days: int)
         pipeline = _pipeline(log=recording_log(lines))
         objects = pipeline.region.objects
         info = await objects.put(KEY, b"a\n1\n")
-        objects.refuse(KEY, "head", "read", why="AccessDenied")
+        objects.refusals.refuse(*READS, key=KEY)
         s3 = {"object": {"key": KEY, "versionId": info.version_id, "size": info.size_bytes}}
         at = pipeline.region.clock.now().isoformat()
         event = {"Records": [{"eventName": "ObjectCreated:Put", "eventTime": at, "s3": s3}]}

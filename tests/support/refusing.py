@@ -1,7 +1,7 @@
 """A service that answers every call of every protocol with one error, as AWS writes it."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -14,6 +14,10 @@ class Refusing:
 
     code: str = "AccessDenied"
     status: int = 403
+    of_service: Mapping[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
+    """Code and status of services that say it in words of their own."""
+    reasons: Sequence[str] = ()
+    """Codes for which a transaction is cancelled, one for each of its writes."""
     url: str = ""
     asked: list[str] = field(default_factory=list[str])
     """Name of the service of each call."""
@@ -23,18 +27,22 @@ class Refusing:
         scope = request.headers.get("Authorization", "").partition("Credential=")[2].split("/")
         service = scope[3] if len(scope) > 3 else "unsigned"
         self.asked.append(service)
+        code, status = self.of_service.get(service, (self.code, self.status))
         if request.method == "HEAD":
-            return web.Response(status=self.status)
+            return web.Response(status=status)
         if service in {"s3", "unsigned"}:
-            return self._xml(f"<Error><Code>{self.code}</Code><Message>no</Message></Error>")
+            return _xml(f"<Error><Code>{code}</Code><Message>no</Message></Error>", status)
         if service in {"ses", "sts", "monitoring"} and "X-Amz-Target" not in request.headers:
-            error = f"<Error><Type>Sender</Type><Code>{self.code}</Code><Message>no</Message></Error>"
-            return self._xml(f"<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>")
-        body = json.dumps({"__type": f"com.amazonaws#{self.code}", "message": "no"})
-        return web.Response(status=self.status, body=body, content_type="application/x-amz-json-1.0")
+            error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error>"
+            return _xml(f"<ErrorResponse>{error}<RequestId>r</RequestId></ErrorResponse>", status)
+        told: dict[str, object] = {"__type": f"com.amazonaws#{code}", "message": "no"}
+        if self.reasons:
+            told["CancellationReasons"] = [{"Code": reason} for reason in self.reasons]
+        return web.Response(status=status, body=json.dumps(told), content_type="application/x-amz-json-1.0")
 
-    def _xml(self, body: str) -> web.Response:
-        return web.Response(status=self.status, body=body, content_type="application/xml")
+
+def _xml(body: str, status: int) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/xml")
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from typing import Any, Final, override
 
 import pytest
 
-from baton.errors import Refused, Unavailable
+from baton.errors import Unavailable
 from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore
 from baton.model.batch import Batch, Source
 from baton.model.control import Control
@@ -99,7 +99,7 @@ def test_an_input_that_may_be_there_keeps_its_row_and_no_other() -> None:
         there = await world.objects.put("input/sales/there.csv", b"x")
         newer = await world.objects.put("input/sales/newer.csv", b"x")
         refused = await world.objects.put("input/sales/refused.csv", b"x")
-        world.objects.refuse(refused.key, "head", error=Refused)
+        world.objects.refusals.refuse("head", "find_version", key=refused.key)
         days = RETENTION_DAYS + 0.5
         kept = [
             await world.settle(1, days_ago=days, key=refused.key, version=refused.version_id),

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from baton.catalog import load_jobs
 from baton.errors import Unavailable
+from baton.memory import READS
 from baton.model.states import BatchState
 from baton.ports import batches_of
 from pipeline import Pipeline
@@ -211,7 +212,7 @@ def test_an_event_that_is_wrapped_too_often_is_refused(depth: int) -> None:
 def test_an_object_that_is_refused_and_has_no_version_is_left() -> None:
     async def story() -> int:
         pipeline = Pipeline(load_jobs("baton_jobs"))
-        pipeline.region.objects.refuse("input/passthrough/f.csv", "head", "read", why="AccessDenied")
+        pipeline.region.objects.refusals.refuse(*READS, key="input/passthrough/f.csv")
         await pipeline.process.admitter.admit("input/passthrough/f.csv", "null", size_bytes=3)
         return len(await batches_of(pipeline.region.ledger.list_open()))
 

@@ -6,16 +6,18 @@ from baton.memory.journal import MemoryJournal
 from baton.memory.ledger import MemoryLedger
 from baton.memory.links import MemoryLinks
 from baton.memory.mail import MemoryMailer
-from baton.memory.objects import MemoryObjectStore
+from baton.memory.objects import READS, MemoryObjectStore
 from baton.memory.progress import MemoryProgress
 from baton.memory.queues import MemoryInbox, MemoryOutbox, MemoryQueues
 from baton.memory.reference import MemoryReferenceData
+from baton.memory.refusals import Refusal, Refusals
 from baton.memory.rejects import MemoryRejectIndex
 from baton.memory.replication import MemoryReplication
 from baton.memory.switch import MemoryRoutes, MemorySwitch
 from baton.memory.vitals import MemoryVitals
 
 __all__ = [
+    "READS",
     "LoopClock",
     "MemoryClock",
     "MemoryHeartbeats",
@@ -34,4 +36,6 @@ __all__ = [
     "MemoryRoutes",
     "MemorySwitch",
     "MemoryVitals",
+    "Refusal",
+    "Refusals",
 ]

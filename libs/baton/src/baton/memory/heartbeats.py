@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from baton.errors import Conflict
+from baton.memory.refusals import Refusals
 from baton.ports.heartbeats import Nudges, Signs
 
 
@@ -11,16 +12,20 @@ class MemoryHeartbeats:
     """One Region's signs of life."""
 
     def __init__(self) -> None:
+        self.refusals = Refusals(MemoryHeartbeats)
         self._rows: dict[str, Signs] = {}
 
     async def beat(self, batch_id: str, *, at: datetime) -> None:
+        self.refusals.check("beat", batch_id)
         row = self._rows.get(batch_id, Signs())
         self._rows[batch_id] = replace(row, worked_at=max(at, row.worked_at or at))
 
     async def signs(self, batch_id: str) -> Signs:
+        self.refusals.check("signs", batch_id)
         return self._rows.get(batch_id, Signs())
 
     async def count_nudge(self, batch_id: str, nudges: Nudges, *, before: Nudges | None) -> None:
+        self.refusals.check("count_nudge", batch_id)
         row = self._rows.get(batch_id, Signs())
         if row.nudges != before:
             raise Conflict(f"batch {batch_id}: another sweeper nudged it")

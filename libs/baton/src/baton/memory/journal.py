@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from baton.errors import Conflict
+from baton.memory.refusals import Refusals
 from baton.model.control import Ending, Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
 from baton.ports.rules import check_settled
@@ -13,35 +14,54 @@ class MemoryJournal:
     """Heartbeats by Region; commands and decisions by id."""
 
     def __init__(self) -> None:
+        self.refusals = Refusals(MemoryJournal)
         self._heartbeats: dict[str, Heartbeat] = {}
         self._commands: dict[str, Command] = {}
         self._decisions: dict[str, Decision] = {}
         self._switches: dict[str, Transition] = {}
+        self._index: tuple[list[Command], list[Decision]] | None = None
+        """What lists see while the index lags. None: it does not lag."""
+
+    def hold_index(self) -> None:
+        """Let lists show the rows as they are now, whatever is written from now on."""
+        self._index = list(self._commands.values()), list(self._decisions.values())
+
+    def release_index(self) -> None:
+        """Let lists show the rows as they are."""
+        self._index = None
 
     async def beat(self, heartbeat: Heartbeat) -> None:
+        self.refusals.check("beat", heartbeat.region)
         self._heartbeats[heartbeat.region] = heartbeat
 
     async def heartbeats(self) -> Mapping[str, Heartbeat]:
+        self.refusals.check("heartbeats")
         return dict(self._heartbeats)
 
     async def submit(self, command: Command) -> None:
+        self.refusals.check("submit", command.id)
         self._commands.setdefault(command.id, command)
 
     async def command(self, command_id: str) -> Command | None:
+        self.refusals.check("command", command_id)
         return self._commands.get(command_id)
 
     async def pending(self) -> Sequence[Command]:
-        pending = [command for command in self._commands.values() if command.state is CommandState.PENDING]
+        self.refusals.check("pending")
+        commands = self._index[0] if self._index else self._commands.values()
+        pending = [command for command in commands if command.state is CommandState.PENDING]
         return sorted(pending, key=_place)
 
     async def settle(self, command: Command) -> None:
         check_settled(command)
+        self.refusals.check("settle", command.id)
         current = self._commands.get(command.id)
         if current is None or current.state is not CommandState.PENDING:
             raise Conflict(f"command {command.id} is settled already, or was never submitted")
         self._commands[command.id] = command
 
     async def record(self, decision: Decision, *, left: Transition | None = None) -> None:
+        self.refusals.check("record", decision.id)
         if left is not None:
             known = self._switches.get(left.id)
             if known is None or known.ended is Ending.SUPERSEDED:
@@ -49,13 +69,17 @@ class MemoryJournal:
         self._decisions.setdefault(decision.id, decision)
 
     async def switch(self, transition_id: str) -> Transition | None:
+        self.refusals.check("switch", transition_id)
         return self._switches.get(transition_id)
 
     async def decision(self, decision_id: str) -> Decision | None:
+        self.refusals.check("decision", decision_id)
         return self._decisions.get(decision_id)
 
     async def decisions(self, *, limit: int) -> Sequence[Decision]:
-        return sorted(self._decisions.values(), key=_place, reverse=True)[:limit]
+        self.refusals.check("decisions")
+        decisions = self._index[1] if self._index else self._decisions.values()
+        return sorted(decisions, key=_place, reverse=True)[:limit]
 
 
 def _place(record: Command | Decision) -> tuple[datetime, str]:

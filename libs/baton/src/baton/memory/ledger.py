@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from baton.errors import Conflict, Fenced, NotFound, Refused
+from baton.memory.refusals import Refusals
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.states import BatchState
@@ -43,6 +44,7 @@ class MemoryLedger:
         region: str = REGIONS_DEFAULT[0],
         page_batches: int = _PAGE_BATCHES,
     ) -> None:
+        self.refusals = Refusals(MemoryLedger)
         self._store = _Store(control)
         self._region = region
         self._page_batches = page_batches
@@ -66,18 +68,21 @@ class MemoryLedger:
         self._store.index = None
 
     async def control(self) -> Control:
+        self.refusals.check("control")
         if self._store.control is None:
             raise NotFound("the ledger has no control row: the world is not set up")
         return self._store.control
 
     async def set_control(self, after: Control, *, before: Control | None) -> None:
         check_control(before, after)
+        self.refusals.check("set_control")
         current = self._store.control
         if (current and current.revision) != (before and before.revision):
             raise Conflict(f"the control row changed: it is {current}")
         self._store.control = after
 
     async def admit(self, batch: Batch) -> Admission:
+        self.refusals.check("admit", batch.batch_id)
         if batch.batch_id in self._store.batches:
             return Admission.ALREADY_THERE
         _check_size(batch)
@@ -85,35 +90,42 @@ class MemoryLedger:
         return Admission.ADMITTED
 
     async def get(self, batch_id: str) -> Batch | None:
+        self.refusals.check("get", batch_id)
         if batch_id in self._store.spoiled:
             raise Refused(f"the row of batch {batch_id} cannot be read by this version")
         return self._store.batches.get(batch_id)
 
     async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
+        self.refusals.check("get_many", *batch_ids)
         rows, spoiled = self._store.batches, self._store.spoiled
         return {each: None if each in spoiled else rows[each] for each in batch_ids if each in rows}
 
     async def update(self, before: Batch, after: Batch) -> Batch:
         check_step(before, after)
+        self.refusals.check("update", after.batch_id)
         _check_size(after)
         self._check_unchanged(before)
         self._store.batches[after.batch_id] = after
         return after
 
     async def claim_mail(self, before: Batch, claim: MailClaim) -> Batch:
+        self.refusals.check("claim_mail", before.batch_id)
         return await self.update(before, with_claim(before, claim))
 
     def list_open(self) -> AsyncIterator[BatchPage]:
-        return self._pages(lambda batch: not batch.is_settled)
+        return self._pages("list_open", lambda batch: not batch.is_settled)
 
     def list_recent(self, *, since: datetime) -> AsyncIterator[BatchPage]:
-        return self._pages(lambda batch: batch.admitted_at >= since)
+        return self._pages("list_recent", lambda batch: batch.admitted_at >= since)
 
     def list_settled(self, day: date) -> AsyncIterator[BatchPage]:
-        return self._pages(lambda batch: batch.is_settled and batch.updated_at.astimezone(UTC).date() == day)
+        return self._pages(
+            "list_settled", lambda batch: batch.is_settled and batch.updated_at.astimezone(UTC).date() == day
+        )
 
     async def forget(self, batch: Batch) -> None:
         check_final(batch)
+        self.refusals.check("forget", batch.batch_id)
         if batch.batch_id in self._store.batches:
             self._check_unchanged(batch)
             del self._store.batches[batch.batch_id]
@@ -123,16 +135,19 @@ class MemoryLedger:
         if row is None or _condition(row) != _condition(before):
             raise Fenced(f"batch {before.batch_id} is no longer {before.state} of epoch {before.owner_epoch}")
 
-    async def _pages(self, listed: Callable[[Batch], bool]) -> AsyncIterator[BatchPage]:
+    async def _pages(self, operation: str, listed: Callable[[Batch], bool]) -> AsyncIterator[BatchPage]:
         cursor: str | None = None
         while True:
-            page, cursor = await self._page(listed, cursor)
+            page, cursor = await self._page(operation, listed, cursor)
             yield page
             if cursor is None:
                 return
 
-    async def _page(self, listed: Callable[[Batch], bool], cursor: str | None) -> tuple[BatchPage, str | None]:
+    async def _page(
+        self, operation: str, listed: Callable[[Batch], bool], cursor: str | None
+    ) -> tuple[BatchPage, str | None]:
         """Return a page and where the next one begins: one request, so that a test may let it take its time."""
+        self.refusals.check(operation)
         rows = self._store.batches if self._store.index is None else self._store.index
         below = [b for b in rows.values() if listed(b) and (cursor is None or _listed_at(b) < cursor)]
         newest_first = sorted(below, key=_listed_at, reverse=True)

@@ -2,11 +2,12 @@
 
 import hashlib
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
-from baton.errors import NotFound, Refused
+from baton.errors import NotFound
+from baton.memory.refusals import Refusals
 from baton.model.identity import ORIGIN_VERSION_METADATA
 from baton.ports.clock import Clock
 from baton.ports.objects import (
@@ -22,6 +23,8 @@ from baton.ports.objects import (
 from baton.ports.rules import check_object, check_pieces, check_stretch, piece_bytes
 from baton.topology import REGIONS_DEFAULT
 
+READS: Final = ("head", "find_version", "read", "get")
+"""What S3 refuses to who may not read an object."""
 _PAGE_VERSIONS: Final = 500
 _STREAM_PIECE_BYTES: Final = 64 * 1024
 """Small, so that readers meet records cut in two."""
@@ -55,9 +58,9 @@ class MemoryObjectStore:
 
     def __init__(self, clock: Clock, *, region: str = REGIONS_DEFAULT[0], stand_ins: bool = False) -> None:
         """`stand_ins`: believe metadata that says of which version an object is the replica, as on one machine."""
+        self.refusals = Refusals(MemoryObjectStore)
         self._clock = clock
         self._stand_ins = stand_ins
-        self._refused: dict[str, tuple[str, frozenset[str], type[Refused]]] = {}
         self._region = region
         self._numbers = itertools.count(1)
         self._versions: dict[str, list[Version]] = {}
@@ -68,42 +71,28 @@ class MemoryObjectStore:
         """Call `listener` after every write from now on: originals, replicas and delete markers."""
         self._listeners.append(listener)
 
-    def refuse(
-        self,
-        key: str,
-        *operations: Literal["head", "read", "copy"],
-        why: str = "403 Forbidden",
-        error: type[Refused] = Refused,
-    ) -> None:
-        """Refuse these operations on a key from now on (none given: allow all), as S3 does without rights or a key."""
-        self._refused[key] = why, frozenset(operations), error
-
-    def _check_allowed(self, key: str, operation: str) -> None:
-        why, operations, error = self._refused.get(key, ("", frozenset[str](), Refused))
-        if operation in operations:
-            raise error(f"{operation} of {key}: {why}")
-
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
+        self.refusals.check("head", key)
         version = self._find(key, version_id)
-        if version:
-            self._check_allowed(key, "head")
         return version.info if version else None
 
     async def find_version(self, key: str, origin_version_id: str) -> ObjectInfo | None:
+        self.refusals.check("find_version", key)
         for version in reversed(self._versions.get(key, [])):
             if version.body is not None and version.origin == origin_version_id:
-                self._check_allowed(key, "head")
                 return version.info
         return None
 
     async def read(
         self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None
     ) -> AsyncGenerator[bytes]:
+        self.refusals.check("read", key)
         body = self._body(key, version_id)[start:end]
         for offset in range(0, len(body), _STREAM_PIECE_BYTES):
             yield body[offset : offset + _STREAM_PIECE_BYTES]
 
     async def get(self, key: str, *, version_id: str | None = None, start: int = 0, end: int | None = None) -> bytes:
+        self.refusals.check("get", key)
         return self._body(key, version_id)[start:end]
 
     async def put(
@@ -114,12 +103,14 @@ class MemoryObjectStore:
         content_type: str = "text/csv; charset=utf-8",
         metadata: Mapping[str, str] | None = None,
     ) -> ObjectInfo:
+        self.refusals.check("put", key)
         return self._write(key, body, content_type=content_type, metadata=metadata or {})
 
     async def compose(
         self, key: str, pieces: Sequence[Piece], *, content_type: str = "text/csv; charset=utf-8"
     ) -> ObjectInfo:
         check_pieces(key, pieces)
+        self.refusals.check("compose", key, *_sources(pieces))
         body = b"".join(self._bytes_of(piece) for piece in pieces if piece_bytes(piece))
         return self._write(key, body, content_type=content_type, metadata={})
 
@@ -137,16 +128,17 @@ class MemoryObjectStore:
                 return b"".join(map(self._bytes_of, piece.sources))
 
     async def copy(self, source: ObjectInfo, target_key: str) -> None:
+        self.refusals.check("copy", source.key, target_key)
         found = self._find(source.key, source.version_id)
         if found is None or found.body is None:
             raise NotFound(_missing(source.key, source.version_id))
-        self._check_allowed(source.key, "copy")
         metadata = {**found.info.metadata}
         if found.info.origin_version_id is not None:
             del metadata[ORIGIN_VERSION_METADATA]  # a copy is an original: what it was copied from came from elsewhere
         self._write(target_key, found.body, content_type=found.content_type, metadata=metadata)
 
     async def delete(self, key: str, *, if_version_is: str) -> bool:
+        self.refusals.check("delete", key)
         current = self._find(key, None)
         if current is None or current.info.version_id != if_version_is:
             return False
@@ -174,12 +166,14 @@ class MemoryObjectStore:
         return self._append(Version(info, version.body, version.content_type, is_replica=True))
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
+        self.refusals.check("list")
         # S3 lists in the order of UTF-8 bytes, and its list knows neither metadata nor version.
         for key in sorted(self._versions, key=str.encode):
             if key.startswith(prefix) and (version := self._find(key, None)):
                 yield replace(version.info, metadata={}, version_id="", origin_version_id=None)
 
     async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+        self.refusals.check("list_versions")
         listed: list[tuple[tuple[bytes, int], Version, bool]] = []
         for key, versions in self._versions.items():
             if key.startswith(prefix):
@@ -215,7 +209,6 @@ class MemoryObjectStore:
         version = self._find(key, version_id)
         if version is None or version.body is None:
             raise NotFound(_missing(key, version_id))
-        self._check_allowed(key, "read")
         return version.body
 
     def _write(self, key: str, body: bytes, *, content_type: str, metadata: Mapping[str, str]) -> ObjectInfo:
@@ -252,6 +245,18 @@ class MemoryObjectStore:
 
     def _next_version_id(self) -> str:
         return f"{self._region}-{next(self._numbers):06d}"
+
+
+def _sources(pieces: Sequence[Piece]) -> Iterator[str]:
+    """Yield the keys of the objects that these pieces are made of."""
+    for piece in pieces:
+        match piece:
+            case CopyPiece():
+                yield piece.key
+            case JoinedPiece():
+                yield from (source.key for source in piece.sources if isinstance(source, Stretch))
+            case BytesPiece():
+                pass
 
 
 def _missing(key: str, version_id: str | None) -> str:

@@ -6,7 +6,10 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import batched
+from typing import Final
 
+from baton.memory.refusals import Refusals
 from baton.messages import KINDS, Kind, Message, parse
 from baton.ports.clock import Clock
 from baton.ports.queues import Delivery
@@ -15,6 +18,10 @@ from baton.topology import MAX_RECEIVES
 
 _TIMER_SECONDS_MIN = 1e-6
 """The resolution of `datetime`: a shorter timer could come back before the clock shows a difference."""
+
+
+_ENTRIES_MAX: Final = 10
+"""Of one call to SQS."""
 
 
 @dataclass(slots=True)
@@ -33,6 +40,7 @@ class _Stored:
 
 @dataclass(slots=True)
 class _Queue:
+    kind: Kind
     clock: Clock
     visibility: timedelta
     max_receives: int
@@ -107,11 +115,13 @@ class _Queue:
 class MemoryInbox:
     """The receiving side of one queue."""
 
-    def __init__(self, queue: _Queue) -> None:
+    def __init__(self, queue: _Queue, refusals: Refusals) -> None:
         self._queue = queue
+        self.refusals = refusals
 
     async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
         check_receive(max_messages, wait_seconds)
+        self.refusals.check("receive", self._queue.kind)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + wait_seconds
         while not (taken := self._queue.take(max_messages)) and loop.time() < deadline:
@@ -120,6 +130,7 @@ class MemoryInbox:
 
     async def delete(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         check_deletes(deliveries)
+        self.refusals.check("delete", self._queue.kind)
         return [delivery for delivery in deliveries if not self._delete(delivery.receipt)]
 
     def _delete(self, receipt: str) -> bool:
@@ -132,6 +143,7 @@ class MemoryInbox:
 
     async def set_visibility(self, delivery: Delivery, *, seconds: int) -> None:
         check_visibility(seconds)
+        self.refusals.check("set_visibility", self._queue.kind)
         message = self._queue.held(delivery.receipt)
         now = self._queue.clock.now()
         if message is not None and message.visible_at > now:
@@ -139,10 +151,12 @@ class MemoryInbox:
             self._queue.wake()
 
     async def hand_back(self, delivery: Delivery) -> None:
+        self.refusals.check("hand_back", self._queue.kind)
         self._queue.put(delivery.body, delivery.group, 0)
         self._delete(delivery.receipt)
 
     async def bury(self, delivery: Delivery) -> None:
+        self.refusals.check("bury", self._queue.kind)
         self._queue.dead.append(delivery.body)
         self._delete(delivery.receipt)
 
@@ -150,18 +164,25 @@ class MemoryInbox:
 class MemoryOutbox:
     """The sending side of all queues of one Region."""
 
-    def __init__(self, queues: dict[Kind, _Queue]) -> None:
+    def __init__(self, queues: dict[Kind, _Queue], refusals: Refusals) -> None:
         self._queues = queues
+        self.refusals = refusals
 
     async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
         check_delay(delay_seconds)
-        bodies = [message.model_dump_json() for message in messages]
-        for body in bodies:
+        by_kind: dict[Kind, list[tuple[str, str]]] = {}
+        for message in messages:
+            body = message.model_dump_json()
             check_message(body)
-        for message, body in zip(messages, bodies, strict=True):
-            self._queues[message.kind].put(body, message.batch_id, delay_seconds)
+            by_kind.setdefault(message.kind, []).append((body, message.batch_id))
+        for kind, same in by_kind.items():
+            for ten in batched(same, _ENTRIES_MAX):
+                self.refusals.check("send", kind)
+                for body, group in ten:
+                    self._queues[kind].put(body, group, delay_seconds)
 
     async def backlog(self, kind: Kind) -> int:
+        self.refusals.check("backlog", kind)
         return self._queues[kind].backlog()
 
 
@@ -178,13 +199,15 @@ class MemoryQueues:
 
     def __init__(self, clock: Clock, *, visibility_seconds: float = 60, max_receives: int = MAX_RECEIVES) -> None:
         visibility = timedelta(seconds=visibility_seconds)
-        self._queues: dict[Kind, _Queue] = {kind: _Queue(clock, visibility, max_receives) for kind in KINDS}
+        self._queues: dict[Kind, _Queue] = {kind: _Queue(kind, clock, visibility, max_receives) for kind in KINDS}
+        self.refusals = Refusals(MemoryInbox, MemoryOutbox)
+        """Of every inbox and outbox."""
 
     def outbox(self) -> MemoryOutbox:
-        return MemoryOutbox(self._queues)
+        return MemoryOutbox(self._queues, self.refusals)
 
     def inbox(self, kind: Kind) -> MemoryInbox:
-        return MemoryInbox(self._queues[kind])
+        return MemoryInbox(self._queues[kind], self.refusals)
 
     def put_raw(self, kind: Kind, body: str, *, group: str = "", delay_seconds: float = 0) -> None:
         """Queue any body, also one that no sender of ours would write."""

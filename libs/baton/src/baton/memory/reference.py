@@ -3,12 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import batched
+from typing import Final
 
 from baton.errors import NotFound
 from baton.memory.clock import LoopClock
+from baton.memory.refusals import Refusals
 from baton.ports.clock import Clock
 from baton.ports.reference import ReferenceVersion, Row, Rows
 from baton.ports.rules import check_rows, replaced, rows_of
+
+_ITEMS_MAX: Final = 25
+"""Of one call to DynamoDB that writes."""
 
 
 @dataclass(slots=True)
@@ -27,46 +33,55 @@ class MemoryReferenceData:
     """Snapshots by data set and version."""
 
     def __init__(self, clock: Clock | None = None) -> None:
+        self.refusals = Refusals(MemoryReferenceData)
         self._clock = clock or LoopClock()
         self._current: dict[str, ReferenceVersion] = {}
         self._stored: dict[tuple[str, str], _Stored] = {}
 
     async def current(self, dataset: str) -> ReferenceVersion | None:
+        self.refusals.check("current", dataset)
         return self._current.get(dataset)
 
     async def describe(self, dataset: str, version: str) -> ReferenceVersion | None:
+        self.refusals.check("describe", dataset)
         found = self._stored.get((dataset, version))
         return found.version if found else None
 
     async def load(self, version: ReferenceVersion) -> Mapping[str, Row]:
+        self.refusals.check("load", version.dataset)
         rows = self._rows(version)
         if len(rows) != version.rows:
             raise NotFound(f"{version.dataset}@{version.version}: {len(rows)} of {version.rows} rows are here")
         return dict(rows)
 
     async def is_complete(self, version: ReferenceVersion) -> bool:
+        self.refusals.check("is_complete", version.dataset)
         return len(self._rows(version)) == version.rows
 
     async def get_many(self, version: ReferenceVersion, keys: Sequence[str]) -> Mapping[str, Row]:
+        self.refusals.check("get_many", version.dataset)
         rows = self._rows(version)
         return {key: rows[key] for key in keys if key in rows}
 
     async def publish(self, version: ReferenceVersion, rows: Rows) -> None:
         content, size_bytes = check_rows(version, rows)
+        self.refusals.check("publish", version.dataset)
         version = replace(version, size_bytes=size_bytes)
         name = (version.dataset, version.version)
         stored = self._stored.get(name)
         is_there = stored and stored.version == version and stored.content == content
         if not stored or not is_there or not await self.is_complete(version):
             stored = self._stored[name] = _Stored(at=self._clock.now())
-            for key, row in rows_of(rows):
-                stored.rows[key] = dict(row)
+            for some in batched(rows_of(rows), _ITEMS_MAX):
+                self.refusals.check("publish", version.dataset)
+                stored.rows.update((key, dict(row)) for key, row in some)
             if check_rows(version, rows)[0] != content or not await self.is_complete(version):
                 raise ValueError(f"{version.dataset}@{version.version}: its rows changed while they were written")
         stored.version, stored.content, stored.at = version, content, self._clock.now()
         self._current[version.dataset] = version
 
     async def prune(self, dataset: str, *, replaced_before: datetime) -> Sequence[str]:
+        self.refusals.check("prune", dataset)
         current = self._current.get(dataset)
         if current is None:
             return []

@@ -1,21 +1,41 @@
 """The reject index in memory."""
 
 from collections.abc import Sequence
+from itertools import batched
+from typing import Final
 
+from baton.memory.refusals import Refusals
 from baton.ports.rejects import StoredReject
 from baton.ports.rules import check_rejects_fit
+
+_ITEMS_MAX: Final = 25
+"""Of one call to DynamoDB."""
 
 
 class MemoryRejectIndex:
     """Rejects by batch and record number."""
 
     def __init__(self) -> None:
+        self.refusals = Refusals(MemoryRejectIndex)
         self._rejects: dict[str, dict[int, StoredReject]] = {}
+        self._held: dict[str, dict[int, StoredReject]] | None = None
+        """What lists see while they lag. None: they do not."""
+
+    def hold_index(self) -> None:
+        """Let lists show what is there now, whatever is written from now on: they are eventually consistent."""
+        self._held = {batch_id: dict(rejects) for batch_id, rejects in self._rejects.items()}
+
+    def release_index(self) -> None:
+        """Let lists show what is there."""
+        self._held = None
 
     async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
         check_rejects_fit(rejects)
-        self._rejects.setdefault(batch_id, {}).update({reject.record_number: reject for reject in rejects})
+        for some in batched(rejects, _ITEMS_MAX):
+            self.refusals.check("put", batch_id)
+            self._rejects.setdefault(batch_id, {}).update({reject.record_number: reject for reject in some})
 
     async def list(self, batch_id: str, *, limit: int) -> Sequence[StoredReject]:
-        rejects = self._rejects.get(batch_id, {})
+        self.refusals.check("list", batch_id)
+        rejects = (self._rejects if self._held is None else self._held).get(batch_id, {})
         return [rejects[number] for number in sorted(rejects)[:limit]]

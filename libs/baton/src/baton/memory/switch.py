@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from baton.errors import SwitchRefused, Unavailable
+from baton.memory.refusals import Refusals
 from baton.model.control import SwitchBackend
 from baton.model.routing import GATE, failover_panel
 from baton.ports.clock import Clock
@@ -72,22 +73,17 @@ class MemoryRoutes:
 
     def __init__(self, regions: tuple[str, str] = REGIONS_DEFAULT) -> None:
         self._dials: dict[str, int] = {regions[0]: 100, regions[1]: 0}
-        self.is_down = False
-        """Whether the API that turns them is out of reach. What they route goes on as before."""
+        self.refusals = Refusals(MemoryRoutes)
 
     async def dials(self) -> Mapping[str, int]:
-        self._check_reach()
+        self.refusals.check("dials")
         return dict(self._dials)
 
     async def set_dials(self, dials: Mapping[str, int]) -> None:
-        self._check_reach()
+        self.refusals.check("set_dials")
         after = {**self._dials, **dials}
         if after.keys() != self._dials.keys() or not set(after.values()) <= _DIALS:
             raise ValueError(f"dials are 0 or 100, of {', '.join(self._dials)}: {dict(dials)}")
         if not any(after.values()):
             raise SwitchRefused("at least one Region must stay active")
         self._dials = after
-
-    def _check_reach(self) -> None:
-        if self.is_down:
-            raise Unavailable("the control of the access point does not answer")

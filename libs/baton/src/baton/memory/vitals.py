@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from baton.memory.queues import MemoryQueues
+from baton.memory.refusals import Refusals
 from baton.messages import KINDS, Kind
 from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals
 
@@ -11,6 +12,7 @@ class MemoryVitals:
     """One Region. What the fields hold is measured next; they start as in a Region that has no metrics yet."""
 
     def __init__(self, queues: MemoryQueues) -> None:
+        self.refusals = Refusals(MemoryVitals)
         self._queues = queues
         self.ages_known = True
         """False: CloudWatch has no data of the queues."""
@@ -21,12 +23,15 @@ class MemoryVitals:
         """By service."""
 
     async def queues(self) -> Mapping[Kind, QueueVitals]:
+        self.refusals.check("queues")
         return {kind: self._queue(kind) for kind in KINDS}
 
     async def replication(self) -> ReplicationVitals:
+        self.refusals.check("replication")
         return self.replicated
 
     async def alarms(self) -> Mapping[str, bool | None]:
+        self.refusals.check("alarms")
         return dict(self.firing)
 
     def calls(self) -> Mapping[str, CallStats]:
