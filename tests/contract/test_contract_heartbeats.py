@@ -67,3 +67,20 @@ async def test_of_many_sweepers_one_counts(ports: Ports) -> None:
     )
 
     assert [type(result) for result in results if result is not None] == [Conflict] * 7
+
+
+@in_world
+async def test_the_mail_about_a_row_that_cannot_be_read_is_claimed_by_one_and_sent_once(ports: Ports) -> None:
+    now, lease = ports.clock.now(), timedelta(seconds=120)
+
+    async def claimed(seconds: float) -> bool:
+        return await ports.heartbeats.claim_notice("b1", at=now + timedelta(seconds=seconds), lease=lease)
+
+    await ports.heartbeats.beat("b1", at=now)
+    claims = await asyncio.gather(*(claimed(0) for _ in range(5)))
+    in_between, after = await claimed(119), await claimed(120)
+    await ports.heartbeats.notice_sent("b1", at=now + timedelta(seconds=121))
+
+    assert (sum(claims), in_between, after) == (1, False, True)
+    assert not await claimed(1_000)
+    assert await ports.heartbeats.signs("b1") == Signs(worked_at=now)

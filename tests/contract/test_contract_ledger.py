@@ -24,6 +24,7 @@ from baton.model.control import (
     Transition,
 )
 from baton.model.states import BatchState
+from baton.model.unreadable import UnreadableRow
 from baton.ports import Admission, BatchPage, batches_of
 from baton.topology import INITIAL_EPOCH
 from worlds import EAST, WEST, Ports, World, in_world
@@ -370,10 +371,27 @@ async def test_a_row_that_cannot_be_read_hides_no_other(ports: Ports) -> None:
             "b1",
             "b0",
         ]
-        assert [batch_id for page in listed for batch_id in page.unreadable] == ["b5"]
+        assert [row.batch_id for page in listed for row in page.unreadable] == ["b5"]
     assert (set(many), many["b5"]) == ({"b4", "b5", "b6"}, None)
     with pytest.raises(Refused, match="b5"):
         await ports.ledger.get("b5")
+
+
+@in_world
+async def test_of_a_row_that_cannot_be_read_is_told_what_can_be(ports: Ports) -> None:
+    batch = admitted("b1", ports.clock.now())
+    await ports.ledger.admit(batch)
+    assert await ports.ledger.unreadable("b1") is None
+    await ports.spoil("b1")
+
+    row = await ports.ledger.unreadable("b1")
+    (page,) = await _pages(ports.ledger.list_open())
+
+    assert row is not None
+    source = batch.source
+    expected = UnreadableRow("b1", batch.job, source.key, source.version_id, row.state, batch.owner_epoch)
+    assert (row, page.unreadable) == (expected, [row])
+    assert await ports.ledger.unreadable("b99") is None
 
 
 @in_world

@@ -78,4 +78,11 @@ MUTANTS: Final = (
         "lease_seconds - (self._clock.now() - held.claimed_at).total_seconds()",
         "tests/pipeline/test_mails.py::test_a_claim_of_a_faster_clock_is_waited_for_no_longer_than_a_lease",
     ),
+    Mutant(
+        "the mail about a row that cannot be read is sent again",
+        _NOTIFIER + "notice.py",
+        "from refused\n        await self._heartbeats.notice_sent(batch_id, at=self._clock.now())\n",
+        "from refused\n",
+        "tests/pipeline/test_unreadable_rows.py::test_the_people_of_its_job_are_told_once_however_often_it_is_swept",
+    ),
 )

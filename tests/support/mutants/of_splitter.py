@@ -276,7 +276,7 @@ MUTANTS: Final = (
     Mutant(
         "an unreadable row is not counted",
         _SPLITTER + "batch_sweep.py",
-        "            found.unreadable += len(page.unreadable)\n",
+        "            found.unreadable |= {row.batch_id: row for row in page.unreadable}\n",
         "",
         "tests/pipeline/test_sweeper_bounds.py::test_a_row_that_cannot_be_read_hides_no_other_and_is_reported",
     ),
@@ -286,5 +286,19 @@ MUTANTS: Final = (
         "            self._silent += 1\n",
         "            self._silent = _SILENT_MAX\n",
         "tests/unit/splitter/test_alone.py::test_ten_in_a_row_that_do_not_answer_are_an_outage",
+    ),
+    Mutant(
+        "a row that cannot be read is mailed about by whichever Region sees it",
+        _SPLITTER + "unreadable.py",
+        "if control.active_region != self._region:",
+        "if False:",
+        "tests/pipeline/test_unreadable_rows.py::test_the_standby_leaves_it_to_the_active_region_until_it_is_that_itself",
+    ),
+    Mutant(
+        "a row that cannot be read is mailed about while a deployment rolls",
+        _SPLITTER + "unreadable.py",
+        "if now >= since + patience",
+        "if now >= since",
+        "tests/pipeline/test_unreadable_rows.py::test_nobody_is_told_while_a_deployment_may_be_rolling",
     ),
 )

@@ -287,6 +287,23 @@ def test_batches_are_listed_in_80_columns_and_as_json() -> None:
     assert rows[0]["reason"] == "it broke"
 
 
+def test_batches_whose_rows_cannot_be_read_are_named_beside_the_others() -> None:
+    world = _with(CliWorld().batch(), CliWorld().batch("c" * 20))
+    world.ledger.spoil("c" * 20)
+
+    listed, status = _baton(world, "batches", width=200), _baton(world, "status", width=200)
+    answer = json.loads(_baton(world, "status", "--json").stdout)
+    shown = _baton(world, "show", "cccc", width=200)
+
+    assert ID in listed.stdout
+    assert "Not readable" not in listed.stdout
+    for text in (listed.stderr, status.stdout):
+        assert f"Not readable by this version of Baton, so nothing is done with them: {'c' * 20} (input/" in text
+    assert answer["unreadable_batch_ids"] == ["c" * 20]
+    assert shown.exit_code == 1
+    assert "cannot be read by this version" in shown.stderr
+
+
 def test_show_tells_everything() -> None:
     world = _with(CliWorld().batch(**completed()))
 

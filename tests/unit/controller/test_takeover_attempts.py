@@ -37,10 +37,12 @@ class _DeadUntil:
         raise NotImplementedError(kind)
 
 
-async def _attempts(outbox: _DeadUntil, count: int) -> list[StepResult]:
+async def _attempts(outbox: _DeadUntil, count: int, *, spoilt: Sequence[str] = ()) -> list[StepResult]:
     ledger = MemoryLedger(control_made(active_region=AWAY, epoch=3))
     for number in range(3):
         await ledger.admit(admitted(f"b{number}", datetime(2026, 1, 1, tzinfo=UTC)))
+    for batch_id in spoilt:
+        ledger.spoil(batch_id)
     clock = LoopClock()
     place = Place(MemoryObjectStore(clock=clock), outbox, MemoryVitals(MemoryQueues(clock)))
     actor = Actor(
@@ -72,3 +74,10 @@ def test_a_later_attempt_that_finds_nothing_repairs_nothing() -> None:
 
     assert (first.note, first.repaired) == (second.note, True) == ("3 batches taken over", True)
     assert not second.repaired
+
+
+def test_a_takeover_names_what_it_passes_over_because_its_row_cannot_be_read() -> None:
+    (result,) = virtual_time.run(_attempts(_DeadUntil(failures=0), 1, spoilt=["b1"]))
+
+    assert result.done
+    assert result.note == "2 batches taken over; 1 not, since this version cannot read their rows: b1"

@@ -19,7 +19,8 @@ from baton.errors import BatonError, Fenced, SwitchRefused, Unavailable
 from baton.model.batch import Batch
 from baton.model.control import Control, StepName
 from baton.model.identity import owner_of
-from baton.ports import Clock, Ledger, ObjectStore, Outbox, Routes, Switch, Vitals
+from baton.model.unreadable import UnreadableRow
+from baton.ports import BatchPage, Clock, Ledger, ObjectStore, Outbox, Routes, Switch, Vitals
 from handover.facts import Drain, StepResult
 from handover.switching import stands_still
 
@@ -37,12 +38,14 @@ class Place:
     vitals: Vitals
 
 
-async def open_batches(ledger: Ledger) -> list[Batch]:
+async def open_batches(ledger: Ledger) -> BatchPage:
     """Return every open batch but canaries, all pages. Eventually consistent."""
-    found: dict[str, Batch] = {}  # one that moves between two pages may stand on both
+    batches: dict[str, Batch] = {}  # one that moves between two pages may stand on both
+    unreadable: dict[str, UnreadableRow] = {}
     async for page in ledger.list_open():
-        found.update((batch.batch_id, batch) for batch in page.batches if not is_canary(batch))
-    return list(found.values())
+        batches.update((batch.batch_id, batch) for batch in page.batches if not is_canary(batch))
+        unreadable.update((row.batch_id, row) for row in page.unreadable if not row.is_canary)
+    return BatchPage(list(batches.values()), list(unreadable.values()))
 
 
 class Actor:
@@ -126,7 +129,8 @@ class Actor:
         takeover, taken_before = self._takeover, self._takeover.taken
         empty_before = False
         for _ in range(_PASSES_MAX):
-            theirs = [each for each in await open_batches(self._ledger) if self._is_others(each, control)]
+            listed = await open_batches(self._ledger)
+            theirs = [each for each in listed.batches if self._is_others(each, control)]
             if not theirs and not takeover.unsent and empty_before:
                 break
             empty_before = not theirs
@@ -136,7 +140,7 @@ class Actor:
             note = f"{takeover.taken} batches taken over, some keep moving or cannot be told to go on"
             return StepResult(StepName.TAKEOVER, control.epoch, done=False, note=note)
         repaired = takeover.taken > taken_before
-        note = f"{takeover.taken} batches taken over"
+        note = f"{takeover.taken} batches taken over{_left_behind(listed.unreadable, control, self._regions)}"
         return StepResult(StepName.TAKEOVER, control.epoch, done=True, note=note, repaired=repaired)
 
     def _is_others(self, batch: Batch, control: Control) -> bool:
@@ -180,7 +184,7 @@ class Actor:
         """
         assert control.transition is not None
         target = self._places[control.transition.target].objects
-        mine = [each for each in await open_batches(self._ledger) if not self._is_others(each, control)]
+        mine = [each for each in (await open_batches(self._ledger)).batches if not self._is_others(each, control)]
         reasons: list[str] = []
 
         async def ask(batch: Batch) -> None:
@@ -204,6 +208,20 @@ class _Takeover:
     taken: int = 0
     unsent: dict[str, Batch] = field(default_factory=dict[str, Batch])
     """Owned here by now, but nobody was told to go on."""
+
+
+def _left_behind(rows: Sequence[UnreadableRow], control: Control, regions: tuple[str, str]) -> str:
+    """Say which batches were not taken because their rows cannot be read; it may not even be told whose they are."""
+
+    def is_ours(row: UnreadableRow) -> bool:
+        return row.owner_epoch is not None and owner_of(row.owner_epoch, regions) == control.active_region
+
+    ids = [row.batch_id for row in rows if not is_ours(row)]
+    if not ids:
+        return ""
+    more = f" and {len(ids) - _REASONS_SHOWN} more" if len(ids) > _REASONS_SHOWN else ""
+    names = f"{', '.join(ids[:_REASONS_SHOWN])}{more}"
+    return f"; {len(ids)} not, since this version cannot read their rows: {names}"
 
 
 async def _not_yet(batch: Batch, target: ObjectStore) -> str | None:

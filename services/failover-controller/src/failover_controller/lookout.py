@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
@@ -94,9 +94,9 @@ class Lookout:
         )
         self.inbox.endpoints = endpoints
         if batches is not None:
-            await self._from_batches(batches, regions)
+            await self._from_batches(batches.batches, regions)
 
-    async def _from_batches(self, batches: list[Batch], regions: set[str]) -> None:
+    async def _from_batches(self, batches: Sequence[Batch], regions: set[str]) -> None:
         now = self._clock.now()
         self.inbox.waiting = sum(batch.state is BatchState.WAITING_INPUT for batch in batches)
         for region in self._regions:

@@ -15,6 +15,7 @@ from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.identity import message_id_of
 from baton.model.states import BatchState
+from baton.model.unreadable import UnreadableRow
 from baton.ports import ChunkDone, Link, Mail, RejectCount, StoredReject
 from baton.shown import shown
 
@@ -72,6 +73,16 @@ ADVICE: Final = {
     _OPERATORS_TURN,
 )
 """What the reader can do, by failure code, without any command."""
+_NOTICE_REASON: Final = (
+    "Baton's own record of this file cannot be read by the version that runs: a later version wrote it, or a hand. "
+    "Nothing is done with the file meanwhile: it is neither finished, nor ended, nor taken over by the other Region."
+)
+_NOTICE_ADVICE: Final = (
+    "There is nothing for you to correct. Forward this mail to whoever operates Baton: once the later version is "
+    "deployed, or the record mended, the file goes on by itself."
+)
+_NOTICE_RUN: Final = 0
+"""Which run it is about is not known; runs are counted from 1."""
 _REASON_CHARACTERS_MAX: Final = 1_000
 _REASONS_MAX: Final = 10
 _EXAMPLES_MAX: Final = 5
@@ -178,6 +189,26 @@ def compose(
         subject=_subject(batch, str(facts["file_name"]), failed=failed),
         text=_TEMPLATES.get_template(f"{template}.txt.j2").render(facts),
         html=_TEMPLATES.get_template(f"{template}.html.j2").render(facts),
+    )
+
+
+def compose_notice(row: UnreadableRow, *, sender: Address, recipients: Sequence[Address]) -> Mail:
+    """Write the mail about a batch whose row cannot be read, of whatever can be told of it."""
+    name = paths.parse_input_key(row.key) if row.key else None
+    facts = {
+        "row": row,
+        "file_name": shown(name.name if name else row.key or f"A file (batch {row.batch_id})"),
+        "job": shown(row.job or "") or "unknown",
+        "reason": _NOTICE_REASON,
+        "advice": _NOTICE_ADVICE,
+    }
+    return Mail(
+        message_id=message_id_of(row.batch_id, _NOTICE_RUN),
+        sender=sender,
+        recipients=recipients,
+        subject=f"Stands still: {facts['file_name']} ({facts['job']})",
+        text=_TEMPLATES.get_template("notice.txt.j2").render(facts),
+        html=_TEMPLATES.get_template("notice.html.j2").render(facts),
     )
 
 

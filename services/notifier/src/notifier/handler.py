@@ -9,7 +9,7 @@ from baton.batches import Batches
 from baton.canary import is_canary
 from baton.catalog import Catalog, offered
 from baton.errors import BatchFailed, NotFound, NotSent, Reject, Retry, Unavailable
-from baton.messages import Message
+from baton.messages import Message, NotifyBatch
 from baton.model import paths
 from baton.model.batch import Batch, Counts, MailClaim
 from baton.model.states import BatchState
@@ -17,6 +17,7 @@ from baton.ports import Clock, Ledger, Mail, Mailer, ObjectStore
 from baton.ports import Links as LinkSigner
 from baton.telemetry import Metrics
 from notifier.domain import Links, compose
+from notifier.notice import Notice
 from notifier.rejects import NOTHING_FOUND, RejectsOf
 from notifier.settings import NotifierSettings
 
@@ -40,6 +41,7 @@ class Notifier:
         mailer: Mailer,
         links: LinkSigner,
         rejects: RejectsOf,
+        notice: Notice,
         catalog: Catalog,
         clock: Clock,
         settings: NotifierSettings,
@@ -50,12 +52,17 @@ class Notifier:
         self._mailer = mailer
         self._links = links
         self._rejects = rejects
+        self._notice = notice
         self._catalog = catalog
         self._clock = clock
         self._settings = settings
 
     async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
         """Take the batch from MERGED to COMPLETED and archived, or announce that it FAILED."""
+        assert isinstance(message, NotifyBatch)
+        if message.unreadable:
+            await self._notice.send(message.batch_id)
+            return None
         batch = await self._batches.owned(message)
         tells = batch.state in _TO_TELL and not batch.is_announced
         if tells:
@@ -75,6 +82,9 @@ class Notifier:
 
         Not while another delivery may be sending it: two mails would say two things. The sweeper sees to the rest.
         """
+        assert isinstance(message, NotifyBatch)
+        if message.unreadable:
+            raise Reject("the sweeper asks for this mail again")
         batch = await self._batches.owned(message)
         if self._lease_seconds_left(batch) > 0:
             raise Reject("another attempt holds the mail claim")

@@ -8,6 +8,7 @@ from baton.context import Context
 from baton.offload import Offload
 from baton.service import Service, run_service
 from notifier.handler import Notifier
+from notifier.notice import Notice
 from notifier.rejects import RejectsOf
 from notifier.settings import NotifierSettings
 
@@ -18,15 +19,23 @@ SLOTS: Final = 8
 def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
     """Put the notifier together."""
     ports, clock = context.ports, context.clock
-    ledger, objects, settings = ports.ledger(), ports.objects(), NotifierSettings()
+    ledger, objects, mailer, settings = ports.ledger(), ports.objects(), ports.mailer(), NotifierSettings()
     handler = Notifier(
         batches=Batches(region=context.region, ledger=ledger, outbox=ports.outbox(), clock=clock),
         ledger=ledger,
         objects=objects,
-        mailer=ports.mailer(),
+        mailer=mailer,
         links=ports.links(),
         rejects=RejectsOf(
             objects=objects, progress=ports.progress(), offload=offload, settings=settings, log=context.log
+        ),
+        notice=Notice(
+            ledger=ledger,
+            heartbeats=ports.heartbeats(),
+            mailer=mailer,
+            catalog=context.catalog,
+            clock=clock,
+            settings=settings,
         ),
         catalog=context.catalog,
         clock=clock,

@@ -19,12 +19,14 @@ from baton.job import Limits
 from baton.model.batch import Batch
 from baton.model.identity import owner_of
 from baton.model.states import BatchState
+from baton.model.unreadable import UnreadableRow
 from baton.ports import Clock, Heartbeats, Ledger, Outbox, Progress, Signs
 from baton.telemetry import Log, emf
 from splitter.canaries import CanarySweep
 from splitter.liveness import BOUNDED, QUEUES, Seen, may_be_lost, patience
 from splitter.queue_watch import QueueWatch
 from splitter.settings import SplitterSettings
+from splitter.unreadable import UnreadableRows
 
 _BEFORE_RESULT: Final = frozenset(
     {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.PAUSED}
@@ -44,7 +46,7 @@ class _Open:
     waiting: int = 0
     oldest_waiting: timedelta = field(default_factory=timedelta)
 
-    unreadable: int = 0
+    unreadable: dict[str, UnreadableRow] = field(default_factory=dict[str, UnreadableRow])
 
     def add(self, batch: Batch) -> None:
         if is_canary(batch):
@@ -91,6 +93,9 @@ class BatchSweep:
         self._log = log
         self._alone = alone
         self._queues = QueueWatch(outbox=outbox, clock=clock)
+        self._unreadable = UnreadableRows(
+            region=region, ledger=ledger, outbox=outbox, clock=clock, settings=settings, log=log
+        )
 
     async def sweep(self) -> set[str]:
         """Wake what stands still; return the id of every open batch. Raises `Unavailable` in an outage."""
@@ -104,10 +109,9 @@ class BatchSweep:
                 found.add(batch)
                 self._queues.want(QUEUES.get(batch.state, ()))
             await at_once(_AT_ONCE, [batch for batch in own if self._needs_a_look(batch)], self._sweep_alone)
-            found.unreadable += len(page.unreadable)
-            for batch_id in page.unreadable:
-                self._log.error("row_unreadable", batch_id=batch_id)
+            found.unreadable |= {row.batch_id: row for row in page.unreadable}
         self._report(found)
+        await self._unreadable.found(list(found.unreadable.values()))
         return running
 
     async def _sweep_alone(self, listed: Batch) -> None:
@@ -124,7 +128,7 @@ class BatchSweep:
                     "OldestBatch": (found.oldest.total_seconds(), "Seconds"),
                     "BatchesWaitingInput": (found.waiting, "Count"),
                     "OldestWaitingInput": (found.oldest_waiting.total_seconds(), "Seconds"),
-                    "UnreadableBatches": (found.unreadable, "Count"),
+                    "UnreadableBatches": (len(found.unreadable), "Count"),
                 },
                 dimensions={"Service": "splitter", "Region": self._region},
                 now=found.now,

@@ -61,8 +61,8 @@ class Forgetting:
         async for page in self._ledger.list_settled(day):
             mine = [each for each in page.batches if owner_of(each.owner_epoch, self._regions) == self._region]
             await at_once(_AT_ONCE, [each for each in mine if each.updated_at < settled_before], self._forget)
-            for batch_id in page.unreadable:
-                self._log.error("row_unreadable", batch_id=batch_id)
+            for row in page.unreadable:
+                self._log.error("row_unreadable", batch_id=row.batch_id, job=row.job, key=row.key)
 
     async def _forget(self, batch: Batch) -> None:
         with self._alone(batch.batch_id):

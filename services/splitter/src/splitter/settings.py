@@ -36,5 +36,8 @@ class SplitterSettings(BaseSettings):
     stalled_seconds: float = Field(default=300, gt=0)
     """Silence after which a batch's message is sent again; doubles with each time. Above a message's whole life of
     visibility time-outs, so that only lost messages are doubled."""
+    unreadable_seconds: float = Field(default=1_800, ge=0)
+    """For how long a row cannot be read before its people are mailed: longer than a deployment rolls, in which those of
+    the new version are beyond the old one. Asked for again as often; the mail is sent once."""
     nudges_max: int = Field(default=6, ge=1)
     """Messages sent again without any progress, before the batch ends FAILED as stalled."""

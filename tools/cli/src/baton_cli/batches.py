@@ -135,9 +135,11 @@ def list_batches(
     session = session_of(ctx)
 
     async def ask(connection: Connection) -> None:
-        found = await queries.recent(connection, state=state, limit=limit, canaries=with_canaries)
-        rows = [documents.batch(batch, owner=connection.owner(batch)) for batch in found]
-        session.answer(render.batches(found, now=connection.clock.now()), rows, as_json=as_json)
+        found = await queries.listed(connection, state=state, limit=limit, canaries=with_canaries)
+        rows = [documents.batch(batch, owner=connection.owner(batch)) for batch in found.batches]
+        session.answer(render.batches(found.batches, now=connection.clock.now()), rows, as_json=as_json)
+        if found.unreadable:
+            session.note(render.unreadable(found.unreadable))
 
     session.run(ask)
 

@@ -86,6 +86,7 @@ def status(status: Status) -> dict[str, Json]:
         ],
         "open": {state.value: status.open_by_state[state] for state in BatchState if status.open_by_state.get(state)},
         "oldest_open_batch_id": status.oldest_open.batch_id if status.oldest_open else None,
+        "unreadable_batch_ids": [row.batch_id for row in status.unreadable],
     }
 
 

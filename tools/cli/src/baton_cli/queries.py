@@ -13,7 +13,8 @@ from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.states import BatchState
-from baton.ports import ObjectStore, StoredReject, Tally, batches_of
+from baton.model.unreadable import UnreadableRow
+from baton.ports import BatchPage, ObjectStore, StoredReject, Tally, whole_list
 from baton.rejects import read_rejects
 from baton.topology import REJECTS_INDEXED_MAX, RETENTION_DAYS
 from baton_cli.connection import Connection, Refused
@@ -34,21 +35,36 @@ _NO_ANSWER: Final = (TimeoutError, Unavailable)
 async def recent(
     connection: Connection, *, state: BatchState | None = None, limit: int, canaries: bool = False
 ) -> list[Batch]:
-    """Return the newest batches, newest first: at most `limit`, of one state if asked; canaries only if asked for."""
-    found: list[Batch] = []
+    """Return the newest batches that can be read, as `listed` does."""
+    return list((await listed(connection, state=state, limit=limit, canaries=canaries)).batches)
+
+
+async def listed(
+    connection: Connection, *, state: BatchState | None = None, limit: int, canaries: bool = False
+) -> BatchPage:
+    """Return the newest batches, newest first: at most `limit`, of one state if asked; canaries only if asked for.
+
+    With them the rows that cannot be read and stand between them, whatever state they are of.
+    """
+    batches: list[Batch] = []
+    unreadable: list[UnreadableRow] = []
     for window in _WINDOWS:
         found = await _admitted_since(connection, connection.clock.now() - window)
-        found = [
-            batch for batch in found if (state is None or batch.state is state) and (canaries or not is_canary(batch))
+        unreadable = [row for row in found.unreadable if canaries or not row.is_canary]
+        batches = [
+            batch
+            for batch in found.batches
+            if (state is None or batch.state is state) and (canaries or not is_canary(batch))
         ]
-        if len(found) >= limit:
+        if len(batches) >= limit:
             break
-    return found[:limit]
+    return BatchPage(batches[:limit], unreadable)
 
 
-async def _admitted_since(connection: Connection, since: datetime) -> list[Batch]:
-    found = await batches_of(connection.ledger.list_recent(since=since))
-    return sorted(found, key=lambda batch: batch.admitted_at, reverse=True)
+async def _admitted_since(connection: Connection, since: datetime) -> BatchPage:
+    found = await whole_list(connection.ledger.list_recent(since=since))
+    newest_first = sorted(found.batches, key=lambda batch: batch.admitted_at, reverse=True)
+    return BatchPage(newest_first, found.unreadable)
 
 
 async def resolve(connection: Connection, text: str) -> Batch:
@@ -73,14 +89,18 @@ async def resolve(connection: Connection, text: str) -> Batch:
 
 async def _by_prefix(connection: Connection, prefix: str) -> Batch:
     since = connection.clock.now() - _WINDOWS[-1]
-    found = [batch for batch in await _admitted_since(connection, since) if batch.batch_id.startswith(prefix)]
+    listed = await _admitted_since(connection, since)
+    found = {each.batch_id: each for each in (*listed.batches, *listed.unreadable) if each.batch_id.startswith(prefix)}
     if not found:
         raise Refused(f"no batch of the last {RETENTION_DAYS} days starts with {prefix}")
     if len(found) > 1:
-        ids = ", ".join(batch.batch_id for batch in found[:5])
-        raise Refused(f"{len(found)} batches start with {prefix}: {ids}")
-    # The list is eventually consistent; the row itself is not.
-    return await connection.ledger.get(found[0].batch_id) or found[0]
+        raise Refused(f"{len(found)} batches start with {prefix}: {', '.join(list(found)[:5])}")
+    # The list is eventually consistent; the row itself is not. It is what says that it cannot be read.
+    ((batch_id, seen),) = found.items()
+    batch = await connection.ledger.get(batch_id) or seen
+    if isinstance(batch, UnreadableRow):
+        raise Refused(f"batch {batch_id} is gone")
+    return batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +121,8 @@ class Status:
     regions: tuple[RegionStatus, ...]
     open_by_state: Mapping[BatchState, int]
     oldest_open: Batch | None
+    unreadable: tuple[UnreadableRow, ...] = ()
+    """Of open batches: what can be told of rows that this version cannot read."""
 
 
 async def status(connection: Connection) -> Status:
@@ -110,8 +132,8 @@ async def status(connection: Connection) -> Status:
     """
     control = await connection.ledger.control()
     problems = await asyncio.gather(*(_problem_of(connection, region) for region in connection.regions))
-    listed = await batches_of(connection.ledger.list_open())
-    unfinished = [batch for batch in listed if not batch.is_final and not is_canary(batch)]
+    listed = await whole_list(connection.ledger.list_open())
+    unfinished = [batch for batch in listed.batches if not batch.is_final and not is_canary(batch)]
     return Status(
         environment=connection.environment,
         control=control,
@@ -121,6 +143,7 @@ async def status(connection: Connection) -> Status:
         ),
         open_by_state=Counter(batch.state for batch in unfinished),
         oldest_open=min(unfinished, key=lambda batch: batch.admitted_at, default=None),
+        unreadable=tuple(row for row in listed.unreadable if not row.is_canary),
     )
 
 

@@ -14,6 +14,7 @@ from baton.job import Record
 from baton.model.batch import Batch
 from baton.model.paths import parse_input_key
 from baton.model.states import BatchState
+from baton.model.unreadable import UnreadableRow
 from baton.ports import ReferenceVersion
 from baton.shown import shown
 from baton_cli.advice import advise
@@ -31,6 +32,7 @@ _STYLES: Final = {
     BatchState.PAUSED: "yellow",
 }
 _BYTES_PER_STEP: Final = 1024
+_UNREADABLE_SHOWN: Final = 5
 
 
 def plain(text: str, style: str = "") -> Text:
@@ -103,6 +105,7 @@ def status(status: Status, *, now: datetime) -> RenderableType:
         regions,
         Text(),
         _open(status, now),
+        *([Text(unreadable(status.unreadable), style="yellow")] if status.unreadable else []),
     )
 
 
@@ -112,6 +115,13 @@ def _open(status: Status, now: datetime) -> Text:
     counts = ", ".join(f"{count:,} {name}" for name, count in sorted(status.open_by_state.items()))
     age = span(now - status.oldest_open.admitted_at)
     return Text(f"Open: {counts}. The oldest is {status.oldest_open.batch_id}, admitted {age} ago.")
+
+
+def unreadable(rows: Sequence[UnreadableRow]) -> str:
+    """Return in one sentence which batches have rows that cannot be read."""
+    named = [f"{row.batch_id} ({shown(row.key or 'its file is not known')})" for row in rows[:_UNREADABLE_SHOWN]]
+    more = f" and {len(rows) - _UNREADABLE_SHOWN} more" if len(rows) > _UNREADABLE_SHOWN else ""
+    return f"Not readable by this version of Baton, so nothing is done with them: {', '.join(named)}{more}."
 
 
 def batches(batches: Sequence[Batch], *, now: datetime) -> RenderableType:

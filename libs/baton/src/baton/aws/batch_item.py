@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from baton.aws.items import Item, from_item, iso, to_item, typed
 from baton.errors import Refused
 from baton.model.batch import Batch
+from baton.model.unreadable import UnreadableRow
 from baton.requests import FENCE, same_fence
 
 SHARDS: Final = 8
@@ -57,15 +58,37 @@ def batch_from_item(item: Item) -> Batch:
         raise Refused(f"the row of batch {batch_id_in(item)} cannot be read by this version: {error}") from error
 
 
-def readable(items: Iterable[Item]) -> tuple[list[Batch], list[str]]:
-    """Return the batches of these rows, and the ids of those that cannot be read."""
+def remains_of(item: Item) -> UnreadableRow:
+    """Return what can be told of a row that `batch_from_item` does not read. Raises nothing, whatever is in it."""
+    epoch = _found(item, "N", "owner_epoch")
+    return UnreadableRow(
+        batch_id=batch_id_in(item),
+        job=_found(item, "S", "job"),
+        key=_found(item, "S", "source", "key"),
+        version_id=_found(item, "S", "source", "version_id"),
+        state=_found(item, "S", "state"),
+        owner_epoch=int(epoch) if epoch and epoch.isdecimal() else None,
+    )
+
+
+def _found(item: Item, kind: str, *way: str) -> str | None:
+    """Return the attribute at the end of this way through maps, if it is there and of this kind."""
+    *maps, name = way
+    for each in maps:
+        item = item.get(each, {}).get("M", {})
+    found: str | None = item.get(name, {}).get(kind)
+    return found
+
+
+def readable(items: Iterable[Item]) -> tuple[list[Batch], list[UnreadableRow]]:
+    """Return the batches of these rows, and what is left of those that cannot be read."""
     batches: list[Batch] = []
-    unreadable: list[str] = []
+    unreadable: list[UnreadableRow] = []
     for item in items:
         try:
             batches.append(batch_from_item(item))
         except Refused:
-            unreadable.append(batch_id_in(item))
+            unreadable.append(remains_of(item))
     return batches, unreadable
 
 

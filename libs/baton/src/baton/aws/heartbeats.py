@@ -1,6 +1,6 @@
 """Signs of life in DynamoDB: one row per batch, beside its chunks."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -62,6 +62,26 @@ class DynamoHeartbeats:
             if code_of(error) != _CONDITION_FAILED:
                 raise
             raise Conflict(f"batch {batch_id}: another sweeper nudged it") from error
+
+    @translated()
+    async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:
+        update = _update(batch_id, {"notice_at": at}, now=at)
+        free = "attribute_not_exists(notice_at) OR (attribute_not_exists(notice_sent_at) AND notice_at <= :over)"
+        update["ConditionExpression"] = free
+        update["ExpressionAttributeValues"] |= to_item({":over": at - lease})
+        client = await self._client()
+        try:
+            await client.update_item(TableName=self._table, **update)
+        except ClientError as error:
+            if code_of(error) != _CONDITION_FAILED:
+                raise
+            return False
+        return True
+
+    @translated()
+    async def notice_sent(self, batch_id: str, *, at: datetime) -> None:
+        client = await self._client()
+        await client.update_item(TableName=self._table, **_update(batch_id, {"notice_sent_at": at}, now=at))
 
 
 def _update(batch_id: str, row: dict[str, Any], *, now: datetime) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from typing import Final
 
 from botocore.exceptions import ClientError
 
-from baton.aws.batch_item import SHARDS, batch_from_item, batch_pk, batch_to_item, listed_at, readable, unchanged
+from baton.aws.batch_item import (
+    SHARDS,
+    batch_from_item,
+    batch_pk,
+    batch_to_item,
+    listed_at,
+    readable,
+    unchanged,
+)
 from baton.aws.clients import DynamoDB
 from baton.aws.failures import code_of, translated
 from baton.aws.items import Item, from_item, iso, to_item, typed
@@ -18,6 +26,7 @@ from baton.errors import Conflict, Fenced, NotFound
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.rows import CONTROL
+from baton.model.unreadable import UnreadableRow
 from baton.ports.clock import Clock
 from baton.ports.ledger import Admission, BatchPage
 from baton.ports.rules import check_control, check_final, check_step, with_claim
@@ -80,15 +89,22 @@ class DynamoLedger:
 
     @translated()
     async def get(self, batch_id: str) -> Batch | None:
-        item = await self._rows.read(to_item({"pk": batch_pk(batch_id), "sk": "batch"}))
+        item = await self._rows.read(_key(batch_id))
         return batch_from_item(item) if item else None
+
+    @translated()
+    async def unreadable(self, batch_id: str) -> UnreadableRow | None:
+        item = await self._rows.read(_key(batch_id))
+        _, unreadable = readable([item] if item else [])
+        return next(iter(unreadable), None)
 
     @translated()
     async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
         table = Batches(await self._client(), table=self._table, dice=self._dice)
-        keys = [to_item({"pk": batch_pk(each), "sk": "batch"}) for each in dict.fromkeys(batch_ids)]
+        keys = [_key(each) for each in dict.fromkeys(batch_ids)]
         batches, unreadable = readable(await table.get(keys))
-        return {batch.batch_id: batch for batch in batches} | dict.fromkeys(unreadable)
+        found: dict[str, Batch | None] = {batch.batch_id: batch for batch in batches}
+        return found | {row.batch_id: None for row in unreadable}
 
     @translated()
     async def update(self, before: Batch, after: Batch) -> Batch:
@@ -119,7 +135,7 @@ class DynamoLedger:
     async def forget(self, batch: Batch) -> None:
         check_final(batch)
         client = await self._client()
-        key = to_item({"pk": batch_pk(batch.batch_id), "sk": "batch"})
+        key = _key(batch.batch_id)
         try:
             await client.delete_item(TableName=self._table, Key=key, **unchanged(batch))
         except ClientError as error:
@@ -170,6 +186,10 @@ class DynamoLedger:
         )
         items = [item async for page in pages for item in page["Items"]]
         return [item for item in items if item["listed_at"] != {"S": cursor}][:wanted]
+
+
+def _key(batch_id: str) -> Item:
+    return to_item({"pk": batch_pk(batch_id), "sk": "batch"})
 
 
 def _place(item: Item) -> str:

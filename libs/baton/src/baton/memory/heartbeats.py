@@ -1,7 +1,7 @@
 """Signs of life in memory."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from baton.errors import Conflict
 from baton.memory.refusals import Refusals
@@ -14,6 +14,8 @@ class MemoryHeartbeats:
     def __init__(self) -> None:
         self.refusals = Refusals(MemoryHeartbeats)
         self._rows: dict[str, Signs] = {}
+        self._notices: dict[str, datetime] = {}
+        self._sent: set[str] = set()
 
     async def beat(self, batch_id: str, *, at: datetime) -> None:
         self.refusals.check("beat", batch_id)
@@ -30,3 +32,14 @@ class MemoryHeartbeats:
         if row.nudges != before:
             raise Conflict(f"batch {batch_id}: another sweeper nudged it")
         self._rows[batch_id] = replace(row, nudges=nudges)
+
+    async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:
+        before = self._notices.get(batch_id)
+        if batch_id in self._sent or (before is not None and before > at - lease):
+            return False
+        self._notices[batch_id] = at
+        return True
+
+    async def notice_sent(self, batch_id: str, *, at: datetime) -> None:
+        del at
+        self._sent.add(batch_id)

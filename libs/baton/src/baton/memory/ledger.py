@@ -15,6 +15,7 @@ from baton.memory.refusals import Refusals
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
 from baton.model.states import BatchState
+from baton.model.unreadable import UnreadableRow
 from baton.ports.ledger import Admission, BatchPage
 from baton.ports.rules import check_control, check_final, check_step, with_claim
 from baton.topology import REGIONS_DEFAULT
@@ -29,7 +30,8 @@ _ROW: Final = TypeAdapter(Batch)
 class _Store:
     control: Control | None
     batches: dict[str, Batch] = field(default_factory=dict[str, Batch])
-    spoiled: set[str] = field(default_factory=set[str])
+    spoiled: dict[str, UnreadableRow] = field(default_factory=dict[str, UnreadableRow])
+    """What can be told of rows that this version cannot read."""
     index: dict[str, Batch] | None = None
     """What lists see while the index lags: the rows as they were. None: it does not lag."""
 
@@ -55,9 +57,16 @@ class MemoryLedger:
         view._store = self._store
         return view
 
-    def spoil(self, batch_id: str) -> None:
-        """Make the row one that this version of Baton cannot read, as if a later one had written it."""
-        self._store.spoiled.add(batch_id)
+    def spoil(self, batch_id: str, *, leaving: UnreadableRow | None = None) -> None:
+        """Make the row one that this version of Baton cannot read, as if a later one had written it.
+
+        `leaving`: what can be told of it, if that is less than usual.
+        """
+        self._store.spoiled[batch_id] = leaving or _remains_of(self._store.batches[batch_id])
+
+    def mend(self, batch_id: str) -> None:
+        """Make the row one that can be read again."""
+        del self._store.spoiled[batch_id]
 
     def hold_index(self) -> None:
         """Let lists show the rows as they are now, whatever is written from now on."""
@@ -94,6 +103,9 @@ class MemoryLedger:
         if batch_id in self._store.spoiled:
             raise Refused(f"the row of batch {batch_id} cannot be read by this version")
         return self._store.batches.get(batch_id)
+
+    async def unreadable(self, batch_id: str) -> UnreadableRow | None:
+        return self._store.spoiled.get(batch_id)
 
     async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
         self.refusals.check("get_many", *batch_ids)
@@ -155,8 +167,13 @@ class MemoryLedger:
         more = len(newest_first) > len(page)
         spoiled = self._store.spoiled
         readable = [batch for batch in page if batch.batch_id not in spoiled]
-        unreadable = [batch.batch_id for batch in page if batch.batch_id in spoiled]
+        unreadable = [spoiled[batch.batch_id] for batch in page if batch.batch_id in spoiled]
         return BatchPage(readable, unreadable), _listed_at(page[-1]) if more else None
+
+
+def _remains_of(batch: Batch) -> UnreadableRow:
+    source = batch.source
+    return UnreadableRow(batch.batch_id, batch.job, source.key, source.version_id, batch.state.value, batch.owner_epoch)
 
 
 def _check_size(batch: Batch) -> None:

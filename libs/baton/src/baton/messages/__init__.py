@@ -55,6 +55,8 @@ class NotifyBatch(_Base):
     """The batch is published, or failed: tell its people."""
 
     kind: Literal["notify"] = "notify"
+    unreadable: bool = False
+    """Sent for a batch whose row cannot be read: tell its people that it stands still."""
 
 
 type Message = SplitBatch | ProcessChunk | MergeBatch | NotifyBatch

@@ -6,7 +6,7 @@ Every method may raise `baton.errors.Unavailable` or `Refused`; other errors are
 from baton.ports.clock import Clock
 from baton.ports.heartbeats import Heartbeats, Nudges, Signs
 from baton.ports.journal import Journal
-from baton.ports.ledger import Admission, BatchPage, Ledger, batches_of
+from baton.ports.ledger import Admission, BatchPage, Ledger, batches_of, whole_list
 from baton.ports.links import Link, Links
 from baton.ports.mail import Mail, Mailer
 from baton.ports.objects import (
@@ -70,4 +70,5 @@ __all__ = [
     "VersionPage",
     "Vitals",
     "batches_of",
+    "whole_list",
 ]

@@ -1,7 +1,7 @@
 """Signs that a batch is being worked on, beside the ledger: whatever is written here undoes nobody's step."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 
@@ -36,4 +36,15 @@ class Heartbeats(Protocol):
 
     async def count_nudge(self, batch_id: str, nudges: Nudges, *, before: Nudges | None) -> None:
         """Replace the count that was read. Raises `Conflict` if another sweeper counted meanwhile."""
+        ...
+
+    async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:
+        """Become the one who mails that the batch's row cannot be read; say whether this is so.
+
+        Not if that was mailed, nor while a claim is younger than its lease: who holds it may be sending.
+        """
+        ...
+
+    async def notice_sent(self, batch_id: str, *, at: datetime) -> None:
+        """Say that this mail is out, so that nobody sends it again."""
         ...

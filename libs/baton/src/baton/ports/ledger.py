@@ -12,6 +12,7 @@ from typing import Protocol
 
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
+from baton.model.unreadable import UnreadableRow
 
 
 class Admission(StrEnum):
@@ -26,16 +27,23 @@ class BatchPage:
     """One page of a list of batches, newest admission first. Its size is the adapter's."""
 
     batches: Sequence[Batch]
-    unreadable: Sequence[str] = ()
-    """Ids of rows that this version of Baton cannot read: a later one wrote them, or a hand. They hide no other."""
+    unreadable: Sequence[UnreadableRow] = ()
+    """Rows that this version of Baton cannot read: a later one wrote them, or a hand. They hide no other."""
+
+
+async def whole_list(pages: AsyncIterator[BatchPage]) -> BatchPage:
+    """Return a list on one page, each row once: one that moves between two pages may stand on both."""
+    batches: dict[str, Batch] = {}
+    unreadable: dict[str, UnreadableRow] = {}
+    async for page in pages:
+        batches.update((batch.batch_id, batch) for batch in page.batches)
+        unreadable.update((row.batch_id, row) for row in page.unreadable)
+    return BatchPage(list(batches.values()), list(unreadable.values()))
 
 
 async def batches_of(pages: AsyncIterator[BatchPage]) -> list[Batch]:
-    """Return every batch of a list, each once: one that moves between two pages may stand on both."""
-    found: dict[str, Batch] = {}
-    async for page in pages:
-        found.update((batch.batch_id, batch) for batch in page.batches)
-    return list(found.values())
+    """Return every batch of a list that can be read, each once."""
+    return list((await whole_list(pages)).batches)
 
 
 class Ledger(Protocol):
@@ -62,6 +70,10 @@ class Ledger(Protocol):
 
     async def get(self, batch_id: str) -> Batch | None:
         """Return one batch by a strong read. Raises `Refused` if this version of Baton cannot read its row."""
+        ...
+
+    async def unreadable(self, batch_id: str) -> UnreadableRow | None:
+        """Return what can be told of a row that this version cannot read, by a strong read; None if there is none."""
         ...
 
     async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:

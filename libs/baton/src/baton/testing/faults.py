@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 EFFECTS: Final = frozenset(
     {
         "admit", "update", "claim_mail", "forget", "put", "compose", "copy", "delete", "send", "open", "complete",
-        "set_visibility", "hand_back", "bury", "beat", "count_nudge", "publish", "sign",
+        "set_visibility", "hand_back", "bury", "beat", "count_nudge", "claim_notice", "notice_sent", "publish", "sign",
     }
 )  # fmt: skip
 """Port methods that change something outside the process."""
