@@ -21,13 +21,14 @@ from refusing import refusing
 from worlds import EAST, aws_at
 
 OPERATIONS: Final[Mapping[str, str]] = {
-    "ledger": "control set_control admit get get_many update claim_mail list_open list_recent list_settled forget",
+    "ledger": "control set_control admit get unreadable get_many update claim_mail list_open list_recent list_settled "
+    "forget",
     "journal": "beat heartbeats submit command pending settle record switch decision decisions",
     "objects": "head find_version read get put compose copy delete list list_versions",
     "outbox": "send backlog",
     "inbox": "receive delete set_visibility hand_back bury",
     "progress": "open complete tally done is_done",
-    "heartbeats": "beat signs count_nudge",
+    "heartbeats": "beat signs count_nudge claim_notice notice_sent",
     "reference": "current describe load is_complete get_many publish prune",
     "rejects": "put list",
     "mailer": "send",

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from baton.catalog import load_jobs
-from baton.errors import NotSent, Refused
-from baton.memory import MemoryMailer
+from baton.errors import Refused
+from baton.memory import Refusal
 from baton.ports import Mail
 from pipeline import Pipeline, Region
 from two_regions import EAST, WEST, TwoRegions
@@ -109,22 +109,11 @@ def test_the_standby_leaves_it_to_the_active_region_until_it_is_that_itself() ->
     assert asyncio.run(story()) == (0, 1, 0)
 
 
-class _Throttled(MemoryMailer):
-    """A mail service that takes no mail the first times."""
-
-    refusals = 2
-
-    async def send(self, mail: Mail) -> str:
-        if self.refusals:
-            self.refusals -= 1
-            raise NotSent("454 throttling")
-        return await super().send(mail)
-
-
-def test_a_mail_that_was_not_taken_is_sent_later() -> None:
+@pytest.mark.parametrize("by", [Refusal.THROTTLED, Refusal.FORBIDDEN])
+def test_a_mail_that_was_not_taken_is_sent_later(by: Refusal) -> None:
     async def story() -> int:
         region = Region()
-        region.mailer = _Throttled()
+        region.mailer.refusals.refuse("send", by=by, calls=2)
         pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
         await _spoilt(pipeline)
         await _minutes(pipeline, 60)

@@ -81,11 +81,13 @@ class Region:
     reference: MemoryReferenceData = field(default_factory=MemoryReferenceData)
     rejects: MemoryRejectIndex = field(default_factory=MemoryRejectIndex)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
+    links: MemoryLinks = field(init=False)
     ledger: MemoryLedger = field(init=False)
 
     def __post_init__(self) -> None:
         self.queues = MemoryQueues(self.clock)
         self.objects = MemoryObjectStore(self.clock, region=self.region)
+        self.links = MemoryLinks(self.clock)
         self.ledger = MemoryLedger(Control(INITIAL_EPOCH, REGIONS_DEFAULT[0]), region=self.region)
 
 
@@ -121,7 +123,7 @@ class WrappedPorts:
         return self.crash.wrap(self.region.mailer, "mailer")
 
     def links(self) -> Links:
-        return self.crash.wrap(MemoryLinks(self.region.clock), "links")
+        return self.crash.wrap(self.region.links, "links")
 
 
 @dataclass(frozen=True, slots=True)

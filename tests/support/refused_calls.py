@@ -73,6 +73,7 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
     "key": "input/sales/x.csv",
     "keys": ["a"],
     "kind": "split",
+    "lease": timedelta(seconds=120),
     "limit": 1,
     "mail": Mail(
         "id", Address.parse("from@example.com"), [Address.parse("to@example.com")], "subject", "text", "<p>text</p>"

@@ -126,4 +126,25 @@ MUTANTS: Final = (
         "                pass\n",
         "tests/unit/test_bounded.py::test_the_first_error_ends_the_rest_and_is_raised_as_it_is",
     ),
+    Mutant(
+        "a queue that may not be received from ends the consumer",
+        _BATON + "runner.py",
+        "except (Unavailable, Refused) as error:  # a process",
+        "except Unavailable as error:  # a process",
+        "tests/unit/runner/test_runner.py::test_a_queue_that_cannot_be_received_from_is_polled_again_with_pauses",
+    ),
+    Mutant(
+        "a delete that is refused ends the consumer",
+        _BATON + "runner.py",
+        "            except (Unavailable, Refused) as error:\n",
+        "            except Unavailable as error:\n",
+        "tests/unit/runner/test_runner.py::test_deletes_that_are_refused_end_no_consumer",
+    ),
+    Mutant(
+        "what is forbidden for ten minutes is given up",
+        _BATON + "runner.py",
+        "_REFUSED_BACKOFF_SECONDS: Final = 60",
+        "_REFUSED_BACKOFF_SECONDS: Final = 30",
+        "tests/pipeline/test_refused_calls.py::test_what_is_forbidden_for_ten_minutes_comes_to_the_same_end",
+    ),
 )

@@ -85,4 +85,18 @@ MUTANTS: Final = (
         "from refused\n",
         "tests/pipeline/test_unreadable_rows.py::test_the_people_of_its_job_are_told_once_however_often_it_is_swept",
     ),
+    Mutant(
+        "a mail that may not be sent keeps its claim",
+        _NOTIFIER + "handler.py",
+        "except (NotSent, Refused) as refused:",
+        "except NotSent as refused:",
+        "tests/pipeline/test_refused_calls.py::test_what_is_forbidden_for_ever_ends_in_words_or_stands_where_it_is_seen",
+    ),
+    Mutant(
+        "no failure is told without a link",
+        _NOTIFIER + "handler.py",
+        "            if batch.state is not BatchState.FAILED:\n                raise\n",
+        "            raise\n",
+        "tests/pipeline/test_refused_calls.py::test_what_is_forbidden_for_ever_ends_in_words_or_stands_where_it_is_seen",
+    ),
 )

@@ -126,4 +126,11 @@ MUTANTS: Final = (
         "",
         "tests/pipeline/test_many_rejects.py::test_a_batch_ends_with_the_chunk_that_breaks_its_limit_and_the_others_are_left",
     ),
+    Mutant(
+        "a plan that may not be read keeps a chunk from being given up",
+        _WORKER + "handler.py",
+        "        except (NotFound, Refused):\n",
+        "        except NotFound:\n",
+        "tests/pipeline/test_refused_calls.py::test_what_is_forbidden_for_ever_ends_in_words_or_stands_where_it_is_seen",
+    ),
 )

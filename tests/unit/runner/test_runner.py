@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,7 +12,7 @@ import pytest
 
 from baton.errors import Refused, Reject, Retry, Unavailable
 from baton.health import TaskProtection
-from baton.memory import LoopClock, MemoryQueues
+from baton.memory import LoopClock, MemoryQueues, Refusal
 from baton.messages import Message, SplitBatch, log_fields, parse
 from baton.ports import Delivery, Inbox
 from baton.runner import ConsumerStoppedError, Runner, backoff_seconds
@@ -477,19 +478,11 @@ def test_an_outage_of_a_dependency_slows_the_consumer_and_dead_letters_nothing_a
     assert len(s.handling.started) < 20, "it hammered the dependency that was down"
 
 
-def test_a_queue_that_cannot_be_reached_is_polled_again_with_pauses() -> None:
-    class Flaky(Through):
-        failures = 3
-
-        async def receive(self, *, max_messages: int, wait_seconds: int) -> Sequence[Delivery]:
-            if self.failures:
-                self.failures -= 1
-                raise Unavailable("sqs: connection refused")
-            return await super().receive(max_messages=max_messages, wait_seconds=wait_seconds)
-
+@pytest.mark.parametrize("by", [Refusal.THROTTLED, Refusal.FORBIDDEN])
+def test_a_queue_that_cannot_be_received_from_is_polled_again_with_pauses(by: Refusal) -> None:
     async def story() -> Scene:
         s = scene(takes(1))
-        s.inbox = Flaky(s.queues.inbox("split"))
+        s.queues.refusals.refuse("receive", by=by, calls=3)
         await s.send("a")
         await s.run(seconds=60)
         return s
@@ -498,6 +491,22 @@ def test_a_queue_that_cannot_be_reached_is_polled_again_with_pauses() -> None:
 
     assert [name for name, _ in s.handling.finished] == ["a"]
     assert s.handling.started[0][2] > 1.0, "no pause between failing polls"
+
+
+@pytest.mark.parametrize("by", [Refusal.THROTTLED, Refusal.FORBIDDEN])
+def test_deletes_that_are_refused_end_no_consumer(by: Refusal) -> None:
+    async def story() -> Scene:
+        s = scene(takes(1), slots=1, visibility_seconds=60)
+        s.queues.refusals.refuse("delete", by=by, calls=2)
+        await s.send("a", "b", "c")
+        await s.run(seconds=300)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert Counter(name for name, _ in s.handling.finished) == {"a": 2, "b": 2, "c": 1}
+    assert s.left() == []
+    assert [line["event"] for line in s.lines if line["event"] == "delivery_lost"] == []
 
 
 def test_a_message_whose_delete_failed_comes_a_second_time() -> None:

@@ -9,7 +9,7 @@ from baton.errors import Archived, BatchFailed, Refused
 __all__ = ["reading_input"]
 
 _REFUSED_ATTEMPTS: Final = 3
-"""Of a message: with the runner's pauses between them a minute and a half."""
+"""Of a message: with the runner's pauses between them three minutes."""
 
 
 @contextmanager

@@ -36,6 +36,8 @@ _RECEIVE_MAX: Final = 10
 _BUG_BACKOFF_SECONDS: Final = 5
 _OUTAGE_BACKOFF_SECONDS: Final = 30
 """Longer than for a bug: an outage of minutes must not use up a message's attempts."""
+_REFUSED_BACKOFF_SECONDS: Final = 60
+"""Five attempts in twelve minutes: rights or a key that a change took away are mended by then."""
 _BACKOFF_SECONDS_MAX: Final = 300
 
 
@@ -129,7 +131,7 @@ class Runner[M]:
             deliveries = await self._inbox.receive(
                 max_messages=min(free, _RECEIVE_MAX), wait_seconds=self._settings.wait_seconds
             )
-        except Unavailable as error:
+        except (Unavailable, Refused) as error:  # a process that ended by it would be started again and again
             self._log.warning("receive_failed", error=str(error))
             self._back_off()
             return
@@ -222,7 +224,7 @@ class Runner[M]:
             case Retry():
                 outcome, told, seconds = Outcome.RETRY, str(error), error.delay_seconds
             case Refused():
-                outcome, told, seconds = Outcome.REFUSED, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt)
+                outcome, told, seconds = Outcome.REFUSED, str(error), backoff_seconds(_REFUSED_BACKOFF_SECONDS, attempt)
             case _:
                 self._log.error("handler_bug", **self._log_fields(message), exc_info=error)
                 told = said(error)
@@ -274,7 +276,7 @@ class Runner[M]:
             batch = [self._finished.popleft() for _ in range(min(len(self._finished), _RECEIVE_MAX))]
             try:
                 left = await self._inbox.delete(batch)
-            except Unavailable as error:
+            except (Unavailable, Refused) as error:
                 # Each comes a second time and finds its work done.
                 self._log.warning("delete_failed", messages=len(batch), error=str(error))
             else:

@@ -8,7 +8,7 @@ from baton.address import Address
 from baton.batches import Batches
 from baton.canary import is_canary
 from baton.catalog import Catalog, offered
-from baton.errors import BatchFailed, NotFound, NotSent, Reject, Retry, Unavailable
+from baton.errors import BatchFailed, NotFound, NotSent, Refused, Reject, Retry, Unavailable
 from baton.messages import Message, NotifyBatch
 from baton.model import paths
 from baton.model.batch import Batch, Counts, MailClaim
@@ -109,9 +109,11 @@ class Notifier:
             return await self._mark(batch)  # it came the whole way; people have no use for it
         try:
             await self._send(batch, mail)
-        except NotSent as refused:
+        except (NotSent, Refused) as refused:
             # Certainly nothing went out: whoever comes next need not wait for the claim's end.
             await self._batches.move(batch, batch.state, mail_claim=None)
+            if isinstance(refused, Refused):
+                raise
             raise Retry(str(refused), delay_seconds=_not_sent_seconds(attempt)) from refused
         except BatchFailed as refused:
             if batch.state is BatchState.FAILED:
@@ -124,10 +126,15 @@ class Notifier:
     async def _write(self, batch: Batch, *, here: bool) -> Mail:
         """Write the mail; `here`: what the batch published, if anything, can be downloaded."""
         found = await self._rejects(batch) if here else NOTHING_FOUND
-        links = Links(
-            result=await self._links.sign(batch.published.result_key) if batch.published and here else None,
-            rejects=await self._links.sign(found.key) if found.key else None,
-        )
+        try:
+            links = Links(
+                result=await self._links.sign(batch.published.result_key) if batch.published and here else None,
+                rejects=await self._links.sign(found.key) if found.key else None,
+            )
+        except Refused:
+            if batch.state is not BatchState.FAILED:
+                raise
+            links = Links(result=None, rejects=None)  # its mail says what to do all the same, and may be about this
         return compose(
             batch,
             sender=self._settings.sender,

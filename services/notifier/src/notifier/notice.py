@@ -7,7 +7,7 @@ import asyncio
 from datetime import timedelta
 
 from baton.catalog import Catalog, offered
-from baton.errors import BatchFailed, NotSent, Reject, Retry, Unavailable
+from baton.errors import BatchFailed, NotSent, Refused, Reject, Retry, Unavailable
 from baton.ports import Clock, Heartbeats, Ledger, Mailer
 from notifier.domain import compose_notice
 from notifier.settings import NotifierSettings
@@ -50,7 +50,7 @@ class Notice:
         try:
             async with asyncio.timeout(lease.total_seconds() / 2):
                 await self._mailer.send(mail)
-        except NotSent as refused:
+        except (NotSent, Refused) as refused:
             raise Retry(str(refused), delay_seconds=int(lease.total_seconds()) + 1) from refused
         except TimeoutError as error:
             raise Unavailable("the mail service did not answer within the claim's lease") from error

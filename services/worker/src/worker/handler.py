@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from baton.batches import Batches, check_rejects
 from baton.canary import is_canary
 from baton.catalog import Catalog
-from baton.errors import BatchFailed, Conflict, NotFound, Retry
+from baton.errors import BatchFailed, Conflict, NotFound, Refused, Retry
 from baton.job import Job
 from baton.messages import Message, ProcessChunk
 from baton.model import paths
@@ -233,7 +233,7 @@ class Worker:
     async def _has_other_rules(self, batch: Batch, plan_id: str) -> bool:
         try:
             body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
-        except NotFound:
+        except (NotFound, Refused):
             return False
         return await self._plan_under_own_rules(body) is None
 

@@ -34,6 +34,7 @@ class MemoryHeartbeats:
         self._rows[batch_id] = replace(row, nudges=nudges)
 
     async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:
+        self.refusals.check("claim_notice", batch_id)
         before = self._notices.get(batch_id)
         if batch_id in self._sent or (before is not None and before > at - lease):
             return False
@@ -42,4 +43,5 @@ class MemoryHeartbeats:
 
     async def notice_sent(self, batch_id: str, *, at: datetime) -> None:
         del at
+        self.refusals.check("notice_sent", batch_id)
         self._sent.add(batch_id)

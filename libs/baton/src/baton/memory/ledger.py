@@ -105,6 +105,7 @@ class MemoryLedger:
         return self._store.batches.get(batch_id)
 
     async def unreadable(self, batch_id: str) -> UnreadableRow | None:
+        self.refusals.check("unreadable", batch_id)
         return self._store.spoiled.get(batch_id)
 
     async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
