@@ -1,18 +1,21 @@
 """The whole embedded world under load: `make bench NAME=end_to_end ARGS="--records N --files N"`.
 
-One large sales file, three times, then many one-kilobyte files at once. Wall time from the start of the upload to the
+Files that people send by mistake, then one large sales file, three times, then many one-kilobyte files at once (each
+load left out where its number is 0). Wall time from the start of the upload to the
 state COMPLETED; CPU time and peak memory from /proc (Linux): our services, the emulators with their Lambda processes,
 and the supervisor, which replicates and is the front door.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +29,8 @@ from embedded import Embedded
 from local_worlds import do
 
 _RUNS: Final = 3
+_SHEET_ROWS: Final = 1_048_576
+"""Of an Excel sheet."""
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _SECONDS_MAX: Final = 900
 _EMULATORS: Final = "emulators"
@@ -73,6 +78,41 @@ def _names(world: Embedded) -> dict[int, str]:
 def _children(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def _by_mistake(world: Embedded, folder: Path) -> None:
+    """Send them to a young world, whose peaks are theirs. The batch's own time: without the upload and the watching."""
+    file, reference = folder / "one.csv", folder / "one-key.csv"
+    sample.write_sales(file, reference, records=1, seed=3, bad_percent=0, keys=1)
+    assert world.baton("reference", "load", "financial", str(reference), "--key", "uuid").returncode == 0
+    header, row = file.read_bytes().splitlines(keepends=True)
+    empty_row = b"," * header.count(b",") + b"\r\n"
+    bodies = {
+        "a sheet of one good and 1,048,575 empty rows": header + row + empty_row * (_SHEET_ROWS - 1),
+        "12 MiB of blank lines before the header": b"\n" * (12 * 2**20) + header + row,
+    }
+    print("### Files sent by mistake\n")
+    print("| file | ends | took | another file, sent meanwhile | splitter, peak so far | worker, peak so far |")
+    print("|---|---|---:|---:|---:|---:|")
+    for number, (name, body) in enumerate(bodies.items()):
+        path = folder / f"mistaken-{number}.csv"
+        path.write_bytes(body)
+        running = world.start("submit", str(path), "--job", "sales", "--watch", "--json")
+        other = world.submit(file, name=f"meanwhile-{number}.csv")
+        outcome = json.loads(running.communicate(timeout=_SECONDS_MAX)[0])
+        assert other["state"] == "COMPLETED", other
+        ends = f"{outcome['state']} {outcome.get('failure_code') or ''}".strip()
+        peak = _usage(world).peak_mib
+        print(
+            f"| {name} | {ends} | {_took_seconds(outcome):.1f} s | {_took_seconds(other):.1f} s "
+            f"| {peak['splitter']:.0f} MiB | {peak['worker']:.0f} MiB |"
+        )
+    print(flush=True)
+
+
+def _took_seconds(outcome: Mapping[str, str]) -> float:
+    begun, ended = (datetime.fromisoformat(outcome[name]) for name in ("admitted_at", "updated_at"))
+    return (ended - begun).total_seconds()
 
 
 def _large(world: Embedded, folder: Path, records: int) -> None:
@@ -155,8 +195,11 @@ def main() -> None:
         directory = Path(folder) / "world"
         world = Embedded(lifecycle.up(directory, wait_seconds=90), directory)
         try:
-            _large(world, Path(folder), arguments.records)
-            _many(world, Path(folder), arguments.files)
+            _by_mistake(world, Path(folder))
+            if arguments.records:
+                _large(world, Path(folder), arguments.records)
+            if arguments.files:
+                _many(world, Path(folder), arguments.files)
         finally:
             lifecycle.down(directory)
 

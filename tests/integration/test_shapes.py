@@ -4,17 +4,22 @@ from typing import Final
 
 import pytest
 
-from awkward import SHAPES, measured
+from awkward import measured
+from awkward_merges import MERGES, measured_merge
+from awkward_shapes import SHAPES
 from baton.model.plan import MIB
+from baton.model.states import BatchState
 
-_SMALL_MIB: Final = 2
-_LARGE_MIB: Final = 8
 _BYTES_PER_BYTE_MAX: Final = 40
 _BYTES_PER_BYTE_ADDED_MAX: Final = 2
 """Of what a lookup adds to what came in: it is held until it is uploaded."""
 _CHUNK_BYTES_FLOOR: Final = 4 * MIB
 """A chunk of as many records as one may have can be smaller: then it is its records that count."""
-_SPLITTER_BYTES_MAX: Final = 64 * 2**20
+_SPLITTER_BYTES_MAX: Final = 64 * MIB
+_MERGER_BYTES_MAX: Final = 200 * MIB
+"""Eight pieces of at most 10 MiB, each held twice while it is put together, and room."""
+_BOOKS_BYTES_MAX: Final = 32 * MIB
+"""Of what a worker and a merger hold for a batch of a thousand chunks."""
 _CPU_SECONDS_FLOOR: Final = 0.1
 """Below it, what a process does once and the machine's other work outweigh the file."""
 _ROOM: Final = 2
@@ -23,7 +28,8 @@ _ROOM: Final = 2
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_memory_and_time_grow_with_the_file_and_no_faster(shape: str) -> None:
-    small, large = measured(shape, _SMALL_MIB), measured(shape, _LARGE_MIB)
+    small_mib, large_mib = (1, 3) if SHAPES[shape].is_costly else (2, 8)
+    large, small = measured(shape, large_mib, small_mib)
 
     assert large.split_bytes <= _SPLITTER_BYTES_MAX, large
     added_bytes = max(0, large.chunk_output_bytes - large.chunk_bytes_max) if SHAPES[shape].job.lookup else 0
@@ -33,6 +39,19 @@ def test_memory_and_time_grow_with_the_file_and_no_faster(shape: str) -> None:
     assert large.split_cpu_seconds <= _ROOM * grown * _counted(small.split_cpu_seconds), (small, large)
     grown = large.chunk_bytes_max / max(1, small.chunk_bytes_max)
     assert large.chunk_cpu_seconds <= _ROOM * max(1, grown) * _counted(small.chunk_cpu_seconds), (small, large)
+
+
+@pytest.mark.parametrize("merge", MERGES)
+def test_many_chunks_cost_the_worker_each_the_same_and_the_merger_no_memory(merge: str) -> None:
+    is_made = MERGES[merge].part is not None
+    large, small = measured_merge(merge, *((40, 10) if is_made else (800, 200)))
+
+    assert large.outcome == small.outcome == BatchState.MERGED
+    assert large.worker_bytes <= _BOOKS_BYTES_MAX, large
+    assert large.merger_bytes <= (_MERGER_BYTES_MAX if is_made else _BOOKS_BYTES_MAX), large
+    grown = large.chunks / small.chunks
+    assert large.worker_cpu_seconds <= _ROOM * grown * _counted(small.worker_cpu_seconds), (small, large)
+    assert large.merger_cpu_seconds <= _ROOM * grown * _counted(small.merger_cpu_seconds), (small, large)
 
 
 def _counted(seconds: float) -> float:
