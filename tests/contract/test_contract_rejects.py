@@ -57,3 +57,13 @@ async def test_a_reject_that_no_item_holds_is_our_bug(ports: Ports) -> None:
         await ports.rejects.put("b1", [reject(3), too_large])
 
     assert list(await ports.rejects.list("b1", limit=10)) == [large]
+
+
+@in_world
+async def test_a_list_of_rejects_may_lag(ports: Ports) -> None:
+    first, second = (StoredReject(number, 0, "sku", "missing", "", "") for number in (1, 2))
+    await ports.rejects.put("b1", [first])
+    await ports.hold_lists()
+    await ports.rejects.put("b1", [second])
+
+    assert list(await ports.rejects.list("b1", limit=10)) == [first]

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from aiobotocore.session import AioSession
 
@@ -87,6 +87,8 @@ class Ports:
     """Bodies in the dead-letter queue."""
     spoil: Callable[[str], Awaitable[None]]
     """Make a batch's row one that this version of Baton cannot read."""
+    hold_lists: Callable[[], Awaitable[None]]
+    """Let lists of tables lag from now on: they show what is there now."""
     drop_control: Callable[[], Awaitable[None]]
     """Take the control row away, as before the world was set up."""
     sent: Callable[[], Awaitable[Sequence[Mail]]]
@@ -124,6 +126,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
     queues = MemoryQueues(clock)
     vitals = MemoryVitals(queues)
     ledger = MemoryLedger(Control(INITIAL_EPOCH, EAST), page_batches=PAGE_BATCHES)
+    journal, rejects = MemoryJournal(), MemoryRejectIndex()
 
     async def dead(kind: Kind) -> Sequence[str]:
         return queues.dead(kind)
@@ -148,7 +151,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
         clock=clock,
         ledger=ledger,
         ledger_in_west=ledger.seen_from(WEST),
-        journal=MemoryJournal(),
+        journal=journal,
         vitals=vitals,
         objects=MemoryObjectStore(clock, stand_ins=True),
         outbox=queues.outbox(),
@@ -156,11 +159,12 @@ async def memory_world() -> AsyncGenerator[Ports]:
         progress=MemoryProgress(),
         heartbeats=MemoryHeartbeats(),
         reference=MemoryReferenceData(),
-        rejects=MemoryRejectIndex(),
+        rejects=rejects,
         mailer=mailer,
         links=MemoryLinks(clock),
         dead=dead,
         spoil=spoil,
+        hold_lists=functools.partial(_hold_in_memory, ledger, journal, rejects),
         drop_control=drop_control,
         sent=sent,
         set_alarm=set_alarm,
@@ -211,6 +215,7 @@ async def emulator_world(
             links=aws.links(),
             dead=functools.partial(_dead, aws),
             spoil=functools.partial(_spoil, aws),
+            hold_lists=functools.partial(_hold_lists, aws, shared=shared),
             drop_control=functools.partial(_drop_control, aws),
             sent=functools.partial(emulator.sent, url),
             set_alarm=functools.partial(set_alarm, aws),
@@ -250,6 +255,38 @@ async def _spoil(aws: Aws, batch_id: str) -> None:
         ExpressionAttributeNames={"#state": "state"},
         ExpressionAttributeValues={":later": {"S": "OF_A_LATER_VERSION"}},
     )
+
+
+async def _hold_in_memory(*stores: MemoryLedger | MemoryJournal | MemoryRejectIndex) -> None:
+    for store in stores:
+        store.hold_index()
+
+
+async def _hold_lists(aws: Aws, *, shared: bool) -> None:
+    """Make lists read a copy of their table, which stays as it is: an index that lags shows just that."""
+    table = aws.topology.ledger_table if shared else aws.topology.rejects_table
+    client: Any = await (aws.ledger_client() if shared else aws.client("dynamodb", EAST))()
+    described = (await client.describe_table(TableName=table))["Table"]
+    kept = ("IndexName", "KeySchema", "Projection")
+    indexes = [{name: index[name] for name in kept} for index in described.get("GlobalSecondaryIndexes", ())]
+    copy = f"{table}-held"
+    await client.create_table(
+        TableName=copy,
+        KeySchema=described["KeySchema"],
+        AttributeDefinitions=described["AttributeDefinitions"],
+        BillingMode="PAY_PER_REQUEST",
+        **({"GlobalSecondaryIndexes": indexes} if indexes else {}),
+    )
+    await client.get_waiter("table_exists").wait(TableName=copy)
+    async for page in client.get_paginator("scan").paginate(TableName=table, ConsistentRead=True):
+        for item in page["Items"]:
+            await client.put_item(TableName=copy, Item=item)
+
+    def read_the_copy(params: dict[str, Any], **_: object) -> None:
+        if params["TableName"] == table and not params.get("ConsistentRead"):
+            params["TableName"] = copy
+
+    client.meta.events.register("before-parameter-build.dynamodb.Query", read_the_copy)
 
 
 async def _drop_control(aws: Aws) -> None:
