@@ -217,9 +217,9 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
         swept(
             "input-sweep",
             "InputSweepAge",
-            says="No sweep of inputs went through for an hour.",
+            says="No page of inputs was gone through for an hour.",
             runbook="Inputs are not swept",
-            threshold=3_600,  # a Region that becomes active lists all versions in one go: eight million
+            threshold=3_600,  # whatever number of inputs there is: a pass may take hours, a page takes none
         ),
         swept(
             "inputs-too-old",

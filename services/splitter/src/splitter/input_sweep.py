@@ -14,15 +14,18 @@ from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of
 from baton.model.states import BatchState
-from baton.ports import Clock, Ledger, ListedVersion, ObjectStore
+from baton.ports import Clock, Ledger, ListedVersion, ObjectStore, VersionPage
 from baton.telemetry import Log
 from splitter.admission import ADMITTED_AGE_MAX, Admitter
 from splitter.alone import Alone
 from splitter.batch_sweep import BatchSweep
+from splitter.places import Part, Places
 from splitter.remembered import Remembered
 from splitter.settings import SplitterSettings
 
 _AT_ONCE: Final = 16
+_PAGES_AT_ONCE: Final = 16
+"""Of a Region that became active. S3 takes 50 to 100 ms for each, and the SDK 40 ms of our CPU."""
 _DISCARDED_AT_ONCE: Final = 10_000
 """Some 10 ms of work between two turns of the event loop."""
 _REMEMBERED_SLACK: Final = 100_000
@@ -84,28 +87,63 @@ class InputSweep:
         """Batches that were running at the last sweep: none of them is among the settled ones."""
         self._met = 0
         """Remembered ones that this pass has met."""
+        self._places = Places()
+        self._parts_left: set[Part] = set()
+        """Of the pass that a Region makes once it became active."""
+        self._parts_epoch: int | None = None
+        self.moved_on_at = clock.now()
+        """When the last page was gone through. A pass may take hours, a page does not."""
 
     async def sweep(self, running: AbstractSet[str], *, just_activated: bool) -> None:
         """Look at the next pages of inputs. Batches that are `running`, by id, have a row.
 
-        `just_activated`: from the first page to the last one, and no input is too young, since the events of the time
-        around a switch went to nobody.
+        `just_activated`: at all pages, many at once, and no input is too young, since the events of the time around a
+        switch went to nobody. What raises is gone on with by the next call, if it says the same.
         """
         await self._forget_settled(running)
         if just_activated:
-            self._cursor = None
-        for number in range(1, 1 << 62):
-            view = self._view(await self._ledger.control(), just_activated=just_activated)
-            if view is None:
+            await self._sweep_whole(running)
+            return
+        for _ in range(self._settings.sweep_pages_max):
+            page = await self._sweep_page(self._cursor, running, just_activated=False)
+            if page is None:
                 return
-            page = await self._objects.list_versions(paths.INPUT, cursor=self._cursor)
-            await self._sweep_some(page.versions, running, view)
+            self._places.passed(page)
             self._cursor = page.cursor
             if page.cursor is None:
                 self._pass_ended()
                 return
-            if number >= self._settings.sweep_pages_max and not just_activated:
-                return
+
+    async def _sweep_whole(self, running: AbstractSet[str]) -> None:
+        epoch = (await self._ledger.control()).epoch
+        if not self._parts_left or epoch != self._parts_epoch:
+            self._parts_left, self._parts_epoch = set(self._places.parts(_PAGES_AT_ONCE)), epoch
+
+        async def one(left: Part | None) -> None:
+            while left and (page := await self._sweep_page(left.cursor, running, just_activated=True)):
+                self._parts_left.remove(left)
+                left = left.after(page)
+                if left:
+                    self._parts_left.add(left)
+
+        ended = await asyncio.gather(*map(one, self._parts_left), return_exceptions=True)
+        for error in filter(None, ended):
+            raise error
+        self._cursor = None
+        self._pass_ended()
+
+    async def _sweep_page(
+        self, cursor: str | None, running: AbstractSet[str], *, just_activated: bool
+    ) -> VersionPage | None:
+        """Go through one page; return it, or None while nothing is admitted."""
+        view = self._view(await self._ledger.control(), just_activated=just_activated)
+        if view is None:
+            self.moved_on_at = self._clock.now()
+            return None
+        page = await self._objects.list_versions(paths.INPUT, cursor=cursor)
+        await self._sweep_some(page.versions, running, view)
+        self.moved_on_at = self._clock.now()
+        return page
 
     async def _forget_settled(self, running: AbstractSet[str]) -> None:
         """Forget that those ever settled that run (again) since the last sweep: they may need a look once they have."""
@@ -128,6 +166,7 @@ class InputSweep:
         return _View(control, is_active, oldest=now - ADMITTED_AGE_MAX, newest=newest)
 
     def _pass_ended(self) -> None:
+        self._places.begin_anew()
         if len(self._settled) > 2 * self._met + _REMEMBERED_SLACK:
             self._settled.clear()  # most of them are gone from the bucket
         self._met = 0

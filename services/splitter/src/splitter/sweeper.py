@@ -49,7 +49,6 @@ class Sweeper:
         self._running: set[str] = set()
         """Ids of open batches, as the last look at them found."""
         self._activated = asyncio.Event()
-        self._inputs_swept_at = clock.now()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until `stop` is set. A sweep may be cut short anywhere: whatever it left, the next one finds.
@@ -141,15 +140,13 @@ class Sweeper:
             await asyncio.sleep(self._settings.epoch_poll_seconds)
 
     async def _try_inputs(self, *, just_activated: bool) -> bool:
-        """Sweep inputs; say whether that went through. How long none did is measured: files may lie there unseen."""
+        """Sweep inputs; say whether that went through. How long no page did is measured: files may lie there unseen."""
         is_through = False
         with self._logged("inputs"):
             await self._inputs.sweep(self._running, just_activated=just_activated)
             is_through = True
         now = self._clock.now()
-        if is_through:
-            self._inputs_swept_at = now
-        age_seconds = (now - self._inputs_swept_at).total_seconds()
+        age_seconds = (now - self._inputs.moved_on_at).total_seconds()
         dimensions = {"Service": "splitter", "Region": self._region}
         self._log.info(
             "inputs_swept", **emf({"InputSweepAge": (age_seconds, "Seconds")}, dimensions=dimensions, now=now)

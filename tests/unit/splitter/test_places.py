@@ -1,0 +1,77 @@
+"""A list in parts: together they are the whole list, whatever was written and removed since its places were met."""
+
+import random
+
+import pytest
+
+from baton.memory.clock import START
+from baton.ports import ListedVersion, ObjectInfo, VersionPage
+from splitter.places import Part, Places
+
+_PAGE = 5
+
+
+def _page(entries: list[tuple[str, str]], cursor: str | None) -> VersionPage:
+    """List as S3 does: by the bytes of a key, then the newest first, from a key and version that may be gone."""
+    begin = tuple(cursor.split("\0")) if cursor else ("", "")
+    ahead = [each for each in entries if (each[0].encode(), each[1]) > (begin[0].encode(), begin[1])]
+    versions = [ListedVersion(ObjectInfo(key, version, 1, START), is_current=True) for key, version in ahead[:_PAGE]]
+    return VersionPage(versions, "\0".join(ahead[_PAGE - 1]) if len(ahead) > _PAGE else None)
+
+
+def _sorted(entries: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    return sorted(entries, key=lambda each: (each[0].encode(), each[1]))
+
+
+def _go(places: Places, entries: list[tuple[str, str]], *, pages: int) -> None:
+    cursor: str | None = None
+    for _ in range(pages):
+        page = _page(entries, cursor)
+        places.passed(page)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    places.begin_anew()
+
+
+def _seen(entries: list[tuple[str, str]], part: Part) -> list[tuple[str, str]]:
+    seen: list[tuple[str, str]] = []
+    left: Part | None = part
+    while left:
+        page = _page(entries, left.cursor)
+        seen += [(each.info.key, each.info.version_id) for each in page.versions]
+        left = left.after(page)
+    return seen
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_version_is_left_out_whatever_changed_since_the_places_were_met(seed: int) -> None:
+    dice = random.Random(seed)
+
+    def drawn(count: int) -> set[tuple[str, str]]:
+        # Few keys of many versions among them, and characters whose order differs in UTF-16.
+        return {(f"{dice.choice('ab￿𐀀')}{dice.randrange(40)}", f"{dice.randrange(30):02d}") for _ in range(count)}
+
+    entries, places = drawn(dice.randrange(200)), Places()
+    for _ in range(3):
+        _go(places, _sorted(entries), pages=dice.choice((3, 1_000)))
+        entries = {each for each in entries if dice.random() < 0.7} | drawn(60)
+    parts = places.parts(8)
+
+    assert set().union(*(_seen(_sorted(entries), part) for part in parts)) == entries
+    assert len(parts) <= 8
+
+
+def test_parts_of_a_list_that_stays_have_about_one_length_and_do_not_overlap() -> None:
+    entries, places = [(f"{number:05d}", "1") for number in range(10_000)], Places()
+    _go(places, entries, pages=10_000)
+
+    lengths = [len(_seen(entries, part)) for part in places.parts(16)]
+
+    assert len(lengths) == 16
+    assert sum(lengths) == 10_000
+    assert max(lengths) <= 1.3 * 10_000 / 16
+
+
+def test_of_a_list_that_nobody_went_through_there_is_one_part() -> None:
+    assert Places().parts(16) == [Part()]
