@@ -29,6 +29,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "inbox": "receive delete set_visibility hand_back bury",
     "progress": "open complete tally done is_done",
     "heartbeats": "beat signs count_nudge claim_notice notice_sent",
+    "arrivals": "note noted",
     "reference": "current describe load is_complete get_many publish prune",
     "rejects": "put list",
     "mailer": "send",

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, override
 
 import pytest
 
 from baton.catalog import load_jobs
 from baton.errors import Unavailable
-from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore
+from baton.memory import LoopClock, MemoryArrivals, MemoryLedger, MemoryObjectStore, Refusal
 from baton.memory.clock import START
 from baton.model.batch import Batch, Source
 from baton.model.control import Control
@@ -20,6 +20,7 @@ from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from logs import recording_log
 from pipeline import Pipeline, Region
+from two_regions import TwoRegions
 
 EAST, WEST = REGIONS_DEFAULT
 _PAGE: Final = 500
@@ -100,11 +101,13 @@ class World:
         await self.ledger.set_control(control.changed(epoch=epoch, active_region=WEST), before=control)
 
     async def seconds_until_admitted(self, ids: Collection[str]) -> float:
-        """Return how long it takes until each of these has a row."""
+        """Return how long it takes until each of these has a row; nothing here is worth more than half a minute."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        while any([await self.ledger.get(batch_id) is None for batch_id in ids]):  # noqa: ASYNC110 - virtual time
+        while any([await self.ledger.get(batch_id) is None for batch_id in ids]):
             await asyncio.sleep(0.1)
+            if loop.time() > began + 30:
+                break
         return loop.time() - began
 
 
@@ -156,3 +159,110 @@ def test_a_pass_of_hours_is_no_silence_as_long_as_its_pages_go_through() -> None
         return [line["InputSweepAge"] for line in world.lines if line["event"] == "inputs_swept"]
 
     assert virtual_time.run(story()) == pytest.approx([120, 240])
+
+
+# --- what was announced -----------------------------------------------------------------------------------------------
+
+
+_TEN_MILLION: Final = 10_000_000
+KEY: Final = "input/passthrough/f.csv"
+
+
+def test_what_was_announced_is_admitted_at_once_among_ten_million_inputs() -> None:
+    async def story() -> tuple[float, int]:
+        world = World(inputs=_TEN_MILLION)
+        stop = asyncio.Event()
+        sweeping = asyncio.create_task(world.pipeline.process.sweeper.run(stop))
+        await asyncio.sleep(60)
+        world.ledger.unadmitted = ids = [
+            await world.pipeline.upload(f"input/passthrough/{number}.csv", b"a\n1\n") for number in range(100)
+        ]
+        await world.activate()
+        seconds = await world.seconds_until_admitted(ids)
+        sent = {message.batch_id for message in world.pipeline.region.queues.queued("split")}
+        stop.set()
+        await sweeping
+        assert sent == set(ids)
+        return seconds, (await world.pipeline.batch(ids[0])).owner_epoch
+
+    seconds, epoch = virtual_time.run(story())
+
+    assert seconds <= _ADMITTED_SECONDS_MAX
+    assert epoch == INITIAL_EPOCH + 1
+
+
+def test_the_standby_admits_for_the_active_region_after_minutes_among_ten_million_inputs() -> None:
+    async def story() -> tuple[bool, Batch]:
+        world = World(inputs=_TEN_MILLION)
+        world.objects.page_seconds = 10
+        stop = asyncio.Event()
+        sweeping = asyncio.create_task(world.pipeline.process.sweeper.run(stop))
+        world.ledger.unadmitted = [batch_id] = [await world.pipeline.upload(KEY, b"a\n1\n")]
+        await asyncio.sleep(280)
+        is_early = await world.ledger.get(batch_id) is not None
+        await asyncio.sleep(80)
+        stop.set()
+        await sweeping
+        return is_early, await world.pipeline.batch(batch_id)
+
+    is_early, batch = virtual_time.run(story())
+
+    assert not is_early
+    assert (batch.state, batch.owner_epoch) == (BatchState.ADMITTED, INITIAL_EPOCH)
+
+
+def test_a_file_that_is_noted_when_its_region_has_become_active_is_admitted_by_its_event() -> None:
+    class Late(MemoryArrivals):
+        """Written when the Region has been made active, and has looked."""
+
+        world: TwoRegions
+
+        @override
+        async def note(self, info: ObjectInfo, *, at: datetime) -> None:
+            await self.world.activate(WEST)
+            await self.world.west.process.sweeper.sweep(just_activated=True)
+            await super().note(info, at=at)
+
+    class Unlisted(MemoryObjectStore):
+        @override
+        async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+            return VersionPage([], None)
+
+    async def story() -> Batch:
+        world = TwoRegions(load_jobs("baton_jobs"))
+        region = world.west.region
+        region.objects = Unlisted(world.clock, region=WEST)
+        region.arrivals = arrivals = Late()
+        arrivals.world = world
+        world.west.restart()
+        return await world.west.batch(await world.west.upload(KEY, b"a\n1\n"))
+
+    assert asyncio.run(story()).owner_epoch == INITIAL_EPOCH + 1
+
+
+def test_a_replica_of_what_the_active_region_admitted_is_not_noted() -> None:
+    async def story() -> list[str]:
+        world = TwoRegions(load_jobs("baton_jobs"))
+        west = world.west.region
+        await world.east.upload(KEY, b"a\n1\n")
+        await world.east.upload("input/passthrough/unseen.csv", b"a\n1\n", announce=False)
+        await world.east.upload("input/passthrough/.keep", b"", announce=False)
+        world.replicate()
+        for key in west.objects.history():
+            info = await west.objects.head(key)
+            assert info is not None
+            await world.west.announce(key, info.version_id)
+        return [info.key async for page in west.arrivals.noted(since=START) for info in page]
+
+    assert asyncio.run(story()) == ["input/passthrough/unseen.csv"]
+
+
+def test_notes_that_cannot_be_read_keep_no_list_from_being_swept() -> None:
+    async def story() -> BatchState:
+        pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())
+        pipeline.region.arrivals.refusals.refuse("noted", by=Refusal.THROTTLED)
+        batch_id = await pipeline.upload(KEY, b"a\n1\n", announce=False)
+        await pipeline.drive()
+        return (await pipeline.batch(batch_id)).state
+
+    assert asyncio.run(story()) is BatchState.COMPLETED

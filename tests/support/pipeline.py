@@ -18,6 +18,7 @@ from baton.catalog import Catalog
 from baton.context import Context
 from baton.memory import (
     LoopClock,
+    MemoryArrivals,
     MemoryClock,
     MemoryHeartbeats,
     MemoryLedger,
@@ -35,6 +36,7 @@ from baton.model.control import Control
 from baton.model.identity import batch_id_of
 from baton.offload import Offload
 from baton.ports import (
+    Arrivals,
     Delivery,
     Heartbeats,
     Ledger,
@@ -78,6 +80,7 @@ class Region:
     objects: MemoryObjectStore = field(init=False)
     progress: MemoryProgress = field(default_factory=MemoryProgress)
     heartbeats: MemoryHeartbeats = field(default_factory=MemoryHeartbeats)
+    arrivals: MemoryArrivals = field(default_factory=MemoryArrivals)
     reference: MemoryReferenceData = field(default_factory=MemoryReferenceData)
     rejects: MemoryRejectIndex = field(default_factory=MemoryRejectIndex)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
@@ -112,6 +115,9 @@ class WrappedPorts:
 
     def heartbeats(self) -> Heartbeats:
         return self.crash.wrap(self.region.heartbeats, "heartbeats")
+
+    def arrivals(self) -> Arrivals:
+        return self.crash.wrap(self.region.arrivals, "arrivals")
 
     def reference(self) -> ReferenceData:
         return self.region.reference

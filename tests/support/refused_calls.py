@@ -10,6 +10,7 @@ from batches_made import admitted, stepped
 from baton.address import Address
 from baton.aws import Aws
 from baton.memory import (
+    MemoryArrivals,
     MemoryClock,
     MemoryHeartbeats,
     MemoryJournal,
@@ -70,6 +71,7 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
     "heartbeat": beaten(EAST, NOW),
     "if_version_is": "v1",
     "index": 0,
+    "info": ObjectInfo("input/sales/x.csv", "v1", 1, NOW),
     "key": "input/sales/x.csv",
     "keys": ["a"],
     "kind": "split",
@@ -129,6 +131,7 @@ def in_memory() -> dict[str, Any]:
         "inbox": queues.inbox("split"),
         "progress": MemoryProgress(),
         "heartbeats": MemoryHeartbeats(),
+        "arrivals": MemoryArrivals(),
         "reference": MemoryReferenceData(clock),
         "rejects": MemoryRejectIndex(),
         "mailer": MemoryMailer(),
@@ -148,6 +151,7 @@ def of_aws(aws: Aws) -> dict[str, Any]:
         "inbox": aws.inbox("split"),
         "progress": aws.progress(),
         "heartbeats": aws.heartbeats(),
+        "arrivals": aws.arrivals(),
         "reference": aws.reference(),
         "rejects": aws.rejects(),
         "mailer": aws.mailer(),

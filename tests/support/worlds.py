@@ -18,6 +18,7 @@ from baton.aws.journal import DynamoJournal
 from baton.aws.ledger import DynamoLedger
 from baton.memory import (
     LoopClock,
+    MemoryArrivals,
     MemoryHeartbeats,
     MemoryJournal,
     MemoryLedger,
@@ -34,6 +35,7 @@ from baton.messages import Kind
 from baton.model.control import Control
 from baton.model.paths import INPUT, OUTPUT
 from baton.ports import (
+    Arrivals,
     Clock,
     Heartbeats,
     Inbox,
@@ -78,6 +80,7 @@ class Ports:
     inbox: Callable[[Kind], Inbox]
     progress: Progress
     heartbeats: Heartbeats
+    arrivals: Arrivals
     reference: ReferenceData
     rejects: RejectIndex
     mailer: Mailer
@@ -158,6 +161,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
         inbox=queues.inbox,
         progress=MemoryProgress(),
         heartbeats=MemoryHeartbeats(),
+        arrivals=MemoryArrivals(),
         reference=MemoryReferenceData(),
         rejects=rejects,
         mailer=mailer,
@@ -209,6 +213,7 @@ async def emulator_world(
             inbox=aws.inbox,
             progress=aws.progress(),
             heartbeats=aws.heartbeats(),
+            arrivals=aws.arrivals(),
             reference=aws.reference(),
             rejects=aws.rejects(),
             mailer=aws.mailer(),

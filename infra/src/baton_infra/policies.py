@@ -212,10 +212,12 @@ def _key(reach: Reach) -> tuple[Statement, ...]:
 
 
 def _trigger(reach: Reach) -> tuple[Statement, ...]:
+    progress = (reach.here.table(reach.topology.progress_table),)
     return (
         *_read(reach, INPUT, CANARY),
         *_read_versions([reach.here], INPUT),
         *_batches(reach, "control"),
+        Statement("NoteArrivals", ("dynamodb:PutItem",), progress, rows("arrivals")),
         _send([reach.here], reach.topology, "split"),
     )
 

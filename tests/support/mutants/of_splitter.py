@@ -57,6 +57,20 @@ MUTANTS: Final = (
         "tests/pipeline/test_takeover.py::test_a_published_batch_whose_plan_is_not_here_waits_for_it_rather_than_use_another",
     ),
     Mutant(
+        "what is left to the other Region is not noted",
+        _SPLITTER + "admission.py",
+        "            await self._arrivals.note(info, at=now)",
+        "            pass",
+        "tests/pipeline/test_activation.py::test_what_was_announced_is_admitted_at_once_among_ten_million_inputs",
+    ),
+    Mutant(
+        "whoever noted a file does not look again who is active",
+        _SPLITTER + "admission.py",
+        "            control = await self._left(info)",
+        "            await self._left(info)",
+        "tests/pipeline/test_activation.py::test_a_file_that_is_noted_when_its_region_has_become_active_is_admitted_by_its_event",
+    ),
+    Mutant(
         "what is old and still there is never looked at",
         _SPLITTER + "input_sweep.py",
         "not (self.is_active and version.is_current)",

@@ -7,6 +7,7 @@ from typing import Protocol
 from baton.catalog import Catalog
 from baton.messages import Message
 from baton.ports import (
+    Arrivals,
     Clock,
     Heartbeats,
     Ledger,
@@ -33,6 +34,8 @@ class Ports(Protocol):
     def progress(self) -> Progress: ...
 
     def heartbeats(self) -> Heartbeats: ...
+
+    def arrivals(self) -> Arrivals: ...
 
     def reference(self) -> ReferenceData: ...
 

@@ -57,7 +57,7 @@ class Topology:
 
     @property
     def progress_table(self) -> str:
-        """Regional table: partition key `pk` (batch and plan, or its heartbeat), sort key `sk`; TTL on `expires_at`."""
+        """Regional table: keys `pk` (batch and plan, a heartbeat, or arrivals) and `sk`; TTL on `expires_at`."""
         return self._name("progress")
 
     @property

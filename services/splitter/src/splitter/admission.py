@@ -11,7 +11,7 @@ from baton.model.batch import Batch, Source, Step
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, owner_of
 from baton.model.states import INITIAL
-from baton.ports import Admission, Clock, Ledger, ObjectInfo, ObjectStore
+from baton.ports import Admission, Arrivals, Clock, Ledger, ObjectInfo, ObjectStore
 from baton.telemetry import Log, Metrics, emf
 from baton.topology import RETENTION_DAYS
 
@@ -34,6 +34,7 @@ class Admitter:
         regions: tuple[str, str],
         ledger: Ledger,
         objects: ObjectStore,
+        arrivals: Arrivals,
         batches: Batches,
         clock: Clock,
         log: Log,
@@ -42,6 +43,7 @@ class Admitter:
         self._regions = regions
         self._ledger = ledger
         self._objects = objects
+        self._arrivals = arrivals
         self._batches = batches
         self._clock = clock
         self._log = log
@@ -66,21 +68,47 @@ class Admitter:
         if home is not None:
             return await self._admit_canary(key, version_id) if home == self._region else None
         control = await self._ledger.control()
+        info = await self._told(key, version_id, size_bytes, created_at)
+        if info is None or paths.is_marker(key, info.size_bytes):
+            return None
+        if control.active_region != self._region:
+            control = await self._left(info)
         if control.active_region != self._region:
             self._log.info("left_to_active_region", key=key, active_region=control.active_region)
             return None
         if not control.admits:
             raise Unavailable("a planned switch is under way: nothing is admitted until it is through")
+        return await self._admit(info, name.job, control.epoch)
+
+    async def _told(
+        self, key: str, version_id: str | None, size_bytes: int | None, created_at: datetime | None
+    ) -> ObjectInfo | None:
+        """Return what S3 says of the object, or what the event does if S3 says nothing."""
         try:
-            info = await self._found(key, version_id)
+            return await self._found(key, version_id)
         except Refused as refused:
             if version_id is None:
                 raise
             self._log.warning("input_unreadable", key=key, version_id=version_id, error=str(refused))
             # An event may be late by days (a dead letter that is sent again): what it tells of is as old as it says.
             told = ObjectInfo(key, version_id, size_bytes or 0, created_at or self._clock.now())
-            info = told if self._has_version(told) else None
-        return await self._admit(info, name.job, control.epoch)
+            return told if self._has_version(told) else None
+
+    async def _left(self, info: ObjectInfo) -> Control:
+        """Note what is the other Region's to admit, if it has not yet; return the control row as it is after that.
+
+        If this Region became active meanwhile, it may have looked at the notes before there was this one.
+        """
+        now = self._clock.now()
+        if now <= info.last_modified + ADMITTED_AGE_MAX and not await self._has_row(info):
+            await self._arrivals.note(info, at=now)
+        return await self._ledger.control()
+
+    async def _has_row(self, info: ObjectInfo) -> bool:
+        try:
+            return await self._ledger.get(batch_id_of(info.key, info.origin)) is not None
+        except Refused:
+            return True  # one that this version cannot read
 
     async def admit_listed(self, info: ObjectInfo, control: Control) -> Batch | None:
         """Admit a version that a list of this Region's bucket tells of, for the active Region, whichever that is.

@@ -9,6 +9,7 @@ from baton.offload import Offload
 from baton.service import Service, run_service
 from splitter.admission import Admitter
 from splitter.alone import Alone
+from splitter.arrival_sweep import ArrivalSweep
 from splitter.batch_sweep import BatchSweep
 from splitter.canaries import CanarySweep
 from splitter.forgetting import Forgetting
@@ -69,6 +70,7 @@ def sweeper(context: Context, settings: SplitterSettings) -> Sweeper:
         ledger=ledger,
         open_batches=open_batches,
         canaries=canaries,
+        arrivals=_arrivals(context, settings),
         inputs=_inputs(context, settings, open_batches),
         forgetting=Forgetting(
             region=region, regions=context.regions, ledger=ledger, objects=objects, clock=clock, log=log
@@ -76,6 +78,18 @@ def sweeper(context: Context, settings: SplitterSettings) -> Sweeper:
         clock=clock,
         settings=settings,
         log=log,
+    )
+
+
+def _arrivals(context: Context, settings: SplitterSettings) -> ArrivalSweep:
+    return ArrivalSweep(
+        region=context.region,
+        ledger=context.ports.ledger(),
+        arrivals=context.ports.arrivals(),
+        admitter=admitter(context),
+        clock=context.clock,
+        settings=settings,
+        log=context.log,
     )
 
 
@@ -99,6 +113,7 @@ def admitter(context: Context) -> Admitter:
         regions=context.regions,
         ledger=context.ports.ledger(),
         objects=context.ports.objects(),
+        arrivals=context.ports.arrivals(),
         batches=_batches(context),
         clock=context.clock,
         log=context.log,

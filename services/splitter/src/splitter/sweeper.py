@@ -9,11 +9,12 @@ what lies in its own bucket: a file that only one Region has is never without a 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from baton.errors import Unavailable
 from baton.ports import Clock, Ledger
 from baton.telemetry import Log, emf
+from splitter.arrival_sweep import ArrivalSweep
 from splitter.batch_sweep import BatchSweep
 from splitter.canaries import CanarySweep
 from splitter.forgetting import Forgetting
@@ -31,6 +32,7 @@ class Sweeper:
         ledger: Ledger,
         open_batches: BatchSweep,
         canaries: CanarySweep,
+        arrivals: ArrivalSweep,
         inputs: InputSweep,
         forgetting: Forgetting,
         clock: Clock,
@@ -41,6 +43,7 @@ class Sweeper:
         self._ledger = ledger
         self.open_batches = open_batches
         self._canaries = canaries
+        self._arrivals = arrivals
         self._inputs = inputs
         self._forgetting = forgetting
         self._clock = clock
@@ -49,6 +52,7 @@ class Sweeper:
         self._running: set[str] = set()
         """Ids of open batches, as the last look at them found."""
         self._activated = asyncio.Event()
+        self._arrivals_due = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Sweep until `stop` is set. A sweep may be cut short anywhere: whatever it left, the next one finds.
@@ -59,6 +63,7 @@ class Sweeper:
         seconds = self._settings.sweep_seconds
         work = (
             self._for_ever(self._sweep_batches, seconds),
+            self._sweep_arrivals_for_ever(seconds),
             self._sweep_inputs_for_ever(seconds),
             self._watch_epoch(),
             self._for_ever(self._forget_old, seconds),
@@ -72,6 +77,7 @@ class Sweeper:
     async def sweep(self, *, just_activated: bool = False) -> None:
         """Look once at everything, one after the other. What fails is logged, and tried again by the next sweep."""
         await self._sweep_batches()
+        await self._sweep_arrivals()
         await self._try_inputs(just_activated=just_activated)
         await self._forget_old()
 
@@ -100,6 +106,20 @@ class Sweeper:
     async def _forget_old(self) -> None:
         with self._logged("old batches"):
             await self._forgetting.forget_old()
+
+    # --- arrivals ------------------------------------------------------------------------------------------------
+
+    async def _sweep_arrivals(self) -> None:
+        with self._logged("arrivals"):
+            await self._arrivals.sweep()
+
+    async def _sweep_arrivals_for_ever(self, seconds: float) -> None:
+        """Look at what came lately, and at once if this Region becomes the active one."""
+        while True:
+            self._arrivals_due.clear()
+            await self._sweep_arrivals()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._arrivals_due.wait(), seconds)
 
     # --- inputs --------------------------------------------------------------------------------------------------
 
@@ -136,6 +156,7 @@ class Sweeper:
                 control = await self._ledger.control()
                 if epoch is not None and control.epoch != epoch and control.active_region == self._region:
                     self._activated.set()
+                    self._arrivals_due.set()
                 epoch = control.epoch
             await asyncio.sleep(self._settings.epoch_poll_seconds)
 

@@ -49,6 +49,7 @@ def admitter(aws: Aws, *, clock: Clock, log: Log) -> Admitter:
         regions=world.regions,
         ledger=ledger,
         objects=aws.objects(),
+        arrivals=aws.arrivals(),
         batches=Batches(region=world.region, ledger=ledger, outbox=aws.outbox(), clock=clock),
         clock=clock,
         log=log,

@@ -11,6 +11,7 @@ from aiobotocore.session import AioSession
 
 from baton.aws.anywhere import TIMES, Times
 from baton.aws.arc import ArcEndpoint, ArcSwitch
+from baton.aws.arrivals import DynamoArrivals
 from baton.aws.calls import CallLog
 from baton.aws.clients import Clients, Patience
 from baton.aws.clock import SystemClock
@@ -170,6 +171,9 @@ class Aws:
 
     def heartbeats(self) -> DynamoHeartbeats:
         return DynamoHeartbeats(self.client("dynamodb", self.settings.region), table=self.topology.progress_table)
+
+    def arrivals(self) -> DynamoArrivals:
+        return DynamoArrivals(self.client("dynamodb", self.settings.region), table=self.topology.progress_table)
 
     def reference(self, region: str | None = None) -> DynamoReferenceData:
         client = self.client("dynamodb", region or self.settings.region)

@@ -1,5 +1,6 @@
 """Every port in memory: deterministic, without real time, and under the same contract suite as `baton.aws`."""
 
+from baton.memory.arrivals import MemoryArrivals
 from baton.memory.clock import LoopClock, MemoryClock
 from baton.memory.heartbeats import MemoryHeartbeats
 from baton.memory.journal import MemoryJournal
@@ -19,6 +20,7 @@ from baton.memory.vitals import MemoryVitals
 __all__ = [
     "READS",
     "LoopClock",
+    "MemoryArrivals",
     "MemoryClock",
     "MemoryHeartbeats",
     "MemoryInbox",

@@ -3,6 +3,7 @@
 Every method may raise `baton.errors.Unavailable` or `Refused`; other errors are named where they can occur.
 """
 
+from baton.ports.arrivals import ARRIVALS_KEPT, Arrivals
 from baton.ports.clock import Clock
 from baton.ports.heartbeats import Heartbeats, Nudges, Signs
 from baton.ports.journal import Journal
@@ -28,7 +29,9 @@ from baton.ports.switch import Endpoints, Routes, Switch
 from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals, Vitals
 
 __all__ = [
+    "ARRIVALS_KEPT",
     "Admission",
+    "Arrivals",
     "BatchPage",
     "BytesPiece",
     "CallStats",

@@ -1,0 +1,25 @@
+"""Files that a Region's trigger left to the other Region while they had no row: what waits if that one is gone.
+
+A bucket tells nobody what is new in it but by listing all there is. This tells.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from baton.ports.objects import ObjectInfo
+
+ARRIVALS_KEPT: Final = timedelta(days=1)
+"""How long a file is told of. The standby looks at it after minutes, and the list of the bucket has it in any case."""
+
+
+class Arrivals(Protocol):
+    """One Region's, by the time at which they were noted."""
+
+    async def note(self, info: ObjectInfo, *, at: datetime) -> None:
+        """Note a version of an object, at least once: doing it again later may tell of it twice."""
+        ...
+
+    def noted(self, *, since: datetime) -> AsyncIterator[Sequence[ObjectInfo]]:
+        """Yield all that was noted since then, page by page, the oldest first, by strong reads; without metadata."""
+        ...
