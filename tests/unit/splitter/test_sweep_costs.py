@@ -24,6 +24,14 @@ def test_a_sweep_costs_the_same_whatever_number_of_inputs_stay(inputs: int) -> N
     assert max(map(usd, found[passes + 1 :])) < 0.00003
 
 
+def test_what_a_pass_over_very_many_inputs_saw_is_remembered_by_the_next_one() -> None:
+    inputs = 120_000
+
+    first, later = asyncio.run(_sweeps(World(inputs=inputs), 2, pages_max=inputs // 500))
+
+    assert (first["dynamodb.BatchGetItem (rows)"], later["dynamodb.BatchGetItem (rows)"]) == (inputs, 0)
+
+
 def test_open_batches_in_hand_cost_one_read_each_and_those_that_wait_their_turn_none() -> None:
     waiting, *_, in_hand = asyncio.run(_sweeps(World(open_batches=1_000), 7))
     half = asyncio.run(_sweeps(World(open_batches=500), 7))[-1]

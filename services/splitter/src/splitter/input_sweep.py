@@ -86,7 +86,7 @@ class InputSweep:
         self._ran: AbstractSet[str] = frozenset()
         """Batches that were running at the last sweep: none of them is among the settled ones."""
         self._met = 0
-        """Remembered ones that this pass has met."""
+        """Remembered ones that this pass has met, or made."""
         self._places = Places()
         self._parts_left: set[Part] = set()
         """Of the pass that a Region makes once it became active."""
@@ -196,7 +196,7 @@ class InputSweep:
     ) -> None:
         if batch_id not in rows:
             if await self._admitter.admit_listed(version.info, view.control) is None:
-                self._settled.add(batch_id)  # left for good, and the log says why
+                self._remember(batch_id)  # left for good, and the log says why
             return
         batch = rows[batch_id]
         if batch is None:
@@ -205,4 +205,8 @@ class InputSweep:
             # Completed, yet still in `input/`: the notifier is at it, or died before it archived.
             await self._open_batches.look_after(batch)
         elif batch.is_settled:
-            self._settled.add(batch_id)
+            self._remember(batch_id)
+
+    def _remember(self, batch_id: str) -> None:
+        self._settled.add(batch_id)
+        self._met += 1
