@@ -29,6 +29,7 @@ from embedded import Embedded
 from local_worlds import do
 
 _RUNS: Final = 3
+_SERVICES: Final = ("splitter", "worker", "merger", "notifier")
 _SHEET_ROWS: Final = 1_048_576
 """Of an Excel sheet."""
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
@@ -92,20 +93,22 @@ def _by_mistake(world: Embedded, folder: Path) -> None:
         "12 MiB of blank lines before the header": b"\n" * (12 * 2**20) + header + row,
     }
     print("### Files sent by mistake\n")
-    print("| file | ends | took | another file, sent meanwhile | splitter, peak so far | worker, peak so far |")
-    print("|---|---|---:|---:|---:|---:|")
+    print("| file | ends | took | another file, sent meanwhile | CPU of our services | splitter, peak | worker, peak |")
+    print("|---|---|---:|---:|---:|---:|---:|")
     for number, (name, body) in enumerate(bodies.items()):
         path = folder / f"mistaken-{number}.csv"
         path.write_bytes(body)
+        before = _usage(world)
         running = world.start("submit", str(path), "--job", "sales", "--watch", "--json")
         other = world.submit(file, name=f"meanwhile-{number}.csv")
         outcome = json.loads(running.communicate(timeout=_SECONDS_MAX)[0])
         assert other["state"] == "COMPLETED", other
         ends = f"{outcome['state']} {outcome.get('failure_code') or ''}".strip()
-        peak = _usage(world).peak_mib
+        after = _usage(world)
+        cpu_seconds = sum(after.since(before)[service] for service in _SERVICES)
         print(
             f"| {name} | {ends} | {_took_seconds(outcome):.1f} s | {_took_seconds(other):.1f} s "
-            f"| {peak['splitter']:.0f} MiB | {peak['worker']:.0f} MiB |"
+            f"| {cpu_seconds:.1f} s | {after.peak_mib['splitter']:.0f} MiB | {after.peak_mib['worker']:.0f} MiB |"
         )
     print(flush=True)
 
@@ -127,9 +130,8 @@ def _large(world: Embedded, folder: Path, records: int) -> None:
         assert outcome["state"] == "COMPLETED", outcome
         walls.append(time.perf_counter() - started)
         cpus.append(_usage(world).since(before))
-    names = ("splitter", "worker", "merger", "notifier")
-    middle = {name: statistics.median(cpu[name] for cpu in cpus) for name in (*names, _EMULATORS)}
-    ours = sum(middle[name] for name in names)
+    middle = {name: statistics.median(cpu[name] for cpu in cpus) for name in (*_SERVICES, _EMULATORS)}
+    ours = sum(middle[name] for name in _SERVICES)
     wall = statistics.median(walls)
     size_mb = file.stat().st_size / 10**6
     print(f"### {records:,} sales records in one file ({size_mb:.0f} MB, 1 % bad), median of {_RUNS}\n")
