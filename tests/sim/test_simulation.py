@@ -25,10 +25,12 @@ from handover import brakes, switching
 from handover.decide import decide
 from handover.facts import Memory, Seen, StepResult
 from handover.intents import Intent, Write
+from handover.settings import ControllerSettings
 from notifier.handler import Notifier
 from simulation import simulate
-from simulation.schedule import drawn
+from simulation.schedule import HOME, Fault, Schedule, Trouble, drawn
 from simulation.watch import WatchedLedger
+from simulation.world import World
 from splitter.input_sweep import InputSweep
 
 SEEDS = range(1, 21)
@@ -54,6 +56,19 @@ def test_a_region_that_dies_is_left_within_the_bound() -> None:
 
     assert report.switch_seconds is not None
     assert 0 < report.switch_seconds <= simulate.SWITCH_SECONDS_MAX
+
+
+def test_what_is_throttled_is_refused_and_breaks_nothing() -> None:
+    trouble = Trouble(Fault.THROTTLED, at=10, seconds=200, amount=0.05)  # whoever gets an object, as workers do a plan
+    worlds: list[World] = []
+
+    def made(schedule: Schedule) -> World:
+        worlds.append(World(schedule))
+        return worlds[0]
+
+    report = simulate.run_schedule(Schedule(1, (trouble,), (20,), (), ControllerSettings()), made)
+
+    assert (report.violations, worlds[0].sides[HOME].objects.refusals.refused["get"] > 0) == ((), True)
 
 
 # --- the simulator sees what it is there to see ----------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from baton.model.journal import CommandKind
 from baton.topology import REGIONS_DEFAULT
@@ -45,6 +46,11 @@ class Fault(StrEnum):
     KILL = "kill"
     LIE = "lie"
     """The Region's canaries say the opposite."""
+    THROTTLED = "throttled"
+    """One kind of call that the Region's services make is throttled, whoever makes it."""
+
+
+_FAULTS: Final = tuple(fault for fault in Fault if fault is not Fault.THROTTLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ def drawn(seed: int) -> Schedule:
     orders = _orders(dice) if dice.random() < 0.5 else ()
     return Schedule(
         seed,
-        troubles=tuple(_trouble(dice) for _ in range(dice.randint(1, 6))),
+        troubles=(*(_trouble(dice) for _ in range(dice.randint(1, 6))), *_throttled(seed)),
         files_at=tuple(sorted(dice.uniform(0, WARM_SECONDS + FAULTS_SECONDS) for _ in range(dice.randint(2, 3)))),
         orders=orders,
         settings=settings,
@@ -150,8 +156,14 @@ def _settings(dice: random.Random) -> ControllerSettings:
     return ControllerSettings().model_copy(update=changes)
 
 
-def _trouble(dice: random.Random) -> Trouble:
-    fault = dice.choice(tuple(Fault))
+def _throttled(seed: int) -> tuple[Trouble, ...]:
+    """Return up to two kinds of throttled calls, by dice of their own: no other part of a story changes by them."""
+    dice = random.Random(seed * 7 + 4)
+    return tuple(_trouble(dice, Fault.THROTTLED) for _ in range(dice.randint(1, 2))) if dice.random() < 0.3 else ()
+
+
+def _trouble(dice: random.Random, fault: Fault | None = None) -> Trouble:
+    fault = fault or dice.choice(_FAULTS)
     region = HOME if dice.random() < 0.7 else AWAY
     at = WARM_SECONDS + dice.uniform(0, FAULTS_SECONDS * 0.8)
     seconds = dice.choice((dice.uniform(5, 60), dice.uniform(60, 400), dice.uniform(100, FAULTS_SECONDS)))

@@ -1,17 +1,18 @@
 """Both Regions and what lies between them: stores that outlive every process, and processes that come and go."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache, partial
-from typing import Any
+from typing import Any, Final
 
 import pipeline
 from baton.catalog import load_jobs
-from baton.errors import BatonError
-from baton.memory import LoopClock, MemoryReplication, MemoryRoutes, MemoryVitals
+from baton.errors import BatonError, Unavailable
+from baton.memory import LoopClock, MemoryReplication, MemoryRoutes, MemoryVitals, Refusal, Refusals
 from baton.messages import Message
 from baton.model.batch import Batch
 from baton.model.control import Control
@@ -37,6 +38,21 @@ SPLITTER = pipeline.SplitterSettings(chunk_bytes=500, sweep_seconds=15, unadmitt
 """Shorter than in production, where nobody simulates the hours in which nothing happens."""
 BUGS = frozenset({"handler_bug", "give_up_failed", "not_swept", "controller_bug", "sweep_failed"})
 
+
+_THROTTLED: Final = tuple(
+    (port, operation)
+    for port, operations in {
+        "objects": "put get read find_version compose copy delete list_versions",
+        "queues": "send receive delete set_visibility",
+        "progress": "open complete done",
+        "heartbeats": "beat signs count_nudge",
+        "reference": "current load",
+        "rejects": "put",
+        "ledger": "admit update claim_mail list_open get_many",
+    }.items()
+    for operation in operations.split()
+)
+"""Ports of a Region and their operations; the ledger is everybody's."""
 
 SAMPLE = sales_file(records=6, bad=1)
 """What every sender sends."""
@@ -243,10 +259,11 @@ class World:
         key = f"input/sales/file {number}.csv"
         while True:
             region = next(name for name, dial in self.routes._dials.items() if dial)  # pyright: ignore[reportPrivateUsage] - the front door itself
-            if self.serves(region):
-                break
+            with contextlib.suppress(Unavailable):
+                if self.serves(region):
+                    info = await self.sides[region].objects.put(key, SAMPLE.body)
+                    break
             await asyncio.sleep(20)
-        info = await self.sides[region].objects.put(key, SAMPLE.body)
         batch_id = batch_id_of(info.key, info.origin)
         self.sent.append(Sent(key, batch_id, region, number))
 
@@ -347,6 +364,11 @@ class World:
                     if life.region == region and self.dice.random() < 0.7:
                         life.killed.set()
                 return lambda: None
+            case Fault.THROTTLED:
+                port, operation = _THROTTLED[int(trouble.amount * len(_THROTTLED))]
+                refusals: Refusals = getattr(self.sides[region], port).refusals
+                refusals.refuse(operation, by=Refusal.THROTTLED)
+                return refusals.allow
             case Fault.LIE:
                 self.lying.add(region)
                 return lambda: self.lying.discard(region)
