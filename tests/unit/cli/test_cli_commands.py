@@ -1,7 +1,8 @@
 """The command as typed: what it prints, as text and as JSON, and how it exits."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+import shlex
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -285,6 +286,47 @@ def test_batches_are_listed_in_80_columns_and_as_json() -> None:
     assert ID in table
     assert [row["batch_id"] for row in rows] == ["c" * 20]
     assert rows[0]["reason"] == "it broke"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--directory", "/srv/a rather long directory of a world, somewhere below the home of a user"),
+        ("--world", "aws"),
+        ("--jobs-package", "my_jobs", "--world", "embedded"),
+    ],
+    ids=str,
+)
+def test_hints_can_be_pasted_they_keep_the_options_that_were_given(given: tuple[str, ...], march: Path) -> None:
+    world = _with(CliWorld().batch(**completed()), CliWorld().batch("c" * 20, **failed()))
+    hint = shlex.join(["baton", *_in_order(given)])
+
+    def told(*args: object) -> str:
+        result = _baton(world, *given, *args)
+        return result.stdout + result.stderr
+
+    for answer, command in (
+        (told("show", ID), f"fetch {ID}"),
+        (told("show", "c" * 20), f"retry {'c' * 20}"),
+        (told("show", "--json", ID), f"fetch {ID}"),
+        (told("submit", march, "--job", "sales"), "watch "),
+        (told("reference", "show", "nothing"), "reference load nothing"),
+    ):
+        assert f"{hint} {command}" in answer
+
+
+def _in_order(given: Sequence[str]) -> list[str]:
+    pairs = dict(zip(given[::2], given[1::2], strict=True))
+    return [
+        word for name in ("--world", "--directory", "--jobs-package") if name in pairs for word in (name, pairs[name])
+    ]
+
+
+def test_a_hint_without_options_names_the_command_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATON_WORLD", "embedded")
+    world = _with(CliWorld().batch(**completed()))
+
+    assert f"Download the result: baton fetch {ID}" in _baton(world, "show", ID).stdout
 
 
 def test_batches_whose_rows_cannot_be_read_are_named_beside_the_others() -> None:

@@ -4,31 +4,32 @@ from typing import Final
 
 from baton.model.batch import Batch
 from baton.model.states import BatchState
+from baton_cli.hints import baton
 
 _ADVICE: Final = {
-    BatchState.ADMITTED: "To be planned in {owner}. Follow it: baton watch {me}",
+    BatchState.ADMITTED: "To be planned in {owner}. Follow it: {baton} watch {me}",
     BatchState.WAITING_INPUT: "The file, or what it was planned with, has not reached {owner}; it goes on by itself.",
-    BatchState.SPLIT: "At work in {owner}. Follow it: baton watch {me}",
-    BatchState.PROCESSED: "Being put together in {owner}. Follow it: baton watch {me}",
-    BatchState.MERGED: "Download the result: baton fetch {me}. Its mail is on the way.",
-    BatchState.NOTIFIED: "Download the result: baton fetch {me}. Its mail is sent.",
-    BatchState.COMPLETED: "Download the result: baton fetch {me}",
-    BatchState.PAUSED: "Let it go on: baton resume {me}, or end it: baton cancel {me}. Finished chunks are kept.",
+    BatchState.SPLIT: "At work in {owner}. Follow it: {baton} watch {me}",
+    BatchState.PROCESSED: "Being put together in {owner}. Follow it: {baton} watch {me}",
+    BatchState.MERGED: "Download the result: {baton} fetch {me}. Its mail is on the way.",
+    BatchState.NOTIFIED: "Download the result: {baton} fetch {me}. Its mail is sent.",
+    BatchState.COMPLETED: "Download the result: {baton} fetch {me}",
+    BatchState.PAUSED: "Let it go on: {baton} resume {me}, or end it: {baton} cancel {me}. Finished chunks are kept.",
     BatchState.CANCELLED: "Send the file again if this was a mistake.",
-    BatchState.FAILED: "Correct the cause, then: baton retry {me}. Finished chunks are kept.",
+    BatchState.FAILED: "Correct the cause, then: {baton} retry {me}. Finished chunks are kept.",
 }
 _MAIL_FAILED: Final = (
-    "The result stands, only its mail failed. Download: baton fetch {me}. Mail again: baton retry {me}"
+    "The result stands, only its mail failed. Download: {baton} fetch {me}. Mail again: {baton} retry {me}"
 )
 _SEND_ANOTHER: Final = "Correct the file and submit it again: this version of it would fail again."
 _TOO_MANY_REJECTS: Final = (
-    "See why: baton rejects {me} (all that were written: baton fetch {me} --rejects). "
+    "See why: {baton} rejects {me} (all that were written: {baton} fetch {me} --rejects). "
     "Then correct the file and submit it again."
 )
 _UNKNOWN_JOB: Final = (
     "Submit it again to one of the jobs that the reason names. "
     "A new job is known once the services were started with it: restart the world "
-    "(baton down, baton up) or deploy, then submit the file again."
+    "({baton} down, {baton} up) or deploy, then submit the file again."
 )
 _FAULTS_OF_THE_FILE: Final = frozenset(
     {
@@ -46,7 +47,7 @@ _FAULTS_OF_THE_FILE: Final = frozenset(
 
 def advise(batch: Batch, *, owner: str) -> str:
     """Return a sentence or two for whoever looks after this batch."""
-    return _advice(batch).format(me=batch.batch_id, owner=owner)
+    return _advice(batch).format(me=batch.batch_id, owner=owner, baton=baton())
 
 
 def _advice(batch: Batch) -> str:

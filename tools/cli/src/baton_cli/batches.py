@@ -28,6 +28,7 @@ from baton_cli import (
 )
 from baton_cli.connection import Connection, Refused
 from baton_cli.files import Submission, Submitted
+from baton_cli.hints import baton
 from baton_cli.options import AsJson, BatchName, TimeoutSeconds
 from baton_cli.session import OUTCOMES, ExitStatus, Session, session_of
 
@@ -96,7 +97,7 @@ def _watch(session: Session, batch_id: str, *, timeout: float | None, as_json: b
     try:
         batch, owner = session.run(follow)
     except KeyboardInterrupt:
-        session.note(f"The batch goes on without you. Come back with: baton watch {batch_id}")
+        session.note(f"The batch goes on without you. Come back with: {baton()} watch {batch_id}")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
     session.answer(render.summary(batch, owner=owner), documents.batch(batch, owner=owner), as_json=as_json)
     raise typer.Exit(OUTCOMES.get(batch.state, ExitStatus.OK))
@@ -104,8 +105,8 @@ def _watch(session: Session, batch_id: str, *, timeout: float | None, as_json: b
 
 def _how_on(batch_id: str, batch: Batch | None) -> str:
     if batch and batch.state is BatchState.PAUSED:
-        return f": it is PAUSED. Let it go on: baton resume {batch_id}"
-    return f". It goes on; come back with: baton watch {batch_id}"
+        return f": it is PAUSED. Let it go on: {baton()} resume {batch_id}"
+    return f". It goes on; come back with: {baton()} watch {batch_id}"
 
 
 @app.command(rich_help_panel=_SEE)

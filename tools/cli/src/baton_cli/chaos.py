@@ -8,6 +8,7 @@ import typer
 
 from baton_cli import render
 from baton_cli.documents import Json
+from baton_cli.hints import baton
 from baton_cli.options import AsJson
 from baton_cli.session import session_of
 from baton_cli.worlds import PANEL, ask
@@ -44,7 +45,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 @_chaos.command()
 def cut(ctx: typer.Context, region: Region, as_json: AsJson = False) -> None:
     """Cut a Region off: silently, both ways. What runs inside goes on."""
-    told = f"{region} is cut off. Heal it: baton chaos heal {region}"
+    told = f"{region} is cut off. Heal it: {baton()} chaos heal {region}"
     _disturb(ctx, lambda admin: admin.cut(region), told, {"region": region, "cut": True}, as_json=as_json)
 
 
@@ -70,7 +71,7 @@ def kill(
 @_chaos.command()
 def pause(ctx: typer.Context, region: Region, service: Service, as_json: AsJson = False) -> None:
     """Freeze a service: it lives, holds its connections and does nothing."""
-    told = f"{service} in {region} is frozen. Let it go on: baton chaos resume {region} {service}"
+    told = f"{service} in {region} is frozen. Let it go on: {baton()} chaos resume {region} {service}"
     document = {"region": region, "paused": service}
     _disturb(ctx, lambda admin: admin.pause(region, service), told, document, as_json=as_json)
 
@@ -94,7 +95,7 @@ def slow(
 ) -> None:
     """Slow a Region's links down. In the composed world its own calls to S3 and DynamoDB are links too."""
     which = link or "every link"
-    told = f"{which} of {region} takes {seconds:g} s longer. End it: baton chaos heal {region}"
+    told = f"{which} of {region} takes {seconds:g} s longer. End it: {baton()} chaos heal {region}"
     document: Json = {"region": region, "link": link, "delay_seconds": seconds}
     _disturb(ctx, lambda admin: admin.slow(region, seconds, link), told, document, as_json=as_json)
 
@@ -107,7 +108,7 @@ def throttle(
     as_json: AsJson = False,
 ) -> None:
     """Let a Region's DynamoDB refuse a share of all calls. In the composed world only."""
-    told = f"DynamoDB in {region} refuses {share:.0%} of all calls. End it: baton chaos heal {region}"
+    told = f"DynamoDB in {region} refuses {share:.0%} of all calls. End it: {baton()} chaos heal {region}"
     document: Json = {"region": region, "throttled_share": share}
     _disturb(ctx, lambda admin: admin.throttle(region, share), told, document, as_json=as_json)
 
@@ -148,7 +149,7 @@ def arc_down(
             await admin.arc_down(number, Outage(how))
 
     listed = ", ".join(map(str, numbers))
-    told = f"Down ({how}): {listed}. Bring up: baton chaos arc up {' '.join(map(str, numbers))}"
+    told = f"Down ({how}): {listed}. Bring up: {baton()} chaos arc up {' '.join(map(str, numbers))}"
     _disturb(ctx, take_down, told, {"endpoints": numbers, "down": how}, as_json=as_json)
 
 
@@ -179,7 +180,7 @@ def arc_gate(
 ) -> None:
     """Open or close the gate before the routing controls."""
     is_open = act is GateAct.OPEN
-    told = "The gate is open." if is_open else "The gate is closed. Open it: baton chaos arc gate open"
+    told = "The gate is open." if is_open else f"The gate is closed. Open it: {baton()} chaos arc gate open"
     _disturb(ctx, lambda admin: admin.arc_gate(is_open=is_open), told, {"gate_open": is_open}, as_json=as_json)
 
 

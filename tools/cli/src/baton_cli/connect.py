@@ -16,6 +16,7 @@ from baton.errors import NotFound, Unavailable
 from baton.ports import Journal, Ledger
 from baton.settings import WorldSettings
 from baton_cli.connection import Connection, Refused, RegionPorts
+from baton_cli.hints import baton
 from baton_cli.upload import S3Uploader
 from baton_local.state import World, credentials
 
@@ -81,7 +82,7 @@ def _from_environment() -> WorldSettings:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise Refused(
-            f"no world runs here (start one: `baton up`), and the environment names none on AWS: {wrong}"
+            f"no world runs here (start one: `{baton()} up`), and the environment names none on AWS: {wrong}"
         ) from error
 
 

@@ -17,6 +17,7 @@ from baton.errors import Unavailable
 from baton.model.control import Control, Transition
 from baton.model.journal import Command, Decision, Heartbeat, Rule
 from baton_cli.connection import Connection, Refused
+from baton_cli.hints import baton
 from handover import brakes
 from handover.facts import Memory
 from handover.settings import ControllerSettings
@@ -214,7 +215,7 @@ def _only(prefix: str, names: Iterable[str]) -> str:
         raise Refused(f"{prefix!r} is too short: give at least {_PREFIX_MIN} letters of the id, or `{LAST}`")
     matching = sorted(name for name in names if name.startswith(prefix))
     if not matching:
-        raise Refused(f"no decision, no command and no switch starts with {prefix}: see `baton history`")
+        raise Refused(f"no decision, no command and no switch starts with {prefix}: see `{baton()} history`")
     if len(matching) > 1:
         raise Refused(f"{len(matching)} ids start with {prefix}: {', '.join(matching[:5])}")
     return matching[0]

@@ -12,8 +12,9 @@ from rich.text import Text
 from baton.model.control import Control, StepOutcome, Transition
 from baton.model.journal import Assessment, Command, CommandState, Decision, DecisionKind, Rule, Verdict
 from baton_cli.control_queries import ControllerView, Found, Situation
+from baton_cli.hints import baton
 from baton_cli.orders import Milestone, Outcome, Standing, Tone, milestones, since
-from baton_cli.render import grid, moment, plain, span, table_of
+from baton_cli.render import grid, moment, plain, span, table_of, with_next
 
 _BRAKE: Final = "BRAKE"
 _VERDICTS: Final = {Verdict.HEALTHY: "green", Verdict.UNHEALTHY: "bold red", Verdict.UNKNOWN: "yellow"}
@@ -77,8 +78,7 @@ def order(standing: Standing) -> RenderableType:
     ]
     if standing.control:
         rows.append(("now", f"{standing.control.active_region} is active under epoch {standing.control.epoch}"))
-    rows.append(("next", plain(_next(standing))))
-    return grid(rows)
+    return with_next(rows, _next(standing))
 
 
 def _wording(command: Command) -> str:
@@ -110,19 +110,20 @@ def _next(standing: Standing) -> str:
         case Outcome.PENDING:
             return (
                 "It stays pending until a controller lives; an order to switch is refused once it is too old. "
-                f"See what came of it: baton explain {standing.command.id}. Which controllers live: baton status"
+                f"See what came of it: {baton()} explain {standing.command.id}. "
+                f"Which controllers live: {baton()} status"
             )
         case Outcome.UNDER_WAY:
-            return f"It goes on by itself. See how: baton explain {me}, or baton history --until-outcome"
+            return f"It goes on by itself. See how: {baton()} explain {me}, or {baton()} history --until-outcome"
         case Outcome.DEGRADED:
-            return f"The controllers go on with what is missing. See how: baton explain {me}, baton history"
+            return f"The controllers go on with what is missing. See how: {baton()} explain {me}, {baton()} history"
         case _:
-            return f"See how and why: baton explain {me}"
+            return f"See how and why: {baton()} explain {me}"
 
 
 def submitted(command: Command) -> RenderableType:
     """Return the answer of an order that nobody waits for."""
-    return grid((("order", plain(f"{command.id}: {_wording(command)}")), ("next", f"baton explain {command.id}")))
+    return with_next([("order", plain(f"{command.id}: {_wording(command)}"))], f"{baton()} explain {command.id}")
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
@@ -156,7 +157,7 @@ def _switch(transition: Transition, now: datetime) -> str:
 def _brakes(control: Control, now: datetime) -> Iterable[tuple[str, RenderableType]]:
     freeze, drill, until = control.freeze, control.drill, control.cooldown_until
     if freeze and control.frozen(now):
-        text = f"by {freeze.by} until {moment(freeze.until)}: {freeze.reason}. Lift it: baton unfreeze"
+        text = f"by {freeze.by} until {moment(freeze.until)}: {freeze.reason}. Lift it: {baton()} unfreeze"
         yield "frozen", plain(text)
     if until and now < until:
         yield "cooldown", f"for another {span(until - now)}: no automatic failover"

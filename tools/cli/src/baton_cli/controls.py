@@ -13,6 +13,7 @@ from baton.model.journal import Command, CommandKind, Verdict
 from baton_cli import control_documents, control_queries, control_render, orders
 from baton_cli.connection import Connection, Refused
 from baton_cli.durations import duration
+from baton_cli.hints import baton
 from baton_cli.options import AsJson
 from baton_cli.orders import Outcome, Standing
 from baton_cli.session import ExitStatus, Session, session_of
@@ -108,9 +109,9 @@ def _place(ctx: typer.Context, order: _Order) -> None:
         standing = session.run(ask)
     except KeyboardInterrupt:
         if placed:
-            session.note(f"The order stands. Come back with: baton explain {placed[0].id}")
+            session.note(f"The order stands. Come back with: {baton()} explain {placed[0].id}")
         else:
-            session.note("Interrupted: nothing was ordered, unless baton history shows it")
+            session.note(f"Interrupted: nothing was ordered, unless {baton()} history shows it")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
     if standing is None:
         session.answer(control_render.submitted(placed[0]), control_documents.command(placed[0]), as_json=order.as_json)

@@ -24,6 +24,7 @@ from baton.model.paths import input_key
 from baton.ports import ObjectStore, ReferenceVersion, Row
 from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli.connection import Connection, Refused
+from baton_cli.hints import baton
 
 _KEY_BYTES_MAX: Final = 1_024
 """S3's ceiling for a key."""
@@ -273,4 +274,6 @@ async def current_reference(connection: Connection, dataset: str) -> ReferenceVe
         version = await reference.current(dataset)
         if version is not None:
             return version
-    raise Refused(f"there is no data set {dataset!r}: load one with `baton reference load {dataset} FILE --key COLUMN`")
+    raise Refused(
+        f"there is no data set {dataset!r}: load one with `{baton()} reference load {dataset} FILE --key COLUMN`"
+    )

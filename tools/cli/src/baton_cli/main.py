@@ -1,12 +1,13 @@
 """The `baton` command."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, override
 
 import typer
 from typer.core import TyperGroup
 
-from baton_cli import batches, chaos, controls, data, oversight, worlds
+from baton_cli import batches, chaos, controls, data, hints, oversight, worlds
 from baton_cli.session import ExitStatus, Session
 from baton_cli.worlds import WorldChoice, WorldPlaces
 from baton_local.state import DIRECTORY
@@ -51,6 +52,16 @@ app.add_typer(worlds.app)
 app.add_typer(chaos.app)
 
 
+def _given(ctx: typer.Context, options: Mapping[str, object]) -> list[str]:
+    """Return those of the options that stand on the command line: the environment and the defaults are there again."""
+    given: list[str] = []
+    for option, value in options.items():
+        source = ctx.get_parameter_source(option.removeprefix("--").replace("-", "_"))
+        if source is not None and source.name == "COMMANDLINE":
+            given += [option, str(value)]
+    return given
+
+
 @app.callback()
 def baton(
     ctx: typer.Context,
@@ -70,5 +81,6 @@ def baton(
     ] = "baton_jobs",
 ) -> None:
     """Two-Region batch processing that hands over by itself: send files, follow them, fetch what came out."""
+    hints.keep(_given(ctx, {"--world": world, "--directory": directory, "--jobs-package": jobs_package}))
     if ctx.obj is None:
         ctx.obj = Session(WorldPlaces(directory=directory, choice=world, jobs_package=jobs_package))

@@ -15,6 +15,7 @@ from baton.errors import Unavailable
 from baton.model.control import Control, Ending, Phase, StepName, StepOutcome, Transition
 from baton.model.journal import Command, CommandState
 from baton_cli.connection import Connection
+from baton_cli.hints import baton
 from handover import commands
 
 _POLL_SECONDS: Final = 0.5
@@ -102,7 +103,7 @@ async def submit(connection: Connection, command: Command) -> None:
             if attempt == _SUBMITTED_TIMES_MAX - 1:
                 why = str(error) or "no answer in time"
                 raise Unavailable(
-                    f"the ledger did not confirm the order ({why}). Whether it stands: baton explain {command.id}"
+                    f"the ledger did not confirm the order ({why}). Whether it stands: {baton()} explain {command.id}"
                 ) from error
             await asyncio.sleep(_POLL_SECONDS)
     raise AssertionError("the last attempt returns or raises")

@@ -18,6 +18,7 @@ from baton.ports import BatchPage, ObjectStore, StoredReject, Tally, whole_list
 from baton.rejects import read_rejects
 from baton.topology import REJECTS_INDEXED_MAX, RETENTION_DAYS
 from baton_cli.connection import Connection, Refused
+from baton_cli.hints import baton
 
 LAST: Final = "last"
 PREFIX_DIGITS_MIN: Final = 4
@@ -75,7 +76,7 @@ async def resolve(connection: Connection, text: str) -> Batch:
     if text == LAST:
         newest = await recent(connection, limit=1)
         if not newest:
-            raise Refused("there is no batch yet: send one with `baton submit FILE --job JOB`")
+            raise Refused(f"there is no batch yet: send one with `{baton()} submit FILE --job JOB`")
         return newest[0]
     if len(text) >= _ID_DIGITS:
         batch = await connection.ledger.get(text)

@@ -19,6 +19,7 @@ from baton.ports import ReferenceVersion
 from baton.shown import shown
 from baton_cli.advice import advise
 from baton_cli.files import Fetched, Submitted
+from baton_cli.hints import baton, has_options
 from baton_cli.queries import Detail, Rejects, Status
 
 if TYPE_CHECKING:  # see session.py
@@ -83,6 +84,13 @@ def grid(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     for name, value in rows:
         lines.add_row(name, value)
     return lines
+
+
+def with_next(rows: Iterable[tuple[str, RenderableType]], text: str) -> RenderableType:
+    """Return the grid with what to do next. A command with options may be longer than a line, and is not broken."""
+    if has_options():
+        return Group(grid(rows), Text.assemble(("next  ", "dim"), told(text), no_wrap=True, overflow="ignore"))
+    return grid([*rows, ("next", plain(text))])
 
 
 def table_of(*names: str, numbers: Sequence[str] = ()) -> Table:
@@ -162,8 +170,7 @@ def summary(batch: Batch, *, owner: str) -> RenderableType:
         rows.append(("reason", plain(batch.failure.reason)))
     if batch.published:
         rows.append(("result", plain(batch.published.result_key)))
-    rows.append(("next", plain(advise(batch, owner=owner))))
-    return grid(rows)
+    return with_next(rows, advise(batch, owner=owner))
 
 
 def _books(batch: Batch) -> str:
@@ -184,11 +191,10 @@ def detail(detail: Detail) -> RenderableType:
     ]
     rows += _progress(detail)
     rows += _outcome(batch)
-    rows.append(("next", plain(advise(batch, owner=detail.owner))))
     history = table_of("WHEN (UTC)", "AFTER", "STATE", "WRITTEN BY")
     for step in batch.history:
         history.add_row(moment(step.at), f"+{span(step.at - batch.admitted_at)}", state(step.state), step.by)
-    return Group(grid(rows), Text(), history)
+    return Group(with_next(rows, advise(batch, owner=detail.owner)), Text(), history)
 
 
 def _progress(detail: Detail) -> list[tuple[str, RenderableType]]:
@@ -234,7 +240,7 @@ def rejects(rejects: Rejects, *, record: type[Record] | None = None) -> Renderab
     # A batch over its limit stops counting, and writes no more than the first ones.
     stopped = rejects.batch.state is BatchState.FAILED and not rejects.batch.published
     everything = "All that were written" if stopped else "All of them"
-    rest = f"{everything}: baton fetch {me} --rejects" if ended else f"More: baton rejects {me} -n 1000"
+    rest = f"{everything}: {baton()} fetch {me} --rejects" if ended else f"More: {baton()} rejects {me} -n 1000"
     how_many = f"The first {listed:,} of at least" if stopped else f"{listed:,} of"
     return Group(*parts, Text(), told(f"{how_many} {rejects.total:,} rejects. {rest}"))
 
@@ -251,13 +257,8 @@ def _no_rejects(rejects: Rejects) -> str:
 
 
 def submitted(submitted: Submitted) -> RenderableType:
-    return grid(
-        (
-            ("sent", plain(f"{submitted.key} ({size(submitted.size_bytes)})")),
-            ("batch", submitted.batch_id),
-            ("next", f"baton watch {submitted.batch_id}"),
-        )
-    )
+    rows = (("sent", plain(f"{submitted.key} ({size(submitted.size_bytes)})")), ("batch", submitted.batch_id))
+    return with_next(rows, f"{baton()} watch {submitted.batch_id}")
 
 
 def fetched(fetched: Fetched) -> RenderableType:

@@ -14,6 +14,7 @@ import typer
 from baton.catalog import Catalog, load_jobs, offered
 from baton_cli import render
 from baton_cli.connection import Connection, Refused
+from baton_cli.hints import baton
 from baton_cli.options import AsJson
 from baton_cli.session import Session, session_of
 from baton_local import state
@@ -50,7 +51,7 @@ class WorldPlaces:
 
         world = self._local()
         if world is None and self.choice is WorldChoice.EMBEDDED:
-            raise Refused(f"no world runs in {self.directory}: start one with `baton up`")
+            raise Refused(f"no world runs in {self.directory}: start one with `{baton()} up`")
         return connect.embedded(world) if world else connect.aws()
 
     def admin(self) -> "Admin":
@@ -63,7 +64,7 @@ class WorldPlaces:
         # Asked for by name or not: a disturbance is for this machine alone.
         world = self._local()
         if world is None:
-            raise Refused("this works on a world of this machine only, and none runs: start it with `baton up`")
+            raise Refused(f"this works on a world of this machine only, and none runs: start it with `{baton()} up`")
         return Admin(world.admin_endpoint)
 
     def _local(self) -> "World | None":
@@ -116,7 +117,7 @@ def _listens(endpoint: str) -> bool:
 def up(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Start both Regions on this machine, in the background, and wait until they are ready."""
     session = session_of(ctx)
-    stands = "the world goes on starting. Wait for it: baton up, or stop it: baton down"
+    stands = f"the world goes on starting. Wait for it: {baton()} up, or stop it: {baton()} down"
     with session.interruptible(stands), session.failing_clearly(), session.err.status("Starting both Regions"):
         world = session.places.up()
     told = render.told(f"Both Regions are up: {', '.join(world.regions)}.", f"Logs: {world.log_directory}")
@@ -127,7 +128,7 @@ def up(ctx: typer.Context, as_json: AsJson = False) -> None:
 def down(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Stop both Regions on this machine and leave nothing behind."""
     session = session_of(ctx)
-    stands = "some of it may be left. Stop it again: baton down"
+    stands = f"some of it may be left. Stop it again: {baton()} down"
     with session.interruptible(stands), session.failing_clearly(), session.err.status("Stopping both Regions"):
         session.places.down()
     session.answer(render.told("Everything is stopped."), {"stopped": True}, as_json=as_json)
