@@ -84,3 +84,25 @@ async def test_the_mail_about_a_row_that_cannot_be_read_is_claimed_by_one_and_se
     assert (sum(claims), in_between, after) == (1, False, True)
     assert not await claimed(1_000)
     assert await ports.heartbeats.signs("b1") == Signs(worked_at=now)
+
+
+@in_world
+async def test_processes_that_began_a_step_and_have_not_ended_are_counted(ports: Ports) -> None:
+    now, chunk = ports.clock.now(), "chunk#2#p#0"
+
+    async def begun(by: str, step: str = chunk) -> int:
+        return await ports.heartbeats.attempt_begun("b1", step, by=by, at=now)
+
+    async def ended(by: str, step: str = chunk, *, for_good: bool = False) -> None:
+        await ports.heartbeats.attempt_ended("b1", step, by=by, at=now, for_good=for_good)
+
+    await ports.heartbeats.beat("b1", at=now)
+    assert [await begun("x"), await begun("x"), await begun("y"), await begun("x", "split#2")] == [0, 0, 1, 0]
+    await ended("x")
+    await ended("x")
+    await ended("nobody", "merge#2")
+    assert [await begun("z"), await begun("x"), await begun("x", "merge#2")] == [1, 2, 0]
+    await ended("x", for_good=True)
+    await ended("y")
+    assert [await begun("z"), await begun("y", "split#2")] == [0, 1]
+    assert await ports.heartbeats.signs("b1") == Signs(worked_at=now)

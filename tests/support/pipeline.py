@@ -158,6 +158,7 @@ class Pipeline:
         compute: Offload = inline,
         log: Log | None = None,
         splitter_settings: SplitterSettings | None = None,
+        runner_settings: RunnerSettings | None = None,
     ) -> None:
         self.region = region or Region()
         self.crash = crash or CrashPlan(at=None)
@@ -165,6 +166,7 @@ class Pipeline:
         self.deliveries = 0
         self._catalog = catalog
         self._splitter_settings = splitter_settings or SplitterSettings(chunk_bytes=chunk_bytes)
+        self._runner_settings = runner_settings or RunnerSettings()
         self._duplicate = duplicate
         self._offload = offload
         self._compute = compute
@@ -310,9 +312,10 @@ class Pipeline:
             handler=handler,
             parse=parse,
             log_fields=log_fields,
-            settings=RunnerSettings(),
+            settings=self._runner_settings,
             clock=self.region.clock,
             dice=random.Random(0),
             log=self._log,
             beat=context.beat,
+            attempts=context,
         )

@@ -19,6 +19,7 @@ from baton.messages import KINDS
 from baton.model.batch import Batch, Counts
 from baton.model.states import BatchState
 from baton.ports import Mail
+from baton.settings import RunnerSettings
 from baton.testing.faults import EFFECTS, Crash, CrashPlan
 from logs import recording_log
 from pipeline import Pipeline, Region
@@ -197,7 +198,10 @@ class Swarm:
             await asyncio.sleep(self.dice.uniform(1, 40))
 
     def _process(self, fate: Fate) -> Pipeline:
-        return Pipeline(self.catalog, region=self.region, crash=fate, log=recording_log(self.lines))
+        # Its processes die by the dice, more often than any step may cost: none of them dies of its message.
+        settings = RunnerSettings(deaths_max=CRASHES_MAX + 1)
+        log = recording_log(self.lines)
+        return Pipeline(self.catalog, region=self.region, crash=fate, log=log, runner_settings=settings)
 
     async def _at_rest(self, batch_id: str) -> bool:
         batch = await self.region.ledger.get(batch_id)

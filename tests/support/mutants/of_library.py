@@ -147,4 +147,25 @@ MUTANTS: Final = (
         "_REFUSED_BACKOFF_SECONDS: Final = 30",
         "tests/pipeline/test_refused_calls.py::test_what_is_forbidden_for_ten_minutes_comes_to_the_same_end",
     ),
+    Mutant(
+        "what is handed back at a stop counts as a death",
+        _BATON + "deaths.py",
+        "            await self._ended(message, for_good=False)\n            raise\n",
+        "            raise\n",
+        "tests/unit/runner/test_deaths.py::test_what_is_handed_back_at_a_stop_has_not_died",
+    ),
+    Mutant(
+        "nobody counts the processes that die at a step",
+        _BATON + "deaths.py",
+        "return died >= self._deaths_max",
+        "return False",
+        "tests/pipeline/test_deaths.py::test_a_step_at_which_every_process_dies_ends_the_batch_in_minutes_and_words",
+    ),
+    Mutant(
+        "an attempt that ended counts as a death",
+        _BATON + "deaths.py",
+        "        await self._ended(message, for_good=verdict.delete or self.are_too_many(died))\n",
+        "",
+        "tests/unit/runner/test_deaths.py::test_an_attempt_that_ends_is_counted_off_and_one_that_is_through_forgets_all",
+    ),
 )

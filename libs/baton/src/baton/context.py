@@ -1,11 +1,12 @@
 """What a composition root builds its service from: the container and the tests hand in the same."""
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
 from baton.catalog import Catalog
-from baton.messages import Message
+from baton.messages import Message, step_of
 from baton.ports import (
     Arrivals,
     Clock,
@@ -56,8 +57,20 @@ class Context:
     clock: Clock
     catalog: Catalog
     log: Log
+    process: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Tells it from any other, also from the one that it is the restart of."""
 
     async def beat(self, message: Message, delay_seconds: int) -> None:
         """Give a sign of life for the batch of a message that is in hand (0), or comes again after `delay_seconds`."""
         alive_at = self.clock.now() + timedelta(seconds=delay_seconds)
         await self.ports.heartbeats().beat(message.batch_id, at=alive_at)
+
+    async def attempt_begun(self, message: Message) -> int:
+        """Note that this process begins the message's step; return how many others did and have not ended."""
+        heartbeats, now = self.ports.heartbeats(), self.clock.now()
+        return await heartbeats.attempt_begun(message.batch_id, step_of(message), by=self.process, at=now)
+
+    async def attempt_ended(self, message: Message, *, for_good: bool) -> None:
+        """Note that it ended; `for_good`: forget the others as well."""
+        heartbeats, now, step = self.ports.heartbeats(), self.clock.now(), step_of(message)
+        await heartbeats.attempt_ended(message.batch_id, step, by=self.process, at=now, for_good=for_good)

@@ -24,6 +24,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
+from baton.deaths import Attempts, Deaths
 from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable, said
 from baton.health import TaskProtection
 from baton.ports import Clock, Delivery, Inbox
@@ -69,7 +70,8 @@ class Runner[M]:
     """Consumes one queue with one handler until `stop` is set.
 
     `parse` reads a body, or raises `pydantic.ValidationError`; `log_fields` returns what names a message in log lines;
-    `beat` tells whoever watches that a message is in hand, or comes again in so many seconds.
+    `beat` tells whoever watches that a message is in hand, or comes again in so many seconds; `attempts` counts, of
+    messages that come again, the attempts whose process died.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Runner[M]:
         log: Log,
         protection: TaskProtection | None = None,
         beat: Callable[[M, int], Awaitable[None]] | None = None,
+        attempts: Attempts[M] | None = None,
     ) -> None:
         self._service = service
         self._region = region
@@ -100,6 +103,9 @@ class Runner[M]:
         self._log = log
         self._protection = protection
         self._beat = beat
+        self._deaths = Deaths(
+            attempts, deaths_max=settings.deaths_max, seconds_max=settings.visibility_seconds / 6, log=log
+        )
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._finished: deque[Delivery] = deque()
         self._slot_freed = asyncio.Event()
@@ -125,6 +131,7 @@ class Runner[M]:
             raise ConsumerStoppedError(f"{len(self._failed)} different messages failed with no success between")
 
     async def _receive(self, stop: asyncio.Event) -> None:
+        await self._deaths.settle()
         # While a dependency is down one message at a time tries it: each try brings that message nearer its end.
         free = 1 if self._pause_seconds else self._settings.slots - len(self._running)
         try:
@@ -197,7 +204,9 @@ class Runner[M]:
             return Verdict(Outcome.UNREADABLE, "unreadable")
         heart = asyncio.create_task(self._keep(delivery, message))
         try:
-            verdict = await self._handle(message, delivery)
+            verdict = await self._deaths.counted(
+                message, delivery.attempt, lambda died: self._handle(message, delivery, died)
+            )
             if verdict.delay_seconds is not None:
                 await self._tell_alive(message, verdict.delay_seconds)  # until it comes again nobody else says so
         finally:
@@ -205,7 +214,10 @@ class Runner[M]:
             await asyncio.gather(heart, return_exceptions=True)
         return verdict
 
-    async def _handle(self, message: M, delivery: Delivery) -> Verdict:
+    async def _handle(self, message: M, delivery: Delivery, died: int) -> Verdict:
+        if self._deaths.are_too_many(died):
+            cause = f"its process died {died} times at it: perhaps it needs more memory than there is"
+            return replace(await self._give_up(message, Outcome.BUG, cause), names=self._log_fields(message))
         try:
             async with asyncio.timeout(self._settings.handling_seconds_max):
                 measured = await self._handler.handle(message, attempt=delivery.attempt)
@@ -317,6 +329,7 @@ class Runner[M]:
         await asyncio.gather(*late, return_exceptions=True)
         await self._hand_back(list(late.values()))
         await self._delete_finished()
+        await self._deaths.settle()
         if self._protection:
             await self._protection.set(busy=False)
 

@@ -109,6 +109,7 @@ def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, s
             log=log,
             protection=TaskProtection(AgentSettings().ecs_agent_uri, expires_minutes=60, log=log),
             beat=context.beat,
+            attempts=context,
         )
         port = await stack.enter_async_context(health_server(runner.health_host, runner.health_port, consumer.health))
         log.info("service_started", health_port=port, slots=runner.slots)

@@ -147,6 +147,9 @@ class RunnerSettings(BaseSettings):
     well below the 12 h for which SQS hides a message at most: what hangs must give its slot back."""
     attempts_max: int = Field(default=5, ge=1)
     """Receives of one message before SQS dead-letters it; equals the queue's redrive policy."""
+    deaths_max: int = Field(default=3, ge=1)
+    """Processes that may die at one message's step, its first delivery aside, before it is given up: a host may be lost
+    once by chance. Below `attempts_max`, beyond which nobody gets the message any more."""
     failing_messages_max: int = Field(default=20, ge=1)
     """Different messages that failed by a bug of ours, with no success between, after which the consumer stops: a bad
     deploy must not drain a queue into its dead-letter queue."""

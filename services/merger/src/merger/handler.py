@@ -78,7 +78,8 @@ class Merger:
         batch = await self._batches.owned(message)
         if batch.state is not BatchState.PROCESSED:
             await self._batches.leave(batch, why="nothing to merge")
-        await self._batches.fail(batch, BatchFailed("merge_failed", f"the result could not be written: {cause}"))
+        said = f"the result could not be written, job {batch.job!r}: {cause}"
+        await self._batches.fail(batch, BatchFailed("merge_failed", said))
 
     async def _publish(self, batch: Batch) -> tuple[Published, Counts]:
         """Write the result; return where it is, and the counts as the books have them."""

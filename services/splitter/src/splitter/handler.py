@@ -96,7 +96,9 @@ class Splitter:
         batch = await self._batches.owned(message)
         if batch.state not in _PLANNED_FROM:
             await self._batches.leave(batch, why="nothing to split")
-        await self._batches.fail(batch, BatchFailed("split_failed", f"the file could not be split: {cause}"))
+        await self._batches.fail(
+            batch, BatchFailed("split_failed", f"the file could not be split, job {batch.job!r}: {cause}")
+        )
 
     # --- planning ------------------------------------------------------------------------------------------------
 

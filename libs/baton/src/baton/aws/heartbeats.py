@@ -18,7 +18,10 @@ _MOMENTS: Final = ("worked_at", "entered_at", "nudged_at")
 
 
 class DynamoHeartbeats:
-    """A row `heartbeat#<batch_id>` each: `worked_at`, and the nudges with the step that they belong to."""
+    """A row `heartbeat#<batch_id>` each: `worked_at`, and the nudges with the step that they belong to.
+
+    Beside it a row for each step of the batch that was tried more than once, with the processes that have not ended.
+    """
 
     def __init__(self, client: DynamoDB, *, table: str) -> None:
         self._client = client
@@ -64,6 +67,26 @@ class DynamoHeartbeats:
             raise Conflict(f"batch {batch_id}: another sweeper nudged it") from error
 
     @translated()
+    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> int:
+        update = _update(batch_id, {}, now=at, step=step)
+        update["UpdateExpression"] += " ADD began :by"
+        update["ExpressionAttributeValues"] |= {":by": {"SS": [by]}}
+        client = await self._client()
+        answer = await client.update_item(TableName=self._table, ReturnValues="ALL_NEW", **update)
+        return len(answer.get("Attributes", {})["began"].get("SS", ())) - 1
+
+    @translated()
+    async def attempt_ended(self, batch_id: str, step: str, *, by: str, at: datetime, for_good: bool) -> None:
+        update = _update(batch_id, {}, now=at, step=step)
+        if for_good:
+            update["UpdateExpression"] += " REMOVE began"
+        else:
+            update["UpdateExpression"] += " DELETE began :by"
+            update["ExpressionAttributeValues"] |= {":by": {"SS": [by]}}
+        client = await self._client()
+        await client.update_item(TableName=self._table, **update)
+
+    @translated()
     async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:
         update = _update(batch_id, {"notice_at": at}, now=at)
         free = "attribute_not_exists(notice_at) OR (attribute_not_exists(notice_sent_at) AND notice_at <= :over)"
@@ -84,15 +107,15 @@ class DynamoHeartbeats:
         await client.update_item(TableName=self._table, **_update(batch_id, {"notice_sent_at": at}, now=at))
 
 
-def _update(batch_id: str, row: dict[str, Any], *, now: datetime) -> dict[str, Any]:
+def _update(batch_id: str, row: dict[str, Any], *, now: datetime, step: str = "heartbeat") -> dict[str, Any]:
     """Return the parameters of a write that leaves the row's other attributes as they are."""
     row = {**row, "expires_at": int(now.timestamp()) + _KEPT_SECONDS}
     return {
-        "Key": _key(batch_id),
+        "Key": _key(batch_id, step),
         "UpdateExpression": "SET " + ", ".join(f"{name} = :{name}" for name in row),
         "ExpressionAttributeValues": to_item({f":{name}": value for name, value in row.items()}),
     }
 
 
-def _key(batch_id: str) -> dict[str, Any]:
-    return to_item({"pk": f"heartbeat#{batch_id}", "sk": "heartbeat"})
+def _key(batch_id: str, step: str = "heartbeat") -> dict[str, Any]:
+    return to_item({"pk": f"heartbeat#{batch_id}", "sk": step})

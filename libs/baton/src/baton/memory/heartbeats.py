@@ -14,6 +14,7 @@ class MemoryHeartbeats:
     def __init__(self) -> None:
         self.refusals = Refusals(MemoryHeartbeats)
         self._rows: dict[str, Signs] = {}
+        self._began: dict[tuple[str, str], set[str]] = {}
         self._notices: dict[str, datetime] = {}
         self._sent: set[str] = set()
 
@@ -32,6 +33,19 @@ class MemoryHeartbeats:
         if row.nudges != before:
             raise Conflict(f"batch {batch_id}: another sweeper nudged it")
         self._rows[batch_id] = replace(row, nudges=nudges)
+
+    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> int:
+        del at
+        self.refusals.check("attempt_begun", batch_id)
+        began = self._began.setdefault((batch_id, step), set())
+        began.add(by)
+        return len(began) - 1
+
+    async def attempt_ended(self, batch_id: str, step: str, *, by: str, at: datetime, for_good: bool) -> None:
+        del at
+        self.refusals.check("attempt_ended", batch_id)
+        began = self._began.get((batch_id, step), set())
+        began.difference_update(set(began) if for_good else {by})
 
     async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:
         self.refusals.check("claim_notice", batch_id)

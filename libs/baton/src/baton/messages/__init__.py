@@ -17,6 +17,7 @@ __all__ = [
     "SplitBatch",
     "log_fields",
     "parse",
+    "step_of",
 ]
 
 
@@ -70,6 +71,12 @@ _ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(dis
 def parse(body: str | bytes) -> Message:
     """Read a message body. Raises `pydantic.ValidationError`, a `ValueError`, for anything that is none."""
     return _ADAPTER.validate_json(body)
+
+
+def step_of(message: Message) -> str:
+    """Return what a message asks for, within its batch and under its owner: the same for a message sent again."""
+    chunk = f"#{message.plan_id}#{message.index}" if isinstance(message, ProcessChunk) else ""
+    return f"{message.kind}#{message.owner_epoch}{chunk}"
 
 
 def log_fields(message: Message) -> dict[str, object]:

@@ -38,6 +38,14 @@ class Heartbeats(Protocol):
         """Replace the count that was read. Raises `Conflict` if another sweeper counted meanwhile."""
         ...
 
+    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> int:
+        """Note that the process `by` begins a step of the batch; return how many others did and have not ended."""
+        ...
+
+    async def attempt_ended(self, batch_id: str, step: str, *, by: str, at: datetime, for_good: bool) -> None:
+        """Note that this process ended; `for_good`: forget the others as well."""
+        ...
+
     async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:
         """Become the one who mails that the batch's row cannot be read; say whether this is so.
 

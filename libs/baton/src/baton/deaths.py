@@ -1,0 +1,84 @@
+"""Whether the processes that had a message before died of it.
+
+A queue counts how often it gave a message out, not what became of that: a process that is killed, an outage and a
+restart look alike. So from a message's second delivery on each attempt is noted, beside the ledger, when it begins and
+when it ends: with an outcome, an error, or by being handed back at a stop. What began and never ended is a death.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
+
+from baton.telemetry import Log
+from baton.verdict import Verdict
+
+_COUNTED_FROM: Final = 2
+"""Of a message's deliveries. Nearly every message has one alone, which costs nothing."""
+
+
+class Attempts[M](Protocol):
+    """Where it is noted which processes began a message's step and have not ended."""
+
+    async def attempt_begun(self, message: M) -> int:
+        """Note this process; return how many others began this step and have not ended."""
+        ...
+
+    async def attempt_ended(self, message: M, *, for_good: bool) -> None:
+        """Take this process off the list. `for_good`: the step is through, and the others are forgotten as well."""
+        ...
+
+
+class Deaths[M]:
+    """One process's attempts. What cannot be noted counts for the process: an outage is no death."""
+
+    def __init__(self, attempts: Attempts[M] | None, *, deaths_max: int, seconds_max: float, log: Log) -> None:
+        """`seconds_max`: how long a note may take. Without `attempts` nothing is counted."""
+        self._attempts = attempts
+        self._deaths_max = deaths_max
+        self._seconds_max = seconds_max
+        self._log = log
+        self._owed: list[tuple[M, bool]] = []
+        """Ends that could not be noted: as long as this process lives it did not die of them."""
+
+    def are_too_many(self, died: int) -> bool:
+        """Say whether nobody else should try."""
+        return died >= self._deaths_max
+
+    async def counted(self, message: M, attempt: int, handle: Callable[[int], Awaitable[Verdict]]) -> Verdict:
+        """Return what `handle` returns; it is given the number of those who died at this message's step."""
+        if self._attempts is None or attempt < _COUNTED_FROM:
+            return await handle(0)
+        try:
+            died = await self._begun(message)
+            verdict = await handle(died)
+        except asyncio.CancelledError:
+            await self._ended(message, for_good=False)
+            raise
+        await self._ended(message, for_good=verdict.delete or self.are_too_many(died))
+        return verdict
+
+    async def settle(self) -> None:
+        """Note what could not be noted before, as far as that is possible now."""
+        owed, self._owed = self._owed, []
+        while owed and not self._owed:
+            message, for_good = owed.pop()
+            await self._ended(message, for_good=for_good)
+        self._owed += owed
+
+    async def _begun(self, message: M) -> int:
+        assert self._attempts is not None
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                return await self._attempts.attempt_begun(message)
+        except Exception as error:  # noqa: BLE001 - the work matters more than its count
+            self._log.warning("attempt_not_counted", error=repr(error))
+            return 0
+
+    async def _ended(self, message: M, *, for_good: bool) -> None:
+        assert self._attempts is not None
+        try:
+            async with asyncio.timeout(self._seconds_max):
+                await self._attempts.attempt_ended(message, for_good=for_good)
+        except Exception as error:  # noqa: BLE001 - the verdict stands
+            self._log.warning("attempt_not_counted", error=repr(error))
+            self._owed.append((message, for_good))

@@ -1,0 +1,123 @@
+"""What counts as the death of a process at a message, and what that costs."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from baton.deaths import Deaths
+from baton.testing import virtual_time
+from baton.verdict import Outcome, Verdict
+from logs import silent_log
+
+DONE = Verdict(Outcome.DONE)
+AGAIN = Verdict(Outcome.RETRY, delay_seconds=20)
+
+
+@dataclass(slots=True)
+class Table:
+    """Notes who began, answers when it may, and remembers what it was told. Seen from one process, `me`."""
+
+    began: set[str] = field(default_factory=set[str])
+    told: list[str] = field(default_factory=list[str])
+    answers: bool = True
+
+    async def attempt_begun(self, message: str) -> int:
+        await self._answer(f"{message} begun")
+        self.began.add("me")
+        return len(self.began) - 1
+
+    async def attempt_ended(self, message: str, *, for_good: bool) -> None:
+        await self._answer(f"{message} ended" + " for good" * for_good)
+        self.began -= self.began if for_good else {"me"}
+
+    async def _answer(self, what: str) -> None:
+        if not self.answers:
+            await asyncio.sleep(10**6)
+        self.told.append(what)
+
+
+def _process(table: Table) -> Deaths[str]:
+    return Deaths(table, deaths_max=3, seconds_max=10, log=silent_log())
+
+
+async def _try(process: Deaths[str], attempt: int, verdict: Verdict = AGAIN) -> int:
+    """Return how many died before, as the attempt is told."""
+    seen: list[int] = []
+
+    async def handle(died: int) -> Verdict:
+        seen.append(died)
+        return verdict
+
+    assert await process.counted("m", attempt, handle) is verdict
+    return seen[0]
+
+
+def test_a_first_delivery_writes_nothing() -> None:
+    table = Table()
+
+    assert virtual_time.run(_try(_process(table), 1, DONE)) == 0
+    assert table.told == []
+
+
+def test_an_attempt_that_ends_is_counted_off_and_one_that_is_through_forgets_all() -> None:
+    table = Table({"dead", "dead too"})
+
+    async def story() -> list[int]:
+        return [await _try(_process(table), 2), await _try(_process(table), 3, DONE), await _try(_process(table), 4)]
+
+    assert virtual_time.run(story()) == [2, 2, 0]
+    assert table.told[:4] == ["m begun", "m ended", "m begun", "m ended for good"]
+
+
+def test_what_is_handed_back_at_a_stop_has_not_died() -> None:
+    table = Table()
+
+    async def works(died: int) -> Verdict:
+        await asyncio.sleep(10**6)
+        raise AssertionError(died)
+
+    async def story() -> None:
+        for attempt in range(2, 12):
+            working = asyncio.create_task(_process(table).counted("m", attempt, works))
+            await asyncio.sleep(1)
+            working.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await working
+
+    virtual_time.run(story())
+
+    assert table.began == set()
+    assert table.told == ["m begun", "m ended"] * 10
+
+
+def test_a_table_that_does_not_answer_delays_the_work_and_fails_nothing() -> None:
+    table = Table(answers=False)
+
+    async def story() -> tuple[int, float]:
+        died = await _try(_process(table), 2)
+        return died, asyncio.get_running_loop().time()
+
+    assert virtual_time.run(story()) == (0, pytest.approx(20))
+
+
+def test_a_living_process_takes_none_of_its_own_for_a_death_and_notes_the_end_later() -> None:
+    table = Table()
+    process = _process(table)
+
+    async def story() -> list[int]:
+        seen: list[int] = []
+
+        async def handle(died: int) -> Verdict:
+            seen.append(died)
+            table.answers = False  # an outage that begins while it is at work
+            return AGAIN
+
+        for attempt in range(2, 8):
+            await process.counted("m", attempt, handle)
+            table.answers = True
+        await process.settle()
+        return seen
+
+    assert virtual_time.run(story()) == [0] * 6
+    assert table.began == set()
