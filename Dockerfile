@@ -21,10 +21,11 @@ RUN --mount=type=cache,target=/root/.cache/uv \
       -prune -exec rm -r {} + && \
     .venv/bin/python -m compileall -q -j 0 .venv/lib
 COPY . /context
-RUN if [ "$SERVICE" = local ]; then home=/context/local; main=baton_local.outside; \
+RUN if [ "$SERVICE" = local ]; then home=/context/local; main=baton_local.in_containers.outside; \
     else home=/context/services/$SERVICE; main=$(echo "$SERVICE" | tr - _).main; fi && \
     mkdir src && cp -r /context/libs/baton/src/. "$home/src/." src/ && \
     if grep -q baton-handover "$home/pyproject.toml"; then cp -r /context/libs/handover/src/. src/; fi && \
+    if [ "$SERVICE" = splitter ]; then cp -r /context/services/trigger/src/. src/; fi && \
     if grep -q baton-jobs "$home/pyproject.toml"; then \
       cp -r /context/jobs/src/. /context/services/worker/src/. /context/services/merger/src/. src/; fi && \
     # Guarded: a process that the service starts for a computation imports this page anew.
@@ -36,7 +37,7 @@ ARG SERVICE
 ARG VERSION=dev
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="baton-${SERVICE}" \
-      org.opencontainers.image.description="Baton: two-Region batch processing on AWS that hands over by itself" \
+      org.opencontainers.image.description="Baton: two-Region batch processing on AWS with automatic failover" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -9,7 +9,8 @@ export UV_LINK_MODE := copy
 UV_VERSION := 0.13.9
 # A uv of your own is used if you have one; else one is put into .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
-PACKAGES := libs/baton libs/handover services/splitter services/worker services/merger services/notifier services/failover-controller jobs local tools/cli
+PACKAGES := libs/baton libs/handover services/trigger services/splitter services/worker services/merger services/notifier \
+  services/failover-controller jobs local tools/cli proof
 EDITABLE := $(foreach package,$(PACKAGES),--editable $(package))
 BIN := .venv/bin
 
@@ -52,7 +53,7 @@ down: .venv/.ready ## Stop the two-Region world and leave nothing behind
 
 .PHONY: demo
 demo: setup ## Run a batch through both Regions' world and check the result
-	$(BIN)/python -m baton_local.demo
+	$(BIN)/python -m baton_local.demo.run
 
 .PHONY: test
 test: setup ## Run every test that needs no Docker; those of the CDK app are `make test-infra`
@@ -69,11 +70,11 @@ test-docker: setup ## Run the tests that need a Docker engine: adapters, images,
 .PHONY: chaos
 chaos: setup ## Break the composed world round by round: make chaos ROUNDS=20 SEED=1
 	docker compose up -d --build --wait
-	PYTHONPATH=tests/support $(BIN)/python -m chaos.rounds --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
+	$(BIN)/python -m baton_proof.chaos.rounds --rounds $(or $(ROUNDS),20) --seed $(or $(SEED),1)
 
 .PHONY: synth
 synth: .venv/.infra ## Write every CloudFormation template of every environment to build/cdk/
-	$(BIN)/python -m baton_infra.synth
+	$(BIN)/python -m baton_infra.checks.synth
 
 .PHONY: test-infra
 test-infra: setup .venv/.infra ## Prove the CDK app: rules, lint, parity, policies, and its data stacks on an emulator
@@ -81,31 +82,31 @@ test-infra: setup .venv/.infra ## Prove the CDK app: rules, lint, parity, polici
 
 .PHONY: cost
 cost: .venv/.infra ## Print what Baton costs a month and per million records, for each switch
-	$(BIN)/python -m baton_infra.cost
+	$(BIN)/python -m baton_infra.costs.cost
 
 .PHONY: images deploy destroy
 images: .venv/.infra ## Build the images and push them to both Regions: make images ENV=prod [ARGS=--dry-run]
-	$(BIN)/python -m baton_infra.images $(ENV) $(ARGS)
+	$(BIN)/python -m baton_infra.deployment.images $(ENV) $(ARGS)
 deploy: .venv/.infra ## Deploy both Regions, the standby first: make deploy ENV=prod [ARGS=--dry-run]
-	$(BIN)/python -m baton_infra.deploy deploy $(ENV) $(ARGS)
+	$(BIN)/python -m baton_infra.deployment.deploy deploy $(ENV) $(ARGS)
 destroy: .venv/.infra ## Remove what may be removed, and list what stays: make destroy ENV=dev [ARGS=--dry-run]
-	$(BIN)/python -m baton_infra.deploy destroy $(ENV) $(ARGS)
+	$(BIN)/python -m baton_infra.deployment.deploy destroy $(ENV) $(ARGS)
 
 .PHONY: sim
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
-	PYTHONPATH=tests/support $(BIN)/python -m simulation.simulate $(or $(SEEDS),1:100)
+	$(BIN)/python -m baton_proof.simulation.simulate $(or $(SEEDS),1:100)
 
 .PHONY: fuzz
 fuzz: setup ## Send files at random through the pipeline, beside a slow reader: make fuzz MINUTES=60 SEED=1
-	PYTHONPATH=tests/support $(BIN)/python -m fuzz --minutes $(or $(MINUTES),0.5) --seed $(or $(SEED),1)
+	$(BIN)/python -m baton_proof.fuzz --minutes $(or $(MINUTES),0.5) --seed $(or $(SEED),1)
 
 .PHONY: mutants
 mutants: setup ## Put bugs into the pipeline one by one, each of which a test must find: make mutants [ONLY=text]
-	PYTHONPATH=tests/support $(BIN)/python -m mutants --only "$(ONLY)"
+	$(BIN)/python -m baton_proof.mutants --only "$(ONLY)"
 
 .PHONY: rivals
 rivals: setup ## Compare Baton with the sample that it replaces: make rivals SEEDS=1:200
-	PYTHONPATH=tests/support $(BIN)/python -m simulation.rivals $(or $(SEEDS),1:100)
+	$(BIN)/python -m baton_proof.simulation.rivals $(or $(SEEDS),1:100)
 
 .PHONY: format
 format: .venv/.ready ## Format the code

@@ -1,7 +1,7 @@
-"""How many AWS calls a batch makes, and what they cost: counted, not estimated.
+"""Counts the AWS calls of a batch, and computes what they cost.
 
 `make bench NAME=aws_calls`. The real services, as their own `main.py` builds them, work on an emulator; every call of
-the SDK is counted by a hook in the session. A test holds the counts against `expected_calls`.
+the SDK is counted by a hook in the session. A test compares the counts with `expected_calls`.
 """
 
 import argparse
@@ -22,24 +22,24 @@ import merger.main
 import notifier.main
 import splitter.main
 import worker.main
+from baton.admission import Admitter
 from baton.assembly import rejects_parts
 from baton.aws import Aws, SystemClock
 from baton.aws.bootstrap import create_global, create_region
-from baton.aws.progress import SHARDS, UNSHARDED_CHUNKS
-from baton.aws.ranged import RANGE_BYTES
+from baton.aws.dynamodb.progress import SHARDS, UNSHARDED_CHUNKS
+from baton.aws.s3.ranged import RANGE_BYTES
 from baton.catalog import load_jobs
 from baton.context import Context
 from baton.messages import KINDS, Kind, Message, parse
 from baton.model.states import BatchState
-from baton.ports.rules import PART_BYTES_MIN
+from baton.ports.preconditions import PART_BYTES_MIN
 from baton.runner import Handler
 from baton.topology import REGIONS_DEFAULT, REJECTS_INDEXED_MAX
-from baton_local import sample
+from baton_local.sales import sample
+from baton_proof.logs import silent_log
+from baton_proof.sales import FINANCIAL, Sample, financial, sales_file
 from emulator_process import ministack
-from logs import silent_log
 from merger.domain import rejects_wanted
-from sales import FINANCIAL, Sample, financial, sales_file
-from splitter.admission import Admitter
 from worlds import aws_at
 
 _EAST: Final = REGIONS_DEFAULT[0]
@@ -183,7 +183,7 @@ async def services_at(url: str, environment: str) -> AsyncGenerator[World]:
             "merge": merger.main.build(context).handler,
             "notify": notifier.main.build(context).handler,
         }
-        yield World(aws, counting, handlers, splitter.main.admitter(context))
+        yield World(aws, counting, handlers, context.admitter())
 
 
 async def count_one(world: World, sample: Sample, *, name: str) -> Counted:
@@ -232,7 +232,7 @@ async def _handle_one(world: World, kind: Kind) -> bool:
     if not deliveries:
         world.counting.calls["sqs.ReceiveMessage"] -= 1  # an empty receive belongs to no batch
         return False
-    await world.handlers[kind].handle(parse(deliveries[0].body), attempt=1)
+    await world.handlers[kind].handle(parse(deliveries[0].body), 1)
     await inbox.delete(deliveries)
     return True
 

@@ -1,8 +1,8 @@
-"""The composed world at rest and at work: `make bench NAME=containers ARGS="--records N"`.
+"""Measures the composed world idle and under load: `make bench NAME=containers ARGS="--records N"`.
 
-Starts it anew (`docker compose down -v`, `up`), with images that are built. Ready is what a container says of itself in
-its log. Memory is what `docker stats` says, without the page cache: at rest a minute after the start, and the highest
-seen while one file is on its way. Image sizes: unpacked, and compressed as a registry would keep them.
+Starts it from scratch (`docker compose down -v`, `up`), with images that are already built. Ready is what a container
+says of itself in its log. Memory is what `docker stats` says, without the page cache: idle a minute after the start,
+and the highest seen while one file is processed. Image sizes: unpacked, and compressed as in a registry.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from baton_local import sample
+from baton_local.sales import sample
 
 _ROOT: Final = Path(__file__).parents[1]
 _IMAGES: Final = ("splitter", "worker", "merger", "notifier", "failover-controller", "local")
-_READY: Final = ("service_started", "Ready.", "baton_local.container ready")
+_READY: Final = ("service_started", "Ready.", "baton_local.in_containers.container ready")
 _REST_SECONDS: Final = 60
 _KEYS: Final = 2_000
 _UNITS: Final = {"KiB": 1 / 1024, "MiB": 1, "GiB": 1024}

@@ -1,4 +1,4 @@
-"""Handovers of the embedded world under load: `make bench NAME=cut_off ARGS="--rounds N --batches N --seed N"`.
+"""Measures handovers of a world under load: `make bench NAME=cut_off ARGS="--rounds N --batches N --seed N"`.
 
 Each round sends the same files, cuts the active Region off at a moment that the seed draws from the first quarter of
 the work, and touches nothing until every batch is through that can be; then it heals, waits until the old Region
@@ -26,12 +26,13 @@ from typing import Any, Final
 from baton.model.batch import Batch
 from baton.model.journal import Decision, DecisionKind
 from baton.model.states import BatchState
-from baton_cli import connect
-from baton_cli.connection import Connection
-from baton_local import lifecycle, sample
-from baton_local.admin import Admin
+from baton_cli.reach import connect
+from baton_cli.reach.connection import Connection
+from baton_local.on_processes import lifecycle
 from baton_local.pace import TIME_SCALE
+from baton_local.sales import sample
 from baton_local.state import World
+from baton_local.switches.admin import Admin
 from embedded import Embedded
 from handovers import (
     Sent,

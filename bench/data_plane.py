@@ -1,4 +1,4 @@
-"""Measure the worker: ours beside bare polars and beside a plain csv and pydantic loop.
+"""Measures the worker: ours beside bare polars and beside a plain csv and pydantic loop.
 
 Run `python bench/data_plane.py [--records N] [--keys N] [--quoted-percent N]`. One process, polars held to one thread,
 the same sales file for all (1 % of its records break a rule), medians of five runs taken in turn, CPU time of the

@@ -1,4 +1,4 @@
-"""The whole embedded world under load: `make bench NAME=end_to_end ARGS="--records N --files N"`.
+"""Measures the whole embedded world under load: `make bench NAME=end_to_end ARGS="--records N --files N"`.
 
 Files that people send by mistake, then one large sales file, three times, then many one-kilobyte files at once (each
 load left out where its number is 0). Wall time from the start of the upload to the
@@ -22,9 +22,10 @@ from typing import Final
 from baton.model.identity import batch_id_of
 from baton.model.paths import input_key
 from baton.model.states import BatchState
-from baton_cli import connect
-from baton_local import lifecycle, sample
-from baton_local.admin import Admin, Status
+from baton_cli.reach import connect
+from baton_local.on_processes import lifecycle
+from baton_local.sales import sample
+from baton_local.switches.admin import Admin, Status
 from embedded import Embedded
 from local_worlds import do
 

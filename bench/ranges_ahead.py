@@ -1,7 +1,7 @@
-"""How fast a file is read from a store that gives each connection so much and no more: `make bench NAME=ranges_ahead`.
+"""Measures how fast a file is read from a store with limited speed per connection: `make bench NAME=ranges_ahead`.
 
-A stand-in answers ranged GETs as S3 does, after 30 ms and at 85 MB a second and connection: what AWS's guidance counts
-with. The real adapter reads, nothing is made of the bytes. Each row in a process of its own; prints a markdown table.
+A stand-in answers ranged GETs as S3 does, after 30 ms and at 85 MB a second and connection, as AWS's guidance says. The
+real adapter reads; the bytes are dropped. Each row in a process of its own; prints a markdown table.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ from typing import Final
 
 from aiohttp import web
 
-from baton.aws import Aws, ranged
+from baton.aws import Aws
+from baton.aws.s3 import ranged
 from baton.settings import WorldSettings
 
 _OBJECT_BYTES: Final = 2_000_000_000

@@ -1,4 +1,4 @@
-"""What the worker is measured against: other engines doing the same work on the same sales file.
+"""Other engines that do the worker's work on the same sales file, for comparison.
 
 Each reads the file, applies all rules of the job `sales` to every record (both dates must be days of the calendar),
 joins the reference rows, writes the result, and writes rejects with number, first broken column, value and the fields

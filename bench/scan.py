@@ -1,4 +1,4 @@
-"""Measure record boundaries: the scanner beside a bare count of line feeds and beside the csv module.
+"""Measures the search for record boundaries: the scanner beside a bare count of line feeds and the csv module.
 
 Run `python bench/scan.py`. Files are made in memory from a fixed seed; every figure is the median of five runs, taken
 in turn, in MB (10^6 bytes) per second of this process's CPU time. `cut` takes one worker chunk of 16 MiB.

@@ -1,4 +1,4 @@
-"""Peak memory of the splitter, by size of the file: `make bench NAME=splitter_memory`.
+"""Measures the peak memory of the splitter by size of the file: `make bench NAME=splitter_memory`.
 
 The real handler plans a file that is made on the fly behind the object port (an emulator would hold it in memory), in a
 process of its own per size, with the AWS adapters imported as in the container. Prints a markdown table.
@@ -102,7 +102,7 @@ async def _plan(size_bytes: int) -> None:
     )
     before = _peak_mib()
     started, cpu = time.perf_counter(), time.process_time()
-    await handler.handle(SplitBatch(batch_id="large", owner_epoch=INITIAL_EPOCH), attempt=1)
+    await handler.handle(SplitBatch(batch_id="large", owner_epoch=INITIAL_EPOCH), 1)
     planned = await ledger.get("large")
     assert planned is not None
     assert planned.state is BatchState.SPLIT, planned.failure

@@ -1,4 +1,4 @@
-"""What the sweeper calls, costs, computes and holds: `make bench NAME=sweep`. Arguments: open batches, inputs.
+"""Measures the sweeper's calls, cost, CPU and memory: `make bench NAME=sweep`. Arguments: open batches, inputs.
 
 The real sweeper on stores that make up what they are asked for, so that ten million inputs take no room but its own.
 CPU is ours alone: what the SDK adds for each call is in docs/performance.md.
@@ -24,7 +24,8 @@ from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.ports import BatchPage, ListedVersion, ObjectInfo, Signs, Tally, VersionPage
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT, RETENTION_DAYS
-from pipeline import Pipeline, Region
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
 

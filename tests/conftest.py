@@ -97,7 +97,7 @@ def environment() -> str:
 
 @pytest.fixture
 def shared() -> bool:
-    """Say whether the ports under test are those that both Regions share; a module of such tests overrides it."""
+    """Return whether the ports under test are those that both Regions share; a module of such tests overrides it."""
     return False
 
 

@@ -1,4 +1,4 @@
-"""The promise of every CI run: a Region freezes with batches in flight; the other one finishes them by itself."""
+"""A Region freezes with batches in flight; the other one finishes them automatically. Runs in every CI run."""
 
 import asyncio
 import json
@@ -13,12 +13,13 @@ import pytest
 from baton.model.batch import Batch
 from baton.model.journal import Decision, DecisionKind
 from baton.model.states import BatchState
-from baton_cli import connect
-from baton_cli.connection import Connection
-from baton_local import compose, sample
-from baton_local.compose_admin import ComposeAdmin
-from chaos.settling import make_active, until_well
-from composed import SERVICES, Composed
+from baton_cli.reach import connect
+from baton_cli.reach.connection import Connection
+from baton_local.in_containers import layout
+from baton_local.in_containers.admin import ComposeAdmin
+from baton_local.sales import sample
+from baton_proof.chaos.settling import make_active, until_well
+from baton_proof.composed import SERVICES, Composed
 from handovers import (
     Sent,
     acknowledge,
@@ -35,7 +36,7 @@ from handovers import (
 
 pytestmark = [pytest.mark.docker, pytest.mark.chaos, pytest.mark.timeout(900)]
 
-HOME, AWAY = compose.WORLD.regions
+HOME, AWAY = layout.WORLD.regions
 _FILES: Final = 3
 _RECORDS: Final = 300
 _COMPLETED_SECONDS: Final = 180
@@ -68,7 +69,7 @@ def test_a_region_that_freezes_with_batches_in_flight_is_taken_over_and_comes_ho
     composed: Composed, files: Sequence[Path]
 ) -> None:
     async def play() -> None:
-        async with connect.embedded(compose.WORLD) as connection:
+        async with connect.embedded(layout.WORLD) as connection:
             await _Story(composed, connection, files[:-1], files[-1]).play()
 
     asyncio.run(play())
@@ -124,7 +125,7 @@ class _Story:
         return sent, began
 
     async def _check(self, sent: Sent, batches: Sequence[Batch]) -> None:
-        """Hold every result against the one in peace, and count the mails: one, or two copies of one."""
+        """Hold every result against the undisturbed one, and count the mails: one, or two copies of one."""
         connection, mails = self._connection, await ComposeAdmin().inbox()
         for batch in batches:
             assert batch.state is BatchState.COMPLETED

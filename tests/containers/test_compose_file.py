@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import pytest
 
+from baton.settings import WORKER_ENVIRONMENT
 from baton.topology import REGIONS_DEFAULT, Topology
-from baton_local import compose, roster
-from baton_local.border import BorderSettings
-from baton_local.gates import Gate
+from baton_local.in_containers import layout
+from baton_local.in_containers.border import BorderSettings
 from baton_local.pace import COMPOSE_TIME_SCALE, pace
 from baton_local.settings import LocalSettings
+from baton_local.stand_ins.gates import Gate
 from baton_local.wiring import Border, Wiring
 
 pytestmark = pytest.mark.docker
@@ -71,23 +72,23 @@ def test_the_command_finds_every_port_where_the_file_publishes_it() -> None:
         for port in each.get("ports", [])
     }
 
-    world = compose.WORLD
+    world = layout.WORLD
     expected = {
-        ("border-a", compose.EMULATOR_PORT): _port(world.region_endpoints["us-east-1"]),
-        ("border-b", compose.EMULATOR_PORT): _port(world.region_endpoints["us-west-2"]),
-        ("border-a", compose.BORDER_ADMIN_PORT): _port(compose.BORDER_ADMINS["us-east-1"]),
-        ("border-b", compose.BORDER_ADMIN_PORT): _port(compose.BORDER_ADMINS["us-west-2"]),
-        ("ledger", compose.EMULATOR_PORT): _port(world.global_endpoint),
-        ("world", compose.FRONT_DOOR_PORT): _port(world.mrap_endpoint),
-        ("world", compose.ADMIN_PORT): _port(world.admin_endpoint),
-        ("world", compose.DNS_PORT): _port(world.dns_endpoint),
+        ("border-a", layout.EMULATOR_PORT): _port(world.region_endpoints["us-east-1"]),
+        ("border-b", layout.EMULATOR_PORT): _port(world.region_endpoints["us-west-2"]),
+        ("border-a", layout.BORDER_ADMIN_PORT): _port(layout.BORDER_ADMINS["us-east-1"]),
+        ("border-b", layout.BORDER_ADMIN_PORT): _port(layout.BORDER_ADMINS["us-west-2"]),
+        ("ledger", layout.EMULATOR_PORT): _port(world.global_endpoint),
+        ("world", layout.FRONT_DOOR_PORT): _port(world.mrap_endpoint),
+        ("world", layout.ADMIN_PORT): _port(world.admin_endpoint),
+        ("world", layout.DNS_PORT): _port(world.dns_endpoint),
     } | {("world", _port(url)): _port(url) for url in world.arc_endpoints.values()}
     assert found == expected
 
 
 def test_a_region_reaches_nothing_but_its_border() -> None:
     assert all(_compose()["networks"][f"region-{letter}"]["internal"] for letter in "ab")
-    for region, letter in compose.LETTERS.items():
+    for region, letter in layout.LETTERS.items():
         for name in _names_of(letter):
             assert list(_services()[name]["networks"]) == [f"region-{letter}"], name
         assert set(_services()[f"border-{letter}"]["networks"]) == {f"region-{letter}", "wan"}
@@ -102,21 +103,21 @@ def test_every_service_is_told_what_it_is_told_in_the_world_of_plain_processes(r
     """Of a process on this machine, not of a container."""
     slowed = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB"}
 
-    for name in _names_of(compose.LETTERS[region]) - {f"localstack-{compose.LETTERS[region]}"}:
+    for name in _names_of(layout.LETTERS[region]) - {f"localstack-{layout.LETTERS[region]}"}:
         told = _services()[name]["environment"]
-        assert told.keys() == (expected.keys() - own) | slowed | roster.WORKER.keys(), name
+        assert told.keys() == (expected.keys() - own) | slowed | WORKER_ENVIRONMENT.keys(), name
         slower = pace(COMPOSE_TIME_SCALE)
         same = [key for key in expected.keys() - own - slower.keys() if "ENDPOINT" not in key and "CONTROLS" not in key]
         assert {key: told[key] for key in same} == {key: expected[key] for key in same}
         assert {key: told[key] for key in slower} == slower
         assert told["BATON_SWITCH_CONTROLS"].replace(" ", "") == ",".join(
-            f"{of}={arn}" for of, arn in compose.WORLD.arc_controls.items()
+            f"{of}={arn}" for of, arn in layout.WORLD.arc_controls.items()
         )
 
 
 @pytest.mark.parametrize("region", REGIONS_DEFAULT)
 def test_every_way_through_a_border_leads_somewhere_and_is_used(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    letter = compose.LETTERS[region]
+    letter = layout.LETTERS[region]
     monkeypatch.setenv("BATON_BORDER_LINKS", _services()[f"border-{letter}"]["environment"]["BATON_BORDER_LINKS"])
     links = BorderSettings().links  # pyright: ignore[reportCallIssue] - read from the environment
 
@@ -155,9 +156,9 @@ def _wiring() -> Wiring:
         gate = Gate(1)
         return Border(
             region=region, emulator_port=1, inward=gate, ledger=gate, mail=gate, dials=gate, outward=gate,
-            arc=dict.fromkeys(compose.WORLD.arc_endpoints, gate),
+            arc=dict.fromkeys(layout.WORLD.arc_endpoints, gate),
         )  # fmt: skip
 
-    topology = Topology(environment=compose.WORLD.environment, account_id=compose.WORLD.account_id)
+    topology = Topology(environment=layout.WORLD.environment, account_id=layout.WORLD.account_id)
     borders = {region: border(region) for region in REGIONS_DEFAULT}
-    return Wiring(topology, LocalSettings(), "http://localhost", borders=borders, controls=compose.WORLD.arc_controls)
+    return Wiring(topology, LocalSettings(), "http://localhost", borders=borders, controls=layout.WORLD.arc_controls)

@@ -1,4 +1,4 @@
-"""What is in our images: each service with what it needs, as nobody in particular, and nothing besides."""
+"""What is in our images: each service with what it needs, as a non-root user, and nothing more."""
 
 import json
 import re
@@ -24,8 +24,8 @@ _TRANSFERRED_MB_MAX: Final = {"worker": 250}
 _UNPACKED_MB_MAX: Final = {"worker": 430, "splitter": 230}
 """A guard against what creeps in: polars is one shared object of 178 MB, numpy has 56 MB; any other service 190."""
 _MAINS: Final = {
-    "splitter": "splitter.main, splitter.poller",
-    "local": "baton_local.create, baton_local.border, baton_local.outside",
+    "splitter": "splitter.main, trigger.poller",
+    "local": "baton_local.in_containers.create, baton_local.in_containers.border, baton_local.in_containers.outside",
 }
 """What a container of the image may run, if that is not the service's own `main`."""
 _SECRETS: Final = re.compile(
@@ -100,7 +100,7 @@ def test_it_holds_its_own_packages_and_no_other_service_but_for_versions(image: 
     home = ROOT / "local" if image.service == "local" else ROOT / "services" / image.service
     project: Mapping[str, Any] = tomllib.loads((home / "pyproject.toml").read_text())
     own = {project["tool"]["uv"]["build-backend"]["module-name"], "baton"}
-    # Whoever knows jobs tells their versions, which rest on the sources of those who write results.
+    # Every image that has jobs computes their versions, from the sources of the services that write results.
     has_jobs = "baton-jobs" in project["project"]["dependencies"]
     jobs = {"baton_jobs", *ENGINE_PACKAGES} if has_jobs else set[str]()
     rules = {"handover"} if "baton-handover" in project["project"]["dependencies"] else set[str]()

@@ -13,9 +13,9 @@ from baton.model.journal import Heartbeat
 from baton.model.states import BatchState
 from baton.topology import INITIAL_EPOCH
 from baton_local import bootstrap
+from baton_proof.sales import financial, sales_file
 from emulators import LOCALSTACK
 from handovers import until
-from sales import financial, sales_file
 from service_containers import Stage
 from worlds import EAST
 
@@ -121,7 +121,7 @@ def test_a_poller_admits_what_is_uploaded(stage: Stage) -> None:
             arn = await bootstrap.create_trigger_queue(region.aws, EAST)
             await bootstrap.notify(region.aws, EAST, trigger_queue_arn=arn)
             await financial(region.aws.reference(), _SAMPLE)
-            with stage.running("splitter", command=["python", "-m", "splitter.poller"]) as poller:
+            with stage.running("splitter", command=["python", "-m", "trigger.poller"]) as poller:
                 await poller.until_healthy()
                 info = await region.aws.objects().put("input/sales/Ümläute & so.csv", _SAMPLE.body)
                 batch_id = batch_id_of(info.key, info.version_id)

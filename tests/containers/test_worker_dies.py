@@ -7,7 +7,7 @@ from baton.messages import MergeBatch
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.topology import INITIAL_EPOCH
-from sales import Sample, sales_file
+from baton_proof.sales import Sample, sales_file
 from service_containers import Region, Running, Stage
 
 # The first test builds all images; where nothing is cached that takes minutes.

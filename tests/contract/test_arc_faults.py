@@ -13,11 +13,11 @@ from botocore.exceptions import ClientError
 
 from aio import run
 from arc_cluster import HASTY, PATIENT, Arc, arc_cluster, offline_session
-from baton.aws.anywhere import Answers, first_answers
+from baton.aws.switch.hedged import Answers, first_answers
 from baton.errors import NotFound, SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
 from baton.topology import REGIONS_DEFAULT
-from baton_local.arc import Outage
+from baton_local.stand_ins.arc import Outage
 
 EAST, WEST = REGIONS_DEFAULT
 IN_EAST: Mapping[str, bool] = {EAST: True, WEST: False}

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from baton.aws.links import LinkTarget, StsLinks
-from baton.aws.progress import DynamoProgress
+from baton.aws.dynamodb.batch_calls import BatchCalls
+from baton.aws.dynamodb.progress import DynamoProgress
 from baton.aws.queues import QueueUrls, SqsOutbox
-from baton.aws.tables import Batches
+from baton.aws.s3.links import LinkTarget, StsLinks
 from baton.errors import NotFound, Refused, Unavailable
 from baton.memory import LoopClock
 from baton.messages import Kind, ProcessChunk
@@ -54,8 +54,8 @@ class HalfDone:
         return {"Failed": [{"Id": each["Id"], "Code": "InternalError"} for each in left]}
 
 
-def _batches(client: Any) -> Batches:
-    return Batches(client, table="t", dice=random.Random(1))
+def _batches(client: Any) -> BatchCalls:
+    return BatchCalls(client, table="t", dice=random.Random(1))
 
 
 def test_items_of_every_answer_are_found_though_some_keys_stayed_unprocessed() -> None:
@@ -76,7 +76,7 @@ def test_only_items_that_stayed_unprocessed_are_written_again() -> None:
 
 
 class Slow:
-    """DynamoDB that has written a batch only a second after it was sent, whoever still waits for the answer."""
+    """DynamoDB that has written a batch only a second after it was sent, even if the caller is gone."""
 
     def __init__(self) -> None:
         self.written = 0

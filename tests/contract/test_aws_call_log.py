@@ -8,8 +8,8 @@ from aiobotocore.session import AioSession
 from aio import run
 from batches_made import admitted, stepped
 from baton.aws import SystemClock
-from baton.aws.calls import WINDOW_SECONDS, CallLog
-from baton.aws.clients import ATTEMPTS
+from baton.aws.sdk.calls import WINDOW_SECONDS, CallLog
+from baton.aws.sdk.clients import ATTEMPTS
 from baton.errors import NotFound, Unavailable
 from baton.messages import MergeBatch
 from baton.model.states import BatchState

@@ -9,13 +9,13 @@ from aiobotocore.session import AioSession
 from aio import run
 from batches_made import admitted, stepped
 from baton.aws import SystemClock
-from baton.aws.ranged import RANGE_BYTES
+from baton.aws.s3.ranged import RANGE_BYTES
 from baton.errors import Conflict, Fenced, NotFound, Unavailable
 from baton.messages import SplitBatch
 from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.ports import Admission, CopyPiece
-from baton.ports.rules import PART_BYTES_MIN
+from baton.ports.preconditions import PART_BYTES_MIN
 from lossy import LossyAws, error
 from worlds import EAST, WEST, aws_at
 

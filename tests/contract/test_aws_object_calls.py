@@ -7,8 +7,8 @@ from typing import Any, Self
 import pytest
 from botocore.exceptions import ClientError
 
-from baton.aws.objects import S3ObjectStore
-from baton.aws.ranged import RangeReader
+from baton.aws.s3.objects import S3ObjectStore
+from baton.aws.s3.ranged import RangeReader
 from baton.errors import Unavailable
 from baton.memory import LoopClock
 from baton.model.identity import ORIGIN_VERSION_METADATA

@@ -1,4 +1,4 @@
-"""Every error of every AWS adapter is one of ours, whatever a service answers."""
+"""Every error of every AWS adapter is one of ours, for any answer of a service."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from aio import run
 from baton.aws import Aws
-from baton.aws.failures import in_our_words
+from baton.aws.sdk.failures import in_our_words
 from baton.errors import BatonError, Conflict, NotFound, Refused, SwitchRefused, Unavailable
 from refused_calls import calls_of, of_aws, switches
 from refusing import Refusing, refusing

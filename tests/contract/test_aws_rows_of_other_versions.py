@@ -1,4 +1,4 @@
-"""Rows of the handover in DynamoDB that another version of Baton wrote, or that nobody can read."""
+"""Rows of the handover in DynamoDB that another version of Baton wrote, or that cannot be read."""
 
 from dataclasses import replace
 from typing import Any

@@ -22,16 +22,16 @@ from aio import run
 from batches_made import filled
 from baton.address import Address
 from baton.aws import Aws, SystemClock
-from baton.aws.batch_item import batch_from_item, batch_to_item
 from baton.aws.bootstrap import create_global, create_region
-from baton.aws.links import session_policy
-from baton.aws.objects import S3ObjectStore
+from baton.aws.dynamodb.batch_item import batch_from_item, batch_to_item
+from baton.aws.s3.links import session_policy
+from baton.aws.s3.objects import S3ObjectStore
 from baton.job import DEADLINE_MINUTES_MAX
 from baton.mime import mime, refusal
 from baton.model.batch import Batch, Counts
 from baton.model.control import Control
 from baton.ports import ChunkDone, Mail, StoredReject
-from baton.ports.rules import PART_BYTES_MIN
+from baton.ports.preconditions import PART_BYTES_MIN
 from baton.settings import WorldSettings
 from baton.topology import MAX_RECEIVES, RETENTION_DAYS
 from emulator_process import ACCOUNT_ID

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from baton.aws.progress import DynamoProgress
+from baton.aws.dynamodb.progress import DynamoProgress
 from baton.errors import Conflict
 from baton.memory import LoopClock
 from baton.model.batch import Counts
@@ -67,7 +67,7 @@ def test_two_hundred_workers_count_over_four_hundred_chunks_a_second() -> None:
     assert max(table.writes.values()) < 1_000
     last = tallies[-1]
     assert (last.chunks_done, last.counts) == (CHUNKS, Counts(7 * CHUNKS, 6 * CHUNKS, CHUNKS))
-    # Not one too early, and whoever recorded the last chunk knows that it was the last.
+    # Not one too early, and the writer of the last chunk knows that it was the last.
     assert max(tally.chunks_done for tally in tallies) == CHUNKS
     assert any(tally.complete for tally in tallies)
 

@@ -95,5 +95,5 @@ async def test_a_link_lives_sixty_minutes_and_says_until_when(ports: Ports) -> N
 
     after = ports.clock.now()
     assert "/output/sales/b1/e2/result.csv?" in link.url
-    # Signatures count in whole seconds; credentials end by the clock of whoever issued them.
+    # Signatures count in whole seconds; credentials end by the clock of their issuer.
     assert before + timedelta(minutes=60, seconds=-2) <= link.expires_at <= after + timedelta(minutes=60)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from baton.aws.parallel import in_parallel
+from baton.aws.sdk.parallel import in_parallel
 from baton.checksums import crc64nvme
 from baton.errors import NotFound, Unavailable
 from baton.model.identity import ORIGIN_VERSION_METADATA

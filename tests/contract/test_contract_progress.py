@@ -135,7 +135,7 @@ async def test_chunks_that_finish_at_once_all_count(ports: Ports) -> None:
     assert tally is not None
     assert tally.complete
     assert tally.counts == sum((done(index).counts for index in range(32)), Counts())
-    # Whoever finishes the last chunk must see it, or nobody would merge.
+    # The worker of the last chunk must see it, or the batch would never be merged.
     assert any(each.complete for each in tallies)
 
 

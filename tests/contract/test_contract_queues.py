@@ -182,7 +182,7 @@ async def test_a_message_is_buried_at_its_first_attempt(ports: Ports) -> None:
     deliveries = await receive_all(inbox)
     (unfit,) = (each for each in deliveries if each.group == "b1")
 
-    await inbox.bury(unfit)
+    await inbox.dead_letter(unfit)
     for each in deliveries:
         await inbox.set_visibility(each, seconds=0)
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-import baton.ports.rules
+import baton.ports.preconditions
 from baton.errors import NotFound, Unavailable
 from baton.ports import ReferenceVersion, Row
-from baton.ports.rules import replaced
+from baton.ports.preconditions import replaced
 from worlds import Ports, in_world
 
 COLUMNS = ("sku", "name", "price")
@@ -63,9 +63,19 @@ async def test_a_version_tells_the_bytes_of_its_values(ports: Ports) -> None:
 
 
 @in_world
+async def test_a_value_that_no_csv_file_may_hold_is_refused(ports: Ports) -> None:
+    rows: dict[str, Row] = {"k": {"sku": "k", "name": "a\0b", "price": ""}}
+
+    with pytest.raises(ValueError, match="row 'k' holds a NUL in 'name'"):
+        await ports.reference.publish(version_of(rows), rows)
+
+    assert await ports.reference.current("products") is None
+
+
+@in_world
 async def test_a_table_of_more_bytes_than_are_taken_is_refused(ports: Ports) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(baton.ports.rules, "REFERENCE_BYTES_MAX", 50)
+        patch.setattr(baton.ports.preconditions, "REFERENCE_BYTES_MAX", 50)
         with pytest.raises(ValueError, match="more than 50 bytes, from row 'k4' on"):
             await ports.reference.publish(version_of(rows_of(5)), rows_of(5))
 

@@ -12,8 +12,9 @@ import pytest
 from aiobotocore.session import AioSession
 
 from aio import run
-from baton.aws import Aws, clients
-from baton.aws.progress import DynamoProgress
+from baton.aws import Aws
+from baton.aws.dynamodb.progress import DynamoProgress
+from baton.aws.sdk import clients
 from baton.errors import Archived, BatonError, Conflict, NotSent, Refused, Unavailable
 from baton.memory import Refusal
 from refused_calls import Call, calls_of, in_memory, of_aws
@@ -26,9 +27,9 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "journal": "beat heartbeats submit command pending settle record switch decision decisions",
     "objects": "head find_version read get put compose copy delete list list_versions",
     "outbox": "send backlog",
-    "inbox": "receive delete set_visibility hand_back bury",
+    "inbox": "receive delete set_visibility hand_back dead_letter",
     "progress": "open complete tally done is_done",
-    "heartbeats": "beat signs count_nudge claim_notice notice_sent",
+    "heartbeats": "beat signs count_nudge claim_notice notice_sent attempt_begun attempt_ended",
     "arrivals": "note noted",
     "reference": "current describe load is_complete get_many publish prune",
     "rejects": "put list",

@@ -15,7 +15,7 @@ from baton.ledger_switch import LedgerSwitch
 from baton.memory import MemoryClock, MemoryRoutes, MemorySwitch, Refusal
 from baton.ports.switch import Endpoints, Routes, Switch
 from baton.topology import REGIONS_DEFAULT
-from baton_local.arc import Outage
+from baton_local.stand_ins.arc import Outage
 
 EAST, WEST = REGIONS_DEFAULT
 IN_EAST: Mapping[str, bool] = {EAST: True, WEST: False}

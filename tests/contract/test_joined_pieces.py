@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from baton.assembly import Part, arrange
-from baton.aws.objects import S3ObjectStore
+from baton.aws.s3.objects import S3ObjectStore
 from baton.memory import LoopClock
 from baton.ports import ObjectInfo
 from baton.testing.virtual_time import run

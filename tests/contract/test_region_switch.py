@@ -12,7 +12,7 @@ from botocore.exceptions import NoCredentialsError
 
 from aio import run
 from arc_cluster import HASTY, PATIENT, offline_session
-from baton.aws.region_switch import RegionSwitch
+from baton.aws.switch.region_switch import RegionSwitch
 from baton.errors import SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
 from baton.topology import REGIONS_DEFAULT

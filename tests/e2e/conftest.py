@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from baton_local import lifecycle
+from baton_local.on_processes import lifecycle
 from embedded import CALM, Embedded
 
 CHUNK_BYTES = "131072"

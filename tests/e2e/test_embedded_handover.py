@@ -16,10 +16,10 @@ import pytest
 
 from baton.model.batch import Batch
 from baton.model.journal import DecisionKind
-from baton_cli import connect
-from baton_cli.connection import Connection
-from baton_local import expected, sample
-from baton_local.admin import Admin
+from baton_cli.reach import connect
+from baton_cli.reach.connection import Connection
+from baton_local.sales import expected, sample
+from baton_local.switches.admin import Admin
 from embedded import Embedded
 from handovers import (
     Sent,
@@ -44,7 +44,7 @@ FILES, RECORDS = 5, 12_000
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A world in which both Regions are ready, files to send, and what comes of them in peace."""
+    """A world in which both Regions are ready, files to send, and their undisturbed results."""
 
     embedded: Embedded
     active: str
@@ -72,7 +72,7 @@ class Scene:
         return asyncio.run(connected())
 
     async def check(self, connection: Connection, sent: Sent, batches: Sequence[Batch], region: str) -> None:
-        """Hold every result against the one in peace, and count the mails."""
+        """Hold every result against the undisturbed one, and count the mails."""
         mails = await Admin(self.embedded.world.admin_endpoint).inbox()
         for batch in batches:
             assert await result(connection, batch, region) == self.wanted[sent.files[batch.batch_id]]

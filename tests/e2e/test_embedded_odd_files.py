@@ -1,4 +1,4 @@
-"""Files that people send by mistake end soon and in words, cost little memory, and hold up nobody else's."""
+"""Files sent by mistake end soon with a reason, cost little memory, and do not delay other files."""
 
 import json
 import re
@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pytest
 
-from baton_local import sample
-from baton_local.admin import Admin
+from baton_local.sales import sample
+from baton_local.switches.admin import Admin
 from embedded import Embedded
 from local_worlds import do
 

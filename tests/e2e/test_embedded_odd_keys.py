@@ -11,9 +11,9 @@ import pytest
 from baton.model import paths
 from baton.model.identity import batch_id_of
 from baton.model.states import BatchState
-from baton_cli import connect
-from baton_cli.connection import Connection
-from baton_local.admin import Admin
+from baton_cli.reach import connect
+from baton_cli.reach.connection import Connection
+from baton_local.switches.admin import Admin
 from embedded import Embedded
 from handovers import until
 from odd_keys import odd_keys

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from baton_local import expected, sample
-from baton_local.admin import Admin
+from baton.topology import STAGES
+from baton_local.sales import expected, sample
+from baton_local.switches.admin import Admin
 from embedded import Embedded
 from local_worlds import do, eventually
 
 pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
 
 RECORDS = 20_000
-SERVICES = ("splitter", "worker", "merger", "notifier")
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_services_killed_all_the_time_change_nothing(
     def kill_until_done() -> bool:
         nonlocal kills
         if running.poll() is None and kills < 25:
-            do(admin.kill(active, dice.choice(SERVICES)))
+            do(admin.kill(active, dice.choice(STAGES)))
             kills += 1
             time.sleep(dice.uniform(0.1, 0.7))  # noqa: TID251 - the monkey's own pace, not a wait for something
         return running.poll() is not None

@@ -7,7 +7,7 @@ import pytest
 from baton.runner import backoff_seconds
 from baton.topology import MAX_RECEIVES, REGIONS_DEFAULT, SERVICES
 from baton_infra import config
-from baton_infra.names import Arns
+from baton_infra.declared.names import Arns
 from baton_infra.stacks.chaos import EXPERIMENTS
 from synthesized import resources, templates
 from template_reading import listed, statements

@@ -1,4 +1,4 @@
-"""The services on Fargate: what ECS is told about each, held against the image, the runner and the queues."""
+"""The services on Fargate: what ECS declares for each, compared with the image, the runner and the queues."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from baton_infra import config
 from baton_infra.app import build
 from baton_infra.config import Tasks
 from baton_infra.constructs.scaling import MESSAGE_SECONDS, WAIT_SECONDS
-from baton_infra.names import Arns
+from baton_infra.declared.names import Arns
 from baton_infra.stacks.compute import CONSUMES
 from synthesized import resources, templates
 from template_reading import Templates, listed, logical_id, planted, statements
@@ -320,7 +320,7 @@ def test_of_no_tasks_the_first_is_started_by_an_alarm_of_its_own(tmp_path: Path)
         assert alarm["AlarmName"] in {
             dev.topology.scaling_alarm(dev.topology.queue(kind).name) for kind in CONSUMES.values()
         }
-        # The controllers take alarms of that prefix for signs of illness; work is none.
+        # The controllers take alarms of that prefix as evidence; work is none.
         assert not alarm["AlarmName"].startswith(dev.topology.alarm_prefix)
 
 

@@ -11,7 +11,7 @@ from baton.model import paths
 from baton.model.identity import CANARY
 from baton.topology import PROGRESS_KEPT_DAYS, REGIONS_DEFAULT, RETENTION_DAYS, SERVICES
 from baton_infra import assemblies, config
-from baton_infra.names import Arns
+from baton_infra.declared.names import Arns
 from synthesized import resources, templates
 from template_reading import Templates, logical_id, planted, statements
 

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from baton.topology import SERVICES
-from baton_infra import config, deploy, images, settle, steps
+from baton_infra import config
+from baton_infra.declared import steps
+from baton_infra.deployment import deploy, images, settle
 from synthesized import assembly, templates
 
 DIGEST = f"sha256:{'1' * 64}"
@@ -54,7 +56,7 @@ def test_every_stack_is_destroyed_in_the_opposite_order_of_dependence() -> None:
 
 def test_the_control_row_is_there_before_anybody_looks_for_it() -> None:
     purposes = [step.command for step in steps.deploy(PROD)]
-    row = next(index for index, command in enumerate(purposes) if "baton_infra.settle" in command)
+    row = next(index for index, command in enumerate(purposes) if "baton_infra.deployment.settle" in command)
     services = next(index for index, command in enumerate(purposes) if "compute-us-west-2" in command)
 
     assert row < services
@@ -62,7 +64,7 @@ def test_the_control_row_is_there_before_anybody_looks_for_it() -> None:
 
 def test_images_are_built_only_if_one_is_missing() -> None:
     def builds(environment: config.EnvironmentConfig) -> bool:
-        return any("baton_infra.images" in step.command for step in steps.deploy(environment))
+        return any("baton_infra.deployment.images" in step.command for step in steps.deploy(environment))
 
     assert builds(PROD)
     assert not builds(BUILT)
@@ -71,7 +73,7 @@ def test_images_are_built_only_if_one_is_missing() -> None:
 
 def test_data_that_are_to_be_kept_are_never_emptied() -> None:
     def empties(environment: config.EnvironmentConfig) -> bool:
-        return any("baton_infra.emptying" in step.command for step in steps.destroy(environment))
+        return any("baton_infra.deployment.emptying" in step.command for step in steps.destroy(environment))
 
     assert not empties(PROD)
     assert empties(config.load("dev"))
@@ -79,7 +81,7 @@ def test_data_that_are_to_be_kept_are_never_emptied() -> None:
 
 def test_emptying_refuses_an_environment_that_retains_its_data() -> None:
     refused = subprocess.run(
-        [sys.executable, "-m", "baton_infra.emptying", "prod"], check=False, capture_output=True, text=True
+        [sys.executable, "-m", "baton_infra.deployment.emptying", "prod"], check=False, capture_output=True, text=True
     )
 
     assert refused.returncode == 1
@@ -104,7 +106,7 @@ def test_a_dry_run_prints_each_command_and_runs_none(capsys: pytest.CaptureFixtu
 def test_nothing_is_deployed_without_credentials(tmp_path: Path) -> None:
     bare = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
     refused = subprocess.run(
-        [sys.executable, "-m", "baton_infra.deploy", "deploy", "prod"],
+        [sys.executable, "-m", "baton_infra.deployment.deploy", "deploy", "prod"],
         check=False,
         capture_output=True,
         text=True,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from baton_infra import emptying, sdk
+from baton_infra.deployment import emptying, sdk
 from odd_keys import odd_keys
 
 pytestmark = pytest.mark.xdist_group("ministack")

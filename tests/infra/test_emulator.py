@@ -15,11 +15,14 @@ from baton.canary import INPUT, canary_key
 from baton.model.identity import batch_id_of
 from baton.model.paths import REPLICATED
 from baton.topology import REGIONS_DEFAULT, Topology
-from baton_infra import assemblies, config, trigger_code
+from baton_infra import assemblies, config
 from baton_infra.config import EnvironmentConfig
-from baton_local import bootstrap, expected, lifecycle, sample
-from baton_local import trigger as local_trigger
+from baton_infra.constructs import trigger_code
+from baton_local import bootstrap
+from baton_local.on_processes import lifecycle
 from baton_local.roster import Trigger, product
+from baton_local.sales import expected, sample
+from baton_local.stand_ins import trigger as local_trigger
 from deployed import ASSEMBLY, LEFT_OUT, PROGRAM, deploy, known
 from described import described
 from embedded import Embedded

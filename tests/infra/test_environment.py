@@ -1,4 +1,4 @@
-"""What each process is told on AWS is what its settings declare, no more and no less, and they can be read."""
+"""Each process on AWS gets exactly the environment variables that its settings declare, and they can be read."""
 
 import importlib
 from collections.abc import Iterator, Mapping
@@ -17,8 +17,8 @@ from baton.settings import RunnerSettings, SwitchSettings, WorldSettings
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
 from baton_infra.app import build
+from baton_proof.logs import silent_log
 from handover.settings import ControllerSettings, Mode
-from logs import silent_log
 from notifier.settings import NotifierSettings
 from synthesized import resources, templates
 from template_reading import Templates, planted
@@ -56,7 +56,7 @@ of_all = pytest.mark.parametrize("process", [*SERVICES, TRIGGER])
 
 
 def _module(process: str) -> ModuleType:
-    return importlib.import_module("splitter.trigger" if process == TRIGGER else f"{process.replace('-', '_')}.main")
+    return importlib.import_module("trigger.function" if process == TRIGGER else f"{process.replace('-', '_')}.main")
 
 
 def _settings(process: str) -> set[type[BaseSettings]]:

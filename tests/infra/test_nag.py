@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from baton_infra import config, nag
+from baton_infra import config
+from baton_infra.checks import nag
 
 
 @pytest.fixture(scope="module")

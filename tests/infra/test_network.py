@@ -1,4 +1,4 @@
-"""Who can reach what: stage services their endpoints alone, the controller the world, and nobody any of them."""
+"""Who can reach what: stage services only their endpoints, the controller the internet, and no one any of them."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ import pytest
 
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
-from baton_infra.names import Arns
+from baton_infra.declared.names import Arns
 from synthesized import resources, templates
 from template_reading import Templates, covers, listed, logical_id, planted, statements
 

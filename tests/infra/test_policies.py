@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from baton.model import paths
+from baton.model.control import SwitchBackend
 from baton.model.identity import CANARY
 from baton.topology import REGIONS_DEFAULT, SERVICES
-from baton_infra import config, policies
-from baton_infra.config import Switch
-from baton_infra.policies import Reach, Statement
+from baton_infra import config
+from baton_infra.declared import policies
+from baton_infra.declared.policies import Reach, Statement
 from golden_roles import GOLDEN, roles, text
 from synthesized import templates
 
@@ -21,7 +22,7 @@ PROD = config.load("prod")
 PREFIXES = {*paths.REPLICATED, CANARY, paths.CANARY_WORK}
 
 
-def _reach(switch: Switch = Switch.ARC) -> Reach:
+def _reach(switch: SwitchBackend = SwitchBackend.ARC) -> Reach:
     return Reach(
         PROD.topology,
         REGIONS_DEFAULT[0],
@@ -63,16 +64,16 @@ def test_only_the_controller_turns_anything_or_writes_the_control_row() -> None:
 
 
 def test_the_controllers_switch_is_the_one_that_is_set_and_no_other() -> None:
-    def actions(switch: Switch) -> set[str]:
+    def actions(switch: SwitchBackend) -> set[str]:
         return {
             action.partition(":")[0]
             for statement in policies.of_service(CONTROLLER, _reach(switch))
             for action in statement.actions
         } - {"s3", "sqs", "dynamodb", "cloudwatch", "kms"}
 
-    assert actions(Switch.ARC) == {"route53-recovery-cluster"}
-    assert actions(Switch.REGION_SWITCH) == {"arc-region-switch"}
-    assert actions(Switch.LEDGER) == set()
+    assert actions(SwitchBackend.ARC) == {"route53-recovery-cluster"}
+    assert actions(SwitchBackend.REGION_SWITCH) == {"arc-region-switch"}
+    assert actions(SwitchBackend.LEDGER) == set()
 
 
 def test_a_link_reads_results_and_nothing_else() -> None:

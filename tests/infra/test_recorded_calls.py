@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from baton.memory import MemoryClock
+from baton.model.control import SwitchBackend
 from baton.model.paths import CANARY_WORK
 from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
-from baton_infra import policies
-from baton_infra.config import Switch
-from baton_infra.policies import Reach, Statement
-from baton_local import lifecycle
-from baton_local.arc import Cluster
+from baton_infra.declared import policies
+from baton_infra.declared.policies import Reach, Statement
 from baton_local.bootstrap import SENDER
+from baton_local.on_processes import lifecycle
 from baton_local.roster import Roster, Trigger, product
+from baton_local.stand_ins.arc import Cluster
 from embedded import CALM, Embedded
 from emulator_process import ACCOUNT_ID
 from recorded_calls import Call, Need, allows, needs
@@ -136,7 +136,7 @@ def _statements(role: str, region: str) -> tuple[Statement, ...]:
         sender=SENDER,
         customer_keys=True,
         mrap_arn=TOPOLOGY.mrap,  # which is all the name that it has at a local front door
-        switch=Switch.ARC,
+        switch=SwitchBackend.ARC,
         controls=tuple(Cluster(ACCOUNT_ID, REGIONS_DEFAULT, clock=MemoryClock()).controls.values()),
     )
     return policies.of_link_role(reach) if role == LINK else policies.of_service(role, reach)

@@ -15,7 +15,7 @@ from baton.model.identity import CANARY
 from baton.topology import REGIONS_DEFAULT
 from baton_functions import answer
 from baton_infra import config
-from baton_infra.names import Arns
+from baton_infra.declared.names import Arns
 from synthesized import resources, templates
 from template_reading import Templates, covers, planted, statements
 
@@ -76,7 +76,7 @@ def _keys(found: Templates, target: str) -> tuple[object, object]:
 
 
 def _may(found: Templates, environment: str, source: str, target: str) -> bool:
-    """Say whether the bucket's role is there, S3 may take it on, and it may do for each prefix what S3 then does."""
+    """Return whether the bucket's role is there, S3 may take it on, and it may do for each prefix what S3 then does."""
     topology = config.load(environment).topology
     given = _set_up(found)[source]["ReplicationConfiguration"]["Role"]
     roles = {

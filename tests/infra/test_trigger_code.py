@@ -1,4 +1,4 @@
-"""The trigger's zip: all of ours that it imports, and the same bytes from whatever machine staged it."""
+"""The trigger's zip: all of ours that it imports, and the same bytes from any machine."""
 
 import json
 import subprocess
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from baton_infra import trigger_code
+from baton_infra.constructs import trigger_code
 
 IMPORT = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
-import splitter.trigger
+import trigger.function
 print(json.dumps({name: getattr(module, "__file__", None) for name, module in sys.modules.items()}))
 """
 
@@ -35,9 +35,9 @@ def test_the_sources_hold_all_of_ours_that_the_trigger_imports(unstaged: Path) -
         [sys.executable, "-c", IMPORT, str(unstaged)], check=True, capture_output=True, text=True
     )
     loaded: Mapping[str, Any] = json.loads(ran.stdout)
-    root = str(Path(trigger_code.__file__).parents[3])
+    root = str(Path(trigger_code.__file__).parents[4])
 
-    assert Path(loaded["splitter.trigger"]).is_relative_to(unstaged)
+    assert Path(loaded["trigger.function"]).is_relative_to(unstaged)
     ours = {name for name, file in loaded.items() if file and file.startswith(root) and "site-packages" not in file}
     assert ours == set()  # from the checkout, where Lambda has none
 
@@ -45,7 +45,7 @@ def test_the_sources_hold_all_of_ours_that_the_trigger_imports(unstaged: Path) -
 def test_the_sources_hold_nothing_that_python_left_there(unstaged: Path) -> None:
     files = _files(unstaged)
 
-    assert {name.partition("/")[0] for name in files} == {"baton", "splitter", "baton_jobs"}
+    assert {name.partition("/")[0] for name in files} == {"baton", "trigger", "baton_jobs"}
     assert [name for name in files if name.endswith(".pyc")] == []
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from aws_calls import Counted, count_one, expected_calls, services_at
-from sales import financial, sales_file
+from baton_proof.sales import financial, sales_file
 
 pytestmark = pytest.mark.xdist_group("ministack")
 

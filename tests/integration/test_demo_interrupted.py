@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("world")
 
 
 def test_an_interrupted_demo_stops_the_world_and_keeps_the_logs(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "baton_local.demo"]
+    command = [sys.executable, "-m", "baton_local.demo.run"]
     # A session of its own, so that the interrupt reaches the demo and what it runs, as in a terminal, and not us.
     with subprocess.Popen(  # noqa: S603 - our own command
         command,

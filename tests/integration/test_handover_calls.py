@@ -18,11 +18,11 @@ from baton.model.control import Phase, SwitchBackend
 from baton.model.journal import Command, CommandKind
 from baton.service import Process
 from baton.topology import REGIONS_DEFAULT
+from baton_proof.logs import silent_log
 from failover_controller.controller import Controller
 from failover_controller.main import controller_of
 from handover.plan import plan_steps
 from handover.settings import ControllerSettings
-from logs import silent_log
 from worlds import aws_at, settings_for
 
 pytestmark = pytest.mark.xdist_group("ministack")

@@ -1,4 +1,4 @@
-"""No shape of a file takes more memory or time than its size allows, whatever is wrong with it."""
+"""No shape of a file takes more memory or time than its size allows, even if it is bad."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A real process whose rule hangs ends by itself, so that another one is started in its place."""
+"""A real process whose rule hangs ends itself, so that another one is started in its place."""
 
 import subprocess
 import sys

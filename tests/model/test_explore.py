@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from small_model.explore import Step, explore
+from baton_proof.small_model.explore import Step, explore
 
 
 @dataclass

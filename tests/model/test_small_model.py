@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from small_model.explore import Report, Step, explore
-from small_model.protocol import Baton
-from small_model.state import SETTLED, Bounds, Bug, Design, Law, State
+from baton_proof.small_model.explore import Report, Step, explore
+from baton_proof.small_model.protocol import Baton
+from baton_proof.small_model.state import SETTLED, Bounds, Bug, Design, Law, State
 
 _DOCUMENTED = (Path(__file__).parents[2] / "docs/model.md").read_text()
 _HANDOVER = (
@@ -169,7 +169,7 @@ def test_a_mistake_is_found_in_a_world_where_the_design_holds(bug: Bug) -> None:
 
 
 def test_toggles_never_come_to_rest() -> None:
-    """Were toggling no broken law in itself: two controllers undo each other's work for ever."""
+    """Were toggling no broken law in itself: two controllers undo each other's work endlessly."""
 
     class Lenient(Baton):
         def progress(self, state: State) -> Iterator[Step[State]]:

@@ -18,9 +18,10 @@ from baton.model.states import BatchState
 from baton.ports import ListedVersion, ObjectInfo, VersionPage
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
-from logs import recording_log
-from pipeline import Pipeline, Region
-from two_regions import TwoRegions
+from baton_proof.logs import recording_log
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.two_regions import TwoRegions
 
 EAST, WEST = REGIONS_DEFAULT
 _PAGE: Final = 500
@@ -86,7 +87,7 @@ class World:
         self.lines: list[dict[str, Any]] = []
         region = Region(region=WEST, clock=clock)
         self.objects = region.objects = ManyInputs(clock, inputs=inputs)
-        self.ledger = region.ledger = DoneButSome(Control(INITIAL_EPOCH, EAST), region=WEST)
+        self.ledger = region.ledger = DoneButSome(Control(INITIAL_EPOCH, EAST))
         self.pipeline = Pipeline(load_jobs("baton_jobs"), region=region, log=recording_log(self.lines))
 
     def put_among(self, numbers: Collection[int]) -> list[str]:

@@ -15,10 +15,11 @@ from baton.model.identity import batch_id_of, next_epoch
 from baton.model.states import BatchState
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
-from logs import recording_log
-from pipeline import Pipeline, Region
-from splitter.trigger import admit_all
-from two_regions import EAST, WEST, TwoRegions
+from baton_proof.logs import recording_log
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.two_regions import EAST, WEST, TwoRegions
+from trigger.function import admit_all
 
 KEY = "input/passthrough/f.csv"
 BODY = b"a\n1\n2\n"

@@ -1,4 +1,4 @@
-"""Every kind of bad file has a named outcome: nothing crashes, hangs, or is retried for ever.
+"""Every kind of bad file has a named outcome: nothing crashes, hangs, or is retried endlessly.
 
 docs/outcomes.md tells users the same; a test at the end holds the two together.
 """
@@ -15,8 +15,8 @@ import pytest
 from baton.catalog import load_jobs
 from baton.model.batch import Batch
 from baton.model.states import BatchState
-from pipeline import Pipeline
-from sales import COLUMNS, Sample, financial, sales_file
+from baton_proof.pipeline import Pipeline
+from baton_proof.sales import COLUMNS, Sample, financial, sales_file
 
 GOOD = sales_file(records=20)
 HEADER = ",".join(COLUMNS).encode()
@@ -26,12 +26,13 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a file ended: the batch, the rules its rejects broke, how often a message was handled."""
+    """How a file ended: the batch, the rules its rejects broke, how often a message was handled, the mail's text."""
 
     batch: Batch
     rules: list[str]
     result: list[list[str]]
     deliveries: int
+    mail: str
 
 
 async def _process(body: bytes, *, key: str = "input/sales/file.csv", sample: Sample = GOOD) -> Outcome:
@@ -47,8 +48,8 @@ async def _process(body: bytes, *, key: str = "input/sales/file.csv", sample: Sa
         rules = [row["rule"] for row in csv.DictReader(io.StringIO(rejects, newline=""))]
         result = list(csv.reader(io.StringIO((await pipeline.result(batch_id)).decode(), newline="")))
     assert batch.is_announced, "somebody waits for this mail"
-    assert len(pipeline.region.mailer.outbox) == 1
-    return Outcome(batch, rules, result, pipeline.deliveries)
+    (mail,) = pipeline.region.mailer.outbox
+    return Outcome(batch, rules, result, pipeline.deliveries, mail.text)
 
 
 def process(body: bytes, *, key: str = "input/sales/file.csv") -> Outcome:
@@ -196,6 +197,13 @@ def test_an_unknown_job_fails_and_says_which_jobs_exist(key: str, words: str) ->
     assert outcome.batch.failure.code == "unknown_job"
     assert words in outcome.batch.failure.reason
     assert "passthrough, sales" in outcome.batch.failure.reason
+
+
+def test_the_jobs_there_are_stand_in_the_mail_however_long_the_name_of_the_one_that_is_not() -> None:
+    outcome = process(GOOD.body, key=f"input/{'j' * 1_000}/f.csv")
+
+    assert f"there is no job '{'j' * 100}" in outcome.mail
+    assert "Jobs: passthrough, sales" in outcome.mail
 
 
 def test_reference_data_that_was_never_loaded_fails_with_the_command_that_loads_it() -> None:

@@ -1,17 +1,17 @@
-"""Canaries go the whole way through their own Region, reach nobody, and leave nothing behind."""
+"""Canaries go the whole way through their own Region, are not mailed, and leave nothing behind."""
 
 import asyncio
 
 import pytest
 
-from baton.canary import EXPECTED_REJECTS, EXPECTED_RESULT, INPUT, canary_epoch, canary_key, clear_away, is_canary
+from baton.canary import EXPECTED_REJECTS, EXPECTED_RESULT, INPUT, canary_epoch, canary_key, clear_away
 from baton.catalog import load_jobs
 from baton.model.batch import Batch
 from baton.model.control import Phase
 from baton.model.states import BatchState
 from baton.topology import REGIONS_DEFAULT
-from pipeline import Pipeline
-from two_regions import EAST, WEST, TwoRegions
+from baton_proof.pipeline import Pipeline
+from baton_proof.two_regions import EAST, WEST, TwoRegions
 
 S = BatchState
 STATES = [S.ADMITTED, S.SPLIT, S.PROCESSED, S.MERGED, S.COMPLETED]
@@ -44,7 +44,7 @@ def test_a_canary_goes_the_whole_way_whatever_region_is_active_and_whatever_is_u
         batch = await pipeline.batch(batch_id)
         assert (batch.state, batch.failure) == (S.COMPLETED, None)
         assert (batch.job, batch.owner_epoch) == ("canary", canary_epoch(region, REGIONS_DEFAULT))
-        assert is_canary(batch)
+        assert batch.is_canary
         assert await pipeline.result(batch_id) == EXPECTED_RESULT
         assert batch.counts.rejects == EXPECTED_REJECTS
         assert batch.is_announced

@@ -9,8 +9,8 @@ import pytest
 from baton.catalog import load_jobs
 from baton.model.states import BatchState
 from baton.testing.faults import CrashPlan, When
-from pipeline import Pipeline
-from sales import financial, sales_file
+from baton_proof.pipeline import Pipeline
+from baton_proof.sales import financial, sales_file
 
 KEY = "input/sales/july 2026.csv"
 SEED = 7
@@ -79,7 +79,7 @@ def test_a_crash_at_any_effect_changes_nothing(at: int, when: When) -> None:
 
 
 def _in_declared_window(effects: tuple[str, ...], at: int, when: When) -> bool:
-    """Say whether the crash falls between the mail service's answer and our mark of it: a second send is declared."""
+    """Return whether the crash falls between the mail service's answer and our mark of it: a second send is allowed."""
     sent = effects.index("mailer.send")
     return (at, when) in {(sent, When.AFTER), (sent + 1, When.BEFORE)}
 

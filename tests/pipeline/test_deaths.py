@@ -15,7 +15,8 @@ from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import ObjectInfo, Piece
 from baton.testing.faults import Crash
-from pipeline import Pipeline, Region
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 
 KEY = "input/passthrough/f.csv"
 BODY = b"a\n1\n2\n"

@@ -13,9 +13,10 @@ from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import ReferenceVersion, Row
 from baton.testing import virtual_time
-from pipeline import Pipeline, Region
-from sales import FINANCIAL, financial, sales_file
-from two_regions import EAST, TwoRegions
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.sales import FINANCIAL, financial, sales_file
+from baton_proof.two_regions import EAST, TwoRegions
 
 SAMPLE = sales_file(records=24, bad=2)
 KEY = "input/sales/f.csv"
@@ -83,7 +84,7 @@ def test_a_batch_keeps_the_version_that_was_current_when_it_was_planned() -> Non
 def test_a_table_whose_last_rows_are_on_their_way_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, rows_in_memory_max: str
 ) -> None:
-    """Whoever asks for a key cannot tell a row that has not come from one that does not exist."""
+    """A lookup cannot distinguish a row that has not arrived from one that does not exist."""
     monkeypatch.setenv("BATON_WORKER_REFERENCE_ROWS_IN_MEMORY_MAX", rows_in_memory_max)
     rows = dict(SAMPLE.reference)
     version = ReferenceVersion("financial", "v1", rows=len(rows), columns=FINANCIAL)

@@ -7,7 +7,8 @@ from baton.catalog import load_jobs
 from baton.memory import LoopClock
 from baton.model.states import BatchState
 from baton.testing import virtual_time
-from pipeline import Pipeline, Region
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 
 CHUNK_SECONDS = 0.5
 

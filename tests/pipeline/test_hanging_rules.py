@@ -9,7 +9,7 @@ from baton.catalog import load_jobs
 from baton.errors import BatonError
 from baton.model.batch import Batch
 from baton.model.states import BatchState
-from pipeline import Pipeline
+from baton_proof.pipeline import Pipeline
 from worker.compute import ComputationDiedError, ComputationHungError
 
 

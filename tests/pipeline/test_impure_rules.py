@@ -14,7 +14,7 @@ from baton.messages import Message, ProcessChunk
 from baton.model.batch import Batch
 from baton.model.plan import MIB
 from baton.model.states import BatchState
-from pipeline import Pipeline
+from baton_proof.pipeline import Pipeline
 
 RECORDS = 20
 
@@ -64,7 +64,7 @@ def test_deliveries_of_one_chunk_at_once_publish_each_record_once(padding_bytes:
             batch_id=batch_id, owner_epoch=batch.owner_epoch, plan_id=batch.plan_id or "", index=0
         )
         for mood.run in range(2):
-            await pipeline.process.handlers["chunk"].handle(chunk, attempt=1)
+            await pipeline.process.handlers["chunk"].handle(chunk, 1)
         await pipeline.drive()
         return await pipeline.result(batch_id), await pipeline.rejects(batch_id)
 

@@ -12,7 +12,7 @@ import pytest
 from baton.catalog import Catalog, load_jobs
 from baton.model.batch import Batch
 from baton.ports import ReferenceVersion
-from pipeline import Pipeline
+from baton_proof.pipeline import Pipeline
 
 GUIDE = Path(__file__).parents[2] / "docs/jobs.md"
 FILE = """Due;Account;Amount;Currency;Purpose

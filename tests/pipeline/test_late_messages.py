@@ -17,11 +17,12 @@ from baton.messages import Kind, MergeBatch, Message, NotifyBatch, ProcessChunk,
 from baton.model import paths
 from baton.model.batch import Batch, Counts
 from baton.model.states import BatchState
+from baton.outcome import Outcome
 from baton.ports import ChunkDone, Link, Mail, ObjectInfo, Piece, Tally
 from baton.testing import virtual_time
-from baton.verdict import Outcome
-from pipeline import Pipeline, Region
-from sales import financial, sales_file
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.sales import financial, sales_file
 
 KEY = "input/passthrough/f.csv"
 BODY = b"a\n1\n2\n"
@@ -63,7 +64,7 @@ def test_giving_up_a_chunk_that_another_delivery_has_done_fails_nothing() -> Non
         pipeline = Pipeline(load_jobs("baton_jobs"), chunk_bytes=2)
         batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.SPLIT)
         chunk = _messages(batch)["chunk"]
-        await pipeline.process.handlers["chunk"].handle(chunk, attempt=1)
+        await pipeline.process.handlers["chunk"].handle(chunk, 1)
         with pytest.raises(Reject):
             await pipeline.process.handlers["chunk"].give_up(chunk, cause="the first delivery's trouble")
         return (await pipeline.batch(batch.batch_id)).state
@@ -93,7 +94,7 @@ def test_a_late_chunk_of_an_old_plan_is_left() -> None:
         await region.progress.open(batch.batch_id, old, chunks=1, now=region.clock.now())
         message = ProcessChunk(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch, plan_id=old, index=0)
         with pytest.raises(Reject):
-            await pipeline.process.handlers["chunk"].handle(message, attempt=1)
+            await pipeline.process.handlers["chunk"].handle(message, 1)
         return await region.progress.tally(batch.batch_id, batch.plan_id or "")
 
     tally = asyncio.run(story())
@@ -109,7 +110,7 @@ def test_the_last_chunk_delivered_again_calls_the_merger_that_nobody_called() ->
         chunk, before = _messages(batch)["chunk"], len(pipeline.region.queues.queued("merge"))
         for attempt in (1, 2):
             with pytest.raises(Reject):
-                await pipeline.process.handlers["chunk"].handle(chunk, attempt=attempt)
+                await pipeline.process.handlers["chunk"].handle(chunk, attempt)
         return before, len(pipeline.region.queues.queued("merge"))
 
     before, after = asyncio.run(story())
@@ -131,12 +132,12 @@ def test_a_chunk_delivered_again_finds_its_part_unless_that_lacks_its_rejects(
         pipeline = Pipeline(load_jobs("baton_jobs"), chunk_bytes=2)
         batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.SPLIT)
         chunk = _messages(batch)["chunk"]
-        await pipeline.process.handlers["chunk"].handle(chunk, attempt=1)
+        await pipeline.process.handlers["chunk"].handle(chunk, 1)
         if spoilt:
             (done,) = await pipeline.region.progress.done(batch.batch_id, batch.plan_id or "")
             await pipeline.region.objects.put(done.rejects_key, b"cut")
         before = pipeline.crash.log.count("objects.put")
-        await pipeline.process.handlers["chunk"].handle(chunk, attempt=attempt)
+        await pipeline.process.handlers["chunk"].handle(chunk, attempt)
         return pipeline.crash.log.count("objects.put") - before
 
     assert asyncio.run(story()) == written
@@ -159,7 +160,7 @@ def test_chunks_recorded_while_the_splitter_looks_are_in_the_counts() -> None:
         pipeline = Pipeline(load_jobs("baton_jobs"), region=Region(progress=progress))
         batch = await _until(pipeline, await pipeline.upload(KEY, BODY), BatchState.SPLIT)
         progress.meanwhile = ChunkDone(batch.batch_id, batch.plan_id or "", 0, Counts(2, 2, 0), 6, 0, 0, 0)
-        await pipeline.process.handlers["split"].handle(_messages(batch)["split"], attempt=2)
+        await pipeline.process.handlers["split"].handle(_messages(batch)["split"], 2)
         return await pipeline.batch(batch.batch_id)
 
     batch = asyncio.run(story())
@@ -196,7 +197,7 @@ def test_a_last_attempt_does_not_fail_a_batch_whose_mail_is_being_sent() -> None
         region = Region(clock=LoopClock())
         region.mailer = SlowMailer(seconds=50)
         pipeline, message = await _merged(region)
-        sending = asyncio.create_task(pipeline.process.handlers["notify"].handle(message, attempt=1))
+        sending = asyncio.create_task(pipeline.process.handlers["notify"].handle(message, 1))
         await asyncio.sleep(10)
         region.queues.put_raw("notify", message.model_dump_json())
         (delivery, *_) = await region.queues.inbox("notify").receive(max_messages=10, wait_seconds=0)
@@ -216,14 +217,14 @@ def test_links_that_take_longer_than_the_lease_do_not_double_the_mail(monkeypatc
             await asyncio.sleep(200)
             return await super().sign(key)
 
-    monkeypatch.setattr("pipeline.MemoryLinks", SlowLinks)
+    monkeypatch.setattr("baton_proof.region.MemoryLinks", SlowLinks)
 
     async def story() -> tuple[Batch, int]:
         pipeline, message = await _merged(Region(clock=LoopClock()))
         notify = pipeline.process.handlers["notify"]
-        first = asyncio.create_task(notify.handle(message, attempt=1))
+        first = asyncio.create_task(notify.handle(message, 1))
         await asyncio.sleep(130)
-        second = asyncio.create_task(notify.handle(message, attempt=2))
+        second = asyncio.create_task(notify.handle(message, 2))
         results = await asyncio.gather(first, second, return_exceptions=True)
         # One tells and counts it, the other one finds it told.
         (told,) = (result for result in results if not isinstance(result, Fenced))
@@ -339,7 +340,7 @@ def test_a_merger_that_a_retry_left_behind_does_not_write_over_the_result() -> N
         batch_id = await old.upload("input/sales/f.csv", SAMPLE.body)
         batch = await _until(old, batch_id, BatchState.PROCESSED)
         message = MergeBatch(batch_id=batch_id, owner_epoch=batch.owner_epoch)
-        left_behind = asyncio.create_task(old.process.handlers["merge"].handle(message, attempt=1))
+        left_behind = asyncio.create_task(old.process.handlers["merge"].handle(message, 1))
         await asyncio.sleep(1)
         await old.process.handlers["merge"].give_up(message, cause="it hangs")
         job = catalog["sales"].job.model_copy(update={"output": ("uuid", "totalProfit")})
@@ -347,7 +348,7 @@ def test_a_merger_that_a_retry_left_behind_does_not_write_over_the_result() -> N
         failed = await new.batch(batch_id)
         retried = failed.moved(BatchState.ADMITTED, at=region.clock.now(), by="operator", run=2, failure=None)
         await region.ledger.update(failed, retried)
-        await new.process.handlers["split"].handle(_messages(retried)["split"], attempt=1)
+        await new.process.handlers["split"].handle(_messages(retried)["split"], 1)
         await _until(new, batch_id, BatchState.COMPLETED)
         published = await new.result(batch_id)
         with pytest.raises(Fenced):

@@ -19,8 +19,9 @@ from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import ObjectInfo, Piece, Tally
 from baton.testing import virtual_time
-from logs import recording_log
-from pipeline import Pipeline, Region
+from baton_proof.logs import recording_log
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 from splitter.settings import SplitterSettings
 
 CATALOG = {"plain": LoadedJob(Job(name="plain", record=None, recipients=("ops@example.com",)), "1")}

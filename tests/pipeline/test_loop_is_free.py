@@ -18,8 +18,9 @@ from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, RejectCount
 from baton.testing.faults import CrashPlan
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 from loop_steps import LOOP_SECONDS_MAX, steps_of
-from pipeline import Pipeline, Region
 
 CHUNKS = 8_990
 REASONS = tuple(RejectCount(f"column {number}", "string_too_short", 1) for number in range(20))

@@ -20,8 +20,9 @@ from baton.ports import Mail
 from baton.rejects import REJECT_COLUMNS
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
-from pipeline import Pipeline, Region
-from sales import Sample, financial, sales_file
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.sales import Sample, financial, sales_file
 
 KEY = "input/sales/july.csv"
 
@@ -120,7 +121,7 @@ def test_each_attempt_of_a_mail_that_is_not_taken_waits_longer() -> None:
         delays = list[int]()
         for attempt in range(1, 6):
             with pytest.raises(Retry) as later:
-                await pipeline.process.handlers["notify"].handle(message, attempt=attempt)
+                await pipeline.process.handlers["notify"].handle(message, attempt)
             delays.append(later.value.delay_seconds)
         return delays
 
@@ -159,7 +160,7 @@ def test_a_claim_of_a_faster_clock_is_waited_for_no_longer_than_a_lease() -> Non
         ahead = pipeline.region.clock.now() + timedelta(hours=1)
         await pipeline.region.ledger.claim_mail(batch, MailClaim(batch.run, batch.owner_epoch, ahead))
         with pytest.raises(Retry, match="claim") as later:
-            await pipeline.process.handlers["notify"].handle(message, attempt=1)
+            await pipeline.process.handlers["notify"].handle(message, 1)
         return later.value.delay_seconds
 
     assert asyncio.run(story()) <= 121
@@ -172,10 +173,10 @@ def test_a_claim_of_an_earlier_run_holds_up_no_mail_of_the_next() -> None:
         pipeline, message = await _merged(sample, Region())
         ledger, now = pipeline.region.ledger, pipeline.region.clock.now()
         batch = await pipeline.batch(message.batch_id)
-        # Whoever was to tell of the first run died with its claim; the operator retried at once.
+        # The notifier of the first run died with its claim; the operator retried at once.
         claimed = await ledger.claim_mail(batch, MailClaim(batch.run, batch.owner_epoch, now))
         await ledger.update(claimed, claimed.moved(claimed.state, at=now, by="operator", run=batch.run + 1))
-        await pipeline.process.handlers["notify"].handle(message, attempt=1)
+        await pipeline.process.handlers["notify"].handle(message, 1)
         return (await pipeline.batch(message.batch_id)).state, len(pipeline.region.mailer.outbox)
 
     assert asyncio.run(story()) == (BatchState.COMPLETED, 1)
@@ -196,7 +197,7 @@ def test_nothing_is_sent_under_a_claim_that_is_nearly_over() -> None:
 
     async def story() -> tuple[int, str]:
         region = Region(clock=LoopClock())
-        region.ledger = LateLedger(Control(INITIAL_EPOCH, REGIONS_DEFAULT[0]), region=region.region)
+        region.ledger = LateLedger(Control(INITIAL_EPOCH, REGIONS_DEFAULT[0]))
         pipeline, _ = await _merged(sample, region)
         (delivery, *_) = await region.queues.inbox("notify").receive(max_messages=10, wait_seconds=0)
         verdict = await pipeline.process.runners["notify"].process(replace(delivery, attempt=1))

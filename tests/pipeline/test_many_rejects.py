@@ -13,7 +13,7 @@ from baton.job import Job, Limits, Record
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, RejectCount
-from pipeline import Pipeline
+from baton_proof.pipeline import Pipeline
 
 
 class Digits(Record):

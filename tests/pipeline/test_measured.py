@@ -12,8 +12,9 @@ from baton.messages import ProcessChunk
 from baton.model.states import BatchState
 from baton.telemetry import Metrics
 from baton.testing import virtual_time
-from logs import measured, recording_log
-from pipeline import Pipeline, Region
+from baton_proof.logs import measured, recording_log
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 
 
 async def _measured(key: str, body: bytes) -> Metrics | None:
@@ -23,7 +24,7 @@ async def _measured(key: str, body: bytes) -> Metrics | None:
     while (batch := await pipeline.batch(batch_id)).state is not BatchState.SPLIT:
         assert await pipeline.step()
     message = ProcessChunk(batch_id=batch_id, owner_epoch=batch.owner_epoch, plan_id=batch.plan_id or "", index=0)
-    return await pipeline.process.handlers["chunk"].handle(message, attempt=1)
+    return await pipeline.process.handlers["chunk"].handle(message, 1)
 
 
 @pytest.mark.parametrize(

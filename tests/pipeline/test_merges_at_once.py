@@ -9,8 +9,8 @@ from pydantic import Field
 from baton.catalog import Catalog, LoadedJob
 from baton.job import Job, Limits, Record
 from baton.model.states import BatchState
+from baton_proof.pipeline import Pipeline
 from merger.handler import _PARTS_INDEXED_AT_ONCE  # pyright: ignore[reportPrivateUsage] - the bound that is held here
-from pipeline import Pipeline
 
 BATCHES = 3
 

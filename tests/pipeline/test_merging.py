@@ -13,10 +13,11 @@ from baton.job import Job, Limits, Record
 from baton.memory import MemoryObjectStore, MemoryProgress
 from baton.model.plan import MIB
 from baton.model.states import BatchState
+from baton.outcome import Outcome
 from baton.ports import ChunkDone, ObjectInfo, Piece, StoredReject, Tally
 from baton.topology import REJECTS_INDEXED_MAX
-from baton.verdict import Outcome
-from pipeline import Pipeline, Region
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 
 KEY = "input/numbers/f.csv"
 

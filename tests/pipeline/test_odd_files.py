@@ -20,7 +20,7 @@ from baton.fields import Text
 from baton.job import Dialect, Job, Record
 from baton.model.batch import Batch, Counts
 from baton.model.states import BatchState
-from pipeline import Pipeline
+from baton_proof.pipeline import Pipeline
 
 RECIPIENTS = ("ops@example.com",)
 

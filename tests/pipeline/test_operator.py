@@ -18,11 +18,11 @@ from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.testing.faults import CrashPlan
 from baton.topology import REGIONS_DEFAULT
-from baton_cli import actions
-from baton_cli.connection import Connection, RegionPorts
+from baton_cli.batches import actions
+from baton_cli.reach.connection import Connection, RegionPorts
+from baton_proof.pipeline import Pipeline
+from baton_proof.sales import Sample, financial, sales_file
 from cli_world import MemoryUploader
-from pipeline import Pipeline
-from sales import Sample, financial, sales_file
 
 SAMPLE = sales_file(records=24)
 KEY = "input/sales/f.csv"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from baton.catalog import load_jobs
-from pipeline import Pipeline
+from baton_proof.pipeline import Pipeline
 
 
 def _plans_read(monkeypatch: pytest.MonkeyPatch, *, chunks_cached: int) -> int:

@@ -24,9 +24,9 @@ from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import batches_of
 from baton.testing import virtual_time
-from baton.topology import REGIONS_DEFAULT
-from pipeline import Pipeline, Region
-from sales import financial, sales_file
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.sales import financial, sales_file
 from splitter.settings import SplitterSettings
 
 KEY: Final = "input/sales/july.csv"
@@ -95,7 +95,7 @@ class World:
     def __post_init__(self) -> None:
         settings = SplitterSettings(chunk_bytes=500, epoch_poll_seconds=300)
         self.pipeline = Pipeline(_catalog(), region=self.region, splitter_settings=settings)
-        self.truth = self.region.ledger.seen_from(REGIONS_DEFAULT[1])
+        self.truth = self.region.ledger.view()
 
     def refusals(self, port: str) -> Refusals:
         adapter: Any = getattr(self.region, port)

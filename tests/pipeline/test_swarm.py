@@ -15,11 +15,11 @@ from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, Tally
 from baton.testing import virtual_time
+from baton_proof.sales import sales_file
+from baton_proof.swarm import Ending, Odds, Swarm
 from merger.handler import Merger
 from notifier.handler import Notifier
-from sales import sales_file
 from splitter.handler import Splitter
-from swarm import Ending, Odds, Swarm
 from worker.domain import ChunkOutput
 from worker.handler import Worker
 
@@ -90,7 +90,7 @@ class HoldsNoLease(Notifier):
 
 class MergesWhateverTheState(Merger):
     @override
-    async def handle(self, message: Message, *, attempt: int) -> None:
+    async def handle(self, message: Message, _attempt: int) -> None:
         batch = await self._batches.owned(message)
         published, counts = await self._publish(batch)
         batch = await self._batches.move(batch, BatchState.MERGED, published=published, counts=counts)
@@ -109,9 +109,9 @@ class CountsBeforeItWrites(Worker):
 
 class CallsNobodyAfterACrash(Splitter):
     @override
-    async def handle(self, message: Message, *, attempt: int) -> None:
+    async def handle(self, message: Message, attempt: int) -> None:
         if (await self._batches.owned(message)).state is BatchState.ADMITTED:
-            await super().handle(message, attempt=attempt)
+            await super().handle(message, attempt)
 
 
 class CountsTwice(MemoryProgress):
@@ -135,8 +135,8 @@ PLANTED: dict[str, type] = {
     "merger.main.Merger: merges in any state": MergesWhateverTheState,
     "worker.main.Worker: counts before the part is there": CountsBeforeItWrites,
     "splitter.main.Splitter: splits once, never again": CallsNobodyAfterACrash,
-    "pipeline.MemoryProgress: counts without the condition": CountsTwice,
-    "pipeline.MemoryLedger: writes without the condition": WritesWithoutACondition,
+    "baton_proof.swarm.MemoryProgress: counts without the condition": CountsTwice,
+    "baton_proof.region.MemoryLedger: writes without the condition": WritesWithoutACondition,
 }
 
 

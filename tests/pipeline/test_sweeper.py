@@ -1,4 +1,4 @@
-"""Nothing ends in silence: what gets lost is found, what stands still is woken, what cannot go on ends in words."""
+"""Lost inputs are found, lost messages are sent again, and what cannot continue ends FAILED with a reason."""
 
 import asyncio
 from dataclasses import replace
@@ -14,8 +14,8 @@ from baton.model.batch import Batch
 from baton.model.identity import next_epoch
 from baton.model.states import BatchState
 from baton.topology import REGIONS_DEFAULT
-from pipeline import Pipeline
-from sales import financial, sales_file
+from baton_proof.pipeline import Pipeline
+from baton_proof.sales import financial, sales_file
 
 SAMPLE = sales_file(records=24)
 KEY = "input/sales/f.csv"

@@ -15,8 +15,9 @@ from baton.model.states import BatchState
 from baton.ports import ObjectInfo, VersionPage
 from baton.testing import virtual_time
 from baton.topology import RETENTION_DAYS
-from logs import recording_log
-from pipeline import Pipeline, Region
+from baton_proof.logs import recording_log
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 
 KEY = "input/passthrough/f.csv"
 BODY = b"a\n1\n"

@@ -1,4 +1,4 @@
-"""The other Region takes a batch over, in every state, with whatever has reached it: the same bytes, one mail."""
+"""The other Region takes a batch over, in every state, with any part of it replicated: the same bytes, one mail."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,9 +15,9 @@ from baton.model.plan import Plan
 from baton.model.states import BatchState
 from baton.ports import ReferenceVersion
 from baton.testing.faults import Crash
-from pipeline import Pipeline
-from sales import FINANCIAL, financial, sales_file
-from two_regions import EAST, WEST, TwoRegions
+from baton_proof.pipeline import Pipeline
+from baton_proof.sales import FINANCIAL, financial, sales_file
+from baton_proof.two_regions import EAST, WEST, TwoRegions
 
 SAMPLE = sales_file(records=24, bad=3)
 KEY = "input/sales/july.csv"
@@ -71,7 +71,7 @@ async def _in_peace() -> tuple[bytes, bytes, Batch]:
 
 
 async def _check(world: TwoRegions, batch: Batch, *, pipeline: Pipeline | None = None, mails: int = 1) -> Batch:
-    """Drive the West to the end and compare with what comes of the file in peace."""
+    """Drive the West to the end and compare with the file's undisturbed result."""
     await (pipeline or world.west).drive()
     result, rejects, expected = await _in_peace()
     ended = await world.west.batch(batch.batch_id)
@@ -533,7 +533,7 @@ def test_what_the_old_region_had_in_hand_when_it_was_overtaken_loses(late: str) 
         region = world.east.region
         setattr(region, port, _Meanwhile(getattr(region, port), method, takeover))
         world.east.restart()
-        world.clock.advance(60)  # for the message of whoever died with it in hand
+        world.clock.advance(60)  # for the message that a dead process was handling
         while not rows:
             assert await world.east.step()
         assert rows[0].state is S.COMPLETED

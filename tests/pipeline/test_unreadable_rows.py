@@ -10,8 +10,9 @@ from baton.catalog import load_jobs
 from baton.errors import Refused
 from baton.memory import Refusal
 from baton.ports import Mail
-from pipeline import Pipeline, Region
-from two_regions import EAST, WEST, TwoRegions
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.two_regions import EAST, WEST, TwoRegions
 
 BODY = b"a\n1\n"
 MINUTE = 60

@@ -15,11 +15,12 @@ from baton.model.states import BatchState
 from baton.ports import batches_of
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
-from logs import recording_log
-from pipeline import Pipeline, Region
+from baton_proof.logs import recording_log
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.two_regions import EAST, WEST, TwoRegions
 from splitter.settings import SplitterSettings
-from splitter.trigger import admit_all
-from two_regions import EAST, WEST, TwoRegions
+from trigger.function import admit_all
 
 KEY = "input/passthrough/daily.csv"
 DAY = 86_400

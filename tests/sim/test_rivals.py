@@ -7,10 +7,10 @@ import pytest
 
 from baton.errors import Unavailable
 from baton.testing import virtual_time
-from simulation import rivals
-from simulation.rival import RivalWorld, RoutingControl
-from simulation.rivals import LOST, MAILS, NO_RESULT, ROWS, STUCK, TWICE, UNTAKEN, UNTOLD, Outcome
-from simulation.schedule import drawn
+from baton_proof.simulation import rivals
+from baton_proof.simulation.rival import RivalWorld, RoutingControl
+from baton_proof.simulation.rivals import LOST, MAILS, NO_RESULT, ROWS, STUCK, TWICE, UNTAKEN, UNTOLD, Outcome
+from baton_proof.simulation.schedule import drawn
 
 SEEDS = (2, 20, 22, 30, 45, 50)
 """Two of them lose their active Region for good in the middle of a mail that cannot be sent."""

@@ -9,7 +9,7 @@ from typing import Any, override
 
 import pytest
 
-import pipeline
+import notifier.main
 from baton.errors import BatonError
 from baton.memory import MemoryLedger
 from baton.model import takeover
@@ -18,6 +18,10 @@ from baton.model.control import Control, StepName
 from baton.model.journal import Rule, Verdict
 from baton.model.states import BatchState
 from baton.ports import Ledger
+from baton_proof.simulation import simulate
+from baton_proof.simulation.schedule import HOME, Fault, Schedule, Trouble, drawn
+from baton_proof.simulation.watch import WatchedLedger
+from baton_proof.simulation.world import World
 from failover_controller import acts, controller
 from failover_controller.acts import Actor
 from failover_controller.controller import Controller
@@ -27,10 +31,6 @@ from handover.facts import Memory, Seen, StepResult
 from handover.intents import Intent, Write
 from handover.settings import ControllerSettings
 from notifier.handler import Notifier
-from simulation import simulate
-from simulation.schedule import HOME, Fault, Schedule, Trouble, drawn
-from simulation.watch import WatchedLedger
-from simulation.world import World
 from splitter.input_sweep import InputSweep
 
 SEEDS = range(1, 21)
@@ -187,7 +187,7 @@ PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "the control row is written without its condition": (WatchedLedger, "set_control", _no_compare, 1),
     "the switch is toggled, not set": (Actor, "_set_switch", _toggles, 1),
     "paging is forgotten": (acts, "open_batches", _first_page, 57),
-    "mail before the claim": (pipeline.notifier.main, "Notifier", SendsBeforeItClaims, 1),
+    "mail before the claim": (notifier.main, "Notifier", SendsBeforeItClaims, 1),
     "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always, 37),
     "the switch before the commit": (Controller, "_perform", _acts_first, 1),
     "acts on what it once read": (Actor, "act", _acts_on_memory, 1),

@@ -4,8 +4,8 @@ import ast
 import re
 from pathlib import Path
 
-from simulation import rivals, simulate, watch
-from simulation.schedule import Fault
+from baton_proof.simulation import rivals, simulate, watch
+from baton_proof.simulation.schedule import Fault
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "simulation.md").read_text()

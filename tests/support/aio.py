@@ -1,4 +1,4 @@
-"""Run a coroutine in a plain test, with a deadline instead of a hang."""
+"""Runs a coroutine in a plain test, with a deadline instead of a hang."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -1,4 +1,4 @@
-"""The stand-ins of ARC and of the access point on ports of their own, with the real clients before them."""
+"""Starts the stand-ins of ARC and of the access point on their own ports, and connects the real clients to them."""
 
 import random
 from collections.abc import AsyncGenerator
@@ -12,18 +12,18 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from baton.aws import Aws
-from baton.aws.anywhere import Times
-from baton.aws.arc import ArcSwitch
-from baton.aws.clients import new_client
+from baton.aws.sdk.clients import new_client
+from baton.aws.switch.arc import ArcSwitch
+from baton.aws.switch.hedged import Times
 from baton.memory import MemoryClock
 from baton.model.control import SwitchBackend
 from baton.model.routing import failover_panel
 from baton.settings import SwitchSettings, WorldSettings
 from baton.topology import REGIONS_DEFAULT, Topology
-from baton_local import http
-from baton_local.arc import PATH, Cluster
-from baton_local.front_door import FrontDoor
-from baton_local.gates import HOST, Gate
+from baton_local.stand_ins import http
+from baton_local.stand_ins.arc import PATH, Cluster
+from baton_local.stand_ins.front_door import FrontDoor
+from baton_local.stand_ins.gates import HOST, Gate
 from emulator_process import ACCOUNT_ID
 
 PATIENT = Times(connect_seconds=2, read_seconds=8, hedge_seconds=2, operation_seconds=20)

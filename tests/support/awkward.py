@@ -1,4 +1,4 @@
-"""What the splitter and the worker spend on files of awkward shapes: memory and CPU by size.
+"""Files of awkward shapes, and what the splitter and the worker need for each: memory and CPU by size.
 
 Run as a program it measures one shape in a process of its own: `python awkward.py SHAPE MIB ...` prints a list in JSON,
 with an entry for each size. The real handlers do the work, on a store whose one input is held once, outside of what is
@@ -21,8 +21,9 @@ from baton.messages import ProcessChunk, SplitBatch
 from baton.model.batch import Batch
 from baton.model.plan import MIB, Plan
 from baton.ports import ObjectInfo, ReferenceVersion, batches_of
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 from peak_memory import Peak
-from pipeline import Pipeline, Region
 from splitter.settings import SplitterSettings
 
 _PIECE_BYTES: Final = 64 * 1024
@@ -123,7 +124,7 @@ async def _spend(name: str, mib: int) -> Spent:
     batch = await _admitted(pipeline, store, key)
     peak, cpu = Peak(), time.process_time()
     await pipeline.process.handlers["split"].handle(
-        SplitBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch), attempt=1
+        SplitBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch), 1
     )
     split_bytes, split_cpu = peak.grown_bytes(), time.process_time() - cpu
     batch = await pipeline.batch(batch.batch_id)
@@ -178,7 +179,7 @@ async def _largest(pipeline: Pipeline, batch: Batch, sizes: Sequence[int]) -> No
         index=sizes.index(max(sizes)),
         resume=False,
     )
-    await pipeline.process.handlers["chunk"].handle(message, attempt=1)
+    await pipeline.process.handlers["chunk"].handle(message, 1)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What batches of many chunks cost the worker, by chunk, and the merger: its CPU and its memory.
+"""Measures what batches of many chunks cost the worker, by chunk, and the merger: CPU and memory.
 
 Run as a program it measures one of them in a process of its own: `python awkward_merges.py MERGE CHUNKS ...` prints a
 list in JSON, with an entry for each number. The real handlers do the work, and the real adapter of S3 joins the parts,
@@ -17,7 +17,7 @@ from typing import Any, Final, Self, override
 
 from awkward import warm_up
 from awkward_shapes import HEADER, JOB, PATIENT, ROW
-from baton.aws.objects import S3ObjectStore
+from baton.aws.s3.objects import S3ObjectStore
 from baton.catalog import LoadedJob
 from baton.checksums import crc64nvme
 from baton.memory import MemoryObjectStore
@@ -26,8 +26,9 @@ from baton.model.batch import Batch, Counts
 from baton.model.plan import MIB, Chunk, Plan
 from baton.ports import ChunkDone, ObjectInfo, Piece
 from baton.rejects import REJECTS_HEADER
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
 from peak_memory import Peak
-from pipeline import Pipeline, Region
 from splitter.settings import SplitterSettings
 from worker.done import to_metadata
 
@@ -210,7 +211,7 @@ async def _spend(name: str, chunks: int) -> MergeSpent:
     rows = ROW * (_ROWS_PER_CHUNK - 1) + ROW.replace(b"535113847", b"not a num")
     batch_id = await pipeline.upload(f"input/{JOB}/file.csv", HEADER + (rows * chunks)[: -len(ROW)])
     batch = await pipeline.batch(batch_id)
-    await handlers["split"].handle(SplitBatch(batch_id=batch_id, owner_epoch=batch.owner_epoch), attempt=1)
+    await handlers["split"].handle(SplitBatch(batch_id=batch_id, owner_epoch=batch.owner_epoch), 1)
     batch = await pipeline.batch(batch_id)
     plan = await _plan(store)
     made = MERGES[name].part is not None
@@ -219,10 +220,10 @@ async def _spend(name: str, chunks: int) -> MergeSpent:
             await _make(store, plan, chunk, MERGES[name])
     peak, cpu = Peak(), time.process_time()
     for chunk in plan.chunks:
-        await handlers["chunk"].handle(_message(batch, plan, chunk, resume=made), attempt=1)
+        await handlers["chunk"].handle(_message(batch, plan, chunk, resume=made), 1)
     worker_cpu, worker_bytes = time.process_time() - cpu, peak.grown_bytes()
     peak, cpu = Peak(), time.process_time()
-    await handlers["merge"].handle(MergeBatch(batch_id=batch_id, owner_epoch=batch.owner_epoch), attempt=1)
+    await handlers["merge"].handle(MergeBatch(batch_id=batch_id, owner_epoch=batch.owner_epoch), 1)
     merger_cpu, merger_bytes = time.process_time() - cpu, peak.grown_bytes()
     batch = await pipeline.batch(batch_id)
     return MergeSpent(

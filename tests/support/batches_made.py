@@ -1,4 +1,4 @@
-"""Batches for tests of the ledger."""
+"""Makes batches for tests of the ledger."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

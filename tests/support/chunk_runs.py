@@ -8,7 +8,8 @@ from baton.csv import Syntax, cut
 from baton.job import Job
 from baton.model.plan import Chunk
 from baton.ports import Row
-from worker.domain import REJECT_COLUMNS, ChunkOutput, check, finish
+from baton.rejects import REJECT_COLUMNS
+from worker.domain import ChunkOutput, check, finish
 from worker.pieces import Assembly, pieces
 
 

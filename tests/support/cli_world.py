@@ -15,17 +15,13 @@ from baton.memory import (
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
-    MemoryProgress,
-    MemoryQueues,
-    MemoryReferenceData,
-    MemoryRejectIndex,
 )
 from baton.model.batch import Batch, Counts, Failure, Published, Source, Step
 from baton.model.control import Control
 from baton.model.states import BatchState
-from baton.ports import Clock
 from baton.topology import REGIONS_DEFAULT
-from baton_cli.connection import Connection, Refused, RegionPorts
+from baton_cli.reach.connection import Connection, Refused, RegionPorts
+from baton_proof.region import Region
 
 HOME, AWAY = REGIONS_DEFAULT
 EPOCH = 2
@@ -72,24 +68,8 @@ class MemoryUploader:
         return (await self._objects.put(key, body)).version_id
 
 
-@dataclass(slots=True)
-class RegionInMemory:
-    """One Region's stores."""
-
-    clock: Clock
-    name: str
-    objects: MemoryObjectStore = field(init=False)
-    queues: MemoryQueues = field(init=False)
-    progress: MemoryProgress = field(default_factory=MemoryProgress)
-    rejects: MemoryRejectIndex = field(default_factory=MemoryRejectIndex)
-    reference: MemoryReferenceData = field(default_factory=MemoryReferenceData)
-
-    def __post_init__(self) -> None:
-        self.objects = MemoryObjectStore(self.clock, region=self.name)
-        self.queues = MemoryQueues(self.clock)
-
-    def ports(self) -> RegionPorts:
-        return RegionPorts(self.objects, self.queues.outbox(), self.progress, self.rejects)
+def _ports(region: Region) -> RegionPorts:
+    return RegionPorts(region.objects, region.queues.outbox(), region.progress, region.rejects)
 
 
 @dataclass(slots=True)
@@ -99,21 +79,21 @@ class CliWorld:
     clock: Any = field(default_factory=MemoryClock)
     ledger: Any = field(default_factory=lambda: MemoryLedger(Control(EPOCH, HOME)))
     journal: Any = field(default_factory=MemoryJournal)
-    home: RegionInMemory = field(init=False)
-    away: RegionInMemory = field(init=False)
+    home: Region = field(init=False)
+    away: Region = field(init=False)
     connection: Connection = field(init=False)
     admin_double: Any = None
     started: bool = False
 
     def __post_init__(self) -> None:
-        self.home = RegionInMemory(self.clock, HOME)
-        self.away = RegionInMemory(self.clock, AWAY)
+        self.home = Region(HOME, self.clock)
+        self.away = Region(AWAY, self.clock)
         self.connection = Connection(
             environment="test",
             regions=REGIONS_DEFAULT,
             ledger=self.ledger,
             journal=self.journal,
-            by_region={HOME: self.home.ports(), AWAY: self.away.ports()},
+            by_region={HOME: _ports(self.home), AWAY: _ports(self.away)},
             references=(self.home.reference, self.away.reference),
             uploader=MemoryUploader(self.home.objects),
             clock=self.clock,

@@ -1,4 +1,4 @@
-"""A controller's world on a hand-moved clock: heartbeats, samples, commands, and a `Trace` of looks."""
+"""A controller on a clock that the test moves: heartbeats, samples, commands, and a `Trace` of looks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ from handover.facts import Drain, Memory, Sample, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
 from handover.look import Look
 from handover.settings import ControllerSettings
-from handover.states import allowed
+from handover.states import TABLE
 
 EAST, WEST = REGIONS_DEFAULT
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -292,7 +292,7 @@ class Trace:
         own = State.SUSPECT if before in {Phase.STEADY, Phase.COOLDOWN} else State(before.value)
         same = before is after and write.before.epoch == write.after.epoch
         steps = {(State(before.value), State(after.value)), (own, State(after.value))}
-        assert same or any(allowed(*step) for step in steps), f"{before} to {after} is not in the table"
+        assert same or any(TABLE.allowed(*step) for step in steps), f"{before} to {after} is not in the table"
         assert after is before or write.after.phase_since == self.now
         busy = after in {Phase.DRAINING, Phase.SWITCHING, Phase.VERIFYING}
         assert write.after.in_transition is busy, "a switch is under way in these phases, and in no other"

@@ -1,4 +1,4 @@
-"""Both Regions in memory with controllers that decide for real and act at once: what an operator's command meets."""
+"""Both Regions in memory, with controllers that really decide and act at once: for tests of the operator's command."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -12,7 +12,7 @@ from baton.model.control import StepName, SwitchBackend
 from baton.model.journal import Heartbeat, Signal, Verdict
 from baton.ports import Endpoints
 from baton.topology import REGIONS_DEFAULT
-from baton_cli.connection import Connection
+from baton_cli.reach.connection import Connection
 from cli_world import CliWorld
 from handover import brakes
 from handover.decide import assess, decide

@@ -1,7 +1,7 @@
-"""What the CDK app declares, deployed to emulators by CloudFormation: templates and zips as they were synthesized.
+"""Deploys what the CDK app declares to emulators by CloudFormation: templates and zips as they were synthesized.
 
-As a program it is the local world whose Regions were deployed, not bootstrapped: `lifecycle.up(program=PROGRAM)` finds
-the synthesized app in the world's directory, under `ASSEMBLY`.
+Run as a program it is the local world whose Regions were deployed, not bootstrapped: `lifecycle.up(program=PROGRAM)`
+finds the synthesized app in the world's directory, under `ASSEMBLY`.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from baton.aws import Aws
 from baton.aws.bootstrap import create_global
-from baton_local import bootstrap, world
-from baton_local.trigger import Function
+from baton_local import bootstrap
+from baton_local.on_processes import supervisor
+from baton_local.stand_ins.trigger import Function
 from baton_local.wiring import Wiring
 from emulator_process import ACCOUNT_ID
 from local_worlds import client, eventually
@@ -112,7 +113,7 @@ def _events(cloudformation: Any, name: str) -> str:
     )
 
 
-class DeployedWorld(world.Supervisor):
+class DeployedWorld(supervisor.Supervisor):
     """The local world, made by the synthesized templates: an emulator for each Region, and one for the ledger."""
 
     async def _furnish(self, inside: Aws, wiring: Wiring, code: bytes) -> None:
@@ -157,5 +158,5 @@ async def _replicate(inside: Aws, region: str) -> None:
 
 
 if __name__ == "__main__":
-    assert world.ACCOUNT_ID == ACCOUNT_ID
-    sys.exit(world.main(DeployedWorld))
+    assert supervisor.ACCOUNT_ID == ACCOUNT_ID
+    sys.exit(supervisor.main(DeployedWorld))

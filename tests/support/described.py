@@ -1,4 +1,4 @@
-"""What an emulator holds of an environment, as its describe calls tell: one value by the path of each."""
+"""Reads what an emulator holds of an environment, by its describe calls: one value by the path of each."""
 
 import json
 from collections.abc import Iterator, Mapping

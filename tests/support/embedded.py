@@ -1,4 +1,4 @@
-"""A whole embedded world for a test: both Regions, every service a real process, the real command to talk to it."""
+"""A whole embedded world for a test: both Regions, every service a real process, and the real command."""
 
 import json
 import subprocess
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from baton_local.admin import Admin
 from baton_local.state import World
+from baton_local.switches.admin import Admin
 from local_worlds import do
 
 CALM: Final = {
     "BATON_CONTROLLER_COOLDOWN_SECONDS": "5",
     "BATON_CONTROLLER_COOLDOWN_PLANNED_SECONDS": "5",
-    # On a busy machine canaries are late. There are fewer, they may take longer, and a Region that was called ill for
-    # one is well again soon.
+    # On a busy machine canaries are late. There are fewer, they may take longer, and a Region that was declared
+    # unhealthy because of one recovers soon.
     "BATON_CONTROLLER_PROBE_SECONDS": "30",
     "BATON_CONTROLLER_PROBE_DEADLINE_SECONDS": "25",
     "BATON_CONTROLLER_FRESH_SECONDS": "90",

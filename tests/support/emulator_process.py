@@ -1,4 +1,4 @@
-"""A MiniStack of one's own: started on a free port of 127.0.0.1, terminated by its process id."""
+"""Starts a MiniStack of the test's own on a free port of 127.0.0.1, and ends it by its process id."""
 
 import subprocess
 import time
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from baton_local import emulator
+from baton_local.stand_ins import emulator
 
 ACCOUNT_ID: Final = "000000000000"
 _PYTHON: Final = Path(__file__).parents[2] / ".venv-emulator" / "bin" / "python"

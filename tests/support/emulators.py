@@ -1,4 +1,4 @@
-"""The emulators of the contract suite: what AWS has no call for, and how each is started from its image."""
+"""The emulators of the contract suite: how each is started from its image, and what AWS has no call for."""
 
 import asyncio
 import email

@@ -1,4 +1,4 @@
-"""A batch that is published and one that failed, as their mails tell of them."""
+"""A batch that is published and one that failed, for tests of their mails."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,6 +1,6 @@
-"""A DynamoDB table that is busy: on virtual time, with transactions that conflict as those of AWS do.
+"""A busy DynamoDB table on virtual time, with transactions that conflict as those of AWS do.
 
-Only what `DynamoProgress` asks of it. A transaction holds its items while it runs, and one that meets a held item is
+It has only what `DynamoProgress` calls. A transaction holds its items while it runs, and one that meets a held item is
 cancelled, not queued. Durations are those that are usual on AWS.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from baton.aws.items import Item
+from baton.aws.dynamodb.items import Item
 
 type Key = tuple[str, str]
 
@@ -27,7 +27,7 @@ def _key(item: Mapping[str, Any]) -> Key:
 
 
 class BusyTable:
-    """One table. `busy` items are held by somebody else for ever."""
+    """One table. `busy` items are always held by another transaction."""
 
     def __init__(self, *, busy: bool = False) -> None:
         self.items: dict[Key, Item] = {}

@@ -1,4 +1,4 @@
-"""What each role may do, as it stands in tests/infra/golden/: `python tests/support/golden_roles.py` writes it anew."""
+"""What each role may do, as in tests/infra/golden/: `python tests/support/golden_roles.py` writes it again."""
 
 import json
 from collections.abc import Iterator, Mapping

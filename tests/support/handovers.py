@@ -1,4 +1,4 @@
-"""Files on their way through the embedded world while the active Region changes: sent, followed, counted."""
+"""Sends files through the embedded world while the active Region changes, follows them, and counts."""
 
 import asyncio
 import email
@@ -13,7 +13,7 @@ from baton.model.identity import batch_id_of
 from baton.model.journal import Command, CommandKind, CommandState, Decision, DecisionKind, Heartbeat, Verdict
 from baton.model.paths import input_key
 from baton.model.states import BatchState
-from baton_cli.connection import Connection
+from baton_cli.reach.connection import Connection
 
 _UPLOADS_AT_ONCE = 8
 _BEAT_SECONDS = 3

@@ -1,6 +1,6 @@
-"""A worker on memory adapters, as a process: `python hanging_worker.py loop|regex`. It meets a rule that hangs.
+"""A worker on memory adapters, as a process, that meets a rule that hangs: `python hanging_worker.py loop|regex`.
 
-Prints what it knows when it ends by itself, and exits as a service does.
+Prints what it knows when it ends normally, and exits as a service does.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ from baton.messages import log_fields, parse
 from baton.runner import Runner
 from baton.service import run_together
 from baton.settings import RunnerSettings
-from logs import silent_log
-from pipeline import Pipeline
+from baton_proof.logs import silent_log
+from baton_proof.pipeline import Pipeline
 from worker.compute import Compute
 
 SECONDS_MAX = 1.0

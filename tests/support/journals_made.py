@@ -1,4 +1,4 @@
-"""Heartbeats, commands and decisions for tests of the journal: no field has its default."""
+"""Makes heartbeats, commands and decisions for tests of the journal: no field has its default."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -12,9 +12,10 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-from baton_local.admin import Admin, Status
+from baton_local import state
 from baton_local.roster import Roster, Service, Trigger
 from baton_local.state import World
+from baton_local.switches.admin import Admin, Status
 
 HERE = Path(__file__).parents[1] / "integration" / "local"
 
@@ -25,6 +26,26 @@ def tiny_roster(directory: Path) -> Roster:
     service = Service(name="tiny", command=(sys.executable, str(HERE / "tiny_service.py"), str(directory)))
     trigger = Trigger(handler="tiny_trigger.handler", sources=(HERE / "tiny_trigger.py",), requirements=None)
     return Roster(services=(service,), trigger=trigger)
+
+
+def environment_for(world: World, region: str) -> dict[str, str]:
+    """Return the environment of a process outside the Regions (the command line) that looks at `region`."""
+    return {
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ENDPOINT_URL": world.region_endpoints[region],
+        "AWS_ENDPOINT_URL_LEDGER": world.global_endpoint,
+        "AWS_ENDPOINT_URL_MRAP": world.mrap_endpoint,
+        "AWS_ENDPOINT_URL_MRAP_CONTROL": world.mrap_endpoint,
+        "AWS_ENDPOINT_URL_SES": world.global_endpoint,
+        "AWS_ENDPOINT_URL_STS": world.global_endpoint,
+        **state.credentials(world.account_id),
+        **state.switch(world.arc_endpoints, world.arc_controls),
+        "BATON_ENVIRONMENT": world.environment,
+        "BATON_ACCOUNT_ID": world.account_id,
+        "BATON_REGIONS": ",".join(world.regions),
+        "BATON_STAND_IN_REPLICATION": "true",
+    }
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""How long work holds the event loop at a time."""
+"""Measures how long work holds the event loop at a time."""
 
 import asyncio
 import gc

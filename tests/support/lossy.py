@@ -1,4 +1,4 @@
-"""A proxy before an emulator that loses answers, breaks bodies and answers on its own, as a test tells it."""
+"""A proxy before an emulator that loses answers, breaks bodies and answers on its own, as a test orders."""
 
 import asyncio
 import io

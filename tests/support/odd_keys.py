@@ -1,4 +1,4 @@
-"""Names that S3 takes for objects, and that something on the way might not."""
+"""Object names that S3 accepts, and that software on the way might not."""
 
 from typing import Final
 

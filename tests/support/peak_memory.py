@@ -1,4 +1,4 @@
-"""How much memory a step takes at its peak, in a process that has done other things before."""
+"""Measures the peak memory of a step, in a process that has done other things before."""
 
 import contextlib
 import resource

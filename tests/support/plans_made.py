@@ -1,4 +1,4 @@
-"""Plans for tests that need one and no file."""
+"""Makes plans for tests that need one and no file."""
 
 from itertools import accumulate
 

@@ -1,4 +1,4 @@
-"""What recorded calls to AWS ask of IAM, and whether a role allows it."""
+"""Which IAM rights recorded AWS calls need, and whether a role grants them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from baton.topology import Topology
-from baton_infra.names import Arns
-from baton_infra.policies import Statement
+from baton_infra.declared.names import Arns
+from baton_infra.declared.policies import Statement
 
 
 @dataclass(frozen=True, slots=True)

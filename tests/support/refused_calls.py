@@ -1,4 +1,4 @@
-"""Every call of every port, with arguments that will do, and every adapter that is called so."""
+"""Calls every method of every port with valid arguments, on every adapter."""
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
@@ -40,7 +40,7 @@ from baton.ports import (
     ReferenceVersion,
     StoredReject,
 )
-from baton.ports.rules import PART_BYTES_MIN
+from baton.ports.preconditions import PART_BYTES_MIN
 from baton.settings import SwitchSettings
 from journals_made import asked, beaten, decided, settled
 from worlds import EAST, WEST
@@ -55,6 +55,9 @@ REFERENCE: Final = ReferenceVersion("products", "v1", rows=1, columns=("sku",))
 ARGUMENTS: Final[Mapping[str, Any]] = {
     "at": NOW,
     "batch_id": "b1",
+    "step": "split",
+    "by": "a process",
+    "for_good": True,
     "batch_ids": ["b1", "b2"],
     "body": b"x",
     "chunks": 1,

@@ -1,4 +1,4 @@
-"""A stand-in of ARC Region switch: one plan, whose data plane each of its two Regions has, by AWS's protocol."""
+"""Stand-in for ARC Region switch by AWS's protocol: one plan, with a data plane in each of its two Regions."""
 
 import asyncio
 import json
@@ -12,13 +12,13 @@ from aiobotocore.session import AioSession
 from aiohttp import web
 
 from baton.aws import Aws
-from baton.aws.anywhere import Times
-from baton.aws.region_switch import RegionSwitch
+from baton.aws.switch.hedged import Times
+from baton.aws.switch.region_switch import RegionSwitch
 from baton.model.control import SwitchBackend
 from baton.settings import SwitchSettings, WorldSettings
 from baton.topology import REGIONS_DEFAULT
-from baton_local import http
-from baton_local.gates import HOST
+from baton_local.stand_ins import http
+from baton_local.stand_ins.gates import HOST
 from emulator_process import ACCOUNT_ID
 
 PLAN_ARN = f"arn:aws:arc-region-switch::{ACCOUNT_ID}:plan/baton-test-switch:0a1b2c"

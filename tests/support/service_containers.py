@@ -1,4 +1,4 @@
-"""One service's image at a time beside one LocalStack; the other services' steps are done by their handlers, here."""
+"""Runs one service's image at a time beside one LocalStack; this process does the other services' steps."""
 
 import asyncio
 import json
@@ -25,14 +25,15 @@ from baton.model.batch import Batch
 from baton.model.plan import Plan
 from baton.model.states import BatchState
 from baton.runner import Handler
+from baton.settings import WORKER_ENVIRONMENT
 from baton.topology import REGIONS_DEFAULT
-from baton_local import bootstrap, roster
+from baton_local import bootstrap
+from baton_proof.logs import silent_log
+from baton_proof.sales import Sample, financial
 from chunk_runs import run as run_chunk
 from emulator_process import ACCOUNT_ID
 from emulators import Images
 from handovers import until
-from logs import silent_log
-from sales import Sample, financial
 from splitter.settings import SplitterSettings
 from worker.domain import ChunkOutput
 from worlds import EAST, SENDER, WEST, aws_at
@@ -138,7 +139,7 @@ class Running:
         async def look() -> bool:
             return self.state["Status"] == "exited"
 
-        await until(look, "the container ends by itself", seconds=_SECONDS_MAX)
+        await until(look, "the container ends", seconds=_SECONDS_MAX)
         return self.state
 
 
@@ -155,7 +156,7 @@ class Region:
         """Upload a sales file with its reference data, have it admitted, and return its batch."""
         await financial(self.aws.reference(), sample)
         info = await self.aws.objects().put(paths.input_key("sales", f"{name}.csv"), sample.body)
-        batch = await splitter.main.admitter(self._context).admit(info.key, info.version_id)
+        batch = await self._context.admitter().admit(info.key, info.version_id)
         assert batch is not None
         return batch
 
@@ -163,7 +164,7 @@ class Region:
         """Handle what is queued, kind by kind, as the services would."""
         for kind in kinds:
             for message in await self.taken(kind):
-                await self._handlers[kind].handle(message, attempt=1)
+                await self._handlers[kind].handle(message, 1)
 
     async def taken(self, kind: Kind) -> Sequence[Message]:
         """Take everything that is queued, and return it."""
@@ -300,7 +301,7 @@ class Stage:
             "BATON_ACCOUNT_ID": ACCOUNT_ID,
             "BATON_NOTIFIER_SENDER": SENDER.spec,
             "BATON_RUNNER_WAIT_SECONDS": "1",
-        } | roster.WORKER
+        } | WORKER_ENVIRONMENT
 
 
 def _hardened(memory_mib: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reading synthesized templates as CloudFormation does, and planting mistakes into copies of them."""
+"""Reads synthesized templates as CloudFormation does, and plants mistakes into copies of them."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -50,5 +50,5 @@ def listed(value: Any) -> list[Any]:
 
 
 def covers(patterns: list[str], text: str) -> bool:
-    """Say whether IAM's wildcards of any pattern match a text that may hold wildcards itself."""
+    """Return whether IAM's wildcards of any pattern match a text that may hold wildcards itself."""
     return any(fnmatchcase(text, pattern) for pattern in patterns)

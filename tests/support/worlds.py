@@ -1,4 +1,4 @@
-"""One world of adapters for a contract test: in memory, or on an emulator under names of its own."""
+"""The adapters for one contract test: in memory, or on an emulator under names of its own."""
 
 import functools
 import random
@@ -14,8 +14,8 @@ from aio import run
 from baton.address import Address
 from baton.aws import Aws, Endpoints, SystemClock
 from baton.aws.bootstrap import create_global, create_region
-from baton.aws.journal import DynamoJournal
-from baton.aws.ledger import DynamoLedger
+from baton.aws.dynamodb.journal import DynamoJournal
+from baton.aws.dynamodb.ledger import DynamoLedger
 from baton.memory import (
     LoopClock,
     MemoryArrivals,
@@ -153,7 +153,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
     yield Ports(
         clock=clock,
         ledger=ledger,
-        ledger_in_west=ledger.seen_from(WEST),
+        ledger_in_west=ledger.view(),
         journal=journal,
         vitals=vitals,
         objects=MemoryObjectStore(clock, stand_ins=True),
@@ -204,8 +204,8 @@ async def emulator_world(
         await (create_global(aws, senders=[SENDER.spec]) if shared else create_region(aws, EAST))
         yield Ports(
             clock=SystemClock(),
-            ledger=_ledger(aws, EAST),
-            ledger_in_west=_ledger(aws, WEST),
+            ledger=_ledger(aws),
+            ledger_in_west=_ledger(aws),
             journal=_journal(aws),
             vitals=aws.vitals(),
             objects=aws.objects(),
@@ -228,11 +228,10 @@ async def emulator_world(
         )
 
 
-def _ledger(aws: Aws, region: str) -> DynamoLedger:
+def _ledger(aws: Aws) -> DynamoLedger:
     return DynamoLedger(
         aws.ledger_client(),
         table=aws.topology.ledger_table,
-        region=region,
         clock=SystemClock(),
         dice=random.SystemRandom(),
         page_batches=PAGE_BATCHES,

@@ -1,9 +1,9 @@
-"""S3's word for an archived object is told from any other refusal."""
+"""S3's error for an archived object is distinguished from any other refusal."""
 
 import pytest
 from botocore.exceptions import ClientError
 
-from baton.aws.failures import in_our_words
+from baton.aws.sdk.failures import in_our_words
 from baton.errors import Archived, BatonError, Refused
 
 

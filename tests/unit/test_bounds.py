@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aio import run
-from baton.aws.batch_item import batch_to_item
+from baton.aws.dynamodb.batch_item import batch_to_item
 from baton.batches import REASON_CHARACTERS_MAX, Batches
 from baton.errors import BatchFailed
 from baton.job import DEADLINE_MINUTES_MAX, Limits

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 REPOSITORY: Final = Path(__file__).parents[2]
-SOURCES: Final = ("libs", "services", "tools", "infra", "local", "jobs", "tests/support/chaos")
+SOURCES: Final = ("libs", "services", "tools", "infra", "local", "jobs", "proof/src/baton_proof/chaos")
 OLD_ROWS: Final = "libs/baton/src/baton/model/old_rows.py"
 """Reads what the first schema had as text alone."""
 PROSE: Final = frozenset({"answer", "conclusion", "note", "outcome", "standing", "summary", "threshold", "value"})
@@ -92,7 +92,7 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _texts(nodes: list[ast.expr]) -> bool:
-    """Say whether a text is among these, or in a set, list or tuple among them."""
+    """Return whether a text is among these, or in a set, list or tuple among them."""
     parts = (getattr(node, "elts", [node]) for node in nodes)
     return any(_is_text(each) for part in parts for each in part)
 

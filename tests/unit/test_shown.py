@@ -1,4 +1,4 @@
-"""Whoever reads a name sees all of it."""
+"""A name is shown completely, with no character that hides others."""
 
 import pytest
 

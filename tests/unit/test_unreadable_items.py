@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from batches_made import admitted
-from baton.aws.batch_item import batch_to_item, readable
+from baton.aws.dynamodb.batch_item import batch_to_item, readable
 from baton.model.unreadable import UnreadableRow
 
 BATCH = admitted("b1", datetime(2026, 1, 1, tzinfo=UTC))

@@ -1,1 +1,1 @@
-"""Functions that CloudFormation calls: one zip, with nothing in it but this package and what Lambda has."""
+"""Lambda functions that CloudFormation calls: one zip with only this package and what Lambda provides."""

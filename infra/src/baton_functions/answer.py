@@ -1,4 +1,4 @@
-"""What CloudFormation wants of a custom resource: an answer, always. For a missing one it waits an hour."""
+"""Always answers CloudFormation: without an answer a custom resource hangs for an hour."""
 
 import json
 import urllib.request
@@ -35,7 +35,7 @@ def answered(event: Event, context: Any, work: Callable[[Event], Mapping[str, st
     answer = {
         "Status": status,
         "Reason": f"{reason}(log stream {context.log_stream_name})",
-        # The same for ever: a new one would have CloudFormation delete the old one, and with it what was just made.
+        # Always the same: a new one would make CloudFormation delete the old one, and with it what was just made.
         "PhysicalResourceId": event["LogicalResourceId"],
         "Data": data,
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},

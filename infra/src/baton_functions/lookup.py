@@ -1,4 +1,4 @@
-"""Custom resource: what the switch was given by AWS, as text. CloudFormation cannot take its own attributes apart.
+"""Custom resource: returns attributes of the switch as text, since CloudFormation cannot split its own lists.
 
 - a cluster of ARC: `Endpoints`, as `region=url,…`
 - a plan of ARC Region switch: `First` and `Second`, the health check of each of its Regions

@@ -1,7 +1,7 @@
-"""The script of the SSM runbook: orders a switch from the controllers, and waits for what they make of it.
+"""Script of the SSM runbook: orders a switch from the controllers, and waits for its outcome.
 
-It writes the row that `baton failover`, `switchover` and `failback` write, and turns nothing itself. Its text is part
-of the document, so it imports what Systems Manager has (Python 3.11 and its SDK), and nothing of ours.
+It writes the same row as `baton failover`, `switchover` and `failback`, and switches nothing itself. Its text is part
+of the document, so it imports only what Systems Manager has (Python 3.11 and its SDK), and nothing of ours.
 """
 
 import json
@@ -16,11 +16,11 @@ from botocore.session import Session
 
 PAUSE_SECONDS = 2
 SECONDS_MAX = 540
-"""Systems Manager stops a script after ten minutes. The order stands, whoever waits for it."""
+"""Systems Manager stops a script after ten minutes. The order stands all the same."""
 
 
 def row(events: Mapping[str, str], now: datetime, name: str) -> dict[str, dict[str, str]]:
-    """Return the command as `baton.aws.journal` writes it, in DynamoDB's types."""
+    """Return the command as `baton.aws.dynamodb.journal` writes it, in DynamoDB's types."""
     at = now.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     body = {
         "id": name,

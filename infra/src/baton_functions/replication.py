@@ -1,7 +1,7 @@
-"""Custom resource: sets how buckets replicate to each other.
+"""Custom resource: configures two buckets to replicate to each other.
 
-A bucket that replicates needs the other one to be there, versioned; with two that do so to each other, CloudFormation
-alone cannot begin. Create and Update both write what is asked for, so it may be called again at any time.
+A bucket can only replicate to one that exists and is versioned; with two that replicate to each other, CloudFormation
+alone has no order in which to create them. Create and Update write the same, so both may be repeated at any time.
 """
 
 import json

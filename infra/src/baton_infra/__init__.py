@@ -1,4 +1,4 @@
-"""Both Regions on AWS, as a CDK app: `make synth`, `make deploy ENV=…`. docs/deploy.md tells the whole way."""
+"""Both Regions on AWS, as a CDK app: `make synth`, `make deploy ENV=…`. See docs/deploy.md."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The whole of Baton on AWS: `build` puts every stack of an environment together; the CDK command runs this module."""
+"""The CDK app: `build` creates every stack of an environment; the CDK command runs this module."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Synthesized apps: a folder of templates."""
+"""Reads synthesized apps: folders of templates."""
 
 import json
 from collections.abc import Mapping

@@ -1,14 +1,14 @@
-"""What an environment may decide for itself: one TOML file each in `infra/environments/`."""
+"""The settings of an environment: one TOML file each in `infra/environments/`."""
 
 import tomllib
 from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from baton.address import GivenAddress, Recipients
+from baton.model.control import SwitchBackend
 from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
 
 ENVIRONMENTS: Final = Path(__file__).parents[2] / "environments"
@@ -18,17 +18,6 @@ type Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 UNBUILT: Final = f"sha256:{'0' * 64}"
 """Stands for an image that was never pushed: enough to synthesize, refused by `make deploy`."""
-
-
-class Switch(StrEnum):
-    """What turns traffic besides the ledger. The price of each: `make cost`."""
-
-    ARC = "arc"
-    """Two routing controls of a Route 53 ARC cluster."""
-    REGION_SWITCH = "region-switch"
-    """A plan of ARC Region switch."""
-    LEDGER = "ledger"
-    """Nothing: the ledger alone decides."""
 
 
 class Frozen(BaseModel):
@@ -47,7 +36,7 @@ class Tasks(Frozen):
     """Also the standby's: what runs already needs no control plane to take over."""
     tasks_max: int = Field(default=4, ge=1)
     spot: bool = False
-    """Run what is above `on_demand_base` as Fargate Spot: for whoever may be stopped within two minutes at any time."""
+    """Run what is above `on_demand_base` as Fargate Spot: for tasks that may be stopped with two minutes' notice."""
     on_demand_base: int = Field(default=1, ge=0)
     """Tasks that are never Spot."""
 
@@ -83,7 +72,7 @@ class EnvironmentConfig(Frozen):
     witness_region: str = "us-east-2"
     """The third of one Region set of DynamoDB's strong consistency: it holds no data."""
     networks: Mapping[str, Network]
-    switch: Switch = Switch.ARC
+    switch: SwitchBackend = SwitchBackend.ARC
     sender: GivenAddress
     """Address that mails come from; SES verifies it in both Regions."""
     create_sender: bool = True
@@ -101,7 +90,7 @@ class EnvironmentConfig(Frozen):
     traces: bool = False
     """Trace the trigger with X-Ray. The containers tell each unit of work in a log line, and need none."""
     exec: bool = False
-    """ECS Exec into running tasks. Off: nobody needs a shell where files of money lie."""
+    """ECS Exec into running tasks. Off by default: no shell beside files with financial data."""
     log_days: Literal[7, 14, 30, 90, 180, 365] = 90
     input_days: int = Field(default=30, ge=15)
     """How long old versions and archived inputs are kept. Above the 14 days of the ledger's rows."""
@@ -136,11 +125,6 @@ class EnvironmentConfig(Frozen):
         """Return size and number of a service's tasks: what the file says, over what it need not say."""
         said = self.tasks.get(service)
         return TASKS[service].model_copy(update=said.model_dump(exclude_unset=True) if said else {})
-
-    def other(self, region: str) -> str:
-        """Return the other Region of the pair."""
-        (other,) = (each for each in self.regions if each != region)
-        return other
 
 
 def names() -> tuple[str, ...]:

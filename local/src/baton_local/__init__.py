@@ -1,1 +1,1 @@
-"""The two-Region world on one machine."""
+"""The two-Region world on one machine: emulators, stand-ins for what emulators lack, and the services."""

@@ -1,4 +1,4 @@
-"""What a world holds before its services start: what `baton.aws` makes, the trigger, and what replication needs."""
+"""Creates what a world needs before its services start: the topology's resources, the trigger, replication queues."""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -12,13 +12,13 @@ from baton.aws.bootstrap import create_global, create_queue, create_region
 from baton.model.identity import CANARY
 from baton.model.paths import INPUT
 from baton.settings import WorldSettings
-from baton.topology import VISIBILITY_SECONDS, Topology
+from baton.topology import VISIBILITY_SECONDS, Topology, other_region
 from baton_local import state
-from baton_local import trigger as lambda_trigger
-from baton_local.replicator import EVENTS, Link
 from baton_local.roster import Trigger
-from baton_local.side import Side
-from baton_local.trigger import Function
+from baton_local.stand_ins import trigger as lambda_trigger
+from baton_local.stand_ins.replicator import EVENTS, Link
+from baton_local.stand_ins.side import Side
+from baton_local.stand_ins.trigger import Function
 
 SENDER: Final = "baton@example.com"
 """The address that mails come from; verified in both Regions."""
@@ -52,7 +52,7 @@ async def create_world(aws: Aws) -> None:
 
 
 async def create_replication_queue(aws: Aws, region: str) -> dict[str, Any]:
-    """Make a Region's queue of replication events; return what S3 must be told to fill it."""
+    """Make a Region's queue of replication events; return S3's configuration that fills it."""
     sqs = await aws.client("sqs", region)()
     # An answer that a cut swallowed is delivered again this soon.
     await sqs.create_queue(QueueName=_REPLICATION_QUEUE, Attributes={"VisibilityTimeout": "2"})
@@ -132,7 +132,7 @@ async def links(aws: Aws, session: aiohttp.ClientSession, endpoints: Mapping[str
 
 
 async def _link(aws: Aws, region: str, sides: Mapping[str, Side]) -> Link:
-    other = next(name for name in sides if name != region)
+    other = other_region(region, aws.topology.regions)
     queues = await aws.client("sqs", region, long_poll=True)()
     return Link(
         region=region,

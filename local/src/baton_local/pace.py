@@ -1,4 +1,4 @@
-"""How much faster the world on one machine goes than one on AWS, where the other Region is thousands of miles away."""
+"""Shorter waits for the world on one machine, where the Regions are not thousands of miles apart."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ COMPOSE_TIME_SCALE: Final = 2.5
 
 
 def pace(scale: float = TIME_SCALE) -> dict[str, str]:
-    """Return what every service of a world is told, unless the shell says otherwise."""
+    """Return settings of every service of a world, unless the shell has others."""
     return {
         "BATON_CONTROLLER_TIME_SCALE": f"{scale:g}",
         **{f"BATON_SPLITTER_{name}_SECONDS": f"{seconds / scale:g}" for name, seconds in _SPLITTER_SECONDS.items()},

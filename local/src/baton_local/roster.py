@@ -1,4 +1,4 @@
-"""What runs in each Region besides the emulator: a parameter, so that tests run the world with their own services."""
+"""The services that run in each Region besides the emulator: a parameter, so that tests can run others."""
 
 import importlib.util
 import sys
@@ -6,15 +6,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-WORKER = {
-    # Two Regions' workers share this machine with everything else: one thread each, as on one vCPU.
-    "POLARS_MAX_THREADS": "1",
-    # glibc gives each thread an arena that keeps what was freed: tens of MiB each, for a thread or two that compute.
-    "MALLOC_ARENA_MAX": "1",
-}
-"""What the worker's process is told besides its settings, here as in its container."""
-SERVICES = ("splitter", "worker", "merger", "notifier")
-CONTROLLER = "failover-controller"
+from baton.settings import WORKER_ENVIRONMENT
+from baton.topology import CONTROLLER, STAGES
 
 
 class Service(BaseModel):
@@ -56,13 +49,13 @@ def product(jobs_package: str) -> Roster:
             Service(
                 name=name,
                 command=(sys.executable, "-m", f"{name}.main"),
-                environment=WORKER if name == "worker" else {},
+                environment=WORKER_ENVIRONMENT if name == "worker" else {},
             )
-            for name in SERVICES
+            for name in STAGES
         ),
         trigger=Trigger(
-            handler="splitter.trigger.handler",
-            sources=tuple(_location(name) for name in ("baton", "splitter", jobs_package)),
+            handler="trigger.function.handler",
+            sources=tuple(_location(name) for name in ("baton", "trigger", jobs_package)),
             requirements=Path(__file__).parents[3] / "requirements" / "trigger.txt",
         ),
         watchers=(Service(name=CONTROLLER, command=(sys.executable, "-m", "failover_controller.main")),),

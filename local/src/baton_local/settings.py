@@ -1,4 +1,4 @@
-"""What the local world reads from its environment."""
+"""Settings that the local world reads from its environment."""
 
 import os
 import sys

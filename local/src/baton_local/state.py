@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from baton_local import pids
+from baton_local.processes import pids
 
 DIRECTORY: Final = Path(".baton")
 _FILE: Final = "world.json"
@@ -56,28 +56,8 @@ def write(world: World, directory: Path = DIRECTORY) -> None:
     draft.replace(directory / _FILE)
 
 
-def environment_for(world: World, region: str) -> dict[str, str]:
-    """Return the environment of a process outside the Regions (the command line) that looks at `region`."""
-    return {
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": world.region_endpoints[region],
-        "AWS_ENDPOINT_URL_LEDGER": world.global_endpoint,
-        "AWS_ENDPOINT_URL_MRAP": world.mrap_endpoint,
-        "AWS_ENDPOINT_URL_MRAP_CONTROL": world.mrap_endpoint,
-        "AWS_ENDPOINT_URL_SES": world.global_endpoint,
-        "AWS_ENDPOINT_URL_STS": world.global_endpoint,
-        **credentials(world.account_id),
-        **switch(world.arc_endpoints, world.arc_controls),
-        "BATON_ENVIRONMENT": world.environment,
-        "BATON_ACCOUNT_ID": world.account_id,
-        "BATON_REGIONS": ",".join(world.regions),
-        "BATON_STAND_IN_REPLICATION": "true",
-    }
-
-
 def switch(endpoints: Mapping[str, str], controls: Mapping[str, str]) -> dict[str, str]:
-    """Return what a process is told of the routing-control cluster."""
+    """Return a process's settings for the routing-control cluster."""
     if not endpoints:
         return {}
     return {

@@ -1,15 +1,15 @@
-"""Which process reaches what by which way: the environment of everything that runs inside a Region."""
+"""The environment variables of every process in a Region: which address it uses to reach what."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from baton.topology import Topology
+from baton.topology import Topology, other_region
 from baton_local import state
-from baton_local.arc import PATH
 from baton_local.bootstrap import SENDER
-from baton_local.gates import HOST, Gate
 from baton_local.pace import pace
 from baton_local.settings import LocalSettings
+from baton_local.stand_ins.arc import PATH
+from baton_local.stand_ins.gates import HOST, Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Wiring:
     def of_service(self, region: str) -> dict[str, str]:
         """Return the environment of a service of this Region."""
         border = self.borders[region]
-        (other,) = (each for each in self.topology.regions if each != region)
+        other = other_region(region, self.topology.regions)
         return (
             self.settings.inherited()
             | state.credentials(self.topology.account_id)
@@ -95,7 +95,7 @@ class Wiring:
         )
 
     def of_function(self, region: str) -> dict[str, str]:
-        """Return what the trigger function is told; the rest of its environment is Lambda's."""
+        """Return the trigger function's settings; the rest of its environment is Lambda's."""
         border = self.borders[region]
         return {
             "AWS_ENDPOINT_URL_LEDGER": border.ledger.endpoint,

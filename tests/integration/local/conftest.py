@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from baton_local import lifecycle
-from baton_local.admin import Admin
+from baton_local.on_processes import lifecycle
 from baton_local.state import World
+from baton_local.switches.admin import Admin
 from local_worlds import do, eventually, status, tiny_roster
 
 

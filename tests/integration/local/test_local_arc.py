@@ -15,16 +15,16 @@ from aiobotocore.session import AioSession
 
 from aio import run
 from baton.aws import Aws
-from baton.aws.anywhere import Times
+from baton.aws.switch.hedged import Times
 from baton.errors import SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
 from baton.settings import SwitchSettings, WorldSettings
-from baton_local.admin import Admin, AdminError
-from baton_local.arc import Outage
-from baton_local.dns import TTL_SECONDS, TxtServer
-from baton_local.gates import HOST
-from baton_local.state import World, environment_for
-from local_worlds import client, do, status
+from baton_local.stand_ins.arc import Outage
+from baton_local.stand_ins.dns import TTL_SECONDS, TxtServer
+from baton_local.stand_ins.gates import HOST
+from baton_local.state import World
+from baton_local.switches.admin import Admin, AdminError
+from local_worlds import client, do, environment_for, status
 
 pytestmark = pytest.mark.xdist_group("world")
 

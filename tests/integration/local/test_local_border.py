@@ -1,4 +1,4 @@
-"""The border of the composed world: it lets through, cuts, slows and throttles, as it is told over HTTP."""
+"""The border of the composed world passes, cuts, slows and throttles traffic, as set over HTTP."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
-from baton_local import http
-from baton_local.admin import Admin, AdminError
-from baton_local.border import BorderChange, BorderPost, BorderSettings, BorderStatus, Link
-from baton_local.gates import HOST
+from baton_local.in_containers.border import BorderChange, BorderPost, BorderSettings, BorderStatus, Link
+from baton_local.stand_ins import http
+from baton_local.stand_ins.gates import HOST
+from baton_local.switches.admin import Admin, AdminError
 
 _WAIT_SECONDS = 0.3
 

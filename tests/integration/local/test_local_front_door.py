@@ -13,9 +13,9 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from baton_local.admin import Admin
-from baton_local.front_door import CUT_SECONDS_MAX
+from baton_local.stand_ins.front_door import CUT_SECONDS_MAX
 from baton_local.state import World
+from baton_local.switches.admin import Admin
 from local_worlds import bucket, client, do, eventually
 
 pytestmark = pytest.mark.xdist_group("world")

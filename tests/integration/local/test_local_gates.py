@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from baton_local.gates import HOST, Gate
+from baton_local.stand_ins.gates import HOST, Gate
 
 pytestmark = pytest.mark.xdist_group("world")
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import botocore.exceptions
 import pytest
 
-from baton_local import lifecycle, state
-from baton_local.admin import Admin, AdminError
-from baton_local.processes import ProcessState
+from baton_local import state
+from baton_local.on_processes import lifecycle
+from baton_local.processes.process import ProcessState
 from baton_local.roster import Roster, Service, Trigger
+from baton_local.switches.admin import Admin, AdminError
 from local_worlds import client, do, eventually, processes_naming, status, tiny_roster
 
 pytestmark = pytest.mark.xdist_group("world")

@@ -15,8 +15,8 @@ from baton.model.identity import batch_id_of
 from baton.service import Process, run_together
 from baton.topology import INITIAL_EPOCH, MAX_RECEIVES, REGIONS_DEFAULT
 from baton_local import bootstrap
-from logs import silent_log
-from splitter.poller import build
+from baton_proof.logs import silent_log
+from trigger.poller import build
 from worlds import EAST, aws_at
 
 pytestmark = pytest.mark.xdist_group("ministack")

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.emulator import Ports
-from baton_local.processes import Process, ProcessState, Program
+from baton_local.processes.process import Process, ProcessState, Program
+from baton_local.stand_ins.emulator import Ports
 from local_worlds import eventually, processes_naming
 
 pytestmark = pytest.mark.xdist_group("world")

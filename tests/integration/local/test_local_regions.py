@@ -8,9 +8,9 @@ from pathlib import Path
 import botocore.exceptions
 import pytest
 
-from baton_local.admin import Admin
-from baton_local.state import World, environment_for
-from local_worlds import bucket, client, do
+from baton_local.state import World
+from baton_local.switches.admin import Admin
+from local_worlds import bucket, client, do, environment_for
 
 pytestmark = pytest.mark.xdist_group("world")
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from baton.model.identity import ORIGIN_VERSION_METADATA
-from baton_local.admin import Admin
 from baton_local.state import World
+from baton_local.switches.admin import Admin
 from local_worlds import bucket, client, do, eventually, status
 
 pytestmark = pytest.mark.xdist_group("world")

@@ -7,8 +7,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from baton_local import http
-from baton_local.side import Described, Side
+from baton_local.stand_ins import http
+from baton_local.stand_ins.side import Described, Side
 
 _KEY = "input/sales/a b.csv"
 

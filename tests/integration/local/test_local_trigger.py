@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from baton_local import roster
+from baton_local.stand_ins.trigger import build_zip
 from baton_local.state import World
-from baton_local.trigger import build_zip
 from local_worlds import bucket, client, eventually
 
 pytestmark = pytest.mark.xdist_group("world")
@@ -67,7 +67,7 @@ def test_the_products_trigger_imports_from_its_zip_alone(tmp_path: Path) -> None
         archive.extractall(tmp_path / "code")
     # The AWS clients are made too: their descriptions of the services must be in the zip.
     code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path / 'code')!r}); import splitter.trigger, botocore.session; "
+        f"import sys; sys.path.insert(0, {str(tmp_path / 'code')!r}); import trigger.function, botocore.session; "
         "session = botocore.session.get_session(); "
         "[session.create_client(name, region_name='us-east-1') for name in ('s3', 'sqs', 'dynamodb', 'sts')]"
     )

@@ -1,4 +1,4 @@
-"""Writes each call that a process makes to AWS as a line of JSON: service, Region, API, operation, parameters."""
+"""Records each AWS call of a process as a line of JSON: service, Region, API, operation, parameters."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def install(path: str, service: str) -> None:
             "operation": model.name,
             "parameters": params,
         }
-        with Path(path).open("a") as file:  # one short write to the end: whole, whoever else writes
+        with Path(path).open("a") as file:  # one short write to the end: whole, even if others write
             file.write(json.dumps(line, default=_short) + "\n")
 
     untyped: Any = AioSession

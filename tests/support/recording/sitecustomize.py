@@ -1,4 +1,4 @@
-"""Found by Python at its start in every process that has this folder on its path: writes down each call to AWS."""
+"""Starts the call recorder in every Python process that has this folder on its path."""
 
 import os
 

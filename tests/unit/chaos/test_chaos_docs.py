@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from chaos.draws import LONG_SECONDS, SHORT_SECONDS, Fault
-from chaos.verdicts import Expected
+from baton_proof.chaos.draws import LONG_SECONDS, SHORT_SECONDS, Fault
+from baton_proof.chaos.verdicts import Expected
 
 TEXT = (Path(__file__).parents[3] / "docs" / "chaos.md").read_text()
 

@@ -2,10 +2,10 @@
 
 import json
 
-from chaos import report
-from chaos.draws import Draw, Fault, Side, Trouble
-from chaos.report import Round, Run
-from chaos.verdicts import Expected
+from baton_proof.chaos import report
+from baton_proof.chaos.draws import Draw, Fault, Side, Trouble
+from baton_proof.chaos.report import Round, Run
+from baton_proof.chaos.verdicts import Expected
 
 
 def _round(number: int = 1) -> Round:
@@ -42,7 +42,7 @@ def test_whatever_is_lost_doubled_different_or_unexplained_makes_a_bad_run() -> 
 
 def test_a_round_that_broke_off_is_bad_and_is_counted() -> None:
     bad = _round()
-    bad.broke = "not within 300 s: both Regions are well"
+    bad.broke = "not within 300 s: both Regions are healthy"
 
     assert not _run(bad).is_good
     assert "not played to the end 1" in report.markdown(_run(bad))

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from chaos.draws import LONG_SECONDS, SEVERING, SHORT_SECONDS, Fault, Side, Trouble, compatible, drawn
+from baton_proof.chaos.draws import LONG_SECONDS, SEVERING, SHORT_SECONDS, Fault, Side, Trouble, compatible, drawn
 
 _ROUNDS = [drawn(seed, number) for seed in range(1, 30) for number in range(1, 28)]
 

@@ -1,4 +1,4 @@
-"""The stream of a chaos round: who is not answered sends again, under another name, and nobody is left out."""
+"""The stream of a chaos round: a sender without an answer sends again, under another name, and no file is missed."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from baton.errors import Unavailable
 from baton.model.identity import batch_id_of
 from baton.testing import virtual_time
-from chaos.stream import Stream
+from baton_proof.chaos.stream import Stream
 
 _FILES = [Path("a.csv"), Path("b.csv")]
 

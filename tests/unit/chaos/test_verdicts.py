@@ -8,9 +8,9 @@ import pytest
 
 from baton.model.journal import Assessment, Decision, DecisionKind, Rule, Signal, State, Verdict
 from baton.topology import REGIONS_DEFAULT
-from chaos import verdicts
-from chaos.draws import Draw, Fault, Side, Trouble
-from chaos.verdicts import Effect, Expected, effect_of, expected, named
+from baton_proof.chaos import verdicts
+from baton_proof.chaos.draws import Draw, Fault, Side, Trouble
+from baton_proof.chaos.verdicts import Effect, Expected, effect_of, expected, named
 
 HOME, AWAY = REGIONS_DEFAULT
 _NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -38,7 +38,7 @@ def disagreements(draw: Draw, decisions: Sequence[Decision]) -> list[str]:
 
 
 _CUT_REASONS = (Signal.OUTSIDE_CANARY, Signal.SILENCE)
-_SICK_REASONS = (Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY)
+_UNHEALTHY_REASONS = (Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY)
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ _SICK_REASONS = (Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY)
     [
         (_hit(Fault.PAUSE), Effect.GONE),
         (_hit(Fault.PACKETS), Effect.GONE),
-        (_hit(Fault.KILL, service="merger"), Effect.SICK),
-        (_hit(Fault.KILL, service="trigger"), Effect.LIMPS),
+        (_hit(Fault.KILL, service="merger"), Effect.UNHEALTHY),
+        (_hit(Fault.KILL, service="trigger"), Effect.DEGRADED),
         (_hit(Fault.OOM, service="controller"), Effect.UNNOTICED),
-        (_hit(Fault.SLOW, amount=20), Effect.SICK),
-        (_hit(Fault.SLOW, amount=0.4), Effect.LIMPS),
-        (_hit(Fault.THROTTLE, amount=1), Effect.SICK),
-        (_hit(Fault.THROTTLE, amount=0.3), Effect.LIMPS),
-        (_hit(Fault.EMPTY), Effect.SICK),
+        (_hit(Fault.SLOW, amount=20), Effect.UNHEALTHY),
+        (_hit(Fault.SLOW, amount=0.4), Effect.DEGRADED),
+        (_hit(Fault.THROTTLE, amount=1), Effect.UNHEALTHY),
+        (_hit(Fault.THROTTLE, amount=0.3), Effect.DEGRADED),
+        (_hit(Fault.EMPTY), Effect.UNHEALTHY),
     ],
 )
 def test_what_a_fault_does_to_its_region(trouble: Trouble, effect: Effect) -> None:
@@ -80,7 +80,7 @@ def test_what_must_follow(troubles: Sequence[Trouble], wanted: Expected) -> None
 
 def test_a_record_that_says_what_was_done_agrees() -> None:
     assert disagreements(_draw(_hit(Fault.PAUSE)), [_committed(*_CUT_REASONS)]) == []
-    assert disagreements(_draw(_hit(Fault.EMPTY)), [_committed(*_SICK_REASONS)]) == []
+    assert disagreements(_draw(_hit(Fault.EMPTY)), [_committed(*_UNHEALTHY_REASONS)]) == []
     assert disagreements(_draw(_hit(Fault.PAUSE, 5)), []) == []
     assert named(_committed(*_CUT_REASONS)) == set(_CUT_REASONS)
 
@@ -98,18 +98,18 @@ def test_a_failover_that_comes_after_the_fault_is_over_comes_too_late() -> None:
 
 
 def test_a_failover_that_nothing_called_for_is_found() -> None:
-    (found,) = disagreements(_draw(_hit(Fault.KILL, 4, service="worker")), [_committed(*_SICK_REASONS)])
+    (found,) = disagreements(_draw(_hit(Fault.KILL, 4, service="worker")), [_committed(*_UNHEALTHY_REASONS)])
 
     assert "nothing called for" in found
 
 
 def test_reasons_that_are_not_what_was_done_are_found() -> None:
-    sick, gone = _draw(_hit(Fault.EMPTY)), _draw(_hit(Fault.PACKETS))
+    emptied, gone = _draw(_hit(Fault.EMPTY)), _draw(_hit(Fault.PACKETS))
 
-    assert "silence, which was not done" in disagreements(sick, [_committed(*_CUT_REASONS)])[0]
-    assert "neither silence nor own calls" in disagreements(gone, [_committed(*_SICK_REASONS)])[0]
-    assert "not two kinds" in disagreements(sick, [_committed(Signal.OUTSIDE_CANARY)])[0]
-    assert "not two kinds" in disagreements(sick, [_committed(Signal.CALLS, Signal.THROUGHPUT)])[0]
+    assert "silence, which was not done" in disagreements(emptied, [_committed(*_CUT_REASONS)])[0]
+    assert "neither silence nor own calls" in disagreements(gone, [_committed(*_UNHEALTHY_REASONS)])[0]
+    assert "not two kinds" in disagreements(emptied, [_committed(Signal.OUTSIDE_CANARY)])[0]
+    assert "not two kinds" in disagreements(emptied, [_committed(Signal.CALLS, Signal.THROUGHPUT)])[0]
 
 
 def test_a_silent_region_whose_controller_was_killed_as_well_is_explained() -> None:

@@ -15,9 +15,9 @@ from baton.model.batch import Batch, Failure, MailClaim
 from baton.model.states import BatchState
 from baton.testing import virtual_time
 from baton.topology import PROGRESS_KEPT_DAYS
-from baton_cli import actions
-from baton_cli.actions import Changed
-from baton_cli.connection import Refused
+from baton_cli.batches import actions
+from baton_cli.batches.actions import Changed
+from baton_cli.reach.connection import Refused
 from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, failed
 
 ALLOWED = {

@@ -19,11 +19,12 @@ from baton.model.batch import Batch, Counts, MailClaim, Source
 from baton.model.states import BatchState
 from baton.ports import ChunkDone, StoredReject
 from baton.testing import virtual_time
-from baton_cli.chaos import OutageChoice
-from baton_cli.connection import Connection
 from baton_cli.main import app
+from baton_cli.reach.connection import Connection
 from baton_cli.session import Session
-from baton_local.admin import (
+from baton_cli.world.chaos import OutageChoice
+from baton_local.stand_ins.arc import Outage
+from baton_local.switches.admin import (
     AdminError,
     ArcEndpointStatus,
     ArcStatus,
@@ -32,7 +33,6 @@ from baton_local.admin import (
     ReplicationStatus,
     Status,
 )
-from baton_local.arc import Outage
 from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed, failed, virtual_world
 
 ID = "b" * 20
@@ -193,17 +193,17 @@ def test_watching_stops_after_the_timeout_and_says_how_to_come_back() -> None:
     result = _baton(world, "watch", ID, "--timeout", "30")
 
     assert result.exit_code == 1
-    assert f"not done after 30 s. It goes on; come back with: baton watch {ID}" in " ".join(result.stderr.split())
+    assert f"not done after 30 s. It continues; follow it again: baton watch {ID}" in " ".join(result.stderr.split())
     assert result.stdout == ""
 
 
-def test_watching_a_paused_batch_in_vain_says_how_to_let_it_go_on() -> None:
+def test_watching_a_paused_batch_in_vain_says_how_to_resume_it() -> None:
     world = _with(CliWorld().batch(state=BatchState.PAUSED), world=virtual_world())
 
     result = _baton(world, "watch", ID, "--timeout", "30")
 
     assert result.exit_code == 1
-    assert f"not done after 30 s: it is PAUSED. Let it go on: baton resume {ID}" in " ".join(result.stderr.split())
+    assert f"not done after 30 s: it is PAUSED. Resume it: baton resume {ID}" in " ".join(result.stderr.split())
 
 
 def test_ctrl_c_leaves_the_batch_running_and_says_how_to_come_back() -> None:
@@ -498,6 +498,18 @@ def test_whatever_a_sender_writes_is_shown_as_it_is_and_acts_on_no_terminal(comm
     assert "[/bold]" in unbroken
 
 
+@pytest.mark.parametrize("command", ["batches", "rejects"])
+def test_a_name_of_a_thousand_letters_does_not_fill_the_screen(command: str) -> None:
+    source = Source(f"input/{'j' * 500}/{'n' * 500}", "v", 1)
+    world = _with(CliWorld().batch(**failed("unknown_job"), job="j" * 500, source=source))
+    run(world.home.rejects.put(ID, [StoredReject(1, 0, "c" * 1_000, "too_long", "v", "x")]))
+
+    text = _baton(world, command, *(() if command == "batches" else (ID,))).stdout
+
+    assert len(text.splitlines()) < 15
+    assert "…" in text
+
+
 @pytest.mark.parametrize(
     ("options", "key"),
     [((), PUBLISHED.result_key), (("--rejects",), PUBLISHED.rejects_key), (("--manifest",), PUBLISHED.manifest_key)],
@@ -579,7 +591,7 @@ def test_a_message_that_could_not_be_queued_is_no_failure_and_is_told() -> None:
     result = _baton(world, "resume", ID)
 
     assert result.exit_code == 0
-    assert "The sweeper sends it again by itself." in result.stderr
+    assert "The sweeper will send it." in result.stderr
 
 
 # --- data ------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Orders as typed: what is written, what is told while it is carried out, what comes of it, and how it exits."""
+"""Orders as typed: what is written, what is printed while it is carried out, its outcome, and the exit status."""
 
 import asyncio
 import json
@@ -19,10 +19,10 @@ from baton.memory.clock import START
 from baton.model.control import Control, Ending, StepDone, StepName, StepOutcome, SwitchKind, Transition
 from baton.model.journal import Command, CommandKind, CommandState, Decision, DecisionKind, Verdict
 from baton.testing import virtual_time
-from baton_cli import orders
 from baton_cli.durations import duration
+from baton_cli.handover import orders
+from baton_cli.handover.orders import Outcome, Standing, milestones
 from baton_cli.main import app
-from baton_cli.orders import Outcome, Standing, milestones
 from baton_cli.session import Session
 from cli_world import AWAY, EPOCH, HOME, CliWorld
 from controllers_played import WARM_SECONDS, PlayedWorld
@@ -69,7 +69,7 @@ def _written(world: CliWorld) -> Command:
 def test_a_failover_is_told_step_by_step_until_it_is_completed() -> None:
     world = _both()
 
-    result = _baton(world, "failover", "--to", AWAY, "--reason", "HOME is ill")
+    result = _baton(world, "failover", "--to", AWAY, "--reason", "HOME is down")
 
     assert result.exit_code == 0, result.stderr
     assert _told(result) == [
@@ -181,7 +181,7 @@ def test_a_region_that_is_not_ready_takes_over_by_force_alone(force: tuple[str, 
     assert result.exit_code == status, result.stdout
     if not force:
         assert "own canary" in result.stdout
-        assert "--force does it all the same" in " ".join(result.stdout.split())
+        assert "--force overrides this" in " ".join(result.stdout.split())
 
 
 @pytest.mark.parametrize(("timeout", "status"), [("300", 0), ("20", 1)])
@@ -250,7 +250,7 @@ def test_an_order_that_nobody_takes_stays_pending(as_json: tuple[str, ...]) -> N
     else:
         shown = " ".join(result.stdout.split())
         assert "pending: no controller took it within" in shown
-        assert "stays pending until a controller lives" in shown
+        assert "stays pending until a controller runs" in shown
         assert f"baton explain {ID}" in shown
         assert "baton status" in shown
 
@@ -494,7 +494,7 @@ def test_ctrl_c_leaves_the_order_and_says_how_to_come_back() -> None:
     result = _baton(PlayedWorld(journal=Impatient()), "ack")
 
     assert result.exit_code == 130
-    assert f"The order stands. Come back with: baton explain {ID}" in result.stderr
+    assert f"The order stands. See it: baton explain {ID}" in result.stderr
 
 
 def test_the_default_names_user_and_host() -> None:

@@ -136,7 +136,7 @@ def test_what_a_controller_would_refuse_is_said_in_its_words(
     assert (answer["refusal"], answer["calls"], answer["carried_out"]) == (reason, [], False)
 
 
-@pytest.mark.parametrize(("kind", "hint"), [("failover", "; --force does it all the same"), ("switchover", "")])
+@pytest.mark.parametrize(("kind", "hint"), [("failover", "; --force overrides this"), ("switchover", "")])
 def test_a_region_that_is_not_ready_is_named_with_what_fails_and_the_calls_all_the_same(kind: str, hint: str) -> None:
     world = _both()
     world.controllers[AWAY].canary = Verdict.UNHEALTHY
@@ -164,7 +164,7 @@ def test_a_controller_that_does_not_follow_proves_nothing() -> None:
     world = _under(Control(EPOCH, HOME), _ready(AWAY, epoch_seen=EPOCH - 1))
 
     assert _answer(world, "--to", AWAY)["refusal"] == (
-        f"{AWAY} does not prove that it is ready: follows: epoch 1; --force does it all the same"
+        f"{AWAY} does not prove that it is ready: follows: epoch 1; --force overrides this"
     )
 
 
@@ -179,7 +179,7 @@ def test_nobody_would_take_it_if_no_controller_lives() -> None:
     answer = _answer(CliWorld(), "--to", AWAY)
 
     assert result.exit_code == 1
-    assert "nobody would take it: no controller lives" in " ".join(result.stdout.split())
+    assert "no controller would take it: none runs" in " ".join(result.stdout.split())
     assert (answer["driver"], answer["refusal"], answer["carried_out"]) == (None, None, False)
 
 

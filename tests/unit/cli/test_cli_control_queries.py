@@ -1,4 +1,4 @@
-"""What is told of the controllers: history, its timeline, explanations in every state, status."""
+"""What the CLI shows of the controllers: history, its timeline, explanations in every state, status."""
 
 import asyncio
 import json
@@ -276,21 +276,21 @@ def test_explain_starts_with_the_conclusion_of_the_standby_and_names_every_rule(
 
     words = _words(_baton(world, "explain"))
 
-    assert words.startswith(f"{AWAY}: no failover: nothing convicts {HOME}")
+    assert words.startswith(f"{AWAY}: no failover: {HOME} is not declared unhealthy")
     assert f"Said by the controller of {AWAY} (standby)" in words
     for name in ("outside canary", "inside canary", "replication", "own canary", "switch endpoints", "daily budget"):
         assert name in words
     assert "silent" not in words
 
 
-def test_explain_tells_why_a_sick_region_is_not_left() -> None:
+def test_explain_says_why_there_is_no_failover_from_an_unhealthy_region() -> None:
     control = Control(EPOCH, HOME, freeze=Freeze("ann", FOREIGN, START, START + timedelta(days=1)), failovers=(START,))
     world = PlayedWorld(ledger=MemoryLedger(control)).play(HOME, AWAY)
     world.controllers[HOME].canary = Verdict.UNHEALTHY
 
     words = _words(_baton(world, "explain", width=200))
 
-    assert "inside canary alone convict nobody" in words
+    assert "inside canary alone is not enough" in words
     assert f"BLOCKS by ann until 2026-01-02 00:00 UTC: {SHOWN}" in words
     assert "BLOCKS 1 of 1 automatic failovers in 6:00:00" in words
 

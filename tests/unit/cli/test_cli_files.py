@@ -20,9 +20,9 @@ from baton.model.identity import batch_id_of
 from baton.model.states import BatchState
 from baton.ports import ReferenceVersion, Row
 from baton.testing import virtual_time
-from baton_cli import actions, files
-from baton_cli.connection import Refused
-from baton_cli.files import Fetched, Submission
+from baton_cli.batches import actions, files
+from baton_cli.batches.files import Fetched, Submission
+from baton_cli.reach.connection import Refused
 from cli_world import AWAY, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed
 
 KEY = PUBLISHED.result_key
@@ -86,6 +86,39 @@ def test_a_name_that_cannot_be_a_key_is_refused(tmp_path: Path, name: str) -> No
 
     with pytest.raises(Refused, match="cannot be the name of an input"):
         files.prepare(tmp_path / "x", job="sales", name=name, catalog=CliWorld().catalog())
+
+
+NEVER_DATA = ("_SUCCESS", "a_$folder$", "_temporary/x.csv", "2026/_temporary/0/x.csv", "_committed_7", "a/_started_7")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "reason"),
+    [
+        *((name, b"a\n1\n", "leave files of that name beside data") for name in NEVER_DATA),
+        *((name, b"", "an empty file whose name begins with _ or .") for name in (".keep", "_x.csv", "a/.x")),
+    ],
+)
+def test_a_name_that_no_batch_is_made_of_is_refused(tmp_path: Path, name: str, body: bytes, reason: str) -> None:
+    (tmp_path / "x").write_bytes(body)
+
+    with pytest.raises(Refused, match=f"would never become a batch: .*{reason}.*; give it another name"):
+        files.prepare(tmp_path / "x", job="sales", name=name, catalog=CliWorld().catalog())
+
+
+def test_a_job_that_no_batch_is_made_of_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"a\n")
+
+    with pytest.raises(Refused, match="would never become a batch"):
+        files.prepare(tmp_path / "x", job="_temporary", name=None, catalog=CliWorld().catalog(), force=True)
+
+
+@pytest.mark.parametrize(("name", "body"), [("_x.csv", b"a\n1\n"), ("empty.csv", b""), (".x", b"a\n")])
+def test_a_name_that_only_looks_like_a_marker_is_sent(tmp_path: Path, name: str, body: bytes) -> None:
+    (tmp_path / name).write_bytes(body)
+
+    submission = files.prepare(tmp_path / name, job="sales", name=None, catalog=CliWorld().catalog())
+
+    assert submission.key == f"input/sales/{name}"
 
 
 # --- out -------------------------------------------------------------------------------------------------------------
@@ -342,7 +375,16 @@ def test_a_reference_file_that_changes_while_it_is_loaded_is_refused(tmp_path: P
         (b"id,n\n1\n", "line 2 has 1 fields, the header 2"),
         (b'id\n"1', "is no UTF-8 CSV file"),
         ("id;Straße\n1;a\n".encode("cp1252"), "byte 0xdf is no UTF-8: save it as .CSV UTF-8., with commas"),
-        (b"id\n\xff\n", "byte 0xff is no UTF-8"),
+        (b"id\n\xff\n", "line 2: byte 0xff is no UTF-8"),
+        (b"id\n" + b"".join(b"%d\n" % n for n in range(9_000)) + b"\xff\n", "line 9002: byte 0xff is no UTF-8"),
+        (b'id,n\n1,a\n2,"b\n', "in the record that begins at line 3: unexpected end of data"),
+        (b'id,n\n1,"' + 60_000 * b"twenty bytes of text\n", "begins at line 2 has more than 1,048,576 characters"),
+        (b"id,n\n1,a\n\n2,b\0c\n", "line 4: the column 'n' holds a NUL"),
+        (b"id,n\n1\0,a\n", "line 2: the column 'id' holds a NUL"),
+        (b'id,v,w\n1,"a,x\n2,c,d\n3,e,f\n4,g",h\n5,i,j\n', "lines 2 to 5: quotes hold 3 more lines that look like rec"),
+        (b'id,v,w\r1,"a,x\r2,c,d\r3,e,f\r4,g",h\r5,i,j\r', "lines 2 to 5: quotes hold 3 more lines that look like rec"),
+        (b'id,v,w,x\r\n1,a,b,"c\r\n2,a,b,c"\r\n', "lines 2 to 3: quotes hold 1 more line that looks like a record"),
+        (b'id,v,w\n1,"a,x\n2,c,d\n3,e,f\n4,g"\n', "lines 2 to 5: quotes hold 3 more lines"),
     ],
 )
 def test_a_file_that_is_no_reference_data_is_refused(tmp_path: Path, body: bytes, reason: str) -> None:
@@ -350,6 +392,42 @@ def test_a_file_that_is_no_reference_data_is_refused(tmp_path: Path, body: bytes
 
     with pytest.raises(Refused, match=reason):
         files.read_reference("d", tmp_path / "f.csv", key="id")
+
+
+@pytest.mark.parametrize("body", ['id,text\n1,"two\nlines, with a comma"\n', 'id,text\n1,"a\n\nb"\n2,"c\rd"\n'])
+def test_honest_text_in_several_lines_is_loaded(tmp_path: Path, body: str) -> None:
+    (tmp_path / "f.csv").write_bytes(body.encode())
+
+    assert len(list(files.read_reference("d", tmp_path / "f.csv", key="id").rows)) == body.count('"') // 2
+
+
+def test_text_that_looks_like_rows_is_loaded_where_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_text('id,v,w\n1,"a,x\n2,c,d\n3,e,f\n4,g",h\n5,i,j\n')
+
+    loaded = files.read_reference("d", tmp_path / "f.csv", key="id", lines_in_fields=True)
+
+    assert [key for key, _ in loaded.rows] == ["1", "5"]
+
+
+def test_a_row_may_be_as_large_as_a_table_takes_it(tmp_path: Path) -> None:
+    world = CliWorld()
+    path = tmp_path / "f.csv"
+    path.write_text(f"id,n\n1,{'x' * 199_999}\n")
+
+    run(files.publish_reference(world.connection, files.read_reference("d", path, key="id")))
+
+    path.write_text(f"id,n\n1,{'x' * 200_000}\n")
+    loaded = files.read_reference("d", path, key="id")
+    with pytest.raises(Refused, match="row '1' has 200,001 bytes, more than 200,000"):
+        run(files.publish_reference(world.connection, loaded))
+
+
+def test_blank_lines_before_a_reference_header_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_bytes(b"\xef\xbb\xbf\r\n\n\nid,n\n\n1,a\n")
+
+    loaded = files.read_reference("d", tmp_path / "f.csv", key="id")
+
+    assert list(loaded.rows) == [("1", {"id": "1", "n": "a"})]
 
 
 def test_names_of_reference_columns_are_compared_in_composed_form(tmp_path: Path) -> None:

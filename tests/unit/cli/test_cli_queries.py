@@ -16,10 +16,10 @@ from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.ports import BatchPage, ChunkDone, StoredReject
 from baton.testing import virtual_time
-from baton_cli import queries
-from baton_cli.advice import advise
-from baton_cli.connection import Refused
-from baton_cli.queries import RegionStatus, Snapshot
+from baton_cli.batches import queries
+from baton_cli.batches.advice import advise
+from baton_cli.batches.queries import RegionStatus, Snapshot
+from baton_cli.reach.connection import Refused
 from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed, failed, virtual_world
 
 REJECT = StoredReject(7, 420, "uuid", "string_pattern_mismatch", "x", "x,y")

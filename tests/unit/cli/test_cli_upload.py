@@ -15,9 +15,10 @@ from baton.errors import NotFound, Unavailable
 from baton.memory import MemoryLedger
 from baton.model.control import Control
 from baton.topology import REGIONS_DEFAULT
-from baton_cli import connect, queries
-from baton_cli.connection import Refused
-from baton_cli.upload import S3Uploader
+from baton_cli.batches import queries
+from baton_cli.reach import connect
+from baton_cli.reach.connection import Refused
+from baton_cli.reach.upload import S3Uploader
 from baton_local.state import World
 from emulator_process import ACCOUNT_ID
 

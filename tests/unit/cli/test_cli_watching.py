@@ -11,8 +11,8 @@ from baton.memory.clock import START
 from baton.model.batch import Batch, Counts
 from baton.model.states import BatchState
 from baton.ports import Tally
-from baton_cli.queries import Snapshot
-from baton_cli.watching import screen
+from baton_cli.batches.queries import Snapshot
+from baton_cli.batches.watching import screen
 from cli_world import CliWorld
 
 

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from baton_cli.main import app
-from baton_local import compose, lifecycle
+from baton_local.in_containers import layout
+from baton_local.on_processes import lifecycle
 
 
 def _baton(directory: Path, *args: str) -> Result:
@@ -47,7 +48,7 @@ def _interrupts(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("command", "words"), [("up", "the world goes on starting"), ("down", " down")])
+@pytest.mark.parametrize(("command", "words"), [("up", "the world continues to start"), ("down", " down")])
 def test_ctrl_c_says_what_becomes_of_the_world(
     command: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,9 +81,9 @@ def test_without_a_composed_world_the_command_says_how_to_start_one(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         nobody = f"http://127.0.0.1:{unused.getsockname()[1]}"
-    gone = {"region_endpoints": dict.fromkeys(compose.WORLD.regions, nobody), "global_endpoint": nobody}
-    world = compose.WORLD.model_copy(update={**gone, "mrap_endpoint": nobody, "admin_endpoint": nobody})
-    monkeypatch.setattr(compose, "WORLD", world)
+    gone = {"region_endpoints": dict.fromkeys(layout.WORLD.regions, nobody), "global_endpoint": nobody}
+    world = layout.WORLD.model_copy(update={**gone, "mrap_endpoint": nobody, "admin_endpoint": nobody})
+    monkeypatch.setattr(layout, "WORLD", world)
 
     result = _baton(tmp_path / "world", "--world", "compose", "status")
 

@@ -27,6 +27,7 @@ from baton.model.states import BatchState
 from baton.ports import BatchPage, ObjectInfo
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from baton_proof.logs import silent_log
 from controller_made import EAST, START, WEST, control_made
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import Probe
@@ -34,7 +35,6 @@ from failover_controller.controller import Controller
 from failover_controller.reach import Reach
 from handover.facts import StepResult
 from handover.settings import ControllerSettings
-from logs import silent_log
 from loop_steps import LOOP_SECONDS_MAX, steps_of
 
 

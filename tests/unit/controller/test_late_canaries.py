@@ -1,4 +1,4 @@
-"""A canary that comes late convicts a Region that is dead, and never one that is busy or that cannot be seen."""
+"""A late canary counts against a Region that does no work, never against one that is busy or cannot be seen."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -137,7 +137,7 @@ def test_a_canary_in_a_line_that_moves_says_nothing(stood: BatchState | None, pa
     probe = virtual_time.run(_beside(stood, passed))
 
     assert probe.verdict is Verdict.UNKNOWN
-    assert "in a line that moves: b1" in probe.value
+    assert "in a queue that moves: b1" in probe.value
 
 
 @pytest.mark.parametrize(
@@ -231,4 +231,4 @@ def test_a_region_is_busy_however_many_newer_batches_wait(
     probe = virtual_time.run(_behind(newer, meanwhile))
 
     assert probe.verdict is Verdict.UNKNOWN, probe.value
-    assert "in a line that moves" in probe.value
+    assert "in a queue that moves" in probe.value

@@ -1,4 +1,4 @@
-"""What taking a range apart holds is bounded by the range, whatever is in it."""
+"""The memory for cutting a range into records is bounded by the range's size, for any content."""
 
 import time
 import tracemalloc

@@ -143,7 +143,7 @@ def test_an_order_that_nobody_took_in_time_is_refused() -> None:
 
     trace.look()
 
-    assert trace.answers == [("REFUSED", "nobody took it in time; order it again if it is still wanted")]
+    assert trace.answers == [("REFUSED", "no controller took it in time; order it again if it is still wanted")]
 
 
 def test_a_freeze_is_never_too_late() -> None:
@@ -156,7 +156,7 @@ def test_a_freeze_is_never_too_late() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "hint"), [(K.FAILOVER, "; --force does it all the same"), (K.SWITCHOVER, ""), (K.DRILL, "")]
+    ("kind", "hint"), [(K.FAILOVER, "; --force overrides this"), (K.SWITCHOVER, ""), (K.DRILL, "")]
 )
 def test_a_target_that_proves_nothing_is_refused_with_what_it_lacks(kind: CommandKind, hint: str) -> None:
     trace = Trace(inside=None).warm()
@@ -284,7 +284,7 @@ def test_if_that_one_is_silent_the_other_one_answers() -> None:
     trace.run(40)
 
     trace.order(K.FAILOVER, target=WEST)
-    assert "--force does it all the same" in trace.answers[-1][1]
+    assert "--force overrides this" in trace.answers[-1][1]
     trace.order(K.FAILOVER, target=WEST, force=True)
 
     assert trace.control.active_region == WEST

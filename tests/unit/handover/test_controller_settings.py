@@ -1,4 +1,4 @@
-"""The controller's settings: bad ones are refused in words, and scaling divides durations and nothing else."""
+"""The controller's settings: bad ones are refused with a reason, and scaling divides durations only."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""Any trace at all: whatever signals, operators and faults come, in whatever order, what must never happen does not."""
+"""Random traces of signals, operators and faults: what must never happen does not."""
 
 from datetime import datetime, timedelta
 
@@ -94,7 +94,7 @@ class Watched(Trace):
         assert transition is not None
         assert transition.target == after.active_region
         if transition.command_id is None:
-            assert not before.frozen(at), "S9: nothing by itself under a freeze"
+            assert not before.frozen(at), "S9: nothing automatic under a freeze"
             beat = self.seen.heartbeats.get(transition.target)
             ready = brakes.readiness(self.memory, before, transition.target, beat, at)
             assert brakes.verdict_of(ready) is Verdict.HEALTHY, "S7: only into a Region that is ready"

@@ -1,4 +1,4 @@
-"""There and back again: practice runs, and the way home by itself."""
+"""Drills, and automatic failback."""
 
 from datetime import timedelta
 
@@ -77,7 +77,7 @@ def test_another_alarm_does_not() -> None:
     assert trace.decisions == []
 
 
-def test_a_region_that_is_convicted_in_practice_is_left_without_a_hold() -> None:
+def test_an_unhealthy_region_in_a_drill_is_left_without_a_hold() -> None:
     trace = _practising()
     trace.fail()
     while not trace.intents(Write):
@@ -92,7 +92,7 @@ def test_a_region_that_is_convicted_in_practice_is_left_without_a_hold() -> None
 
 
 def test_a_region_that_died_in_practice_with_undrained_work_is_failed_over_from() -> None:
-    """The drain could never end: whoever should send that mail is gone."""
+    """The drain could never end: the notifier that should send that mail is gone."""
     trace = _practising(waiting=("the mail of b is being sent",))
     trace.fail()
 
@@ -117,7 +117,7 @@ def test_a_way_home_that_does_not_drain_does_not_pause_admission_over_and_over()
     assert trace.control.active_region == EAST
 
 
-def test_nobody_goes_home_to_a_sick_region() -> None:
+def test_no_failback_to_an_unhealthy_region() -> None:
     trace = _practising()
     trace.inside = False
 
@@ -164,7 +164,7 @@ def test_an_operator_goes_home_before_its_end() -> None:
     assert (trace.control.active_region, trace.control.drill) == (EAST, None)
 
 
-# --- the way home by itself -------------------------------------------------------------------------------------------
+# --- automatic failback -----------------------------------------------------------------------------------------------
 
 
 def _away(control: Control = AWAY, region: str = EAST, **settings: object) -> Trace:

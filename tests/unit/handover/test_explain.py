@@ -36,7 +36,7 @@ def _dead(trace: Trace) -> None:
     trace.run(60)
 
 
-def _both_sick(trace: Trace) -> None:
+def _both_unhealthy(trace: Trace) -> None:
     trace.run(60)
     trace.fail()
     trace.inside = False
@@ -61,20 +61,21 @@ def _blind(trace: Trace) -> None:
 
 
 SPENT = "a brake is on: budget: 0 of 0 automatic failovers in 6:00:00 (asked: fewer than 0; `baton ack` clears it)"
+BOTH_UNHEALTHY = "both Regions are unhealthy: own canary: own (4 of the last 4 bad) (asked: goes the whole way, fresh)"
 SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
-    (_well, Trace(), "STEADY", f"no failover: nothing convicts {EAST}"),
+    (_well, Trace(), "STEADY", f"no failover: {EAST} is not declared unhealthy"),
     (
         _one_kind,
         Trace(),
         "STEADY",
-        "no failover: outside canary alone convict nobody; two kinds must agree, one of them a canary",
+        "no failover: outside canary alone is not enough; two kinds must agree, one of them a canary",
     ),
-    (_dying, Trace(), "SUSPECT", "no failover: held: a signal may still take the conviction back"),
+    (_dying, Trace(), "SUSPECT", "no failover: held: a signal may still recover"),
     (
-        _both_sick,
+        _both_unhealthy,
         Trace(),
         "SUSPECT BOTH_SICK",
-        "no failover: both Regions are sick: own canary: own (4 of the last 4 bad) (asked: goes the whole way, fresh)",
+        f"no failover: {BOTH_UNHEALTHY}",
     ),
     (
         _dead,
@@ -102,7 +103,7 @@ SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
     ),
     (_ordered, Trace(), "DRAINING", f"switchover t8 to {WEST} is under way: DRAINING"),
     (_cut_off, Trace(), "STEADY ISOLATED", "this controller cannot write the ledger: it acts on nothing"),
-    (_blind, Trace(), "ISOLATED", "the ledger does not answer: nothing is decided, nothing is touched"),
+    (_blind, Trace(), "ISOLATED", "the ledger does not answer: nothing is decided, nothing is changed"),
 ]
 
 
@@ -121,13 +122,16 @@ def test_nothing_known_is_said_to_be_so() -> None:
     trace = Trace().warm()
     trace.memory = replace(trace.memory, series={})
 
-    assert trace.assessment.conclusion == f"no failover: nothing is known of {EAST}, and nothing convicts nobody"
+    assert (
+        trace.assessment.conclusion
+        == f"no failover: nothing is known of {EAST}, and UNKNOWN never declares a Region unhealthy"
+    )
 
 
 def test_the_active_region_explains_itself_too() -> None:
     trace = Trace(region=EAST).warm()
 
-    assert trace.assessment.conclusion == f"no failover: nothing convicts {EAST}"
+    assert trace.assessment.conclusion == f"no failover: {EAST} is not declared unhealthy"
     assert {each.name for each in trace.assessment.readiness} == {"heartbeat", "says it is ready", "follows"}
 
 

@@ -1,4 +1,4 @@
-"""A metric for every state that somebody should know of, and an alarm with a runbook on each."""
+"""Every state that an operator must know about has a metric, and an alarm with a runbook."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -34,7 +34,7 @@ def _dead(trace: Trace) -> None:
     trace.run(120)
 
 
-def _sick(trace: Trace) -> None:
+def _both_unhealthy(trace: Trace) -> None:
     trace.inside = True
     trace.run(60)
     trace.fail()
@@ -78,7 +78,7 @@ def _cut_off(trace: Trace) -> None:
 STORIES: list[tuple[Callable[[Trace], None], Trace, set[str]]] = [
     (_well, Trace(), set()),
     (_dead, Trace(control=control_made(freeze=frozen(LATER))), {"Suspect", "Held", "Frozen"}),
-    (_sick, Trace(), {"Suspect", "Held", "BothSick", "StandbyNotReady"}),
+    (_both_unhealthy, Trace(), {"Suspect", "Held", "BothSick", "StandbyNotReady"}),
     (_unproved, Trace(), {"Suspect", "Held", "StandbyNotReady"}),
     (_dead, Trace(control=control_made(failovers=(START,))), {"Suspect", "Held", "BudgetSpent"}),
     (_drains, Trace(), {"Draining"}),

@@ -106,7 +106,7 @@ def test_the_old_region_only_watches_but_ends_the_wait_if_the_driver_is_gone() -
 
 
 def test_a_controller_that_finds_a_drain_waits_by_its_own_clock() -> None:
-    """Whoever began it may have another time: what counts is since when we have seen it."""
+    """The clock of the controller that began it may differ: what counts is since when we have seen it."""
     control = control_made(
         phase=Phase.DRAINING,
         transition=under_way(SwitchKind.SWITCHOVER),
@@ -179,7 +179,7 @@ def test_a_freeze_stops_the_reconciler() -> None:
     assert len(trace.intents(Act)) == 3
 
 
-# --- by itself --------------------------------------------------------------------------------------------------------
+# --- automatic --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("waiting", [(), ("a file",)])

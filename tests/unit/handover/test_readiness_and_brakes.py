@@ -1,4 +1,4 @@
-"""A ready Region to go to, and each brake by itself."""
+"""Readiness of the standby, and each brake on its own."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -49,7 +49,7 @@ def test_it_is_not_known_to_be_ready_when_it_has_just_started() -> None:
     assert set(_own(trace).values()) == {UNKNOWN}
 
 
-def test_a_sick_canary_of_its_own_makes_it_unready() -> None:
+def test_a_failed_canary_of_its_own_makes_it_unready() -> None:
     trace = Trace().warm()
     trace.inside = False
     trace.run(45)

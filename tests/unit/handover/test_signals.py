@@ -1,4 +1,4 @@
-"""From samples to verdicts: slow to convict, quick to take it back, slow to forgive, silent about the unmeasured."""
+"""Several bad samples make a signal UNHEALTHY, one good one ends that, many good ones make it HEALTHY again."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -39,7 +39,7 @@ def _verdict(memory: Memory, now: datetime, signal: Signal = CANARY, region: str
 
 
 @pytest.mark.parametrize("pattern", ["---", "+---", "--+-", "-+--", "+++++++++++++++++++++---", "+-+-+--"])
-def test_three_bad_ones_of_the_last_four_convict(pattern: str) -> None:
+def test_three_bad_ones_of_the_last_four_are_unhealthy(pattern: str) -> None:
     assert _verdicts(pattern)[-1] is UNHEALTHY
 
 
@@ -52,27 +52,27 @@ def test_the_third_good_one_makes_a_signal_healthy_after_a_start() -> None:
     assert _verdicts("+++") == [UNKNOWN, UNKNOWN, HEALTHY]
 
 
-def test_one_bad_one_is_not_well_and_not_sick() -> None:
+def test_one_bad_one_is_neither_healthy_nor_unhealthy() -> None:
     assert _verdicts("+++-+")[-2:] == [UNKNOWN, HEALTHY]
 
 
-def test_the_newest_good_one_takes_the_conviction_back_without_calling_it_well() -> None:
+def test_the_newest_good_one_ends_unhealthy_without_making_it_healthy() -> None:
     assert _verdicts("---+") == [UNKNOWN, UNKNOWN, UNHEALTHY, UNKNOWN]
 
 
-def test_twenty_of_twenty_good_ones_forgive() -> None:
+def test_after_twenty_of_twenty_good_ones_it_recovers() -> None:
     found = _verdicts("---" + "+" * 20)
 
     assert set(found[3:-1]) == {UNKNOWN}
     assert found[-1] is HEALTHY
 
 
-def test_good_ones_before_the_fault_forgive_nothing() -> None:
+def test_good_ones_before_the_fault_do_not_count_as_recovery() -> None:
     assert _verdicts("+" * 20 + "---" + "+" * 19)[-1] is UNKNOWN
 
 
 @pytest.mark.parametrize("good", [1, 5, 19])
-def test_a_relapse_convicts_at_once(good: int) -> None:
+def test_a_relapse_is_unhealthy_at_once(good: int) -> None:
     assert _verdicts("---" + "+" * good + "-")[-1] is UNHEALTHY
 
 
@@ -80,14 +80,14 @@ def test_a_relapse_starts_the_twenty_anew() -> None:
     assert _verdicts("---" + "+" * 19 + "-" + "+" * 19)[-1] is UNKNOWN
 
 
-def test_after_it_was_forgiven_it_takes_three_again() -> None:
+def test_after_it_recovered_it_takes_three_again() -> None:
     assert UNHEALTHY not in _verdicts("---" + "+" * 20 + "--")[3:]
 
 
 # --- what was not measured --------------------------------------------------------------------------------------------
 
 
-def _convicted() -> tuple[Memory, datetime]:
+def _tripped() -> tuple[Memory, datetime]:
     memory, now = memory_made(), START
     for number in range(3):
         now = START + number * EVERY
@@ -96,7 +96,7 @@ def _convicted() -> tuple[Memory, datetime]:
 
 
 def test_an_old_sample_says_nothing() -> None:
-    memory, now = _convicted()
+    memory, now = _tripped()
     fresh = timedelta(seconds=SETTINGS.fresh_seconds)
 
     assert _verdict(memory, now + fresh) is UNHEALTHY
@@ -108,7 +108,7 @@ def test_what_was_never_measured_is_unknown() -> None:
 
 
 def test_an_unknown_sample_changes_nothing() -> None:
-    memory, now = _convicted()
+    memory, now = _tripped()
 
     unknown = replace(sample(CANARY, good=True, at=now + EVERY), verdict=UNKNOWN)
     after = _absorbed(memory, [unknown], now + EVERY)
@@ -125,9 +125,9 @@ def test_missing_samples_never_make_a_signal_bad() -> None:
     assert trace.kinds == []
 
 
-def test_a_conviction_from_before_a_long_gap_is_forgotten() -> None:
+def test_unhealthy_from_before_a_long_gap_no_longer_counts() -> None:
     """The standby measures the active Region only: what it held against it before two switches says nothing now."""
-    memory, now = _convicted()
+    memory, now = _tripped()
     later = now + timedelta(hours=3)
 
     memory = _absorbed(memory, [sample(CANARY, good=False, at=later)], later)
@@ -219,7 +219,7 @@ def _silence_sampled(trace: Trace) -> int:
 # --- what the other controller says of its own Region -----------------------------------------------------------------
 
 
-def test_its_own_canary_convicts_as_ours_would() -> None:
+def test_its_own_canary_counts_as_ours_would() -> None:
     trace = Trace().warm()
 
     trace.says_canary = UNHEALTHY
@@ -244,41 +244,41 @@ def test_what_its_own_controller_takes_back_is_not_held_against_it() -> None:
     trace.says_canary = UNHEALTHY
     trace.run(30)
 
-    trace.says_canary = UNKNOWN  # its canary is coming back: not well yet, but it convicts nobody
+    trace.says_canary = UNKNOWN  # its canary is coming back: not healthy yet, but no longer unhealthy
     trace.look()
 
     assert rule(trace.assessment.evidence, Signal.INSIDE_CANARY).verdict is UNKNOWN
 
 
-# --- conviction -------------------------------------------------------------------------------------------------------
+# --- declaring a Region unhealthy -------------------------------------------------------------------------------------
 
 
-def _convicts(*bad: Signal) -> bool:
+def _declared(*bad: Signal) -> bool:
     memory, now = memory_made(), START
     for number in range(4):
         now = START + number * EVERY
         memory = _absorbed(memory, [sample(signal, good=signal not in bad, at=now) for signal in Signal], now)
-    return signals.convicts(signals.evidence(memory, EAST, now))
+    return signals.declares_unhealthy(signals.evidence(memory, EAST, now))
 
 
 @pytest.mark.parametrize("signal", Signal)
-def test_one_signal_alone_convicts_nobody(signal: Signal) -> None:
-    assert not _convicts(signal)
+def test_one_signal_alone_is_not_enough(signal: Signal) -> None:
+    assert not _declared(signal)
 
 
 @pytest.mark.parametrize("canary", CANARIES)
 @pytest.mark.parametrize("signal", set(Signal) - HINTS)
-def test_a_canary_and_any_other_kind_convict(canary: Signal, signal: Signal) -> None:
-    assert _convicts(canary, signal) is (canary is not signal)
+def test_a_canary_and_any_other_kind_declare_a_region_unhealthy(canary: Signal, signal: Signal) -> None:
+    assert _declared(canary, signal) is (canary is not signal)
 
 
-def test_without_a_canary_nothing_convicts() -> None:
-    assert not _convicts(*(set(Signal) - CANARIES))
+def test_without_a_canary_no_region_is_declared_unhealthy() -> None:
+    assert not _declared(*(set(Signal) - CANARIES))
 
 
 @pytest.mark.parametrize("canary", CANARIES)
 def test_replication_never_counts(canary: Signal) -> None:
-    assert not _convicts(canary, Signal.REPLICATION)
+    assert not _declared(canary, Signal.REPLICATION)
 
 
 def test_evidence_is_of_one_region_only() -> None:
@@ -287,7 +287,7 @@ def test_evidence_is_of_one_region_only() -> None:
         now = START + number * EVERY
         memory = _absorbed(memory, [sample(each, good=False, at=now, region=WEST) for each in Signal], now)
 
-    assert not signals.convicts(signals.evidence(memory, EAST, START + 3 * EVERY))
+    assert not signals.declares_unhealthy(signals.evidence(memory, EAST, START + 3 * EVERY))
 
 
 # --- alarms -----------------------------------------------------------------------------------------------------------
@@ -307,7 +307,7 @@ def test_an_alarm_is_known_by_its_whole_name() -> None:
 
 
 def test_a_signal_that_comes_back_says_how_far_it_is() -> None:
-    memory, now = _convicted()
+    memory, now = _tripped()
     for number in range(1, 4):
         memory = _absorbed(memory, [sample(CANARY, good=True, at=now + number * EVERY)], now + number * EVERY)
 
@@ -318,7 +318,7 @@ def test_a_signal_that_comes_back_says_how_far_it_is() -> None:
 
 
 def test_a_signal_tells_how_many_of_the_last_were_bad() -> None:
-    memory, now = _convicted()
+    memory, now = _tripped()
 
     assert signals.rule_of(memory, EAST, CANARY, now + seconds(4)).value == "v (3 of the last 3 bad)"
     assert signals.rule_of(memory, EAST, CANARY, now + seconds(4)).age_seconds == 4

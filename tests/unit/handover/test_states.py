@@ -7,7 +7,7 @@ import pytest
 from baton.model.control import Phase
 from baton.model.journal import State
 from controller_made import SETTINGS, START, control_made
-from handover.states import INITIAL, ROWS, WAITS, allowed, mermaid, moved, state_of
+from handover.states import TABLE, WAITS, moved, state_of
 
 FAILOVER = Path(__file__).parents[3] / "docs/failover.md"
 
@@ -16,41 +16,41 @@ def _reachable(start: State) -> set[State]:
     seen, todo = {start}, [start]
     while todo:
         state = todo.pop()
-        new = {row.target for row in ROWS if row.source is state} - seen
+        new = {row.target for row in TABLE.rows if row.source is state} - seen
         seen |= new
         todo += new
     return seen
 
 
 def test_every_state_can_be_reached() -> None:
-    assert _reachable(INITIAL) == set(State)
+    assert _reachable(TABLE.initial) == set(State)
 
 
 @pytest.mark.parametrize("state", State)
 def test_every_state_gets_back_to_rest(state: State) -> None:
-    assert INITIAL in _reachable(state)
+    assert TABLE.initial in _reachable(state)
 
 
-@pytest.mark.parametrize("state", set(State) - {INITIAL})
+@pytest.mark.parametrize("state", set(State) - {TABLE.initial})
 def test_every_state_but_rest_has_a_wait_that_ends(state: State) -> None:
     assert getattr(SETTINGS, WAITS[state]) > 0
 
 
 def test_rest_waits_for_nothing() -> None:
-    assert INITIAL not in WAITS
+    assert TABLE.initial not in WAITS
 
 
 def test_no_step_is_listed_twice_and_each_has_its_comment() -> None:
-    steps = [(row.source, row.target) for row in ROWS]
+    steps = [(row.source, row.target) for row in TABLE.rows]
 
     assert len(steps) == len(set(steps))
-    assert all(row.comment for row in ROWS)
+    assert all(row.comment for row in TABLE.rows)
 
 
 def test_the_epoch_that_moved_never_goes_back_to_draining_or_rest() -> None:
     for committed in (State.SWITCHING, State.VERIFYING):
         for before in (State.STEADY, State.SUSPECT, State.DRAINING):
-            assert not allowed(committed, before)
+            assert not TABLE.allowed(committed, before)
 
 
 @pytest.mark.parametrize("source", Phase)
@@ -58,7 +58,7 @@ def test_the_epoch_that_moved_never_goes_back_to_draining_or_rest() -> None:
 def test_a_row_moves_by_the_table_only(source: Phase, target: Phase) -> None:
     control = control_made(phase=source)
 
-    if not allowed(State(source.value), State(target.value)):
+    if not TABLE.allowed(State(source.value), State(target.value)):
         with pytest.raises(ValueError, match=f"no step leads from {source} to {target}"):
             moved(control, target, START)
     else:
@@ -74,4 +74,4 @@ def test_every_phase_is_a_state_and_suspicion_lies_over_the_quiet_ones_only() ->
 
 
 def test_the_diagram_in_the_documentation_is_the_table() -> None:
-    assert mermaid() in FAILOVER.read_text(), "paste the output of handover.states.mermaid()"
+    assert TABLE.mermaid() in FAILOVER.read_text(), "paste the output of handover.states.TABLE.mermaid()"

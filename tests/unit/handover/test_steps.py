@@ -151,7 +151,7 @@ def test_one_that_started_before_proves_nothing(region: str) -> None:
 
 
 @pytest.mark.parametrize("region", [EAST, WEST])
-def test_a_sick_canary_proves_nothing(region: str) -> None:
+def test_a_failed_canary_proves_nothing(region: str) -> None:
     trace = _verifying(region)
     trace.inside = trace.outside = False
 

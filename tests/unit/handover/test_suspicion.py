@@ -1,4 +1,4 @@
-"""From a conviction to a failover, and everything that keeps it from being one."""
+"""From a Region that is declared unhealthy to a failover, and everything that prevents one."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -70,7 +70,7 @@ def test_only_the_standby_acts() -> None:
     trace.run(600)
 
     assert trace.intents(Write) == []
-    assert trace.assessment.conclusion == "this Region is convicted by its own signals; its standby decides"
+    assert trace.assessment.conclusion == "this Region's own signals declare it unhealthy; its standby decides"
 
 
 @pytest.mark.parametrize("bad", [Signal.OUTSIDE_CANARY, Signal.SILENCE])
@@ -95,7 +95,7 @@ def test_a_signal_that_comes_back_while_it_is_held_takes_it_back() -> None:
     trace.look()
 
     assert trace.kinds == [K.SUSPECTED, K.CLEARED]
-    assert trace.decisions[-1].summary == "the conviction did not last"
+    assert trace.decisions[-1].summary == "the signals recovered"
     trace.run(3_600)
     assert K.COMMITTED not in trace.kinds
 
@@ -134,14 +134,14 @@ def _held(trace: Trace) -> list[str]:
     return [f"{each.kind}: {each.summary}" for each in trace.decisions if each.kind is not K.SUSPECTED]
 
 
-def test_both_sick_is_held_once_and_said_once() -> None:
+def test_both_unhealthy_is_held_once_and_recorded_once() -> None:
     trace = Trace().warm()
     trace.fail()
     trace.inside = False
 
     (held,) = _held(trace)
 
-    assert held.startswith("held: both Regions are sick: own canary: own (4 of the last 4 bad) (asked: goes the")
+    assert held.startswith("held: both Regions are unhealthy: own canary: own (4 of the last 4 bad) (asked: goes the")
     assert Overlay.BOTH_SICK in trace.assessment.overlays
 
 
@@ -159,7 +159,7 @@ def test_too_few_endpoints_of_the_switch_may_mean_that_the_trouble_is_ours() -> 
     trace.fail()
 
     assert _held(trace) == [
-        "held: both Regions are sick: switch endpoints: 2 of 5 answer (asked: at least 3)",
+        "held: both Regions are unhealthy: switch endpoints: 2 of 5 answer (asked: at least 3)",
     ]
 
 
@@ -216,7 +216,7 @@ def test_a_reason_is_on_record_again_when_it_is_another_one() -> None:
     trace.run(360)  # the standby is well again, the freeze is still on
 
     assert [each.summary.split(":")[0] for each in trace.decisions if each.kind is K.HELD] == [
-        "both Regions are sick",
+        "both Regions are unhealthy",
         "readiness is not proved",
         "a brake is on",
     ]
@@ -310,7 +310,7 @@ def test_the_reconciler_looks_after_the_active_region_from_there() -> None:
     assert standby.intents(Act) == []
 
 
-def test_all_unknown_convicts_nobody_and_says_so() -> None:
+def test_all_unknown_declares_nothing_unhealthy_and_says_so() -> None:
     trace = Trace(outside=None)
     trace.look()
 

@@ -1,4 +1,4 @@
-"""The switches of the composed world refuse what is not there, in words."""
+"""The fault switches of the composed world refuse what does not exist, with a reason."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from baton_cli.connection import Refused
-from baton_cli.worlds import WorldChoice, WorldPlaces
-from baton_local.admin import AdminError
-from baton_local.compose_admin import ComposeAdmin
+from baton_cli.reach.connection import Refused
+from baton_cli.world.commands import WorldChoice, WorldPlaces
+from baton_local.in_containers.admin import ComposeAdmin
+from baton_local.switches.admin import AdminError
 
 _HOME = "us-east-1"
 

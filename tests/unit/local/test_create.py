@@ -6,7 +6,7 @@ import pytest
 
 from baton.errors import Unavailable
 from baton.testing import virtual_time
-from baton_local.create import until_done
+from baton_local.in_containers.create import until_done
 
 
 class _Work:

@@ -16,8 +16,8 @@ from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
 from aio import run
-from baton_local import inbox_page
-from baton_local.mailbox import Mailbox, Sent
+from baton_local.stand_ins import inbox_page
+from baton_local.stand_ins.mailbox import Mailbox, Sent
 
 HOSTILE: Final = """</title></pre></strong><script>alert(1)</script>" onload="alert(1)'>&amp;"""
 ACCEPTED: Final = '<R xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><SendRawEmailResult><MessageId>m</MessageId></SendRawEmailResult></R>'

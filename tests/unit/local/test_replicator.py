@@ -10,8 +10,8 @@ from urllib.parse import quote_plus
 import pytest
 
 from baton.testing import virtual_time
-from baton_local.replicator import Link, Replicator
-from baton_local.side import Version
+from baton_local.stand_ins.replicator import Link, Replicator
+from baton_local.stand_ins.side import Version
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -18,8 +18,8 @@ from baton.model.batch import Counts
 from baton.model.control import Control
 from baton.ports import ChunkDone
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from baton_proof.pipeline import inline
 from merger.handler import Merger
-from pipeline import inline
 from plans_made import plan_of
 
 _PLAN = plan_of().model_copy(update={"job_version": "an older one"})

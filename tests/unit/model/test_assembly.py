@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from baton.assembly import Part, arrange
 from baton.ports import BytesPiece, CopyPiece, JoinedPiece, Piece, Stretch
-from baton.ports.rules import JOINED_BYTES_MAX, PART_BYTES_MIN, check_pieces, piece_bytes
+from baton.ports.preconditions import JOINED_BYTES_MAX, PART_BYTES_MIN, check_pieces, piece_bytes
 
 MIB = 1024 * 1024
 

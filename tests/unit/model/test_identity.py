@@ -1,4 +1,4 @@
-"""Names that must be the same in both Regions and for ever: changing one of these loses batches in flight."""
+"""Names that must be the same in both Regions and never change: changing one loses batches in flight."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A job's mistakes are told when it is written, not when it runs."""
+"""A job's mistakes are reported when it is loaded, not when it runs."""
 
 from typing import Any
 
@@ -44,6 +44,12 @@ class ReadByName(Record):
     account: str = Field(alias="Account")
 
 
+class ToldByName(Record):
+    model_config = ConfigDict(loc_by_alias=False)
+
+    account: str = Field(alias="Account")
+
+
 class Generated(Record):
     model_config = ConfigDict(alias_generator=str.upper)
 
@@ -71,6 +77,7 @@ LOOKUP = Lookup(dataset="accounts", key="account", columns=("owner",))
         ({"record": ReadElsewhere}, r"ReadElsewhere\.account is the column 'account', and reads 'Konto'"),
         ({"record": ReadAsTwo}, r"ReadAsTwo\.account is the column 'Account', and reads AliasChoices"),
         ({"record": ReadByName}, r"ReadByName\.account is the column 'Account', and reads 'account'"),
+        ({"record": ToldByName}, r"ToldByName sets loc_by_alias=False: rejects could not say which column"),
         ({"record": Unresolved}, r"record model .*test_job\.Unresolved cannot be used: .*'Later' is not defined"),
         ({"record": None, "lookup": LOOKUP}, "takes any header"),
         ({"recipients": ()}, "at least 1"),

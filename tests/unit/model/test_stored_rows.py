@@ -1,4 +1,4 @@
-"""Rows that another version of Baton wrote: read whatever is in them, and given back whole."""
+"""Rows that another version of Baton wrote: read whatever is in them, and written back complete."""
 
 import json
 from dataclasses import replace

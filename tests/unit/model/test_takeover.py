@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from baton.model.batch import Batch, Counts, Failure, MailClaim, Published, Source, Step
-from baton.model.states import TRANSITIONS, BatchState, allowed, needs_takeover
+from baton.model.states import CHANGES, TABLE, BatchState, needs_takeover
 from baton.model.takeover import taken_over
-from baton.ports.rules import check_step
+from baton.ports.preconditions import check_step
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
 LATER = START + timedelta(minutes=5)
@@ -93,11 +93,11 @@ def test_an_epoch_only_grows(epoch: int) -> None:
 
 
 def test_back_to_the_start_only_leads_a_new_owner() -> None:
-    takeovers = {(row.source, row.target) for row in TRANSITIONS if row.is_takeover}
+    takeovers = {(row.source, row.target) for row in CHANGES if row.is_takeover}
 
     assert takeovers == {(state, after) for state, after in OPEN.items() if after is not state}
     for source, target in takeovers:
-        assert allowed(source, target)
+        assert TABLE.allowed(source, target)
         assert needs_takeover(source, target)
         before = replace(BATCH, state=source)
         with pytest.raises(ValueError, match="only a new owner"):

@@ -15,15 +15,14 @@ from baton.memory import MemoryClock, MemoryObjectStore, MemoryProgress
 from baton.model import paths
 from baton.model.batch import Batch, Counts
 from baton.ports import ChunkDone, ObjectInfo, Piece, RejectCount, StoredReject
-from baton.rejects import REJECT_COLUMNS, REJECTS_HEADER
+from baton.rejects import REJECTS_HEADER
 from baton.testing import virtual_time
+from baton_proof.logs import silent_log
+from baton_proof.pipeline import inline
 from ended_batches import DONE, FAILED, NOW
-from logs import silent_log
 from notifier.domain import rejected_of
 from notifier.rejects import NOTHING_FOUND, Found, RejectsOf
 from notifier.settings import NotifierSettings
-from pipeline import inline
-from worker.domain import REJECT_COLUMNS as WRITTEN_COLUMNS
 
 PLAN = "p1"
 BROKEN = replace(FAILED, plan_id=PLAN)
@@ -281,7 +280,3 @@ def test_examples_show_as_many_reasons_as_they_can() -> None:
     picked = rejected_of([], rows, records=0).examples
 
     assert [each.record_number for each in picked] == [1, 2, 3, 100, 101]
-
-
-def test_the_columns_are_those_that_a_worker_writes() -> None:
-    assert WRITTEN_COLUMNS == REJECT_COLUMNS

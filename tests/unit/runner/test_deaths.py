@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from baton.deaths import Deaths
+from baton.outcome import Handled, Outcome
 from baton.testing import virtual_time
-from baton.verdict import Outcome, Verdict
-from logs import silent_log
+from baton_proof.logs import silent_log
 
-DONE = Verdict(Outcome.DONE)
-AGAIN = Verdict(Outcome.RETRY, delay_seconds=20)
+DONE = Handled(Outcome.DONE)
+AGAIN = Handled(Outcome.RETRY, delay_seconds=20)
 
 
 @dataclass(slots=True)
@@ -41,11 +41,11 @@ def _process(table: Table) -> Deaths[str]:
     return Deaths(table, deaths_max=3, seconds_max=10, log=silent_log())
 
 
-async def _try(process: Deaths[str], attempt: int, verdict: Verdict = AGAIN) -> int:
+async def _try(process: Deaths[str], attempt: int, verdict: Handled = AGAIN) -> int:
     """Return how many died before, as the attempt is told."""
     seen: list[int] = []
 
-    async def handle(died: int) -> Verdict:
+    async def handle(died: int) -> Handled:
         seen.append(died)
         return verdict
 
@@ -73,7 +73,7 @@ def test_an_attempt_that_ends_is_counted_off_and_one_that_is_through_forgets_all
 def test_what_is_handed_back_at_a_stop_has_not_died() -> None:
     table = Table()
 
-    async def works(died: int) -> Verdict:
+    async def works(died: int) -> Handled:
         await asyncio.sleep(10**6)
         raise AssertionError(died)
 
@@ -108,7 +108,7 @@ def test_a_living_process_takes_none_of_its_own_for_a_death_and_notes_the_end_la
     async def story() -> list[int]:
         seen: list[int] = []
 
-        async def handle(died: int) -> Verdict:
+        async def handle(died: int) -> Handled:
             seen.append(died)
             table.answers = False  # an outage that begins while it is at work
             return AGAIN

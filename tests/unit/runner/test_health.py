@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from baton.health import TaskProtection, health_server
-from logs import recording_log, silent_log
+from baton_proof.logs import recording_log, silent_log
 
 
 @pytest.mark.parametrize(("healthy", "status"), [(True, 200), (False, 503)])

@@ -19,7 +19,7 @@ from baton.runner import ConsumerStoppedError, Runner, backoff_seconds
 from baton.settings import RunnerSettings
 from baton.telemetry import Metrics
 from baton.testing import virtual_time
-from logs import recording_log
+from baton_proof.logs import recording_log
 
 type Work = Callable[[Message, int], Awaitable[None]]
 
@@ -35,7 +35,7 @@ class Handling:
     running: int = 0
     running_max: int = 0
 
-    async def handle(self, message: Message, *, attempt: int) -> Metrics:
+    async def handle(self, message: Message, attempt: int) -> Metrics:
         now = asyncio.get_running_loop().time
         self.started.append((message.batch_id, attempt, now()))
         self.running += 1
@@ -118,8 +118,8 @@ class Through:
     async def hand_back(self, delivery: Delivery) -> None:
         await self._inner.hand_back(delivery)
 
-    async def bury(self, delivery: Delivery) -> None:
-        await self._inner.bury(delivery)
+    async def dead_letter(self, delivery: Delivery) -> None:
+        await self._inner.dead_letter(delivery)
 
 
 def takes(seconds: float) -> Work:
@@ -357,11 +357,11 @@ def test_an_unreadable_message_that_cannot_be_buried_comes_back_until_it_can() -
     class Shut(Through):
         tried = 0
 
-        async def bury(self, delivery: Delivery) -> None:
+        async def dead_letter(self, delivery: Delivery) -> None:
             self.tried += 1
             if self.tried == 1:
                 raise Unavailable("sqs: timed out")
-            await super().bury(delivery)
+            await super().dead_letter(delivery)
 
     async def story() -> Scene:
         s = scene(takes(1))

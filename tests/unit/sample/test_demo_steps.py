@@ -1,4 +1,4 @@
-"""The demo's own steps: which link it follows, what it downloads, and that it believes nobody."""
+"""The demo's own steps: which link it follows, what it downloads, and that it checks everything."""
 
 import http.server
 import threading
@@ -8,9 +8,9 @@ from urllib.error import HTTPError
 
 import pytest
 
-from baton_local import demo, stage
-from baton_local.expected import Checked
-from baton_local.stage import DemoFailed
+from baton_local.demo import run, stage
+from baton_local.demo.stage import DemoFailed
+from baton_local.sales.expected import Checked
 
 MAIL = """Download (until 2026-01-01):
 http://127.0.0.1:1/b/output/sales/x/e2/r%C3%A9sult.csv?X-Amz-Signature=1&y=2
@@ -37,10 +37,10 @@ def test_a_mail_without_the_link_fails_the_demo(mail: str) -> None:
 def test_a_ledger_that_says_something_else_fails_the_demo() -> None:
     told = {"records_in": 10, "records_out": 9, "rejects": 1}
 
-    demo.agree(told, Checked(10, 9, 1))
+    run.agree(told, Checked(10, 9, 1))
 
     with pytest.raises(DemoFailed, match="the ledger says"):
-        demo.agree(told, Checked(10, 8, 2))
+        run.agree(told, Checked(10, 8, 2))
 
 
 class _OneFile(http.server.BaseHTTPRequestHandler):

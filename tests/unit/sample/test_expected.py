@@ -4,16 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.expected import (
+from baton_local.sales.expected import (
     INPUT_COLUMNS,
     OUTPUT_COLUMNS,
     Checked,
-    Expected,
     Mismatch,
     Rejected,
     check,
-    expect,
 )
+from sales_expected import Expected, expect
 
 REFERENCE = (
     b"uuid,unitsSold,unitPrice,unitCost,totalRevenue,totalCost,totalProfit\n100000001,10,2.00,1.50,20.00,15.00,5.00\n"

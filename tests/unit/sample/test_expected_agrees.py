@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from baton_jobs.sales import job
-from baton_local.expected import ADDED_COLUMNS, INPUT_COLUMNS, Rejected, outcomes
-from baton_local.sample import write_sales
+from baton_local.sales.expected import ADDED_COLUMNS, INPUT_COLUMNS, Rejected, outcomes
+from baton_local.sales.sample import write_sales
 
 SPOILED = ("", " ", "0", "1/1/15", "1/0/15", "0/1/15", "2/29/00", "2/29/14", "1/1/5", "00/1/15", "1/1/15 ", "c", "Meat")
 """Values put into every column of a good record in turn."""

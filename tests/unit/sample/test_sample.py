@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.expected import Rejected, expect
-from baton_local.sample import BAD_KINDS, Written, write_sales
+from baton_local.sales.expected import Rejected
+from baton_local.sales.sample import BAD_KINDS, Written, write_sales
+from sales_expected import expect
 
 
 def _write(directory: Path, **figures: float) -> tuple[bytes, bytes]:

@@ -3,7 +3,7 @@
 import pytest
 
 from baton.errors import Fenced, Refused, Unavailable
-from logs import recording_log
+from baton_proof.logs import recording_log
 from splitter.alone import Alone
 
 IN_A_ROW = 10

@@ -1,4 +1,4 @@
-"""Rows of old batches are forgotten many at once, beside everything else a splitter does, and only if nobody asks."""
+"""Rows of old batches are deleted many at once, beside the splitter's other work, and only if they are not needed."""
 
 import asyncio
 from datetime import timedelta
@@ -15,7 +15,7 @@ from baton.model.states import BatchState
 from baton.ports import ObjectInfo
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT, RETENTION_DAYS
-from logs import recording_log
+from baton_proof.logs import recording_log
 from splitter.forgetting import Forgetting
 
 REGION: Final = REGIONS_DEFAULT[0]
@@ -93,7 +93,7 @@ def test_sixteen_rows_are_in_work_at_once_and_never_more() -> None:
 
 
 def test_an_input_that_may_be_there_keeps_its_row_and_no_other() -> None:
-    # Whoever forgets the row of an input that is there admits it anew with the next sweep, and sends its mail again.
+    # Deleting the row of an input that still exists would admit it again with the next sweep, and mail it again.
     async def story() -> tuple[list[str], list[dict[str, Any]]]:
         world = World()
         there = await world.objects.put("input/sales/there.csv", b"x")

@@ -162,6 +162,53 @@ def test_a_header_that_names_nothing_is_none(text: str, job: Job) -> None:
     assert refused(text, job).startswith("header: the header names no column")
 
 
+# --- what a record would be rejected for -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "job"),
+    [
+        ('"id"x,"na"me\n', ANY),
+        ('id,"na"me\n', ANY),
+        ('"id"x\n', ANY),
+        ('"Na"me,Größe\n', NAMED),
+        ('Name,"Größe" \r\n', NAMED),
+        ('"a";b\n', Job(name="one", record=One, recipients=("a@example.com",))),
+    ],
+)
+def test_text_after_a_closing_quote_is_no_part_of_a_name(text: str, job: Job) -> None:
+    reason = refused(text, job)
+
+    assert reason.startswith("header: the header has text after a closing quote: ")
+    assert 'twice ("")' in reason
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('id,"na\rme"\n', "a carriage return stands within quotes: 'na\\rme'; take it out of the name"),
+        ("id,name\r1,2\r", "the header holds a lone carriage return; lines must end in LF or CRLF"),
+        ('id,"na\rme"\r1,2\r', "the header holds a lone carriage return; lines must end in LF or CRLF"),
+        ("id,na\0me\n", "the header holds a NUL"),
+        ('id,"na\0me"\n', "the header holds a NUL"),
+    ],
+)
+def test_carriage_returns_and_nuls_in_a_header_are_said_to_be_where_they_are(text: str, words: str) -> None:
+    assert words in refused(text, ANY)
+
+
+def test_a_header_that_swallowed_records_is_none() -> None:
+    text = 'a,b,c,"d\n1,2,3,4\n5,6,7,8\n9,1,2,3\n4,5,6,7"\n'
+
+    assert "quotes in the header hold lines that look like records" in refused(text, ANY)
+    assert len(check(text, ANY.model_copy(update={"dialect": Dialect(lines_in_fields=True)}))) == 4
+
+
+@pytest.mark.parametrize("text", ['"a ""b"" c",d\n', '"a\nb",c\n', '"a\r\nb",c\n', 'a "b",c\n', '"a,b"\n'])
+def test_quotes_that_are_well_placed_are_taken(text: str) -> None:
+    assert len(check(text, ANY)) == 2 - text.startswith('"a,b')
+
+
 # --- encodings ---------------------------------------------------------------------------------------------------
 
 

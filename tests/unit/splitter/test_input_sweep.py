@@ -3,9 +3,9 @@
 import asyncio
 
 from baton.catalog import load_jobs
-from logs import silent_log
+from baton_proof.logs import silent_log
+from baton_proof.pipeline import Pipeline
 from loop_steps import LOOP_SECONDS_MAX, steps_of
-from pipeline import Pipeline
 from splitter.input_sweep import InputSweep
 from splitter.settings import SplitterSettings
 

@@ -7,7 +7,7 @@ import pytest
 from baton.model.batch import Batch, Counts, Source, Step
 from baton.model.states import BatchState
 from baton.ports import Nudges, Signs, Tally
-from splitter.liveness import QUEUES, Seen, may_be_lost, patience
+from splitter.liveness import QUEUES, Seen, may_be_lost, silence_max
 from splitter.settings import SplitterSettings
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -72,8 +72,8 @@ def test_nudges_count_until_the_batch_moves(seen: Seen, count: int) -> None:
     assert seen.nudged(after(100)) == Nudges(seen.batch.entered_at, count + 1, after(100))
 
 
-def test_patience_doubles_with_each_nudge_and_not_for_ever() -> None:
-    seconds = [patience(Seen(batch(), Signs(nudges=nudges(n, at=1))), SETTINGS).total_seconds() for n in range(9)]
+def test_the_wait_doubles_with_each_nudge_and_not_endlessly() -> None:
+    seconds = [silence_max(Seen(batch(), Signs(nudges=nudges(n, at=1))), SETTINGS).total_seconds() for n in range(9)]
 
     assert seconds == [300, 600, 1_200, 2_400, 4_800, 9_600, 19_200, 19_200, 19_200]
 
@@ -92,7 +92,7 @@ def test_patience_doubles_with_each_nudge_and_not_for_ever() -> None:
 def test_a_batch_that_waits_for_its_file_is_asked_again_once_it_has_answered(signs: Signs, seconds: float) -> None:
     waiting = Seen(batch(BatchState.WAITING_INPUT), signs)
 
-    assert patience(waiting, SETTINGS).total_seconds() == seconds
+    assert silence_max(waiting, SETTINGS).total_seconds() == seconds
 
 
 @pytest.mark.parametrize("state", BatchState)

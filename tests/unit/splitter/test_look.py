@@ -1,5 +1,6 @@
 """Text of another encoding than the job's is noticed however the file arrives, and honest text is let through."""
 
+import time
 import unicodedata
 
 import pytest
@@ -14,7 +15,9 @@ def look(body: bytes, *, encoding: str = "cp1252", block_bytes: int = 1_000) -> 
     """Return what a look lets through of a whole file."""
     seen = Look(Dialect(encoding=encoding))
     blocks = [body[at : at + block_bytes] for at in range(0, len(body), block_bytes)]
-    return b"".join(map(seen.feed, blocks)) + seen.finish()
+    through = b"".join(map(seen.feed, blocks)) + seen.finish()
+    seen.check_encoding()
+    return through
 
 
 def refused(body: bytes, *, encoding: str = "cp1252", block_bytes: int = 1_000) -> str:
@@ -23,6 +26,53 @@ def refused(body: bytes, *, encoding: str = "cp1252", block_bytes: int = 1_000) 
     return f"{failed.value.code}: {failed.value}"
 
 
+VALID_BY_CHANCE = {
+    "cp1250": "RÓŻOWY,PÓŁKA,RÓŻNE,VÝŽIVA,VÝŠKA,CÂŞTIG,ZESPÓŁ,POZNAŃ\u2013BAR",
+    "iso8859-2": "RÓŻNE,PÓŁKA,VÝŠKA",
+    "cp1251": "ЕЁ,дії,её…",
+    "cp1252": "NESTLÉ\u2019S,CAFÉ\u2013BAR,CAFÉ\u2019S,PIÙ\u2013BAR,PERCHÉ\u2019S,SANTÉ®",
+    "cp866": "чек,чай,ёлка",
+    "iso8859-5": "\u0425\u0410\u0422\u0410,ЯЛТА",
+    "koi8-r": "её",
+    "mac-roman": "Rue de l\u2019École,Pont de l\u2019École et rue de l\u2019Église",
+}
+"""Files with no other letters beyond ASCII are valid UTF-8 as well: `RÓŻNE` in cp1250 is `RӯNE`."""
+_WEST = "Müller Größe Übung l\u2019École Noël à forêt garçon España mañana ¿Qué? camión Città è più"
+_NORTH = "Malmö Åre Älvsjö öra Ærø København São Maçã Informação Ação"
+_EAST = "Příbram Žluťoučký kůň ďábelské Škoda Čech město žena Győr tűz őr Székesfehérvár žitný Čadca"
+_POLISH = "Różowy Zespół żółć Łódź Gdańsk Ściana Życie Źródło są być wąż Ósmy"
+_RUSSIAN = "чек хата Москва ёлка моё Сочи кафе Привет мир Россия объект Ещё ПОДЪЁМ чай хляб"
+_SIGNS = " 5\xa0°C 12°C 10\xa0000 £10 ±5"
+WORDS = {
+    "cp1250": f"{_EAST} {_POLISH}{_SIGNS} 10\xa0€".replace("£10 ", ""),
+    "iso8859-2": f"{_EAST} {_POLISH} 12°C",
+    "cp852": f"{_EAST} {_POLISH} 12°C",
+    "cp1251": f"{_RUSSIAN} Київ Їжак рік Європа №5 ±5 12°C 10\xa0€",
+    "cp866": f"{_RUSSIAN} №5 12°C",
+    "iso8859-5": f"{_RUSSIAN} №5",
+    "koi8-r": f"{_RUSSIAN} 12°C",
+    "cp1252": f"{_WEST} {_NORTH}{_SIGNS} 10\xa0€",
+    "iso8859-1": f"{_WEST.replace('\u2019', '')} {_NORTH}{_SIGNS}",
+    "iso8859-15": f"{_WEST.replace('\u2019', '')} {_NORTH} 5\xa0°C 10\xa0€",
+    "mac-roman": f"{_WEST} {_NORTH}{_SIGNS} 10\xa0€",
+    "cp437": f"{_WEST.replace('\u2019', '').replace('ã', '')} Malmö Åre Älvsjö 12°C",
+    "cp850": f"{_WEST.replace('\u2019', '')} {_NORTH} 12°C",
+    "cp1253": "Ελλάδα Αθήνα Όλα Ύψος και Ήπειρος ΝΈΑ μήλο 12°C 10\xa0€",
+    "iso8859-7": "Ελλάδα Αθήνα Όλα Ύψος και Ήπειρος ΝΈΑ μήλο 12°C",
+    "cp1254": "İstanbul Çanakkale Şişli Ağa GÜL Gümüş DAĞ GÜÇ 10\xa0€ 12°C",
+    "iso8859-9": "İstanbul Çanakkale Şişli Ağa GÜL Gümüş DAĞ GÜÇ 12°C",
+    "cp1257": "Šiauliai Panevėžys Žemaitija ąžuolas ūkis įmonė Rīga Ķekava ēka Tõrva Põlva 12°C",
+}
+
+
+def variants(words: str, encoding: str) -> set[str]:
+    """Return each word as it is and in capitals, with a sign behind it, as far as the encoding has it."""
+    found = {f"{case}{sign}" for word in words.split(" ") for case in (word, word.upper()) for sign in ("", *SIGNS)}
+    writable = {word for word in found if word.encode(encoding, "ignore").decode(encoding) == word}
+    return {word for word in writable if not word.isascii()}
+
+
+SIGNS = ("\u2026", "\u201d", "\xa020", "%", "\u2019s", "\u2013")
 FAR_BELOW = b"id;name\n" + b"1;Meyer\n" * 10_000
 
 
@@ -38,7 +88,8 @@ def test_utf8_without_a_mark_is_named_though_it_decodes(encoding: str, text: str
     reason = refused(FAR_BELOW + f"1;{text}\n".encode(), encoding=encoding)
 
     assert reason.startswith("encoding: the file is UTF-8 throughout, but the job reads ")
-    assert reason.endswith("or set the job's dialect.encoding to utf-8")
+    assert "or set the job's dialect.encoding to utf-8" in reason
+    assert "dialect.encoding_is_certain" in reason
 
 
 @pytest.mark.parametrize("block_bytes", range(1, 9))
@@ -84,6 +135,7 @@ def test_a_character_that_a_block_begins_and_text_goes_on_without_refutes_it() -
     blocks = ["a;b\n1;Müller\n2;".encode() + b"\xc3", b"\n3;x\n"]
 
     assert b"".join(map(seen.feed, blocks)) + seen.finish() == b"".join(blocks)
+    seen.check_encoding()
 
 
 @pytest.mark.parametrize("block_bytes", [1, 3, 1_000_000])
@@ -111,6 +163,64 @@ def test_every_letter_of_a_code_page_is_let_through(encoding: str) -> None:
     body = ("a;b\n" + "".join(f"1;x{letter}y\n" for letter in letters)).encode(encoding)
 
     assert look(body, encoding=encoding) == body
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 1_000_000])
+@pytest.mark.parametrize(("encoding", "words"), VALID_BY_CHANCE.items())
+def test_words_that_are_valid_utf8_by_chance_are_let_through(encoding: str, words: str, block_bytes: int) -> None:
+    for word in words.split(","):
+        body = f"id;name\n1;ABC\n2;{word}\n3;abc\n".encode(encoding)
+
+        assert body.decode("utf-8"), "it is no chance otherwise"
+        assert look(body, encoding=encoding, block_bytes=block_bytes) == body, word
+
+
+@pytest.mark.parametrize(("encoding", "words"), WORDS.items())
+def test_words_are_let_through_in_the_jobs_encoding_and_refused_in_utf8(encoding: str, words: str) -> None:
+    for word in variants(words, encoding):
+        text = f"id;name\n1;ABC\n2;{word}\n3;abc\n"
+
+        assert look(text.encode(encoding), encoding=encoding), word
+        assert "UTF-8 throughout" in refused(text.encode(), encoding=encoding), word
+
+
+@pytest.mark.parametrize("words", WORDS.values())
+@pytest.mark.parametrize("encoding", WORDS)
+def test_words_of_any_language_are_refused_in_utf8(encoding: str, words: str) -> None:
+    assert "UTF-8 throughout" in refused("a\n{}\n".format("\n".join(words.split())).encode(), encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "word"),
+    [("cp1250", "DĹŽKA"), ("cp1252", "LÃ®"), ("cp1252", "PÅ\u2019S"), ("iso8859-5", "\u0422\u0410")],
+)
+def test_what_reads_as_well_either_way_is_refused_unless_the_job_is_certain(encoding: str, word: str) -> None:
+    body = f"id;name\n1;{word}\n".encode(encoding)
+    certain = Look(Dialect(encoding=encoding, encoding_is_certain=True))
+
+    assert "dialect.encoding_is_certain" in refused(body, encoding=encoding)
+    assert certain.feed(body) + certain.finish() == body
+    certain.check_encoding()
+
+
+def test_one_word_that_is_no_utf8_outweighs_all_others() -> None:
+    body = ("a;b\n" + "1;DĹŽKA\n" * 1_000 + "2;KÔŇ\n").encode("cp1250")
+
+    assert look(body, encoding="cp1250") == body
+
+
+def test_words_add_up() -> None:
+    body = "a;b\n1;Müller\n2;Größe\n".encode() + "3;CAFÉ\u2013BAR\n".encode("cp1252")
+
+    assert "UTF-8 throughout" in refused(body)
+
+
+def test_weighing_is_bounded_however_much_there_is() -> None:
+    body = "Größe".encode() * 1_000_000
+    started = time.process_time()
+
+    assert "UTF-8 throughout" in refused(body, block_bytes=1_000_000)
+    assert time.process_time() - started < 5, "to weigh all of it would take half a minute"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from typing import Final
 
 import pytest
+from pydantic import Field
 
 from baton.catalog import load_jobs
 from baton.errors import BatchFailed
 from baton.foreign import HEAD_BYTES as FIRST_BYTES
+from baton.job import Dialect, Job, Record
 from baton.model.batch import Batch, Source
 from baton.model.plan import CHUNKS_MAX, MIB, Plan, chunk_bytes_for, chunk_records_for
 from baton.model.states import BatchState
@@ -126,3 +128,35 @@ def test_chunks_of_a_file_with_blank_lines_are_those_of_its_records() -> None:
     plan = planned(body, chunk_bytes=MIB)
 
     assert [body[chunk.start : chunk.end] for chunk in plan.chunks] == [rows, rows, rows]
+
+
+class Measured(Record):
+    id: str = Field(alias="ID")
+    length: str = Field(alias="DĹŽKA")
+
+
+def measured(body: bytes) -> Plan:
+    job = Job(
+        name="measured",
+        record=Measured,
+        dialect=Dialect(encoding="cp1250", delimiter=";"),
+        recipients=("a@example.com",),
+    )
+    planner = Planner(batch_of(len(body)), job, chunk_bytes=MIB)
+    planner.feed(body)
+    return planner.finish(job_version="1", reference_version=None)
+
+
+@pytest.mark.parametrize("rows", [2, 10_000])
+def test_a_header_that_names_the_columns_shows_the_encoding(rows: int) -> None:
+    body = ("ID;DĹŽKA\n" + "1;180\n" * rows).encode("cp1250")
+
+    assert body.decode("utf-8"), "it might be UTF-8"
+    assert measured(body).columns == ("ID", "DĹŽKA")
+
+
+def test_a_header_in_utf8_fails_though_its_bytes_decode() -> None:
+    with pytest.raises(BatchFailed, match="UTF-8") as failed:
+        measured("ID;DĹŽKA\n1;180\n".encode())
+
+    assert failed.value.code == "encoding"

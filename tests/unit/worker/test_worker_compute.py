@@ -1,9 +1,10 @@
-"""A computation that hangs ends its process; one that is tried again can end nobody's process but its own."""
+"""A computation that hangs ends its process; one that is retried can end only its own process."""
 
 import asyncio
 import os
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from baton.errors import BatchFailed, Retry
 from baton.job import Job
 from baton.model.plan import Chunk
+from half_an_answer import half_an_answer
 from worker.compute import ComputationDiedError, ComputationHungError, Compute, apart
 from worker.domain import check
 
@@ -114,15 +116,27 @@ def test_error_comes_back_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("work", "how"),
+    ("work", "words"),
     [
-        (partial(signal.raise_signal, signal.SIGKILL), "by signal 9"),
-        (partial(os._exit, 3), "with status 3"),
+        (
+            partial(signal.raise_signal, signal.SIGKILL),
+            r"was ended by signal 9 \(SIGKILL\): perhaps it needed more memory",
+        ),
+        (os.abort, r"was ended by signal 6 \(SIGABRT\): perhaps it needed more memory than there is$"),
+        (partial(signal.raise_signal, signal.SIGSEGV), r"was ended by signal 11 \(SIGSEGV\)$"),
+        (partial(signal.raise_signal, 40), "was ended by signal 40$"),
+        (partial(os._exit, 3), "exited with status 3, and nobody killed it: a rule ended it, or what a rule calls$"),
+        (partial(os._exit, 0), "exited with status 0, and nobody killed it: a rule ended it, or what a rule calls$"),
     ],
 )
-def test_process_that_is_killed_is_told_from_one_that_hangs(work: partial[None], how: str) -> None:
-    with pytest.raises(ComputationDiedError, match=f"was ended {how}: perhaps it needed more memory"):
+def test_how_a_process_ended_is_said(work: Callable[[], object], words: str) -> None:
+    with pytest.raises(ComputationDiedError, match=words):
         apart(work, 60)
+
+
+def test_process_that_ends_within_its_answer_is_said_to_have_ended() -> None:
+    with pytest.raises(ComputationDiedError, match="exited with status 3"):
+        apart(half_an_answer, 60)
 
 
 def test_process_that_hangs_is_ended() -> None:

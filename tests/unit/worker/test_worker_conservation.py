@@ -1,4 +1,4 @@
-"""No record is lost, none is invented, none is changed: for any CSV whatever."""
+"""No record is lost, invented or changed, for any CSV."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""A part tells by itself what is recorded of its chunk."""
+"""A part's metadata holds the record of its chunk."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

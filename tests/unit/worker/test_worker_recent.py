@@ -1,4 +1,4 @@
-"""What is kept between chunks is made once, whoever asks meanwhile, and bounded."""
+"""Cached values are made once, even for concurrent callers, and the cache is bounded."""
 
 import asyncio
 
@@ -89,4 +89,4 @@ def test_values_are_kept_up_to_their_weight_together() -> None:
         return [await shelf.get(key) for key in ("aa", "bbb", "aa", "c", "aa", "dddddd", "aa")]
 
     assert run(story()) == ["AA", "BBB", "AA", "C", "AA", "DDDDDD", "AA"]
-    assert shelf.made == ["aa", "bbb", "c", "dddddd", "aa"], "what is too heavy by itself is not kept"
+    assert shelf.made == ["aa", "bbb", "c", "dddddd", "aa"], "what alone is too heavy is not kept"

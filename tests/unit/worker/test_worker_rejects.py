@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from baton.csv import Syntax, cut
 from baton.model.plan import Chunk
-from worker.rejects import REJECT_COLUMNS, Broken, also_of, rejects_of, render_rejects
+from baton.rejects import REJECT_COLUMNS
+from worker.rejects import Broken, also_of, rejects_of, render_rejects
 
 TEXT = st.text(
     alphabet=st.sampled_from("ab,;\"'\n\r\t\0 é\N{ZERO WIDTH NO-BREAK SPACE}\N{GRINNING FACE}\x0b\x85"), max_size=5

@@ -24,7 +24,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticUseDefault
+from pydantic_core import PydanticCustomError, PydanticUseDefault
 
 import worker.refused
 import worker.rules
@@ -362,6 +362,53 @@ def test_rule_that_asks_for_a_default_where_there_is_none_rejects_the_record() -
     model: type[Record] = create_model("D", __base__=Record, a=(Annotated[str, BeforeValidator(defaulted)], ...))
 
     assert told_of(model, [["x"], [""], ["y"]], ["a"]) == {1: ("a", "missing", "", "")}
+
+
+class Chained(Record):
+    """A default that is made from the field before it."""
+
+    low: int
+    high: Annotated[int, BeforeValidator(defaulted)] = Field(default_factory=lambda before: before["low"] + 1)
+
+
+def test_default_that_is_made_from_other_fields_is_made_for_every_record() -> None:
+    rows = [["2", ""], ["2", "3"], ["2", "x"], ["x", "3"]]
+
+    told = told_of(Chained, rows, ["low", "high"])
+
+    assert rules_of(Chained).by_column is None
+    assert told == {2: ("high", "int_parsing", "x", ""), 3: ("low", "int_parsing", "x", "")}
+
+
+@pytest.mark.parametrize("base", [Record, Ordered])
+@pytest.mark.parametrize(
+    ("error", "rule"),
+    [
+        (PydanticCustomError("", "nothing"), "custom_error"),
+        (PydanticCustomError(" ", ""), "custom_error"),
+        (PydanticCustomError("iban", "no IBAN"), "iban"),
+        (PydanticCustomError("long" * 100, "no IBAN"), "long" * 50),
+        (PydanticCustomError("value_error", "no number, no luck"), "value_error: no number, no luck"),
+        (ValueError("no number, no luck"), "value_error: no number, no luck"),
+        (AssertionError(), "assertion_error"),
+        (AssertionError("  "), "assertion_error"),
+        (ValueError(), "value_error"),
+        (ValueError(""), "value_error"),
+    ],
+    ids=repr,
+)
+def test_rule_has_a_name_whatever_its_error_says(base: type[Record], error: Exception, rule: str) -> None:
+    def refuse(value: str) -> str:
+        if value == "a":
+            raise error
+        return value
+
+    model: type[Record] = create_model("Terse", __base__=base, extra=(Annotated[str, AfterValidator(refuse)], ...))
+    columns = list(model.model_fields)
+
+    told = told_of(model, [["1"] * len(columns), ["1"] * (len(columns) - 1) + ["a"]], columns)
+
+    assert told == {1: ("extra", rule, "a", "")}
 
 
 def test_values_are_cut_at_200_characters() -> None:

@@ -1,1 +1,1 @@
-"""What several stacks are made of."""
+"""Building blocks that several stacks use."""

@@ -1,4 +1,4 @@
-"""Buckets that nobody reads by accident: private, owned by us alone, by TLS only."""
+"""Buckets that cannot become public by accident: private, owned by us alone, TLS only."""
 
 from typing import Any
 

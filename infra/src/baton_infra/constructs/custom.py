@@ -1,4 +1,4 @@
-"""Custom resources of ours: a small function that CloudFormation calls."""
+"""Custom resources: small functions of ours that CloudFormation calls."""
 
 from typing import Any
 

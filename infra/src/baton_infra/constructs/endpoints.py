@@ -1,4 +1,4 @@
-"""Ways from a private network to AWS: what the services call, and nothing else."""
+"""VPC endpoints: what the services call from a private network, and nothing else."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from baton_infra.names import Arns
+from baton_infra.declared.names import Arns
 
 INTERFACES: Final = ("ecr.api", "ecr.dkr", "email", "logs", "sqs", "sts")
 """What the services call besides S3 and DynamoDB: images, SES, logs, queues, credentials of links.
@@ -60,5 +60,5 @@ def interfaces(
 
 
 def _allow(action: str, *resources: str) -> dict[str, Any]:
-    """Let whoever may do it pass to these resources: what each may do is said by its role."""
+    """Let every allowed caller pass to these resources: what each may do, its role says."""
     return {"Effect": "Allow", "Principal": "*", "Action": action, "Resource": list(resources)}

@@ -1,4 +1,4 @@
-"""A service on ECS Fargate: hardened, and stopped as gently as `baton.runner` wants to be."""
+"""A service on ECS Fargate: hardened, and stopped with the grace period that `baton.runner` needs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from constructs import Construct
 
 from baton_infra.config import EnvironmentConfig, Tasks
 from baton_infra.constructs.roles import service_role
-from baton_infra.names import Arns
-from baton_infra.policies import Statement
+from baton_infra.declared.names import Arns
+from baton_infra.declared.policies import Statement
 
 STOP_SECONDS: Final = 120
 """Fargate's maximum, above the runner's grace of 90 s: a stopped task hands back what it holds."""
@@ -31,7 +31,7 @@ class Place:
     subnets: Sequence[str]
     group: str
     public: bool = False
-    """With an address of its own: a way out for whoever needs one."""
+    """With a public address: egress for a service that needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Container:
     statements: Sequence[Statement]
     """What the service itself may do."""
     exec: bool = False
-    """Let people have a shell in it."""
+    """Allow a shell in it (ECS Exec)."""
 
 
 def fargate_service(
@@ -77,7 +77,7 @@ def fargate_service(
         network_configuration=ecs.CfnService.NetworkConfigurationProperty(awsvpc_configuration=network),
         deployment_configuration=ecs.CfnService.DeploymentConfigurationProperty(
             deployment_circuit_breaker=ecs.CfnService.DeploymentCircuitBreakerProperty(enable=True, rollback=True),
-            # The new ones are well before the old ones are stopped.
+            # The new tasks are healthy before the old ones are stopped.
             minimum_healthy_percent=100,
             maximum_percent=200,
         ),

@@ -1,4 +1,4 @@
-"""Lambda functions, with everything that CDK would otherwise leave to a helper."""
+"""Lambda functions, with all their resources declared here instead of by CDK's helper functions."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,8 +10,8 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from baton_infra.constructs.roles import service_role
-from baton_infra.names import Arns
-from baton_infra.policies import Statement
+from baton_infra.declared.names import Arns
+from baton_infra.declared.policies import Statement
 
 _SOURCES: Final = Path(__file__).parents[2]
 

@@ -1,11 +1,11 @@
-"""A work queue and where its poison goes."""
+"""A work queue and its dead-letter queue."""
 
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from baton.topology import MAX_RECEIVES, RETENTION_DAYS, Queue
 from baton_infra.constructs.roles import deny_plain_http
-from baton_infra.names import Arns
+from baton_infra.declared.names import Arns
 
 _RETENTION_SECONDS = RETENTION_DAYS * 24 * 3_600
 

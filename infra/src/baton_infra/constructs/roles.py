@@ -1,4 +1,4 @@
-"""Roles with exactly the statements that `policies` writes down."""
+"""Roles with exactly the statements that `policies` declares."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from baton_infra.policies import Statement, document
+from baton_infra.declared.policies import Statement, document
 
 
 def service_role(

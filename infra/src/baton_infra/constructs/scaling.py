@@ -56,8 +56,8 @@ def backlog_scaling(
         target_tracking_scaling_policy_configuration=_Policy.TargetTrackingScalingPolicyConfigurationProperty(
             target_value=WAIT_SECONDS / MESSAGE_SECONDS[kind],
             scale_out_cooldown=60,
-            # Who is stopped too early costs the minute in which the next one starts: rather late than often. Whoever
-            # works is not stopped at all, however few messages wait: it protects itself (`baton.health`).
+            # A task that is stopped too early costs the minute in which the next one starts: rather late than often.
+            # A task that works is not stopped, however few messages wait: it protects itself (`baton.health`).
             scale_in_cooldown=300,
             customized_metric_specification=_backlog(name, kind, topology),
         ),

@@ -4,7 +4,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from baton_infra.config import EnvironmentConfig
-from baton_infra.names import Arns
+from baton_infra.declared.names import Arns
 
 
 class BatonStack(cdk.Stack):

@@ -1,4 +1,4 @@
-"""Experiments of the Fault Injection Service: what the tests do to containers, done to a Region."""
+"""Stack: experiments of the Fault Injection Service, which do to a Region what the tests do to containers."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +10,8 @@ from constructs import Construct
 from baton.messages import KINDS
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.roles import service_role
-from baton_infra.names import Arns
-from baton_infra.policies import Statement
+from baton_infra.declared.names import Arns
+from baton_infra.declared.policies import Statement
 from baton_infra.stacks.base import BatonStack
 
 _MINUTES: Final = 10

@@ -1,4 +1,4 @@
-"""One Region's services on ECS Fargate."""
+"""Stack: one Region's services on ECS Fargate."""
 
 from typing import Final
 
@@ -7,10 +7,10 @@ from constructs import Construct
 
 from baton.messages import Kind
 from baton.topology import SERVICES
-from baton_infra import environment, policies
 from baton_infra.config import UNBUILT, EnvironmentConfig
 from baton_infra.constructs.fargate import Container, Place, fargate_service
 from baton_infra.constructs.scaling import backlog_scaling
+from baton_infra.declared import environment, policies
 from baton_infra.stacks.base import BatonStack
 from baton_infra.stacks.network import Network
 from baton_infra.stacks.recovery import Recovery

@@ -1,4 +1,4 @@
-"""One Region's data: bucket, queues, tables, the trigger and the address that mails come from."""
+"""Stack: one Region's bucket, queues, tables, trigger, and the address that mails come from."""
 
 from typing import Any, Final
 
@@ -11,12 +11,13 @@ from constructs import Construct
 
 from baton.model.identity import CANARY
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, WORK
-from baton.topology import PROGRESS_KEPT_DAYS, RETENTION_DAYS
-from baton_infra import policies, trigger_code
+from baton.topology import PROGRESS, PROGRESS_KEPT_DAYS, REJECTS, RETENTION_DAYS, Schema
 from baton_infra.config import EnvironmentConfig
+from baton_infra.constructs import trigger_code
 from baton_infra.constructs.buckets import bucket, cleaning, expiry, hidden_expiry
 from baton_infra.constructs.functions import function
 from baton_infra.constructs.queues import dead_letter_queue, work_queue
+from baton_infra.declared import policies
 from baton_infra.stacks.base import BatonStack
 
 _TRIGGER_SECONDS: Final = 30
@@ -64,10 +65,10 @@ class Data(BatonStack):
     def _buckets(self, key_arn: str | None, trigger: lambda_.CfnPermission) -> None:
         days = self.config.input_days
         rules = [
-            # Parts are of use for as long as the books know them, and gone no sooner.
+            # Parts are needed for as long as the progress table has their chunks, and are deleted no sooner.
             expiry("work", PROGRESS_KEPT_DAYS + 1, WORK),
             expiry("archive", days, ARCHIVE),
-            # A canary is hidden as soon as it has sung. Thousands do each day: whoever lists them steps over every one.
+            # Canary objects are deleted when done; their delete markers expire after a day: every listing reads them.
             expiry("canary", 1, CANARY, hidden_days=1),
             expiry("canary-work", 1, CANARY_WORK, hidden_days=1),
             # Every file that was filed away leaves its version and a marker in the sweeper's list. A day longer than
@@ -134,10 +135,10 @@ class Data(BatonStack):
         dead_letter_queue(self, "TriggerDead", self.topology.trigger_dead_letter_queue, self.arns)
 
     def _tables(self) -> None:
-        self._table("Progress", self.topology.progress_table, [("pk", "S"), ("sk", "S")])
-        self._table("Rejects", self.topology.rejects_table, [("batch_id", "S"), ("record_number", "N")])
+        self._table("Progress", self.topology.progress_table, PROGRESS)
+        self._table("Rejects", self.topology.rejects_table, REJECTS)
 
-    def _table(self, name: str, table_name: str, key: list[tuple[str, str]]) -> None:
+    def _table(self, name: str, table_name: str, schema: Schema) -> None:
         """Declare a table of this Region alone. No backup: what is in it can be counted again from the parts."""
         made = dynamodb.CfnTable(
             self,
@@ -146,14 +147,14 @@ class Data(BatonStack):
             billing_mode="PAY_PER_REQUEST",
             attribute_definitions=[
                 dynamodb.CfnTable.AttributeDefinitionProperty(attribute_name=attribute, attribute_type=kind)
-                for attribute, kind in key
+                for attribute, kind in schema.attributes.items()
             ],
             key_schema=[
                 dynamodb.CfnTable.KeySchemaProperty(attribute_name=attribute, key_type=place)
-                for (attribute, _), place in zip(key, ("HASH", "RANGE"), strict=True)
+                for (attribute, _), place in zip(schema.key, ("HASH", "RANGE"), strict=True)
             ],
             time_to_live_specification=dynamodb.CfnTable.TimeToLiveSpecificationProperty(
-                attribute_name="expires_at", enabled=True
+                attribute_name="expires_at", enabled=schema.expires
             ),
             deletion_protection_enabled=self.config.retain_data,
         )
@@ -175,7 +176,7 @@ class Data(BatonStack):
             arns=self.arns,
             function_name=topology.trigger_function,
             code=trigger_code.directory(),
-            handler="splitter.trigger.handler",
+            handler="trigger.function.handler",
             statements=self._trigger_may(dead),
             role_name=topology.role("trigger", self.region),
             log_days=self.config.log_days,

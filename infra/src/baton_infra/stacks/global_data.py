@@ -1,10 +1,11 @@
-"""What both Regions share: the ledger and the reference table."""
+"""Stack: what both Regions share, the ledger and the reference table."""
 
 from typing import Any
 
 from aws_cdk import aws_dynamodb as dynamodb
 from constructs import Construct
 
+from baton.topology import LEDGER, REFERENCE, Key, Schema
 from baton_infra.config import EnvironmentConfig
 from baton_infra.stacks.base import BatonStack
 
@@ -24,18 +25,11 @@ class GlobalData(BatonStack):
         table = self._table(
             "Ledger",
             self.topology.ledger_table,
-            {"pk": "S", "sk": "S", "listing": "S", "listed_at": "S"},
+            LEDGER,
             multi_region_consistency="STRONG",
             # The third Region keeps no rows: it only has a voice when one of the two is gone.
             global_table_witnesses=[
                 dynamodb.CfnGlobalTable.GlobalTableWitnessProperty(region=self.config.witness_region)
-            ],
-            global_secondary_indexes=[
-                dynamodb.CfnGlobalTable.GlobalSecondaryIndexProperty(
-                    index_name="listing",
-                    key_schema=_keys("listing", "listed_at"),
-                    projection=dynamodb.CfnGlobalTable.ProjectionProperty(projection_type="ALL"),
-                )
             ],
         )
         table.apply_removal_policy(self.removal_policy)
@@ -45,14 +39,14 @@ class GlobalData(BatonStack):
         table = self._table(
             "Reference",
             self.topology.reference_table,
-            {"pk": "S", "sk": "S"},
+            REFERENCE,
             stream_specification=dynamodb.CfnGlobalTable.StreamSpecificationProperty(
                 stream_view_type="NEW_AND_OLD_IMAGES"  # what replicates it
             ),
         )
         table.apply_removal_policy(self.removal_policy)
 
-    def _table(self, name: str, table_name: str, attributes: dict[str, str], **options: Any) -> dynamodb.CfnGlobalTable:
+    def _table(self, name: str, table_name: str, schema: Schema, **options: Any) -> dynamodb.CfnGlobalTable:
         replica = dynamodb.CfnGlobalTable.ReplicaSpecificationProperty
         recovery = dynamodb.CfnGlobalTable.PointInTimeRecoverySpecificationProperty(point_in_time_recovery_enabled=True)
         return dynamodb.CfnGlobalTable(
@@ -62,9 +56,10 @@ class GlobalData(BatonStack):
             billing_mode="PAY_PER_REQUEST",
             attribute_definitions=[
                 dynamodb.CfnGlobalTable.AttributeDefinitionProperty(attribute_name=attribute, attribute_type=kind)
-                for attribute, kind in attributes.items()
+                for attribute, kind in schema.attributes.items()
             ],
-            key_schema=_keys("pk", "sk"),
+            key_schema=_keys(schema.key),
+            global_secondary_indexes=[_index(*schema.index)] if schema.index else None,
             replicas=[
                 replica(
                     region=region,
@@ -77,9 +72,15 @@ class GlobalData(BatonStack):
         )
 
 
-def _keys(partition: str, order: str) -> list[dynamodb.CfnGlobalTable.KeySchemaProperty]:
-    schema = dynamodb.CfnGlobalTable.KeySchemaProperty
+def _index(name: str, key: Key) -> dynamodb.CfnGlobalTable.GlobalSecondaryIndexProperty:
+    everything = dynamodb.CfnGlobalTable.ProjectionProperty(projection_type="ALL")
+    return dynamodb.CfnGlobalTable.GlobalSecondaryIndexProperty(
+        index_name=name, key_schema=_keys(key), projection=everything
+    )
+
+
+def _keys(key: Key) -> list[dynamodb.CfnGlobalTable.KeySchemaProperty]:
     return [
-        schema(attribute_name=partition, key_type="HASH"),
-        schema(attribute_name=order, key_type="RANGE"),
+        dynamodb.CfnGlobalTable.KeySchemaProperty(attribute_name=attribute, key_type=place)
+        for (attribute, _), place in zip(key, ("HASH", "RANGE"), strict=True)
     ]

@@ -1,4 +1,4 @@
-"""One Region's image repositories."""
+"""Stack: one Region's image repositories."""
 
 import json
 from typing import Final

@@ -1,4 +1,4 @@
-"""One Region's network: private subnets, the endpoints that services need, and egress for the controller alone."""
+"""Stack: one Region's network: private subnets, the services' endpoints, and egress for the controller alone."""
 
 import ipaddress
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One Region's dashboards and alarms, and the topic by which it calls people."""
+"""Stack: one Region's dashboards and alarms, and the topic that notifies people."""
 
 from typing import Final
 
@@ -8,10 +8,10 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from baton.topology import SERVICES
-from baton_infra import alarms, dashboards
-from baton_infra.alarms import LOGGED_ERRORS, Alarm
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.roles import deny_plain_http
+from baton_infra.declared import alarms, dashboards
+from baton_infra.declared.alarms import LOGGED_ERRORS, Alarm
 from baton_infra.stacks.base import BatonStack
 
 _ERRORS: Final = '{ ($.level = "error") || ($.level = "critical") }'

@@ -1,4 +1,4 @@
-"""The switch: ARC's controls or plan, and the record that follows them."""
+"""Stack: the switch (ARC routing controls or a Region switch plan), and the DNS record that follows it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -10,17 +10,18 @@ from aws_cdk import aws_route53 as route53
 from aws_cdk import aws_route53recoverycontrol as arc
 from constructs import Construct
 
+from baton.model.control import SwitchBackend
 from baton.model.routing import GATE, AssertionRule, SafetyRule, failover_panel
-from baton_infra.config import EnvironmentConfig, Switch
+from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.custom import custom_resource
 from baton_infra.constructs.functions import function
 from baton_infra.constructs.roles import service_role
-from baton_infra.policies import Statement
+from baton_infra.declared.policies import Statement
 from baton_infra.stacks.base import BatonStack
 from baton_infra.stacks.network import Network
 
 WAIT: Final = timedelta(seconds=60)
-"""After a change ARC itself refuses the next one for so long, whoever asks: a last brake on flapping."""
+"""After a change ARC refuses the next one for so long, from any caller: a last brake on flapping."""
 _TTL_SECONDS: Final = 10
 _PLAN_CONTROL_PLANE: Final = "us-east-1"
 _ARC_CONTROL_PLANE: Final = "us-west-2"
@@ -43,11 +44,11 @@ class Recovery(BatonStack):
         """`BATON_SWITCH_*` of the controllers."""
         self._networks = networks
         match config.switch:
-            case Switch.ARC:
+            case SwitchBackend.ARC:
                 self._arc()
-            case Switch.REGION_SWITCH:
+            case SwitchBackend.REGION_SWITCH:
                 self._region_switch()
-            case Switch.LEDGER:
+            case SwitchBackend.LEDGER:
                 # CloudFormation wants a stack to hold something, and an output is no thing.
                 cdk.CfnWaitConditionHandle(self, "NoSwitch")
 
@@ -173,7 +174,7 @@ class Recovery(BatonStack):
         self.switch_environment = {**self.switch_environment, "BATON_SWITCH_PLAN": self.plan_arn}
 
     def _workflow(self, region: str, zone: str) -> region_switch.CfnPlan.WorkflowProperty:
-        """Return what makes a Region the active one: its health check turns well, the other's ill."""
+        """Return what makes a Region the active one: its health check becomes healthy, the other's unhealthy."""
         plan = region_switch.CfnPlan
         turn = plan.Route53HealthCheckConfigurationProperty(
             hosted_zone_id=zone,

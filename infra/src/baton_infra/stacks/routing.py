@@ -1,4 +1,4 @@
-"""The way between the Regions: the Multi-Region Access Point, replication both ways, and the role of download links."""
+"""Stack: the Multi-Region Access Point, replication both ways, and the role that signs download links."""
 
 import json
 from typing import Any
@@ -9,13 +9,14 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from baton.model.paths import REPLICATED, REPLICATED_IN_TIME
-from baton_infra import policies
+from baton.topology import other_region
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.custom import custom_resource
 from baton_infra.constructs.functions import function
 from baton_infra.constructs.roles import deny_plain_http, service_role
-from baton_infra.names import Arns
-from baton_infra.policies import Statement
+from baton_infra.declared import policies
+from baton_infra.declared.names import Arns
+from baton_infra.declared.policies import Statement
 from baton_infra.stacks.base import BatonStack
 
 
@@ -103,7 +104,7 @@ class Routing(BatonStack):
         return {"Role": role, "Rules": rules}
 
     def _rule(self, prefix: str, priority: int, source: str) -> dict[str, Any]:
-        target = Arns(self.topology, self.config.other(source))
+        target = Arns(self.topology, other_region(source, self.config.regions))
         in_time = {"Status": "Enabled", "Time": {"Minutes": 15}}
         destination: dict[str, Any] = {"Bucket": target.bucket()}
         if prefix in REPLICATED_IN_TIME:
@@ -126,7 +127,7 @@ class Routing(BatonStack):
 
     def _replication_role(self, source: str) -> iam.CfnRole:
         here = Arns(self.topology, source)
-        target = Arns(self.topology, self.config.other(source))
+        target = Arns(self.topology, other_region(source, self.config.regions))
         reads = ("s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging")
         writes = ("s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags")
         bucket = ("s3:GetReplicationConfiguration", "s3:ListBucket")
@@ -148,7 +149,7 @@ class Routing(BatonStack):
         )
 
     def _link_role(self) -> None:
-        """Declare whose credentials sign the links: a role can be no wider than its own policy, whoever borrows it."""
+        """Declare whose credentials sign the links: a role can never do more than its own policy says."""
         reach = policies.Reach(
             self.topology, self.region, mrap_arn=self.mrap_arn, customer_keys=self.config.customer_keys
         )

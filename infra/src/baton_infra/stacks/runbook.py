@@ -1,4 +1,4 @@
-"""One Region's runbook in Systems Manager: for operators who live there."""
+"""Stack: one Region's runbook in Systems Manager, for operators who work there."""
 
 import inspect
 from typing import Final
@@ -10,14 +10,14 @@ from baton.model.journal import CommandKind
 from baton_functions import order
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.roles import service_role
-from baton_infra.policies import Statement, rows
+from baton_infra.declared.policies import Statement, rows
 from baton_infra.stacks.base import BatonStack
 
 ORDERS: Final = (CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK)
 
 
 class Runbook(BatonStack):
-    """One Region's runbook in Systems Manager: asks the controllers for a switch, as `baton` does. It turns nothing."""
+    """One Region's runbook in Systems Manager: orders a switch from the controllers, as `baton` does."""
 
     purpose = "runbook"
 

@@ -1,1 +1,1 @@
-"""Two-Region batch processing on AWS that hands over by itself."""
+"""Baton: two-Region batch processing on AWS with automatic failover."""

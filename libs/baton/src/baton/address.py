@@ -1,7 +1,7 @@
-"""Mail addresses as people write them, read when a job or a setting is loaded: not when a mail is refused.
+"""Parses mail addresses as people write them, when a job or a setting is loaded, so that errors show early.
 
-People write `Jörg Müller <joerg@bücher.example>`; a mail service wants `joerg@xn--bcher-kva.example` in its envelope
-and an encoded name in the headers. SES takes no address with other than ASCII characters.
+People write `Jörg Müller <joerg@bücher.example>`; a mail service needs `joerg@xn--bcher-kva.example` in its envelope
+and an encoded name in the headers. SES accepts addresses in ASCII characters only.
 """
 
 import re
@@ -94,4 +94,4 @@ GivenAddress = Annotated[Address, BeforeValidator(_given)]
 Recipients = Annotated[tuple[GivenAddress, ...], _ONE_MESSAGE]
 """The same: who gets a mail, all in one message."""
 WrittenRecipients = Annotated[tuple[Annotated[str, AfterValidator(_normal)], ...], _ONE_MESSAGE]
-"""The same for whoever writes Python: addresses stay text, checked and normalised."""
+"""The same for jobs written in Python: addresses stay text, checked and normalised."""

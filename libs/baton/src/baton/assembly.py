@@ -1,11 +1,11 @@
-"""How the parts of a batch become one object: which are copied by the store, and which are joined on the way. Pure."""
+"""Plans how the parts of a batch become one object: which S3 copies, and which are downloaded and joined. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from baton.ports.objects import BytesPiece, CopyPiece, JoinedPiece, Piece, Stretch
+from baton.ports.preconditions import JOINED_BYTES_MAX, PART_BYTES_MIN, piece_bytes
 from baton.ports.progress import ChunkDone
-from baton.ports.rules import JOINED_BYTES_MAX, PART_BYTES_MIN, piece_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""The steps that every service takes with a batch: load it under its fence, move it on, fail it, hand it over.
+"""The steps that every service takes with a batch: load it under its fence, advance it, fail it, hand it over.
 
-Each step is safe to repeat: a crash after any line is followed by a second delivery that finds what was done.
+Each step is idempotent: after a crash at any line, a second delivery finds what was done.
 """
 
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from baton.errors import BatchFailed, Fenced, Reject
 from baton.job import Limits
@@ -85,14 +85,14 @@ class Batches:
         if not batch.is_announced:
             await self._outbox.send([NotifyBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)])
 
-    async def leave(self, batch: Batch, *, why: str) -> NoReturn:
-        """Drop a message that its batch no longer needs; a failure that was never announced is announced now.
+    async def left(self, batch: Batch, *, why: str) -> Reject:
+        """Return what drops a message that its batch no longer needs, to be raised.
 
-        Raises `Reject`, always: the caller is done.
+        A failure that was never announced is announced now.
         """
         if batch.state is BatchState.FAILED:
             await self.announce(batch)
-        raise Reject(f"{why}: the batch is {batch.state}")
+        return Reject(f"{why}: the batch is {batch.state}")
 
     async def take_over(self, batch: Batch, *, epoch: int) -> Batch:
         """Become this batch's owner under `epoch` and send the message of its state to this Region's own queue.
@@ -109,7 +109,7 @@ class Batches:
         return batch
 
     async def nudge(self, batch: Batch) -> None:
-        """Send the message of the batch's state again: whatever was lost, the work goes on."""
+        """Send the message of the batch's state again: whatever was lost, the work continues."""
         message = _message_of(batch)
         if message is not None:
             await self._outbox.send([message])

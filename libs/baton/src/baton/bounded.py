@@ -1,4 +1,4 @@
-"""Many things at once within a bound, for lists that may be long: nothing is made for what has to wait its turn."""
+"""Runs many tasks with a bound on how many run at once; for long lists, nothing is created for those that wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable

@@ -1,10 +1,11 @@
-"""Canaries: small files of our own that go the whole way through one Region, to prove that it works.
+"""Canaries: small synthetic files that go the whole way through one Region, to prove that it works.
 
-A controller writes `canary/<region>/<name>.csv` to that Region's bucket. The Region's trigger admits it whatever Region
-is active and whatever is under way; splitter, worker, merger and notifier treat it as any other batch, but that it is
-mailed to nobody and copied to no archive. It is owned under an epoch of its Region's own, is never taken over and never
-woken, and everything made of it lies below `canary-work/<batch_id>/`: neither `canary/` nor `canary-work/` is
-replicated. Whoever sent it clears it away (`clear_away`); the sweeper does so after `KEPT`, if nobody did.
+A controller writes `canary/<region>/<name>.csv` to that Region's bucket. The Region's trigger admits it whichever
+Region is active and whatever is under way; splitter, worker, merger and notifier treat it as any other batch, except
+that it is not mailed and not archived. It is owned under an epoch of its Region's own, is never taken over, and its
+messages are never sent again. Everything made of it is stored below `canary-work/<batch_id>/`: neither `canary/` nor
+`canary-work/` is replicated. The controller that sent it deletes it (`clear_away`); if it did not, the sweeper does so
+after `KEPT`.
 """
 
 from datetime import timedelta
@@ -15,14 +16,12 @@ from pydantic import Field
 from baton.job import Job, Limits, Record
 from baton.model import paths
 from baton.model.batch import Batch
-from baton.model.identity import is_canary_id
 from baton.model.paths import canary_key
 from baton.ports import Ledger, ObjectStore
 from baton.topology import INITIAL_EPOCH
 
 __all__ = [
     "CANARY_JOB", "EXPECTED_REJECTS", "EXPECTED_RESULT", "INPUT", "KEPT", "canary_epoch", "canary_key", "clear_away",
-    "is_canary",
 ]  # fmt: skip
 
 INPUT: Final = b'number,word\n1,one\n2,"two, or a pair"\nthree,not a number\n4,vier \xe2\x98\x83\n'
@@ -47,17 +46,12 @@ CANARY_JOB: Final = Job(
     limits=Limits(deadline_minutes=15),
     recipients=("nobody@example.com",),
 )
-"""Part of every catalog. Its recipient stands there because a job must have one: no canary is ever mailed."""
+"""Part of every catalog. It has a recipient because a job must have one: no canary is ever mailed."""
 
 
 def canary_epoch(region: str, regions: tuple[str, str]) -> int:
     """Return the epoch that owns a Region's canaries: its own by parity, and never that of a takeover."""
     return INITIAL_EPOCH + regions.index(region)
-
-
-def is_canary(batch: Batch) -> bool:
-    """Say whether it is a canary. A file sent to `input/canary/` is none: there is no such job to send files to."""
-    return is_canary_id(batch.batch_id)
 
 
 async def clear_away(batch: Batch, *, ledger: Ledger, objects: ObjectStore) -> None:
@@ -66,7 +60,7 @@ async def clear_away(batch: Batch, *, ledger: Ledger, objects: ObjectStore) -> N
     The row goes before the objects: a sweeper finds it by them. Raises `Fenced` if the row changed, `ValueError` if
     the batch has not ended or is no canary.
     """
-    if not is_canary(batch):
+    if not batch.is_canary:
         raise ValueError(f"batch {batch.batch_id} is no canary")
     # Without the file, an event that comes late starts nothing.
     await _hide(objects, batch.source.key)

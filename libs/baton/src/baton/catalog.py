@@ -1,8 +1,8 @@
-"""The jobs of a deployment: one module each in one package, found by looking.
+"""Loads the jobs of a deployment: one module each in one package.
 
 A job's version is a digest of all that can change a byte of its result, so that every edit is another version and
-nobody keeps a number by hand: its own source and whatever it imports, what jobs share inside their package (`__init__`,
-modules whose names start with `_`, files that are no modules), the versions of libraries, and Baton's own engine.
+no version number has to be maintained: its own source and all that it imports, what jobs share inside their package
+(`__init__`, modules whose names start with `_`, files that are no modules), library versions, and Baton's own engine.
 """
 
 import pkgutil

@@ -1,10 +1,12 @@
-"""What a composition root builds its service from: the container and the tests hand in the same."""
+"""What a service is built from (settings, ports, log, ...): the container and the tests pass in the same type."""
 
 import secrets
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+from baton.admission import Admitter, admitter
+from baton.batches import Batches
 from baton.catalog import Catalog
 from baton.messages import Message, step_of
 from baton.ports import (
@@ -59,6 +61,15 @@ class Context:
     log: Log
     process: str = field(default_factory=lambda: secrets.token_hex(8))
     """Tells it from any other, also from the one that it is the restart of."""
+
+    def batches(self) -> Batches:
+        """Put together the steps that this process takes with a batch."""
+        ledger, outbox = self.ports.ledger(), self.ports.outbox()
+        return Batches(region=self.region, ledger=ledger, outbox=outbox, clock=self.clock)
+
+    def admitter(self) -> Admitter:
+        """Put together what admits."""
+        return admitter(self.ports, region=self.region, regions=self.regions, clock=self.clock, log=self.log)
 
     async def beat(self, message: Message, delay_seconds: int) -> None:
         """Give a sign of life for the batch of a message that is in hand (0), or comes again after `delay_seconds`."""

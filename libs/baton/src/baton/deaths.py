@@ -1,16 +1,16 @@
-"""Whether the processes that had a message before died of it.
+"""Counts the attempts at a message in which the process died.
 
-A queue counts how often it gave a message out, not what became of that: a process that is killed, an outage and a
-restart look alike. So from a message's second delivery on each attempt is noted, beside the ledger, when it begins and
-when it ends: with an outcome, an error, or by being handed back at a stop. What began and never ended is a death.
+A queue counts how often it delivered a message, not how that ended: a process that is killed, an outage and a restart
+look alike. So from a message's second delivery on each attempt is recorded, beside the ledger, when it begins and when
+it ends: with an outcome, an error, or by being handed back at a stop. An attempt that began and never ended is a death.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
+from baton.outcome import Handled
 from baton.telemetry import Log
-from baton.verdict import Verdict
 
 _COUNTED_FROM: Final = 2
 """Of a message's deliveries. Nearly every message has one alone, which costs nothing."""
@@ -44,7 +44,7 @@ class Deaths[M]:
         """Say whether nobody else should try."""
         return died >= self._deaths_max
 
-    async def counted(self, message: M, attempt: int, handle: Callable[[int], Awaitable[Verdict]]) -> Verdict:
+    async def counted(self, message: M, attempt: int, handle: Callable[[int], Awaitable[Handled]]) -> Handled:
         """Return what `handle` returns; it is given the number of those who died at this message's step."""
         if self._attempts is None or attempt < _COUNTED_FROM:
             return await handle(0)

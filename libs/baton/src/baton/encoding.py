@@ -1,4 +1,4 @@
-"""How text may be written: the encodings of a file, what a byte order mark says, and which names are one name."""
+"""Text encodings: those that a file may have, what a byte order mark means, and which names are the same encoding."""
 
 import codecs
 import unicodedata

@@ -3,7 +3,7 @@
     BatonError
     ├── Retry            a handler says: not now, come back in `delay_seconds`
     ├── Reject           a handler says: this message can never succeed; it is dropped and logged
-    ├── BatchFailed      the batch cannot be completed; it ends FAILED with this reason, in words for its sender
+    ├── BatchFailed      the batch cannot be completed; it ends FAILED with this reason, a text for its sender
     ├── Fenced           another epoch owns the batch (or its state moved on): stop, touch nothing more
     ├── NotFound         an object or a version that must be there is not there
     ├── Conflict         a conditional write lost; the caller reads again and decides anew
@@ -71,7 +71,7 @@ class BatchFailed(BatonError):
 
 
 class Fenced(BatonError):
-    """A conditional write found another owner or a later state: this process must not go on with the batch."""
+    """A conditional write found another owner or a later state: this process must not continue the batch."""
 
 
 class NotFound(BatonError):

@@ -1,4 +1,4 @@
-"""What is no CSV text at all, told by its first bytes.
+"""Recognises files that are not CSV text by their first bytes.
 
 The rules are strict, so that no CSV file is taken for something else, whatever its columns are called: `<id>,{name}`
 is a header. A table of our own, because the libraries for this also know two-letter signatures (`BM`, `MZ`) with which
@@ -175,7 +175,7 @@ def _local_name(tag: re.Match[bytes]) -> bytes:
 
 
 def _is_markup(tag: re.Match[bytes], behind: bytes, delimiters: bytes) -> bool:
-    """Say whether a tag begins a document, and no name of a column: `<html>,<body>`, `<p> in GeV;<E>`, `<b>Name</b>`.
+    """Return whether a tag begins a document and is no column name: `<html>,<body>`, `<p> in GeV;<E>`, `<b>Name</b>`.
 
     A delimiter at once, or behind the tag's end, makes it a column. Else the tag's end with nothing but tags behind it
     shows a document, and so do its name, its attributes and what follows, if no delimiter comes before the next tag.
@@ -198,7 +198,7 @@ def _is_markup(tag: re.Match[bytes], behind: bytes, delimiters: bytes) -> bool:
 
 
 def _has_delimiter(text: bytes, delimiters: bytes) -> bool:
-    """Say whether one comes in this line before a tag does."""
+    """Return whether one comes in this line before a tag does."""
     before = text.partition(b"<")[0].splitlines()[:1]
     return bool(before) and before[0].translate(None, delimiters) != before[0]
 

@@ -1,4 +1,4 @@
-"""The container's health page and its task protection: two small talks with the scheduler."""
+"""The container's health page and its ECS task protection."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ class TaskProtection:
         self._expires_minutes = expires_minutes
         self._log = log
         self._busy_since: float | None = None
-        """When the agent was last told that we are busy, in the loop's seconds; None: it holds us for idle."""
+        """When the agent was last told that we are busy, in the loop's seconds; None: it considers us idle."""
 
     async def set(self, *, busy: bool) -> None:
         """Let the agent know whether this task is busy, unless it knows."""

@@ -1,4 +1,4 @@
-"""What a user defines: a job. About twenty lines of Python, see `jobs/src/baton_jobs/`.
+"""Defines a job, which a user writes: about twenty lines of Python, see `jobs/src/baton_jobs/`.
 
 A job names its record model (pydantic, one field per column), what each record is enriched with, which columns come
 out, how the file is written, how many rejects are too many and who gets the mail.
@@ -50,6 +50,10 @@ class Dialect(BaseModel):
     quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
     encoding: Annotated[str, AfterValidator(canonical)] = UTF8
     """UTF-8 (with or without a byte order mark), or a single-byte encoding that holds ASCII, such as cp1252."""
+
+    encoding_is_certain: bool = False
+    """Whether files are taken to be in a single-byte encoding though they look like UTF-8. A last resort: UTF-8 is then
+    delivered as `MÃ¼ller`. A byte order mark of another encoding fails a file all the same."""
 
     lines_in_fields: bool = False
     """Whether a quoted field may hold lines that look like records of the file, as pasted tables do. If not, its record
@@ -131,7 +135,7 @@ def _read_from(record: type[Record], name: str, field: FieldInfo) -> object:
 
 
 class Job(BaseModel):
-    """A job. `version` is set by whoever loads it: a digest of its source."""
+    """A job. `version` is set when it is loaded: a digest of its source."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
@@ -177,6 +181,8 @@ class Job(BaseModel):
             raise ValueError(f"the record model {where} cannot be used: {type(error).__name__}: {error}") from error
         if not record.model_fields:
             raise ValueError(f"the record model {where} has no fields: no file has a header without columns")
+        if not record.model_config.get("loc_by_alias", True):
+            raise ValueError(f"{where} sets loc_by_alias=False: rejects could not say which column they are about")
         for name, field in record.model_fields.items():
             if field.alias == "":
                 raise ValueError(f"a column needs a name: the alias of {where}.{name} is empty")

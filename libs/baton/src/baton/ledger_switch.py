@@ -1,4 +1,4 @@
-"""No switch beside the ledger: for who does without a routing-control cluster, and with DNS that nobody follows."""
+"""A switch that does nothing: for deployments without ARC, where no DNS record follows the active Region."""
 
 from collections.abc import Mapping
 

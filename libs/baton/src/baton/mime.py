@@ -1,4 +1,4 @@
-"""A mail as the bytes that go out, and which bytes a mail service refuses. Adapters and stand-ins share it."""
+"""Encodes a mail as the bytes that are sent, and checks what a mail service would refuse. For adapters, stand-ins."""
 
 import email
 from collections.abc import Sequence
@@ -76,7 +76,7 @@ def mime(mail: Mail) -> bytes:
 
 
 def accepted(mail: Mail) -> bytes:
-    """Return the mail as bytes. Raises `ValueError`, which says why SES would refuse it whoever sends it."""
+    """Return the mail as bytes. Raises `ValueError`, which says why SES would refuse it from any sender."""
     raw = mime(mail)  # an address beyond ASCII cannot even be written
     if why := refusal(mail.sender.spec, [each.spec for each in mail.recipients], raw):
         raise ValueError(why)
@@ -84,7 +84,7 @@ def accepted(mail: Mail) -> bytes:
 
 
 def refusal(source: str, destinations: Sequence[str], raw: bytes) -> str | None:
-    """Return why SES would refuse this message whoever sends it; None if it would not.
+    """Return why SES would refuse this message from any sender; None if it would not.
 
     Source: SendRawEmail and RawMessage, Amazon SES API reference.
     """

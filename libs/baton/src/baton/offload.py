@@ -1,4 +1,4 @@
-"""CPU work beside the event loop, which must be free for heartbeats and health at any time."""
+"""Runs CPU work outside the event loop, which must stay free for heartbeats and health checks."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol

@@ -1,6 +1,6 @@
-"""A container's health check: ends with 0 if the health page says that the service is well, with 1 if not.
+"""A container's health check: exits with 0 if the health page says that the service is healthy, otherwise with 1.
 
-Run as a file of its own, with nothing but the standard library's smallest parts: it starts every few seconds, beside
+Runs as a script, with only the smallest parts of the standard library: it starts every few seconds, beside
 the work that the container is there for.
 """
 
@@ -15,7 +15,7 @@ _REQUEST: Final = b"GET /healthz HTTP/1.0\r\n\r\n"
 
 
 def is_well(port: int) -> bool:
-    """Say whether `/healthz` answers 200 on that port of this machine, and soon."""
+    """Return whether `/healthz` answers 200 on that port of this machine, and soon."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=_SECONDS_MAX) as connection:
             connection.settimeout(_SECONDS_MAX)

@@ -1,4 +1,4 @@
-"""What it means for a batch that its input cannot be read."""
+"""What follows for a batch if its input cannot be read."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

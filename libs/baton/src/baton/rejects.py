@@ -1,4 +1,4 @@
-"""`rejects.csv`: its columns, and how the first of its rows are read. Pure."""
+"""The format of `rejects.csv`: its columns, and how its first rows are read. Pure."""
 
 import csv
 import io

@@ -1,6 +1,6 @@
-"""Requests that a handover makes, in the words of AWS's API: adapters send them, a plan shows them. Pure.
+"""The AWS requests that a handover makes: adapters send them, `handover.plan` shows them. Pure.
 
-Values of DynamoDB are plain here; `baton.aws.items.typed` makes attributes of them.
+Values of DynamoDB are plain here; `baton.aws.dynamodb.items.typed` makes attributes of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from baton.model.control import Ending
 
-FIVE_REGIONS: Final = ("us-east-1", "us-west-2", "ap-southeast-2", "ap-northeast-1", "eu-west-1")
+FIVE_REGIONS: Final = ("us-east-1", "us-west-2", "eu-west-1", "ap-northeast-1", "ap-southeast-2")
 """AWS serves the data plane of ARC's routing controls, and the dials of an access point, from each of these."""
 CONTROL_KEY: Final[Mapping[str, str]] = {"pk": "control", "sk": "control"}
 ABSENT: Final[Mapping[str, Any]] = {"ConditionExpression": "attribute_not_exists(pk)"}

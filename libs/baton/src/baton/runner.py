@@ -1,4 +1,4 @@
-"""The one SQS loop. Nothing else in Baton knows how a message is received, kept, handed back or deleted.
+"""The SQS loop of every service: receives messages, keeps them invisible, and deletes or hands them back.
 
     receive no more than there are free slots
       └─ per message: parse once ─▶ handle, visibility extended and a sign of life given at each third ─▶ outcome
@@ -6,13 +6,13 @@
            unreadable               dead-lettered at once: it will never be readable
            Retry                    comes back after its delay
            Unavailable              comes back later; the loop pauses, so that an outage drains nothing
-           Refused                  comes back later: rights may be mended; on its last attempt given up in words
-           anything else            our bug: logged once, comes back; on its last attempt the handler gives up the
-                                    batch in words, and SQS dead-letters the message
+           Refused                  comes back later: rights may be granted; the last attempt fails the batch
+           anything else            our bug: logged once, comes back; on its last attempt the handler fails the batch
+                                    with a reason, and SQS dead-letters the message
 
-Stopping (SIGTERM): no new poll; the open poll returns by itself (cancelling it would strand what SQS just assigned to
-it); what was not started is handed back at once; what runs gets the grace, then is handed back; exit. What is handed
-back has no attempt the less: a restart is not the message's fault.
+Stopping (SIGTERM): no new poll; the open poll is awaited (cancelling it would strand what SQS just assigned to it);
+what was not started is handed back at once; what runs gets the grace period, then is handed back; exit. Handing back
+does not count as an attempt: a restart is not the message's fault.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ from pydantic import ValidationError
 from baton.deaths import Attempts, Deaths
 from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable, said
 from baton.health import TaskProtection
+from baton.outcome import Handled, Outcome
 from baton.ports import Clock, Delivery, Inbox
 from baton.settings import RunnerSettings
 from baton.telemetry import Log, Metrics, emf
-from baton.verdict import Outcome, Verdict
 
 _RECEIVE_MAX: Final = 10
 """SQS's limit of messages per receive and of entries per batch delete."""
@@ -45,7 +45,7 @@ _BACKOFF_SECONDS_MAX: Final = 300
 class Handler[M](Protocol):
     """A service, as the runner sees it."""
 
-    async def handle(self, message: M, *, attempt: int) -> Metrics | None:
+    async def handle(self, message: M, attempt: int, /) -> Metrics | None:
         """Do the message's work, idempotently. `attempt` counts deliveries of this message, from 1.
 
         Returns what there was to measure, for the one log line of the message.
@@ -70,8 +70,8 @@ class Runner[M]:
     """Consumes one queue with one handler until `stop` is set.
 
     `parse` reads a body, or raises `pydantic.ValidationError`; `log_fields` returns what names a message in log lines;
-    `beat` tells whoever watches that a message is in hand, or comes again in so many seconds; `attempts` counts, of
-    messages that come again, the attempts whose process died.
+    `beat` reports that a message is being handled, or comes again in so many seconds; `attempts` counts, of messages
+    that come again, the attempts whose process died.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class Runner[M]:
         self._running.pop(task, None)
         self._slot_freed.set()
         if not task.cancelled() and (error := task.exception()):
-            # Not from the handler, which is judged: from the queue, or no `Exception` at all. It comes back by itself.
+            # Not from the handler, which is judged: from the queue, or no `Exception` at all. SQS delivers it again.
             self._log.error("delivery_lost", exc_info=error)
 
     @property
@@ -182,57 +182,57 @@ class Runner[M]:
 
     async def _work(self, delivery: Delivery) -> None:
         started = asyncio.get_running_loop().time()
-        verdict = await self.process(delivery)
-        self._settle(delivery, verdict)
-        if verdict.outcome is Outcome.UNREADABLE:
-            await self._bury(delivery)
-        elif verdict.delete:
+        handled = await self.process(delivery)
+        self._settle(delivery, handled)
+        if handled.outcome is Outcome.UNREADABLE:
+            await self._dead_letter(delivery)
+        elif handled.delete:
             self._finished.append(delivery)
             await self._delete_finished()
         else:
-            await self._set_visibility(delivery, verdict.delay_seconds or 0)
-        self._report(delivery, verdict, asyncio.get_running_loop().time() - started)
+            await self._set_visibility(delivery, handled.delay_seconds or 0)
+        self._report(delivery, handled, asyncio.get_running_loop().time() - started)
 
     # --- one delivery --------------------------------------------------------------------------------------------
 
-    async def process(self, delivery: Delivery) -> Verdict:
+    async def process(self, delivery: Delivery) -> Handled:
         """Handle one delivery and say what becomes of it. Never raises, except when cancelled."""
         try:
             message = self._parse(delivery.body)
         except ValidationError as error:
             self._log.error("message_unreadable", error=str(error), body=delivery.body[:2_000])
-            return Verdict(Outcome.UNREADABLE, "unreadable")
-        heart = asyncio.create_task(self._keep(delivery, message))
+            return Handled(Outcome.UNREADABLE, "unreadable")
+        keeper = asyncio.create_task(self._keep(delivery, message))
         try:
-            verdict = await self._deaths.counted(
+            handled = await self._deaths.counted(
                 message, delivery.attempt, lambda died: self._handle(message, delivery, died)
             )
-            if verdict.delay_seconds is not None:
-                await self._tell_alive(message, verdict.delay_seconds)  # until it comes again nobody else says so
+            if handled.delay_seconds is not None:
+                await self._tell_alive(message, handled.delay_seconds)  # until it comes again nobody else says so
         finally:
-            heart.cancel()
-            await asyncio.gather(heart, return_exceptions=True)
-        return verdict
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+        return handled
 
-    async def _handle(self, message: M, delivery: Delivery, died: int) -> Verdict:
+    async def _handle(self, message: M, delivery: Delivery, died: int) -> Handled:
         if self._deaths.are_too_many(died):
             cause = f"its process died {died} times at it: perhaps it needs more memory than there is"
             return replace(await self._give_up(message, Outcome.BUG, cause), names=self._log_fields(message))
         try:
             async with asyncio.timeout(self._settings.handling_seconds_max):
-                measured = await self._handler.handle(message, attempt=delivery.attempt)
+                measured = await self._handler.handle(message, delivery.attempt)
         except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
             return replace(await self._judge(message, delivery.attempt, error), names=self._log_fields(message))
-        return Verdict(Outcome.DONE, names=self._log_fields(message), measured=measured or {})
+        return Handled(Outcome.DONE, names=self._log_fields(message), measured=measured or {})
 
-    async def _judge(self, message: M, attempt: int, error: Exception) -> Verdict:
+    async def _judge(self, message: M, attempt: int, error: Exception) -> Handled:
         match error:
             case Reject():
-                return Verdict(Outcome.REJECTED, str(error))
+                return Handled(Outcome.REJECTED, str(error))
             case Fenced():
-                return Verdict(Outcome.FENCED, str(error))
+                return Handled(Outcome.FENCED, str(error))
             case Unavailable():
-                return Verdict(Outcome.UNAVAILABLE, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt))
+                return Handled(Outcome.UNAVAILABLE, str(error), backoff_seconds(_OUTAGE_BACKOFF_SECONDS, attempt))
             case Retry():
                 outcome, told, seconds = Outcome.RETRY, str(error), error.delay_seconds
             case Refused():
@@ -242,22 +242,22 @@ class Runner[M]:
                 told = said(error)
                 outcome, seconds = Outcome.BUG, backoff_seconds(_BUG_BACKOFF_SECONDS, attempt)
         if attempt < self._settings.attempts_max:
-            return Verdict(outcome, told, seconds)
+            return Handled(outcome, told, seconds)
         cause = f"still not possible: {told}" if outcome is Outcome.RETRY else told
         return await self._give_up(message, outcome, cause)
 
-    async def _give_up(self, message: M, outcome: Outcome, cause: str) -> Verdict:
-        """Last attempt: the handler says so; on its next turn SQS dead-letters the message."""
+    async def _give_up(self, message: M, outcome: Outcome, cause: str) -> Handled:
+        """Last attempt: the handler fails the batch; SQS dead-letters the message at its next receive."""
         try:
             await self._handler.give_up(message, cause=cause)
         except (Reject, Fenced) as moved_on:
-            # The batch went on without this message: nothing to mourn, unless it shows a bug of ours.
+            # The batch has already moved on, so nothing is lost. Report it only if the cause was a bug.
             if outcome is not Outcome.BUG:
-                return Verdict(Outcome.REJECTED, f"{cause}; {moved_on}")
-        except Exception as error:  # noqa: BLE001 - the verdict stands whatever its announcement raises
+                return Handled(Outcome.REJECTED, f"{cause}; {moved_on}")
+        except Exception as error:  # noqa: BLE001 - the outcome stands whatever its announcement raises
             # The sweeper finds the silent batch; nothing more can be said from here.
             self._log.error("give_up_failed", **self._log_fields(message), exc_info=error)
-        return Verdict(outcome, cause, delay_seconds=0)
+        return Handled(outcome, cause, delay_seconds=0)
 
     async def _keep(self, delivery: Delivery, message: M) -> None:
         """Keep the message ours: extend its visibility at every third, so that two beats may fail."""
@@ -279,7 +279,7 @@ class Runner[M]:
     async def _set_visibility(self, delivery: Delivery, seconds: int) -> None:
         try:
             await self._inbox.set_visibility(delivery, seconds=seconds)
-        except Exception as error:  # noqa: BLE001 - a heart that stops at a surprise would have the work done twice
+        except Exception as error:  # noqa: BLE001 - if it stopped extending, the work would be done twice
             # It comes back when its present visibility ends: later than we asked, never lost.
             self._log.warning("visibility_not_set", error=str(error), seconds=seconds)
 
@@ -297,8 +297,8 @@ class Runner[M]:
 
     # --- brakes, stop, report ------------------------------------------------------------------------------------
 
-    def _settle(self, delivery: Delivery, verdict: Verdict) -> None:
-        match verdict.outcome:
+    def _settle(self, delivery: Delivery, handled: Handled) -> None:
+        match handled.outcome:
             case Outcome.BUG:
                 self._failed.add(delivery.body)
             case Outcome.UNREADABLE:
@@ -337,20 +337,20 @@ class Runner[M]:
         for delivery in deliveries:
             try:
                 await self._inbox.hand_back(delivery)
-            except Exception as error:  # noqa: BLE001 - on the way out; it comes back by itself, an attempt the less
+            except Exception as error:  # noqa: BLE001 - on the way out; SQS delivers it again, with one attempt less
                 self._log.warning("not_handed_back", error=str(error))
 
-    async def _bury(self, delivery: Delivery) -> None:
+    async def _dead_letter(self, delivery: Delivery) -> None:
         try:
-            await self._inbox.bury(delivery)
-        except Exception as error:  # noqa: BLE001 - it comes back, and is buried then
+            await self._inbox.dead_letter(delivery)
+        except Exception as error:  # noqa: BLE001 - it comes back, and is dead-lettered then
             self._log.warning("not_buried", error=str(error))
 
     def _step(self) -> None:
         self._last_step = asyncio.get_running_loop().time()
 
     def health(self) -> tuple[bool, dict[str, object]]:
-        """Return whether the loop lives, and the facts behind it."""
+        """Return whether the loop still runs, and the facts behind it."""
         now = asyncio.get_running_loop().time()
         idle = now - self._last_step if self._last_step is not None else 0.0
         healthy = idle < self._settings.stuck_seconds and not self._failing
@@ -362,15 +362,15 @@ class Runner[M]:
             "failing_messages": len(self._failed),
         }
 
-    def _report(self, delivery: Delivery, verdict: Verdict, seconds: float) -> None:
+    def _report(self, delivery: Delivery, handled: Handled, seconds: float) -> None:
         self._log.info(
             "message_handled",
-            **verdict.names,
+            **handled.names,
             attempt=delivery.attempt,
-            reason=verdict.reason,
+            reason=handled.reason,
             **emf(
-                {"Messages": (1, "Count"), "HandlingTime": (round(seconds, 4), "Seconds"), **verdict.measured},
-                dimensions={"Service": self._service, "Region": self._region, "Outcome": verdict.outcome},
+                {"Messages": (1, "Count"), "HandlingTime": (round(seconds, 4), "Seconds"), **handled.measured},
+                dimensions={"Service": self._service, "Region": self._region, "Outcome": handled.outcome},
                 now=self._clock.now(),
             ),
         )

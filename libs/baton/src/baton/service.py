@@ -1,4 +1,4 @@
-"""What every container does around its work: settings, logs, signals, adapters, health, the runner, side tasks.
+"""Runs a container: settings, logs, signals, adapters, health page, the runner, side tasks.
 
 `main.py` of a service is the composition root: it says which handler consumes which queue (or which tasks run), and
 nothing else.
@@ -50,7 +50,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """A process without a queue: tasks that run until it is stopped, and whether they are well."""
+    """A process without a queue: tasks that run until it is stopped, and whether they are healthy."""
 
     tasks: Sequence[SideTask]
     health: Callable[[], tuple[bool, dict[str, object]]]
@@ -58,7 +58,7 @@ class Daemon:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a daemon is built from: the world that it lives in, and its adapters."""
+    """What a daemon is built from: settings of its environment, and its adapters."""
 
     world: WorldSettings
     aws: Aws

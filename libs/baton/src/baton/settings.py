@@ -1,4 +1,4 @@
-"""What every process reads from its environment: once, at start, with a clear error for a wrong value.
+"""Settings that every process reads from its environment: once, at start, with a clear error for a wrong value.
 
 Names start with `BATON_`, except those that the AWS SDK itself defines. On one machine, where each Region is an
 emulator of its own, `AWS_ENDPOINT_URL*` variables are the only difference from the cloud.
@@ -13,6 +13,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from baton.model.control import SwitchBackend
 from baton.topology import REGIONS_DEFAULT, Topology
 
+WORKER_ENVIRONMENT: Final = {
+    # One thread that computes: a container has one vCPU, and two Regions on one machine share it with everything else.
+    "POLARS_MAX_THREADS": "1",
+    # glibc gives each thread an arena that keeps what was freed: tens of MiB each.
+    "MALLOC_ARENA_MAX": "1",
+}
+"""Environment of the worker's process besides its settings, wherever it runs."""
+
 
 class WorldSettings(BaseSettings):
     """Where this process runs and how it finds the rest of the world."""
@@ -20,7 +28,7 @@ class WorldSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BATON_", extra="ignore", frozen=True, populate_by_name=True)
 
     environment: str = "dev"
-    """Several environments live side by side in one account: part of every name."""
+    """One account may hold several environments: part of every name."""
     account_id: str = Field(pattern=r"^\d{12}$")
     regions: Annotated[tuple[str, str], NoDecode] = REGIONS_DEFAULT
     """Both Regions, comma-separated, the home Region first: its epochs are even."""
@@ -31,7 +39,7 @@ class WorldSettings(BaseSettings):
     """On AWS the ledger is reached through the Region's own DynamoDB endpoint; locally it is a third emulator."""
     mrap_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_MRAP")
     mrap_control_endpoint_url: str | None = Field(default=None, validation_alias="AWS_ENDPOINT_URL_MRAP_CONTROL")
-    """Where the dials of the access point are turned. None: S3 Control on AWS, in any of its five Regions."""
+    """Where the dials of the access point are set. None: S3 Control on AWS, in any of its five Regions."""
     region_endpoint_urls: Annotated[Mapping[str, str], NoDecode] = Field(
         default_factory=dict[str, str], validation_alias="BATON_REGION_ENDPOINTS"
     )
@@ -72,7 +80,7 @@ _ARC_ENDPOINTS: Final = 5
 
 
 class SwitchSettings(BaseSettings):
-    """The switch, written down in full: while it is needed nobody should have to look anything up."""
+    """All names of the switch: while it is needed, nothing must depend on looking them up."""
 
     model_config = SettingsConfigDict(env_prefix="BATON_SWITCH_", extra="ignore", frozen=True)
 
@@ -156,6 +164,6 @@ class RunnerSettings(BaseSettings):
     health_port: int = Field(default=8080, ge=0, le=65_535)
     """`/healthz` of the container; 0 picks a free port."""
     health_host: str = "127.0.0.1"
-    """The container's own health check asks; nobody outside needs to."""
+    """Only the container's own health check needs it, nothing outside."""
     stuck_seconds: float = Field(default=900, gt=0)
     """A loop that made no step for so long is unhealthy, so that the scheduler replaces the container."""

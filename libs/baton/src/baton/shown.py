@@ -1,4 +1,4 @@
-"""Foreign text as it may be shown: names of files, jobs and columns, values, reasons. For mails, pages, terminals."""
+"""Makes foreign text safe to show in mails, pages and terminals: names of files, jobs and columns, values, reasons."""
 
 from typing import Final
 

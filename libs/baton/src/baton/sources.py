@@ -1,7 +1,7 @@
-"""What a module is made of: its source, the source of all that it imports, and the libraries beside them.
+"""Computes what a module is made of: its source, the sources of all that it imports, and the library versions.
 
-Sources are read and never run: an image answers for code whose libraries it does not carry, and the answer knows no
-order of imports. What is imported by a name that is computed (`importlib.import_module(name)`) is not seen.
+Sources are read and never run: an image has to answer for code whose libraries it lacks, and the answer must not
+depend on the order of imports. Imports by a computed name (`importlib.import_module(name)`) are not seen.
 """
 
 import ast
@@ -42,7 +42,7 @@ ENGINE_LIBRARIES: Final[Mapping[str, str]] = {
 """What parses, judges and writes, as `requirements/worker.txt` pins it: most images carry only some of it."""
 IN_SOME_IMAGES: Final = frozenset({"awscrt", "jinja2", "markupsafe"})
 """Libraries of some services that know jobs: for an extra alone they do not count, or images would tell different
-versions. Whoever imports or requires them by itself has them in every image."""
+versions. A module that imports or requires them itself has them in every image."""
 _NOT_ENTERED: Final = frozenset({"numpy", "polars"})
 """Their versions pin what they require, and most images carry neither."""
 _EXTRAS_OF_DEVELOPERS: Final = frozenset({"all", "dev", "doc", "docs", "lint", "test", "testing", "tests", "typing"})
@@ -83,7 +83,7 @@ def sources_of(roots: Iterable[str], *, own: frozenset[str] = frozenset()) -> So
             libraries.add(top)
             continue
         modules[name] = source = _source(spec)
-        # Whoever imports a module runs the packages around it.
+        # Importing a module also runs the packages around it.
         waiting += [name.rpartition(".")[0]] if rest else []
         if spec.origin and spec.origin.endswith(".py"):
             waiting += _imports(source, name if spec.submodule_search_locations is not None else spec.parent or "")

@@ -1,4 +1,4 @@
-"""Every name and parameter of queues, tables and buckets, once.
+"""Every name and parameter of queues, tables and buckets, in one place.
 
 Pure Python: the local world creates them, CDK declares them, the services read them, and a test compares what was made.
 """
@@ -8,7 +8,10 @@ from typing import Final
 
 from baton.messages import KINDS, Kind
 
-SERVICES: Final = ("splitter", "worker", "merger", "notifier", "failover-controller")
+STAGES: Final = ("splitter", "worker", "merger", "notifier")
+"""The containers that batches go through, in their order."""
+CONTROLLER: Final = "failover-controller"
+SERVICES: Final = (*STAGES, CONTROLLER)
 """Every container of a Region."""
 REGIONS_DEFAULT: Final = ("us-east-1", "us-west-2")
 """One Region set of MRSC; the witness is us-east-2."""
@@ -26,6 +29,42 @@ PROGRESS_KEPT_DAYS: Final = 45
 batch may be retried, and that run's deadline. `baton retry` refuses what would take longer."""
 REJECTS_INDEXED_MAX: Final = 1_000
 """Rejects of a batch that the rejects table holds for queries."""
+
+
+def other_region(region: str, regions: tuple[str, str]) -> str:
+    """Return the other Region of the pair."""
+    home, away = regions
+    return away if region == home else home
+
+
+type Key = tuple[tuple[str, str], tuple[str, str]]
+"""Name and DynamoDB's type of two attributes: of the partition, and of the order within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What a table is made with."""
+
+    key: Key = (("pk", "S"), ("sk", "S"))
+    index: tuple[str, Key] | None = None
+    """Name and key of the one global index, which has every attribute."""
+    expires: bool = False
+    """Whether the table removes rows by their attribute `expires_at`."""
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Return the type of every attribute of a key."""
+        return dict([*self.key, *(self.index[1] if self.index else ())])
+
+
+LEDGER: Final = Schema(index=("listing", (("listing", "S"), ("listed_at", "S"))))
+"""Of an MRSC global table, which has no TTL."""
+REFERENCE: Final = Schema()
+"""Of a global table. `pk`: data set, version and shard; `sk`: key."""
+PROGRESS: Final = Schema(expires=True)
+"""Of a Regional table. `pk`: batch and plan, a heartbeat, or arrivals."""
+REJECTS: Final = Schema(key=(("batch_id", "S"), ("record_number", "N")), expires=True)
+"""Of a Regional table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +91,22 @@ class Topology:
 
     @property
     def ledger_table(self) -> str:
-        """MRSC global table: partition key `pk`, sort key `sk`, index `listing` (`listing`, `listed_at`)."""
+        """Name of the table of `LEDGER`."""
         return self._name("ledger")
 
     @property
     def progress_table(self) -> str:
-        """Regional table: keys `pk` (batch and plan, a heartbeat, or arrivals) and `sk`; TTL on `expires_at`."""
+        """Name of the table of `PROGRESS`."""
         return self._name("progress")
 
     @property
     def rejects_table(self) -> str:
-        """Regional table: partition key `batch_id`, sort key `record_number` (number); TTL on `expires_at`."""
+        """Name of the table of `REJECTS`."""
         return self._name("rejects")
 
     @property
     def reference_table(self) -> str:
-        """Global table: partition key `pk` (data set, version, shard), sort key `sk` (key)."""
+        """Name of the table of `REFERENCE`."""
         return self._name("reference")
 
     def data_bucket(self, region: str) -> str:
@@ -87,19 +126,19 @@ class Topology:
 
     @property
     def alarm_prefix(self) -> str:
-        """What the names of alarms on a Region's health start with: the controllers take these for signs of illness.
+        """Prefix of alarms on a Region's health: the controllers count these as evidence.
 
-        Alarms on the controllers themselves must not: what one makes of a canary would come back as a second sign.
+        Alarms on the controllers must not have it: a conclusion from a canary would count as a second kind of evidence.
         """
         return self._name("region-")
 
     @property
     def notice_prefix(self) -> str:
-        """What the names of alarms start with that only people read."""
+        """Prefix of alarms that only people read."""
         return self._name("notice-")
 
     def scaling_alarm(self, queue: str) -> str:
-        """Return the name of the alarm that starts the first task for a queue: work, and no sign of illness."""
+        """Return the name of the alarm that starts the first task for a queue: work, and no evidence of a fault."""
         return f"scaling-{queue}"
 
     @property
@@ -164,7 +203,7 @@ class Topology:
 
     @property
     def alarm_topic(self) -> str:
-        """SNS topic of each Region that tells the operators."""
+        """SNS topic of each Region that notifies the operators."""
         return self._name("alarms")
 
     @property

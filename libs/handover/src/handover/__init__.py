@@ -1,1 +1,1 @@
-"""The rules of the handover: what a controller decides, and why. Pure: no I/O, no clock, no randomness."""
+"""The rules of failover and switchover: what a controller decides, and why. Pure: no I/O, no clock, no randomness."""

@@ -1,4 +1,4 @@
-"""What must be true before anything is done by itself: a ready Region to go to, and no brake."""
+"""What must hold before an automatic failover: the standby is ready, and no brake (freeze, budget, ...) is on."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -17,12 +17,12 @@ def _verdict(*, good: bool) -> Verdict:
 
 
 def canary_of(memory: Memory, now: datetime) -> Rule:
-    """Return what this Region's own canary says, as its heartbeat tells it."""
+    """Return the verdict of this Region's own canary, as its heartbeat reports it."""
     return signals.rule_of(memory, memory.region, Signal.INSIDE_CANARY, now)
 
 
 def can_write(memory: Memory, now: datetime) -> bool:
-    """Say whether this controller's own heartbeat reached the ledger lately: whether it may act at all."""
+    """Return whether this controller's own heartbeat reached the ledger lately, without which it must not act."""
     return memory.written_at is not None and now - memory.written_at <= timedelta(
         seconds=memory.settings.written_seconds
     )
@@ -55,7 +55,7 @@ def _switch(memory: Memory, now: datetime) -> Rule:
         return Rule(_SWITCH_ENDPOINTS, Verdict.UNKNOWN, "not asked yet", f"at least {needed}")
     if endpoints.total == 0:
         return Rule(_SWITCH_ENDPOINTS, Verdict.HEALTHY, "there is no switch", "none needed")
-    # One may be where the fire is: of a plan's two, as many as there are Regions, one must do.
+    # One endpoint may be in the failed Region, so one fewer must answer. A Region-switch plan has two: one is enough.
     needed = min(needed, endpoints.total - 1)
     age = (now - memory.endpoints_at).total_seconds()
     value = f"{endpoints.answering} of {endpoints.total} answer"
@@ -67,7 +67,7 @@ def _switch(memory: Memory, now: datetime) -> Rule:
 def readiness(
     memory: Memory, control: Control, region: str, heartbeat: Heartbeat | None, now: datetime
 ) -> tuple[Rule, ...]:
-    """Return whether `region` could take over: by our own look, or by what its controller last wrote."""
+    """Return whether `region` could take over: by our own samples, or by what its controller last wrote."""
     if region == memory.region:
         return own_readiness(memory, now)
     heard = memory.beats.get(region)
@@ -81,7 +81,7 @@ def readiness(
             "heartbeat", _verdict(good=fresh), f"{age:.1f} s ago", f"within {memory.settings.written_seconds:g} s", age
         ),
         Rule("says it is ready", heartbeat.ready if fresh else Verdict.UNKNOWN, heartbeat.ready, "HEALTHY", age),
-        # A Region that comes back is a follower only once it says so under the present epoch.
+        # A Region that recovers counts as a follower only once its heartbeat has the present epoch.
         Rule("follows", _verdict(good=follows), f"epoch {heartbeat.epoch_seen}", f"epoch {control.epoch}", age),
     )
 
@@ -99,7 +99,7 @@ def unproved(region: str, rules: Sequence[Rule], kind: CommandKind) -> str | Non
     if verdict_of(rules) is Verdict.HEALTHY:
         return None
     failing = "; ".join(f"{rule.name}: {rule.value}" for rule in rules if rule.verdict is not Verdict.HEALTHY)
-    hint = "; --force does it all the same" if kind is CommandKind.FAILOVER else ""
+    hint = "; --force overrides this" if kind is CommandKind.FAILOVER else ""
     return f"{region} does not prove that it is ready: {failing}{hint}"
 
 
@@ -126,7 +126,7 @@ def _brake(name: str, *, blocks: bool, value: str, threshold: str) -> Rule:
 
 
 def _drill(memory: Memory, control: Control, now: datetime) -> Rule:
-    # The way home of a practice run is a planned switch; one that could not drain leaves it to a failover.
+    # A drill returns home by a planned switch. If that could not drain, a failover may do it.
     tried = rolled_back_seconds(memory, control, now) is not None
     value = str(control.drill or "none")
     return _brake(

@@ -1,4 +1,4 @@
-"""What operators order: taken once, answered in words, and refused with the reason."""
+"""Answers operators' commands. Each is taken once, and is applied or refused with a reason."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -80,7 +80,7 @@ def _refused(look: Look, command: Command, refusal: str) -> tuple[Look, tuple[In
 
 
 def _adopted(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
-    """Drive on what stands still under a freeze: from here on it is the human's switch."""
+    """Continue a switch that a freeze has paused: from here on it is the operator's switch."""
     control = look.control
     assert control.transition is not None
     transition = replace(control.transition, command_id=command.id)
@@ -91,14 +91,14 @@ def _adopted(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
 
 
 def refusal(memory: Memory, control: Control, command: Command, now: datetime) -> str | None:
-    """Return what is wrong with the order itself, whether or not its target is ready; None: nothing."""
+    """Return what is wrong with the order itself, whether or not its target is ready. None: nothing."""
     regions, kind, target = memory.regions, command.kind, command.target
     too_old = now - command.at > timedelta(seconds=memory.settings.command_seconds_max)
     under_way = control.transition.id if control.transition else "one"
     busy = control.phase not in {Phase.STEADY, Phase.COOLDOWN}
     refusals = (
         (target not in regions, f"there is no Region {target}; there are {' and '.join(regions)}"),
-        (too_old, "nobody took it in time; order it again if it is still wanted"),
+        (too_old, "no controller took it in time; order it again if it is still wanted"),
         (target == control.active_region and not _adopts(control, command), f"{target} is active already"),
         (kind is CommandKind.FAILBACK and target != regions[0], f"home is {regions[0]}; use switchover"),
         (
@@ -124,7 +124,7 @@ def _refusal_of_drill(memory: Memory, control: Control, command: Command) -> str
 
 
 def _adopts(control: Control, command: Command) -> bool:
-    """Say whether this failover orders what is under way already, and stands still: a human may drive it on."""
+    """Return whether this failover orders a switch that is under way and paused: an operator may continue it."""
     transition = control.transition
     under_way = transition is not None and transition.ended is None and transition.target == command.target
     return under_way and command.kind is CommandKind.FAILOVER

@@ -1,4 +1,4 @@
-"""`decide(memory, seen, now) -> (memory, intents)`: everything a controller does is decided here, with no I/O.
+"""`decide(memory, seen, now) -> (memory, intents)`: makes every decision of a controller. No I/O.
 
 Order of precedence: what is under way, then what people ordered, then what is left of a drill, then what the signals
 ask for. At most one write of the control row is intended per look: the next look sees what became of it.
@@ -24,7 +24,7 @@ _RECONCILED: Final = (StepName.SWITCH, StepName.ROUTES, StepName.TAKEOVER)
 def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
     """Return what is remembered after this look and what is to be done, in order.
 
-    `assess` tells afterwards why. Raises nothing that the world can cause.
+    `assess` explains the decision afterwards. Raises only on a bug.
     """
     memory = signals.absorbed(memory, seen, now)
     if seen.control is None:
@@ -34,7 +34,7 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
         return replace(memory, suspect_since=None, clean_since=None), ()  # a newer version ends what it began
     look = _with_clean(look)
     if not look.can_write:
-        # Cut off from the ledger, whatever we believe of others may as well be true of us.
+        # Cut off from the ledger: what looks like a fault of the others may be our own.
         return replace(look.memory, suspect_since=None), ()
     after, intents = _automatic(look) if look.memory.settings.dry_run else _decided(look)
     invariants.check(look, intents)
@@ -50,7 +50,7 @@ def _decided(look: Look) -> tuple[Look, tuple[Intent, ...]]:
 
 
 def _with_clean(look: Look) -> Look:
-    """Remember since when our own Region has been ready without a break, while it is not active."""
+    """Remember since when this Region has been ready without interruption, while it is not active."""
     if look.control.active_region == look.memory.region:
         return look.remembering(clean_since=None)
     ready = brakes.verdict_of(brakes.own_readiness(look.memory, look.now)) is Verdict.HEALTHY
@@ -58,7 +58,7 @@ def _with_clean(look: Look) -> Look:
 
 
 def _ordered(look: Look) -> tuple[Look, tuple[Intent, ...]]:
-    """Answer what people ordered, then go on with what is under way."""
+    """Answer operators' commands, then continue what is under way."""
     look, intents = commands.handled(look)
     if any(isinstance(intent, Write) for intent in intents):
         return look, intents
@@ -82,9 +82,9 @@ def _by_itself(look: Look) -> tuple[Look, tuple[Intent, ...]]:
 
 
 def _automatic(look: Look) -> tuple[Look, tuple[Intent, ...]]:
-    """Fail over if the evidence, the standby and the brakes allow it; else say once why not. Only the standby acts."""
+    """Fail over if the evidence, the standby and the brakes allow it; else note once why not. Only the standby acts."""
     control = look.control
-    if control.in_transition or control.active_region == look.memory.region or not look.convicted:
+    if control.in_transition or control.active_region == look.memory.region or not look.declared_unhealthy:
         return _unsuspecting(look)
     if look.memory.suspect_since is None:
         look = look.remembering(suspect_since=look.now, announced="")
@@ -107,14 +107,14 @@ def _unsuspecting(look: Look) -> tuple[Look, tuple[Intent, ...]]:
         return look, ()
     look = look.remembering(suspect_since=None, announced="")
     overtaken = look.control.in_transition or look.control.active_region == look.memory.region
-    text = "overtaken by a switch" if overtaken else "the conviction did not last"
+    text = "overtaken by a switch" if overtaken else "the signals recovered"
     look, note = _noted(look, DecisionKind.CLEARED, text)
     return look, (note,)
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why the standby does not act on its conviction. `key` stays the same while only figures in the text change."""
+    """Why the standby does not fail over. `key` stays the same while only figures in the text change."""
 
     kind: DecisionKind
     key: str
@@ -122,15 +122,15 @@ class Reason:
 
 
 def _reason_not_to(look: Look) -> Reason | None:
-    """Return what keeps the standby from acting on its conviction, the first of all reasons; None: nothing does."""
+    """Return the first reason that keeps the standby from failing over; None if there is none."""
     assert look.memory.suspect_since is not None
     settings = look.memory.settings
     if look.now < look.memory.suspect_since + timedelta(seconds=settings.hold_seconds):
-        return Reason(DecisionKind.SUSPECTED, "hold", "held: a signal may still take the conviction back")
+        return Reason(DecisionKind.SUSPECTED, "hold", "held: a signal may still recover")
     if look.ready is not Verdict.HEALTHY:
         failing = [rule for rule in look.readiness if rule.verdict is not Verdict.HEALTHY]
-        sick = "both Regions are sick" if look.ready is Verdict.UNHEALTHY else "readiness is not proved"
-        return _held(sick, failing)
+        what = "both Regions are unhealthy" if look.ready is Verdict.UNHEALTHY else "readiness is not proved"
+        return _held(what, failing)
     if look.blocking:
         return _held("a brake is on", look.blocking)
     if settings.dry_run:
@@ -159,11 +159,11 @@ def _noted(look: Look, kind: DecisionKind, text: str) -> tuple[Look, Note]:
     return look, Note(replace(decision, assessment=assess(look)))
 
 
-# --- planned, by itself -----------------------------------------------------------------------------------------------
+# --- planned and automatic --------------------------------------------------------------------------------------------
 
 
 def _failback(look: Look) -> switching.Order | None:
-    """Go home by opt-in: after an hour clean, in a window, with no brake on."""
+    """Fail back if that is enabled: after an hour without a fault, in a window, with no brake on."""
     memory, control, now = look.memory, look.control, look.now
     settings, home = memory.settings, memory.regions[0]
     if settings.failback is not Mode.AUTOMATIC or memory.region != home or control.active_region == home:
@@ -181,7 +181,7 @@ def _failback(look: Look) -> switching.Order | None:
 
 
 def _end_of_drill(look: Look) -> switching.Order | None:
-    """Go home when a practice run is over, or as soon as it hurts."""
+    """End a drill when its time is over, or as soon as the blocking alarm fires or the Region is unhealthy."""
     control, settings = look.control, look.memory.settings
     drill = control.drill
     if drill is None or control.in_transition or look.frozen or control.active_region == drill.home:
@@ -197,7 +197,7 @@ def _end_of_drill(look: Look) -> switching.Order | None:
 
 
 def _tried_within(look: Look, seconds: float) -> bool:
-    """Say whether a planned switch was rolled back that lately: each attempt pauses admission."""
+    """Return whether a planned switch was rolled back too lately for another one: each attempt pauses admission."""
     ago = look.rolled_back_seconds
     return ago is not None and ago < seconds
 
@@ -205,16 +205,16 @@ def _tried_within(look: Look, seconds: float) -> bool:
 def _blocking_reason(look: Look, alarm: str | None) -> str | None:
     if signals.firing(look.memory, look.control.active_region, alarm):
         return f"the blocking alarm {alarm} fires"
-    if look.convicted:
+    if look.declared_unhealthy:
         return f"the Region in practice fails its users: {_why(look.evidence)}"
     return None
 
 
-# --- keeping the world as the row says --------------------------------------------------------------------------------
+# --- reconciling with the control row ---------------------------------------------------------------------------------
 
 
 def _reconciling(look: Look) -> tuple[Look, tuple[Intent, ...]]:
-    """Compare switch, dials and owners with the row now and then: a stale write must not stand."""
+    """Compare switch, dials and owners with the row at intervals: a stale write must be undone."""
     if look.control.phase is Phase.SWITCHING or look.frozen:
         return look, ()
     if not switching.drives(look.memory, look.control.active_region, look.now):
@@ -226,7 +226,7 @@ def _reconciling(look: Look) -> tuple[Look, tuple[Intent, ...]]:
 
 
 def assess(look: Look) -> Assessment:
-    """Return the whole judgement, and in one sentence what follows from it."""
+    """Return all rules with their verdicts, and the conclusion as one sentence."""
     return Assessment(
         at=look.now,
         region=look.memory.region,
@@ -242,19 +242,19 @@ def assess(look: Look) -> Assessment:
 
 def assess_unread(memory: Memory, now: datetime) -> Assessment:
     """Return the assessment of a controller that cannot read the ledger."""
-    conclusion = "the ledger does not answer: nothing is decided, nothing is touched"
+    conclusion = "the ledger does not answer: nothing is decided, nothing is changed"
     readiness = brakes.own_readiness(memory, now)
     return Assessment(now, memory.region, None, None, conclusion, readiness=readiness, overlays=(Overlay.ISOLATED,))
 
 
 def overlays(look: Look) -> tuple[Overlay, ...]:
-    """Return what lies over the state and holds action back."""
+    """Return the overlays: conditions beside the state that prevent or limit action."""
     budgets = [brakes.budget(look.memory, look.control, look.now, short=short).blocks for short in (True, False)]
     found = {
         Overlay.ISOLATED: not look.can_write,
         Overlay.FROZEN: look.frozen,
         Overlay.DRY_RUN: look.memory.settings.dry_run,
-        Overlay.BOTH_SICK: look.convicted and look.ready is Verdict.UNHEALTHY,
+        Overlay.BOTH_SICK: look.declared_unhealthy and look.ready is Verdict.UNHEALTHY,
         Overlay.BUDGET_SPENT: any(budgets),
     }
     return tuple(overlay for overlay, lies in found.items() if lies)
@@ -269,20 +269,20 @@ def _conclusion(look: Look) -> str:
         return f"a newer version of Baton wrote {words} into the control row: this controller acts on nothing"
     if control.in_transition and transition:
         return f"{transition.kind} {transition.id} to {transition.target} is under way: {control.phase}"
-    if not look.convicted:
-        return f"no failover: {_unconvicted(look)}"
+    if not look.declared_unhealthy:
+        return f"no failover: {_why_healthy(look)}"
     if control.active_region == look.memory.region:
-        return "this Region is convicted by its own signals; its standby decides"
+        return "this Region's own signals declare it unhealthy; its standby decides"
     if look.memory.suspect_since is None:
-        return f"{control.active_region} is convicted as of now"
+        return f"{control.active_region} is declared unhealthy as of now"
     reason = _reason_not_to(look)
     return f"no failover: {reason.text}" if reason else f"failing over to {look.standby}"
 
 
-def _unconvicted(look: Look) -> str:
+def _why_healthy(look: Look) -> str:
     bad = [rule.name for rule in look.evidence if rule.verdict is Verdict.UNHEALTHY]
     if bad:
-        return f"{', '.join(bad)} alone convict nobody; two kinds must agree, one of them a canary"
+        return f"{', '.join(bad)} alone is not enough; two kinds must agree, one of them a canary"
     if all(rule.verdict is Verdict.UNKNOWN for rule in look.evidence):
-        return f"nothing is known of {look.control.active_region}, and nothing convicts nobody"
-    return f"nothing convicts {look.control.active_region}"
+        return f"nothing is known of {look.control.active_region}, and UNKNOWN never declares a Region unhealthy"
+    return f"{look.control.active_region} is not declared unhealthy"

@@ -1,4 +1,4 @@
-"""What a controller sees and remembers: frozen data, no I/O, no clock."""
+"""What a controller sees in one look and remembers between looks: frozen data, no I/O, no clock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,13 @@ from typing import Final
 from baton.model.control import Control, Ending, StepName
 from baton.model.journal import Command, Heartbeat, Signal, Verdict
 from baton.ports import Endpoints
+from baton.topology import other_region
 from handover.settings import ControllerSettings
 
 CANARIES: Final = frozenset({Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY})
-"""Only a canary proves that a Region is of no use to its users: one of them must be among the signals that convict."""
+"""Only a canary proves that users are not served: one of these must be UNHEALTHY before a Region is."""
 HINTS: Final = frozenset({Signal.REPLICATION})
-"""Never convict."""
+"""Signals that explain a fault but never count towards declaring a Region unhealthy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,12 @@ class Sample:
     started_at: datetime | None = None
     """Of a canary: when it was sent. It proves nothing about the time before."""
     firing: tuple[str, ...] = ()
-    """Of alarms: those that fire."""
+    """Of alarms: those that are firing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What is remembered of one signal: its newest verdicts, and whether it is convicted."""
+    """What is remembered of one signal: its newest verdicts, and whether it has tripped."""
 
     newest: Sample
     verdicts: tuple[bool, ...] = ()
@@ -44,7 +45,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The last sign of life of a Region in the ledger, and when it was seen to be a new one, by our own clock."""
+    """The last write of a Region in the ledger, and when this controller first saw it, by its own clock."""
 
     mark: tuple[str, ...]
     at: datetime
@@ -52,7 +53,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What an attempt of a step came to."""
+    """The result of one attempt of a step."""
 
     step: StepName
     epoch: int
@@ -64,17 +65,17 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """How far a planned switch is: batches that the target could not go on with yet."""
+    """Progress of a planned switch: batches that the target could not continue yet."""
 
     at: datetime
     open_batches: int
     waiting: tuple[str, ...]
-    """Why it is not drained: a few of the reasons, in words. Empty: drained."""
+    """Why it is not drained: a few of the reasons, for people. Empty: drained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Everything that one look brought. What did not answer is None, or missing."""
+    """Everything that one look read. What did not answer is None, or missing."""
 
     control: Control | None
     heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict[str, Heartbeat])
@@ -94,7 +95,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What a controller remembers between two looks. Lost with the process, and then learnt anew."""
+    """What a controller remembers between two looks. Lost when the process ends, then learnt again."""
 
     region: str
     regions: tuple[str, str]
@@ -112,9 +113,9 @@ class Memory:
     """Which phase was seen last, and since when by our own clock: waits are measured by it, not by another's clock."""
     suspect_since: datetime | None = None
     announced: str = ""
-    """The last reason not to act that was put on record, so that it is not put there every time."""
+    """The last reason not to act that was recorded, so that it is recorded once."""
     clean_since: datetime | None = None
-    """Since when this Region was ready without a break."""
+    """Since when this Region has been ready without interruption."""
     acted: Mapping[StepName, datetime] = field(default_factory=dict[StepName, datetime])
     drain: Drain | None = None
     """The newest look at how far a planned switch is."""
@@ -126,11 +127,11 @@ class Memory:
     @property
     def other(self) -> str:
         """The Region that this controller does not run in."""
-        return self.regions[1] if self.region == self.regions[0] else self.regions[0]
+        return other_region(self.region, self.regions)
 
     def standby(self, control: Control) -> str:
         """Return the Region that is not active."""
-        return self.regions[1] if control.active_region == self.regions[0] else self.regions[0]
+        return other_region(control.active_region, self.regions)
 
 
 def waited_seconds(memory: Memory, now: datetime) -> float:

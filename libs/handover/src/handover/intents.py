@@ -1,4 +1,4 @@
-"""What a controller intends: frozen data that the shell carries out, in order."""
+"""What a controller intends to do: frozen data that the controller's loop carries out, in order."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Write:
     after: Control
     decision: Decision
     left: Transition | None = None
-    """The switch that leaves the row with this write, as it ended: from then on the journal alone knows it."""
+    """The ended switch that this write removes from the row: from then on only the journal has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class LookAtDrain:
-    """See whether the target of a planned switch could go on with every open batch."""
+    """Check whether the target of a planned switch could continue every open batch."""
 
     control: Control
 

@@ -1,19 +1,20 @@
-"""What every decision of a controller keeps, by the numbers of docs/simulation.md. Checked after each one.
+"""Checks after each decision that it keeps the safety rules. They are numbered as in docs/simulation.md.
 
-The simulator proves the same from outside, over both controllers. Here the code that decides holds itself to it: what
-breaks a rule is our bug, it is raised, and nothing of it is done.
+The simulator checks the same rules from outside, over both controllers. Here the deciding code checks itself: a
+decision that breaks a rule is a bug; it raises an error, and nothing of the decision is carried out.
 
 - **S6** The epoch grows with each change of the active Region and names it, and a write is meant for the row that was
-  read. (That no change is lost is the compare-and-set of the ledger; that the routing controls are never both On is
-  theirs.)
-- **S7** Nothing switches by itself into a Region that does not prove itself.
-- **S8** One automatic failover within the short budget, two within the long one, unless a human acknowledged.
-- **S9** While frozen nothing is touched, but for a switch that a human ordered.
-- **S11** A dry run writes nothing but its heartbeat and its decisions.
-- **S12** Whatever is touched is what the control row asks for that this look has read. (The act reads it once more.)
+  read. (The compare-and-set of the ledger makes sure that no change is lost; ARC's safety rules, that the routing
+  controls are never both On.)
+- **S7** No automatic switch goes to a Region that is not proved ready.
+- **S8** At most one automatic failover within the short budget and two within the long one, unless an operator
+  acknowledged.
+- **S9** While frozen nothing is changed, except by a switch that an operator ordered.
+- **S11** A dry run writes only its heartbeat and its decisions.
+- **S12** Every change is what the control row of this look asks for. (The act reads the row once more.)
 
-S1 to S5 bind batches, and stand by number where they are kept: in the ledger and its rules, the merger, the notifier
-and the acts of a takeover. S10 binds the acts: each reads the row first.
+S1 to S5 are about batches. They are kept, and named by number, in the ledger and its rules, the merger, the notifier
+and the acts of a takeover. S10 is about the acts: each reads the row first.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""One look of a controller: what it remembers and sees, the control row that it read, and the rules as they stand."""
+"""One look of a controller: its memory, what it saw, the control row, and the rules computed from them (once each)."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from handover.facts import Memory, Seen
 
 @dataclass(frozen=True)
 class Look:
-    """What every rule is asked of. A rule that was asked keeps its answer for as long as the look stands."""
+    """The input of every rule. Each rule is computed once per look."""
 
     memory: Memory
     seen: Seen
@@ -45,13 +45,13 @@ class Look:
         return brakes.brakes(self.memory, self.control, self.now)
 
     @property
-    def convicted(self) -> bool:
-        """Whether the active Region fails its users, as far as can be told from here."""
-        return signals.convicts(self.evidence)
+    def declared_unhealthy(self) -> bool:
+        """Whether the signals that this controller sees declare the active Region unhealthy."""
+        return signals.declares_unhealthy(self.evidence)
 
     @property
     def ready(self) -> Verdict:
-        """Whether the standby could take over, in one word."""
+        """Whether the standby could take over, as one verdict."""
         return brakes.verdict_of(self.readiness)
 
     @property
@@ -84,5 +84,5 @@ class Look:
         return brakes.readiness(self.memory, self.control, region, self.seen.heartbeats.get(region), self.now)
 
     def is_ready(self, region: str) -> bool:
-        """Say whether every rule of its readiness is HEALTHY."""
+        """Return whether every rule of its readiness is HEALTHY."""
         return brakes.verdict_of(self.readiness_of(region)) is Verdict.HEALTHY

@@ -1,4 +1,4 @@
-"""What a controller tells the world about itself: metrics for every state, and the alarms on them."""
+"""The metrics that a controller publishes, and the alarms on them."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -29,19 +29,19 @@ ALARMS: Final = (
     Alarm("Cooldown", 0, 60, "The cooldown does not end"),
     Alarm("Isolated", 0, 2, "A controller is isolated"),
     Alarm("Frozen", 0, 24 * 60, "A freeze is forgotten"),
-    Alarm("BothSick", 0, 1, "Both Regions are sick"),
+    Alarm("BothSick", 0, 1, "Both Regions are unhealthy"),
     Alarm("BudgetSpent", 0, 1, "The failover budget is spent"),
     Alarm("AllUnknown", 0, 5, "Nothing is known of the active Region"),
     Alarm("StandbyNotReady", 0, 10, "The standby is not ready"),
     Alarm("BatchesWaitingInput", 0, 15, "A batch waits for its file"),
 )
-"""One alarm for each state that somebody should know of."""
+"""One alarm for each state that an operator must know about."""
 
 
 def metrics_of(
     assessment: Assessment, control: Control | None, *, waiting: int | None
 ) -> dict[str, tuple[float, Unit]]:
-    """Return the metrics of one look. What is not known is left out: missing data is no news."""
+    """Return the metrics of one look. What is not known is left out, so that no alarm reads it."""
     state, overlays = assessment.state, assessment.overlays
     evidence = {rule.verdict for rule in assessment.evidence}
     readiness = {rule.verdict for rule in assessment.readiness}

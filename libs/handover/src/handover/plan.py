@@ -1,7 +1,7 @@
-"""What a switch would do: every call that it would make, in order and in the words of the API.
+"""Lists every AWS call that a switch would make, in order, with its parameters.
 
-Data plane only: while a Region is ill nobody should depend on what creates and configures things. Pure; nothing is
-called here.
+Only data-plane calls: while a Region is impaired, control planes (which create and configure things) may be down.
+Pure; nothing is called here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ class PlannedCall:
     """As the SDK names it."""
     operation: str
     parameters: Mapping[str, Any]
-    """In the words of the API. DynamoDB's values are written plainly; `<…>` stands for what is known only then."""
+    """Parameters as the API names them. DynamoDB values are written plainly; `<…>` is known only at that time."""
     served_from: str
     times: str = "once"
     data_plane: bool = True
@@ -139,7 +139,7 @@ class _Calls:
         yield self._recorded("drain", "started")
         yield from self._left("drain")
         same = {"epoch": self._control.epoch, "active_region": self._control.active_region}
-        yield self._row("drain", Phase.DRAINING, why="from here the active Region admits nothing", **same)
+        yield self._row("drain", Phase.DRAINING, why="from here on the active Region admits nothing", **same)
         yield self._listed("drain", "the open batches of the active Region")
         bucket = {"Bucket": self._topology.data_bucket(self._target)}
         yield PlannedCall(
@@ -149,7 +149,7 @@ class _Calls:
             {**bucket, "Key": "<the batch's file or result>", "VersionId": "<its version>"},
             self._target,
             "each open batch, until all are there",
-            why="the target must be able to go on with it",
+            why="the target must be able to continue it",
         )
 
     def committing(self) -> Iterator[PlannedCall]:
@@ -157,21 +157,21 @@ class _Calls:
         if not self._kind.is_planned:
             yield from self._left("commit")
         new = {"epoch": self._epoch, "active_region": self._target}
-        yield self._row("commit", Phase.SWITCHING, why="the commit: from here it only goes forward", **new)
+        yield self._row("commit", Phase.SWITCHING, why="the commit: from here on it only goes forward", **new)
 
     def taking_over(self) -> Iterator[PlannedCall]:
         yield self._listed("takeover", "the open batches of the other Region; again until two passes find none")
         key = {"pk": "batch#<id>", "sk": "batch"}
         yield self._dynamodb("takeover", "GetItem", {"Key": key, "ConsistentRead": True}, times="each batch")
         put = {
-            "Item": {**key, "owner_epoch": self._epoch, "state": "<where this Region can go on>"},
+            "Item": {**key, "owner_epoch": self._epoch, "state": "<where this Region can continue>"},
             **requests.same_fence({name: f"<{name} as read>" for name in requests.FENCE}),
         }
         yield self._dynamodb("takeover", "PutItem", put, times="each batch", why="its old owner loses every write now")
         message = {"Id": "0", "MessageBody": f'{{"batch_id": "<id>", "owner_epoch": {self._epoch}}}'}
         parameters = {"QueueUrl": "<the queue of its state>", "Entries": [message]}
         yield PlannedCall(
-            "takeover", "sqs", "SendMessageBatch", parameters, self._target, "each batch", why="it goes on here"
+            "takeover", "sqs", "SendMessageBatch", parameters, self._target, "each batch", why="it continues here"
         )
 
     def switching(self, controls: Mapping[str, str]) -> Iterator[PlannedCall]:
@@ -202,8 +202,10 @@ class _Calls:
         either = f"any of both Regions: {', '.join(self._regions)}"
         yield PlannedCall("switch", service, "ListRoute53HealthChecksInRegion", read, either, "until one answers")
         start = requests.plan_execution(plan, self._target)
-        yield PlannedCall("switch", service, "StartPlanExecution", start, self._target, why="one check well, one ill")
-        yield PlannedCall("switch", service, "ListRoute53HealthChecksInRegion", read, either, "until they have turned")
+        yield PlannedCall(
+            "switch", service, "StartPlanExecution", start, self._target, why="one check healthy, one unhealthy"
+        )
+        yield PlannedCall("switch", service, "ListRoute53HealthChecksInRegion", read, either, "until both have changed")
 
     def routing(self) -> Iterator[PlannedCall]:
         named = {"AccountId": self._topology.account_id, "Mrap": f"<ARN of {self._topology.mrap}>"}

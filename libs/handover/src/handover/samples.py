@@ -1,4 +1,4 @@
-"""From what was measured to samples. No I/O: what was not measured yields no sample, so that it stays UNKNOWN."""
+"""Turns measurements into samples. No I/O. What was not measured yields no sample, so that the signal is UNKNOWN."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,12 +13,12 @@ from handover.facts import Sample
 from handover.settings import ControllerSettings
 
 _RESTING = frozenset({BatchState.PAUSED, BatchState.WAITING_INPUT})
-"""States that blame nobody in the Region: a human holds the batch, or the file has not come."""
+"""States that are no fault of the Region: an operator holds the batch, or the file has not arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one look at a Region brought; None: it did not answer."""
+    """What one look at a Region measured; None: it did not answer."""
 
     region: str
     at: datetime
@@ -35,7 +35,7 @@ class Measured:
 def last_step_of(region: str, batches: Iterable[Batch]) -> str:
     """Return when a service of this Region last moved one of these batches, as a text that grows; empty if none did.
 
-    What another Region or an operator does to its batches is no sign of its life.
+    What another Region or an operator does to its batches does not count.
     """
     last: datetime | None = None
     for batch in batches:
@@ -89,7 +89,7 @@ def _dead_letters(measured: Measured, settings: ControllerSettings) -> Iterator[
 def _batches(measured: Measured, settings: ControllerSettings) -> Iterator[Sample]:
     working = [batch for batch in measured.open_batches or () if batch.state not in _RESTING and not batch.is_final]
     if measured.open_batches is None or not working:
-        return  # idle is neither well nor sick
+        return  # idle is neither healthy nor unhealthy
     oldest = min(working, key=lambda batch: batch.began_at)
     age = (measured.at - oldest.began_at).total_seconds()
     yield _sample(

@@ -10,7 +10,7 @@ from handover import windows
 
 
 class Mode(StrEnum):
-    """Who pulls the trigger of an unplanned switch."""
+    """Who starts an unplanned switch."""
 
     AUTOMATIC = "automatic"
     RECOMMEND = "recommend"
@@ -24,16 +24,16 @@ class ControllerSettings(BaseSettings):
 
     mode: Mode = Mode.AUTOMATIC
     failback: Mode = Mode.RECOMMEND
-    """`automatic`: go home by a planned switch once the home Region was clean for `clean_seconds`. Opt-in, since a
+    """`automatic`: switch home once the home Region was without a fault for `clean_seconds`. Opt-in, since a
     switch has its price and nobody is in a hurry."""
     dry_run: bool = False
-    """Decide, explain and record; write no control row, turn nothing, take nothing over."""
+    """Decide, explain and record; write no control row, switch nothing, take no batch over."""
     time_scale: float = Field(default=1, gt=0)
     """Divides every duration: for the two-Region world on one machine, where nothing is far away. 1 on AWS."""
 
     # --- how often it looks
     beat_seconds: float = Field(default=5, gt=0)
-    """Reads the ledger, decides, writes a heartbeat. Four of them fit in the time that convicts a silent Region."""
+    """Reads the ledger, decides, writes a heartbeat. Four of them fit in `silence_seconds`."""
     probe_seconds: float = Field(default=15, gt=0)
     """A canary batch starts this often: three failed ones in 45 s, for half a dollar a day."""
     probe_deadline_seconds: float = Field(default=10, gt=0)
@@ -47,21 +47,21 @@ class ControllerSettings(BaseSettings):
     call_seconds: float = Field(default=4, gt=0)
     """For one call of a look: what takes longer is no answer. Below `beat_seconds`, so that looks keep their pace."""
 
-    # --- what convicts
+    # --- what makes a Region unhealthy
     trip_bad: int = Field(default=3, ge=1)
     trip_of: int = Field(default=4, ge=1)
     """A signal is UNHEALTHY once 3 of its last 4 samples are bad: one lost answer is none, two may be a deployment."""
     clear_good: int = Field(default=20, ge=1)
-    """And HEALTHY again once 20 of 20 are good (5 min of canaries): what flaps must not look well in between."""
+    """And HEALTHY again once 20 of 20 are good (5 min of canaries): what flaps must not look healthy in between."""
     fresh_seconds: float = Field(default=45, gt=0)
     """Older samples say nothing: UNKNOWN. Three times the interval of the slowest signal."""
     ready_samples: int = Field(default=3, ge=1)
     """Good samples before a controller that has just started calls a signal HEALTHY."""
     silence_seconds: float = Field(default=10, gt=0)
     """A sample is bad if nothing of the Region was written to the ledger for so long: two missed beats. With 3 of 4
-    that is a conviction after 20 s at the earliest."""
+    that makes the signal UNHEALTHY after 20 s at the earliest."""
     oldest_message_seconds: float = Field(default=900, gt=0)
-    """A message that waits longer than the sweeper's patience is in a queue that nobody serves."""
+    """A message that waits longer than the sweeper does before it sends one again is in a queue that nobody serves."""
     dead_letters_max: int = Field(default=20, ge=0)
     """More of them within `dead_letters_seconds` than a consumer's own brake lets through."""
     dead_letters_seconds: float = Field(default=3_600, gt=0)
@@ -76,19 +76,19 @@ class ControllerSettings(BaseSettings):
     call_errors_percent_max: float = Field(default=50, ge=0, le=100)
     """Of our own calls to the Region's S3, SQS and DynamoDB. Half of them failing is an outage, not noise."""
     replication_seconds: float = Field(default=900, gt=0)
-    """S3's promise for replication with time control. Explains, never convicts: it blames the way, not the Region."""
+    """S3's promise for replication with time control. Only explains: a fault of the link, not of the Region."""
 
     # --- what must be true to act
     hold_seconds: float = Field(default=25, ge=0)
-    """From conviction to action: every signal may take it back. Where connections are refused at once, three canaries
-    fail within 30 s; until 55 s a partition of 43 s has healed and the next canary, or the next two beats, have said
-    so."""
+    """From declaring a Region unhealthy to failing over: signals may recover meanwhile. Where connections are refused
+    at once, three canaries fail within 30 s; by 55 s a partition of 43 s has healed, and the next canary, or the next
+    two beats, have shown it."""
     written_seconds: float = Field(default=15, gt=0)
     """A controller whose own heartbeat is older than this in the ledger is cut off: it acts on nothing."""
     switch_endpoints_min: int = Field(default=3, ge=0)
-    """Of five. ARC promises three; fewer, and the trouble may be ours."""
+    """Of five. ARC promises three; fewer, and the fault may be ours."""
     driver_seconds: float = Field(default=30, gt=0)
-    """A driver silent for so long is gone: the other controller goes on with what it began. Two do no harm."""
+    """A driver silent for so long is gone: the other controller continues what it began. Two do no harm."""
     command_seconds_max: float = Field(default=900, gt=0)
     """An order to switch that nobody took for so long is refused: it was meant for another situation. Above the
     disagreement of two clocks."""
@@ -97,7 +97,7 @@ class ControllerSettings(BaseSettings):
     drain_seconds: float = Field(default=30, gt=0)
     """A planned switch pauses admission no longer than this, or is rolled back."""
     step_seconds: float = Field(default=120, gt=0)
-    """Switch, routes, takeover: after it the step counts as degraded, and the reconciler goes on trying. S3 takes up
+    """Switch, routes, takeover: after it the step counts as degraded, and the reconciler keeps trying. S3 takes up
     to two minutes for its dials."""
     retry_seconds: float = Field(default=2, gt=0)
     """Between two attempts of a step that is not through."""
@@ -108,7 +108,7 @@ class ControllerSettings(BaseSettings):
     cooldown_seconds: float = Field(default=1_800, ge=0)
     """After a failover: no further automatic one. Longer than any flapping that was ever reported."""
     cooldown_planned_seconds: float = Field(default=60, ge=0)
-    """After a planned switch, which no sick signal caused."""
+    """After a planned switch, which no unhealthy signal caused."""
     failovers_short_max: int = Field(default=1, ge=0)
     budget_short_seconds: float = Field(default=6 * 3_600, gt=0)
     """One automatic failover in six hours: the second one says that failing over does not help."""
@@ -120,7 +120,7 @@ class ControllerSettings(BaseSettings):
     failback_window: str = ""
     """Windows in which automatic failback may start; empty: at any time."""
     clean_seconds: float = Field(default=3_600, gt=0)
-    """How long the home Region must have been ready without a break before automatic failback."""
+    """How long the home Region must have been ready without interruption before automatic failback."""
 
     # --- effort
     takeovers_at_once: int = Field(default=50, ge=1)

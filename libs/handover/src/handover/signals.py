@@ -1,4 +1,7 @@
-"""From samples to verdicts: slow to convict, slower to forgive, and silent about what was not measured."""
+"""Turns samples into verdicts.
+
+Several bad samples are needed for UNHEALTHY, more good ones to recover; no sample means UNKNOWN.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -10,7 +13,7 @@ from handover.settings import ControllerSettings
 
 
 def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
-    """Return the memory with everything that this look brought."""
+    """Return the memory with everything that this look read."""
     heard, beats, drivers = dict(memory.heard), dict(memory.beats), dict(memory.drivers)
     # A look that could not read tells nothing of others: neither that they are silent, nor that they live.
     for region in memory.regions if seen.control is not None else ():
@@ -49,7 +52,7 @@ def _hear(heard: dict[str, Heard], region: str, mark: tuple[str, ...], now: date
 
 
 def _from_ledger(memory: Memory, seen: Seen, now: datetime) -> Iterable[Sample]:
-    """Yield what the ledger itself says of the other Region: whether it is silent, and what it thinks of itself."""
+    """Yield what the ledger says of the other Region: whether it is silent, and how its own canary is."""
     if seen.control is None:
         return
     settings, other = memory.settings, memory.other
@@ -84,15 +87,15 @@ def after(before: Series | None, sample: Sample, settings: ControllerSettings) -
         tripped = False
     elif not tripped and verdicts[-settings.trip_of :].count(False) >= settings.trip_bad:
         tripped = True
-        verdicts = verdicts[-settings.trip_of :]  # what was good before the fault does not count towards forgiving it
+        verdicts = verdicts[-settings.trip_of :]  # good samples from before the fault do not count as recovery
     return Series(sample, verdicts, tripped)
 
 
 def verdict_of(series: Series | None, settings: ControllerSettings, now: datetime) -> Verdict:
-    """Return what the signal says now.
+    """Return the verdict of the signal now.
 
-    A convicted signal whose newest sample is good is UNKNOWN until enough of them are: it convicts nobody, which is
-    how a fault that passes takes back its own conviction, and it does not count as well either.
+    A tripped signal whose newest sample is good is UNKNOWN until enough of them are good: a fault that passes no longer
+    counts as UNHEALTHY at once, but counts as HEALTHY only later.
     """
     if series is None or now - series.newest.at > timedelta(seconds=settings.fresh_seconds):
         return Verdict.UNKNOWN
@@ -123,14 +126,14 @@ def evidence(memory: Memory, region: str, now: datetime) -> tuple[Rule, ...]:
 
 
 def firing(memory: Memory, region: str, alarm: str | None) -> bool:
-    """Say whether the newest look at the Region's alarms found this one firing."""
+    """Return whether this alarm of the Region was firing at the newest look."""
     series = memory.series.get((region, Signal.ALARMS))
     if series is None or series.newest.verdict is not Verdict.UNHEALTHY:
         return False
     return alarm in series.newest.firing
 
 
-def convicts(rules: Iterable[Rule]) -> bool:
-    """Say whether the evidence convicts: two different kinds, one of them a canary."""
+def declares_unhealthy(rules: Iterable[Rule]) -> bool:
+    """Return whether the evidence declares the Region unhealthy: two different kinds agree, one of them a canary."""
     bad = {rule.signal for rule in rules if rule.verdict is Verdict.UNHEALTHY and rule.signal} - HINTS
     return len(bad) > 1 and bool(bad & CANARIES)

@@ -1,4 +1,4 @@
-"""How a switch begins, goes on and ends. Every step is a compare-and-set of the control row, decided here."""
+"""Begins a switch, advances it step by step, and ends it. Each step is a compare-and-set of the control row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ STEPS: Final = (StepName.TAKEOVER, StepName.SWITCH, StepName.ROUTES)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A switch as it is wanted, by whoever wants it."""
+    """A switch that a controller or an operator wants."""
 
     kind: SwitchKind
     target: str
@@ -51,7 +51,7 @@ class Order:
 
     @classmethod
     def end_of_drill(cls, target: str, reason: str, control: Control) -> Self:
-        """Return the way home, under the command that started the practice run."""
+        """Return the switch home, under the command that started the drill."""
         begun_by = control.transition.command_id if control.transition else None
         return cls(SwitchKind.DRILL, target, reason, automatic=False, command_id=begun_by)
 
@@ -111,13 +111,13 @@ def decided(
 
 
 def stands_still(control: Control, now: datetime) -> bool:
-    """Say whether a freeze forbids to touch anything now: all but a switch under way that a human ordered."""
+    """Return whether a freeze forbids any change now: all but a switch under way that an operator ordered."""
     ordered = control.in_transition and control.transition is not None and control.transition.command_id is not None
     return control.frozen(now) and not ordered
 
 
 def drives(memory: Memory, target: str, now: datetime) -> bool:
-    """Say whether this controller carries a switch to `target` out: it sits there, or the one there is silent."""
+    """Return whether this controller carries out a switch to `target`: it runs there, or the one there is silent."""
     if memory.region == target:
         return True
     heard = memory.drivers.get(target)
@@ -202,11 +202,11 @@ def _transition(look: Look, order: Order) -> Transition:
     )
 
 
-# --- going on ---------------------------------------------------------------------------------------------------------
+# --- advancing --------------------------------------------------------------------------------------------------------
 
 
 def advanced(look: Look) -> tuple[Look, tuple[Intent, ...]]:
-    """Take the switch that is under way one step on, whoever began it."""
+    """Take the switch that is under way one step further; the other controller may have begun it."""
     transition = look.control.transition
     if transition is None or transition.ended is not None:
         look, notes = _repairs(look)
@@ -224,7 +224,7 @@ def advanced(look: Look) -> tuple[Look, tuple[Intent, ...]]:
 
 
 def _repairs(look: Look) -> tuple[Look, tuple[Intent, ...]]:
-    """Put on record what the reconciler had to set right."""
+    """Record what the reconciler had to correct."""
     notes: list[Intent] = []
     for result in look.seen.results:
         if result.repaired and result.epoch == look.control.epoch:
@@ -276,7 +276,7 @@ def _rolled_back(look: Look, transition: Transition, why: str) -> tuple[Look, tu
 
 
 def _drill_left(control: Control) -> Drill | None:
-    """Return the practice run if it still has its way home."""
+    """Return the drill if it has not returned home yet."""
     return control.drill if control.drill and control.drill.home != control.active_region else None
 
 

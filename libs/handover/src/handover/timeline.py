@@ -1,4 +1,4 @@
-"""How long an unplanned switch takes at worst, step by step."""
+"""Computes how long an unplanned switch takes in the worst case, step by step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class TimedStep:
 def timing(settings: ControllerSettings) -> tuple[TimedStep, ...]:
     """Return the slowest unplanned switch under these settings that meets no second fault.
 
-    A dead Region, at the worst moment between canaries and looks; the ledger and the standby are well.
+    A dead Region, at the worst moment between canaries and looks; the ledger and the standby are healthy.
     """
     now, steps = 0.0, list[TimedStep]()
     for name, seconds, reason in _steps(settings.scaled()):
@@ -51,12 +51,12 @@ def _steps(settings: ControllerSettings) -> Iterator[tuple[str, float, str]]:
     silence = settings.silence_seconds + (more + 1) * beat
     yield "the fault", 0.0, "right after a canary came through, which hides it for the longest time"
     yield "the next canary is sent", probe - least, f"one every {probe:g} s; the last one took at least {least:g} s"
-    yield f"{more} more are sent", more * probe, f"{settings.trip_bad} bad ones of {settings.trip_of} convict"
+    yield f"{more} more are sent", more * probe, f"{settings.trip_bad} bad ones of {settings.trip_of} are enough"
     yield "the last of them is given up", settings.probe_deadline_seconds, "its deadline"
     text = f"{settings.silence_seconds:g} s without a sign of life, {settings.trip_bad} times in a row"
     yield "the second kind agrees: silence", max(0.0, silence - canary), f"{text}: {silence:g} s after the fault"
     yield "a look sees both: SUSPECT", beat, f"one every {beat:g} s"
-    yield "held", settings.hold_seconds, "every signal may take it back"
+    yield "held", settings.hold_seconds, "signals may recover"
     yield "the next look decides", beat, "a look that comes just before the hold is over"
     yield COMMITTED, 3 * CALL_SECONDS, "the look reads the ledger, puts the decision on record, compares and sets"
     yield LISTED, 2 * CALL_SECONDS, "the step reads the row again; a page from each partition"
@@ -70,11 +70,6 @@ def _steps(settings: ControllerSettings) -> Iterator[tuple[str, float, str]]:
 def seconds_to(name: str, settings: ControllerSettings) -> float:
     """Return how long after the fault this step of `timing` is over at worst. Raises `KeyError` if there is none."""
     return {step.name: step.at_seconds for step in timing(settings)}[name]
-
-
-def seconds_to_own(settings: ControllerSettings) -> float:
-    """Return how long after the epoch has moved the last open batch is taken over at worst."""
-    return seconds_to(OWNED, settings) - seconds_to(COMMITTED, settings)
 
 
 def table(settings: ControllerSettings) -> str:

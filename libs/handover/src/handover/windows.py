@@ -1,4 +1,4 @@
-"""Weekly windows of time in UTC, such as `Sun 02:00-04:00` or `Fri 22:00-01:00`."""
+"""Weekly time windows in UTC, such as `Sun 02:00-04:00` or `Fri 22:00-01:00`."""
 
 import re
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Window:
         return cls(None if found[1] == "daily" else _DAYS.index(found[1]), start, end, text.strip())
 
     def holds(self, now: datetime) -> bool:
-        """Say whether the moment, in UTC, lies in the window."""
+        """Return whether the moment, in UTC, lies in the window."""
         minute = now.hour * 60 + now.minute
         if self.start_minute < self.end_minute:
             return self._on(now.weekday()) and self.start_minute <= minute < self.end_minute

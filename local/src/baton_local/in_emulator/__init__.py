@@ -1,1 +1,1 @@
-"""What runs on the emulator's own Python, where nothing of ours is installed."""
+"""Code that runs on the emulator's own Python, where none of our packages is installed."""

@@ -1,1 +1,1 @@
-"""Watches both Regions, decides, hands over and hands back; one controller runs in each Region, always."""
+"""The controller: watches both Regions, decides on failovers and carries them out. One runs in each Region."""

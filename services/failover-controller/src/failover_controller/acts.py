@@ -1,10 +1,10 @@
-"""What a controller does to the world: each act brings one thing in line with the control row, and reads it back.
+"""Carries out a switch: each act sets one thing (switch, dials, owners) as the control row says, and reads it back.
 
-An act is absolute and may be repeated or done by two controllers at once. By the numbers of docs/simulation.md:
+An act is idempotent: it may be repeated, or done by both controllers at once. By the numbers of docs/simulation.md:
 
-- **S5** No batch is taken under an epoch that never was: a takeover has the epoch of the row that was read.
-- **S9** While frozen nothing is touched, but for a switch that a human ordered.
-- **S10** Each act reads the control row right before it acts: a controller that slept must not act on an old one.
+- **S5** A takeover writes the epoch of the row that was read: no batch is owned under an epoch that never was.
+- **S9** While frozen nothing is changed, except by a switch that an operator ordered.
+- **S10** Each act reads the control row right before it acts: a controller that was paused must not act on an old one.
 - **S12** The row is the durable intent: what is set is computed from it, never from what was found.
 """
 
@@ -14,7 +14,6 @@ from typing import Final
 
 from baton.batches import Batches
 from baton.bounded import at_once
-from baton.canary import is_canary
 from baton.errors import BatonError, Fenced, SwitchRefused, Unavailable
 from baton.model.batch import Batch
 from baton.model.control import Control, StepName
@@ -43,7 +42,7 @@ async def open_batches(ledger: Ledger) -> BatchPage:
     batches: dict[str, Batch] = {}  # one that moves between two pages may stand on both
     unreadable: dict[str, UnreadableRow] = {}
     async for page in ledger.list_open():
-        batches.update((batch.batch_id, batch) for batch in page.batches if not is_canary(batch))
+        batches.update((batch.batch_id, batch) for batch in page.batches if not batch.is_canary)
         unreadable.update((row.batch_id, row) for row in page.unreadable if not row.is_canary)
     return BatchPage(list(batches.values()), list(unreadable.values()))
 
@@ -72,7 +71,7 @@ class Actor:
         self._takeover = _Takeover(epoch=0)
 
     async def act(self, step: StepName, epoch: int) -> StepResult:
-        """Do one step under this epoch. Never raises what the world can cause: the result says what happened."""
+        """Do one step under this epoch. Raises only on a bug: the result says what happened."""
         try:
             control = await self._ledger.control()  # S10
             if control.epoch != epoch:  # S12
@@ -87,7 +86,7 @@ class Actor:
                 case StepName.TAKEOVER:
                     return await self._take_over(control)
                 case StepName.VERIFY:
-                    raise AssertionError("verification is decided from canaries, it touches nothing")
+                    raise AssertionError("verification is decided from canaries, it changes nothing")
         except (BatonError, TimeoutError) as error:
             return StepResult(step, epoch, done=False, note=str(error) or "no answer in time")
 
@@ -137,7 +136,7 @@ class Actor:
             await self._pass(batches, theirs, takeover)
             await self._send_again(batches, takeover.unsent)
         else:
-            note = f"{takeover.taken} batches taken over, some keep moving or cannot be told to go on"
+            note = f"{takeover.taken} batches taken over, some keep moving or their message cannot be sent"
             return StepResult(StepName.TAKEOVER, control.epoch, done=False, note=note)
         repaired = takeover.taken > taken_before
         note = f"{takeover.taken} batches taken over{_left_behind(listed.unreadable, control, self._regions)}"
@@ -177,10 +176,10 @@ class Actor:
     # --- a planned switch --------------------------------------------------------------------------------------------
 
     async def drain(self, control: Control) -> Drain:
-        """See whether the target of the switch under way could go on with every open batch of the active Region.
+        """Return whether the target of the switch under way could continue every open batch of the active Region.
 
         A batch need not be finished: its file must be there, so that what is not finished can be done there, and
-        nobody may be in the middle of sending its mail.
+        no attempt to send its mail may be under way.
         """
         assert control.transition is not None
         target = self._places[control.transition.target].objects
@@ -202,12 +201,12 @@ class Actor:
 
 @dataclass(slots=True)
 class _Takeover:
-    """What was done so far under one epoch, in however many attempts: one that broke off must not be forgotten."""
+    """What was done so far under one epoch, over all attempts, including those that broke off."""
 
     epoch: int
     taken: int = 0
     unsent: dict[str, Batch] = field(default_factory=dict[str, Batch])
-    """Owned here by now, but nobody was told to go on."""
+    """Owned here by now, but the message to continue is not sent yet."""
 
 
 def _left_behind(rows: Sequence[UnreadableRow], control: Control, regions: tuple[str, str]) -> str:
@@ -225,7 +224,7 @@ def _left_behind(rows: Sequence[UnreadableRow], control: Control, regions: tuple
 
 
 async def _not_yet(batch: Batch, target: ObjectStore) -> str | None:
-    """Return why the other Region could not go on with the batch; None: it could."""
+    """Return why the other Region could not continue the batch; None: it could."""
     claim = batch.mail_claim
     if claim is not None and claim.run == batch.run and claim.sent_at is None:
         return f"the mail of {batch.batch_id} is being sent"

@@ -1,8 +1,7 @@
-"""Whether a canary that came late only stood in line.
+"""Tells a canary that is late because of a long queue from one that is late because a service is down.
 
-Canaries wait in the same queues as everybody's batches, so a busy Region makes them late: users wait as well, and a
-handover would help nobody. What tells a long line from a stage that is dead is whether anybody got beyond the place
-where the canary stood, while it stood there.
+Canaries wait in the same queues as all batches, so a busy Region makes them late: users wait as well, and a failover
+would not help. If other batches got beyond the stage where the canary waited, while it waited there, the stage works.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from baton.canary import is_canary
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import Ledger, Progress
@@ -36,7 +34,7 @@ class Backlog:
     """By Region: who counts its finished chunks. A Region that is missing is judged by its batches alone."""
 
     async def passed(self, region: str, stood: BatchState | None, since: datetime) -> str | None:
-        """Return what got beyond `stood` (None: it was not admitted) in that Region since then, in words.
+        """Return what got beyond `stood` (None: it was not admitted) in that Region since then, as a text.
 
         None: nothing did. Raises `Unavailable`. Every page is looked at: those that move are the oldest, not the
         newest.
@@ -44,7 +42,7 @@ class Backlog:
         working: list[Batch] = []
         for pages in (self.ledger.list_open(), self.ledger.list_settled(since.date())):
             async for page in pages:
-                batches = [batch for batch in page.batches if not is_canary(batch)]
+                batches = [batch for batch in page.batches if not batch.is_canary]
                 working += (batch for batch in batches if batch.state is BatchState.SPLIT)
                 found = next(_beyond(batches, region, stood, since), None)
                 if found is not None:

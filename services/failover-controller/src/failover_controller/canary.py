@@ -1,4 +1,4 @@
-"""The canary: a batch of our own, sent the whole way through one Region, over its public endpoints."""
+"""Sends a canary: a synthetic batch through the whole path of one Region, over its public endpoints."""
 
 import asyncio
 import contextlib
@@ -20,29 +20,29 @@ from failover_controller.backlog import Backlog
 
 _POLL_SECONDS: Final = 0.5
 _POLLS_MIN: Final = 10
-"""However short the deadline is, it is divided at least so often."""
+"""A deadline is divided into at least this many polls."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a canary found, in a verdict and in words."""
+    """What a canary found: a verdict and a text for people."""
 
     verdict: Verdict
     value: str
 
 
 class Canary(Protocol):
-    """Proves that a Region serves its users, or that it does not."""
+    """Sends canaries through one Region."""
 
     async def probe(self, region: str, *, seconds_max: float) -> Probe:
-        """Send one canary through. UNKNOWN if it cannot be told, as when the ledger does not answer. Never raises."""
+        """Send one canary. UNKNOWN if that proves nothing, as when the ledger does not answer. Never raises."""
         ...
 
 
 class BatchCanary:
     """Writes the canary's file to the Region's bucket; its trigger and its services do the rest.
 
-    It watches the row in the ledger and holds the published bytes against those that must come out.
+    It polls the row in the ledger and compares the published bytes with the expected ones.
     """
 
     def __init__(
@@ -110,17 +110,17 @@ class BatchCanary:
         return Verdict.HEALTHY
 
     async def _late(self, region: str, stage: "_Stage", seconds_max: float) -> Probe:
-        """Judge a canary that did not come back in time."""
+        """Return the verdict on a canary that was not done in time."""
         text = f"{stage.text} after {seconds_max:g} s"
         if stage.watched_since is None:
             return Probe(Verdict.UNHEALTHY, text)
-        # A ledger that falls silent hides what became of the canary; one late answer at the end does not.
+        # If the ledger stops answering, the canary's state is unknown; one late answer at the end does not matter.
         unseen = self._clock.now() - (stage.answered_at or stage.watched_since)
         if stage.answered_at is None or unseen > timedelta(seconds=seconds_max / 2):
             return Probe(Verdict.UNKNOWN, "the ledger did not answer")
         batch = stage.batch
         if batch is not None and batch.state in {BatchState.COMPLETED, BatchState.FAILED}:
-            return Probe(Verdict.UNHEALTHY, text)  # it is through: there is no line that it could stand in
+            return Probe(Verdict.UNHEALTHY, text)  # it is done: it waits in no queue
         try:
             async with asyncio.timeout(seconds_max / 2):
                 stood, since = (batch.state, batch.admitted_at) if batch else (None, stage.sent_at)
@@ -129,10 +129,10 @@ class BatchCanary:
             passed = None
         if passed is None:
             return Probe(Verdict.UNHEALTHY, text)
-        return Probe(Verdict.UNKNOWN, f"{text}, in a line that moves: {passed}")
+        return Probe(Verdict.UNKNOWN, f"{text}, in a queue that moves: {passed}")
 
     async def _clean_up(self, region: str, batch: Batch, seconds_max: float) -> None:
-        """Leave nothing behind. What cannot be removed now, the sweeper removes."""
+        """Delete everything the canary made. What cannot be deleted now, the sweeper deletes."""
         try:
             async with asyncio.timeout(seconds_max):
                 await clear_away(batch, ledger=self._ledger, objects=self._objects[region])
@@ -142,7 +142,7 @@ class BatchCanary:
 
 @dataclass(slots=True)
 class _Stage:
-    """How far a canary came, in words, and when the ledger last told us."""
+    """How far a canary came, as a text, and when the ledger last answered."""
 
     text: str
     sent_at: datetime

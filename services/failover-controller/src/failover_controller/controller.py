@@ -1,7 +1,7 @@
-"""One controller: look, decide, act, write a heartbeat, again and again.
+"""The controller's loop: look, decide, act, write a heartbeat.
 
-The shell holds no opinion: every choice is made in `decide`. What is slow runs beside the beat and reports into the
-next look, so that a hanging Region never stops the heart.
+Decisions are made in `handover.decide`. Slow calls run in background tasks and report to the next look, so that a
+hanging Region cannot delay the loop.
 """
 
 import asyncio
@@ -65,7 +65,7 @@ class Controller:
         return self._memory
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop`. Whatever it leaves half done, any controller goes on with."""
+        """Run until `stop`. Whatever it leaves half done, either controller continues."""
         settings = self._settings
         loops = [
             self._every(settings.beat_seconds, self.beat),
@@ -84,14 +84,14 @@ class Controller:
             started = loop.time()
             try:
                 await work()
-            except Exception as error:  # noqa: BLE001 - a heart that stops at a surprise would be taken for a dead Region
+            except Exception as error:  # noqa: BLE001 - if the loop ended, the Region would look dead
                 self._log.error("controller_bug", exc_info=error)
             await asyncio.sleep(max(0.0, started + seconds - loop.time()))
 
     # --- the beat ----------------------------------------------------------------------------------------------------
 
     async def beat(self) -> None:
-        """Look, decide, act, and say that we live."""
+        """Look, decide, act, and write a heartbeat."""
         seen = await self._look()
         self._memory, intents = decide(self._memory, seen, self._clock.now())
         await self._perform(intents)
@@ -162,7 +162,7 @@ class Controller:
 
     async def _overtaken(self, intent: Intent, lost: Conflict) -> None:
         if not isinstance(intent, Write):
-            return  # a command that somebody else settled
+            return  # a command that the other controller settled
         text = f"{intent.decision.summary}: not done, {lost}"
         self._memory, made = switching.decision(
             self._memory, DecisionKind.OVERTAKEN, intent.before.epoch, text, self._clock.now()
@@ -182,7 +182,7 @@ class Controller:
         )
 
     def _beside(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run something beside the beat, unless the same thing runs already."""
+        """Run a background task, unless the same one runs already."""
         if key in self._running:
             return
         task = asyncio.create_task(work())
@@ -234,11 +234,11 @@ class Controller:
         except (BatonError, TimeoutError) as error:
             self._log.warning("heartbeat_not_written", error=str(error) or "no answer in time")
         else:
-            # As of its start: nobody can have heard it before.
+            # As of its start: it cannot have been read before.
             self._memory = replace(self._memory, written_at=now)
 
     def assessment(self, seen: Seen, now: datetime) -> Assessment:
-        """Return everything this controller holds for true now."""
+        """Return this controller's present assessment."""
         if seen.control is None or self._control is None:
             return assess_unread(self._memory, now)
         return assess(Look(self._memory, seen, self._control, now))
@@ -260,7 +260,7 @@ class Controller:
     # --- health ------------------------------------------------------------------------------------------------------
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Return whether the heart beats, and the facts behind it."""
+        """Return whether the loop still runs, and the facts behind it."""
         now = asyncio.get_running_loop().time()
         idle = now - self._beat_at if self._beat_at is not None else 0.0
         healthy = idle < self._settings.driver_seconds

@@ -1,4 +1,4 @@
-"""Canaries and vitals: what is measured beside the beat, and waits in the inbox for the next look."""
+"""Measures canaries and vitals in background tasks; the results wait in the inbox for the next look."""
 
 import asyncio
 from collections import deque
@@ -26,7 +26,7 @@ _LOOKED_AT_ONCE: Final = 25_000
 
 @dataclass(slots=True)
 class Inbox:
-    """What came in beside the beat, until the next look takes it."""
+    """Results of background tasks, until the next look takes them."""
 
     samples: list[Sample] = field(default_factory=list[Sample])
     results: list[StepResult] = field(default_factory=list[StepResult])
@@ -37,14 +37,14 @@ class Inbox:
     """Batches in WAITING_INPUT."""
 
     def taken(self) -> "Inbox":
-        """Return what came in, and be empty but for what holds until it changes."""
+        """Return what came in since the last call, and forget all but the values that hold until they change."""
         taken = replace(self)
         self.samples, self.results, self.endpoints, self.drain = [], [], None, None
         return taken
 
 
 class Lookout:
-    """Measures our own Region and the active one. Whatever hangs here delays no look."""
+    """Measures this controller's own Region and the active one. A call that hangs here delays no look."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Lookout:
         self.inbox.samples.append(sample)
 
     async def look_around(self) -> None:
-        """Take the vitals of our own Region and of the active one, and see which endpoints of the switch answer."""
+        """Measure the vitals of our own Region and of the active one, and which endpoints of the switch answer."""
         control, me = self._control(), self._region
         regions = {me, control.active_region if control else me}
         endpoints, batches, _ = await asyncio.gather(

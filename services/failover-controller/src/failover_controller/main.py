@@ -1,4 +1,4 @@
-"""The controller's container: always on, one in each Region."""
+"""Entry point of the controller's container, which runs in each Region at all times."""
 
 import secrets
 

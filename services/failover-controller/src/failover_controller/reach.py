@@ -1,4 +1,4 @@
-"""Everything that a controller may touch, and how it asks."""
+"""The ports and clients that a controller uses, and calls to them with a deadline."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +12,7 @@ from failover_controller.canary import Canary
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Everything that a controller may touch."""
+    """The ports that a controller uses."""
 
     ledger: Ledger
     journal: Journal
@@ -24,7 +24,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Asks, and takes no answer in time for none."""
+    """Calls with a deadline; a late answer counts as none."""
 
     seconds_max: float
 

@@ -1,1 +1,1 @@
-"""Joins the parts of a batch into one result, after the books balance."""
+"""The merger: checks that no record is missing, and joins the parts of a batch into one result."""

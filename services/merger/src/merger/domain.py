@@ -1,4 +1,4 @@
-"""What the merger decides: do the books balance, and what is written of them. No I/O."""
+"""What the merger decides: whether the counts add up, and what the manifest says. No I/O."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def check_books(plan: Plan, done: Sequence[ChunkDone]) -> Counts:
 
 
 def _unbalanced(numbers: str) -> BatchFailed:
-    return BatchFailed("conservation", f"the books do not balance, nothing was published: {numbers}")
+    return BatchFailed("conservation", f"the counts do not add up, nothing was published: {numbers}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """A batch whose books balance."""
+    """A batch whose counts add up."""
 
     counts: Counts
     result: Joint
@@ -73,7 +73,7 @@ class Books:
 
 
 def balance(plan: Plan, done: Sequence[ChunkDone]) -> Books:
-    """Check the books and say what is to be published. Raises `BatchFailed("conservation", …)`."""
+    """Check the counts and return what is to be published. Raises `BatchFailed("conservation", …)`."""
     counts, rejects = check_books(plan, done), rejects_parts(done)
     return Books(counts, joint(result_parts(done)), joint(rejects), rejects_wanted(done, rejects))
 
@@ -109,7 +109,7 @@ class ManifestObject(_Out):
 
 
 class ManifestChunk(_Out):
-    """One chunk's line in the books."""
+    """One chunk's entry in the manifest."""
 
     index: int
     start: int
@@ -157,7 +157,7 @@ def manifest_of(
     result: ManifestObject,
     rejected: ManifestObject,
 ) -> Manifest:
-    """Write the books of a batch. The same work gives the same bytes: no time, no machine."""
+    """Make the manifest of a batch. The same work gives the same bytes: no time, no machine."""
     by_index = {each.index: each for each in done}
     return Manifest(
         batch_id=batch.batch_id,

@@ -1,4 +1,4 @@
-"""Publishes a batch: checks the books, joins the parts, then says so in the ledger. Only that last step makes it so."""
+"""Publishes a batch: checks the counts, joins the parts, then writes the ledger. Only that last step publishes."""
 
 import asyncio
 import csv
@@ -9,7 +9,6 @@ from itertools import batched
 from typing import Final
 
 from baton.batches import Batches, check_rejects
-from baton.canary import is_canary
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, NotFound, Retry
 from baton.messages import Message
@@ -18,13 +17,14 @@ from baton.model.batch import Batch, Counts, Published
 from baton.model.plan import MIB, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
+from baton.plans import load_plan
 from baton.ports import ChunkDone, ObjectInfo, ObjectStore, Progress, RejectIndex, StoredReject
 from baton.rejects import read_rejects
 from baton.telemetry import Metrics
 from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of
 
 _RETRY_SECONDS: Final = 20
-"""For what replication settles by itself within a minute."""
+"""Before a retry: replication usually brings what is missing within a minute."""
 _PARTS_INDEXED_AT_ONCE: Final = 8
 _INDEX_BYTES_FIRST: Final = 512 * 1024
 """Of a rejects part: a thousand rejects as they usually are."""
@@ -54,35 +54,34 @@ class Merger:
         self._indexing = asyncio.Lock()
         """One batch at a time, or the bound on what is read would be no bound on memory."""
 
-    async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
-        """Publish the batch, or find it published. `attempt` is not looked at: keys are the same every time."""
-        del attempt
+    async def handle(self, message: Message, _attempt: int) -> Metrics | None:
+        """Publish the batch, or find it published: keys are the same in every attempt."""
         batch = await self._batches.owned(message)
         if batch.state is BatchState.MERGED:
             await self._batches.announce(batch)
             return None
         if batch.state is not BatchState.PROCESSED:
-            await self._batches.leave(batch, why="nothing to merge")
+            raise await self._batches.left(batch, why="nothing to merge")
         try:
             published, counts = await self._publish(batch)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
             return None
-        # S3: whoever's write of the row wins has published; what another one wrote lies unnamed.
+        # S3: the writer that wins the row has published; what another one wrote is referenced nowhere.
         batch = await self._batches.move(batch, BatchState.MERGED, published=published, counts=counts)
         await self._batches.announce(batch)
-        return None if is_canary(batch) else {"BatchesMerged": (1, "Count")}
+        return None if batch.is_canary else {"BatchesMerged": (1, "Count")}
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: it could not be merged in any attempt."""
         batch = await self._batches.owned(message)
         if batch.state is not BatchState.PROCESSED:
-            await self._batches.leave(batch, why="nothing to merge")
+            raise await self._batches.left(batch, why="nothing to merge")
         said = f"the result could not be written, job {batch.job!r}: {cause}"
         await self._batches.fail(batch, BatchFailed("merge_failed", said))
 
     async def _publish(self, batch: Batch) -> tuple[Published, Counts]:
-        """Write the result; return where it is, and the counts as the books have them."""
+        """Write the result; return where it is, and the counts of the manifest."""
         assert batch.plan_id is not None
         plan = await self._plan(batch.batch_id, batch.plan_id)
         done = await self._progress.done(batch.batch_id, batch.plan_id)
@@ -112,11 +111,10 @@ class Merger:
 
     async def _plan(self, batch_id: str, plan_id: str) -> Plan:
         try:
-            body = await self._objects.get(paths.plan_key(batch_id, plan_id))
+            return await load_plan(self._objects, batch_id, plan_id, offload=self._offload)
         except NotFound as error:
             # It was cleared away with its batch, a canary, while this message was on its way; or it is on its own way.
             raise Retry("the plan is not in this Region", delay_seconds=_RETRY_SECONDS) from error
-        return await self._offload(lambda: Plan.model_validate_json(body))
 
     async def _columns(self, plan: Plan, first: ChunkDone) -> tuple[str, ...]:
         loaded = self._catalog[plan.job]

@@ -1,9 +1,8 @@
-"""The merger's container: consumes the merge queue."""
+"""Entry point of the merger's container: consumes the merge queue."""
 
 import asyncio
 from typing import Final
 
-from baton.batches import Batches
 from baton.context import Context
 from baton.offload import Offload
 from baton.service import Service, run_service
@@ -17,7 +16,7 @@ def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
     """Put the merger together."""
     ports = context.ports
     handler = Merger(
-        batches=Batches(region=context.region, ledger=ports.ledger(), outbox=ports.outbox(), clock=context.clock),
+        batches=context.batches(),
         objects=ports.objects(),
         progress=ports.progress(),
         rejects=ports.rejects(),

@@ -1,1 +1,1 @@
-"""Mails the outcome of a batch with a link that lives 60 minutes."""
+"""The notifier: mails the outcome of a batch with a link that is valid for 60 minutes."""

@@ -1,4 +1,4 @@
-"""What a mail says. No I/O but its templates, which are part of the package."""
+"""Writes the text of a mail. No I/O except its templates, which are part of the package."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -31,11 +31,11 @@ _TEMPLATES.filters["shown"] = shown
 
 _SEND_AGAIN: Final = "upload the file again."
 _OPERATORS_TURN: Final = (
-    "There is nothing for you to correct. Forward this mail to whoever operates Baton: once the cause is gone, "
-    "`baton retry {batch_id}` goes on where it stopped."
+    "There is nothing for you to correct. Forward this mail to the operators of Baton: once the cause is gone, "
+    "`baton retry {batch_id}` resumes where it stopped."
 )
 _RESULT_STANDS: Final = (
-    "Nothing is lost, the result stands. Forward this mail to whoever operates Baton: `baton fetch {batch_id}` "
+    "Nothing is lost, the result stands. Forward this mail to the operators of Baton: `baton fetch {batch_id}` "
     "downloads it, `baton retry {batch_id}` sends the mail again."
 )
 ADVICE: Final = {
@@ -49,7 +49,7 @@ ADVICE: Final = {
     "file_too_large": "Send the file in parts.",
     "too_many_rejects": (
         f"Correct the records below, or whatever wrote them, and {_SEND_AGAIN} If the records are right and the rules "
-        "are not, ask whoever keeps the job."
+        "are not, ask the owner of the job."
     ),
     "input_gone": "The file was deleted before it was done. Upload it again.",
     "part_missing": "What was made of the file was deleted before it was put together. Upload the file again.",
@@ -74,12 +74,12 @@ ADVICE: Final = {
 )
 """What the reader can do, by failure code, without any command."""
 _NOTICE_REASON: Final = (
-    "Baton's own record of this file cannot be read by the version that runs: a later version wrote it, or a hand. "
+    "Baton's own record of this file cannot be read by the version that runs: a later version wrote it, or a person. "
     "Nothing is done with the file meanwhile: it is neither finished, nor ended, nor taken over by the other Region."
 )
 _NOTICE_ADVICE: Final = (
-    "There is nothing for you to correct. Forward this mail to whoever operates Baton: once the later version is "
-    "deployed, or the record mended, the file goes on by itself."
+    "There is nothing for you to correct. Forward this mail to the operators of Baton: once the later version "
+    "is deployed, or the record corrected, the file is processed."
 )
 _NOTICE_RUN: Final = 0
 """Which run it is about is not known; runs are counted from 1."""
@@ -177,7 +177,7 @@ def compose(
         "reasons": rejected.reasons[:_REASONS_MAX],
         "asked_for": partial(asked_for, record),
         "other_reasons": sum(each.records for each in rejected.reasons[_REASONS_MAX:]),
-        # A chunk over the limit by itself counts reasons of its first rejects only, any other its most frequent ones.
+        # A chunk that exceeds the limit counts reasons of its first rejects only, any other its most frequent ones.
         "uncounted": rejected.of - sum(each.records for each in rejected.reasons),
         "rejects_cut": rejected.cut or (batch.failure is not None and batch.failure.code == "too_many_rejects"),
     }

@@ -1,4 +1,4 @@
-"""Tells the people of a batch how it ended, then files the input away."""
+"""Mails the outcome of a batch to its recipients, then archives the input."""
 
 import asyncio
 from dataclasses import replace
@@ -6,7 +6,6 @@ from typing import Final
 
 from baton.address import Address
 from baton.batches import Batches
-from baton.canary import is_canary
 from baton.catalog import Catalog, offered
 from baton.errors import BatchFailed, NotFound, NotSent, Refused, Reject, Retry, Unavailable
 from baton.messages import Message, NotifyBatch
@@ -30,7 +29,7 @@ objects are replicated; making it again is always right, and only costs work."""
 
 
 class Notifier:
-    """Handles `NotifyBatch`: claim, link, mail, mark, COMPLETED, archive. Each step is taken up where it was left."""
+    """Handles `NotifyBatch`: claim, link, mail, mark, COMPLETED, archive. A retry resumes at the step that failed."""
 
     def __init__(
         self,
@@ -57,7 +56,7 @@ class Notifier:
         self._clock = clock
         self._settings = settings
 
-    async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
+    async def handle(self, message: Message, attempt: int) -> Metrics | None:
         """Take the batch from MERGED to COMPLETED and archived, or announce that it FAILED."""
         assert isinstance(message, NotifyBatch)
         if message.unreadable:
@@ -71,7 +70,7 @@ class Notifier:
             batch = await self._batches.move(batch, BatchState.COMPLETED)
         if batch.state is BatchState.COMPLETED:
             await self._archive(batch)
-        if not tells or is_canary(batch):
+        if not tells or batch.is_canary:
             return None
         seconds = (batch.updated_at - batch.admitted_at).total_seconds()
         ended = "BatchesFailed" if batch.state is BatchState.FAILED else "BatchesCompleted"
@@ -80,7 +79,7 @@ class Notifier:
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End a published batch FAILED if its mail could not be sent in any attempt; the result stands.
 
-        Not while another delivery may be sending it: two mails would say two things. The sweeper sees to the rest.
+        Not while another delivery may be sending it: two mails would contradict each other. The sweeper does the rest.
         """
         assert isinstance(message, NotifyBatch)
         if message.unreadable:
@@ -105,19 +104,19 @@ class Notifier:
         mail = await self._write(batch, here=here)
         # Claimed last: nothing but the send lies between the claim and its mark, so that it outlasts no lease.
         batch = await self._claim(batch)
-        if is_canary(batch):
-            return await self._mark(batch)  # it came the whole way; people have no use for it
+        if batch.is_canary:
+            return await self._mark(batch)  # a canary is done here: nobody needs a mail about it
         try:
             await self._send(batch, mail)
         except (NotSent, Refused) as refused:
-            # Certainly nothing went out: whoever comes next need not wait for the claim's end.
+            # Certainly nothing went out: the next attempt need not wait for the end of the claim.
             await self._batches.move(batch, batch.state, mail_claim=None)
             if isinstance(refused, Refused):
                 raise
             raise Retry(str(refused), delay_seconds=_not_sent_seconds(attempt)) from refused
         except BatchFailed as refused:
             if batch.state is BatchState.FAILED:
-                # The one outcome that cannot be announced. It is on record, and nothing more can be done by mail.
+                # The one outcome that cannot be mailed. It is recorded in the ledger.
                 return await self._mark(batch)
             await self._batches.fail(batch, refused)
             raise Reject(f"the mail was refused: {refused}") from refused
@@ -156,7 +155,7 @@ class Notifier:
             raise Unavailable("the mail service did not answer within the claim's lease") from error
 
     async def _is_here(self, batch: Batch) -> bool:
-        """Say whether this Region has what the mail offers: another owner may have published it in the other one."""
+        """Return whether this Region has what the mail offers: another owner may have published it in the other one."""
         published = batch.published
         if published is None:
             return True
@@ -168,7 +167,7 @@ class Notifier:
         return all([await self._objects.head(key) is not None for key in offered])
 
     def _check_free(self, batch: Batch) -> None:
-        """Raise `Retry` while somebody else may be sending this run's mail."""
+        """Raise `Retry` while another attempt may be sending this run's mail."""
         left = self._lease_seconds_left(batch)
         if left > 0:
             raise Retry("another attempt holds the mail claim", delay_seconds=int(left) + 1)
@@ -183,7 +182,7 @@ class Notifier:
         return min(lease_seconds, lease_seconds - (self._clock.now() - held.claimed_at).total_seconds())
 
     async def _claim(self, batch: Batch) -> Batch:
-        """Become the one who sends this run's mail (S4 of docs/simulation.md)."""
+        """Claim the right to send this run's mail (S4 of docs/simulation.md)."""
         claim = MailClaim(run=batch.run, epoch=batch.owner_epoch, claimed_at=self._clock.now())
         return await self._ledger.claim_mail(batch, claim)
 
@@ -198,14 +197,14 @@ class Notifier:
         return loaded.job.addresses if loaded else self._settings.operators
 
     async def _archive(self, batch: Batch) -> None:
-        """Copy the input version to `archive/`, then hide it from `input/` unless a newer version took its place.
+        """Copy the input version to `archive/`, then delete it from `input/` unless a newer version took its place.
 
-        A canary is only hidden.
+        A canary is only deleted.
         """
         source = await self._objects.find_version(batch.source.key, batch.source.version_id)
         if source is None:
             return
-        if not is_canary(batch):
+        if not batch.is_canary:
             name = paths.parse_input_key(batch.source.key)
             target = paths.archive_key(batch.job, batch.batch_id, name.name if name else batch.source.key)
             try:
@@ -216,8 +215,8 @@ class Notifier:
 
 
 def _not_sent_seconds(attempt: int) -> int:
-    """Return when to come back: a rate is over within a minute, a quota of 24 hours is free again bit by bit.
+    """Return when to retry: a rate is over within a minute, a quota of 24 hours is free again bit by bit.
 
-    SES has one code for both. Five attempts take 12 hours; SQS hides a message no longer.
+    SES has one code for both. Five attempts take 12 hours; SQS keeps a message invisible no longer.
     """
     return min(60 * 10 ** (attempt - 1), 36_000)

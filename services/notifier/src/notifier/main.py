@@ -1,9 +1,8 @@
-"""The notifier's container: consumes the notify queue."""
+"""Entry point of the notifier's container: consumes the notify queue."""
 
 import asyncio
 from typing import Final
 
-from baton.batches import Batches
 from baton.context import Context
 from baton.offload import Offload
 from baton.service import Service, run_service
@@ -21,7 +20,7 @@ def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
     ports, clock = context.ports, context.clock
     ledger, objects, mailer, settings = ports.ledger(), ports.objects(), ports.mailer(), NotifierSettings()
     handler = Notifier(
-        batches=Batches(region=context.region, ledger=ledger, outbox=ports.outbox(), clock=clock),
+        batches=context.batches(),
         ledger=ledger,
         objects=objects,
         mailer=mailer,

@@ -1,6 +1,7 @@
-"""The mail about a batch whose row in the ledger cannot be read: the one thing that can be done for it.
+"""The mail about a batch whose row in the ledger cannot be read.
 
-What a mail claims in its row elsewhere is claimed beside the ledger here, in this Region: nobody can write such a row.
+Other mails are claimed in the batch's row; this one is claimed beside the ledger, in this Region, since such a row
+cannot be written.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
-"""Finds out what of a batch was rejected, and puts that of a failed one where a link can lead.
+"""Collects the rejects of a batch for its mail; for a failed batch it writes the file that the mail links to.
 
-A mail goes out without it rather than not at all: whatever is wrong here is logged, and that is all.
+A mail is sent without rejects rather than not at all: errors here are only logged.
 """
 
 import asyncio
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from baton.assembly import Part, arrange
-from baton.canary import is_canary
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.states import BatchState
@@ -59,7 +58,7 @@ class RejectsOf:
     async def __call__(self, batch: Batch) -> Found:
         """Never raises, and ends in a bounded time."""
         published = batch.published.rejects_key if batch.published and batch.counts.rejects else None
-        if is_canary(batch) or batch.plan_id is None or (batch.state is BatchState.MERGED and published is None):
+        if batch.is_canary or batch.plan_id is None or (batch.state is BatchState.MERGED and published is None):
             return NOTHING_FOUND
         try:
             async with asyncio.timeout(self._settings.rejects_seconds_max):

@@ -1,4 +1,4 @@
-"""The notifier's own bounds."""
+"""The notifier's own limits."""
 
 import re
 from typing import Annotated, Final
@@ -20,7 +20,7 @@ class NotifierSettings(BaseSettings):
     sender: Annotated[GivenAddress, NoDecode] = Address("", "baton", "example.com")
     """An identity that SES has verified."""
     operators: Annotated[Recipients, NoDecode] = (Address("", "operators", "example.com"),)
-    """Who is told of a file that no job claims; comma-separated, at most 50."""
+    """Who gets a mail about a file that no job claims; comma-separated, at most 50."""
     claim_lease_seconds: float = Field(default=120, gt=0)
     """How long a claim without a mark keeps others from sending: longer than a send with all its retries. After it,
     the mail is sent again under the same `X-Baton-Batch`: the one window in which a second copy is possible."""

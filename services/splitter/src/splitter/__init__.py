@@ -1,1 +1,1 @@
-"""Admits input files and cuts them into chunks of whole records."""
+"""The splitter: cuts input files into chunks of whole records, and sweeps for lost inputs and messages."""

@@ -1,4 +1,4 @@
-"""Keeps what is wrong with one object or one batch from all the others."""
+"""Isolates errors: one object or batch that fails does not stop the sweep over the others."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from baton.telemetry import Log
 
 _SILENT_MAX: Final = 10
 """Objects or batches in a row, for which something did not answer, that are an outage: the sweep ends, the next one
-begins anew. Fewer are these few's own trouble, such as a row that is throttled."""
+begins anew. Fewer are faults of these few alone, such as a throttled row."""
 
 
 class Alone:
@@ -21,7 +21,7 @@ class Alone:
 
     @contextmanager
     def __call__(self, what: str) -> Generator[None]:
-        """Log what goes wrong with `what`, and swallow it. Raises `Unavailable` after several in a row."""
+        """Log what goes wrong with `what`, and continue. Raises `Unavailable` after several in a row."""
         try:
             yield
         except Unavailable as error:
@@ -32,7 +32,7 @@ class Alone:
             self._log.warning("not_swept", what=what, error=str(error))
         except Fenced:
             self._silent = 0  # it moved while we looked at it: alive
-        except Exception as error:  # noqa: BLE001 - the next one is none the worse for it
+        except Exception as error:  # noqa: BLE001 - the next one is not affected
             self._silent = 0
             self._log.error("not_swept", what=what, exc_info=error)
         else:

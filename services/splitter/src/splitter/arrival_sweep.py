@@ -1,17 +1,17 @@
 """Admits the files that this Region's trigger left to the other one, if they still have no row.
 
-Whatever lies in the bucket: what is looked at is what came, not what there is.
+Its cost depends on the number of new files, not on all that the bucket holds.
 """
 
 from datetime import datetime, timedelta
 from typing import Final
 
+from baton.admission import Admitter
 from baton.bounded import at_once
 from baton.model.control import Control
 from baton.model.identity import batch_id_of
 from baton.ports import ARRIVALS_KEPT, Arrivals, Clock, Ledger, ObjectInfo
 from baton.telemetry import Log
-from splitter.admission import Admitter
 from splitter.alone import Alone
 from splitter.settings import SplitterSettings
 

@@ -1,7 +1,7 @@
-"""Looks at every open batch of a Region: wakes what stands still, ends what is too late, reports what is open.
+"""Looks at every open batch of a Region: sends lost messages again, ends overdue batches, reports open ones.
 
-A batch whose message waits in a queue, or is in somebody's hand, stands still for a good reason. Its message is sent
-again only if neither is the case, and doing so writes nothing that a step of the batch is compared with.
+A batch whose message waits in a queue, or is being handled, stands still for a good reason. Its message is sent again
+only if neither is the case, and doing so writes nothing that a step of the batch is compared with.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,6 @@ from typing import Final
 
 from baton.batches import Batches
 from baton.bounded import at_once
-from baton.canary import is_canary
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, Conflict
 from baton.job import Limits
@@ -23,7 +22,7 @@ from baton.model.unreadable import UnreadableRow
 from baton.ports import Clock, Heartbeats, Ledger, Outbox, Progress, Signs
 from baton.telemetry import Log, emf
 from splitter.canaries import CanarySweep
-from splitter.liveness import BOUNDED, QUEUES, Seen, may_be_lost, patience
+from splitter.liveness import BOUNDED, QUEUES, Seen, may_be_lost, silence_max
 from splitter.queue_watch import QueueWatch
 from splitter.settings import SplitterSettings
 from splitter.unreadable import UnreadableRows
@@ -49,7 +48,7 @@ class _Open:
     unreadable: dict[str, UnreadableRow] = field(default_factory=dict[str, UnreadableRow])
 
     def add(self, batch: Batch) -> None:
-        if is_canary(batch):
+        if batch.is_canary:
             return
         self.batches += 1
         if batch.state is not BatchState.PAUSED:  # a person holds what is paused, who knows how old it is
@@ -79,7 +78,7 @@ class BatchSweep:
         log: Log,
         alone: Callable[[str], AbstractContextManager[None]],
     ) -> None:
-        """`alone` keeps one batch's trouble from the others."""
+        """`alone` isolates one batch's errors from the others."""
         self._region = region
         self._regions = regions
         self._ledger = ledger
@@ -98,7 +97,7 @@ class BatchSweep:
         )
 
     async def sweep(self) -> set[str]:
-        """Wake what stands still; return the id of every open batch. Raises `Unavailable` in an outage."""
+        """Send lost messages again; return the id of every open batch. Raises `Unavailable` in an outage."""
         running: set[str] = set()
         found = _Open(self._clock.now())
         await self._queues.look()
@@ -136,14 +135,14 @@ class BatchSweep:
         )
 
     def _needs_a_look(self, listed: Batch) -> bool:
-        """Say whether the row could need anything. The list may be late, never early: a young row is no older."""
+        """Return whether the row could need anything. The list may be late, never early: a young row is no older."""
         now = self._clock.now()
         is_silent = may_be_lost(listed, now, self._settings) and not self._waits_its_turn(listed)
-        return is_canary(listed) or self._is_late(listed, now) or is_silent
+        return listed.is_canary or self._is_late(listed, now) or is_silent
 
     async def _sweep_batch(self, listed: Batch) -> None:
         signs = None
-        if not is_canary(listed) and not self._is_late(listed, self._clock.now()):
+        if not listed.is_canary and not self._is_late(listed, self._clock.now()):
             # Of a batch that is in hand nothing else is read: the row itself is as old as the listed one, or younger.
             signs = await self._heartbeats.signs(listed.batch_id)
             if self._is_alive(Seen(listed, signs)):
@@ -152,7 +151,7 @@ class BatchSweep:
         batch = await self._ledger.get(listed.batch_id)
         if batch is None or batch.is_settled or batch.owner_epoch != listed.owner_epoch:
             return
-        if is_canary(batch):
+        if batch.is_canary:
             await self._canaries.end(batch)
         elif self._is_late(batch, self._clock.now()):
             await self._batches.fail(batch, BatchFailed("deadline", _too_late(batch)))
@@ -184,7 +183,7 @@ class BatchSweep:
         await self._batches.nudge(batch)
 
     def _is_alive(self, seen: Seen) -> bool:
-        return self._clock.now() <= seen.last_sign + patience(seen, self._settings)
+        return self._clock.now() <= seen.last_sign + silence_max(seen, self._settings)
 
     async def _seen(self, batch: Batch, signs: Signs) -> Seen:
         if batch.state is BatchState.SPLIT and batch.plan_id:
@@ -192,11 +191,11 @@ class BatchSweep:
         return Seen(batch, signs)
 
     def _waits_its_turn(self, batch: Batch) -> bool:
-        """Say whether the row alone tells that the batch's message may still be queued: nobody is asked about it."""
+        """Return whether the row alone tells that the batch's message may still be queued: nobody is asked about it."""
         return self._may_be_queued(Seen(batch, Signs(worked_at=None, nudges=None)))
 
     def _may_be_queued(self, seen: Seen) -> bool:
-        """Say whether the batch's message may wait in its queue: then it is not lost, however long the queue is.
+        """Return whether the batch's message may wait in its queue: then it is not lost, however long the queue is.
 
         A batch that waits for its input has none there, unless it was asked and has not answered.
         """
@@ -211,7 +210,7 @@ class BatchSweep:
         # Once published, only a new owner without the result goes back before it: that step has its own time.
         began_at = batch.entered_at if batch.published else batch.began_at
         deadline = began_at + timedelta(minutes=limits.deadline_minutes)
-        return batch.state in _BEFORE_RESULT and now > deadline and not is_canary(batch)
+        return batch.state in _BEFORE_RESULT and now > deadline and not batch.is_canary
 
 
 def _too_late(batch: Batch) -> str:

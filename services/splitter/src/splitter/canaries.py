@@ -1,4 +1,4 @@
-"""Clears away canaries that nobody looks after any more: their controller died, or their Region was cut off."""
+"""Deletes canaries that their controller did not delete: it died, or its Region was cut off."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -26,7 +26,7 @@ class CanarySweep:
         clock: Clock,
         alone: Callable[[str], AbstractContextManager[None]],
     ) -> None:
-        """`alone` keeps one canary's trouble from the others."""
+        """`alone` isolates one canary's errors from the others."""
         self._region = region
         self._ledger = ledger
         self._objects = objects

@@ -1,4 +1,4 @@
-"""What the splitter decides: is this a file of the job, and where is it cut. No I/O."""
+"""What the splitter decides: whether this is a file of the job, and where it is cut. No I/O."""
 
 from baton.csv import CsvDefect, Header, HeaderReader, Scanner, Syntax
 from baton.errors import BatchFailed
@@ -62,11 +62,14 @@ class Planner:
 
     def finish(self, *, job_version: str, reference_version: str | None) -> Plan:
         """Return the plan of the whole file."""
-        self._take(self._look.finish())
+        rest = self._look.finish()
         try:
+            self._take(rest)
             scan = (self._scanner or self._begin(self._header.finish())).finish()
         except CsvDefect as defect:
             raise self._failed(defect) from defect
+        finally:
+            self._look.check_encoding()  # before whatever else is wrong, which may come of it
         return Plan(
             batch_id=self._batch.batch_id,
             job=self._job.name,
@@ -101,6 +104,8 @@ class Planner:
         if not header.fields:
             raise BatchFailed("empty_file", "the file is empty: not even a header")
         self._columns = check_header(self._job, header)
+        if self._job.columns is not None and not header.line.isascii():
+            self._look.settle()  # only in the job's encoding are these bytes its columns
         self._scanner = Scanner(
             self._syntax, start=header.end, chunk_bytes=self._chunk_bytes, chunk_records=self._chunk_records
         )

@@ -1,4 +1,4 @@
-"""Deletes rows of batches that settled longer ago than any replication lag."""
+"""Deletes rows of batches that ended longer ago than any replication lag."""
 
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -17,8 +17,8 @@ _EVERY_WHOLE: Final = timedelta(days=1)
 _DAYS: Final = 2
 """Days looked at each time."""
 _DAYS_WHOLE: Final = 400
-"""Days looked at once a day and at the start, each of which is a query: what nobody forgot at its time, because nobody
-was there or because its input was, is forgotten then."""
+"""Days looked at once a day and at the start; each is a query. Finds rows that were not deleted when they were due,
+because no sweeper ran or because their input was still there."""
 _AT_ONCE: Final = 16
 
 
@@ -70,7 +70,7 @@ class Forgetting:
                 await self._ledger.forget(batch)
 
     async def _is_current(self, batch: Batch) -> bool:
-        """Say whether its input still lies in `input/`: the batch may be retried, and people ask what became of it."""
+        """Return whether its input is still in `input/`: the batch may be retried, and people may look it up."""
         try:
             there = await self._objects.head(batch.source.key)
         except Refused:

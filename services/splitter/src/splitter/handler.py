@@ -11,7 +11,6 @@ from typing import Final
 from pydantic import ValidationError
 
 from baton.batches import Batches
-from baton.canary import is_canary
 from baton.catalog import Catalog, LoadedJob, offered
 from baton.errors import BatchFailed, BatonError, NotFound
 from baton.messages import Message, ProcessChunk
@@ -20,8 +19,10 @@ from baton.model.batch import Batch, Counts
 from baton.model.plan import MIB, Chunk, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
+from baton.plans import load_plan
 from baton.ports import Clock, Heartbeats, ObjectInfo, ObjectStore, Outbox, Progress, ReferenceData, ReferenceVersion
 from baton.reading import reading_input
+from baton.shown import shown
 from baton.telemetry import Metrics
 from splitter.domain import Planner
 from splitter.settings import SplitterSettings
@@ -68,14 +69,14 @@ class Splitter:
         self._complete: set[ReferenceVersion] = set()
         """Snapshots that were seen whole: they never change again."""
 
-    async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
+    async def handle(self, message: Message, attempt: int) -> Metrics | None:
         """Plan the batch and queue what is not done. Doing it again finds what is there.
 
         An input that S3 refuses is tried a few times: rights that are just being given take a minute.
         """
         batch = await self._batches.owned(message)
         if batch.state not in _PLANNED_FROM:
-            await self._batches.leave(batch, why="nothing to split")
+            raise await self._batches.left(batch, why="nothing to split")
         try:
             plan = await self._plan(batch, attempt)
         except BatchFailed as failed:
@@ -87,7 +88,7 @@ class Splitter:
                 await self._heartbeats.beat(batch.batch_id, at=self._clock.now())  # the sweeper's question is answered
         else:
             await self._queue(batch, plan)
-            if batch.state is not BatchState.SPLIT and not is_canary(batch):
+            if batch.state is not BatchState.SPLIT and not batch.is_canary:
                 return {"BatchesSplit": (1, "Count")}
         return None
 
@@ -95,10 +96,9 @@ class Splitter:
         """End the batch FAILED: it could not be planned in any attempt. One that went on stays as it is."""
         batch = await self._batches.owned(message)
         if batch.state not in _PLANNED_FROM:
-            await self._batches.leave(batch, why="nothing to split")
-        await self._batches.fail(
-            batch, BatchFailed("split_failed", f"the file could not be split, job {batch.job!r}: {cause}")
-        )
+            raise await self._batches.left(batch, why="nothing to split")
+        said = f"the file could not be split, job {batch.job!r}: {cause}"
+        await self._batches.fail(batch, BatchFailed("split_failed", said))
 
     # --- planning ------------------------------------------------------------------------------------------------
 
@@ -126,11 +126,12 @@ class Splitter:
         return plan
 
     def _job_of(self, batch: Batch) -> LoadedJob:
-        known = self._catalog if is_canary(batch) else offered(self._catalog)
+        known = self._catalog if batch.is_canary else offered(self._catalog)
         loaded = known.get(batch.job)
         if loaded is None:
             jobs = ", ".join(sorted(known))
-            named = f"there is no job {batch.job!r}" if batch.job else "the key names no job"
+            # Cut, so that what follows is still to be seen: a key may be a name of 1,000 letters.
+            named = f"there is no job {shown(repr(batch.job))}" if batch.job else "the key names no job"
             raise BatchFailed("unknown_job", f"{named}; send files to input/<job>/<name>. Jobs: {jobs}")
         return loaded
 
@@ -139,15 +140,12 @@ class Splitter:
         if batch.plan_id is None:
             return None
         try:
-            body = await self._objects.get(paths.plan_key(batch.batch_id, batch.plan_id))
-            return await self._offload(lambda: Plan.model_validate_json(body))
-        except NotFound:
+            return await load_plan(self._objects, batch.batch_id, batch.plan_id, offload=self._offload)
+        except (NotFound, ValidationError):
             return None
-        except ValidationError:
-            return None  # a later or earlier version of ours wrote it, while a deployment rolls
 
     async def _can_be_kept(self, batch: Batch, plan: Plan, loaded: LoadedJob) -> bool:
-        """Say whether the reference data that the plan is pinned to is here; false if it is given up.
+        """Return whether the reference data that the plan is pinned to is here; false if it is given up.
 
         Raises `_NotHereYet` to wait for it: parts made with other data would be thrown away, and published bytes are
         not made with other data at all.
@@ -191,7 +189,9 @@ class Splitter:
                 async for block in gathered:
                     await self._offload(partial(planner.feed, block))
         except NotFound as error:
-            raise BatchFailed("input_gone", f"{source.key}: this version was deleted while it was read") from error
+            raise BatchFailed(
+                "input_gone", f"{shown(source.key)}: this version was deleted while it was read"
+            ) from error
         return await self._offload(finished)
 
     async def _reference_version(self, batch: Batch, loaded: LoadedJob, *, elsewhere: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""Is this header the job's? If not, why: the reason is for whoever sent the file. No I/O."""
+"""Checks the header against the job; if it does not match, the reason is for the sender of the file. No I/O."""
 
 import difflib
 import re
@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
 
-from baton.csv import Header, Syntax, fields
+from baton.csv import Header, RecordDefect, Syntax, cut, fields
 from baton.encoding import UTF8, composed
 from baton.errors import BatchFailed
 from baton.job import Dialect, Job
 
 COLUMNS_MAX: Final = 10_000
 """A worker handles a chunk column by column: about 0.1 ms each. More is no table but a line without its line ends."""
-_STRAY: Final = re.compile("\0|\r(?!\n)")
+_LONE_CR: Final = re.compile("\r(?!\n)")
 _OTHER_DELIMITERS: Final = (",", ";", "\t", "|", "\x01", "\x1f")
 _EXCEL_HINT: Final = re.compile(rb'"?sep=[^\r\n]?"?', re.IGNORECASE)
 _NOTHING_TO_SEE: Final = ("Zs", "Zl", "Zp", "Cc", "Cf")
@@ -36,10 +36,13 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
     if len(header.fields) > COLUMNS_MAX:
         raise BatchFailed("header", f"the header has {len(header.fields):,} columns; at most {COLUMNS_MAX:,} are taken")
     names = _decoded(job.dialect, header.fields)
-    _check_form(names, header)
+    _check_form(job.dialect, names, header)
+    if len(names) > 1:  # of one alone a wrong delimiter may look like this, and is told first
+        _check_quotes(job.dialect, header)
     expected = job.columns
     if expected is None:
         _check_delimiter(job.dialect, header)
+        _check_quotes(job.dialect, header)
         _check_doubled([name for name in names if not _is_blank(name)])
         return names
     spelling = {composed(name): name for name in expected}
@@ -47,6 +50,7 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
     _check_doubled([name for name in names if not _is_blank(name) or name in spelling])
     if sorted(names) != sorted(expected):
         raise _mismatch(job, expected, names, header)
+    _check_quotes(job.dialect, header)
     return names
 
 
@@ -61,16 +65,48 @@ def _decoded(dialect: Dialect, raw: Sequence[bytes]) -> tuple[str, ...]:
         ) from error
 
 
-def _check_form(names: Sequence[str], header: Header) -> None:
+def _check_form(dialect: Dialect, names: Sequence[str], header: Header) -> None:
     if all(map(_is_blank, names)):
         if len(names) == 1 and names[0]:
             raise BatchFailed("empty_file", "the file begins with a line of nothing but blanks: it has no header")
         raise BatchFailed("header", "the header names no column: it holds nothing but delimiters, quotes and blanks")
-    if any(_STRAY.search(name) for name in names):
-        raise BatchFailed("header", "the header holds a NUL or a lone carriage return; lines must end in LF or CRLF")
+    if b"\0" in header.line:
+        raise BatchFailed("header", "the header holds a NUL, which no CSV file may")
+    held = [name for name in names if _LONE_CR.search(name)]
+    if held and _defect(dialect, header) == "bare_cr":
+        raise BatchFailed("header", "the header holds a lone carriage return; lines must end in LF or CRLF")
+    if held:
+        raise BatchFailed(
+            "header", f"in the header a carriage return stands within quotes: {_quoted(held)}; take it out of the name"
+        )
     if _EXCEL_HINT.fullmatch(header.line):
         shown = header.line.decode(errors="replace")
         raise BatchFailed("header", f"the first line, {shown!r}, is a hint for Excel and no header: remove it")
+
+
+def _check_quotes(dialect: Dialect, header: Header) -> None:
+    """Refuse what a record would be rejected for, rather than take names that nobody wrote."""
+    quote, line = dialect.quote, _quoted([header.line.decode(dialect.encoding, "replace")])
+    match _defect(dialect, header):
+        case "quote":
+            raise BatchFailed(
+                "header",
+                f"the header has text after a closing quote: {line}; close the quote ({quote}) at the end of the name, "
+                f"and write one that belongs to a name twice ({2 * quote})",
+            )
+        case "swallowed":
+            raise BatchFailed(
+                "header", f"quotes in the header hold lines that look like records: {line}; is one of them left open?"
+            )
+        case _:
+            pass
+
+
+def _defect(dialect: Dialect, header: Header) -> RecordDefect | None:
+    """Return what would make a record of the header's line defective."""
+    syntax = Syntax.of(dialect.delimiter, dialect.quote)
+    found = cut(header.line, syntax, columns=len(header.fields), lines_in_fields=dialect.lines_in_fields)
+    return found.defects[0].code if found.defects else None
 
 
 def _check_doubled(names: Sequence[str]) -> None:

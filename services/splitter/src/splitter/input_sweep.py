@@ -1,4 +1,4 @@
-"""Finds the versions of inputs that nobody admitted, in the bucket of one Region."""
+"""Finds versions of inputs that were never admitted, in the bucket of one Region."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import batched
 from typing import Final
 
+from baton.admission import ADMITTED_AGE_MAX, Admitter
 from baton.bounded import at_once
 from baton.model import paths
 from baton.model.batch import Batch
@@ -16,7 +17,6 @@ from baton.model.identity import batch_id_of
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, ListedVersion, ObjectStore, VersionPage
 from baton.telemetry import Log
-from splitter.admission import ADMITTED_AGE_MAX, Admitter
 from splitter.alone import Alone
 from splitter.batch_sweep import BatchSweep
 from splitter.places import Part, Places
@@ -29,7 +29,7 @@ _PAGES_AT_ONCE: Final = 16
 _DISCARDED_AT_ONCE: Final = 10_000
 """Some 10 ms of work between two turns of the event loop."""
 _REMEMBERED_SLACK: Final = 100_000
-"""How many ids more than twice those of a whole pass are remembered, before all are forgotten."""
+"""How many ids more than twice those of a whole pass are remembered, before all are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class _View:
     control: Control
     is_active: bool
     oldest: datetime
-    """A version from before that, if it has no row, may have had one that is forgotten."""
+    """A version from before that, if it has no row, may have had one that is deleted."""
     newest: datetime
     """A version from after that is left to its event."""
 
     def skips(self, version: ListedVersion) -> bool:
-        """Say whether this version is looked at by nobody here: no ledger needs to be asked."""
+        """Return whether this Region ignores this version, so that the ledger need not be read."""
         info = version.info
         if paths.parse_input_key(info.key) is None or paths.is_marker(info.key, info.size_bytes):
             return True
@@ -80,7 +80,7 @@ class InputSweep:
         self._alone = Alone(log)
         self._epoch: int | None = None
         self._cursor: str | None = None
-        """Where the next sweep goes on."""
+        """Where the next sweep continues."""
         self._settled = Remembered()
         """Batches that were seen settled: not asked about in every sweep."""
         self._ran: AbstractSet[str] = frozenset()
@@ -161,8 +161,8 @@ class InputSweep:
             return None
         is_active, now = control.active_region == self._region, self._clock.now()
         settings = self._settings
-        patience = settings.unadmitted_seconds if is_active else settings.unadmitted_standby_seconds
-        newest = now if just_activated and is_active else now - timedelta(seconds=patience)
+        age_seconds = settings.unadmitted_seconds if is_active else settings.unadmitted_standby_seconds
+        newest = now if just_activated and is_active else now - timedelta(seconds=age_seconds)
         return _View(control, is_active, oldest=now - ADMITTED_AGE_MAX, newest=newest)
 
     def _pass_ended(self) -> None:

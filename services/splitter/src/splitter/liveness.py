@@ -1,4 +1,4 @@
-"""Whether a batch is at work, waits in a queue, or has lost its message. Pure: what was seen comes in."""
+"""Decides whether a batch is being worked on, waits in a queue, or has lost its message. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Seen:
 
     @property
     def nudges(self) -> int:
-        """Return how often its message was sent again in vain: since it entered its state, or finished a chunk."""
+        """Return how often its message was resent without effect: since it entered its state, or finished a chunk."""
         nudges = self.signs.nudges
         if nudges is None or nudges.entered_at != self.batch.entered_at:
             return 0
@@ -56,7 +56,7 @@ class Seen:
 
     @property
     def is_asked(self) -> bool:
-        """Whether its message was sent again and nobody has had it in hand since."""
+        """Whether its message was sent again and has not been received since."""
         nudges, worked_at = self.signs.nudges, self.signs.worked_at
         return self.nudges > 0 and nudges is not None and (worked_at is None or worked_at < nudges.last_at)
 
@@ -65,7 +65,7 @@ class Seen:
         return Nudges(self.batch.entered_at, self.nudges + 1, now)
 
 
-def patience(seen: Seen, settings: SplitterSettings) -> timedelta:
+def silence_max(seen: Seen, settings: SplitterSettings) -> timedelta:
     """Return how long the batch may be silent before its message counts as lost; it doubles with each nudge.
 
     A batch that waits for its file is asked about it in every sweep, but one question at a time.
@@ -77,7 +77,7 @@ def patience(seen: Seen, settings: SplitterSettings) -> timedelta:
 
 
 def may_be_lost(listed: Batch, now: datetime, settings: SplitterSettings) -> bool:
-    """Say whether its row alone, however old the reading, allows that its message is lost."""
+    """Return whether its row alone, however old the reading, allows that its message is lost."""
     waiting = listed.state is BatchState.WAITING_INPUT
     seconds = settings.sweep_seconds if waiting else settings.stalled_seconds
     return listed.state in QUEUES and now > listed.updated_at + timedelta(seconds=seconds)

@@ -1,28 +1,19 @@
-"""A look at the file before anything in it is believed: is it text at all, and of the job's encoding."""
+"""Checks, before anything is parsed, that a file is text and in the job's encoding."""
 
 import codecs
-import re
-import unicodedata
-from functools import cache
 from typing import Final
 
 from baton.encoding import UTF8, marked_as
 from baton.errors import BatchFailed
 from baton.foreign import HEAD_BYTES, recognise
 from baton.job import Dialect
+from splitter.oddities import Oddities, scripts_of
 
-_LONE: Final = f"[^\x00-\u017f\u0800-\U0010ffff{''.join(map(chr, range(0x1A0, 0x800, 0x40)))}]"
-"""A character that text in one byte each may hold as a letter and a sign, `É®`; but not as one and a space that does
-not break (`Ø 20`), which stands before words as well."""
-_CERTAIN: Final = re.compile(
-    f"[\u0080-\u017f\u0370-\u045f\u0800-\U0010ffff]|[\u0180-\u07ff]{{2}}|[A-Za-z]{_LONE}[A-Za-z]"
-)
-"""What shows that a text was meant as UTF-8."""
-_TWO_BYTES: Final = [(first, second) for first in range(0xC6, 0xE0) for second in range(0x80, 0xC0)]
-"""UTF-8 of U+0180 to U+07FF: other letters, and the accents of text in Unicode's decomposed form."""
-_LIKELY: Final = re.compile(f"{_LONE}(?=[A-Za-z])")
-"""A sign that stands before a word, and after none: a letter, if it happens again and again."""
-_LIKELY_MIN: Final = 3
+_WEIGHED_BYTES: Final = 2 * 1024
+"""How much is weighed at once; where all of it is ASCII, that costs nothing."""
+_WEIGHED_MAX: Final = 20_000
+"""Bytes beyond ASCII that are weighed; the rest is only decoded."""
+_ASCII: Final = bytes(range(128))
 
 
 class Look:
@@ -35,7 +26,8 @@ class Look:
         self._dialect = dialect
         self._head: bytes | None = b""
         """What came, until it is enough to judge; None from then on."""
-        self._utf8 = None if dialect.encoding in (UTF8, "ascii") else _Utf8Throughout(dialect.encoding)
+        settled = dialect.encoding in (UTF8, "ascii") or dialect.encoding_is_certain
+        self._utf8 = None if settled else _Utf8Throughout(dialect.encoding)
 
     def feed(self, block: bytes) -> bytes:
         """Return what may be read of the file now: nothing, what was held back and the block, or the block."""
@@ -48,10 +40,20 @@ class Look:
 
     def finish(self) -> bytes:
         """Say that the file ends here; return what was held back."""
-        rest = b"" if self._head is None else self._pass_head()
-        if self._utf8 and self._utf8.is_certain:
-            raise BatchFailed("encoding", f"the file is UTF-8 throughout, {_but_job_reads(self._dialect)}")
-        return rest
+        return b"" if self._head is None else self._pass_head()
+
+    def settle(self) -> None:
+        """Say that the file is in the job's encoding, whatever else it looks like: its header has shown it."""
+        self._utf8 = None
+
+    def check_encoding(self) -> None:
+        """Raise `BatchFailed` (`encoding`) if the whole file, after `finish`, is UTF-8 and the job reads another."""
+        if self._utf8 and self._utf8.is_likely():
+            raise BatchFailed(
+                "encoding",
+                f"the file is UTF-8 throughout, {_but_job_reads(self._dialect)} (or, if it is {self._dialect.encoding} "
+                "and only looks like UTF-8, dialect.encoding_is_certain)",
+            )
 
     def _pass_head(self) -> bytes:
         head, self._head = self._head or b"", None
@@ -77,53 +79,56 @@ def _but_job_reads(dialect: Dialect) -> str:
 
 
 class _Utf8Throughout:
-    """Whether a text that should have one byte per character is UTF-8. Costs next to nothing once it is not."""
+    """Whether a text that should have one byte per character is UTF-8. Costs next to nothing once it is not.
+
+    Few words are enough to refute it, but a short one, as `RÓŻNE`, may be valid UTF-8 by chance. So both readings of
+    what is valid are weighed by how little they look like words.
+    """
 
     def __init__(self, encoding: str) -> None:
-        self._inside_word = _never_behind_small_letters(encoding)
         self._decoder = codecs.getincrementaldecoder(UTF8)()
         self._refuted = False
-        self._likely = 0
         self._seen = False
-        self._last = ""
-        """The last two characters, since the next ones may show what they are."""
+        self._readings = [_Reading(UTF8, scripts_of(encoding)), _Reading(encoding, scripts_of(encoding))]
+        self._weighed = 0
 
-    @property
-    def is_certain(self) -> bool:
-        """Say so if every character beyond ASCII so far is UTF-8, and one at least is nothing else."""
-        return self._seen and not self._refuted
+    def is_likely(self) -> bool:
+        """Say whether the text, which ends here, is UTF-8. In doubt it is: a refusal is seen, wrong letters are not."""
+        as_utf8, as_due = [reading.finish() for reading in self._readings]
+        return self._seen and not self._refuted and as_utf8 <= as_due
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes. A character may begin in one block and end in the next."""
-        if self._refuted or (block.isascii() and self._last.isascii() and not self._decoder.getstate()[0]):
-            self._last = block[-1:].decode("ascii", "replace")
+        if self._refuted:
             return
         try:
-            text = self._last + self._decoder.decode(block)
+            self._seen |= not self._decoder.decode(block).isascii()
         except UnicodeDecodeError:
             self._refuted = True
             return
-        if not self._seen:
-            # A character that may go on was not counted with what came before it.
-            self._likely += len(_LIKELY.findall(text, max(len(self._last) - 1, 0)))
-            self._seen = self._likely >= _LIKELY_MIN or bool(_CERTAIN.search(text) or self._inside_word.search(text))
-        self._last = text[-2:]
+        step = max(len(block), 1) if block.isascii() else _WEIGHED_BYTES
+        for at in range(0, len(block), step):
+            if self._weighed >= _WEIGHED_MAX:
+                return
+            piece = block[at : at + step]
+            if piece.isascii():
+                piece = piece[:1] + piece[max(len(piece) - 3, 1) :]  # what stands beside other characters
+            self._weighed += len(piece.translate(None, _ASCII))
+            for reading in self._readings:
+                reading.feed(piece)
 
 
-@cache
-def _never_behind_small_letters(encoding: str) -> re.Pattern[str]:
-    """Find what would be, in one byte per character, an accented capital and a sign inside a word, as `eÌ€` (`è`).
+class _Reading:
+    """The text that bytes are in one encoding, and what is odd about it."""
 
-    Only of encodings whose capitals are Latin. Not of `Spaß®`: this is no capital; nor of `aÇš`.
-    """
-    meant = [
-        chr((first & 0x1F) << 6 | second & 0x3F)
-        for first, second in _TWO_BYTES
-        if _is_latin_capital(bytes([first]).decode(encoding, "ignore"))
-        and not bytes([second]).decode(encoding, "ignore").islower()
-    ]
-    return re.compile(f"[a-z][{''.join(meant)}]" if meant else "(?!)")
+    def __init__(self, encoding: str, scripts: frozenset[str]) -> None:
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self._oddities = Oddities(scripts)
 
+    def feed(self, piece: bytes) -> None:
+        self._oddities.feed(self._decoder.decode(piece))
 
-def _is_latin_capital(character: str) -> bool:
-    return unicodedata.name(character, "").startswith("LATIN CAPITAL") if character else False
+    def finish(self) -> int:
+        """Return how much is odd about all of it."""
+        self._oddities.finish()
+        return self._oddities.count

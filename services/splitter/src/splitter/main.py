@@ -1,13 +1,11 @@
-"""The splitter's container: consumes the split queue, sweeps beside it."""
+"""Entry point of the splitter's container: consumes the split queue and runs the sweeper."""
 
 import asyncio
 from typing import Final
 
-from baton.batches import Batches
 from baton.context import Context
 from baton.offload import Offload
 from baton.service import Service, run_service
-from splitter.admission import Admitter
 from splitter.alone import Alone
 from splitter.arrival_sweep import ArrivalSweep
 from splitter.batch_sweep import BatchSweep
@@ -29,7 +27,7 @@ def build(
     settings = settings or SplitterSettings()
     ports = context.ports
     handler = Splitter(
-        batches=_batches(context),
+        batches=context.batches(),
         objects=ports.objects(),
         outbox=ports.outbox(),
         progress=ports.progress(),
@@ -46,7 +44,7 @@ def build(
 def sweeper(context: Context, settings: SplitterSettings) -> Sweeper:
     """Put the sweeper together."""
     ports, region, clock, log = context.ports, context.region, context.clock, context.log
-    ledger, objects, batches = ports.ledger(), ports.objects(), _batches(context)
+    ledger, objects, batches = ports.ledger(), ports.objects(), context.batches()
     canaries = CanarySweep(
         region=region, ledger=ledger, objects=objects, batches=batches, clock=clock, alone=Alone(log)
     )
@@ -86,7 +84,7 @@ def _arrivals(context: Context, settings: SplitterSettings) -> ArrivalSweep:
         region=context.region,
         ledger=context.ports.ledger(),
         arrivals=context.ports.arrivals(),
-        admitter=admitter(context),
+        admitter=context.admitter(),
         clock=context.clock,
         settings=settings,
         log=context.log,
@@ -98,31 +96,12 @@ def _inputs(context: Context, settings: SplitterSettings, open_batches: BatchSwe
         region=context.region,
         ledger=context.ports.ledger(),
         objects=context.ports.objects(),
-        admitter=admitter(context),
+        admitter=context.admitter(),
         open_batches=open_batches,
         clock=context.clock,
         settings=settings,
         log=context.log,
     )
-
-
-def admitter(context: Context) -> Admitter:
-    """Put together what admits; the trigger does so for itself, since it carries no splitter."""
-    return Admitter(
-        region=context.region,
-        regions=context.regions,
-        ledger=context.ports.ledger(),
-        objects=context.ports.objects(),
-        arrivals=context.ports.arrivals(),
-        batches=_batches(context),
-        clock=context.clock,
-        log=context.log,
-    )
-
-
-def _batches(context: Context) -> Batches:
-    ports = context.ports
-    return Batches(region=context.region, ledger=ports.ledger(), outbox=ports.outbox(), clock=context.clock)
 
 
 if __name__ == "__main__":

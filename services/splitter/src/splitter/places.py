@@ -1,6 +1,6 @@
-"""Where a long list may be begun in the middle: S3 lists by key alone, and only what it listed before is known.
+"""Remembers keys at which a long S3 listing can be begun in the middle: S3 lists by key alone.
 
-A pass leaves places behind, evenly spread. From each of them a later pass may list on, side by side with the others.
+A pass records keys, evenly spread. From each of them a later pass may list, side by side with the others.
 """
 
 from collections import deque

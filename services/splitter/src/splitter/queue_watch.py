@@ -1,4 +1,4 @@
-"""Up to which moment everything that was sent has been in somebody's hand: what is still queued is not lost."""
+"""Finds the moment before which every message in a queue has been received: later ones are queued, not lost."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from baton.messages import KINDS, Kind
 from baton.ports import Clock, Outbox
 
 _SIGN_WITHIN: Final = timedelta(seconds=60)
-"""Whoever has a message in hand gives a sign of life within a third of a minute; with room for two that fail."""
+"""A handler writes a sign of life within a third of a minute; two of them may fail."""
 _COUNTED_WITHIN: Final = timedelta(seconds=60)
 """How far SQS's count of waiting messages may be behind. Source: "ApproximateNumberOfMessages", GetQueueAttributes."""
 
@@ -28,14 +28,14 @@ class QueueWatch:
         self._wanted.update(kinds)
 
     async def look(self) -> None:
-        """Ask once for each queue that somebody wants to know about."""
+        """Read the count of each queue that is needed, once."""
         wanted, self._wanted = self._wanted, set()
         for kind in sorted(wanted):
             if await self._outbox.backlog(kind) == 0:
                 self._empty_at[kind].append(self._clock.now())
 
     def read_up_to(self, kinds: Iterable[Kind]) -> datetime | None:
-        """Return the moment before which every message in these queues was sent that nobody has had in hand.
+        """Return the moment before which every message in these queues was sent that has not been received.
 
         None: that is not known (yet). Who took a message that was sent before has given a sign of life by now.
         """

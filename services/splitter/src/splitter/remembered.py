@@ -1,4 +1,4 @@
-"""A set of batches in eight bytes each: ten million of them take 90 MB, where a set of texts would take a gigabyte."""
+"""A set of batch ids in eight bytes each: ten million take 90 MB, where a set of strings would take a gigabyte."""
 
 from array import array
 from bisect import bisect_left

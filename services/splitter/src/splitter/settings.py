@@ -1,4 +1,4 @@
-"""The splitter's own bounds."""
+"""The splitter's own limits."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,14 +21,14 @@ class SplitterSettings(BaseSettings):
     """How long a batch that was planned elsewhere waits for the reference data that it was planned with, before it is
     planned anew with what is current here. A global table replicates within seconds; a published batch waits on."""
     sweep_seconds: float = Field(default=30, gt=0)
-    """How often the sweeper looks for what nobody admitted and what stands still."""
+    """How often the sweeper looks for inputs that were not admitted and batches that stand still."""
     unadmitted_seconds: float = Field(default=60, ge=0)
     """Age at which an input without a ledger row is the sweeper's: the trigger and its retries had their time."""
     unadmitted_standby_seconds: float = Field(default=300, ge=0)
     """Age at which the standby Region admits an input of its own bucket on behalf of the active one: replication took
     its seconds, and the active Region's own sweeper had several turns."""
     sweep_pages_max: int = Field(default=80, ge=1)
-    """Pages of up to 500 versions that one sweep lists; the next one goes on from there. Each is a call of 50 to
+    """Pages of up to 500 versions that one sweep lists; the next one continues from there. Each is a call of 50 to
     100 ms that costs $0.000005: 80 of them every 30 s are $1.15 a day, and only where there are 40,000 versions."""
     epoch_poll_seconds: float = Field(default=3, gt=0)
     """How soon the sweeper notices that its Region became the active one, and then looks at its inputs at once. A

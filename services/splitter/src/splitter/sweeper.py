@@ -1,10 +1,9 @@
-"""Nothing ends in silence: finds inputs that nobody admitted and batches that stand still.
+"""Finds inputs that were never admitted and batches that stand still, at intervals, beside the splitter.
 
-Runs beside the splitter in both Regions. It never holds a batch's safety in its hands: whatever it sends twice is
-handled once.
+Not needed for safety: messages may be sent twice, handlers are idempotent.
 
-The active Region's sweeper admits what no event announced. The standby's does so for it, after a longer while, with
-what lies in its own bucket: a file that only one Region has is never without a row.
+The active Region's sweeper admits inputs whose event was lost. The standby's sweeper does so on its behalf, after a
+longer wait, for inputs in its own bucket: a file that only one Region has gets a row as well.
 """
 
 import asyncio
@@ -124,7 +123,7 @@ class Sweeper:
     # --- inputs --------------------------------------------------------------------------------------------------
 
     async def _sweep_inputs_for_ever(self, seconds: float) -> None:
-        """Sweep inputs, and at once if this Region becomes the active one, whatever is under way then."""
+        """Sweep inputs at intervals, and at once if this Region becomes the active one."""
         just_activated = False
         while True:
             sweeping = asyncio.create_task(self._try_inputs(just_activated=just_activated))
@@ -137,7 +136,7 @@ class Sweeper:
             just_activated = await self._activated_before(pause) or just_activated
 
     async def _activated_before(self, task: asyncio.Task[bool] | asyncio.Task[None]) -> bool:
-        """Say whether this Region becomes the active one before the task has ended; it is cancelled then."""
+        """Return whether this Region becomes the active one before the task has ended; it is cancelled then."""
         activated = asyncio.create_task(self._activated.wait())
         try:
             await asyncio.wait({task, activated}, return_when=asyncio.FIRST_COMPLETED)

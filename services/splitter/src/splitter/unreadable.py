@@ -1,7 +1,7 @@
-"""Rows that this version of Baton cannot read: reported in each sweep, and told to their people once.
+"""Handles rows that this version of Baton cannot read: reported in each sweep, and mailed to the recipients once.
 
-Nobody can say what would be right for such a batch, so nothing is done with it. The active Region's sweeper asks the
-notifier for a mail once the row could not be read for a while: a deployment that rolls is over by then.
+What would be right for such a batch is unknown, so nothing is done with it. The active Region's sweeper asks the
+notifier for a mail once the row could not be read for a while: by then a rolling deployment is over.
 """
 
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Validates and enriches every record of a chunk."""
+"""The worker: validates and enriches every record of a chunk."""

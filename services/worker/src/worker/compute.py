@@ -1,12 +1,12 @@
-"""Where chunks are computed: one thread, with an end to whatever hangs in it.
+"""Computes chunks in one thread, and ends the process if a computation hangs.
 
-A rule of a job may loop for ever, and no thread can be ended from outside. So its process ends: it says why, hands back
-what else it had in hand, and exits with status 1; whoever runs the container starts another. A rule may also hold the
-interpreter's lock, as a regular expression that explodes does, so that nothing in this process runs any more: then a
-watch outside of the interpreter ends it a little later, with the place in the code on stderr.
+A rule of a job may loop endlessly, and a thread cannot be ended from outside. So the process ends: it logs why, hands
+back its other messages, and exits with status 1; the scheduler starts another. A rule may also hold the interpreter's
+lock, as a regular expression with exponential backtracking does, so that nothing else in this process runs: then a
+watchdog outside of the interpreter ends the process a little later, with the stack on stderr.
 
-What is tried again is computed in a process apart (`apart`): if that one hangs or is killed, for want of memory say,
-this one is there to tell.
+A retry is computed in a process of its own (`apart`): if that one hangs or is killed, for example for lack of memory,
+this process is left to report it.
 """
 
 import asyncio
@@ -27,9 +27,11 @@ from baton.errors import BatchFailed, BatonError, Retry, said
 __all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "apart"]
 
 _LAST_RESORT_FACTOR: Final = 1.2
-"""Of the limit: later than this process by itself, if it can."""
+"""Of the limit: after the process itself should have ended, if it still could."""
 _APART_FACTOR: Final = 0.9
 """Of the limit, for a process apart: it is to be ended before its parent is."""
+_OUT_OF_MEMORY: Final = (signal.SIGKILL, signal.SIGABRT)
+"""How a process ends that lacks memory: by the kernel, or by a library whose allocation fails."""
 
 
 class ComputationHungError(BatonError):
@@ -37,7 +39,7 @@ class ComputationHungError(BatonError):
 
 
 class ComputationDiedError(BatonError):
-    """The process that computed was killed."""
+    """The process that computed was killed, or ended itself. The text is for the file's sender."""
 
 
 class Compute:
@@ -97,7 +99,7 @@ def _with_an_end[T](work: Callable[[], T], seconds: float) -> T:
 def apart[T](work: Callable[[], T], seconds_max: float) -> T:
     """Return what `work` returns in a process of its own, which takes a second to start.
 
-    Raises what `Compute` does, `ComputationDiedError` if the process is killed, and `BatchFailed` as `work` does; any
+    Raises what `Compute` does, `ComputationDiedError` if the process ends, and `BatchFailed` as `work` does; any
     other error of the work as a `RuntimeError`. Work that cannot be sent to another process is done in this one.
     """
     try:
@@ -114,17 +116,27 @@ def apart[T](work: Callable[[], T], seconds_max: float) -> T:
         if not here.poll(seconds):
             raise ComputationHungError(_hung(seconds))
         answer = here.recv()
-    except EOFError:
+    except (EOFError, OSError):  # it ended before its answer, or within it
         process.join()
-        status = process.exitcode or 0
-        how = f"by signal {-status}" if status < 0 else f"with status {status}"
-        reason = f"the process that computed it was ended {how}: perhaps it needed more memory than there is"
-        raise ComputationDiedError(reason) from None
+        raise ComputationDiedError(_died(process.exitcode or 0)) from None
     finally:
         process.kill()
         process.join()
         here.close()
     return cast("T", _unpacked(answer))
+
+
+def _died(status: int) -> str:
+    """Say how the process that computed ended, as `multiprocessing` reports it: below 0 the signal that killed it."""
+    who = "the process that computed it"
+    if status >= 0:
+        return f"{who} exited with status {status}, and nobody killed it: a rule ended it, or what a rule calls"
+    try:
+        name = f"{-status} ({signal.Signals(-status).name})"
+    except ValueError:  # one of the real-time signals, of which the first and the last alone have a name
+        name = f"{-status}"
+    cause = ": perhaps it needed more memory than there is" if -status in _OUT_OF_MEMORY else ""
+    return f"{who} was ended by signal {name}{cause}"
 
 
 def _unpacked(answer: tuple[object, ...]) -> object:

@@ -1,4 +1,4 @@
-"""What happens to the records of one chunk: pure CPU, bytes in, bytes out.
+"""Processes the records of one chunk: pure CPU, bytes in, bytes out.
 
     check   cut ▶ defects ▶ decode ▶ parse ▶ the job's rules on every record
     finish  enrich ▶ count ▶ render
@@ -22,14 +22,13 @@ from baton.model.plan import MIB, Chunk
 from baton.ports import Row
 from worker.parse import Text, parse, parse_lines, undecodable, utf8
 from worker.reference import SUFFIX, ReferenceFrame, join, prepare_reference
-from worker.rejects import NO_REJECTS, REJECT_COLUMNS, VALUE_CHARS_MAX, render_rejects, table_of
+from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, render_rejects, table_of
 from worker.render import render_lines, render_names, render_part
 from worker.rules import Rejected, rules_of
 
 __all__ = [
     "OUTPUT_BYTES_MAX",
     "REJECTS_TOLD_MAX",
-    "REJECT_COLUMNS",
     "Checked",
     "ChunkOutput",
     "ReferenceFrame",

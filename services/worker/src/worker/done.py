@@ -1,4 +1,4 @@
-"""What is recorded of a finished chunk: in the progress table, and with its part, for who finds the part alone."""
+"""The record of a finished chunk: in the progress table, and as metadata of its part, for readers without the table."""
 
 import json
 from collections.abc import Iterable, Mapping

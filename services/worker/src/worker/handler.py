@@ -1,4 +1,4 @@
-"""Makes the part of one chunk: read, validate, enrich, write, count. Once, however often it is asked."""
+"""Makes the part of one chunk: read, validate, enrich, write, count. Idempotent."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from polars.exceptions import PanicException
 from pydantic import ValidationError
 
 from baton.batches import Batches, check_rejects
-from baton.canary import is_canary
 from baton.catalog import Catalog
 from baton.errors import BatchFailed, Conflict, NotFound, Refused, Retry
 from baton.job import Job
@@ -19,8 +18,10 @@ from baton.model.batch import Batch
 from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
+from baton.plans import load_plan
 from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, Tally
 from baton.reading import reading_input
+from baton.shown import shown
 from baton.telemetry import Metrics
 from worker.compute import ComputationHungError
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, too_large
@@ -31,7 +32,7 @@ from worker.settings import WorkerSettings
 from worker.tables import Tables, TooLargeError
 
 _RETRY_SECONDS: Final = 20
-"""For what a rolling deployment or replication settles by itself within a minute."""
+"""Before a retry: a rolling deployment or replication usually resolves it within a minute."""
 
 
 class Apart(Protocol):
@@ -83,14 +84,14 @@ class Worker:
         self._tables = Tables(reference, compute=self._compute, settings=settings)
         self._output_bytes_max = settings.output_bytes_max
 
-    async def handle(self, message: Message, *, attempt: int) -> Metrics | None:
-        """Make the chunk's part, or find it made, and record it. The last one recorded calls the merger."""
+    async def handle(self, message: Message, attempt: int) -> Metrics | None:
+        """Make the chunk's part, or find it made, and record it. The last chunk's record sends the merge message."""
         assert isinstance(message, ProcessChunk)
         batch = await self._batches.owned(message)
         if batch.state is BatchState.PROCESSED and attempt > 1:
             await self._batches.nudge(batch)  # the one who recorded the last chunk may have died before it said so
         if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
-            await self._batches.leave(batch, why="no chunk to do")
+            raise await self._batches.left(batch, why="no chunk to do")
         try:
             done = await self._done(batch, message, attempt=attempt)
             tally = await self._counted(done)
@@ -106,7 +107,7 @@ class Worker:
             return None
         if tally.complete:
             await self._batches.chunks_done(batch, tally)
-        return None if is_canary(batch) else _measured(done, last=tally.complete)
+        return None if batch.is_canary else _measured(done, last=tally.complete)
 
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: this chunk could not be done in any attempt. A retry does only what is not done.
@@ -117,11 +118,11 @@ class Worker:
         assert isinstance(message, ProcessChunk)
         batch = await self._batches.owned(message)
         if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
-            await self._batches.leave(batch, why="no chunk to do")
+            raise await self._batches.left(batch, why="no chunk to do")
         if await self._progress.is_done(batch.batch_id, message.plan_id, message.index):
-            await self._batches.leave(batch, why="the chunk is done")
+            raise await self._batches.left(batch, why="the chunk is done")
         if await self._has_other_rules(batch, message.plan_id):
-            await self._batches.leave(batch, why=f"left to be planned anew: {cause}")
+            raise await self._batches.left(batch, why=f"left to be planned anew: {cause}")
         await self._batches.fail(
             batch,
             BatchFailed("chunk_failed", f"chunk {message.index + 1} of {batch.chunks}, job {batch.job!r}: {cause}"),
@@ -131,7 +132,7 @@ class Worker:
         try:
             return await self._progress.complete(done, now=self._clock.now())
         except Conflict as conflict:
-            # The table is well, it is only in demand: this chunk waits, and no other one has to.
+            # The table works, but this item is contended: only this chunk waits.
             raise Retry(str(conflict), delay_seconds=_RETRY_SECONDS) from conflict
 
     async def _done(self, batch: Batch, message: ProcessChunk, *, attempt: int) -> ChunkDone:
@@ -166,7 +167,7 @@ class Worker:
         return whole.output(chunk)
 
     def _where(self, attempt: int) -> Apart:
-        return self._apart if attempt > 1 else _here  # whoever had it before may have died of it
+        return self._apart if attempt > 1 else _here  # the worker that had it before may have died of it
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
         if chunk.start == chunk.end:
@@ -174,14 +175,16 @@ class Worker:
         try:
             return await self._objects.get(task.plan.key, version_id=task.version_id, start=chunk.start, end=chunk.end)
         except NotFound as error:
-            raise BatchFailed("input_gone", f"{task.plan.key}: this version was deleted before it was done") from error
+            raise BatchFailed(
+                "input_gone", f"{shown(task.plan.key)}: this version was deleted before it was done"
+            ) from error
 
     async def _write(self, plan: Plan, chunk: Chunk, output: ChunkOutput) -> ChunkDone:
         done = await self._compute(lambda: chunk_done(plan, chunk, output))
         if output.rejects:
             await self._objects.put(done.rejects_key, output.rejects)
         if output.too_many:
-            return done  # it is counted, so that the batch fails by it; there is no part, and nobody will ask for one
+            return done  # it is counted, so that the batch fails by it; there is no part, and none is needed
         # The part is written last, with what is to be recorded: who finds it knows that the chunk is done, in either
         # Region, without the progress table.
         await self._objects.put(done.part_key, output.part, metadata=to_metadata(done))
@@ -196,7 +199,7 @@ class Worker:
         return None
 
     async def _has_its_rejects(self, done: ChunkDone) -> bool:
-        """Say whether they are here: objects replicate each at its own pace."""
+        """Return whether they are here: objects replicate each at its own pace."""
         if not done.rejects_bytes:
             return True
         rejects = await self._objects.head(done.rejects_key)
@@ -209,22 +212,21 @@ class Worker:
 
     async def _look_up(self, batch: Batch, plan_id: str, attempt: int) -> _Task:
         try:
-            body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
+            plan = await self._plan_under_own_rules(batch, plan_id)
         except NotFound as error:
             raise Retry("the plan is not in this Region yet", delay_seconds=_RETRY_SECONDS) from error
-        plan = await self._plan_under_own_rules(body)
         if plan is None:
             raise Retry("the batch was planned under other rules than this worker's", delay_seconds=_RETRY_SECONDS)
         with reading_input(attempt, batch_id=plan.batch_id):
             source = await self._objects.find_version(plan.key, plan.version_id)
         if source is None:
-            raise BatchFailed("input_gone", f"{plan.key}: this version is no longer there")
+            raise BatchFailed("input_gone", f"{shown(plan.key)}: this version is no longer there")
         return _Task(plan, source.version_id)
 
-    async def _plan_under_own_rules(self, body: bytes) -> Plan | None:
+    async def _plan_under_own_rules(self, batch: Batch, plan_id: str) -> Plan | None:
         """Return the plan; None if another version of the job or of ours wrote it, while a deployment rolls."""
         try:
-            plan = await self._offload(lambda: Plan.model_validate_json(body))
+            plan = await load_plan(self._objects, batch.batch_id, plan_id, offload=self._offload)
         except ValidationError:
             return None
         loaded = self._catalog.get(plan.job)
@@ -232,10 +234,9 @@ class Worker:
 
     async def _has_other_rules(self, batch: Batch, plan_id: str) -> bool:
         try:
-            body = await self._objects.get(paths.plan_key(batch.batch_id, plan_id))
+            return await self._plan_under_own_rules(batch, plan_id) is None
         except (NotFound, Refused):
             return False
-        return await self._plan_under_own_rules(body) is None
 
     async def _rows_for(self, plan: Plan, job: Job, checked: Checked) -> ReferenceFrame | None:
         if job.lookup is None or plan.reference_version is None or checked.too_many:
@@ -249,7 +250,7 @@ class Worker:
         try:
             return await self._computer(work)
         except PanicException as panic:
-            # Whatever file brought it about: it is no `Exception`, so nobody would judge it, and the batch would hang.
+            # Whatever file brought it about: it is no `Exception`, so the runner would miss it: the batch would hang.
             raise RuntimeError(f"polars panicked: {panic}") from panic
 
 

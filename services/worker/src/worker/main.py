@@ -1,10 +1,9 @@
-"""The worker's container: consumes the chunk queue."""
+"""Entry point of the worker's container: consumes the chunk queue."""
 
 import asyncio
 from functools import partial
 from typing import Final
 
-from baton.batches import Batches
 from baton.context import Context
 from baton.offload import Offload
 from baton.service import Service, run_service
@@ -18,15 +17,15 @@ SLOTS: Final = 2
 
 def build(context: Context, *, offload: Offload = asyncio.to_thread, compute: Offload | None = None) -> Service:
     """Put the worker together. `compute`: where chunks are computed, if not as in a container (`worker.compute`)."""
-    ports, clock, settings = context.ports, context.clock, WorkerSettings()
+    ports, settings = context.ports, WorkerSettings()
     own = Compute(seconds_max=settings.compute_seconds_max)
     handler = Worker(
-        batches=Batches(region=context.region, ledger=ports.ledger(), outbox=ports.outbox(), clock=clock),
+        batches=context.batches(),
         objects=ports.objects(),
         progress=ports.progress(),
         reference=ports.reference(),
         catalog=context.catalog,
-        clock=clock,
+        clock=context.clock,
         offload=offload,
         compute=compute or own,
         apart=None if compute else partial(apart, seconds_max=settings.compute_seconds_max),

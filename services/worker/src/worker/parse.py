@@ -1,4 +1,4 @@
-"""Bytes of clean records to columns of text. Output of the worker is UTF-8, whatever the input is."""
+"""Parses the bytes of clean records into text columns. Output is UTF-8, whatever the input's encoding."""
 
 from codecs import BOM_UTF8
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
-"""A large chunk, or one of very many records, is worked off in pieces, so that a slot's memory has a bound.
+"""Cuts a large chunk, or one of very many records, into pieces, so that a worker's memory is bounded.
 
-What a worker holds for a chunk grows with its bytes, its records and their fields: one of two bytes costs as much as a
-long one, an empty field as much as a short one. All are bounded here, whatever the size of the file and the shape of
-its records; the results are put together.
+A worker's memory for a chunk grows with its bytes, its records and their fields: a short record or an empty field costs
+as much as a long one. All three are bounded here, whatever the file's size and shape; the results are joined again.
 """
 
 import io
@@ -28,7 +27,7 @@ _WHOLE_BY_FIELDS: Final = 4
 _WHOLE_BY_RECORDS: Final = 8
 """An ordinary chunk, such as one of 200,000 sales, is not worth another pass over its bytes."""
 _WHOLE_RECORD_BYTES: Final = 24
-"""Of an ordinary record: of shorter ones what each takes by itself outweighs its bytes."""
+"""Of an ordinary record: for shorter ones the cost per record outweighs its bytes."""
 
 
 def pieces(data: bytes, chunk: Chunk, columns: int, job: Job) -> list[Chunk]:

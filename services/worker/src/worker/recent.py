@@ -1,4 +1,4 @@
-"""What a worker keeps between chunks: a bounded number of values, each made once however many ask at the same time."""
+"""A bounded cache that a worker keeps between chunks; each value is made once, however many ask at the same time."""
 
 import asyncio
 from collections import OrderedDict
@@ -54,6 +54,6 @@ class Recent[K, V]:
 
 
 def _looked_at(task: asyncio.Task[object]) -> None:
-    """Whoever waited may be gone: then a failure is nobody's, and asyncio need not complain of it."""
+    """Mark a failure as retrieved: if nobody waits for it any more, asyncio must not warn about it."""
     if not task.cancelled():
         task.exception()

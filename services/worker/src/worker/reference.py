@@ -1,4 +1,4 @@
-"""Reference data as a frame, and the join."""
+"""Reference data as a data frame, and its join with the records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

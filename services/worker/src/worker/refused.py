@@ -1,4 +1,4 @@
-"""What the rules of columns refuse, put together by record: column by column, however many of either there are."""
+"""Collects what each column's rules refused into rejects per record, column by column."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Rejected records as columns, however many: a chunk may hold nothing else.
+"""Rejected records as a table of columns, so that a chunk with nothing but rejects costs little memory.
 
 A table of rejects has one row per record: `record` (from 0 within the piece of a chunk that is in work), then of the
 first reason `column`, `rule` and `value`, and in `also` up to five others. Texts are null where they are empty.
@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from baton.csv import Cut
 from baton.model.plan import Chunk
-from baton.rejects import REJECT_COLUMNS
+from baton.rejects import REJECTS_HEADER
 
 __all__ = [
     "ALSO_CHARS_MAX",
     "ALSO_MAX",
     "NO_REJECTS",
-    "REJECT_COLUMNS",
     "VALUE_CHARS_MAX",
     "Broken",
     "also_of",
@@ -82,7 +81,7 @@ def rejects_of(found: Iterable[tuple[int, Sequence[Broken]]]) -> pl.DataFrame:
 
 
 def also_of(others: Sequence[tuple[str, str]]) -> str | None:
-    """Return in words what else a record breaks, by column and rule; None if nothing."""
+    """Return a text that says what else a record breaks, by column and rule; None if nothing."""
     told = [f"{column}: {rule}"[:ALSO_CHARS_MAX] for column, rule in others[:ALSO_MAX]]
     more = len(others) - len(told)
     return "; ".join([*told, f"and {more:,} more"] if more else told) or None
@@ -106,7 +105,7 @@ def render_rejects(rejects: pl.DataFrame, data: bytes, cut: Cut, chunk: Chunk, e
     """Return one CSV line per record of the table, in its order, each with the bytes that came in."""
     out = io.BytesIO()
     if header:
-        out.write(",".join(REJECT_COLUMNS).encode() + b"\n")
+        out.write(REJECTS_HEADER)
     for some in rejects.iter_slices(_LINES_AT_ONCE):
         at = some["record"].to_numpy()
         starts, ends = cut.starts[at], cut.ends[at]

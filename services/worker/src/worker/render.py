@@ -1,4 +1,4 @@
-"""The part of a chunk: UTF-8, LF, quotes only where needed. Parts joined in order are the result."""
+"""Writes the part of a chunk: UTF-8, LF, quotes only where needed. Parts joined in order are the result."""
 
 import io
 from collections.abc import Iterator, Sequence

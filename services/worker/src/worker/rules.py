@@ -1,10 +1,10 @@
-"""A job's rules, applied to every record of a chunk by pydantic itself.
+"""Applies a job's rules to every record of a chunk, with pydantic.
 
-A field's rules are pure functions of one value, so each distinct value of a column is validated once, by the very
-schema that the model holds for that field. What a record breaks is put together from the verdicts on its values; the
-whole model has the last word on each set of columns that fail together. A model that looks at more than one field at
-once (model validators, validators that take `info`, hooks) is run record by record: slower, and just as right. A
-property test holds both ways equal.
+A field's rules are pure functions of one value, so each distinct value of a column is validated once, by the schema
+that the model holds for that field. A record's errors are put together from the verdicts on its values; the whole
+model decides on each set of columns that fail together. A model that looks at more than one field at once (model
+validators, validators that take `info`, defaults made from other fields, hooks) is run record by record: slower, with
+the same result. A property test checks that both ways agree.
 """
 
 from array import array
@@ -33,8 +33,10 @@ REASON_CHARS_MAX: Final = 1_000
 _VALUES_AT_ONCE: Final = 4_096
 """Values judged in one call: each that fails is a Python object of half a kilobyte until it is told."""
 _MODEL_HOOKS: Final = ("custom_init", "post_init", "root_model")
-_OWN_WORDS: Final = frozenset({"value_error", "assertion_error"})
-"""Error types of a job's own functions: the type alone says nothing."""
+_OWN_WORDS: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
+"""Error types of a job's own functions, of which the type alone says nothing; what pydantic writes before the text."""
+_NAMELESS: Final = "custom_error"
+"""The rule of a `PydanticCustomError` whose type is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +236,11 @@ def _broken(record: Mapping[str, str], where: tuple[int | str, ...], rule: str, 
 
 
 def _rule(rule: str, message: str) -> str:
-    if rule not in _OWN_WORDS:
-        return rule
-    # "Value error, must be positive": the rule's author wrote the rest for whoever reads the reject.
-    return f"{rule}: {message.partition(', ')[2]}"[:VALUE_CHARS_MAX]
+    if rule in _OWN_WORDS:
+        # "Value error, must be positive": the rule's author wrote the rest for readers of the reject, or nothing.
+        words = message.removeprefix(_OWN_WORDS[rule]).strip()
+        rule = f"{rule}: {words}" if words else rule
+    return rule[:VALUE_CHARS_MAX].strip() or _NAMELESS
 
 
 def _field_validators(model: type[Record], schema: Any) -> Mapping[str, _ColumnRules] | None:
@@ -268,8 +271,9 @@ def _of_list(items: Any, definitions: list[Any], config: Any) -> SchemaValidator
 
 
 def _wants_info(node: object) -> bool:
-    """Say whether any function below takes `info`, through which it may see the fields before it."""
+    """Return whether any function below takes `info`, or the fields before it for a default: it may see these."""
     if isinstance(node, dict):
         known = cast("dict[str, object]", node)
-        return known.get("type") == "with-info" or any(map(_wants_info, known.values()))
+        sees = known.get("type") == "with-info" or known.get("default_factory_takes_data") is True
+        return sees or any(map(_wants_info, known.values()))
     return isinstance(node, list) and any(map(_wants_info, cast("list[object]", node)))

@@ -1,4 +1,4 @@
-"""The worker's own bounds."""
+"""The worker's own limits."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict

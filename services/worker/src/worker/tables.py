@@ -1,4 +1,4 @@
-"""The rows of reference data that a chunk needs: small tables whole, kept between chunks; of large ones its keys."""
+"""Loads the reference rows that a chunk needs: small tables whole (cached), of large ones only the chunk's keys."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
@@ -16,7 +16,7 @@ from worker.settings import WorkerSettings
 __all__ = ["Tables", "TooLargeError"]
 
 _RETRY_SECONDS: Final = 20
-"""For what replication settles by itself within a minute."""
+"""Before a retry: replication usually brings what is missing within a minute."""
 _KEYS_AT_ONCE_MIN, _KEYS_AT_ONCE_MAX = 100, 4_096
 _VALUES_AT_ONCE_BYTES: Final = 16 * MIB
 """Asked for at once, by the mean row: as Python objects rows take several times what they do as a frame."""

@@ -1,4 +1,4 @@
-"""`python -m baton_cli` is `baton`."""
+"""Entry point: `python -m baton_cli` runs `baton`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Lengths of time as people type them: 90s, 30m, 2h, 1d."""
+"""Parses durations as people type them: 90s, 30m, 2h, 1d."""
 
 import re
 from datetime import timedelta

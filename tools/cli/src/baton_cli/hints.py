@@ -1,4 +1,4 @@
-"""What to run next, as it can be pasted: with the options that say which world this command was about."""
+"""Hints on what to run next, ready to paste: with the options that select the same world."""
 
 import shlex
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The `baton` command."""
+"""The `baton` command: puts all commands together, and the options that they share."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +7,15 @@ from typing import Annotated, Any, override
 import typer
 from typer.core import TyperGroup
 
-from baton_cli import batches, chaos, controls, data, hints, oversight, worlds
+from baton_cli import hints
+from baton_cli.batches import commands as batch_commands
+from baton_cli.batches import data
+from baton_cli.handover import commands as handover_commands
+from baton_cli.handover import reading
 from baton_cli.session import ExitStatus, Session
-from baton_cli.worlds import WorldChoice, WorldPlaces
+from baton_cli.world import chaos
+from baton_cli.world import commands as world_commands
+from baton_cli.world.commands import WorldChoice, WorldPlaces
 from baton_local.state import DIRECTORY
 
 
@@ -44,11 +50,11 @@ app = typer.Typer(
     "[bold]baton reference load financial financial.csv --key uuid[/] and "
     "[bold]baton submit sales.csv --job sales --watch[/]",
 )
-app.add_typer(batches.app)
+app.add_typer(batch_commands.app)
 app.add_typer(data.app)
-app.add_typer(controls.app)
-app.add_typer(oversight.app)
-app.add_typer(worlds.app)
+app.add_typer(handover_commands.app)
+app.add_typer(reading.app)
+app.add_typer(world_commands.app)
 app.add_typer(chaos.app)
 
 
@@ -80,7 +86,7 @@ def baton(
         str, typer.Option(envvar="BATON_JOBS_PACKAGE", help="The Python package that holds the jobs.")
     ] = "baton_jobs",
 ) -> None:
-    """Two-Region batch processing that hands over by itself: send files, follow them, fetch what came out."""
+    """Two-Region batch processing with automatic failover: submit files, follow them, fetch results."""
     hints.keep(_given(ctx, {"--world": world, "--directory": directory, "--jobs-package": jobs_package}))
     if ctx.obj is None:
         ctx.obj = Session(WorldPlaces(directory=directory, choice=world, jobs_package=jobs_package))

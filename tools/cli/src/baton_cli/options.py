@@ -13,5 +13,5 @@ BatchName = Annotated[
 ]
 TimeoutSeconds = Annotated[
     float | None,
-    typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop watching after so long; the batch goes on."),
+    typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop watching after this time; the batch continues."),
 ]

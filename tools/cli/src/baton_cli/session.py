@@ -1,4 +1,4 @@
-"""One run of the command: how it reaches the world, how it answers, how it fails."""
+"""One run of the command: how it reaches the world, prints answers and reports errors."""
 
 import asyncio
 import contextlib
@@ -20,12 +20,12 @@ from baton.catalog import Catalog
 from baton.errors import BatonError
 from baton.model.states import BatchState
 from baton.shown import shown
-from baton_cli.connection import Connection, Refused
-from baton_cli.documents import Json
+from baton_cli.batches.documents import Json
+from baton_cli.reach.connection import Connection, Refused
 
 if TYPE_CHECKING:  # the local world takes half a second to import: only the commands that need it should wait
-    from baton_local.admin import Admin
     from baton_local.state import World
+    from baton_local.switches.admin import Admin
 
 
 class ExitStatus(IntEnum):

@@ -1,6 +1,6 @@
-"""Every port on AWS, and the only package that knows the SDK. Errors of the SDK end here."""
+"""Adapters: every port on AWS. The only package that uses the SDK; errors of the SDK are translated here."""
 
-from baton.aws.clock import SystemClock
-from baton.aws.world import Aws, Endpoints
+from baton.aws.adapters import Aws, Endpoints
+from baton.aws.sdk.clock import SystemClock
 
 __all__ = ["Aws", "Endpoints", "SystemClock"]

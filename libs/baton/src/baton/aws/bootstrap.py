@@ -1,6 +1,6 @@
-"""Makes what the topology names, by API calls: for one machine and for tests. On AWS the CDK app declares the same.
+"""Creates the queues, tables and buckets of the topology by API calls: for one machine and for tests.
 
-Everything may be called again: what is there already stays as it is.
+On AWS the CDK app declares the same resources. Idempotent: what exists already stays as it is.
 """
 
 import json
@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from baton.aws.failures import code_of, translated
-from baton.aws.world import Aws
+from baton.aws.adapters import Aws
+from baton.aws.sdk.failures import code_of, translated
 from baton.errors import Conflict
 from baton.model.control import Control
-from baton.topology import INITIAL_EPOCH, MAX_RECEIVES, RETENTION_DAYS, Topology
+from baton.topology import (
+    INITIAL_EPOCH,
+    LEDGER,
+    MAX_RECEIVES,
+    PROGRESS,
+    REFERENCE,
+    REJECTS,
+    RETENTION_DAYS,
+    Key,
+    Schema,
+    Topology,
+)
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
@@ -38,12 +49,7 @@ async def create_global(aws: Aws, *, senders: Sequence[str]) -> None:
     """Make what both Regions share: the ledger with its control row, the link role, the senders' identities."""
     topology = aws.topology
     ledger: DynamoDBClient = await aws.ledger_client()()
-    await _table(
-        ledger,
-        topology.ledger_table,
-        [("pk", "S"), ("sk", "S")],
-        index=("listing", [("listing", "S"), ("listed_at", "S")]),
-    )
+    await _table(ledger, topology.ledger_table, LEDGER)
     await create_control(aws)
     await _link_role(await aws.client("iam", topology.regions[0])(), topology)
     for region in topology.regions:
@@ -59,9 +65,9 @@ async def create_region(aws: Aws, region: str) -> None:
     await _bucket(await aws.client("s3", region)(), topology.data_bucket(region), region)
     await _queues(await aws.client("sqs", region)(), topology, region)
     dynamodb: DynamoDBClient = await aws.client("dynamodb", region)()
-    await _table(dynamodb, topology.progress_table, [("pk", "S"), ("sk", "S")], expires=True)
-    await _table(dynamodb, topology.rejects_table, [("batch_id", "S"), ("record_number", "N")], expires=True)
-    await _table(dynamodb, topology.reference_table, [("pk", "S"), ("sk", "S")])
+    await _table(dynamodb, topology.progress_table, PROGRESS)
+    await _table(dynamodb, topology.rejects_table, REJECTS)
+    await _table(dynamodb, topology.reference_table, REFERENCE)
 
 
 async def create_control(aws: Aws) -> bool:
@@ -110,29 +116,23 @@ async def _queue(sqs: "SQSClient", name: str, attributes: dict[str, str]) -> Non
         await sqs.set_queue_attributes(QueueUrl=url, Attributes=given)
 
 
-async def _table(
-    dynamodb: "DynamoDBClient",
-    name: str,
-    key: Sequence[tuple[str, str]],
-    *,
-    index: tuple[str, Sequence[tuple[str, str]]] | None = None,
-    expires: bool = False,
-) -> None:
+async def _table(dynamodb: "DynamoDBClient", name: str, schema: Schema) -> None:
     """Make the table, wait until it can be used. Keys are (name, type): the partition's, then the order's."""
-    names = [*key, *(index[1] if index else ())]
     given: dict[str, Any] = {
         "TableName": name,
         "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": each, "AttributeType": kind} for each, kind in names],
-        "KeySchema": _key_schema(key),
+        "AttributeDefinitions": [
+            {"AttributeName": each, "AttributeType": kind} for each, kind in schema.attributes.items()
+        ],
+        "KeySchema": _key_schema(schema.key),
     }
-    if index:
-        projection = {"ProjectionType": "ALL"}
-        listing = {"IndexName": index[0], "KeySchema": _key_schema(index[1]), "Projection": projection}
+    if schema.index:
+        index, key = schema.index
+        listing = {"IndexName": index, "KeySchema": _key_schema(key), "Projection": {"ProjectionType": "ALL"}}
         given["GlobalSecondaryIndexes"] = [listing]
     await _unless_there(dynamodb.create_table(**given))
     await dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    if expires and not await _expires(dynamodb, name):
+    if schema.expires and not await _expires(dynamodb, name):
         specification: Any = {"Enabled": True, "AttributeName": "expires_at"}
         await dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=specification)
 
@@ -142,7 +142,7 @@ async def _expires(dynamodb: "DynamoDBClient", name: str) -> bool:
     return answer["TimeToLiveDescription"].get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
 
 
-def _key_schema(key: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+def _key_schema(key: Key) -> list[dict[str, str]]:
     return [{"AttributeName": name, "KeyType": kind} for (name, _), kind in zip(key, ("HASH", "RANGE"), strict=True)]
 
 

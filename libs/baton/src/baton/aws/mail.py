@@ -1,11 +1,11 @@
-"""Mail through SES v1's SendRawEmail, which AWS and every emulator have."""
+"""Sends mail through SES v1's SendRawEmail, which AWS and every emulator support."""
 
 from typing import Final
 
 from botocore.exceptions import ClientError
 
-from baton.aws.clients import SES
-from baton.aws.failures import code_of, translated
+from baton.aws.sdk.clients import SES
+from baton.aws.sdk.failures import code_of, translated
 from baton.errors import BatchFailed, NotSent
 from baton.mime import accepted
 from baton.ports.mail import Mail

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from baton.aws.clients import SQS
-from baton.aws.failures import code_of, translated
-from baton.aws.parallel import Backoff, in_parallel
+from baton.aws.sdk.clients import SQS
+from baton.aws.sdk.failures import code_of, translated
+from baton.aws.sdk.parallel import Backoff, in_parallel
 from baton.errors import Unavailable
 from baton.messages import Kind, Message
+from baton.ports.preconditions import check_delay, check_deletes, check_message, check_receive, check_visibility
 from baton.ports.queues import Delivery
-from baton.ports.rules import check_delay, check_deletes, check_message, check_receive, check_visibility
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs.type_defs import MessageTypeDef, SendMessageBatchRequestEntryTypeDef
@@ -97,7 +97,7 @@ class SqsInbox:
         await self.delete([delivery])
 
     @translated()
-    async def bury(self, delivery: Delivery) -> None:
+    async def dead_letter(self, delivery: Delivery) -> None:
         client = await self._client()
         await client.send_message(QueueUrl=await self._dead_url(), MessageBody=delivery.body)
         await self.delete([delivery])

@@ -1,4 +1,4 @@
-"""Measurements of one Region: its queues by SQS, everything else by CloudWatch."""
+"""Measures one Region: its queues by SQS, everything else by CloudWatch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from baton.aws.clients import SQS
-from baton.aws.failures import translated
-from baton.aws.parallel import in_parallel
 from baton.aws.queues import QueueUrls
+from baton.aws.sdk.clients import SQS
+from baton.aws.sdk.failures import translated
+from baton.aws.sdk.parallel import in_parallel
 from baton.errors import Unavailable
 from baton.messages import KINDS, Kind
 from baton.model.paths import REPLICATED_IN_TIME
 from baton.ports.clock import Clock
 from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals
-from baton.topology import Topology
+from baton.topology import Topology, other_region
 
 type CloudWatch = Callable[[], Awaitable[Any]]
 """Any: its stubs are none of our development dependencies."""
@@ -78,7 +78,7 @@ class AwsVitals:
     @translated()
     async def replication(self) -> ReplicationVitals:
         # Published in the Region of the destination, so that it can be read while the source is away.
-        (source,) = (region for region in self._topology.regions if region != self._region)
+        source = other_region(self._region, self._topology.regions)
         buckets = {
             "SourceBucket": self._topology.data_bucket(source),
             "DestinationBucket": self._topology.data_bucket(self._region),

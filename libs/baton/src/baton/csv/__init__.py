@@ -1,4 +1,4 @@
-"""Records in bytes: where they begin and end, without ever cutting inside a quoted field.
+"""CSV as bytes: finds where records begin and end, without ever cutting inside a quoted field.
 
 Two passes over a file, both at several gigabytes a second: the splitter's `Scanner` finds byte ranges of whole records,
 the worker's `cut` takes one range apart. `HeaderReader` and `fields` are the exact reading of single records.
@@ -14,7 +14,7 @@ What a record is:
 """
 
 from baton.csv.cutter import Cut, cut
-from baton.csv.defects import DEFECT_CODES, Defect, Defects
+from baton.csv.defects import DEFECT_CODES, Defect, Defects, RecordDefect
 from baton.csv.header import Header, HeaderReader
 from baton.csv.records import fields
 from baton.csv.scanner import Range, Scan, Scanner
@@ -30,6 +30,7 @@ __all__ = [
     "Header",
     "HeaderReader",
     "Range",
+    "RecordDefect",
     "Scan",
     "Scanner",
     "Syntax",

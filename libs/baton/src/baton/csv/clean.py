@@ -1,4 +1,4 @@
-"""The records of a range that have no defect, as every RFC 4180 parser reads them."""
+"""Extracts the records of a range that have no defect, as every RFC 4180 parser reads them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The worker's reading of one range: where each record stands, which are defective, and clean CSV for a fast parser."""
+"""Cuts a worker's range into records: where each one is, which are defective, and clean CSV for a fast parser."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is wrong with single records, kept as columns: every record of a chunk may be defective."""
+"""The defects of single records, stored as columns: every record of a chunk may be defective."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The first record of a file."""
+"""Reads the first record of a file, its header."""
 
 import re
 from codecs import BOM_UTF8

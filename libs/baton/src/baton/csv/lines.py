@@ -1,4 +1,4 @@
-"""Records that take in whole lines: the trace of a quote that was left open, and closed by another one far below.
+"""Detects records that swallowed whole lines because a quote was left open and closed only much later.
 
 By the rules of CSV such a record is sound, however many others it swallowed, so nothing but its look gives it away. A
 line looks like a record if it holds as many delimiters as the header. Inside quotes a comma that a blank follows does

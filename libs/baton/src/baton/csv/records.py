@@ -1,4 +1,4 @@
-"""Single records, field by field: the slow and exact way."""
+"""Reads single records field by field: slow and exact."""
 
 import re
 from functools import cache

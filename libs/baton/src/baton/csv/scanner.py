@@ -1,4 +1,4 @@
-"""The splitter's pass over a file: where its records begin and end, in ranges of about equal size."""
+"""Scans a whole file for the splitter: where its records begin and end, in ranges of about equal size."""
 
 import sys
 from dataclasses import dataclass
@@ -139,7 +139,7 @@ class Scanner:
         return blank
 
     def _may_cut(self, end: int, found: int) -> bool:
-        """Say whether a range begins or ends among the `found` records that end before `end`."""
+        """Return whether a range begins or ends among the `found` records that end before `end`."""
         if self._range_start is None or end >= self._range_start + self._chunk_bytes:
             return True
         return self._records - self._records_in_ranges + found >= self._chunk_records

@@ -1,4 +1,4 @@
-"""Which bytes of a block stand inside quotes, and which line feeds end a record."""
+"""Finds which bytes of a block are inside quotes, and which line feeds end a record."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a file is written, and what makes it unreadable as a whole."""
+"""How a CSV file is written (delimiter, encoding, ...), and what makes it unreadable as a whole."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, Self

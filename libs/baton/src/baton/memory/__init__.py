@@ -1,4 +1,4 @@
-"""Every port in memory: deterministic, without real time, and under the same contract suite as `baton.aws`."""
+"""Every port in memory: deterministic, without real time, and tested by the same contract suite as `baton.aws`."""
 
 from baton.memory.arrivals import MemoryArrivals
 from baton.memory.clock import LoopClock, MemoryClock

@@ -7,7 +7,7 @@ from baton.errors import Conflict
 from baton.memory.refusals import Refusals
 from baton.model.control import Ending, Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
-from baton.ports.rules import check_settled
+from baton.ports.preconditions import check_settled
 
 
 class MemoryJournal:

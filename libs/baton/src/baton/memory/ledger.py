@@ -17,8 +17,7 @@ from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
 from baton.ports.ledger import Admission, BatchPage
-from baton.ports.rules import check_control, check_final, check_step, with_claim
-from baton.topology import REGIONS_DEFAULT
+from baton.ports.preconditions import check_control, check_final, check_step, with_claim
 
 _PAGE_BATCHES: Final = 100
 _ROW_BYTES_MAX: Final = 400 * 1024
@@ -37,23 +36,16 @@ class _Store:
 
 
 class MemoryLedger:
-    """One ledger; `seen_from` gives the other Region's view of the same rows."""
+    """One ledger; `view` gives another client of the same rows."""
 
-    def __init__(
-        self,
-        control: Control | None = None,
-        *,
-        region: str = REGIONS_DEFAULT[0],
-        page_batches: int = _PAGE_BATCHES,
-    ) -> None:
+    def __init__(self, control: Control | None = None, *, page_batches: int = _PAGE_BATCHES) -> None:
         self.refusals = Refusals(MemoryLedger)
         self._store = _Store(control)
-        self._region = region
         self._page_batches = page_batches
 
-    def seen_from(self, region: str) -> "MemoryLedger":
-        """Return the same ledger as written to from another Region: history names it."""
-        view = MemoryLedger(region=region, page_batches=self._page_batches)
+    def view(self) -> "MemoryLedger":
+        """Return the same ledger as the other Region's client of it, whose calls are refused apart from these."""
+        view = MemoryLedger(page_batches=self._page_batches)
         view._store = self._store
         return view
 

@@ -1,4 +1,4 @@
-"""A mailer that keeps what it sends."""
+"""A mailer in memory that keeps what it sends."""
 
 from baton.errors import BatchFailed, NotSent
 from baton.memory.refusals import Refusals

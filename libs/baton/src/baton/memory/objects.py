@@ -20,7 +20,7 @@ from baton.ports.objects import (
     Stretch,
     VersionPage,
 )
-from baton.ports.rules import check_object, check_pieces, check_stretch, piece_bytes
+from baton.ports.preconditions import check_object, check_pieces, check_stretch, piece_bytes
 from baton.topology import REGIONS_DEFAULT
 
 READS: Final = ("head", "find_version", "read", "get")

@@ -7,8 +7,8 @@ from datetime import datetime
 from baton.errors import NotFound
 from baton.memory.refusals import Refusals
 from baton.model.batch import Counts
+from baton.ports.preconditions import kept_reject_counts
 from baton.ports.progress import ChunkDone, Tally
-from baton.ports.rules import kept_reject_counts
 
 
 @dataclass(slots=True)

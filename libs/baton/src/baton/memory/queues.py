@@ -12,8 +12,8 @@ from typing import Final
 from baton.memory.refusals import Refusals
 from baton.messages import KINDS, Kind, Message, parse
 from baton.ports.clock import Clock
+from baton.ports.preconditions import check_delay, check_deletes, check_message, check_receive, check_visibility
 from baton.ports.queues import Delivery
-from baton.ports.rules import check_delay, check_deletes, check_message, check_receive, check_visibility
 from baton.topology import MAX_RECEIVES
 
 _TIMER_SECONDS_MIN = 1e-6
@@ -49,7 +49,7 @@ class _Queue:
     """By number, so in the order in which they were sent."""
     dead: list[str] = field(default_factory=list[str])
     waiters: dict[asyncio.Future[None], None] = field(default_factory=dict[asyncio.Future[None], None])
-    """A dict for its order: a set would wake them by their addresses, and no run would be like another."""
+    """A dict for its order: a set would wake the waiters in the order of their addresses, different in each run."""
 
     def put(self, body: str, group: str, delay_seconds: float) -> None:
         self.sent += 1
@@ -59,7 +59,7 @@ class _Queue:
 
     def take(self, max_messages: int) -> list[Delivery]:
         now = self.clock.now()
-        self._bury()
+        self._dead_letter()
         in_flight = Counter(m.group for m in self.stored.values() if m.receives and m.visible_at > now)
         groups: dict[str, deque[_Stored]] = {}
         for message in self.stored.values():
@@ -77,7 +77,7 @@ class _Queue:
             taken.append(Delivery(message.receipt, message.body, message.receives, message.group))
         return taken
 
-    def _bury(self) -> None:
+    def _dead_letter(self) -> None:
         now = self.clock.now()
         for message in tuple(self.stored.values()):
             if message.visible_at <= now and message.receives >= self.max_receives:
@@ -155,8 +155,8 @@ class MemoryInbox:
         self._queue.put(delivery.body, delivery.group, 0)
         self._delete(delivery.receipt)
 
-    async def bury(self, delivery: Delivery) -> None:
-        self.refusals.check("bury", self._queue.kind)
+    async def dead_letter(self, delivery: Delivery) -> None:
+        self.refusals.check("dead_letter", self._queue.kind)
         self._queue.dead.append(delivery.body)
         self._delete(delivery.receipt)
 

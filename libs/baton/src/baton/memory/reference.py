@@ -10,8 +10,8 @@ from baton.errors import NotFound
 from baton.memory.clock import LoopClock
 from baton.memory.refusals import Refusals
 from baton.ports.clock import Clock
+from baton.ports.preconditions import check_rows, replaced, rows_of
 from baton.ports.reference import ReferenceVersion, Row, Rows
-from baton.ports.rules import check_rows, replaced, rows_of
 
 _ITEMS_MAX: Final = 25
 """Of one call to DynamoDB that writes."""

@@ -1,4 +1,4 @@
-"""What an adapter in memory is told to refuse: calls as AWS refuses them, whatever else is right with them."""
+"""Makes an adapter in memory refuse calls as AWS refuses them, even valid ones."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -5,8 +5,8 @@ from itertools import batched
 from typing import Final
 
 from baton.memory.refusals import Refusals
+from baton.ports.preconditions import check_rejects_fit
 from baton.ports.rejects import StoredReject
-from baton.ports.rules import check_rejects_fit
 
 _ITEMS_MAX: Final = 25
 """Of one call to DynamoDB."""

@@ -1,7 +1,7 @@
-"""Replication between two buckets in memory, both ways, with a lag and a cut that can be set: S3's, when it is ill.
+"""Replication between two buckets in memory, both ways, with a lag and an interruption that can be set.
 
-Each change of an object travels on its own: objects written one after the other may arrive in any order, as they may
-with S3. The changes of one key keep their order. What is under way when the lag is changed follows the new one.
+Each change of an object is replicated on its own: objects written one after the other may arrive in any order, as with
+S3. The changes of one key keep their order. What is under way when the lag is changed follows the new one.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class _Direction:
 class MemoryReplication:
     """Copies what changed below the replicated prefixes from each of two buckets to the other.
 
-    `deliver` does what is due by the clock, for tests that move it; `run` does so by itself on an event loop whose
+    `deliver` does what is due by the clock, for tests that move it; `run` does so on an event loop whose
     time is the clock's. Without `dice` a change takes the lag exactly, so changes arrive in the order of writing.
     """
 

@@ -1,4 +1,4 @@
-"""Measurements of queues in memory; everything else is what a test says it is."""
+"""Measurements of queues in memory; all others are set by the test."""
 
 from collections.abc import Mapping
 

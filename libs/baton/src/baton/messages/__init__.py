@@ -1,9 +1,10 @@
-"""Every message on every queue: small, frozen, versioned. Read tolerantly, written strictly.
+"""The messages on all queues: small, frozen, versioned. Parsed tolerantly, written strictly.
 
 A message says *which* step of *which* batch under *which* epoch; everything else is read from the ledger, the plan or
 the progress table when it is handled, so that a late message can never carry stale data into a batch.
 """
 
+import operator
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -53,11 +54,12 @@ class MergeBatch(_Base):
 
 
 class NotifyBatch(_Base):
-    """The batch is published, or failed: tell its people."""
+    """The batch is published, or failed: mail its recipients."""
 
     kind: Literal["notify"] = "notify"
-    unreadable: bool = False
-    """Sent for a batch whose row cannot be read: tell its people that it stands still."""
+    unreadable: bool = Field(default=False, exclude_if=operator.not_)
+    """Sent for a batch whose row cannot be read: tell its recipients that it stands still. Written only if it is true,
+    so that every other message stays as it was."""
 
 
 type Message = SplitBatch | ProcessChunk | MergeBatch | NotifyBatch

@@ -1,1 +1,1 @@
-"""The pure heart: states, identity, plans and paths. No I/O, no clock, no randomness."""
+"""The pure core: states, identity, plans and paths. No I/O, no clock, no randomness."""

@@ -1,9 +1,10 @@
-"""One batch as the ledger holds it."""
+"""A batch, as the ledger stores it."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from baton.model.identity import is_canary_id
 from baton.model.states import FINAL, BatchState
 
 
@@ -108,6 +109,11 @@ class Batch:
     mail_claim: MailClaim | None = None
     history: tuple[Step, ...] = ()
     """Oldest first, written with the state itself: no crash can part the two."""
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether it is a canary. A file sent to `input/canary/` is none: there is no such job to send files to."""
+        return is_canary_id(self.batch_id)
 
     @property
     def is_final(self) -> bool:

@@ -61,7 +61,7 @@ class StepOutcome(Word):
 
     DONE = "done"
     DEGRADED = "degraded"
-    """Its deadline passed. The switch goes on without it; the reconciler goes on trying."""
+    """Its deadline passed. The switch continues without it; the reconciler keeps trying."""
 
 
 class Ending(Word):
@@ -110,7 +110,7 @@ class Transition:
     started_at: datetime
     automatic: bool
     command_id: str | None = None
-    """The operator's command behind it; None if a controller decided by itself."""
+    """The operator's command behind it; None if a controller decided automatically."""
     steps: tuple[StepDone, ...] = ()
     ended: Ending | None = None
     """None while it is under way."""
@@ -146,7 +146,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """No automatic action until then, or until somebody lifts it."""
+    """No automatic action until then, or until an operator lifts it."""
 
     by: str
     reason: str

@@ -1,4 +1,4 @@
-"""Who a batch is: the same name in both Regions, without talking.
+"""The identity of a batch: both Regions compute the same id without communicating.
 
 S3 replication keeps the version ID, so `H(key, version id)` is equal on both sides. An emulator's replica gets a new
 version ID; the stand-in that copied it leaves the original one in the object's metadata. Metadata is also what any
@@ -39,7 +39,7 @@ def batch_id_of(key: str, origin_version_id: str) -> str:
 
 
 def is_canary_id(batch_id: str) -> bool:
-    """Say whether this is the id of a canary."""
+    """Return whether this is the id of a canary."""
     return batch_id.startswith(CANARY_ID)
 
 

@@ -1,4 +1,4 @@
-"""What controllers and operators tell each other, durably: heartbeats, commands, decisions."""
+"""The journal's records: heartbeats, commands and decisions, by which controllers and operators communicate."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from baton.model.stored import Word
 
 
 class Verdict(StrEnum):
-    """What a rule says. What was not measured is UNKNOWN: it neither convicts nor clears."""
+    """The result of a rule. What was not measured is UNKNOWN, which counts neither as healthy nor as unhealthy."""
 
     HEALTHY = "HEALTHY"
     UNHEALTHY = "UNHEALTHY"
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 class Signal(Word):
-    """The kinds of evidence. Two different kinds must agree before a Region is convicted."""
+    """The kinds of evidence. Two different kinds must agree before a Region is declared unhealthy."""
 
     OUTSIDE_CANARY = "outside canary"
     """A batch that the other Region's controller sent through this one, over its public endpoints."""
@@ -44,7 +44,7 @@ class Signal(Word):
 
 
 class State(Word):
-    """Where a controller stands: the phase of the control row, or SUSPECT, which each controller holds for itself."""
+    """The state of a controller: the phase of the control row, or SUSPECT, which each controller has on its own."""
 
     STEADY = "STEADY"
     SUSPECT = "SUSPECT"
@@ -145,7 +145,7 @@ class CommandKind(Word):
 
 
 class CommandState(Word):
-    """Where a command stands."""
+    """The state of a command."""
 
     PENDING = "PENDING"
     ACCEPTED = "ACCEPTED"
@@ -154,7 +154,7 @@ class CommandState(Word):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command, kept for ever. Written once by an operator, settled once by a controller."""
+    """One command, never deleted. Written once by an operator, settled once by a controller."""
 
     id: str
     kind: CommandKind
@@ -166,7 +166,7 @@ class Command:
     force: bool = False
     """Of a failover: even into a Region that does not prove its readiness."""
     until: datetime | None = None
-    """Of a freeze: when it ends by itself. Of a drill: when the way back starts."""
+    """Of a freeze: when it ends automatically. Of a drill: when the switch home starts."""
     blocking_alarm: str | None = None
     """Of a drill: the alarm that ends it at once."""
     state: CommandState = CommandState.PENDING

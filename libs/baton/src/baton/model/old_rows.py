@@ -1,6 +1,6 @@
-"""Rows as versions before wrote them, brought up to the present schema.
+"""Upgrades rows that an older version wrote to the present schema.
 
-Schema 1 kept some facts as text for people. It is read here, and nowhere else is such a text taken apart.
+Schema 1 kept some facts as text for people. Only this module parses such text.
 """
 
 import re

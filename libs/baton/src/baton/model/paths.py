@@ -1,4 +1,4 @@
-"""Where things lie in a data bucket. Keys are deterministic: a step done twice writes over the same bytes."""
+"""Keys of all objects in a data bucket. They are deterministic: repeating a step overwrites the same bytes."""
 
 from typing import Final, NamedTuple
 
@@ -9,7 +9,7 @@ WORK: Final = "work/"
 OUTPUT: Final = "output/"
 ARCHIVE: Final = "archive/"
 CANARY_WORK: Final = "canary-work/"
-"""Parts and results of canaries: not below `canary/`, where each would wake the trigger."""
+"""Parts and results of canaries: not below `canary/`, where each would invoke the trigger."""
 CANARY_JOB_NAME: Final = "canary"
 REPLICATED: Final = (INPUT, WORK, OUTPUT, ARCHIVE)
 """What each Region's bucket replicates to the other one. Canaries are their own Region's affair."""
@@ -48,7 +48,7 @@ _COMMIT_MARKERS: Final = ("_committed_", "_started_")
 
 
 def is_marker(key: str, size_bytes: int | None) -> bool:
-    """Say whether this is what tools leave beside data, by its name or by having no bytes (None: unknown).
+    """Return whether this is what tools leave beside data, by its name or by having no bytes (None: unknown).
 
     Never data, whatever its size: `_SUCCESS`, `_committed_…`, `_started_…`, `…_$folder$`, and all below a folder
     `_temporary`, which Hadoop writes again under its real name. Only if it is empty: any other name that begins with

@@ -1,4 +1,4 @@
-"""The safety rules of a panel of routing controls, as Route 53 ARC keeps them: pure, for whatever stands in for ARC.
+"""The safety rules of routing controls, as Route 53 ARC checks them: pure, for the stand-ins of ARC.
 
 Where AWS leaves a question open, the stricter reading is taken: a gate is read as it was before the transaction, so
 that none opens its own gate; and a rule that is asserted over two controls is checked when either of them is named.
@@ -37,7 +37,7 @@ class RuleConfig:
     inverted: bool = False
 
     def holds(self, states: Sequence[bool]) -> bool:
-        """Say whether these states, On as true, satisfy the rule."""
+        """Return whether these states, On as true, satisfy the rule."""
         match self.type:
             case RuleType.ATLEAST:
                 holds = sum(states) >= self.threshold
@@ -119,7 +119,7 @@ class Panel:
 def failover_panel(regions: tuple[str, str], *, wait: timedelta = WAIT_DEFAULT) -> Panel:
     """Return Baton's panel: a control for each Region, the first one On, and an open gate.
 
-    Never both On; both Off is legal. The gate is the physical freeze: it stops people as well as controllers.
+    Never both On; both Off is legal. The gate is a freeze in ARC itself: it stops people as well as controllers.
     """
     both = tuple(regions)
     return Panel(

@@ -1,4 +1,4 @@
-"""Rows of the handover: records to and from what a store keeps, whichever version of Baton wrote them."""
+"""Converts the handover's records to rows and back, whichever version of Baton wrote them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

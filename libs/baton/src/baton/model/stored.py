@@ -1,4 +1,4 @@
-"""What rows of the ledger have in common: another version of Baton may have written them, or may read them next.
+"""Reads and writes rows so that different versions of Baton can share them.
 
 A word that this version does not know is kept as it is: it equals none of ours, so that nothing is done because of it.
 A field that this version does not know is kept in `more`, and written back where it was.

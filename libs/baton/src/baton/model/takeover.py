@@ -4,17 +4,16 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from baton.model.batch import Batch, Counts
-from baton.model.identity import is_canary_id
 from baton.model.states import BatchState
 
 
 def taken_over(batch: Batch, *, epoch: int, at: datetime, by: str) -> Batch:
-    """Return the batch as the Region `by` owns it under `epoch`, in the state in which that Region can go on.
+    """Return the batch as the Region `by` owns it under `epoch`, in the state from which that Region can continue.
 
     What was finished stays finished: plan, run, published result and mail claim are kept. Raises `ValueError` if the
     batch is settled, if it is a canary, or if the epoch does not grow.
     """
-    if is_canary_id(batch.batch_id):
+    if batch.is_canary:
         raise ValueError(f"batch {batch.batch_id} is a canary: it proves its own Region and no other")
     if batch.is_settled:
         raise ValueError(f"batch {batch.batch_id} is {batch.state}: nothing is left to take over")

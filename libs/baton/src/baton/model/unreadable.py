@@ -1,4 +1,4 @@
-"""What can still be told of a row of the ledger that this version of Baton cannot read."""
+"""What is still known of a ledger row that this version of Baton cannot read."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from baton.model.identity import is_canary_id
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A batch whose row a later version of Baton wrote, or a hand. None stands for what cannot be read, nor guessed."""
+    """A batch whose row a later version of Baton wrote, or a person. None: cannot be read, and is not guessed."""
 
     batch_id: str
     job: str | None = None

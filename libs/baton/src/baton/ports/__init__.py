@@ -1,4 +1,4 @@
-"""What the services need of the world, in our words. One Protocol per file; adapters in `aws` and `memory`.
+"""Ports: the interfaces to everything outside, as Protocols. Adapters are in `aws` and `memory`.
 
 Every method may raise `baton.errors.Unavailable` or `Refused`; other errors are named where they can occur.
 """

@@ -1,6 +1,6 @@
-"""Files that a Region's trigger left to the other Region while they had no row: what waits if that one is gone.
+"""Port: files without a row that a Region's trigger left to the other Region, in case that one is lost.
 
-A bucket tells nobody what is new in it but by listing all there is. This tells.
+A bucket can only list everything that it holds, not what is new; this records what is new.
 """
 
 from collections.abc import AsyncIterator, Sequence

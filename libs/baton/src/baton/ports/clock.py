@@ -1,4 +1,4 @@
-"""Time, injected."""
+"""Port: the clock."""
 
 from datetime import datetime
 from typing import Protocol

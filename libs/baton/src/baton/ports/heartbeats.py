@@ -1,4 +1,4 @@
-"""Signs that a batch is being worked on, beside the ledger: whatever is written here undoes nobody's step."""
+"""Port: signs that a batch is being worked on. They are not in the ledger, so that they never conflict with a step."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ class Signs:
     """What is known of one batch. None: never."""
 
     worked_at: datetime | None = None
-    """When a message of it was in hand last, or will come again: in the future, then."""
+    """When a message of it was last handled, or will be delivered again (then in the future)."""
     nudges: Nudges | None = None
 
 
@@ -27,7 +27,7 @@ class Heartbeats(Protocol):
     """One Region's signs of life, one small row per batch."""
 
     async def beat(self, batch_id: str, *, at: datetime) -> None:
-        """Say that a message of this batch is in hand, or will be again, at this moment. The latest one is kept."""
+        """Record when a message of this batch is handled, or will be again. The latest moment is kept."""
         ...
 
     async def signs(self, batch_id: str) -> Signs:

@@ -1,4 +1,4 @@
-"""Heartbeats, commands and decisions: rows of the ledger beside the control row."""
+"""Port: heartbeats, commands and decisions, which are rows of the ledger beside the control row."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -8,7 +8,7 @@ from baton.model.journal import Command, Decision, Heartbeat
 
 
 class Journal(Protocol):
-    """What controllers and operators tell each other. Single rows are read strongly, lists eventually."""
+    """Heartbeats, commands and decisions. Single rows are read strongly consistent, lists eventually."""
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         """Write this Region's heartbeat over the last one."""

@@ -1,4 +1,4 @@
-"""The strongly consistent store of record for ownership: a DynamoDB global table in MRSC mode.
+"""Port: the strongly consistent store of record for ownership, a DynamoDB global table in MRSC mode.
 
 MRSC has no transactions and no TTL, so every rule is one conditional write on one item. Lists come from an eventually
 consistent index: safety never rests on a list.
@@ -28,7 +28,7 @@ class BatchPage:
 
     batches: Sequence[Batch]
     unreadable: Sequence[UnreadableRow] = ()
-    """Rows that this version of Baton cannot read: a later one wrote them, or a hand. They hide no other."""
+    """Rows that this version of Baton cannot read: a later one wrote them, or a person. All others are read."""
 
 
 async def whole_list(pages: AsyncIterator[BatchPage]) -> BatchPage:

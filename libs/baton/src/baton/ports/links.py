@@ -1,4 +1,4 @@
-"""Download links."""
+"""Port: download links."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ class Links(Protocol):
     """Signs links over the Multi-Region Access Point."""
 
     async def sign(self, key: str) -> Link:
-        """Return a link to one output object that lives a real 60 minutes.
+        """Return a link to one output object that is really valid for 60 minutes.
 
         Signed with credentials taken at this moment from a role that may read outputs only: a link signed by longer
         running credentials dies with them, whatever its stated expiry.

@@ -1,4 +1,4 @@
-"""Mail out."""
+"""Port: outgoing mail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

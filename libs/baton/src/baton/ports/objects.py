@@ -1,4 +1,4 @@
-"""One Region's data bucket: versioned objects."""
+"""Port: one Region's data bucket, with versioned objects."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,7 +133,7 @@ class ObjectStore(Protocol):
         ...
 
     async def copy(self, source: ObjectInfo, target_key: str) -> None:
-        """Copy the object version that `head` or `find_version` told of, of any size. Raises `NotFound`."""
+        """Copy the object version that `head` or `find_version` returned, of any size. Raises `NotFound`."""
         ...
 
     async def delete(self, key: str, *, if_version_is: str) -> bool:

@@ -1,4 +1,4 @@
-"""One Region's record of finished chunks. A chunk counts once, however often it is done."""
+"""Port: one Region's record of finished chunks. A chunk counts once, however often it is done."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Progress(Protocol):
     async def complete(self, done: ChunkDone, *, now: datetime) -> Tally:
         """Record a chunk and add its counts in one transaction; return the tally after it.
 
-        A chunk that is already recorded changes nothing. The tally never runs ahead, and whoever records the last
+        A chunk that is already recorded changes nothing. The tally never runs ahead, and the writer of the last
         chunk sees it complete. Raises `NotFound` if the plan was never opened here, `Conflict` if others who counted
         at the same time left no room: nothing is recorded then, and nothing is wrong.
         """
@@ -85,5 +85,5 @@ class Progress(Protocol):
         ...
 
     async def is_done(self, batch_id: str, plan_id: str, index: int) -> bool:
-        """Say whether this chunk is recorded. Strong read."""
+        """Return whether this chunk is recorded. Strong read."""
         ...

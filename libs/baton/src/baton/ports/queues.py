@@ -1,4 +1,4 @@
-"""Work queues: at least once, in any order, fair between batches."""
+"""Port: work queues. At least once, in any order, fair between batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from baton.messages import Kind, Message
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message in hand. `attempt` counts receives of this message, from 1; `receipt` names this receive."""
+    """One received message. `attempt` counts receives of this message, from 1; `receipt` names this receive."""
 
     receipt: str
     body: str
@@ -40,7 +40,7 @@ class Inbox(Protocol):
         """
         ...
 
-    async def bury(self, delivery: Delivery) -> None:
+    async def dead_letter(self, delivery: Delivery) -> None:
         """Move the message to the dead-letter queue now, whatever its attempt. It may be there twice."""
         ...
 

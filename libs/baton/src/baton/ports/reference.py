@@ -1,4 +1,4 @@
-"""Reference data: immutable snapshots of lookup tables, one version current."""
+"""Port: reference data, as immutable snapshots of lookup tables, of which one version is current."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class ReferenceData(Protocol):
         ...
 
     async def is_complete(self, version: ReferenceVersion) -> bool:
-        """Say whether exactly its rows are here, without holding them: each replicates on its own."""
+        """Return whether exactly its rows are here, without holding them: each replicates on its own."""
         ...
 
     async def get_many(self, version: ReferenceVersion, keys: Sequence[str]) -> Mapping[str, Row]:

@@ -1,4 +1,4 @@
-"""The first rejects of a batch, for queries; all of them are in `rejects.csv`."""
+"""Port: the first rejects of a batch, for queries; all of them are in `rejects.csv`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class RejectIndex(Protocol):
     """Rejects of a batch by record number."""
 
     async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
-        """Store rejects of at most 300 kB each; storing one again replaces it by itself. Raises `ValueError`."""
+        """Store rejects of at most 300 kB each; storing one again replaces it with the same. Raises `ValueError`."""
         ...
 
     async def list(self, batch_id: str, *, limit: int) -> Sequence[StoredReject]:

@@ -1,4 +1,4 @@
-"""What turns traffic: routing controls, and the dials of the access point. Absolute states, never toggles."""
+"""Port: what moves traffic (routing controls, and the dials of the access point). Absolute states, never toggles."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What can be measured of one Region from outside its services. What was not measured is None, never a guess."""
+"""Port: measurements of one Region from outside its services. What was not measured is None, never a guess."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

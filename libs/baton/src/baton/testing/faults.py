@@ -1,4 +1,4 @@
-"""Faults at the seams: crash a process before or after the n-th effect it has on the world.
+"""Injects faults at the ports: crashes a process before or after the n-th effect it has.
 
 A wrapped port is the port itself, but for counting: each awaited call of a method named in `EFFECTS` is one effect.
 Enumerating n from 0 until a run ends without a crash visits every point at which a process can die.
@@ -12,8 +12,8 @@ from typing import Any, Final, cast
 EFFECTS: Final = frozenset(
     {
         "admit", "update", "claim_mail", "forget", "put", "compose", "copy", "delete", "send", "open", "complete",
-        "set_visibility", "hand_back", "bury", "beat", "count_nudge", "claim_notice", "notice_sent", "publish", "sign",
-        "note", "attempt_begun", "attempt_ended",
+        "set_visibility", "hand_back", "dead_letter", "beat", "count_nudge", "claim_notice", "notice_sent", "publish",
+        "sign", "note", "attempt_begun", "attempt_ended",
     }
 )  # fmt: skip
 """Port methods that change something outside the process."""

@@ -1,7 +1,7 @@
-"""An event loop whose clock jumps to the next timer: a simulated hour costs a millisecond.
+"""An event loop whose clock jumps to the next timer: a simulated hour takes a millisecond.
 
 Only for code without real I/O or threads: the selector never waits. When nothing is ready and no timer is left, the
-program would hang for ever; the loop raises `DeadlockError` instead.
+program would hang forever; the loop raises `DeadlockError` instead.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class _JumpingSelector(selectors.SelectSelector):
             return ready
         if timeout is None:
             raise DeadlockError("no timer is set and no task can run")
-        # One microsecond more than asked: rounding must not leave a timer due "just not yet" for ever.
+        # One microsecond more than asked: rounding must not leave a timer due "just not yet" forever.
         self.seconds += timeout + 1e-6 if timeout > 0 else 0.0
         return []
 

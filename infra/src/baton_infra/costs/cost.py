@@ -1,0 +1,359 @@
+"""Computes what Baton costs: `make cost` prints it for each switch, from the templates and list prices.
+
+Without free tiers, storage and taxes. docs/cost.md holds the output; a test compares the two.
+"""
+
+import json
+import math
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from baton.model.control import SwitchBackend
+from baton.topology import SERVICES
+from baton_infra import assemblies
+from baton_infra import config as environments
+from baton_infra.config import EnvironmentConfig
+from baton_infra.costs.prices import price, task_hour
+from handover.settings import ControllerSettings
+
+_HOURS: Final = 730
+"""Of a month, as AWS counts it."""
+_SECONDS: Final = _HOURS * 3_600
+_GB: Final = 1e9
+_ENVIRONMENT: Final = "prod"
+"""Whose sizes are counted; only its switch is exchanged."""
+
+type Template = Mapping[str, Any]
+type Templates = Mapping[str, Template]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of a bill."""
+
+    what: str
+    of: str
+    """What it is computed from."""
+    usd: float
+
+
+# --- what does not come from a template, each with its reason
+
+CANARY: Final[Mapping[str, float]] = {
+    # Its file, then plan, part, rejects, both joined, and the manifest; what services and controller read of it.
+    "s3_put": 7,
+    "s3_get": 12,
+    "sqs_call": 12,
+    # Seven writes of its row and one that deletes it, of 1 kB, in two Regions, in the table and in its index; its tally
+    # and its one chunk.
+    "dynamodb_write": 8 * 2 * 2 + 1 + 4,
+    # The services' looks, and the controller's, which asks twice a second until it is through.
+    "dynamodb_read": 20,
+    "lambda_call": 1,
+    "lambda_gb_second": 0.025,
+}
+"""Calls of one canary: those of a small batch (docs/performance.md) without mail, archive and link."""
+HEARTBEAT_KB: Final = 5
+"""With the controller's whole assessment. A test weighs one."""
+_METRICS_OF_A_LOOK: Final = 8
+"""Ages of four queues, latency and backlog of two replication rules (`baton.aws.vitals`)."""
+_QUEUE_CALLS_OF_A_LOOK: Final = 8
+_INSIGHTS_METRICS: Final = 130
+"""Of a cluster with five services under Container Insights: counted in its documentation, not measured."""
+_LOG_KB_OF_A_CANARY: Final = 6
+_LOG_KB_OF_A_LOOK: Final = 1.2
+_EMPTY_RECEIVE_SECONDS: Final = 20
+SWEEP_SECONDS: Final = 30
+_LISTS_OF_A_SWEEP: Final = 3
+"""Inputs, canaries, and what canaries left; of at most a thousand objects each."""
+
+MILLION: Final[Mapping[str, float]] = {
+    # A file of a million sales records, 81 MB in five chunks, 1 % rejected: `bench/aws_calls.py`, which a test holds
+    # this against. Writes to the ledger are of 3 kB, in two Regions, in the table and in its index.
+    "s3_put": 21,
+    "s3_get": 30,
+    "sqs_call": 20,
+    "dynamodb_write": 7 * 3 * 2 * 2 + 1 + 5 * 4 + 40 * 25,
+    "dynamodb_read": 15 + 8,
+    "mail": 1,
+    "lambda_call": 1,
+}
+_FILE_GB: Final = 0.081
+CPU_SECONDS: Final[Mapping[str, float]] = {"splitter": 0.15, "worker": 3.15, "merger": 0.18, "notifier": 0.04}
+"""Measured end to end: docs/performance.md."""
+_COPIES: Final = 4
+"""Input, parts, result and archive: each about the size of the file, each replicated."""
+_COPIES_IN_TIME: Final = 2
+
+SEED: Final[Mapping[str, float]] = {
+    # The AWS sample that Baton replaces, with its three zones and twelve endpoints a Region, by the same prices.
+    "switch": 1_825,
+    "interface endpoints": 526,
+    "way out": 66,
+    "tasks": 43,
+    "everything else": 60,
+}
+SEED_MILLION: Final = 55.6
+"""Two state transitions, an API call and two Lambda invocations for each record."""
+
+
+def of_calls(calls: Mapping[str, float]) -> float:
+    """Return the price of so many of each."""
+    return sum(count * price(name) for name, count in calls.items())
+
+
+# --- idle
+
+
+def idle(config: EnvironmentConfig, templates: Templates) -> tuple[Item, ...]:
+    """Return what a month costs in which nobody sends a file."""
+    return (
+        *_switch(templates),
+        *_network(templates),
+        *_tasks(config, templates),
+        *_watching(config, templates),
+        *_controllers(config),
+    )
+
+
+def _of_type(templates: Templates, kind: str) -> list[Mapping[str, Any]]:
+    return [
+        resource.get("Properties", {})
+        for template in templates.values()
+        for resource in template.get("Resources", {}).values()
+        if resource["Type"] == kind
+    ]
+
+
+def _switch(templates: Templates) -> list[Item]:
+    clusters = len(_of_type(templates, "AWS::Route53RecoveryControl::Cluster"))
+    plans = len(_of_type(templates, "AWS::ARCRegionSwitch::Plan"))
+    zones = len(_of_type(templates, "AWS::Route53::HostedZone"))
+    checks = len(_of_type(templates, "AWS::Route53::HealthCheck"))
+    return [
+        Item("ARC cluster", f"{clusters}", clusters * _HOURS * price("arc_cluster_hour")),
+        Item("Region switch plan", f"{plans}", plans * price("region_switch_plan_month")),
+        Item(
+            "private zone, health checks",
+            f"{zones}, {checks}",
+            zones * price("hosted_zone_month") + checks * price("health_check_month"),
+        ),
+    ]
+
+
+def _network(templates: Templates) -> list[Item]:
+    endpoints = [
+        each for each in _of_type(templates, "AWS::EC2::VPCEndpoint") if each["VpcEndpointType"] == "Interface"
+    ]
+    places = sum(len(each["SubnetIds"]) for each in endpoints)
+    gateways = len(_of_type(templates, "AWS::EC2::NatGateway"))
+    addresses = sum(_has_address(each) for each in _of_type(templates, "AWS::ECS::Service"))
+    return [
+        Item(
+            "interface endpoints",
+            f"{len(endpoints)}, in {places} zones in all",
+            places * _HOURS * price("endpoint_az_hour"),
+        ),
+        Item("NAT gateways", f"{gateways}", gateways * _HOURS * price("nat_gateway_hour")),
+        Item("public IPv4 addresses", f"{addresses}", addresses * _HOURS * price("public_ipv4_hour")),
+    ]
+
+
+def _has_address(service: Mapping[str, Any]) -> bool:
+    return service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "ENABLED"
+
+
+def _tasks(config: EnvironmentConfig, templates: Templates) -> list[Item]:
+    """Return the tasks that always run, in both Regions. On demand: what stands by is never Spot."""
+    services = {each["ServiceName"] for each in _of_type(templates, "AWS::ECS::Service")}
+    assert services == set(SERVICES), services
+    items: list[Item] = []
+    for service in SERVICES:
+        tasks = config.tasks_of(service)
+        count = 2 * tasks.tasks_min
+        of = f"{count} x {tasks.cpu / 1_024:g} vCPU, {tasks.memory_mib / 1_024:g} GB"
+        items.append(Item(f"tasks: {service}", of, count * _HOURS * task_hour(tasks.cpu, tasks.memory_mib)))
+    return items
+
+
+def _watching(config: EnvironmentConfig, templates: Templates) -> list[Item]:
+    keys = len(_of_type(templates, "AWS::KMS::Key"))
+    alarms = alarm_metrics(templates)
+    boards = [each["DashboardBody"] for each in _of_type(templates, "AWS::CloudWatch::Dashboard")]
+    namespace = config.topology.metrics_namespace
+    alarmed = _own_metrics_of_alarms(_of_type(templates, "AWS::CloudWatch::Alarm"), namespace)
+    metrics = len(_own_metrics(boards, namespace) | alarmed)
+    insights = 2 * _INSIGHTS_METRICS
+    return [
+        Item("KMS keys", f"{keys}", keys * price("kms_key_month")),
+        Item("alarms, of scaling too", f"{alarms} metrics", alarms * price("alarm_metric_month")),
+        Item("dashboards", f"{len(boards)}", len(boards) * price("dashboard_month")),
+        Item("our own metrics", f"{metrics} at most", metrics * price("metric_month")),
+        Item("Container Insights", f"about {insights} metrics", insights * price("metric_month")),
+    ]
+
+
+def alarm_metrics(templates: Templates) -> int:
+    """Return how many metrics all alarms read, those of scaling included: each is charged."""
+    policies = _of_type(templates, "AWS::ApplicationAutoScaling::ScalingPolicy")
+    alarms = _of_type(templates, "AWS::CloudWatch::Alarm")
+    return sum(map(_metrics_of, alarms)) + sum(map(_metrics_of_policy, policies))
+
+
+def _metrics_of(alarm: Mapping[str, Any]) -> int:
+    """Return how many metrics an alarm is charged for: each one that its expression reads."""
+    return sum("MetricStat" in each for each in alarm.get("Metrics", ())) or 1
+
+
+def _metrics_of_policy(policy: Mapping[str, Any]) -> int:
+    """Return the same of target tracking, which makes two alarms of its own: one to grow, one to shrink."""
+    tracking = policy.get("TargetTrackingScalingPolicyConfiguration")
+    return 2 * _metrics_of(tracking["CustomizedMetricSpecification"]) if tracking else 0
+
+
+type _Metric = tuple[str, frozenset[tuple[str, str]]]
+"""Its name and its dimensions."""
+
+
+def _own_metrics(boards: Iterable[str], namespace: str) -> set[_Metric]:
+    lines = [
+        line
+        for board in boards
+        for widget in json.loads(board)["widgets"]
+        for line in widget["properties"].get("metrics", ())
+    ]
+    named = [[part for part in line if isinstance(part, str)] for line in lines if line[0] == namespace]
+    return {(name, frozenset(zip(rest[::2], rest[1::2], strict=True))) for _, name, *rest in named}
+
+
+def _own_metrics_of_alarms(alarms: Iterable[Mapping[str, Any]], namespace: str) -> set[_Metric]:
+    """Return those that alarms watch; not each of them is on a dashboard."""
+    return {
+        (each["MetricName"], frozenset((one["Name"], one["Value"]) for one in each.get("Dimensions", ())))
+        for each in alarms
+        if each.get("Namespace") == namespace
+    }
+
+
+def _controllers(config: EnvironmentConfig) -> list[Item]:
+    """Return what the controllers' calls cost, which look all the time."""
+    settings = ControllerSettings.model_validate(config.controller)
+    beats = 2 * _SECONDS / settings.beat_seconds
+    # Both look at their own Region, and the standby's at the active one as well.
+    canaries, looks = (3 * _SECONDS / seconds for seconds in (settings.probe_seconds, settings.vitals_seconds))
+    beat = {"dynamodb_write": HEARTBEAT_KB * 2, "dynamodb_read": math.ceil(2 * HEARTBEAT_KB / 4) + 2}
+    look = {
+        "metric_read": _METRICS_OF_A_LOOK,
+        "cloudwatch_call": 1,
+        "sqs_call": _QUEUE_CALLS_OF_A_LOOK,
+    }
+    receives = 2 * sum(config.tasks_of(service).tasks_min for service in SERVICES[:-1]) * _SECONDS
+    sweeps = 2 * _SECONDS / SWEEP_SECONDS
+    log_gb = (canaries * _LOG_KB_OF_A_CANARY + looks * _LOG_KB_OF_A_LOOK) * 1_000 / _GB
+    return [
+        Item("canaries", f"{canaries:,.0f}", canaries * of_calls(CANARY)),
+        Item("heartbeats", f"{beats:,.0f}", beats * of_calls(beat)),
+        Item("vitals, of CloudWatch and SQS", f"{looks:,.0f} looks", looks * of_calls(look)),
+        Item("sweeps", f"{sweeps:,.0f}", sweeps * _LISTS_OF_A_SWEEP * price("s3_put")),
+        Item("empty receives", "one in 20 s", receives / _EMPTY_RECEIVE_SECONDS * price("sqs_call")),
+        Item("logs", f"{log_gb:.1f} GB", log_gb * price("log_gb")),
+    ]
+
+
+# --- per million records
+
+
+def of_million(config: EnvironmentConfig) -> tuple[Item, ...]:
+    """Return what a million records cost on top, in one file."""
+    tasks = sum(
+        cpu_seconds / 3_600 * task_hour(size.cpu, size.memory_mib) / (size.cpu / 1_024)
+        for service, cpu_seconds in CPU_SECONDS.items()
+        for size in [config.tasks_of(service)]
+    )
+    copied, in_time = _COPIES * _FILE_GB, _COPIES_IN_TIME * _FILE_GB
+    return (
+        Item("tasks", f"{sum(CPU_SECONDS.values()):.2f} CPU-seconds, on demand", tasks),
+        Item("calls", f"{sum(MILLION.values()):,.0f} requests and units", of_calls(MILLION)),
+        Item(
+            "replication",
+            f"{copied * 1_000:.0f} MB, {in_time * 1_000:.0f} MB of them in 15 minutes",
+            copied * price("replication_gb") + in_time * price("replication_in_time_gb"),
+        ),
+        Item("access point", "upload and download", 2 * _FILE_GB * price("access_point_gb")),
+    )
+
+
+# --- the report
+
+
+def templates_of(switch: SwitchBackend) -> Templates:
+    """Synthesize the environment under another switch."""
+    config = environments.load(_ENVIRONMENT).model_copy(update={"switch": switch})
+    with tempfile.TemporaryDirectory() as folder:
+        return assemblies.synthesize(config, Path(folder))
+
+
+def report(templates: Mapping[SwitchBackend, Templates]) -> str:
+    """Return the tables, as Markdown. `templates`: those of the environment under each switch."""
+    config = environments.load(_ENVIRONMENT)
+    bills = {switch: idle(config, found) for switch, found in templates.items()}
+    return "\n".join([*_idle_table(bills), "", *_seed_table(bills), "", *_million_table(of_million(config))])
+
+
+def _idle_table(bills: Mapping[SwitchBackend, Sequence[Item]]) -> list[str]:
+    lines = [f"| idle, a month | of | {' | '.join(bills)} |", f"|---|---|{'---:|' * len(bills)}"]
+    for row in zip(*bills.values(), strict=True):
+        of = " / ".join(dict.fromkeys(item.of for item in row))
+        lines.append(f"| {row[0].what} | {of} | {' | '.join(_usd(item.usd) for item in row)} |")
+    totals = (sum(item.usd for item in items) for items in bills.values())
+    return [*lines, f"| **total** | | {' | '.join(f'**{_usd(total)}**' for total in totals)} |"]
+
+
+def _usd(amount: float) -> str:
+    return f"{amount:,.2f}" if amount else "none"
+
+
+def _seed_table(bills: Mapping[SwitchBackend, Sequence[Item]]) -> list[str]:
+    lines = [f"| beside the seed, a month | seed | {' | '.join(bills)} |", f"|---|{'---:|' * (1 + len(bills))}"]
+    sums = {switch: _by_kind(items) for switch, items in bills.items()}
+    for kind, seed in SEED.items():
+        lines.append(f"| {kind} | {seed:,.0f} | {' | '.join(f'{found[kind]:,.0f}' for found in sums.values())} |")
+    totals = (f"**{sum(found.values()):,.0f}**" for found in sums.values())
+    return [*lines, f"| **total** | **{sum(SEED.values()):,.0f}** | {' | '.join(totals)} |"]
+
+
+def _by_kind(items: Iterable[Item]) -> dict[str, float]:
+    kinds = {
+        "ARC cluster": "switch",
+        "Region switch plan": "switch",
+        "interface endpoints": "interface endpoints",
+        "NAT gateways": "way out",
+        "public IPv4 addresses": "way out",
+    }
+    found = dict.fromkeys(SEED, 0.0)
+    for item in items:
+        default = "tasks" if item.what.startswith("tasks") else "everything else"
+        found[kinds.get(item.what, default)] += item.usd
+    return found
+
+
+def _million_table(items: Sequence[Item]) -> list[str]:
+    return [
+        "| a million records, in one file | of | $ |",
+        "|---|---|---:|",
+        *(f"| {item.what} | {item.of} | {item.usd:.5f} |" for item in items),
+        f"| **total** | the seed: {SEED_MILLION:g} | **{sum(item.usd for item in items):.5f}** |",
+    ]
+
+
+def main() -> None:
+    """Print the tables."""
+    sys.stdout.write(f"{report({switch: templates_of(switch) for switch in SwitchBackend})}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,295 @@
+"""Every alarm of a Region, as data.
+
+Two kinds: alarms that count as evidence against a Region, which the controllers read, and notices for people. Alarms on
+the controllers' own metrics are always notices: otherwise a conclusion from a canary would count as a second kind of
+evidence.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from baton.model.paths import REPLICATED_IN_TIME
+from baton.topology import CONTROLLER, SERVICES, Topology, other_region
+from baton_infra.config import EnvironmentConfig
+from handover import metrics
+from handover.settings import ControllerSettings
+
+RUNBOOKS: Final = "docs/runbooks.md"
+_MISSING_IS_FINE: Final = "notBreaching"
+_BEATS: Final = "Beats"
+_SWEEPS_SECONDS: Final = 300
+"""Ten sweeps, of which some take long: without one in each period the alarm would go and come."""
+LOGGED_ERRORS: Final = "LoggedErrors"
+"""Metric of the filters on the services' logs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """Fires when the metric is above the threshold (below it, if `below`) in each of so many periods."""
+
+    name: str
+    says: str
+    runbook: str
+    """A heading of docs/runbooks.md."""
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, str] = field(default_factory=dict[str, str])
+    statistic: str = "Maximum"
+    period_seconds: int = 60
+    periods: int = 1
+    threshold: float = 0
+    below: bool = False
+    missing: str = _MISSING_IS_FINE
+
+    @property
+    def description(self) -> str:
+        """What happened, and the runbook's address."""
+        anchor = re.sub(r"[^a-z0-9 -]", "", self.runbook.lower()).replace(" ", "-")
+        return f"{self.says} {RUNBOOKS}#{anchor}"
+
+
+def of_region(config: EnvironmentConfig, region: str) -> tuple[Alarm, ...]:
+    """Return all alarms of a Region."""
+    topology = config.topology
+    notices = (*_queues(topology), *_batches(topology, region), *_replication(config, region), *_faults(topology))
+    return (*_evidence(config), *_missing(config), *_controllers(topology, region), *notices)
+
+
+def _evidence(config: EnvironmentConfig) -> list[Alarm]:
+    """Return the alarms that count as evidence against this Region."""
+    topology = config.topology
+    prefix = topology.alarm_prefix
+    return [
+        Alarm(
+            name=f"{prefix}trigger-errors",
+            says="The trigger failed in each of five minutes.",
+            runbook="The trigger fails",
+            namespace="AWS/Lambda",
+            metric="Errors",
+            dimensions={"FunctionName": topology.trigger_function},
+            statistic="Sum",
+            periods=5,
+        ),
+        Alarm(
+            name=f"{prefix}ledger-errors",
+            says="DynamoDB failed to answer for the ledger in each of three minutes.",
+            runbook="DynamoDB fails or throttles",
+            namespace="AWS/DynamoDB",
+            metric="SystemErrors",
+            dimensions={"TableName": topology.ledger_table, "Operation": "PutItem"},
+            statistic="Sum",
+            periods=3,
+        ),
+    ]
+
+
+def _missing(config: EnvironmentConfig) -> list[Alarm]:
+    """Return alarms on services that do not run. Not the controller: that is no evidence, its own notice is enough."""
+    topology = config.topology
+    return [
+        Alarm(
+            name=f"{topology.alarm_prefix}{service}-missing",
+            says=f"No task of {service} has run for five minutes.",
+            runbook="A service does not run",
+            namespace="ECS/ContainerInsights",
+            metric="RunningTaskCount",
+            dimensions={"ClusterName": topology.cluster, "ServiceName": service},
+            periods=5,
+            threshold=1,
+            below=True,
+        )
+        for service in SERVICES
+        if service != CONTROLLER and config.tasks_of(service).tasks_min
+    ]
+
+
+def _controllers(topology: Topology, region: str) -> list[Alarm]:
+    """Return the alarms on the metrics of this Region's controller."""
+    return [
+        Alarm(
+            name=f"{topology.notice_prefix}{alarm.metric.lower()}",
+            says=f"{alarm.runbook}.",
+            runbook=alarm.runbook,
+            namespace=topology.metrics_namespace,
+            metric=alarm.metric,
+            dimensions={"Service": CONTROLLER, "Region": region},
+            # Of one minute any moment counts, of more every moment: a drain of 30 s lies in two minutes as well.
+            statistic="Maximum" if alarm.minutes == 1 or alarm.metric == _BEATS else "Minimum",
+            period_seconds=_period_seconds(alarm.minutes),
+            periods=alarm.minutes * 60 // _period_seconds(alarm.minutes),
+            threshold=alarm.threshold,
+            # Missing data matters only for the metric that is 1 at every look.
+            missing=_MISSING_IS_FINE if alarm.metric != _BEATS else "breaching",
+            # It is 1 whenever it is published, so that only missing data can fire the alarm.
+            below=alarm.metric == _BEATS,
+        )
+        for alarm in metrics.ALARMS
+    ]
+
+
+def _period_seconds(minutes: int) -> int:
+    """Return a period with which an alarm looks back no further than CloudWatch lets it: a day, in all its periods."""
+    return 60 if minutes <= 60 else 3_600  # noqa: PLR2004 - an hour
+
+
+def _queues(topology: Topology) -> list[Alarm]:
+    """Return the alarms on messages that wait too long, and on dead letters."""
+    prefix = topology.notice_prefix
+    dead = (*(queue.dead_letter_name for queue in topology.queues), topology.trigger_dead_letter_queue)
+    return [
+        *(
+            Alarm(
+                name=f"{prefix}{name.removeprefix(f'baton-{topology.environment}-')}",
+                says=f"There are dead letters in {name}.",
+                runbook="There are dead letters",
+                namespace="AWS/SQS",
+                metric="ApproximateNumberOfMessagesVisible",
+                dimensions={"QueueName": name},
+            )
+            for name in dead
+        ),
+        *(
+            Alarm(
+                name=f"{prefix}{queue.kind}-waits",
+                says=f"A message of {queue.name} has waited for 15 minutes.",
+                runbook="Messages wait",
+                namespace="AWS/SQS",
+                metric="ApproximateAgeOfOldestMessage",
+                dimensions={"QueueName": queue.name},
+                threshold=900,
+            )
+            for queue in topology.queues
+        ),
+    ]
+
+
+def _swept(
+    topology: Topology,
+    region: str,
+    name: str,
+    metric: str,
+    *,
+    says: str,
+    runbook: str,
+    service: str = "splitter",
+    threshold: float = 0,
+) -> Alarm:
+    """Return an alarm on what the sweeper of this Region finds."""
+    return Alarm(
+        name=f"{topology.notice_prefix}{name}",
+        says=says,
+        runbook=runbook,
+        namespace=topology.metrics_namespace,
+        metric=metric,
+        dimensions={"Service": service, "Region": region},
+        period_seconds=_SWEEPS_SECONDS,
+        threshold=threshold,
+    )
+
+
+def _batches(topology: Topology, region: str) -> list[Alarm]:
+    """Return the alarms on late or unreadable batches, and on files that were never admitted."""
+    swept = partial(_swept, topology, region)
+    return [
+        swept(
+            "oldest-waiting-input",
+            "OldestWaitingInput",
+            says="A batch has waited for its file for an hour.",
+            runbook="A batch waits for its file",
+            threshold=3_600,
+        ),
+        swept(
+            "oldest-batch",
+            "OldestBatch",
+            says="A batch is not done an hour after it was admitted or retried.",
+            runbook="A batch is late",
+            threshold=ControllerSettings.model_fields["oldest_batch_seconds"].default,
+        ),
+        swept(
+            "unreadable-batches",
+            "UnreadableBatches",
+            says="Rows of batches in the ledger cannot be read.",
+            runbook="Rows of batches cannot be read",
+        ),
+        swept(
+            "input-sweep",
+            "InputSweepAge",
+            says="No page of inputs was gone through for an hour.",
+            runbook="Inputs are not swept",
+            threshold=3_600,  # whatever number of inputs there is: a pass may take hours, a page takes none
+        ),
+        swept(
+            "inputs-too-old",
+            "InputsTooOld",
+            says="A file that never became a batch is too old to be admitted.",
+            runbook="A file is too old to be admitted",
+            service="trigger",
+        ),
+    ]
+
+
+def _faults(topology: Topology) -> list[Alarm]:
+    """Return the alarms on throttled tables and on logged errors."""
+    prefix = topology.notice_prefix
+    return [
+        *(
+            Alarm(
+                name=f"{prefix}{table.removeprefix(f'baton-{topology.environment}-')}-throttled",
+                says=f"DynamoDB throttled {table} in each of five minutes.",
+                runbook="DynamoDB fails or throttles",
+                namespace="AWS/DynamoDB",
+                metric=metric,
+                dimensions={"TableName": table},
+                statistic="Sum",
+                periods=5,
+            )
+            for table, metric in throttles(topology)
+        ),
+        Alarm(
+            name=f"{prefix}log-errors",
+            says="A service logged an error, which is a bug of ours.",
+            runbook="A service logs errors",
+            namespace=topology.metrics_namespace,
+            metric=LOGGED_ERRORS,
+            statistic="Sum",
+            period_seconds=300,
+        ),
+    ]
+
+
+def throttles(topology: Topology) -> tuple[tuple[str, str], ...]:
+    """Return the tables that a single large batch can bring to their limit, with the metric that would tell."""
+    return (
+        (topology.ledger_table, "WriteThrottleEvents"),
+        (topology.progress_table, "WriteThrottleEvents"),
+        (topology.reference_table, "ReadThrottleEvents"),
+    )
+
+
+def _replication(config: EnvironmentConfig, region: str) -> list[Alarm]:
+    # Of the way into this Region, measured here: it can be read while the other Region is away.
+    topology = config.topology
+    source = other_region(region, config.regions)
+    return [
+        Alarm(
+            name=f"{topology.notice_prefix}replication-{prefix.strip('/')}-{what}",
+            says=f"Replication of {prefix} into this Region {says}.",
+            runbook="Replication is behind",
+            namespace="AWS/S3",
+            metric=metric,
+            dimensions={
+                "SourceBucket": topology.data_bucket(source),
+                "DestinationBucket": topology.data_bucket(region),
+                "RuleId": topology.replication_rule(prefix),
+            },
+            threshold=threshold,
+        )
+        for prefix in REPLICATED_IN_TIME
+        for what, says, metric, threshold in (
+            ("late", "is 15 minutes behind", "ReplicationLatency", 900),
+            ("failed", "has failed for objects", "OperationsFailedReplication", 0),
+        )
+    ]

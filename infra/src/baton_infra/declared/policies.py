@@ -1,0 +1,376 @@
+"""What each role may do: every action and every resource by name.
+
+A test records the calls of a whole run and checks them against this; another fails when a role gets more rights.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from baton.messages import KINDS, Kind
+from baton.model.control import SwitchBackend
+from baton.model.identity import CANARY, CANARY_ID
+from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, OUTPUT, WORK
+from baton.topology import Topology
+from baton_infra.declared.names import Arns
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement that allows."""
+
+    sid: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the statement as IAM writes it."""
+        written = {
+            "Sid": self.sid,
+            "Effect": "Allow",
+            "Action": list(self.actions),
+            "Resource": list(self.resources),
+        }
+        return written | ({"Condition": dict(self.conditions)} if self.conditions else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What a role of one Region is about. What is known only after a deployment may be a token of CDK."""
+
+    topology: Topology
+    region: str
+    sender: str = ""
+    customer_keys: bool = False
+    exec: bool = False
+    mrap_arn: str = ""
+    switch: SwitchBackend = SwitchBackend.LEDGER
+    controls: tuple[str, ...] = ()
+    """ARNs of both routing controls."""
+    plan_arn: str = ""
+    """ARN of the Region switch plan."""
+
+    @property
+    def here(self) -> Arns:
+        return Arns(self.topology, self.region)
+
+    @property
+    def everywhere(self) -> tuple[Arns, ...]:
+        return tuple(Arns(self.topology, region) for region in self.topology.regions)
+
+
+def document(statements: Iterable[Statement]) -> dict[str, Any]:
+    """Return the statements as a policy."""
+    return {"Version": "2012-10-17", "Statement": [statement.as_json() for statement in statements]}
+
+
+def of_service(service: str, reach: Reach) -> tuple[Statement, ...]:
+    """Return what a container (one of `topology.SERVICES`) or the `trigger` may do."""
+    return (*_SERVICES[service](reach), *_exec(service, reach))
+
+
+def of_link_role(reach: Reach) -> tuple[Statement, ...]:
+    """Return what a download link may do: read `output/`, through the access point and in both buckets behind it."""
+    objects = [arns.objects(OUTPUT) for arns in reach.everywhere]
+    resources = (f"{reach.mrap_arn}/object/{OUTPUT}*", *objects)
+    return (
+        Statement("ReadResults", ("s3:GetObject",), resources),
+        *_keys(reach, "UseKeys", reach.everywhere, _DECRYPT),
+    )
+
+
+def of_replication_keys(reach: Reach, target: Arns) -> tuple[Statement, ...]:
+    """Return what S3 needs to read with one Region's key and to write with the other's."""
+    # Source: "Replicating encrypted objects", Amazon S3 User Guide: replicas are written by Encrypt, unlike objects.
+    return (
+        *_keys(reach, "ReadWithKey", (reach.here,), _DECRYPT),
+        *_keys(reach, "WriteWithKey", (target,), "kms:Encrypt"),
+    )
+
+
+def traces(*, enabled: bool) -> tuple[Statement, ...]:
+    """Allow to send X-Ray what was traced. X-Ray has no resources."""
+    actions = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
+    return (Statement("Trace", actions, ("*",)),) if enabled else ()
+
+
+# --- what the services share
+
+
+def _read(reach: Reach, *prefixes: str) -> tuple[Statement, ...]:
+    """Allow to read objects, and to be told that one is not there: without ListBucket S3 says 403 for 404.
+
+    No condition on the prefix: a HEAD has none, so it would not be met.
+    """
+    objects = tuple(reach.here.objects(prefix) for prefix in prefixes)
+    return (
+        Statement("ReadObjects", ("s3:GetObject",), objects),
+        Statement("ListBucket", ("s3:ListBucket",), (reach.here.bucket(),)),
+    )
+
+
+def _read_versions(arns: Iterable[Arns], *prefixes: str) -> tuple[Statement, ...]:
+    """Allow to read objects by their version, and to look for a version among those of one object.
+
+    No condition on the prefix here either: S3 does not document whether a missing version is a 404 for a
+    caller that may only list objects.
+    """
+    places = tuple(arns)
+    objects = tuple(each.objects(prefix) for each in places for prefix in prefixes)
+    return (
+        Statement("ReadVersions", ("s3:GetObjectVersion",), objects),
+        Statement("FindVersions", ("s3:ListBucketVersions",), tuple(each.bucket() for each in places)),
+    )
+
+
+def _write(reach: Reach, *prefixes: str, parts: bool = False) -> Statement:
+    """Allow to write objects; `parts`: and to take back an upload in parts that fails."""
+    actions = ("s3:PutObject", "s3:AbortMultipartUpload") if parts else ("s3:PutObject",)
+    return Statement("WriteObjects", actions, tuple(reach.here.objects(prefix) for prefix in prefixes))
+
+
+def rows(*leading: str) -> Mapping[str, Any]:
+    """Restrict a statement to rows whose partition key is one of these.
+
+    Source: "Using IAM policy conditions for fine-grained access control", Amazon DynamoDB Developer Guide.
+    """
+    return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(leading)}}
+
+
+def _batches(reach: Reach, *also: str) -> tuple[Statement, ...]:
+    """Allow to read and write batches: by compare-and-set, which no policy can ask for. `also`: other rows to read."""
+    ledger = (reach.here.table(reach.topology.ledger_table),)
+    return (
+        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, rows("batch#*", *also)),
+        Statement("WriteBatches", ("dynamodb:PutItem",), ledger, rows("batch#*")),
+    )
+
+
+def _listing(reach: Reach) -> Statement:
+    index = f"{reach.here.table(reach.topology.ledger_table)}/index/listing"
+    return Statement("ListLedger", ("dynamodb:Query",), (index,))
+
+
+def _table(reach: Reach, sid: str, table: str, *operations: str) -> Statement:
+    return Statement(sid, tuple(f"dynamodb:{each}" for each in operations), (reach.here.table(table),))
+
+
+def _consume(reach: Reach, kind: Kind) -> tuple[Statement, ...]:
+    """Allow to take messages from a queue, to put them back or among its dead letters, and to say who is at work."""
+    actions = ("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility")
+    names = reach.topology.queue(kind)
+    queue, dead = reach.here.queue(names.name), reach.here.queue(names.dead_letter_name)
+    progress = (reach.here.table(reach.topology.progress_table),)
+    return (
+        Statement("Consume", tuple(f"sqs:{action}" for action in actions), (queue,)),
+        Statement("PutBack", ("sqs:GetQueueUrl", "sqs:SendMessage"), (queue, dead)),
+        Statement("Beat", ("dynamodb:UpdateItem",), progress, rows("heartbeat#*")),
+    )
+
+
+def _send(arns: Iterable[Arns], topology: Topology, *kinds: Kind) -> Statement:
+    queues = tuple(each.queue(topology.queue(kind).name) for each in arns for kind in kinds)
+    return Statement("Send", ("sqs:GetQueueUrl", "sqs:SendMessage"), queues)
+
+
+def _protect(reach: Reach) -> Statement:
+    account_id, cluster = reach.topology.account_id, reach.topology.cluster
+    tasks = f"arn:aws:ecs:{reach.region}:{account_id}:task/{cluster}/*"
+    return Statement("ProtectTask", ("ecs:UpdateTaskProtection",), (tasks,))
+
+
+def _exec(service: str, reach: Reach) -> tuple[Statement, ...]:
+    if not reach.exec or service == "trigger":
+        return ()
+    actions = ("CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "OpenDataChannel")
+    return (Statement("Exec", tuple(f"ssmmessages:{action}" for action in actions), ("*",)),)  # it has no resources
+
+
+def _keys(reach: Reach, sid: str, arns: Iterable[Arns], *actions: str) -> tuple[Statement, ...]:
+    """Allow S3 to use this environment's keys for the role, and nobody else, the role itself included.
+
+    By alias: a key's own name is known only once it is there.
+    """
+    if not reach.customer_keys:
+        return ()
+    regions = [each.region for each in arns]
+    keys = tuple(f"arn:aws:kms:{region}:{reach.topology.account_id}:key/*" for region in regions)
+    conditions = {
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": reach.topology.key_alias},
+        "StringEquals": {"kms:ViaService": [f"s3.{region}.amazonaws.com" for region in regions]},
+    }
+    return (Statement(sid, actions, keys, conditions),)
+
+
+def _key(reach: Reach) -> tuple[Statement, ...]:
+    """Allow to read and write encrypted objects of the role's Region. A HEAD needs no key."""
+    return _keys(reach, "UseKey", (reach.here,), _DECRYPT, _ENCRYPT)
+
+
+# --- one function per role
+
+
+def _trigger(reach: Reach) -> tuple[Statement, ...]:
+    progress = (reach.here.table(reach.topology.progress_table),)
+    return (
+        *_read(reach, INPUT, CANARY),
+        *_read_versions([reach.here], INPUT),
+        *_batches(reach, "control"),
+        Statement("NoteArrivals", ("dynamodb:PutItem",), progress, rows("arrivals")),
+        _send([reach.here], reach.topology, "split"),
+    )
+
+
+def _splitter(reach: Reach) -> tuple[Statement, ...]:
+    topology = reach.topology
+    ledger = (reach.here.table(topology.ledger_table),)
+    canaries = (reach.here.objects(CANARY), reach.here.objects(CANARY_WORK))
+    queues = tuple(reach.here.queue(queue.name) for queue in topology.queues)
+    return (
+        *_read(reach, INPUT, WORK, CANARY, CANARY_WORK),
+        *_read_versions([reach.here], INPUT, CANARY),
+        _write(reach, WORK, CANARY_WORK),
+        Statement("ClearCanaries", ("s3:DeleteObject",), canaries),
+        *_key(reach),
+        *_batches(reach, "control"),
+        Statement("ReadBatches", ("dynamodb:BatchGetItem",), ledger, rows("batch#*")),
+        Statement("ForgetBatches", ("dynamodb:DeleteItem",), ledger, rows("batch#*")),
+        _listing(reach),
+        _table(reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query"),
+        _table(reach, "ReadReference", topology.reference_table, "GetItem", "Query"),
+        *_consume(reach, "split"),
+        Statement("MeasureQueues", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), queues),
+        _send([reach.here], topology, *KINDS),
+        _protect(reach),
+    )
+
+
+def _worker(reach: Reach) -> tuple[Statement, ...]:
+    topology = reach.topology
+    return (
+        *_read(reach, WORK, CANARY_WORK),
+        *_read_versions([reach.here], INPUT, CANARY),
+        _write(reach, WORK, CANARY_WORK),
+        *_key(reach),
+        *_batches(reach),
+        _table(
+            reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query", "UpdateItem"
+        ),
+        _table(reach, "ReadReference", topology.reference_table, "BatchGetItem", "GetItem", "Query"),
+        *_consume(reach, "chunk"),
+        _send([reach.here], topology, "merge", "notify"),
+        _protect(reach),
+    )
+
+
+def _merger(reach: Reach) -> tuple[Statement, ...]:
+    topology = reach.topology
+    return (
+        *_read(reach, WORK, OUTPUT, CANARY_WORK),
+        _write(reach, OUTPUT, CANARY_WORK, parts=True),
+        *_key(reach),
+        *_batches(reach),
+        _table(reach, "ReadCounts", topology.progress_table, "GetItem", "Query"),
+        _table(reach, "IndexRejects", topology.rejects_table, "BatchWriteItem"),
+        *_consume(reach, "merge"),
+        _send([reach.here], topology, "notify"),
+        _protect(reach),
+    )
+
+
+def _notifier(reach: Reach) -> tuple[Statement, ...]:
+    topology, here = reach.topology, reach.here
+    domain = reach.sender.rpartition("@")[2]
+    identities = tuple(
+        f"arn:aws:ses:{reach.region}:{topology.account_id}:identity/{name}" for name in (reach.sender, domain)
+    )
+    from_us = {"StringEquals": {"ses:FromAddress": reach.sender}}
+    # A sender may have tagged his file, and the copy keeps the tags.
+    tags = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
+    return (
+        # It shows what was rejected, and puts the rejects of a failed batch together.
+        *_read(reach, INPUT, WORK, OUTPUT, CANARY, CANARY_WORK),
+        *_read_versions([here], INPUT, CANARY),
+        _write(reach, OUTPUT, ARCHIVE, parts=True),
+        *_key(reach),
+        Statement("ReadTags", tags, (here.objects(INPUT),)),
+        Statement("WriteTags", ("s3:PutObjectTagging",), (here.objects(ARCHIVE),)),
+        Statement("HideInput", ("s3:DeleteObject",), (here.objects(INPUT), here.objects(CANARY))),
+        *_batches(reach),
+        _table(reach, "ReadCounts", topology.progress_table, "Query"),
+        *_consume(reach, "notify"),
+        # A published result that never reached this Region is made again.
+        _send([here], topology, "split"),
+        Statement("SendMail", ("ses:SendRawEmail",), identities, from_us),
+        Statement("SignLinks", ("sts:AssumeRole",), (here.role(topology.link_role),)),
+        _protect(reach),
+    )
+
+
+def _controller(reach: Reach) -> tuple[Statement, ...]:
+    topology, everywhere = reach.topology, reach.everywhere
+    ledger = (reach.here.table(topology.ledger_table),)
+    queues = tuple(
+        arns.queue(name)
+        for arns in everywhere
+        for queue in topology.queues
+        for name in (queue.name, queue.dead_letter_name)
+    )
+
+    def objects(*prefixes: str) -> tuple[str, ...]:
+        return tuple(arns.objects(prefix) for arns in everywhere for prefix in prefixes)
+
+    def tables(name: str) -> tuple[str, ...]:
+        return tuple(arns.table(name) for arns in everywhere)
+
+    return (
+        Statement("SendCanaries", ("s3:PutObject",), objects(CANARY)),
+        Statement("ClearCanaries", ("s3:DeleteObject",), objects(CANARY, CANARY_WORK)),
+        Statement("ForgetCanaries", ("dynamodb:DeleteItem",), ledger, rows(f"batch#{CANARY_ID}*")),
+        Statement("ReadObjects", ("s3:GetObject",), objects(OUTPUT, CANARY, CANARY_WORK)),
+        Statement("ListBuckets", ("s3:ListBucket",), tuple(arns.bucket() for arns in everywhere)),
+        *_read_versions(everywhere, INPUT),
+        *_keys(reach, "UseKeys", everywhere, _DECRYPT, _ENCRYPT),
+        Statement("ReadLedger", ("dynamodb:GetItem",), ledger, rows(*_CONTROLLERS_ROWS)),
+        Statement("WriteLedger", ("dynamodb:PutItem",), ledger, rows(*_CONTROLLERS_ROWS)),
+        Statement("ReadHeartbeats", ("dynamodb:Query",), ledger, rows("heartbeat")),
+        _listing(reach),
+        Statement("ReadCounts", ("dynamodb:BatchGetItem", "dynamodb:GetItem"), tables(topology.progress_table)),
+        _send(everywhere, topology, *KINDS),
+        Statement("MeasureQueues", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), queues),
+        # CloudWatch knows no resources for the one, and for the other only names of alarms that it may have found.
+        Statement("Measure", ("cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"), ("*",)),
+        Statement(
+            "TurnDials",
+            ("s3:GetMultiRegionAccessPointRoutes", "s3:SubmitMultiRegionAccessPointRoutes"),
+            (reach.mrap_arn,),
+        ),
+        *_switch(reach),
+    )
+
+
+def _switch(reach: Reach) -> tuple[Statement, ...]:
+    match reach.switch:
+        case SwitchBackend.LEDGER:
+            return ()
+        case SwitchBackend.ARC:
+            # One call sets both states; IAM judges it for each control.
+            actions = ("GetRoutingControlState", "UpdateRoutingControlStates")
+            return (Statement("Switch", tuple(f"route53-recovery-cluster:{each}" for each in actions), reach.controls),)
+        case SwitchBackend.REGION_SWITCH:
+            actions = ("ListRoute53HealthChecksInRegion", "StartPlanExecution")
+            return (Statement("Switch", tuple(f"arc-region-switch:{each}" for each in actions), (reach.plan_arn,)),)
+
+
+_DECRYPT: Final = "kms:Decrypt"
+_ENCRYPT: Final = "kms:GenerateDataKey"
+_CONTROLLERS_ROWS: Final = ("control", "batch#*", "heartbeat", "command#*", "decision#*")
+_SERVICES: Final[Mapping[str, Callable[[Reach], tuple[Statement, ...]]]] = {
+    "trigger": _trigger,
+    "splitter": _splitter,
+    "worker": _worker,
+    "merger": _merger,
+    "notifier": _notifier,
+    "failover-controller": _controller,
+}

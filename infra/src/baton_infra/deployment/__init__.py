@@ -1,0 +1,1 @@
+"""Deploys an environment from its templates, and destroys it."""

@@ -1,0 +1,88 @@
+"""The last step of a deployment: sets what is a row or a state and not a resource. Idempotent.
+
+- the ledger's control row, if there is none: it says which Region is active; from then on only controllers change it
+- ARC's gate is opened: as long as its routing control is Off, nobody can move the others
+- `build/<environment>.env`: what `baton` needs to know to find this environment
+"""
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from baton.aws import Aws
+from baton.aws.bootstrap import create_control
+from baton.settings import WorldSettings
+from baton_infra import config as environments
+from baton_infra.config import EnvironmentConfig
+from baton_infra.deployment import sdk
+
+_BUILD: Final = Path(__file__).parents[4] / "build"
+
+
+def env_text(config: EnvironmentConfig, mrap_arn: str) -> str:
+    """Return the file that a shell reads before `baton` is used with this environment."""
+    variables = {**_world(config, mrap_arn), "AWS_REGION": config.home}
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _world(config: EnvironmentConfig, mrap_arn: str) -> dict[str, str]:
+    return {
+        "BATON_ENVIRONMENT": config.name,
+        "BATON_ACCOUNT_ID": config.account_id,
+        "BATON_REGIONS": ",".join(config.regions),
+        "BATON_MRAP_ARN": mrap_arn,
+    }
+
+
+async def open_gate(found: Mapping[str, str]) -> None:
+    """Open ARC's gate through the first of the cluster's endpoints that answers. Raises the last one's error."""
+    problem: Exception | None = None
+    for pair in found["ClusterEndpoints"].split(","):
+        region, _, url = pair.partition("=")
+        async with sdk.client("route53-recovery-cluster", region, url) as cluster:
+            try:
+                await cluster.update_routing_control_state(
+                    RoutingControlArn=found["GateControl"], RoutingControlState="On"
+                )
+            except (BotoCoreError, ClientError) as error:
+                problem = error
+            else:
+                return
+    assert problem is not None
+    raise problem
+
+
+async def _outputs(config: EnvironmentConfig, stack: str) -> dict[str, str]:
+    async with sdk.client("cloudformation", config.home) as cloudformation:
+        return await sdk.outputs(cloudformation, config.topology.stack(stack))
+
+
+async def _main(name: str) -> None:
+    config = environments.load(name)
+    mrap_arn = (await _outputs(config, "routing"))["AccessPointArn"]
+    settings = WorldSettings(
+        environment=config.name,
+        account_id=config.account_id,
+        regions=config.regions,
+        region=config.home,
+        mrap_arn=mrap_arn,
+    )
+    async with Aws(settings) as aws:
+        is_new = await create_control(aws)
+    switch = await _outputs(config, "recovery")
+    # Later on the gate is the operators' own: who closed it has a reason.
+    if is_new and "GateControl" in switch:
+        await open_gate(switch)
+    target = _BUILD / f"{name}.env"
+    target.write_text(env_text(config, mrap_arn))
+    told = f"{config.home} is active" if is_new else "the control row is as it was"
+    sys.stdout.write(f"{told}; `source {target}` for the `baton` command\n")
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Adapters for ports that are stored in DynamoDB."""

@@ -1,0 +1,164 @@
+"""The journal in DynamoDB: rows of the ledger's table, one conditional write per rule."""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from baton.aws.dynamodb.items import Item, iso, to_item, typed
+from baton.aws.dynamodb.rows import Rows
+from baton.aws.sdk.clients import DynamoDB
+from baton.aws.sdk.failures import translated
+from baton.errors import Conflict, Refused
+from baton.model.control import Transition
+from baton.model.journal import Command, CommandState, Decision, Heartbeat
+from baton.model.rows import COMMAND, DECISION, HEARTBEAT, SWITCH, Form
+from baton.ports.preconditions import check_settled
+from baton.requests import ABSENT, NOT_ENDED, switch_key
+
+_PAGE_ROWS: Final = 100
+_HEARTBEATS: Final = "heartbeat"
+_COMMANDS: Final = "commands"
+_DECISIONS: Final = "decisions"
+"""One index partition each. Controllers decide a few times an hour; a partition takes 1,000 writes a second."""
+_PENDING: Final = {
+    # False too where there is no row: an attribute that is missing equals nothing.
+    "ConditionExpression": "#state = :pending",
+    "ExpressionAttributeNames": {"#state": "state"},
+    "ExpressionAttributeValues": to_item({":pending": CommandState.PENDING}),
+}
+
+
+class DynamoJournal:
+    """Rows `heartbeat`/<region>, `command#<id>`/`command`, `decision#<id>`/`decision`, `decision#<id>`/`switch`.
+
+    `body` is the whole record as JSON; attributes beside it are for conditions, for the index, and for who reads the
+    table in the console. A command is in the index only while it is PENDING.
+    """
+
+    def __init__(self, client: DynamoDB, *, table: str, dice: random.Random, page_rows: int = _PAGE_ROWS) -> None:
+        self._client = client
+        self._table = table
+        self._rows = Rows(client, table=table, dice=dice)
+        self._page_rows = page_rows
+
+    @translated()
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        # Only its own Region writes this row: MRSC refuses a write that meets another Region's.
+        row = {"pk": _HEARTBEATS, "sk": heartbeat.region, "beat_at": heartbeat.at, "body": _json(HEARTBEAT, heartbeat)}
+        client = await self._client()
+        await client.put_item(TableName=self._table, Item=to_item(row))
+
+    @translated()
+    async def heartbeats(self) -> Mapping[str, Heartbeat]:
+        client = await self._client()
+        pages = client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=to_item({":pk": _HEARTBEATS}),
+            ConsistentRead=True,
+        )
+        items = [item async for page in pages for item in page["Items"]]
+        return {heartbeat.region: heartbeat for heartbeat in _readable(HEARTBEAT, items)}
+
+    @translated()
+    async def submit(self, command: Command) -> None:
+        await self._rows.put(self._command_item(command), ABSENT)
+
+    @translated()
+    async def command(self, command_id: str) -> Command | None:
+        item = await self._rows.read(_key("command", command_id))
+        return _read(COMMAND, item) if item else None
+
+    @translated()
+    async def pending(self) -> Sequence[Command]:
+        return list(_readable(COMMAND, await self._listed(_COMMANDS, newest_first=False)))
+
+    @translated()
+    async def settle(self, command: Command) -> None:
+        check_settled(command)
+        if not await self._rows.put(self._command_item(command), _PENDING):
+            raise Conflict(f"command {command.id} is settled already, or was never submitted")
+
+    @translated()
+    async def record(self, decision: Decision, *, left: Transition | None = None) -> None:
+        await asyncio.gather(self._put_decision(decision), *([self._put_switch(left)] if left else []))
+
+    async def _put_switch(self, switch: Transition) -> None:
+        row = {"ended": switch.ended, "body": _json(SWITCH, switch), "write_id": self._rows.write_id()}
+        await self._rows.put({**to_item(switch_key(switch.id)), **to_item(row)}, typed(NOT_ENDED))
+
+    @translated()
+    async def switch(self, transition_id: str) -> Transition | None:
+        item = await self._rows.read(to_item(switch_key(transition_id)))
+        return _read(SWITCH, item) if item else None
+
+    async def _put_decision(self, decision: Decision) -> None:
+        row = {
+            **_listing(_DECISIONS, decision.at, decision.id),
+            "kind": decision.kind,
+            "summary": decision.summary,
+            "body": _json(DECISION, decision),
+            "write_id": self._rows.write_id(),
+        }
+        await self._rows.put({**_key("decision", decision.id), **to_item(row)}, ABSENT)
+
+    @translated()
+    async def decision(self, decision_id: str) -> Decision | None:
+        item = await self._rows.read(_key("decision", decision_id))
+        return _read(DECISION, item) if item else None
+
+    @translated()
+    async def decisions(self, *, limit: int) -> Sequence[Decision]:
+        return list(_readable(DECISION, await self._listed(_DECISIONS, newest_first=True, limit=limit)))
+
+    def _command_item(self, command: Command) -> Item:
+        listing = _listing(_COMMANDS, command.at, command.id) if command.state is CommandState.PENDING else {}
+        row = {
+            **listing,
+            "kind": command.kind,
+            "state": command.state,
+            "body": _json(COMMAND, command),
+            "write_id": self._rows.write_id(),
+        }
+        return {**_key("command", command.id), **to_item(row)}
+
+    async def _listed(self, listing: str, *, newest_first: bool, limit: int | None = None) -> list[Item]:
+        """Return what stands in an index partition: all pages, or the first `limit` rows."""
+        client = await self._client()
+        bounds: Any = {"MaxItems": limit, "PageSize": min(self._page_rows, limit or self._page_rows)}
+        pages = client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName="listing",
+            KeyConditionExpression="listing = :listing",
+            ExpressionAttributeValues=to_item({":listing": listing}),
+            ScanIndexForward=not newest_first,
+            PaginationConfig=bounds,
+        )
+        return [item async for page in pages for item in page["Items"]]
+
+
+def _key(kind: str, name: str) -> Item:
+    return to_item({"pk": f"{kind}#{name}", "sk": kind})
+
+
+def _listing(listing: str, at: datetime, name: str) -> dict[str, str]:
+    return {"listing": listing, "listed_at": f"{iso(at)}#{name}"}
+
+
+def _json[T](form: Form[T], record: T) -> str:
+    return json.dumps(form.written(record), default=iso, ensure_ascii=False)
+
+
+def _read[T](form: Form[T], item: Mapping[str, Any]) -> T:
+    return form.read(json.loads(item["body"]["S"]))
+
+
+def _readable[T](form: Form[T], items: Iterable[Item]) -> Iterator[T]:
+    """Yield those records of a list that this version can read: one that it cannot read hides no other."""
+    for item in items:
+        with contextlib.suppress(Refused):
+            yield _read(form, item)

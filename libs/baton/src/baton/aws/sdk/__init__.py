@@ -1,0 +1,1 @@
+"""The AWS SDK: clients, their calls, and the translation of their errors."""

@@ -1,0 +1,1 @@
+"""The demo: a file through both Regions, and a failover."""

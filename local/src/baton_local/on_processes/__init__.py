@@ -1,0 +1,1 @@
+"""The world as plain processes: a supervisor and what it starts."""

@@ -1,0 +1,1 @@
+"""Sample files of the sales job, and the results expected from them."""

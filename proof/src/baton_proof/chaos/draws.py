@@ -1,0 +1,159 @@
+"""Draws a round from a seed and a number: which Region is active, what fails where, when and for how long. Pure.
+
+Durations are either clearly shorter than what the controller acts upon or clearly longer than what a failover takes,
+so that the outcome that must follow is known in advance.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from baton.topology import REGIONS_DEFAULT, STAGES
+
+
+class Fault(StrEnum):
+    """What can be done to a Region."""
+
+    PAUSE = "pause"
+    """Every container of the Region freezes."""
+    KILL = "kill -9"
+    """A service dies and is started again when the fault is over."""
+    OOM = "OOM kill"
+    """The kernel kills a service again and again, for want of memory."""
+    DISCONNECT = "disconnect"
+    """The border leaves the outer network: refused at once."""
+    PACKETS = "packet loss"
+    """Every packet across the border is swallowed."""
+    CUT = "cut"
+    """The border keeps connections open, forwards nothing and answers nothing."""
+    SLOW = "slow S3"
+    THROTTLE = "throttled DynamoDB"
+    EMPTY = "state lost"
+    """The Region's emulator starts anew: S3, SQS and DynamoDB are empty until an operator comes."""
+
+
+class Side(StrEnum):
+    """Which of the two Regions is hit."""
+
+    ACTIVE = "active"
+    STANDBY = "standby"
+
+
+SEVERING: Final = frozenset({Fault.PAUSE, Fault.DISCONNECT, Fault.PACKETS, Fault.CUT})
+"""Nobody outside reaches the Region, and it reaches nobody."""
+_AIMED: Final = frozenset({Fault.KILL, Fault.OOM})
+"""At one service."""
+_BY_BORDER: Final = frozenset({Fault.CUT, Fault.SLOW, Fault.THROTTLE})
+"""Ordered of the border, which must be there to take the order back."""
+PIPELINE: Final = STAGES
+"""Without one of them nothing comes out of a Region. Without its trigger, the sweeper admits, late."""
+_TARGETS: Final = (*PIPELINE, "trigger", "controller")
+
+SHORT_SECONDS: Final = (3.0, 8.0)
+"""A Region that swallows packets for less than 55 s is left alone under default settings, 22 s in this world. What is
+killed takes a few more seconds to start again."""
+LONG_SECONDS: Final = (45.0, 52.0)
+"""The slowest failover commits 88 s after the fault under default settings, 35 s here; the rest is for two cores."""
+_LATER_SECONDS: Final = (0.0, 6.0)
+"""How much later the second fault of two comes."""
+_SLOW_SECONDS: Final = (0.4, 20.0)
+"""How long each piece of a request to S3 lies: a nuisance, or more than any call waits."""
+_SHARES: Final = (0.3, 1.0)
+"""Of the calls to DynamoDB that are refused: a nuisance, or all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One fault. `amount` is a delay in seconds (slow S3) or a share (throttled DynamoDB)."""
+
+    fault: Fault
+    side: Side
+    after_seconds: float
+    seconds: float
+    service: str = ""
+    amount: float = 0.0
+
+    @property
+    def is_long(self) -> bool:
+        return self.seconds >= LONG_SECONDS[0]
+
+    def __str__(self) -> str:
+        what = f"{self.fault} {self.service}".strip()
+        amount = {Fault.SLOW: f" by {self.amount:g} s", Fault.THROTTLE: f" by {self.amount:.0%}"}.get(self.fault, "")
+        later = f", {self.after_seconds:.0f} s later" if self.after_seconds else ""
+        return f"{what}{amount} of the {self.side} for {self.seconds:.0f} s{later}"
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One round."""
+
+    seed: int
+    number: int
+    active: str
+    """Region that is active when the round begins."""
+    troubles: tuple[Trouble, ...]
+
+    @property
+    def standby(self) -> str:
+        return next(region for region in REGIONS_DEFAULT if region != self.active)
+
+    def region(self, trouble: Trouble) -> str:
+        """Return the Region that a fault hits."""
+        return self.active if trouble.side is Side.ACTIVE else self.standby
+
+
+def drawn(seed: int, number: int, *, without: frozenset[Fault] = frozenset()) -> Draw:
+    """Return a round of a seed, from 1. `without` are faults that this machine does not allow.
+
+    Each kind of fault comes once before one comes again, and then the other Region is the active one; a second fault
+    joins in one round of three.
+    """
+    faults = [fault for fault in Fault if fault not in without]
+    cycle, place = divmod(number - 1, len(faults))
+    random.Random(f"{seed}:order:{cycle}").shuffle(faults)
+    dice = random.Random(f"{seed}:{number}")
+    # Not by dice: a planned switch brings the work home after a failover, and none is needed otherwise.
+    active = REGIONS_DEFAULT[(seed + cycle + 1) % 2]
+    first = _trouble(dice, faults[place])
+    if first.fault is Fault.EMPTY or dice.random() >= 1 / 3:
+        return Draw(seed, number, active, (first,))
+    others = [fault for fault in faults if fault not in {Fault.EMPTY, first.fault}]
+    second = _trouble(dice, dice.choice(others), after_seconds=dice.uniform(*_LATER_SECONDS))
+    while not compatible(first, second):
+        second = _trouble(dice, dice.choice(others), after_seconds=second.after_seconds)
+    return Draw(seed, number, active, (first, second))
+
+
+def _trouble(dice: random.Random, fault: Fault, *, after_seconds: float = 0.0) -> Trouble:
+    is_long = fault is Fault.EMPTY or dice.random() < 3 / 4
+    seconds = round(dice.uniform(*(LONG_SECONDS if is_long else SHORT_SECONDS)), 1)
+    side = Side.ACTIVE if dice.random() < 3 / 4 else Side.STANDBY
+    service = dice.choice(_TARGETS) if fault in _AIMED else ""
+    amount = 0.0
+    if fault is Fault.SLOW:
+        amount = dice.choice(_SLOW_SECONDS)
+    elif fault is Fault.THROTTLE:
+        amount = dice.choice(_SHARES)
+    return Trouble(fault, side, round(after_seconds, 1), seconds, service, amount)
+
+
+def compatible(one: Trouble, other: Trouble) -> bool:
+    """Return whether both can be done, and undone, side by side."""
+    if one.side is not other.side:
+        return True
+    both = {one.fault, other.fault}
+    if Fault.PAUSE in both:
+        return not both & (_AIMED | _BY_BORDER | SEVERING - {Fault.PAUSE})
+    if Fault.DISCONNECT in both and both & _BY_BORDER:
+        return False
+    if len(both & SEVERING) > 1 or (Fault.CUT in both and both & _BY_BORDER - {Fault.CUT}):
+        return False
+    return not (both <= _AIMED and one.service == other.service)
+
+
+def in_order(troubles: Sequence[Trouble]) -> list[Trouble]:
+    """Return the faults as they come."""
+    return sorted(troubles, key=lambda each: each.after_seconds)

@@ -1,0 +1,14 @@
+"""The table of all mutants of the pipeline."""
+
+from typing import Final
+
+from baton_proof.mutants import of_aws, of_csv, of_library, of_merger_and_notifier, of_splitter, of_worker
+
+MUTANTS: Final = (
+    *of_aws.MUTANTS,
+    *of_csv.MUTANTS,
+    *of_library.MUTANTS,
+    *of_merger_and_notifier.MUTANTS,
+    *of_splitter.MUTANTS,
+    *of_worker.MUTANTS,
+)

@@ -1,0 +1,60 @@
+"""What a simulated controller learns of a Region from canaries: the truth, a false result, or a real canary's."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from baton.model.journal import Verdict
+from baton_proof.simulation.network import LEDGER, Life, Mode
+from failover_controller.canary import Canary, Probe
+
+if TYPE_CHECKING:  # a world has canaries, and a canary its world
+    from baton_proof.simulation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class RealCanary:
+    """The canary of production; the watch believes it."""
+
+    world: "World"
+    canary: Canary
+
+    async def probe(self, region: str, *, seconds_max: float) -> Probe:
+        probe = await self.canary.probe(region, seconds_max=seconds_max)
+        if probe.verdict is Verdict.HEALTHY:
+            self.world.watch.well_at[region] = self.world.clock.now()
+        return probe
+
+
+class SimCanary:
+    """A canary that knows the truth, and may be made to lie. Cheaper than a batch, so that many schedules are seen."""
+
+    def __init__(self, world: "World", life: Life) -> None:
+        self._world, self._life = world, life
+
+    async def probe(self, region: str, *, seconds_max: float) -> Probe:
+        world, life = self._world, self._life
+        await life.awake()
+        await asyncio.sleep(world.dice.uniform(1, 3))
+        mode = world.network.mode
+        if mode(life.region, LEDGER) is not Mode.OPEN:
+            await asyncio.sleep(seconds_max - 3)
+            return Probe(Verdict.UNKNOWN, "the ledger did not answer")
+        lives = any(each.name == "services" and each.region == region for each in world.lives if _works(each))
+        well = lives and mode(region, region) is Mode.OPEN and mode(region, LEDGER) is Mode.OPEN
+        if well:
+            world.watch.well_at[region] = world.clock.now()
+        seen = well and mode(life.region, region) is Mode.OPEN
+        if region in world.lying:
+            seen = not seen
+            world.watch.lied_at[region] = world.clock.now()
+        if not seen:
+            await asyncio.sleep(seconds_max - 3)
+        await life.awake()
+        return Probe(
+            Verdict.HEALTHY if seen else Verdict.UNHEALTHY, "went the whole way" if seen else "it did not come back"
+        )
+
+
+def _works(life: Life) -> bool:
+    return not life.killed.is_set() and life.paused_until <= asyncio.get_running_loop().time()

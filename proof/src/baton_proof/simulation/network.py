@@ -1,0 +1,276 @@
+"""The simulated network between a process and everything it calls: partitions, delays, lost answers, late requests.
+
+A wrapped port is the port itself, seen over a network. Requests may be lost, or applied while their answer is lost, or
+applied long after their caller gave up; the process may die before or after an effect, or be paused for ten minutes
+between two lines and continue as if nothing had happened.
+"""
+
+import asyncio
+import inspect
+import random
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from typing import Any, cast, override
+
+from baton.errors import BatonError, Unavailable
+from baton.testing.faults import EFFECTS, Crash, CrashPlan
+
+LEDGER, SWITCH, ROUTES, MAIL = "ledger", "switch", "routes", "mail"
+_SHARED = {"ledger": LEDGER, "journal": LEDGER, "switch": SWITCH, "routes": ROUTES, "mailer": MAIL}
+_CHANGES = EFFECTS | {"set_control", "beat", "submit", "settle", "record", "set_states", "set_dials"}
+_MAY_BE_LATE = frozenset(
+    {
+        "ledger.set_control",
+        "ledger.update",
+        "ledger.claim_mail",
+        "journal.beat",
+        "journal.settle",
+        "switch.set_states",
+        "routes.set_dials",
+        "outbox.send",
+    }
+)
+"""Not mails: nobody can take back what lies in a mail service's buffer, nor tell it from a second one."""
+_PAGED = frozenset({"list_open", "list_recent", "list_settled", "_pages"})
+"""Made on the near side of the network, of one request for each page."""
+_ROWS_KEPT = 12
+
+
+class Mode(StrEnum):
+    """What becomes of a call."""
+
+    OPEN = "open"
+    DROPPED = "dropped"
+    """The request is lost."""
+    MUTE = "mute"
+    """The request arrives, its answer is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A partition: calls from `source` (None: from anywhere) to `target`."""
+
+    source: str | None
+    target: str
+    mode: Mode
+
+
+@dataclass(slots=True)
+class Odds:
+    """How bad the luck is: chances for each call."""
+
+    slow: float = 0.0
+    drag: float = 0.0
+    """The same for services alone: what keeps batches open for a while."""
+    lost: float = 0.0
+    """Applied, answer lost."""
+    late: float = 0.0
+    """Applied long after the caller gave up."""
+    crash: float = 0.0
+    again: float = 0.0
+    """A message is delivered a second time."""
+
+
+@dataclass(slots=True)
+class Network:
+    """The ways of the world and their state."""
+
+    dice: random.Random
+    odds: Odds = field(default_factory=Odds)
+    rules: list[Rule] = field(default_factory=list[Rule])
+    calls: int = 0
+    late: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
+    on_send: Callable[[str, Any], None] | None = None
+    """Called with (Region, messages) after an outbox took them."""
+
+    def mode(self, source: str, target: str) -> Mode:
+        """Return what becomes of a call on this way now."""
+        found = Mode.OPEN
+        for rule in self.rules:
+            if rule.target == target and rule.source in {None, source}:
+                if rule.mode is Mode.DROPPED:
+                    return Mode.DROPPED
+                found = Mode.MUTE
+        return found
+
+
+class Life(CrashPlan):
+    """One process, from its start to its death. Once it is dead no call of its goes through any more."""
+
+    def __init__(self, network: Network, region: str, name: str, on_act: Callable[["Life", str, Any], None]) -> None:
+        super().__init__(at=None)
+        self.network = network
+        self.region = region
+        self.name = name
+        self.killed = asyncio.Event()
+        self.paused_until = 0.0
+        self.stalls: dict[str, float] = {}
+        """By call (`kind.method`): how long the process stands still right before the next one. The call goes out
+        when it continues, even if its caller has given it up by its own clock."""
+        self.controls: deque[Any] = deque(maxlen=_ROWS_KEPT)
+        """The control rows that this process read last: what it may act on."""
+        self.ledger_read_at = 0.0
+        self.slept = 0.0
+        """Seconds it was paused or kept waiting since then."""
+        self._on_act = on_act
+
+    @override
+    def wrap[P](self, port: P, name: str) -> P:
+        """Return the port as this process reaches it. `name` is `kind` or `kind@region`."""
+        kind, _, region = name.partition("@")
+        return cast("P", _Reached(port, kind, _SHARED.get(kind, region or self.region), self))
+
+    def check(self) -> None:
+        if self.killed.is_set():
+            raise Crash("this process is dead")
+
+    def maybe_die(self) -> None:
+        if self.network.dice.random() < self.network.odds.crash:
+            self.killed.set()
+            raise Crash("killed")
+
+    async def awake(self) -> None:
+        """Sleep as long as the process is paused."""
+        left = self.paused_until - asyncio.get_running_loop().time()
+        if left > 0:
+            self.slept += left
+            await asyncio.sleep(left)
+        self.check()
+
+    async def wait(self, seconds: float) -> None:
+        self.slept += seconds
+        await asyncio.sleep(seconds)
+        await self.awake()
+
+    def acts(self, name: str, args: Any) -> None:
+        """Tell the watch that this process is about to change something that users see."""
+        self._on_act(self, name, args)
+
+
+class _Reached:
+    """A port at the other end of the network."""
+
+    def __init__(self, port: Any, kind: str, target: str, life: Life) -> None:
+        self._port, self._kind, self._target, self._life = port, kind, target, life
+
+    def __getattr__(self, attribute: str) -> Any:
+        member = getattr(self._port, attribute)
+        if attribute in _PAGED:
+            near: Any = getattr(cast("type[Any]", type(self._port)), attribute)
+            return partial(near, self)  # each page crosses the network separately
+        if inspect.isasyncgenfunction(member):
+            return self._streaming(member)
+        if not inspect.iscoroutinefunction(member):
+            self._life.check()
+            return member
+        return self._receiving(member) if attribute == "receive" else self._calling(member, attribute)
+
+    def _calling(self, member: Any, attribute: str) -> Any:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            mode = await self._go(attribute)
+            changes = attribute in _CHANGES
+            if changes:
+                self._life.acts(f"{self._kind}.{attribute}", args)
+                if f"{self._kind}.{attribute}" in _MAY_BE_LATE and self._unlucky("late"):
+                    self._later(member, args, kwargs)
+                    await self._lose()
+                self._life.maybe_die()
+            stall = self._life.stalls.pop(f"{self._kind}.{attribute}", 0.0)
+            result = await (self._stalled(stall, member(*args, **kwargs)) if stall else member(*args, **kwargs))
+            if changes:
+                self._life.maybe_die()
+                if self._kind == "outbox" and self._life.network.on_send:
+                    self._life.network.on_send(self._target, args[0])
+                if self._unlucky("lost"):
+                    await self._lose()
+            if mode is Mode.MUTE:
+                await self._lose()
+            self._note(attribute, result)
+            return result
+
+        return call
+
+    async def _go(self, attribute: str) -> Mode:
+        life, network = self._life, self._life.network
+        network.calls += 1
+        life.check()
+        await life.awake()
+        mode = network.mode(life.region, self._target)
+        if mode is Mode.DROPPED or (mode is Mode.MUTE and attribute not in _CHANGES):
+            await self._lose()
+        if self._unlucky("slow") or (life.name == "services" and self._unlucky("drag")):
+            await life.wait(network.dice.uniform(1, 40))
+        elif network.dice.random() < 0.3:
+            await asyncio.sleep(network.dice.random() * 0.1)
+            life.check()
+        if network.mode(life.region, self._target) is Mode.DROPPED:
+            await self._lose()  # it was still on its way when the way was cut
+        return mode
+
+    async def _stalled(self, seconds: float, call: Any) -> Any:
+        """Let the whole process stand still, then make the call: it was decided before, and nobody looks again."""
+        life = self._life
+        life.paused_until = asyncio.get_running_loop().time() + seconds
+
+        async def wake() -> Any:
+            await asyncio.sleep(seconds)
+            return await call
+
+        task = asyncio.create_task(wake())
+        life.network.late.add(task)
+        task.add_done_callback(life.network.late.discard)
+        return await asyncio.shield(task)
+
+    def _receiving(self, member: Any) -> Any:
+        async def receive(*args: Any, **kwargs: Any) -> Any:
+            life = self._life
+            await life.awake()
+            if life.network.mode(life.region, self._target) is not Mode.OPEN:
+                await self._lose()
+            taken = await member(*args, **kwargs)
+            await life.awake()  # what it took meanwhile is delivered again if it died
+            return taken
+
+        return receive
+
+    def _streaming(self, member: Any) -> Any:
+        async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
+            await self._go("stream")
+            async for each in member(*args, **kwargs):
+                yield each
+
+        return stream
+
+    def _unlucky(self, what: str) -> bool:
+        chance: float = getattr(self._life.network.odds, what)
+        return chance > 0 and self._life.network.dice.random() < chance
+
+    async def _lose(self) -> None:
+        """Wait for an answer that never comes."""
+        await self._life.wait(self._life.network.dice.uniform(0.5, 8))
+        raise Unavailable("no answer")
+
+    def _later(self, member: Any, args: Any, kwargs: Any) -> None:
+        """Apply the request long after its caller gave up: it lay in a buffer somewhere."""
+        network = self._life.network
+
+        async def apply() -> None:
+            await asyncio.sleep(network.dice.uniform(5, 300))
+            try:
+                await member(*args, **kwargs)
+            except (BatonError, ValueError):
+                return
+
+        task = asyncio.create_task(apply())
+        network.late.add(task)
+        task.add_done_callback(network.late.discard)
+
+    def _note(self, attribute: str, result: Any) -> None:
+        if self._target == LEDGER:
+            self._life.ledger_read_at = asyncio.get_running_loop().time()
+            self._life.slept = 0.0
+            if attribute == "control":
+                self._life.controls.append(result)

@@ -1,0 +1,182 @@
+"""Draws a schedule from a seed: the settings, the faults and their times, the files, and the operators' orders."""
+
+import random
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from baton.model.journal import CommandKind
+from baton.topology import REGIONS_DEFAULT
+from baton_proof.simulation.network import Odds
+from handover.settings import ControllerSettings, Mode
+
+HOME, AWAY = REGIONS_DEFAULT
+WARM_SECONDS = 70
+"""Until each controller has seen enough canaries of its own."""
+FAULTS_SECONDS = 600
+"""How long faults go on after that."""
+
+
+class Fault(StrEnum):
+    """What can go wrong."""
+
+    CUT = "cut"
+    """Every way across the Region's border; what is inside goes on."""
+    DARK = "dark"
+    """The Region's own services fail, for everybody."""
+    DEAF = "deaf"
+    """The Region's requests reach the ledger, the answers do not come back."""
+    NO_LEDGER = "no ledger"
+    APART = "apart"
+    """The two Regions do not reach each other; both reach the ledger."""
+    ENDPOINTS = "endpoints"
+    """Some of the switch's five endpoints are down."""
+    GATE = "gate"
+    """Somebody closed the switch's gate."""
+    ROUTES = "routes"
+    MAIL = "mail"
+    """The Region's mail service takes nothing: published batches wait."""
+    LAG = "lag"
+    REPLICATION = "replication"
+    """Nothing replicates."""
+    STORM = "storm"
+    """Lost and late answers, slow calls, crashes, doubled messages."""
+    PAUSE = "pause"
+    """Processes of a Region are paused, and continue as if nothing had happened."""
+    KILL = "kill"
+    LIE = "lie"
+    """The Region's canaries say the opposite."""
+    THROTTLED = "throttled"
+    """One kind of call that the Region's services make is throttled, for all of them."""
+
+
+_FAULTS: Final = tuple(fault for fault in Fault if fault is not Fault.THROTTLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """One fault and its time, in seconds since the start."""
+
+    fault: Fault
+    at: float
+    seconds: float
+    region: str = HOME
+    amount: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What an operator orders."""
+
+    at: float
+    kind: CommandKind
+    target: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """One seed's story."""
+
+    seed: int
+    troubles: tuple[Trouble, ...]
+    files_at: tuple[float, ...]
+    orders: tuple[Order, ...]
+    settings: ControllerSettings
+    dry_region: str | None = None
+    skews: dict[str, float] = field(default_factory=dict[str, float])
+    """By Region: how wrong its controller's clock is, in seconds."""
+    dies: str | None = None
+    """Region that is lost for good at the end of the warm-up, and nothing else goes wrong: L2."""
+    background: Odds = field(default_factory=Odds)
+    lag_seconds: float = 3
+    """Of replication, while nothing ails it."""
+    real_canary: bool = False
+
+
+def drawn(seed: int) -> Schedule:
+    """Return the story of a seed."""
+    dice = random.Random(seed)
+    settings = _settings(dice)
+    if dice.random() < 0.12:
+        return Schedule(
+            seed,
+            troubles=(Trouble(Fault.MAIL, 0, WARM_SECONDS, HOME),) if dice.random() < 0.5 else (),
+            files_at=_files_around(dice, WARM_SECONDS),
+            orders=(),
+            settings=ControllerSettings(),
+            skews={region: dice.uniform(-300, 300) for region in REGIONS_DEFAULT},
+            dies=HOME,
+            lag_seconds=dice.choice((1, 3, 40)),
+            background=Odds(drag=dice.choice((0.1, 0.3, 0.6)), again=0.1),
+        )
+    if dice.random() < 0.05:
+        return _seesaw(dice, seed)
+    orders = _orders(dice) if dice.random() < 0.5 else ()
+    return Schedule(
+        seed,
+        troubles=(*(_trouble(dice) for _ in range(dice.randint(1, 6))), *_throttled(seed)),
+        files_at=tuple(sorted(dice.uniform(0, WARM_SECONDS + FAULTS_SECONDS) for _ in range(dice.randint(2, 3)))),
+        orders=orders,
+        settings=settings,
+        dry_region=dice.choice(REGIONS_DEFAULT) if dice.random() < 0.08 else None,
+        skews={region: dice.choice((0, 0, dice.uniform(-300, 300))) for region in REGIONS_DEFAULT},
+        background=Odds(slow=0.003, drag=dice.choice((0, 0.03)), lost=0.003, late=0.002, again=0.15),
+        lag_seconds=dice.choice((1, 3, 20)),
+        real_canary=dice.random() < 0.04,
+    )
+
+
+def _seesaw(dice: random.Random, seed: int) -> Schedule:
+    """Return one Region dark, and once that one is well again the other: what a budget is for."""
+    first = Trouble(Fault.DARK, WARM_SECONDS + dice.uniform(0, 20), 110, HOME)
+    second = Trouble(Fault.DARK, WARM_SECONDS + 460, FAULTS_SECONDS - 460, AWAY)
+    return Schedule(
+        seed,
+        troubles=(first, second),
+        files_at=tuple(sorted(dice.uniform(0, WARM_SECONDS + FAULTS_SECONDS) for _ in range(4))),
+        orders=(),
+        settings=ControllerSettings().model_copy(update={"cooldown_seconds": 60}),
+    )
+
+
+def _files_around(dice: random.Random, at: float) -> tuple[float, ...]:
+    """Return when files are sent so that many batches are open at that moment, on more than one page of a list."""
+    moments = (dice.choice((dice.uniform(-65, -2), dice.uniform(-6, 1))) for _ in range(dice.choice((3, 12))))
+    return tuple(sorted([*(at + moment for moment in moments), at + dice.uniform(5, 120)]))
+
+
+def _settings(dice: random.Random) -> ControllerSettings:
+    changes: dict[str, object] = {}
+    if dice.random() < 0.1:
+        changes["mode"] = Mode.RECOMMEND
+    if dice.random() < 0.25:
+        # An hour clean is long to simulate; what matters is that it is waited for.
+        changes |= {"failback": Mode.AUTOMATIC, "clean_seconds": 120, "cooldown_seconds": 120}
+    return ControllerSettings().model_copy(update=changes)
+
+
+def _throttled(seed: int) -> tuple[Trouble, ...]:
+    """Return up to two kinds of throttled calls, by dice of their own: no other part of a story changes by them."""
+    dice = random.Random(seed * 7 + 4)
+    return tuple(_trouble(dice, Fault.THROTTLED) for _ in range(dice.randint(1, 2))) if dice.random() < 0.3 else ()
+
+
+def _trouble(dice: random.Random, fault: Fault | None = None) -> Trouble:
+    fault = fault or dice.choice(_FAULTS)
+    region = HOME if dice.random() < 0.7 else AWAY
+    at = WARM_SECONDS + dice.uniform(0, FAULTS_SECONDS * 0.8)
+    seconds = dice.choice((dice.uniform(5, 60), dice.uniform(60, 400), dice.uniform(100, FAULTS_SECONDS)))
+    return Trouble(fault, at, min(seconds, WARM_SECONDS + FAULTS_SECONDS - at), region, dice.random())
+
+
+def _orders(dice: random.Random) -> tuple[Order, ...]:
+    orders: list[Order] = []
+    for _ in range(dice.randint(1, 4)):
+        at = WARM_SECONDS + dice.uniform(0, FAULTS_SECONDS)
+        kind = dice.choice(tuple(CommandKind))
+        target = HOME if kind is CommandKind.FAILBACK else dice.choice(REGIONS_DEFAULT)
+        orders.append(Order(at, kind, target, force=dice.random() < 0.3))
+        if dice.random() < 0.3:  # the other operator clicks as well
+            orders.append(Order(at + dice.uniform(0, 3), kind, dice.choice(REGIONS_DEFAULT), force=dice.random() < 0.3))
+    return tuple(sorted(orders, key=lambda order: order.at))

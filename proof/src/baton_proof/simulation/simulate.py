@@ -1,0 +1,228 @@
+"""Runs schedules: `python -m baton_proof.simulation.simulate 1:200` prints each violation and then their number."""
+
+import argparse
+import asyncio
+import multiprocessing
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from baton.model.control import Phase
+from baton.model.journal import CommandKind
+from baton.model.states import BatchState
+from baton.testing import virtual_time
+from baton.testing.faults import Crash
+from baton.topology import REGIONS_DEFAULT
+from baton_proof.sales import financial
+from baton_proof.simulation import schedule as schedules
+from baton_proof.simulation.network import Odds
+from baton_proof.simulation.schedule import FAULTS_SECONDS, WARM_SECONDS, Schedule
+from baton_proof.simulation.world import BUGS, SAMPLE, World, expected_result
+from handover.settings import Mode
+
+HEALED_AT = WARM_SECONDS + FAULTS_SECONDS
+REST_SECONDS_MAX = 2 * 3_600
+"""After the last fault. Mail leases, the sweeper's doubling waits and a cooldown fit in it."""
+SWITCH_SECONDS_MAX = 90
+"""From the death of the active Region to the move of the epoch, with every wait at its default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one schedule came to."""
+
+    seed: int
+    violations: tuple[str, ...]
+    events: int
+    failovers: int
+    batches: int
+    mails: int
+    second_mails: int
+    seconds: float
+    """Of simulated time."""
+    switch_seconds: float | None = None
+    """From the death of the active Region to the commit; to the first batch taken over is `takeover_seconds`."""
+    takeover_seconds: float | None = None
+
+
+def run(seed: int, make: Callable[[Schedule], World] = World) -> Report:
+    """Run the schedule of a seed."""
+    expected_result()
+    return virtual_time.run(_story(make(schedules.drawn(seed))))
+
+
+def run_schedule(schedule: Schedule, make: Callable[[Schedule], World] = World) -> Report:
+    """Run a schedule that was written by hand."""
+    expected_result()
+    return virtual_time.run(_story(make(schedule)))
+
+
+async def _story(world: World) -> Report:
+    schedule, stop = world.schedule, asyncio.Event()
+    await _load_reference(world)
+    world.network.odds = schedule.background
+    lives = [asyncio.create_task(world.replication.run(stop))]
+    for region in REGIONS_DEFAULT:
+        lives.append(asyncio.create_task(world.live_services(region, stop)))
+        lives.append(asyncio.create_task(world.live_controller(region, stop)))
+    stories: list[Awaitable[None]] = [world.send(number, at) for number, at in enumerate(schedule.files_at)]
+    stories += [world.trouble(trouble) for trouble in schedule.troubles]
+    stories += [world.order(order) for order in schedule.orders]
+    if schedule.dies:
+        stories.append(_death(world, schedule.dies))
+    try:
+        async with asyncio.timeout(HEALED_AT + 600):
+            await asyncio.gather(*stories)
+        await _rest(world)
+    except TimeoutError:
+        world.watch.broke("L2", "a sender finds no Region that takes the file")
+    finally:
+        stop.set()
+        for life in world.lives:
+            life.killed.set()
+        for task in (*lives, *world.background, *world.network.late):
+            task.cancel()
+        await asyncio.gather(*lives, *world.background, *world.network.late, return_exceptions=True)
+    return _report(world)
+
+
+async def _load_reference(world: World) -> None:
+    for side in world.sides.values():
+        await financial(side.reference, SAMPLE)
+
+
+async def _death(world: World, region: str) -> None:
+    await asyncio.sleep(WARM_SECONDS)
+    world.lose_for_good(region)
+
+
+async def _rest(world: World) -> None:
+    """Let the faults stop, then wait until everything that must come true is true."""
+    loop = asyncio.get_running_loop()
+    if not world.schedule.dies:
+        await asyncio.sleep(max(0.0, HEALED_AT - loop.time()))
+        await _heal(world)
+    deadline = loop.time() + REST_SECONDS_MAX
+    pending = await _pending(world)
+    while pending and loop.time() < deadline:
+        await asyncio.sleep(10)
+        pending = await _pending(world)
+    for each in pending:
+        world.watch.broke(*each.split(" ", 1))
+
+
+async def _heal(world: World) -> None:
+    assert not world.network.rules, "every fault repairs itself"
+    world.healed = True
+    world.network.odds = Odds()
+    world.replication.set(lag_seconds=1, cut=False)
+    for life in world.lives:
+        life.paused_until = 0.0
+    if (await world.ledger.control()).frozen(world.clock.now()):
+        await world.command(CommandKind.UNFREEZE, "")
+
+
+async def _pending(world: World) -> list[str]:
+    """Return what is not true yet, each with the invariant that wants it."""
+    found = [text async for text in _unfinished_files(world)]
+    control = await world.ledger.control()
+    dead = world.schedule.dies
+    if control.phase not in {Phase.STEADY, Phase.COOLDOWN} or control.in_transition:
+        found.append(f"L3 the switch stands in {control.phase}: {control.transition}")
+    if control.drill is not None and not dead:
+        found.append(f"L5 a drill never ends: {control.drill}")
+    acting = [region for region in REGIONS_DEFAULT if region not in (world.schedule.dry_region, dead)]
+    if acting and await world.journal.pending():
+        found.append("L5 a command is never answered")
+    if dead and control.active_region == dead and world.schedule.settings.mode is Mode.AUTOMATIC:
+        found.append(f"L2 {dead} is dead and active")
+    if acting and dict(world.switch._read()) != dict(control.switch_states(REGIONS_DEFAULT)):  # pyright: ignore[reportPrivateUsage] - the truth
+        found.append(f"L4 the switch says {world.switch._read()}, the ledger {control.active_region}")  # pyright: ignore[reportPrivateUsage] - the truth
+    beats = await world.journal.heartbeats()
+    following = {region for region, beat in beats.items() if beat.epoch_seen == control.epoch}
+    missing = [region for region in REGIONS_DEFAULT if region != dead and region not in following]
+    return [*found, *(f"L4 {region} does not follow epoch {control.epoch}" for region in missing)]
+
+
+async def _unfinished_files(world: World) -> AsyncIterator[str]:
+    """Yield what L1 still waits for."""
+    for sent in world.sent:
+        batch = await world.ledger.get(sent.batch_id)
+        gone = world.schedule.dies == sent.region and not survived(world, sent.key)
+        if gone and (batch is None or batch.state is BatchState.WAITING_INPUT):
+            continue  # its bytes never left the Region that died: named, alarmed, and waiting for the Region
+        if batch is None:
+            yield f"L1 {sent.key} was uploaded in {sent.region} and never admitted"
+        elif batch.state is not BatchState.COMPLETED:
+            yield f"L1 {sent.key} is {batch.state} under epoch {batch.owner_epoch}: {batch.failure}"
+        elif not world.watch.sends[sent.batch_id]:
+            yield f"L1 {sent.key} is COMPLETED and nobody was told"
+
+
+def survived(world: World, key: str) -> bool:
+    """Return whether a Region that lives ever had the object."""
+    alive = [side.objects for region, side in world.sides.items() if region != world.schedule.dies]
+    return any(version.body is not None for store in alive for version in store.history().get(key, ()))
+
+
+def _report(world: World) -> Report:
+    watch = world.watch
+    bugs = [
+        f"bug: {line['event']}: {line.get('exc_info')!r}"
+        for line in world.lines
+        if line["event"] in BUGS and line["level"] == "error" and not isinstance(line.get("exc_info"), Crash)
+    ]
+    epochs = [control.epoch for _, control in watch.controls]
+    died_at = world.clock._start.timestamp() + WARM_SECONDS  # pyright: ignore[reportPrivateUsage] - as the story has it
+    moved = next((at for at, control in watch.controls if control.epoch != epochs[0]), None)
+    switch_seconds = moved.timestamp() - died_at if world.schedule.dies and moved else None
+    first = watch.taken_over_at[0].timestamp() - died_at if world.schedule.dies and watch.taken_over_at else None
+    if switch_seconds is not None and switch_seconds > SWITCH_SECONDS_MAX:
+        watch.broke("L2", f"the epoch moved only {switch_seconds:.1f} s after the Region died")
+    return Report(
+        seed=world.schedule.seed,
+        violations=tuple(dict.fromkeys([*watch.violations, *bugs])),
+        events=watch.events + world.network.calls,
+        failovers=len(set(epochs)) - 1,
+        batches=len(world.sent),
+        mails=sum(watch.sends.values()),
+        second_mails=sum(count - 1 for count in watch.sends.values()),
+        seconds=asyncio.get_running_loop().time(),
+        switch_seconds=switch_seconds,
+        takeover_seconds=first,
+    )
+
+
+def main() -> int:
+    """Run the seeds FIRST:LAST on all cores; return 1 if any violated anything."""
+    parser = argparse.ArgumentParser(description="Run simulated schedules.")
+    parser.add_argument("seeds", help="FIRST:LAST, both included, or one seed")
+    parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
+    options = parser.parse_args()
+    first, _, last = options.seeds.partition(":")
+    seeds = range(int(first), int(last or first) + 1)
+    totals: Counter[str] = Counter()
+    failed: list[int] = []
+    started = time.monotonic()
+    with multiprocessing.Pool(options.processes) as pool:
+        for report in pool.imap_unordered(run, seeds, chunksize=4):
+            totals.update(schedules=1, events=report.events, switches=report.failovers, batches=report.batches)
+            totals.update(mails=report.mails, second_mails=report.second_mails, violations=len(report.violations))
+            if report.violations:
+                failed.append(report.seed)
+            for violation in report.violations:
+                print(f"seed {report.seed}: {violation}", flush=True)
+    seconds = time.monotonic() - started
+    print(f"seeds that failed: {sorted(failed) or 'none'}")
+    print(
+        f"{totals['schedules']:,} schedules, {totals['events']:,} events, {totals['switches']:,} switches, "
+        f"{totals['batches']:,} batches, {totals['mails']:,} mails ({totals['second_mails']} of them a second one), "
+        f"{seconds:.0f} s: {totals['violations']} violations"
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

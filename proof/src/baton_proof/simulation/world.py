@@ -1,0 +1,405 @@
+"""Both simulated Regions: stores that outlive every process, and processes that start and die."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import Any, Final
+
+from baton.catalog import load_jobs
+from baton.errors import BatonError, Unavailable
+from baton.memory import LoopClock, MemoryReplication, MemoryRoutes, MemoryVitals, Refusal, Refusals
+from baton.messages import Message
+from baton.model.batch import Batch
+from baton.model.control import Control
+from baton.model.identity import batch_id_of, owner_of
+from baton.model.journal import Command, CommandKind
+from baton.ports import Clock, Journal, Ledger, Routes, Switch
+from baton.testing.faults import Crash
+from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from baton_proof.logs import recording_log
+from baton_proof.pipeline import Pipeline
+from baton_proof.region import Region
+from baton_proof.sales import financial, sales_file
+from baton_proof.simulation.canaries import RealCanary, SimCanary
+from baton_proof.simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Life, Mode, Network, Rule
+from baton_proof.simulation.schedule import AWAY, HOME, Fault, Order, Schedule, Trouble
+from baton_proof.simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
+from failover_controller.acts import Actor, Place
+from failover_controller.canary import BatchCanary, Canary
+from failover_controller.controller import Controller
+from failover_controller.reach import Reach
+from handover.settings import ControllerSettings
+from splitter.settings import SplitterSettings
+
+SPLITTER = SplitterSettings(chunk_bytes=500, sweep_seconds=15, unadmitted_seconds=30, stalled_seconds=60)
+"""Shorter than in production, where nobody simulates the hours in which nothing happens."""
+BUGS = frozenset({"handler_bug", "give_up_failed", "not_swept", "controller_bug", "sweep_failed"})
+
+
+_THROTTLED: Final = tuple(
+    (port, operation)
+    for port, operations in {
+        "objects": "put get read find_version compose copy delete list_versions",
+        "queues": "send receive delete set_visibility",
+        "progress": "open complete done",
+        "heartbeats": "beat signs count_nudge",
+        "reference": "current load",
+        "rejects": "put",
+        "ledger": "admit update claim_mail list_open get_many",
+    }.items()
+    for operation in operations.split()
+)
+"""Ports of a Region and their operations; the ledger is everybody's."""
+
+SAMPLE = sales_file(records=6, bad=1)
+"""What every sender sends."""
+
+
+@cache
+def expected_result() -> bytes:
+    """Return what must come of it: the result of an undisturbed run. Call it first outside of a running loop."""
+
+    async def in_peace() -> bytes:
+        quiet = Pipeline(load_jobs("baton_jobs"))
+        await financial(quiet.region.reference, SAMPLE)
+        batch_id = await quiet.upload("input/sales/peace.csv", SAMPLE.body)
+        await quiet.drive()
+        return await quiet.result(batch_id)
+
+    return asyncio.run(in_peace())
+
+
+@dataclass(frozen=True, slots=True)
+class Skewed:
+    """A clock that is wrong by a constant."""
+
+    clock: Clock
+    seconds: float
+
+    def now(self) -> datetime:
+        return self.clock.now() + timedelta(seconds=self.seconds)
+
+
+@dataclass(slots=True)
+class Sent:
+    """A file that its sender got into a bucket."""
+
+    key: str
+    batch_id: str
+    region: str
+    number: int
+
+
+@dataclass(slots=True)
+class World:
+    """Everything there is."""
+
+    schedule: Schedule
+    make_controller: Callable[..., Controller] = Controller
+    dice: random.Random = field(init=False)
+    clock: LoopClock = field(default_factory=LoopClock)
+    watch: Watch = field(init=False)
+    network: Network = field(init=False)
+    ledger: WatchedLedger = field(init=False)
+    journal: WatchedJournal = field(default_factory=WatchedJournal)
+    switch: WatchedSwitch = field(init=False)
+    routes: MemoryRoutes = field(default_factory=MemoryRoutes)
+    sides: dict[str, Region] = field(default_factory=dict[str, Region])
+    replication: MemoryReplication = field(init=False)
+    lives: list[Life] = field(default_factory=list[Life])
+    lying: set[str] = field(default_factory=set[str])
+    sent: list[Sent] = field(default_factory=list[Sent])
+    lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    processes: dict[str, Pipeline] = field(default_factory=dict[str, Pipeline])
+    """By Region: the newest process, whose trigger answers events."""
+    healed: bool = False
+    """Whether the faults are over: from then on every event of a bucket arrives, and at once."""
+    started: int = 0
+    orders: int = 0
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.schedule.seed * 7 + 1)
+        self.watch = Watch(self.clock)
+        self.network = Network(random.Random(self.schedule.seed * 7 + 2), on_send=self._doubled)
+        self.ledger = WatchedLedger(Control(INITIAL_EPOCH, HOME), page_batches=2).watched(self.watch, self._results)
+        self.watch.controls.append((self.clock._start, Control(INITIAL_EPOCH, HOME)))  # pyright: ignore[reportPrivateUsage] - before the loop runs
+        self.watch.rows = lambda: self.ledger._store.batches  # pyright: ignore[reportPrivateUsage] - the truth
+        self.watch.has = lambda region, key: self.sides[region].objects._find(key, None) is not None  # pyright: ignore[reportPrivateUsage] - the truth
+        self.switch = WatchedSwitch(clock=self.clock)
+        self.switch.watch = self.journal.watch = self.watch
+        if self.schedule.dry_region:
+            self.watch.dry.add(self.schedule.dry_region)
+        mailer = WatchedMailer(self.ledger, self.watch)
+        for region in REGIONS_DEFAULT:
+            side = Region(region=region, clock=self.clock, mailer=mailer)
+            side.ledger = self.ledger
+            side.objects.listen(lambda version, region=region: self._written(region, version))
+            self.sides[region] = side
+        stores = {region: side.objects for region, side in self.sides.items()}
+        self.replication = MemoryReplication(
+            stores, self.clock, lag_seconds=self.schedule.lag_seconds, dice=random.Random(self.schedule.seed * 7 + 3)
+        )
+
+    def _results(self, row: Batch) -> tuple[bytes | None, bytes | None]:
+        """Return the published bytes of a merged row, and what they must be. Canaries are checked by their senders."""
+        known = next((each for each in self.sent if each.batch_id == row.batch_id), None)
+        if known is None or row.published is None:
+            return None, None
+        owner = owner_of(row.owner_epoch, REGIONS_DEFAULT)
+        body = self.sides[owner].objects._body(row.published.result_key, None)  # pyright: ignore[reportPrivateUsage] - the truth, without a network
+        return body, expected_result()
+
+    # --- processes ----------------------------------------------------------------------------------------------------
+
+    def beside(self, work: Awaitable[None]) -> None:
+        async def quietly() -> None:
+            try:
+                await work
+            except (BatonError, Crash):
+                return
+
+        task = asyncio.create_task(quietly())
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    def life(self, region: str, name: str) -> Life:
+        life = Life(self.network, region, name, self.watch.acts)
+        self.lives = [each for each in self.lives if not each.killed.is_set()]
+        self.lives.append(life)
+        return life
+
+    async def live_services(self, region: str, stop: asyncio.Event) -> None:
+        """Be one process of every service after the other."""
+        while not stop.is_set():
+            life = self.life(region, "services")
+            process = Pipeline(
+                load_jobs("baton_jobs"),
+                region=self.sides[region],
+                crash=life,
+                splitter_settings=SPLITTER,
+                log=recording_log(self.lines),
+            )
+            self.processes[region] = process
+            works = [runner.run(stop) for runner in process.process.runners.values()]
+            await self._until_dead(life, stop, [*works, process.process.sweeper.run(stop)])
+
+    async def live_controller(self, region: str, stop: asyncio.Event) -> None:
+        """Be one controller after the other."""
+        while not stop.is_set():
+            life = self.life(region, "controller")
+            controller = self._controller(region, life)
+            await self._until_dead(life, stop, [controller.run(stop)])
+
+    async def _until_dead(self, life: Life, stop: asyncio.Event, works: list[Awaitable[None]]) -> None:
+        ends = [asyncio.ensure_future(work) for work in works]
+        waits = [asyncio.ensure_future(life.killed.wait()), asyncio.ensure_future(stop.wait())]
+        try:
+            await asyncio.wait([*waits, *ends], return_when=asyncio.FIRST_COMPLETED)
+        finally:  # at the end of the story this task is cancelled, and no part of it may outlive it
+            life.killed.set()
+            for end in (*ends, *waits):
+                end.cancel()
+            await asyncio.gather(*ends, *waits, return_exceptions=True)
+        if not stop.is_set():
+            await asyncio.sleep(self.dice.uniform(2, 40))
+
+    def _controller(self, region: str, life: Life) -> Controller:
+        self.started += 1
+        settings: ControllerSettings = self.schedule.settings
+        if region == self.schedule.dry_region:
+            settings = settings.model_copy(update={"dry_run": True})
+        clock = Skewed(self.clock, self.schedule.skews.get(region, 0.0))
+        instance = f"{region[-1]}{self.started}"
+        ledger: Ledger = life.wrap(self.ledger, "ledger")
+        journal: Journal = life.wrap(self.journal, "journal")
+        switch: Switch = life.wrap(self.switch, "switch")
+        routes: Routes = life.wrap(self.routes, "routes")
+        places = {
+            name: Place(
+                objects=life.wrap(side.objects, f"objects@{name}"),
+                outbox=life.wrap(side.queues.outbox(), f"outbox@{name}"),
+                vitals=life.wrap(MemoryVitals(side.queues), f"vitals@{name}"),
+            )
+            for name, side in self.sides.items()
+        }
+        objects = {name: place.objects for name, place in places.items()}
+        canary: Canary = SimCanary(self, life)
+        if self.schedule.real_canary:
+            real = BatchCanary(sender=region, ledger=ledger, objects=objects, clock=clock, instance=instance)
+            canary = RealCanary(self, real)
+        actor = Actor(
+            regions=REGIONS_DEFAULT,
+            ledger=ledger,
+            switch=switch,
+            routes=routes,
+            places=places,
+            clock=clock,
+            at_once=settings.takeovers_at_once,
+        )
+        reach = Reach(ledger, journal, switch, actor, places, canary)
+        return self.make_controller(
+            region=region,
+            regions=REGIONS_DEFAULT,
+            instance=instance,
+            reach=reach,
+            settings=settings,
+            clock=clock,
+            log=recording_log(self.lines),
+        )
+
+    # --- the user's side ----------------------------------------------------------------------------------------------
+
+    async def send(self, number: int, at: float) -> None:
+        """Be a sender who tries until a Region takes the file, through the access point."""
+        await asyncio.sleep(at)
+        key = f"input/sales/file {number}.csv"
+        while True:
+            region = next(name for name, dial in self.routes._dials.items() if dial)  # pyright: ignore[reportPrivateUsage] - the front door itself
+            with contextlib.suppress(Unavailable):
+                if self.serves(region):
+                    info = await self.sides[region].objects.put(key, SAMPLE.body)
+                    break
+            await asyncio.sleep(20)
+        batch_id = batch_id_of(info.key, info.origin)
+        self.sent.append(Sent(key, batch_id, region, number))
+
+    def serves(self, region: str) -> bool:
+        """Return whether users reach the Region's bucket."""
+        return self.network.mode("users", region) is Mode.OPEN
+
+    def _written(self, region: str, version: Any) -> None:
+        """Tell the trigger of a new object as S3 does: late, twice, or never."""
+        key = version.info.key
+        if version.body is None or not key.startswith(("input/", "canary/")):
+            return
+        if self.dice.random() < 0.08 and not self.healed:
+            return
+        for _ in range(2 if self.dice.random() < 0.1 else 1):
+            self.beside(self._trigger(region, key, version.info.version_id))
+
+    async def _trigger(self, region: str, key: str, version_id: str) -> None:
+        """Be Lambda: three attempts, each with a timeout of a minute."""
+        late = self.dice.random() >= 0.9 and not self.healed
+        await asyncio.sleep(self.dice.uniform(2, 90) if late else self.dice.uniform(0.1, 2))
+        for _ in range(3):
+            process = self.processes.get(region)
+            if process is not None:
+                try:
+                    await process.process.admitter.admit(key, version_id)
+                except (BatonError, Crash):
+                    pass
+                else:
+                    return
+            await asyncio.sleep(60)
+
+    def _doubled(self, region: str, messages: list[Message]) -> None:
+        for message in messages:
+            if self.dice.random() < self.network.odds.again:
+                late = 300 * self.dice.random() ** 4
+                body = message.model_dump_json()
+                self.sides[region].queues.put_raw(message.kind, body, group=message.batch_id, delay_seconds=late)
+
+    # --- faults and orders --------------------------------------------------------------------------------------------
+
+    async def trouble(self, trouble: Trouble) -> None:
+        """Break something, wait, repair it."""
+        await asyncio.sleep(trouble.at)
+        repair = self._break(trouble)
+        await asyncio.sleep(trouble.seconds)
+        repair()
+
+    def _break(self, trouble: Trouble) -> Callable[[], None]:  # noqa: C901, PLR0911, PLR0912 - one case for each fault
+        region = trouble.region
+        other = AWAY if region == HOME else HOME
+        drop = partial(Rule, mode=Mode.DROPPED)
+        match trouble.fault:
+            case Fault.CUT:
+                self.replication.set(cut=True)
+                undo = self._rules(
+                    drop(other, region),
+                    drop("users", region),
+                    *(drop(region, target) for target in (other, LEDGER, SWITCH, ROUTES)),
+                )
+                return lambda: (undo(), self.replication.set(cut=False), None)[-1]
+            case Fault.DARK:
+                return self._rules(drop(None, region))
+            case Fault.DEAF:
+                return self._rules(Rule(region, LEDGER, Mode.MUTE))
+            case Fault.NO_LEDGER:
+                return self._rules(drop(region if trouble.amount < 0.7 else None, LEDGER))
+            case Fault.APART:
+                return self._rules(drop(region, other), drop(other, region))
+            case Fault.ENDPOINTS:
+                self.switch.down = set(range(1, 1 + int(trouble.amount * 6)))
+                return self.switch.down.clear
+            case Fault.GATE:
+                self.switch.open_gate(is_open=False)
+                return lambda: self.switch.open_gate(is_open=True)
+            case Fault.ROUTES:
+                return self._rules(drop(None, ROUTES))
+            case Fault.MAIL:
+                return self._rules(drop(region, MAIL))
+            case Fault.LAG:
+                self.replication.set(lag_seconds=300 * trouble.amount)
+                return lambda: self.replication.set(lag_seconds=self.schedule.lag_seconds)
+            case Fault.REPLICATION:
+                self.replication.set(region, lag_seconds=float("inf"))
+                return lambda: self.replication.set(region, lag_seconds=self.schedule.lag_seconds)
+            case Fault.STORM:
+                before = self.network.odds
+                self.network.odds = replace(before, slow=0.02, lost=0.03, late=0.02, crash=0.01 * trouble.amount)
+                return lambda: setattr(self.network, "odds", before)
+            case Fault.PAUSE:
+                until = asyncio.get_running_loop().time() + trouble.seconds
+                for life in self.lives:
+                    if life.region == region and self.dice.random() < 0.7:
+                        life.paused_until = until
+                return lambda: None
+            case Fault.KILL:
+                for life in self.lives:
+                    if life.region == region and self.dice.random() < 0.7:
+                        life.killed.set()
+                return lambda: None
+            case Fault.THROTTLED:
+                port, operation = _THROTTLED[int(trouble.amount * len(_THROTTLED))]
+                refusals: Refusals = getattr(self.sides[region], port).refusals
+                refusals.refuse(operation, by=Refusal.THROTTLED)
+                return refusals.allow
+            case Fault.LIE:
+                self.lying.add(region)
+                return lambda: self.lying.discard(region)
+
+    def _rules(self, *rules: Rule) -> Callable[[], None]:
+        self.network.rules += rules
+
+        def undo() -> None:
+            for rule in rules:
+                self.network.rules.remove(rule)
+
+        return undo
+
+    def lose_for_good(self, region: str) -> None:
+        """Take a Region away with everything in it."""
+        self._rules(
+            Rule(None, region, Mode.DROPPED), *(Rule(region, to, Mode.DROPPED) for to in (LEDGER, SWITCH, ROUTES))
+        )
+        self.replication.set(cut=True)
+
+    async def order(self, order: Order) -> None:
+        """Be an operator, who sits outside both Regions."""
+        await asyncio.sleep(order.at)
+        await self.command(order.kind, order.target, force=order.force)
+
+    async def command(self, kind: CommandKind, target: str, *, force: bool = False) -> None:
+        self.orders += 1
+        now = self.clock.now()
+        minutes = {CommandKind.FREEZE: 8, CommandKind.DRILL: 4}.get(kind)
+        until = now + timedelta(minutes=minutes) if minutes else None
+        to = target if kind.value in {"failover", "switchover", "failback", "drill"} else None
+        command = Command(f"c{self.orders}", kind, "ana", now, "because", to, force=force, until=until)
+        await self.journal.submit(command)

@@ -1,1 +1,0 @@
-"""Bugs put into the pipeline's code one by one, each of which some test must find: `python -m mutants`."""

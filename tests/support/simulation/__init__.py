@@ -1,6 +1,0 @@
-"""A deterministic simulation of both Regions: real controllers, real services, memory adapters, and one seed.
-
-The seed draws time, order, crashes, pauses, lost and late answers, doubled messages, partitions, replication lag, lying
-canaries, an ailing switch and two operators at once. `watch` checks the safety invariants S1 to S12 at every event;
-when the faults stop, `simulate` asks for L1 to L5.
-"""

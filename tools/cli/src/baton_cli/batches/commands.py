@@ -1,0 +1,266 @@
+"""The command-line definitions of the commands on batches."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Group
+from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+from rich.text import Text
+
+from baton.catalog import CatalogError
+from baton.job import Record
+from baton.model.batch import Batch
+from baton.model.paths import failed_rejects_key
+from baton.model.states import BatchState
+from baton_cli.batches import actions, documents, files, queries, render, watching
+from baton_cli.batches.files import Submission, Submitted
+from baton_cli.handover import documents as handover_documents
+from baton_cli.handover import queries as handover_queries
+from baton_cli.handover import render as handover_render
+from baton_cli.hints import baton
+from baton_cli.options import AsJson, BatchName, TimeoutSeconds
+from baton_cli.reach.connection import Connection, Refused
+from baton_cli.session import OUTCOMES, ExitStatus, Session, session_of
+
+app = typer.Typer()
+_SEE: Final = "See"
+_CHANGE: Final = "Change"
+
+
+@app.command(rich_help_panel=_CHANGE)
+def submit(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The file to process.", show_default=False)],
+    job: Annotated[
+        str, typer.Option("--job", "-j", help="The job to run on it; see `baton jobs`.", show_default=False)
+    ],
+    name: Annotated[str | None, typer.Option(help="Store it under another name.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Follow it until it is done.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Send it even for a job that is not known here.")] = False,
+    timeout: TimeoutSeconds = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit a file to the active Region.
+
+    With --watch it ends with 0 if the batch completed, 2 if it failed, 3 if it was cancelled. Ctrl-C only stops the
+    watching: the batch continues and ends with a mail in any case.
+    """
+    session = session_of(ctx)
+    with session.failing_clearly():
+        submission = files.prepare(file, job=job, name=name, catalog=session.places.catalog(), force=force)
+    submitted = session.run(lambda connection: _upload(connection, submission, session))
+    if watch:
+        session.note(f"Batch {submitted.batch_id}")
+        _watch(session, submitted.batch_id, timeout=timeout, as_json=as_json)
+    else:
+        session.answer(render.submitted(submitted), documents.submitted(submitted), as_json=as_json)
+
+
+async def _upload(connection: Connection, submission: Submission, session: Session) -> Submitted:
+    columns = ("Sending", *Progress.get_default_columns()[1:2], DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=session.err, transient=True, disable=not session.err.is_terminal) as progress:
+        task = progress.add_task("", total=submission.size_bytes)
+        return await files.submit(connection, submission, sent=lambda count: progress.update(task, completed=count))
+
+
+@app.command(rich_help_panel=_SEE)
+def watch(ctx: typer.Context, batch: BatchName, timeout: TimeoutSeconds = None, as_json: AsJson = False) -> None:
+    """Follow a batch until it is done; ends with 0, 2 (failed) or 3 (cancelled)."""
+    session = session_of(ctx)
+    found = session.run(lambda connection: queries.resolve(connection, batch))
+    _watch(session, found.batch_id, timeout=timeout, as_json=as_json)
+
+
+def _watch(session: Session, batch_id: str, *, timeout: float | None, as_json: bool) -> None:
+    screen = watching.screen(session.err, quiet=as_json)
+
+    async def follow(connection: Connection) -> tuple[Batch, str]:
+        try:
+            async with asyncio.timeout(timeout):
+                last = await watching.follow(queries.watch(connection, batch_id), screen)
+        except TimeoutError as error:
+            now = await queries.look(connection, batch_id, queries.Snapshot(connection.clock.now(), None, None))
+            raise Refused(f"not done after {timeout:g} s{_how_on(batch_id, now.batch)}") from error
+        assert last.batch is not None, "watching ends with a final batch"
+        return last.batch, connection.owner(last.batch)
+
+    try:
+        batch, owner = session.run(follow)
+    except KeyboardInterrupt:
+        session.note(f"The batch continues. Follow it again: {baton()} watch {batch_id}")
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
+    session.answer(render.summary(batch, owner=owner), documents.batch(batch, owner=owner), as_json=as_json)
+    raise typer.Exit(OUTCOMES.get(batch.state, ExitStatus.OK))
+
+
+def _how_on(batch_id: str, batch: Batch | None) -> str:
+    if batch and batch.state is BatchState.PAUSED:
+        return f": it is PAUSED. Resume it: {baton()} resume {batch_id}"
+    return f". It continues; follow it again: {baton()} watch {batch_id}"
+
+
+@app.command(rich_help_panel=_SEE)
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Show both Regions, which one is active, open batches, and any switch under way."""
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> None:
+        found, heartbeats = await asyncio.gather(queries.status(connection), connection.journal.heartbeats())
+        standing = handover_queries.situation_of(connection, found.control, heartbeats)
+        shown = Group(render.status(found, now=connection.clock.now()), Text(), handover_render.handover(standing))
+        document = documents.status(found) | handover_documents.handover(standing)
+        session.answer(shown, document, as_json=as_json)
+
+    session.run(ask)
+
+
+@app.command("batches", rich_help_panel=_SEE)
+def list_batches(
+    ctx: typer.Context,
+    state: Annotated[BatchState | None, typer.Option(case_sensitive=False, help="Only batches in this state.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
+    with_canaries: Annotated[bool, typer.Option("--all", help="Also the controllers' own canaries.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest batches, newest first."""
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> None:
+        found = await queries.listed(connection, state=state, limit=limit, canaries=with_canaries)
+        rows = [documents.batch(batch, owner=connection.owner(batch)) for batch in found.batches]
+        session.answer(render.batches(found.batches, now=connection.clock.now()), rows, as_json=as_json)
+        if found.unreadable:
+            session.note(render.unreadable(found.unreadable))
+
+    session.run(ask)
+
+
+@app.command(rich_help_panel=_SEE)
+def show(ctx: typer.Context, batch: BatchName, as_json: AsJson = False) -> None:
+    """Show everything about one batch: its history, counts, reason, keys, and what to do next."""
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> None:
+        found = await queries.detail(connection, await queries.resolve(connection, batch))
+        session.answer(render.detail(found), documents.detail(found), as_json=as_json)
+
+    session.run(ask)
+
+
+@app.command(rich_help_panel=_SEE)
+def rejects(
+    ctx: typer.Context,
+    batch: BatchName,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, in the order of the file.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the first rejected records of a batch, each with its reason."""
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> None:
+        found = await queries.rejects_of(connection, await queries.resolve(connection, batch), limit=limit)
+        record = _record_of(session, found.batch)
+        session.answer(render.rejects(found, record=record), documents.rejects(found), as_json=as_json)
+
+    session.run(ask)
+
+
+def _record_of(session: Session, batch: Batch) -> type[Record] | None:
+    try:
+        loaded = session.places.catalog().get(batch.job)
+    except CatalogError:  # to look at rejects one need not have the jobs
+        return None
+    return loaded.job.record if loaded else None
+
+
+@app.command(rich_help_panel=_SEE)
+def fetch(
+    ctx: typer.Context,
+    batch: BatchName,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to write it. Default: BATCH-result.csv (or -rejects, -manifest) in this directory.",
+        ),
+    ] = None,
+    want_rejects: Annotated[
+        bool, typer.Option("--rejects", help="The rejected records instead of the result.")
+    ] = False,
+    want_manifest: Annotated[bool, typer.Option("--manifest", help="The manifest instead of the result.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Download the result of a batch. An interrupted download leaves no file."""
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> None:
+        found = await queries.resolve(connection, batch)
+        key, checksum = _wanted(found, rejects=want_rejects, manifest=want_manifest)
+        path = output or Path(f"{found.batch_id}-{key.rpartition('/')[2]}")
+        fetched = await files.fetch(connection, found, key, path, checksum=checksum)
+        session.answer(render.fetched(fetched), documents.fetched(fetched), as_json=as_json)
+
+    session.run(ask)
+
+
+def _wanted(batch: Batch, *, rejects: bool, manifest: bool) -> tuple[str, str | None]:
+    """Return the key of what is wanted, and its checksum if one is known. Raises `Refused` if there is none."""
+    published = batch.published
+    if rejects and manifest:
+        raise Refused("--rejects or --manifest, not both")
+    if published is None and rejects and batch.state is BatchState.FAILED and batch.plan_id:
+        # Where the notifier put them together, if there were any.
+        return failed_rejects_key(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id, batch.run), None
+    if published is None:
+        raise Refused(f"batch {batch.batch_id} is {batch.state}: nothing of it is published")
+    if rejects:
+        return published.rejects_key, None
+    if manifest:
+        return published.manifest_key, None
+    return published.result_key, published.result_crc64nvme or None
+
+
+type _Action = Callable[[Connection, str], Awaitable[actions.Changed]]
+
+
+def _act(ctx: typer.Context, name: str, action: _Action, *, as_json: bool) -> None:
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> None:
+        found = await queries.resolve(connection, name)
+        changed = await action(connection, found.batch_id)
+        if changed.unsent:
+            session.note(f"Its message could not be queued ({changed.unsent}). The sweeper will send it.")
+        owner = connection.owner(changed.batch)
+        document = documents.batch(changed.batch, owner=owner)
+        session.answer(render.changed(changed.batch, owner=owner), document, as_json=as_json)
+
+    session.run(ask)
+
+
+@app.command(rich_help_panel=_CHANGE)
+def cancel(ctx: typer.Context, batch: BatchName, as_json: AsJson = False) -> None:
+    """End a batch before its result is published."""
+    _act(ctx, batch, actions.cancel, as_json=as_json)
+
+
+@app.command(rich_help_panel=_CHANGE)
+def pause(ctx: typer.Context, batch: BatchName, as_json: AsJson = False) -> None:
+    """Pause a batch; finished chunks are kept."""
+    _act(ctx, batch, actions.pause, as_json=as_json)
+
+
+@app.command(rich_help_panel=_CHANGE)
+def resume(ctx: typer.Context, batch: BatchName, as_json: AsJson = False) -> None:
+    """Resume a paused batch."""
+    _act(ctx, batch, actions.resume, as_json=as_json)
+
+
+@app.command(rich_help_panel=_CHANGE)
+def retry(ctx: typer.Context, batch: BatchName, as_json: AsJson = False) -> None:
+    """Retry a failed batch from where it stopped; finished chunks are kept."""
+    _act(ctx, batch, actions.retry, as_json=as_json)

@@ -1,0 +1,260 @@
+"""Moves files in and out: submits an input, fetches a result, publishes reference data."""
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final, NoReturn
+
+from baton.catalog import Catalog
+from baton.checksums import combine, crc64nvme
+from baton.encoding import composed
+from baton.errors import NotFound, Unavailable
+from baton.model.batch import Batch
+from baton.model.identity import batch_id_of
+from baton.model.paths import input_key, is_marker
+from baton.ports import ObjectStore, ReferenceVersion, Row
+from baton.topology import PROGRESS_KEPT_DAYS
+from baton_cli.batches.reference_records import Record, check_record, records
+from baton_cli.hints import baton
+from baton_cli.reach.asking import ANSWER_SECONDS_MAX
+from baton_cli.reach.connection import Connection, Refused
+
+_KEY_BYTES_MAX: Final = 1_024
+"""S3's ceiling for a key."""
+_VERSION_HEX_DIGITS: Final = 12
+REPLACED_VERSIONS_KEPT: Final = timedelta(days=PROGRESS_KEPT_DAYS)
+"""No batch that was planned with one begins a run after that: see `actions.RETRIED_AGE_MAX`."""
+_BEHIND_MAX: Final = timedelta(days=1)
+"""How long another Region may have planned with a version that was replaced already: a global table takes seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A file ready to be sent: it exists, can be read, and its key is one."""
+
+    path: Path
+    job: str
+    key: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A file that was taken. The batch appears in the ledger as soon as its Region has seen it."""
+
+    batch_id: str
+    job: str
+    key: str
+    version_id: str
+    size_bytes: int
+
+
+def prepare(path: Path, *, job: str, name: str | None, catalog: Catalog, force: bool = False) -> Submission:
+    """Check what can be known before a byte is sent. Raises `Refused`."""
+    if job not in catalog and not force:
+        raise Refused(f"there is no job {job!r}; the jobs are: {', '.join(sorted(catalog))} (--force sends it anyway)")
+    if not path.is_file():
+        raise Refused(f"{path} is a folder" if path.is_dir() else f"there is no file {path}")
+    if not os.access(path, os.R_OK):
+        raise Refused(f"{path} may not be read by you")
+    name = path.name if name is None else name
+    key = input_key(job, name)
+    is_name = name.strip("/") == name and name.isprintable() and "//" not in name
+    if not name or not is_name or len(key.encode()) > _KEY_BYTES_MAX:
+        raise Refused(f"{name!r} cannot be the name of an input: printable, no / at either end, 1 to 1,000 bytes")
+    size_bytes = path.stat().st_size
+    if is_marker(key, size_bytes):
+        _refuse_marker(key)
+    return Submission(path, job, key, size_bytes)
+
+
+def _refuse_marker(key: str) -> NoReturn:
+    """Raise `Refused`: the file would be taken, and then ignored by whoever admits batches."""
+    tools = "Spark, Hadoop and the like leave files of that name beside data"
+    empty = "an empty file whose name begins with _ or . is a placeholder"
+    why = tools if is_marker(key, None) else empty
+    raise Refused(f"{key} would never become a batch: {why}; give it another name with --name")
+
+
+async def submit(connection: Connection, submission: Submission, *, sent: Callable[[int], None]) -> Submitted:
+    """Upload the file. Raises `Unavailable` if no Region takes it."""
+    version_id = await connection.uploader.upload(submission.path, submission.key, sent=sent)
+    batch_id = batch_id_of(submission.key, version_id)
+    return Submitted(batch_id, submission.job, submission.key, version_id, submission.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An object on disk, complete."""
+
+    key: str
+    path: Path
+    size_bytes: int
+    region: str
+
+
+async def fetch(connection: Connection, batch: Batch, key: str, path: Path, *, checksum: str | None = None) -> Fetched:
+    """Download one published object, from the owner Region, else from the other one.
+
+    `checksum` is its CRC64NVME in hex; None checks the size alone.
+
+    It is written under another name beside `path` and renamed when every byte is there: `path` is whole or untouched.
+    Raises `NotFound` if neither Region gives it whole, `Refused` if `path` cannot be written.
+    """
+    problems: list[str] = []
+    for region in connection.owner_first(batch):
+        try:
+            size_bytes = await _fetch_from(connection.by_region[region].objects, key, path, checksum)
+        except (Unavailable, NotFound, TimeoutError) as error:
+            problems.append(f"{region}: {error or 'no answer'}")
+        except OSError as error:
+            raise Refused(f"{path} cannot be written: {error.strerror}") from error
+        else:
+            return Fetched(key, path, size_bytes, region)
+    raise NotFound(f"{key} could not be fetched; {'; '.join(problems)}")
+
+
+async def _fetch_from(objects: ObjectStore, key: str, path: Path, checksum: str | None) -> int:
+    async with asyncio.timeout(ANSWER_SECONDS_MAX):
+        info = await objects.head(key)
+    if info is None:
+        raise NotFound("it is not there")
+    crc = 0
+    with _whole_or_untouched(path) as file:
+        async for piece in objects.read(key, version_id=info.version_id):
+            file.write(piece)
+            crc = combine(crc, crc64nvme(piece), len(piece))
+        if file.tell() != info.size_bytes:
+            raise Unavailable(f"{file.tell():,} of {info.size_bytes:,} bytes came")
+        if checksum is not None and f"{crc:016x}" != checksum:
+            raise Unavailable(f"its checksum is {crc:016x}, it was published with {checksum}")
+    return info.size_bytes
+
+
+@contextlib.contextmanager
+def _whole_or_untouched(path: Path) -> Generator[BinaryIO]:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        partial.chmod(0o666 & ~_umask())  # mkstemp lets only its owner read; a result is like any other file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    # There is no way to read it but to set it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRows:
+    """The rows of a reference file by key, read anew each time: none is held."""
+
+    path: Path
+    key: str
+    lines_in_fields: bool = False
+
+    def __iter__(self) -> Iterator[tuple[str, Row]]:
+        columns, rows = _rows(self.path, self.key, lines_in_fields=self.lines_in_fields)
+        for record in rows:
+            row = dict(zip(columns, record.fields, strict=True))
+            yield row[self.key], row
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceFile:
+    """A reference data set on disk that was read through once."""
+
+    version: ReferenceVersion
+    rows: ReferenceRows
+
+
+def read_reference(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -> ReferenceFile:
+    """Check a CSV file with one row per key. Its version is a digest of what its rows mean: key, columns and values.
+
+    16 bytes of each key are held, and one row at a time. Raises `Refused` if the file is no CSV with that column, if a
+    key is empty or there twice, or if a value holds a NUL or, unless `lines_in_fields`, lines that look like records.
+    Names of columns are compared, and kept, in composed form (NFC).
+    """
+    key = composed(key)
+    columns, rows = _rows(path, key, lines_in_fields=lines_in_fields)
+    position, seen = columns.index(key), set[bytes]()
+    content = hashlib.sha256(json.dumps([key, columns]).encode())
+    for record in rows:
+        fields = record.fields
+        name = hashlib.blake2b(fields[position].encode(), digest_size=16).digest()
+        if not fields[position] or name in seen:
+            what = "there twice" if fields[position] else "empty"
+            raise Refused(f"{path}, {record.where}: the key {fields[position]!r} is {what}")
+        seen.add(name)
+        content.update(json.dumps(fields).encode())
+    version = ReferenceVersion(dataset, content.hexdigest()[:_VERSION_HEX_DIGITS], rows=len(seen), columns=columns)
+    return ReferenceFile(version, ReferenceRows(path, key, lines_in_fields))
+
+
+def _rows(path: Path, key: str, *, lines_in_fields: bool) -> tuple[tuple[str, ...], Iterator[Record]]:
+    """Return the header, and each further record. Raises `Refused`."""
+    found = records(path)
+    header = next(found, None)
+    columns = tuple(map(composed, header.fields)) if header else ()
+    if header is None or key not in columns or len(set(columns)) != len(columns):
+        has = ", ".join(columns) or "nothing"
+        raise Refused(f"{path}: the file needs a column {key!r}, each name once, between commas; it has: {has}")
+
+    def checked(record: Record) -> Record:
+        check_record(path, record, columns, lines_in_fields=lines_in_fields)
+        return record
+
+    checked(header)
+    return columns, map(checked, found)
+
+
+async def publish_reference(connection: Connection, file: ReferenceFile) -> Sequence[str]:
+    """Make it the version that new batches use, and remove those that no batch uses any more; return these.
+
+    Repeating it is harmless. Raises `Refused` if the rows are not what they were, or not what the table takes.
+    """
+    removed: set[str] = set()
+    replaced_before = await _pinned_since(connection)
+    for reference in connection.references:
+        try:
+            await reference.publish(file.version, file.rows)
+        except ValueError as error:
+            raise Refused(f"{file.rows.path}: {error}") from error
+        removed |= {*await reference.prune(file.version.dataset, replaced_before=replaced_before)}
+    return sorted(removed)
+
+
+async def _pinned_since(connection: Connection) -> datetime:
+    """Return a time such that no batch is pinned to a version that was replaced before it, nor will be.
+
+    A batch is planned after its admission, with the version that is current then, and keeps it until it ends. So one
+    that is planned or retried meanwhile cannot be pinned to what is removed, whether or not the list has it yet.
+    """
+    kept_since = connection.clock.now() - REPLACED_VERSIONS_KEPT
+    async for page in connection.ledger.list_open():
+        kept_since = min([kept_since, *(batch.admitted_at - _BEHIND_MAX for batch in page.batches)])
+    return kept_since
+
+
+async def current_reference(connection: Connection, dataset: str) -> ReferenceVersion:
+    """Return the version that new batches use. Raises `Refused` if the data set was never loaded."""
+    for reference in connection.references:
+        version = await reference.current(dataset)
+        if version is not None:
+            return version
+    raise Refused(
+        f"there is no data set {dataset!r}: load one with `{baton()} reference load {dataset} FILE --key COLUMN`"
+    )

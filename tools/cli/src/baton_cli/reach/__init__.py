@@ -1,0 +1,1 @@
+"""Connects the command to a world: ports of both Regions, and uploads through the access point."""

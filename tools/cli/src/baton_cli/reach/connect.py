@@ -1,0 +1,161 @@
+"""Builds the ports that commands work with: for the world on this machine, or the one on AWS."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import ValidationError
+
+from baton import errors
+from baton.aws import Aws, Endpoints, SystemClock
+from baton.errors import NotFound, Unavailable
+from baton.ports import Journal, Ledger
+from baton.settings import WorldSettings
+from baton.topology import other_region
+from baton_cli.hints import baton
+from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NO_ANSWER
+from baton_cli.reach.connection import Connection, Refused, RegionPorts
+from baton_cli.reach.upload import S3Uploader
+from baton_local.state import World, credentials
+
+if TYPE_CHECKING:  # stubs are a development dependency
+    from types_aiobotocore_s3 import S3Client
+
+_UPLOAD_CONFIG: Final[dict[str, Any]] = {
+    "connect_timeout": 3,
+    "read_timeout": 60,  # a part of 16 MiB on a slow line
+    "retries": {"mode": "standard", "total_max_attempts": 4},
+}
+
+
+@asynccontextmanager
+async def embedded(world: World) -> AsyncGenerator[Connection]:
+    """Connect to the world on this machine. Nothing of the caller's own AWS settings is used."""
+    session = AioSession()
+    keys = credentials(world.account_id)
+    session.set_credentials(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"])
+    session.set_default_client_config(AioConfig(proxies={}))  # a proxy cannot reach this machine's own ports
+    settings = _settings(
+        AWS_REGION=world.regions[0],
+        AWS_ENDPOINT_URL_LEDGER=world.global_endpoint,
+        AWS_ENDPOINT_URL_MRAP=world.mrap_endpoint,
+        environment=world.environment,
+        account_id=world.account_id,
+        regions=world.regions,
+        mrap_arn=None,
+        stand_in_replication=True,
+    )
+    endpoints = Endpoints(regions=world.region_endpoints, shared=world.global_endpoint)
+    async with (
+        _refusals_in_words(),
+        Aws(settings, endpoints=endpoints, session=session) as aws,
+        _connected(aws, aws.ledger(), aws.journal(), session) as connection,
+    ):
+        yield connection
+
+
+@asynccontextmanager
+async def aws() -> AsyncGenerator[Connection]:
+    """Connect to the world that the environment names, through whichever Region's ledger answers."""
+    settings = _from_environment()
+    session = AioSession()
+    other = other_region(settings.region, settings.regions)
+    elsewhere = settings.model_copy(update={"region": other})
+    async with (
+        _refusals_in_words(),
+        Aws(settings, session=session) as near,
+        Aws(elsewhere, session=session) as far,
+    ):
+        nearest = near.ledger()
+        ledger = await answering((nearest, far.ledger()))
+        journal = (near if ledger is nearest else far).journal()
+        async with _connected(near, ledger, journal, session) as connection:
+            yield connection
+
+
+def _from_environment() -> WorldSettings:
+    try:
+        return WorldSettings()  # pyright: ignore[reportCallIssue] - read from the environment
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise Refused(
+            f"no world runs here (start one: `{baton()} up`), and the environment names none on AWS: {wrong}"
+        ) from error
+
+
+def _settings(**values: Any) -> WorldSettings:
+    return WorldSettings(**values)
+
+
+async def answering(ledgers: Sequence[Ledger]) -> Ledger:
+    """Return the first ledger that answers in time. Raises `Unavailable` if none does."""
+    problems: list[str] = []
+    for ledger in ledgers:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await ledger.control()
+        except NotFound:
+            return ledger  # it answered; that nothing is set up is another matter
+        except NO_ANSWER as error:
+            problems.append(str(error) or "no answer in time")
+        else:
+            return ledger
+    raise Unavailable(f"the ledger answers in no Region: {'; '.join(problems)}")
+
+
+@asynccontextmanager
+async def _connected(aws: Aws, ledger: Ledger, journal: Journal, session: AioSession) -> AsyncGenerator[Connection]:
+    settings = aws.settings
+    by_region = {
+        region: RegionPorts(
+            objects=aws.objects(region),
+            outbox=aws.outbox(region),
+            progress=aws.progress(region),
+            rejects=aws.rejects(region),
+        )
+        for region in settings.regions
+    }
+    # On AWS the reference table is global; emulators keep one each.
+    tables = settings.regions if settings.mrap_arn is None else (settings.region,)
+    async with _uploader(settings, session) as uploader:
+        yield Connection(
+            environment=settings.environment,
+            regions=settings.regions,
+            ledger=ledger,
+            journal=journal,
+            by_region=by_region,
+            references=tuple(aws.reference(region) for region in tables),
+            uploader=uploader,
+            clock=SystemClock(),
+        )
+
+
+@asynccontextmanager
+async def _uploader(settings: WorldSettings, session: Any) -> AsyncGenerator[S3Uploader]:
+    if settings.mrap_arn is None and settings.mrap_endpoint_url is None:
+        raise Refused("uploads need BATON_MRAP_ARN, the ARN of the Multi-Region Access Point")
+    async with AsyncExitStack() as stack:
+
+        async def client() -> "S3Client":
+            made = session.create_client(
+                "s3",
+                region_name=settings.region,
+                endpoint_url=None if settings.mrap_arn else settings.mrap_endpoint_url,
+                config=AioConfig(**_UPLOAD_CONFIG, s3={"addressing_style": "auto" if settings.mrap_arn else "path"}),
+            )
+            return await stack.enter_async_context(made)
+
+        yield S3Uploader(client, bucket=settings.mrap_arn or settings.topology.mrap)
+
+
+@asynccontextmanager
+async def _refusals_in_words() -> AsyncGenerator[None]:
+    # A problem of the account's setup: no credentials, no permission, no table.
+    try:
+        yield
+    except (errors.Refused, NotFound, ClientError, BotoCoreError) as error:
+        raise Refused(f"AWS refuses: {error}") from error

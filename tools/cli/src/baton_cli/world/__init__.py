@@ -1,0 +1,1 @@
+"""Commands on the world on this machine: up, down, inbox, and injected faults."""
