@@ -27,8 +27,8 @@ def refused(body: bytes, *, encoding: str = "cp1252", block_bytes: int = 1_000) 
 
 
 VALID_BY_CHANCE = {
-    "cp1250": "RÓŻOWY,PÓŁKA,RÓŻNE,VÝŽIVA,VÝŠKA,CÂŞTIG,ZESPÓŁ,POZNAŃ\u2013BAR",
-    "iso8859-2": "RÓŻNE,PÓŁKA,VÝŠKA",
+    "cp1250": "RÓŻOWY,PÓŁKA,RÓŻNE,VÝŽIVA,VÝŠKA,CÂŞTIG,NÍŽE,ROVNĚŽ,SÍŤ,PÍŠE,ZESPÓŁ,POZNAŃ\u2013BAR",
+    "iso8859-2": "RÓŻNE,NÍŽE,ROVNĚŽ,PÍŠE,PÓŁKA,VÝŠKA",
     "cp1251": "ЕЁ,дії,её…",
     "cp1252": "NESTLÉ\u2019S,CAFÉ\u2013BAR,CAFÉ\u2019S,PIÙ\u2013BAR,PERCHÉ\u2019S,SANTÉ®",
     "cp866": "чек,чай,ёлка",

@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 
 _TO_WEIGH: Final = re.compile("[^\0-\x7f]|(?<=[^\0-\x7f])[\0-\x7f]")
 """A character beyond ASCII, and what follows one."""
-_SIGNS_BEHIND: Final = frozenset("\u00ae\u2122\u00a9\u00b0\u2019\u201d\u201c\u00bb\u203a\u2026\u2013\u2014")
-"""Signs that stand right behind a word: of trade marks and degrees, closing quotes, the ellipsis, dashes."""
+_SIGNS_BEHIND: Final = frozenset("\u00ae\u2122\u00a9\u00b0\u2019\u201d\u201c\u00bb\u203a\u2026\u2013\u2014\u00ba\u00aa")
+"""Signs that stand right behind a word: of ordinals, trade marks and degrees, closing quotes, the ellipsis, dashes."""
 _APOSTROPHES: Final = frozenset("\u2019\u2018\u00b7")
 """Signs that stand inside a word, as in `COL·LEGI`."""
 _DASHES: Final = frozenset("\u2013\u2014")
@@ -18,7 +18,9 @@ _NO_LETTERS: Final = ("", "MODIFIER", "FEMININE", "MASCULINE", "MICRO", "COMBINI
 _ONE_SCRIPT: Final = ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "BOPOMOFO")
 """Scripts that words mix with Chinese characters."""
 # Of phonetics, of old manuscripts: text in one byte each that is valid UTF-8 mostly gives these.
-_RARE: Final = re.compile("[\u0180-\u02af\u0370-\u0377\u037b-\u037d\u03d0-\u03ff\u0460-\u0489]")
+_RARE: Final = re.compile(
+    "[\u0180-\u02af\u030d-\u031a\u031c-\u0322\u0329-\u0330\u0332-\u036f\u0370-\u0377\u037b-\u037d\u03d0-\u03ff\u0460-\u0489]"
+)
 _NOT_RARE: Final = frozenset("ȘșȚțƏəƠơƯưǦǧ")
 _ACCENT: Final = re.compile("[\u0300-\u036f]")
 _IN_ANY_SCRIPT: Final = frozenset("ΩΔΣμπ")
