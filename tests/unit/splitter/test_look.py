@@ -130,12 +130,25 @@ def test_no_capital_with_a_sign_behind_a_small_letter_shows_nothing(text: str) -
     assert look(body) == body
 
 
-def test_a_character_that_a_block_begins_and_text_goes_on_without_refutes_it() -> None:
-    seen = Look(Dialect(encoding="cp1252"))
-    blocks = ["a;b\n1;Müller\n2;".encode() + b"\xc3", b"\n3;x\n"]
+UTF8_LINES = "1;Müller Österreich\n".encode() * 200
 
-    assert b"".join(map(seen.feed, blocks)) + seen.finish() == b"".join(blocks)
-    seen.check_encoding()
+
+@pytest.mark.parametrize("block_bytes", [1, 7, 1_000_000])
+@pytest.mark.parametrize(
+    ("other", "places"),
+    [(b"2;\xff\n", 1), ("2;Größe\n".encode("cp1252"), 2), ("2;Größe\n".encode("cp1252") * 100, 200), (b"2;\xc3\n", 1)],
+)
+def test_what_is_utf8_for_the_most_part_is_refused(other: bytes, places: int, block_bytes: int) -> None:
+    reason = refused(b"a;b\n" + UTF8_LINES + other + b"3;x\n", block_bytes=block_bytes)
+
+    assert f"the file is UTF-8 but for {places} place{'s' if places > 1 else ''} that cannot be decoded" in reason
+    assert "dialect.encoding_is_certain" in reason
+
+
+def test_a_few_lines_of_utf8_among_many_of_the_jobs_own_fail_nothing() -> None:
+    body = b"a;b\n" + "1;Müller Österreich\n".encode("cp1252") * 200 + "2;Größe\n".encode()
+
+    assert look(body) == body
 
 
 @pytest.mark.parametrize("block_bytes", [1, 3, 1_000_000])

@@ -18,13 +18,12 @@ _UNITS: Final = {*map(chr, (0x3A9, 0x394, 0x3A3, 0x3BC, 0x3C0))}
 
 
 def is_misread(body: bytes, encoding: str) -> bool:
-    """Return whether the bytes are UTF-8, as words no odder than in the encoding that they are to be in."""
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(body)  # its last character may be cut off
-    except UnicodeDecodeError:
+    """Return whether the bytes, or most of them, are UTF-8: no odder as words than in the encoding of the job."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(body)  # its last character may be cut off
+    if not any(ord(character) > 0x7F and character != "\ufffd" for character in text):
         return False
     home = {_script(letter) for letter in bytes(range(0x80, 0x100)).decode(encoding, "ignore")}
-    return not text.isascii() and _odd(text, home) <= _odd(body.decode(encoding, "replace"), home)
+    return _odd(text, home) <= _odd(body.decode(encoding, "replace"), home)
 
 
 def _odd(text: str, home: set[str]) -> int:

@@ -24,16 +24,23 @@ MUTANTS: Final = (
     Mutant(
         "UTF-8 is read as one byte per character",
         _SPLITTER + "look.py",
-        "if self._utf8 and self._utf8.is_likely():",
-        "if self._utf8 and self._utf8.is_likely() and self._head:",
+        "told = self._utf8.told() if self._utf8 else None",
+        "told = self._utf8.told() if self._utf8 and self._head else None",
         "tests/unit/splitter/test_look.py::test_a_character_cut_by_the_blocks_is_one_character",
     ),
     Mutant(
         "whatever is valid UTF-8 is taken for UTF-8",
         _SPLITTER + "look.py",
-        "not self._refuted and as_utf8 <= as_due",
-        "not self._refuted and as_utf8 <= as_utf8 + as_due",
+        "or as_utf8 > as_due:",
+        "or as_utf8 > as_utf8 + as_due:",
         "tests/unit/splitter/test_look.py::test_words_that_are_valid_utf8_by_chance_are_let_through",
+    ),
+    Mutant(
+        "a broken byte refutes a whole file of UTF-8",
+        _SPLITTER + "look.py",
+        "if not self._as_utf8.decoded or as_utf8 > as_due:",
+        "if not self._as_utf8.decoded or self._as_utf8.undecoded or as_utf8 > as_due:",
+        "tests/unit/splitter/test_look.py::test_what_is_utf8_for_the_most_part_is_refused",
     ),
     Mutant(
         "a header in the job's encoding does not show the encoding",

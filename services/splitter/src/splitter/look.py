@@ -1,6 +1,7 @@
 """Checks, before anything is parsed, that a file is text and in the job's encoding."""
 
 import codecs
+import re
 from typing import Final
 
 from baton.encoding import UTF8, marked_as
@@ -12,8 +13,9 @@ from splitter.oddities import Oddities, scripts_of
 _WEIGHED_BYTES: Final = 2 * 1024
 """How much is weighed at once; where all of it is ASCII, that costs nothing."""
 _WEIGHED_MAX: Final = 20_000
-"""Bytes beyond ASCII that are weighed; the rest is only decoded."""
+"""Bytes beyond ASCII that are weighed."""
 _ASCII: Final = bytes(range(128))
+_BEYOND_ASCII: Final = re.compile("[^\0-\x7f]")
 
 
 class Look:
@@ -27,7 +29,7 @@ class Look:
         self._head: bytes | None = b""
         """What came, until it is enough to judge; None from then on."""
         settled = dialect.encoding in (UTF8, "ascii") or dialect.encoding_is_certain
-        self._utf8 = None if settled else _Utf8Throughout(dialect.encoding)
+        self._utf8 = None if settled else _Utf8(dialect.encoding)
 
     def feed(self, block: bytes) -> bytes:
         """Return what may be read of the file now: nothing, what was held back and the block, or the block."""
@@ -47,11 +49,12 @@ class Look:
         self._utf8 = None
 
     def check_encoding(self) -> None:
-        """Raise `BatchFailed` (`encoding`) if the whole file, after `finish`, is UTF-8 and the job reads another."""
-        if self._utf8 and self._utf8.is_likely():
+        """Raise `BatchFailed` (`encoding`) if the file, after `finish`, is UTF-8 for the most part, but not the job."""
+        told = self._utf8.told() if self._utf8 else None
+        if told:
             raise BatchFailed(
                 "encoding",
-                f"the file is UTF-8 throughout, {_but_job_reads(self._dialect)} (or, if it is {self._dialect.encoding} "
+                f"{told}, {_but_job_reads(self._dialect)} (or, if it is {self._dialect.encoding} "
                 "and only looks like UTF-8, dialect.encoding_is_certain)",
             )
 
@@ -78,34 +81,33 @@ def _but_job_reads(dialect: Dialect) -> str:
     return f"but the job reads {encoding}: save it as {encoding}, or set the job's dialect.encoding to utf-8"
 
 
-class _Utf8Throughout:
-    """Whether a text that should have one byte per character is UTF-8. Costs next to nothing once it is not.
+class _Utf8:
+    """Whether a text that should have one byte per character is UTF-8, all of it or most.
 
-    Few words are enough to refute it, but a short one, as `RÓŻNE`, may be valid UTF-8 by chance. So both readings of
-    what is valid are weighed by how little they look like words.
+    Valid UTF-8 proves nothing of a few words, as `RÓŻNE` may be that by chance, and a broken byte or a line of another
+    encoding refutes nothing of a long file. So both readings are weighed by how little they look like words.
     """
 
     def __init__(self, encoding: str) -> None:
-        self._decoder = codecs.getincrementaldecoder(UTF8)()
-        self._refuted = False
-        self._seen = False
-        self._readings = [_Reading(UTF8, scripts_of(encoding)), _Reading(encoding, scripts_of(encoding))]
+        scripts = scripts_of(encoding)
+        self._as_utf8, self._as_due = _Reading(UTF8, scripts), _Reading(encoding, scripts)
         self._weighed = 0
 
-    def is_likely(self) -> bool:
-        """Say whether the text, which ends here, is UTF-8. In doubt it is: a refusal is seen, wrong letters are not."""
-        as_utf8, as_due = [reading.finish() for reading in self._readings]
-        return self._seen and not self._refuted and as_utf8 <= as_due
+    def told(self) -> str | None:
+        """Return what is said of the text, which ends here, if it is UTF-8; else None.
+
+        In doubt it is: a refusal is seen, wrong letters are not.
+        """
+        as_utf8, as_due = self._as_utf8.finish(), self._as_due.finish()
+        if not self._as_utf8.decoded or as_utf8 > as_due:
+            return None
+        if not self._as_utf8.undecoded:
+            return "the file is UTF-8 throughout"
+        places = f"{self._as_utf8.undecoded} place{'s' if self._as_utf8.undecoded > 1 else ''}"
+        return f"the file is UTF-8 but for {places} that cannot be decoded"
 
     def feed(self, block: bytes) -> None:
         """Take the next bytes. A character may begin in one block and end in the next."""
-        if self._refuted:
-            return
-        try:
-            self._seen |= not self._decoder.decode(block).isascii()
-        except UnicodeDecodeError:
-            self._refuted = True
-            return
         step = max(len(block), 1) if block.isascii() else _WEIGHED_BYTES
         for at in range(0, len(block), step):
             if self._weighed >= _WEIGHED_MAX:
@@ -114,8 +116,8 @@ class _Utf8Throughout:
             if piece.isascii():
                 piece = piece[:1] + piece[max(len(piece) - 3, 1) :]  # what stands beside other characters
             self._weighed += len(piece.translate(None, _ASCII))
-            for reading in self._readings:
-                reading.feed(piece)
+            self._as_utf8.feed(piece)
+            self._as_due.feed(piece)
 
 
 class _Reading:
@@ -124,9 +126,18 @@ class _Reading:
     def __init__(self, encoding: str, scripts: frozenset[str]) -> None:
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")
         self._oddities = Oddities(scripts)
+        self.decoded = 0
+        """Characters beyond ASCII."""
+        self.undecoded = 0
+        """Places that are nothing in the encoding."""
 
     def feed(self, piece: bytes) -> None:
-        self._oddities.feed(self._decoder.decode(piece))
+        text = self._decoder.decode(piece)
+        if not text.isascii():
+            undecoded = text.count("\ufffd")
+            self.undecoded += undecoded
+            self.decoded += len(_BEYOND_ASCII.findall(text)) - undecoded
+        self._oddities.feed(text)
 
     def finish(self) -> int:
         """Return how much is odd about all of it."""
