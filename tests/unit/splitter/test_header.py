@@ -51,6 +51,8 @@ def dialect(job: Job, **changes: str) -> Job:
         ('"id";"name";"price"\n', 3, ";"),
         ("id\tname\tnote\n", 3, "\t"),
         ("id|name\n", 2, "|"),
+        ("id^name^price\n", 3, "^"),
+        ("id~name\n", 2, "~"),
         ("id\x01name\n", 2, "\x01"),
         ("\ufeffid;name\n", 2, ";"),
         ("id;name", 2, ";"),

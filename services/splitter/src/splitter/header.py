@@ -16,7 +16,7 @@ from baton.job import Dialect, Job
 COLUMNS_MAX: Final = 10_000
 """A worker handles a chunk column by column: about 0.1 ms each. More is no table but a line without its line ends."""
 _LONE_CR: Final = re.compile("\r(?!\n)")
-_OTHER_DELIMITERS: Final = (",", ";", "\t", "|", "\x01", "\x1f")
+_OTHER_DELIMITERS: Final = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f")
 _EXCEL_HINT: Final = re.compile(rb'"?sep=[^\r\n]?"?', re.IGNORECASE)
 _NOTHING_TO_SEE: Final = ("Zs", "Zl", "Zp", "Cc", "Cf")
 _SHOWN_MAX: Final = 10
