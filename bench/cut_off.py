@@ -33,8 +33,7 @@ from baton_local.pace import TIME_SCALE
 from baton_local.sales import sample
 from baton_local.state import World
 from baton_local.switches.admin import Admin
-from embedded import Embedded
-from handovers import (
+from baton_proof.handovers import (
     Sent,
     acknowledge,
     decisions_since,
@@ -48,6 +47,7 @@ from handovers import (
     until_ready,
     until_replicated,
 )
+from embedded import Embedded
 
 _CHUNK_BYTES: Final = 65_536
 _COPIED_SHARE: Final = 2 / 3

@@ -20,7 +20,7 @@ from baton_local.in_containers.admin import ComposeAdmin
 from baton_local.sales import sample
 from baton_proof.chaos.settling import make_active, until_well
 from baton_proof.composed import SERVICES, Composed
-from handovers import (
+from baton_proof.handovers import (
     Sent,
     acknowledge,
     decisions_since,

@@ -13,9 +13,9 @@ from baton.model.journal import Heartbeat
 from baton.model.states import BatchState
 from baton.topology import INITIAL_EPOCH
 from baton_local import bootstrap
+from baton_proof.handovers import until
 from baton_proof.sales import financial, sales_file
 from emulators import LOCALSTACK
-from handovers import until
 from service_containers import Stage
 from worlds import EAST
 

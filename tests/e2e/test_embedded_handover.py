@@ -20,8 +20,7 @@ from baton_cli.reach import connect
 from baton_cli.reach.connection import Connection
 from baton_local.sales import expected, sample
 from baton_local.switches.admin import Admin
-from embedded import Embedded
-from handovers import (
+from baton_proof.handovers import (
     Sent,
     acknowledge,
     decisions_since,
@@ -35,6 +34,7 @@ from handovers import (
     until_ready,
     until_replicated,
 )
+from embedded import Embedded
 from local_worlds import do, status
 
 pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]

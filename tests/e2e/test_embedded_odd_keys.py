@@ -14,8 +14,8 @@ from baton.model.states import BatchState
 from baton_cli.reach import connect
 from baton_cli.reach.connection import Connection
 from baton_local.switches.admin import Admin
+from baton_proof.handovers import until
 from embedded import Embedded
-from handovers import until
 from odd_keys import odd_keys
 
 pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]

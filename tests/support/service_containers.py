@@ -28,12 +28,12 @@ from baton.runner import Handler
 from baton.settings import WORKER_ENVIRONMENT
 from baton.topology import REGIONS_DEFAULT
 from baton_local import bootstrap
+from baton_proof.handovers import until
 from baton_proof.logs import silent_log
 from baton_proof.sales import Sample, financial
 from chunk_runs import run as run_chunk
 from emulator_process import ACCOUNT_ID
 from emulators import Images
-from handovers import until
 from splitter.settings import SplitterSettings
 from worker.domain import ChunkOutput
 from worlds import EAST, SENDER, WEST, aws_at

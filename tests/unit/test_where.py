@@ -1,5 +1,6 @@
 """Pages that say where something is must be right: every path and every module that they name is there."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Final
@@ -40,3 +41,14 @@ def _sources(module: str) -> list[Path]:
     path = module.replace(".", "/")
     endings = (".py", "/__init__.py")
     return [found for top in ("*", "*/*") for end in endings for found in ROOT.glob(f"{top}/src/{path}{end}")]
+
+
+def test_what_can_be_run_to_prove_something_needs_nothing_of_the_tests() -> None:
+    """`make chaos` and its like run where nobody put `tests/support` on the path."""
+    tools = {path.stem for path in (ROOT / "tests" / "support").glob("*.py")}
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "proof" / "src").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    imported = {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    imported |= {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+
+    assert imported & tools == set()

@@ -11,7 +11,7 @@ from baton_cli.reach.connection import Connection
 from baton_proof.chaos.draws import Fault, Trouble
 from baton_proof.chaos.stream import Stream
 from baton_proof.composed import STAGES, Composed
-from handovers import until, until_replicated
+from baton_proof.handovers import until, until_replicated
 
 _REPLICATED_SECONDS_MAX = 60
 

@@ -30,7 +30,7 @@ from baton_proof.chaos.report import Round, Run
 from baton_proof.chaos.settling import make_active, until_followed, until_well
 from baton_proof.chaos.stream import Stream
 from baton_proof.composed import ROOT, Composed, reason_not_to_swallow
-from handovers import (
+from baton_proof.handovers import (
     Sent,
     acknowledge,
     decisions_since,

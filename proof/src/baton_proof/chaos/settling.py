@@ -10,7 +10,7 @@ from baton.model.journal import Command, CommandKind, Heartbeat, Verdict
 from baton_cli.handover import orders
 from baton_cli.handover.orders import Outcome
 from baton_cli.reach.connection import Connection
-from handovers import until, until_ready
+from baton_proof.handovers import until, until_ready
 
 _WELL_SECONDS_MAX: Final = 300
 """A Region that was unhealthy recovers after 20 good canaries: two minutes in this world."""

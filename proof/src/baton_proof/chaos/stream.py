@@ -14,7 +14,7 @@ from baton.errors import BatonError
 from baton.model.identity import batch_id_of
 from baton.model.paths import input_key
 from baton_cli.reach.connection import Uploader
-from handovers import Sent
+from baton_proof.handovers import Sent
 
 _SECONDS_BETWEEN: Final = 3.0
 """LocalStack on two cores takes about this long for a batch; the canaries of both controllers go through it as well."""
