@@ -106,21 +106,21 @@ class _Client:
         span = f"bytes {start}-{start + len(body) - 1}/{total}"
         return {"ContentRange": span, "ContentLength": len(body), "ETag": '"e"', "Body": _Body(body)}
 
-    async def put_object(self, *, Key: str, Body: bytes, **_: Any) -> Any:  # noqa: N803
+    async def put_object(self, *, Key: str, Body: bytes, **_: Any) -> Any:  # noqa: N803 - the SDK's names
         await asyncio.sleep(_SEND_SECONDS)
         self._sizes[Key] = len(Body)
         return {"ETag": '"e"'}
 
-    async def create_multipart_upload(self, *, Key: str, **_: Any) -> Any:  # noqa: N803
+    async def create_multipart_upload(self, *, Key: str, **_: Any) -> Any:  # noqa: N803 - the SDK's names
         self._sizes[Key] = 0
         return {"UploadId": "u"}
 
-    async def upload_part(self, *, Key: str, Body: bytes, **_: Any) -> Any:  # noqa: N803
+    async def upload_part(self, *, Key: str, Body: bytes, **_: Any) -> Any:  # noqa: N803 - the SDK's names
         await asyncio.sleep(_SEND_SECONDS)
         self._sizes[Key] += len(Body)
         return {"ETag": '"e"'}
 
-    async def upload_part_copy(self, *, Key: str, CopySource: Any, CopySourceRange: str = "", **_: Any) -> Any:  # noqa: N803
+    async def upload_part_copy(self, *, Key: str, CopySource: Any, CopySourceRange: str = "", **_: Any) -> Any:  # noqa: N803 - the SDK's names
         found = re.fullmatch(r"bytes=(\d+)-(\d+)", CopySourceRange)
         whole = self._store.size_bytes(CopySource["Key"])
         self._sizes[Key] += int(found[2]) - int(found[1]) + 1 if found else whole
@@ -130,7 +130,7 @@ class _Client:
 
     async def abort_multipart_upload(self, **_: Any) -> Any: ...
 
-    async def head_object(self, *, Key: str, **_: Any) -> Any:  # noqa: N803
+    async def head_object(self, *, Key: str, **_: Any) -> Any:  # noqa: N803 - the SDK's names
         found = self._store.clock.now()
         return {"ContentLength": self._sizes[Key], "ETag": '"e"', "LastModified": found, "Metadata": {}}
 

@@ -50,12 +50,12 @@ class Deaths[M]:
             return await handle(0)
         try:
             died = await self._begun(message)
-            verdict = await handle(died)
+            handled = await handle(died)
         except asyncio.CancelledError:
             await self._ended(message, for_good=False)
             raise
-        await self._ended(message, for_good=verdict.delete or self.are_too_many(died))
-        return verdict
+        await self._ended(message, for_good=handled.delete or self.are_too_many(died))
+        return handled
 
     async def settle(self) -> None:
         """Note what could not be noted before, as far as that is possible now."""
@@ -79,6 +79,6 @@ class Deaths[M]:
         try:
             async with asyncio.timeout(self._seconds_max):
                 await self._attempts.attempt_ended(message, for_good=for_good)
-        except Exception as error:  # noqa: BLE001 - the verdict stands
+        except Exception as error:  # noqa: BLE001 - how the message was handled stands
             self._log.warning("attempt_not_counted", error=repr(error))
             self._owed.append((message, for_good))
