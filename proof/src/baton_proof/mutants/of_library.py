@@ -164,7 +164,7 @@ MUTANTS: Final = (
     Mutant(
         "an attempt that ended counts as a death",
         _BATON + "deaths.py",
-        "        await self._ended(message, for_good=verdict.delete or self.are_too_many(died))\n",
+        "        await self._ended(message, for_good=handled.delete or self.are_too_many(died))\n",
         "",
         "tests/unit/runner/test_deaths.py::test_an_attempt_that_ends_is_counted_off_and_one_that_is_through_forgets_all",
     ),
