@@ -111,8 +111,11 @@ def test_a_naive_one_goes_and_comes_back_and_only_the_fence_saves_it(
     assert back_at > CUT_AT + CUT_SECONDS + 60
     assert world.watch.takeovers.total() > 0
     assert report.violations == ()
-    # A second copy of a mail is the one thing that no fence prevents: a switch between a send and its mark.
-    assert set(_harm(ours)) <= {MAILS}
+    # No fence prevents a second copy of the mail that is between its send and its mark at a switch. S4, among the
+    # violations above, allows one only after the lease of the first claim. One of the two cuts meets that moment.
+    harm = dict(_harm(ours))
+    assert harm.pop(MAILS, 0) <= (fault is Fault.CUT)
+    assert harm == {}
 
 
 def test_the_sample_would_lose_a_file_to_the_same_haste() -> None:
