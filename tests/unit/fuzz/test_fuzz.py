@@ -21,10 +21,12 @@ from splitter.look import Look
 from worker.rejects import render_rejects
 
 SEEDS = range(1, 31)
+A_LONG_LINE = 298_075_146
+"""A reject of more characters than are kept where it can be queried."""
 
 
 def test_the_pipeline_and_the_slow_reader_agree() -> None:
-    for seed in SEEDS:
+    for seed in (*SEEDS, A_LONG_LINE):
         found = difference(case_of(seed))
         assert found is None, f"seed {seed}: {found}"
 

@@ -8,14 +8,14 @@ from typing import Final
 
 from baton.ports.rejects import StoredReject
 
-__all__ = ["REJECTS_HEADER", "REJECT_COLUMNS", "read_rejects"]
+__all__ = ["REJECTS_HEADER", "REJECT_COLUMNS", "STORED_TEXT_CHARACTERS_MAX", "read_rejects"]
 
 REJECT_COLUMNS: Final = ("record_number", "byte_offset", "column", "rule", "value", "line", "also")
 REJECTS_HEADER: Final = f"{','.join(REJECT_COLUMNS)}\n".encode()
 """Begins the rejects of a file's first chunk, and of no other."""
 _FIELD_CHARACTERS_MAX: Final = 16 * 1024 * 1024
 """A rejected line may be a whole record of 1 MiB, escaped: the csv module's own limit is 128 KiB, process-wide."""
-_TEXT_CHARACTERS_MAX: Final = 2_000
+STORED_TEXT_CHARACTERS_MAX: Final = 2_000
 """Kept of a rejected line, and of any other text; `rejects.csv` holds it whole."""
 
 
@@ -33,7 +33,7 @@ def read_rejects(body: bytes, *, whole: bool, limit: int) -> list[StoredReject]:
 
 
 def _reject(row: Sequence[str]) -> StoredReject:
-    number, offset, column, rule, value, line, *_ = (text[:_TEXT_CHARACTERS_MAX] for text in row)
+    number, offset, column, rule, value, line, *_ = (text[:STORED_TEXT_CHARACTERS_MAX] for text in row)
     return StoredReject(
         record_number=int(number), byte_offset=int(offset), column=column, rule=rule, value=value, line=line
     )
