@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import io
-from dataclasses import fields
 from itertools import zip_longest
 from typing import Final
 
@@ -19,7 +18,6 @@ from baton_proof.fuzz.oracle import Ended, Reject, expected
 from baton_proof.pipeline import Pipeline
 
 _SHOWN_BYTES: Final = 400
-_STORED: Final = tuple(field.name for field in fields(StoredReject))
 _STORED_MAX: Final = 1_000
 """More than a file of a case has."""
 
@@ -67,9 +65,10 @@ async def _played(case: Case) -> Ended:
 
 def _stored(reject: Reject) -> StoredReject:
     """Return what can be queried of a reject: a line of many characters is cut there, and whole in the file only."""
-    texts = {name: getattr(reject, name) for name in _STORED}
-    cut = {name: text[:STORED_TEXT_CHARACTERS_MAX] for name, text in texts.items() if isinstance(text, str)}
-    return StoredReject(**(texts | cut))
+    texts = (reject.column, reject.rule, reject.value, reject.line)
+    return StoredReject(
+        reject.record_number, reject.byte_offset, *(text[:STORED_TEXT_CHARACTERS_MAX] for text in texts)
+    )
 
 
 def _rejects(body: bytes) -> tuple[Reject, ...]:
