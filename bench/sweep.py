@@ -114,7 +114,7 @@ class _Ledger(MemoryLedger):
         return self._world.pages(self._world.settled if is_due else 0, settled=True)
 
     @override
-    async def forget(self, batch: Batch) -> None:
+    async def delete(self, batch: Batch) -> None:
         self._world.calls["dynamodb.DeleteItem"] += 1
 
 
@@ -220,7 +220,7 @@ async def main(open_batches: int, inputs: int) -> None:
 
     world = World(settled=open_batches)
     old = sweeper_of(world)
-    await measured(f"forgetting {open_batches:,} batches, and a look at 400 days", partial(sweep, world, old))
+    await measured(f"deleting {open_batches:,} old rows, and a look at 400 days", partial(sweep, world, old))
 
     world = World(inputs=inputs)
     full, empty_mib = sweeper_of(world), resident_mib()

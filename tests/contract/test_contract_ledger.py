@@ -445,8 +445,8 @@ async def test_a_final_row_is_forgotten(ports: Ports) -> None:
     await ports.ledger.admit(batch)
     final = await _fail(ports, batch)
 
-    await ports.ledger.forget(final)
-    await ports.ledger.forget(final)
+    await ports.ledger.delete(final)
+    await ports.ledger.delete(final)
 
     assert await ports.ledger.get("b1") is None
 
@@ -457,11 +457,11 @@ async def test_a_row_that_is_open_or_changed_is_not_forgotten(ports: Ports) -> N
     await ports.ledger.admit(batch)
 
     with pytest.raises(ValueError, match="ADMITTED"):
-        await ports.ledger.forget(batch)
+        await ports.ledger.delete(batch)
     final = await _fail(ports, batch)
     retried = await ports.ledger.update(final, stepped(final, BatchState.ADMITTED))
     with pytest.raises(Fenced):
-        await ports.ledger.forget(final)
+        await ports.ledger.delete(final)
 
     assert await ports.ledger.get("b1") == retried
 

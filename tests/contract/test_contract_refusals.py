@@ -23,7 +23,7 @@ from worlds import EAST, aws_at
 
 OPERATIONS: Final[Mapping[str, str]] = {
     "ledger": "control set_control admit get unreadable get_many update claim_mail list_open list_recent list_settled "
-    "forget",
+    "delete",
     "journal": "beat heartbeats submit command pending settle record switch decision decisions",
     "objects": "head find_version read get put compose copy delete list list_versions",
     "outbox": "send backlog",

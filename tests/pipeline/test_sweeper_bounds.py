@@ -428,7 +428,7 @@ def test_an_object_without_a_version_is_left_with_an_error_rather_than_taken_for
     assert asyncio.run(story()) is None
 
 
-def test_forgetting_goes_on_beside_the_sweep_for_as_long_as_it_takes() -> None:
+def test_old_rows_are_deleted_beside_the_sweep_for_as_long_as_it_takes() -> None:
     class SlowToTell(MemoryObjectStore):
         @override
         async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:

@@ -109,7 +109,7 @@ SPECIAL: Final[Mapping[tuple[str, str], Any]] = {
     ("claim_mail", "before"): ROW,
     ("count_nudge", "before"): None,
     ("describe", "version"): "v1",
-    ("forget", "batch"): stepped(ROW, BatchState.CANCELLED),
+    ("delete", "batch"): stepped(ROW, BatchState.CANCELLED),
     ("set_control", "after"): CONTROL.changed(),
     ("set_control", "before"): CONTROL,
     ("settle", "command"): settled(asked("c1", NOW)),

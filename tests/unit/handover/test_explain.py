@@ -74,7 +74,7 @@ SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
     (
         _both_unhealthy,
         Trace(),
-        "SUSPECT BOTH_SICK",
+        "SUSPECT BOTH_UNHEALTHY",
         f"no failover: {BOTH_UNHEALTHY}",
     ),
     (

@@ -78,7 +78,7 @@ def _cut_off(trace: Trace) -> None:
 STORIES: list[tuple[Callable[[Trace], None], Trace, set[str]]] = [
     (_well, Trace(), set()),
     (_dead, Trace(control=control_made(freeze=frozen(LATER))), {"Suspect", "Held", "Frozen"}),
-    (_both_unhealthy, Trace(), {"Suspect", "Held", "BothSick", "StandbyNotReady"}),
+    (_both_unhealthy, Trace(), {"Suspect", "Held", "BothUnhealthy", "StandbyNotReady"}),
     (_unproved, Trace(), {"Suspect", "Held", "StandbyNotReady"}),
     (_dead, Trace(control=control_made(failovers=(START,))), {"Suspect", "Held", "BudgetSpent"}),
     (_drains, Trace(), {"Draining"}),

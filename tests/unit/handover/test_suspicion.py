@@ -142,7 +142,7 @@ def test_both_unhealthy_is_held_once_and_recorded_once() -> None:
     (held,) = _held(trace)
 
     assert held.startswith("held: both Regions are unhealthy: own canary: own (4 of the last 4 bad) (asked: goes the")
-    assert Overlay.BOTH_SICK in trace.assessment.overlays
+    assert Overlay.BOTH_UNHEALTHY in trace.assessment.overlays
 
 
 def test_a_standby_that_proves_nothing_is_not_gone_to() -> None:

@@ -235,7 +235,7 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
         *_key(reach),
         *_batches(reach, "control"),
         Statement("ReadBatches", ("dynamodb:BatchGetItem",), ledger, rows("batch#*")),
-        Statement("ForgetBatches", ("dynamodb:DeleteItem",), ledger, rows("batch#*")),
+        Statement("DeleteBatches", ("dynamodb:DeleteItem",), ledger, rows("batch#*")),
         _listing(reach),
         _table(reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query"),
         _table(reach, "ReadReference", topology.reference_table, "GetItem", "Query"),
@@ -327,7 +327,7 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
     return (
         Statement("SendCanaries", ("s3:PutObject",), objects(CANARY)),
         Statement("ClearCanaries", ("s3:DeleteObject",), objects(CANARY, CANARY_WORK)),
-        Statement("ForgetCanaries", ("dynamodb:DeleteItem",), ledger, rows(f"batch#{CANARY_ID}*")),
+        Statement("DeleteCanaries", ("dynamodb:DeleteItem",), ledger, rows(f"batch#{CANARY_ID}*")),
         Statement("ReadObjects", ("s3:GetObject",), objects(OUTPUT, CANARY, CANARY_WORK)),
         Statement("ListBuckets", ("s3:ListBucket",), tuple(arns.bucket() for arns in everywhere)),
         *_read_versions(everywhere, INPUT),

@@ -64,7 +64,7 @@ async def clear_away(batch: Batch, *, ledger: Ledger, objects: ObjectStore) -> N
         raise ValueError(f"batch {batch.batch_id} is no canary")
     # Without the file, an event that comes late starts nothing.
     await _hide(objects, batch.source.key)
-    await ledger.forget(batch)
+    await ledger.delete(batch)
     await hide_work(batch.batch_id, objects)
 
 

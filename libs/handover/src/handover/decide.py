@@ -254,7 +254,7 @@ def overlays(look: Look) -> tuple[Overlay, ...]:
         Overlay.ISOLATED: not look.can_write,
         Overlay.FROZEN: look.frozen,
         Overlay.DRY_RUN: look.memory.settings.dry_run,
-        Overlay.BOTH_SICK: look.declared_unhealthy and look.ready is Verdict.UNHEALTHY,
+        Overlay.BOTH_UNHEALTHY: look.declared_unhealthy and look.ready is Verdict.UNHEALTHY,
         Overlay.BUDGET_SPENT: any(budgets),
     }
     return tuple(overlay for overlay, lies in found.items() if lies)

@@ -10,9 +10,9 @@ from splitter.alone import Alone
 from splitter.arrival_sweep import ArrivalSweep
 from splitter.batch_sweep import BatchSweep
 from splitter.canaries import CanarySweep
-from splitter.forgetting import Forgetting
 from splitter.handler import Splitter
 from splitter.input_sweep import InputSweep
+from splitter.retention import Retention
 from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
 
@@ -70,7 +70,7 @@ def sweeper(context: Context, settings: SplitterSettings) -> Sweeper:
         canaries=canaries,
         arrivals=_arrivals(context, settings),
         inputs=_inputs(context, settings, open_batches),
-        forgetting=Forgetting(
+        retention=Retention(
             region=region, regions=context.regions, ledger=ledger, objects=objects, clock=clock, log=log
         ),
         clock=clock,

@@ -16,8 +16,8 @@ from baton.telemetry import Log, emf
 from splitter.arrival_sweep import ArrivalSweep
 from splitter.batch_sweep import BatchSweep
 from splitter.canaries import CanarySweep
-from splitter.forgetting import Forgetting
 from splitter.input_sweep import InputSweep
+from splitter.retention import Retention
 from splitter.settings import SplitterSettings
 
 
@@ -33,7 +33,7 @@ class Sweeper:
         canaries: CanarySweep,
         arrivals: ArrivalSweep,
         inputs: InputSweep,
-        forgetting: Forgetting,
+        retention: Retention,
         clock: Clock,
         settings: SplitterSettings,
         log: Log,
@@ -44,7 +44,7 @@ class Sweeper:
         self._canaries = canaries
         self._arrivals = arrivals
         self._inputs = inputs
-        self._forgetting = forgetting
+        self._retention = retention
         self._clock = clock
         self._settings = settings
         self._log = log
@@ -65,7 +65,7 @@ class Sweeper:
             self._sweep_arrivals_for_ever(seconds),
             self._sweep_inputs_for_ever(seconds),
             self._watch_epoch(),
-            self._for_ever(self._forget_old, seconds),
+            self._for_ever(self._delete_old, seconds),
         )
         async with asyncio.TaskGroup() as group:
             sweeping = [group.create_task(each) for each in work]
@@ -78,7 +78,7 @@ class Sweeper:
         await self._sweep_batches()
         await self._sweep_arrivals()
         await self._try_inputs(just_activated=just_activated)
-        await self._forget_old()
+        await self._delete_old()
 
     async def _for_ever(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:
@@ -102,9 +102,9 @@ class Sweeper:
         with self._logged("canaries"):
             await self._canaries.sweep()
 
-    async def _forget_old(self) -> None:
+    async def _delete_old(self) -> None:
         with self._logged("old batches"):
-            await self._forgetting.forget_old()
+            await self._retention.delete_old()
 
     # --- arrivals ------------------------------------------------------------------------------------------------
 

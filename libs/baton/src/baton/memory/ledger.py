@@ -128,9 +128,9 @@ class MemoryLedger:
             "list_settled", lambda batch: batch.is_settled and batch.updated_at.astimezone(UTC).date() == day
         )
 
-    async def forget(self, batch: Batch) -> None:
+    async def delete(self, batch: Batch) -> None:
         check_final(batch)
-        self.refusals.check("forget", batch.batch_id)
+        self.refusals.check("delete", batch.batch_id)
         if batch.batch_id in self._store.batches:
             self._check_unchanged(batch)
             del self._store.batches[batch.batch_id]

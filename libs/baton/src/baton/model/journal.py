@@ -61,7 +61,7 @@ class Overlay(Word):
     """This controller cannot write the ledger: it acts on nothing."""
     FROZEN = "FROZEN"
     DRY_RUN = "DRY_RUN"
-    BOTH_SICK = "BOTH_SICK"
+    BOTH_UNHEALTHY = "BOTH_UNHEALTHY"
     BUDGET_SPENT = "BUDGET_SPENT"
 
 

@@ -110,6 +110,6 @@ class Ledger(Protocol):
         """Yield every settled batch that was last written on that day, in UTC, page by page, newest admission first."""
         ...
 
-    async def forget(self, batch: Batch) -> None:
+    async def delete(self, batch: Batch) -> None:
         """Delete a final row that is unchanged. Raises `Fenced` if it changed."""
         ...

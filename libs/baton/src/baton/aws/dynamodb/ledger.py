@@ -130,7 +130,7 @@ class DynamoLedger:
         return self._pages([f"done#{day.isoformat()}"], since=_OLDEST)
 
     @translated()
-    async def forget(self, batch: Batch) -> None:
+    async def delete(self, batch: Batch) -> None:
         check_final(batch)
         client = await self._client()
         key = _key(batch.batch_id)
@@ -139,7 +139,7 @@ class DynamoLedger:
         except ClientError as error:
             if not is_condition_failed(error):
                 raise
-            # A row that is gone was forgotten, by this very call or by another: the same.
+            # A row that is not there was deleted, by this very call or by another: the same.
             if await self._rows.read(key) is not None:
                 raise Fenced(f"batch {batch.batch_id} changed since it was read as {batch.state}") from error
 

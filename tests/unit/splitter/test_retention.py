@@ -16,7 +16,7 @@ from baton.ports import ObjectInfo
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT, RETENTION_DAYS
 from baton_proof.logs import recording_log
-from splitter.forgetting import Forgetting
+from splitter.retention import Retention
 
 REGION: Final = REGIONS_DEFAULT[0]
 THEIR_EPOCH: Final = next_epoch(INITIAL_EPOCH, REGIONS_DEFAULT[1], REGIONS_DEFAULT)
@@ -47,14 +47,14 @@ class SlowObjectStore(MemoryObjectStore):
 
 
 class World:
-    """A ledger of settled batches whose inputs are gone, and who forgets them."""
+    """A ledger of settled batches whose inputs are gone, and what deletes their rows."""
 
     def __init__(self) -> None:
         self.clock = LoopClock()
         self.ledger = MemoryLedger(Control(INITIAL_EPOCH, REGION))
         self.objects = SlowObjectStore(self.clock)
         self.lines: list[dict[str, Any]] = []
-        self.forgetting = Forgetting(
+        self.retention = Retention(
             region=REGION,
             regions=REGIONS_DEFAULT,
             ledger=self.ledger,
@@ -82,7 +82,7 @@ def test_sixteen_rows_are_in_work_at_once_and_never_more() -> None:
         world = World()
         ids = [await world.settle(number, days_ago=RETENTION_DAYS + 0.5) for number in range(320)]
         began = asyncio.get_running_loop().time()
-        await world.forgetting.forget_old()
+        await world.retention.delete_old()
         seconds = asyncio.get_running_loop().time() - began
         return world.objects.open_most, world.objects.asked, seconds, await world.left(ids)
 
@@ -109,7 +109,7 @@ def test_an_input_that_may_be_there_keeps_its_row_and_no_other() -> None:
             await world.settle(3, days_ago=days),
             await world.settle(4, days_ago=days, key=newer.key, version="an older one"),
         ]
-        await world.forgetting.forget_old()
+        await world.retention.delete_old()
         assert await world.left(kept) == kept
         return await world.left(forgotten), world.lines
 
@@ -133,7 +133,7 @@ def test_what_is_forgotten_is_old_and_ones_own(days_ago: float, epoch: int, is_k
     async def story() -> bool:
         world = World()
         batch_id = await world.settle(1, days_ago=days_ago, epoch=epoch)
-        await world.forgetting.forget_old()
+        await world.retention.delete_old()
         return await world.ledger.get(batch_id) is not None
 
     assert virtual_time.run(story()) == is_kept
@@ -144,13 +144,13 @@ def test_a_row_that_is_throttled_holds_no_other_up_and_goes_with_the_next_pass()
         world = World()
         ids = [await world.settle(number, days_ago=RETENTION_DAYS + 0.5) for number in range(100)]
         world.objects.silent = 5
-        await world.forgetting.forget_old()
+        await world.retention.delete_old()
         first = len(await world.left(ids))
         asked = world.objects.asked
-        await world.forgetting.forget_old()
+        await world.retention.delete_old()
         soon = world.objects.asked - asked
         await asyncio.sleep(3_601)
-        await world.forgetting.forget_old()
+        await world.retention.delete_old()
         return first, soon, len(await world.left(ids))
 
     assert virtual_time.run(story()) == (5, 0, 0), "an hour lies between two passes"
@@ -162,9 +162,9 @@ def test_a_pass_that_met_an_outage_is_tried_again_at_once() -> None:
         ids = [await world.settle(number, days_ago=RETENTION_DAYS + 0.5) for number in range(100)]
         world.objects.silent = 50
         with pytest.raises(Unavailable):
-            await world.forgetting.forget_old()
+            await world.retention.delete_old()
         world.objects.silent = 0
-        await world.forgetting.forget_old()
+        await world.retention.delete_old()
         return await world.left(ids)
 
     assert virtual_time.run(story()) == []

@@ -22,7 +22,7 @@ because no sweeper ran or because their input was still there."""
 _AT_ONCE: Final = 16
 
 
-class Forgetting:
+class Retention:
     """One Region's: of the batches that it owned last. May run in several processes at once."""
 
     def __init__(
@@ -45,29 +45,29 @@ class Forgetting:
         self._done_at: datetime | None = None
         self._whole_at: datetime | None = None
 
-    async def forget_old(self) -> None:
+    async def delete_old(self) -> None:
         """Delete what may be deleted, once an hour: no late copy of a file can start such a batch again."""
         now = self._clock.now()
         if self._done_at and now < self._done_at + _EVERY:
             return
         is_whole = self._whole_at is None or now >= self._whole_at + _EVERY_WHOLE
         for days in range(RETENTION_DAYS, RETENTION_DAYS + (_DAYS_WHOLE if is_whole else _DAYS)):
-            await self._forget_day((now - timedelta(days=days)).date(), now - timedelta(days=RETENTION_DAYS))
+            await self._delete_day((now - timedelta(days=days)).date(), now - timedelta(days=RETENTION_DAYS))
         self._done_at = now
         if is_whole:
             self._whole_at = now
 
-    async def _forget_day(self, day: date, settled_before: datetime) -> None:
+    async def _delete_day(self, day: date, settled_before: datetime) -> None:
         async for page in self._ledger.list_settled(day):
             mine = [each for each in page.batches if owner_of(each.owner_epoch, self._regions) == self._region]
-            await at_once(_AT_ONCE, [each for each in mine if each.updated_at < settled_before], self._forget)
+            await at_once(_AT_ONCE, [each for each in mine if each.updated_at < settled_before], self._delete)
             for row in page.unreadable:
                 self._log.error("row_unreadable", batch_id=row.batch_id, job=row.job, key=row.key)
 
-    async def _forget(self, batch: Batch) -> None:
+    async def _delete(self, batch: Batch) -> None:
         with self._alone(batch.batch_id):
             if not await self._is_current(batch):
-                await self._ledger.forget(batch)
+                await self._ledger.delete(batch)
 
     async def _is_current(self, batch: Batch) -> bool:
         """Return whether its input is still in `input/`: the batch may be retried, and people may look it up."""
