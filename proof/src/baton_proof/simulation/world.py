@@ -4,14 +4,14 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache, partial
-from typing import Any, Final
+from functools import cache
+from typing import Any
 
 from baton.catalog import load_jobs
 from baton.errors import BatonError, Unavailable
-from baton.memory import LoopClock, MemoryReplication, MemoryRoutes, MemoryVitals, Refusal, Refusals
+from baton.memory import LoopClock, MemoryReplication, MemoryRoutes, MemoryVitals
 from baton.messages import Message
 from baton.model.batch import Batch
 from baton.model.control import Control
@@ -24,9 +24,10 @@ from baton_proof.logs import recording_log
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
 from baton_proof.sales import financial, sales_file
+from baton_proof.simulation import faults
 from baton_proof.simulation.canaries import RealCanary, SimCanary
-from baton_proof.simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Life, Mode, Network, Rule
-from baton_proof.simulation.schedule import AWAY, HOME, Fault, Order, Schedule, Trouble
+from baton_proof.simulation.network import LEDGER, ROUTES, SWITCH, Life, Mode, Network, Rule
+from baton_proof.simulation.schedule import HOME, Order, Schedule, Trouble
 from baton_proof.simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import BatchCanary, Canary
@@ -38,22 +39,6 @@ from splitter.settings import SplitterSettings
 SPLITTER = SplitterSettings(chunk_bytes=500, sweep_seconds=15, unadmitted_seconds=30, stalled_seconds=60)
 """Shorter than in production, where nobody simulates the hours in which nothing happens."""
 BUGS = frozenset({"handler_bug", "give_up_failed", "not_swept", "controller_bug", "sweep_failed"})
-
-
-_THROTTLED: Final = tuple(
-    (port, operation)
-    for port, operations in {
-        "objects": "put get read find_version compose copy delete list_versions",
-        "queues": "send receive delete set_visibility",
-        "progress": "open complete done",
-        "heartbeats": "beat signs count_nudge",
-        "reference": "current load",
-        "rejects": "put",
-        "ledger": "admit update claim_mail list_open get_many",
-    }.items()
-    for operation in operations.split()
-)
-"""Ports of a Region and their operations; the ledger is everybody's."""
 
 SAMPLE = sales_file(records=6, bad=1)
 """What every sender sends."""
@@ -82,6 +67,15 @@ class Skewed:
 
     def now(self) -> datetime:
         return self.clock.now() + timedelta(seconds=self.seconds)
+
+
+def _place(life: Life, side: Region) -> Place:
+    """Return a Region as one controller reaches it."""
+    return Place(
+        objects=life.wrap(side.objects, f"objects@{side.region}"),
+        outbox=life.wrap(side.queues.outbox(), f"outbox@{side.region}"),
+        vitals=life.wrap(MemoryVitals(side.queues), f"vitals@{side.region}"),
+    )
 
 
 @dataclass(slots=True)
@@ -219,14 +213,7 @@ class World:
         journal: Journal = life.wrap(self.journal, "journal")
         switch: Switch = life.wrap(self.switch, "switch")
         routes: Routes = life.wrap(self.routes, "routes")
-        places = {
-            name: Place(
-                objects=life.wrap(side.objects, f"objects@{name}"),
-                outbox=life.wrap(side.queues.outbox(), f"outbox@{name}"),
-                vitals=life.wrap(MemoryVitals(side.queues), f"vitals@{name}"),
-            )
-            for name, side in self.sides.items()
-        }
+        places = {name: _place(life, side) for name, side in self.sides.items()}
         objects = {name: place.objects for name, place in places.items()}
         canary: Canary = SimCanary(self, life)
         if self.schedule.real_canary:
@@ -309,72 +296,12 @@ class World:
     async def trouble(self, trouble: Trouble) -> None:
         """Break something, wait, repair it."""
         await asyncio.sleep(trouble.at)
-        repair = self._break(trouble)
+        repair = faults.begin(self, trouble)
         await asyncio.sleep(trouble.seconds)
         repair()
 
-    def _break(self, trouble: Trouble) -> Callable[[], None]:  # noqa: C901, PLR0911, PLR0912 - one case for each fault
-        region = trouble.region
-        other = AWAY if region == HOME else HOME
-        drop = partial(Rule, mode=Mode.DROPPED)
-        match trouble.fault:
-            case Fault.CUT:
-                self.replication.set(cut=True)
-                undo = self._rules(
-                    drop(other, region),
-                    drop("users", region),
-                    *(drop(region, target) for target in (other, LEDGER, SWITCH, ROUTES)),
-                )
-                return lambda: (undo(), self.replication.set(cut=False), None)[-1]
-            case Fault.DARK:
-                return self._rules(drop(None, region))
-            case Fault.DEAF:
-                return self._rules(Rule(region, LEDGER, Mode.MUTE))
-            case Fault.NO_LEDGER:
-                return self._rules(drop(region if trouble.amount < 0.7 else None, LEDGER))
-            case Fault.APART:
-                return self._rules(drop(region, other), drop(other, region))
-            case Fault.ENDPOINTS:
-                self.switch.down = set(range(1, 1 + int(trouble.amount * 6)))
-                return self.switch.down.clear
-            case Fault.GATE:
-                self.switch.open_gate(is_open=False)
-                return lambda: self.switch.open_gate(is_open=True)
-            case Fault.ROUTES:
-                return self._rules(drop(None, ROUTES))
-            case Fault.MAIL:
-                return self._rules(drop(region, MAIL))
-            case Fault.LAG:
-                self.replication.set(lag_seconds=300 * trouble.amount)
-                return lambda: self.replication.set(lag_seconds=self.schedule.lag_seconds)
-            case Fault.REPLICATION:
-                self.replication.set(region, lag_seconds=float("inf"))
-                return lambda: self.replication.set(region, lag_seconds=self.schedule.lag_seconds)
-            case Fault.STORM:
-                before = self.network.odds
-                self.network.odds = replace(before, slow=0.02, lost=0.03, late=0.02, crash=0.01 * trouble.amount)
-                return lambda: setattr(self.network, "odds", before)
-            case Fault.PAUSE:
-                until = asyncio.get_running_loop().time() + trouble.seconds
-                for life in self.lives:
-                    if life.region == region and self.dice.random() < 0.7:
-                        life.paused_until = until
-                return lambda: None
-            case Fault.KILL:
-                for life in self.lives:
-                    if life.region == region and self.dice.random() < 0.7:
-                        life.killed.set()
-                return lambda: None
-            case Fault.THROTTLED:
-                port, operation = _THROTTLED[int(trouble.amount * len(_THROTTLED))]
-                refusals: Refusals = getattr(self.sides[region], port).refusals
-                refusals.refuse(operation, by=Refusal.THROTTLED)
-                return refusals.allow
-            case Fault.LIE:
-                self.lying.add(region)
-                return lambda: self.lying.discard(region)
-
-    def _rules(self, *rules: Rule) -> Callable[[], None]:
+    def with_rules(self, *rules: Rule) -> Callable[[], None]:
+        """Put rules into the network; return what takes them out."""
         self.network.rules += rules
 
         def undo() -> None:
@@ -385,7 +312,7 @@ class World:
 
     def lose_for_good(self, region: str) -> None:
         """Take a Region away with everything in it."""
-        self._rules(
+        self.with_rules(
             Rule(None, region, Mode.DROPPED), *(Rule(region, to, Mode.DROPPED) for to in (LEDGER, SWITCH, ROUTES))
         )
         self.replication.set(cut=True)

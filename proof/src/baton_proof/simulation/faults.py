@@ -1,0 +1,163 @@
+"""Breaks something of a simulated world, and says how to repair it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from baton.memory import Refusal, Refusals
+from baton_proof.simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Mode, Rule
+from baton_proof.simulation.schedule import AWAY, HOME, Fault, Trouble
+
+if TYPE_CHECKING:  # a world is broken, and knows by what
+    from baton_proof.simulation.world import World
+
+__all__ = ["begin"]
+
+type Repair = Callable[[], None]
+
+_THROTTLED: Final = tuple(
+    (port, operation)
+    for port, operations in {
+        "objects": "put get read find_version compose copy delete list_versions",
+        "queues": "send receive delete set_visibility",
+        "progress": "open complete done",
+        "heartbeats": "beat signs count_nudge",
+        "reference": "current load",
+        "rejects": "put",
+        "ledger": "admit update claim_mail list_open get_many",
+    }.items()
+    for operation in operations.split()
+)
+"""Ports of a Region and their operations; the ledger is everybody's."""
+_PART_HIT: Final = 0.7
+"""Share of a Region's processes that a pause or a kill hits."""
+_drop: Final = partial(Rule, mode=Mode.DROPPED)
+
+
+def begin(world: "World", trouble: Trouble) -> Repair:
+    """Break it now; return what repairs it."""
+    return _FAULTS[trouble.fault](world, trouble)
+
+
+def _nothing() -> None:
+    """Repair what has repaired itself."""
+
+
+def _cut(world: "World", trouble: Trouble) -> Repair:
+    region, other = trouble.region, _other(trouble.region)
+    world.replication.set(cut=True)
+    undo = world.with_rules(
+        _drop(other, region),
+        _drop("users", region),
+        *(_drop(region, target) for target in (other, LEDGER, SWITCH, ROUTES)),
+    )
+
+    def repair() -> None:
+        undo()
+        world.replication.set(cut=False)
+
+    return repair
+
+
+def _dark(world: "World", trouble: Trouble) -> Repair:
+    return world.with_rules(_drop(None, trouble.region))
+
+
+def _deaf(world: "World", trouble: Trouble) -> Repair:
+    return world.with_rules(Rule(trouble.region, LEDGER, Mode.MUTE))
+
+
+def _no_ledger(world: "World", trouble: Trouble) -> Repair:
+    return world.with_rules(_drop(trouble.region if trouble.amount < 0.7 else None, LEDGER))
+
+
+def _apart(world: "World", trouble: Trouble) -> Repair:
+    region, other = trouble.region, _other(trouble.region)
+    return world.with_rules(_drop(region, other), _drop(other, region))
+
+
+def _endpoints(world: "World", trouble: Trouble) -> Repair:
+    world.switch.down = set(range(1, 1 + int(trouble.amount * 6)))
+    return world.switch.down.clear
+
+
+def _gate(world: "World", _: Trouble) -> Repair:
+    world.switch.open_gate(is_open=False)
+    return lambda: world.switch.open_gate(is_open=True)
+
+
+def _routes(world: "World", _: Trouble) -> Repair:
+    return world.with_rules(_drop(None, ROUTES))
+
+
+def _mail(world: "World", trouble: Trouble) -> Repair:
+    return world.with_rules(_drop(trouble.region, MAIL))
+
+
+def _lag(world: "World", trouble: Trouble) -> Repair:
+    world.replication.set(lag_seconds=300 * trouble.amount)
+    return lambda: world.replication.set(lag_seconds=world.schedule.lag_seconds)
+
+
+def _replication(world: "World", trouble: Trouble) -> Repair:
+    world.replication.set(trouble.region, lag_seconds=float("inf"))
+    return lambda: world.replication.set(trouble.region, lag_seconds=world.schedule.lag_seconds)
+
+
+def _storm(world: "World", trouble: Trouble) -> Repair:
+    before = world.network.odds
+    world.network.odds = replace(before, slow=0.02, lost=0.03, late=0.02, crash=0.01 * trouble.amount)
+    return lambda: setattr(world.network, "odds", before)
+
+
+def _pause(world: "World", trouble: Trouble) -> Repair:
+    until = asyncio.get_running_loop().time() + trouble.seconds
+    for life in world.lives:
+        if life.region == trouble.region and world.dice.random() < _PART_HIT:
+            life.paused_until = until
+    return _nothing
+
+
+def _kill(world: "World", trouble: Trouble) -> Repair:
+    for life in world.lives:
+        if life.region == trouble.region and world.dice.random() < _PART_HIT:
+            life.killed.set()
+    return _nothing
+
+
+def _throttled(world: "World", trouble: Trouble) -> Repair:
+    port, operation = _THROTTLED[int(trouble.amount * len(_THROTTLED))]
+    refusals: Refusals = getattr(world.sides[trouble.region], port).refusals
+    refusals.refuse(operation, by=Refusal.THROTTLED)
+    return refusals.allow
+
+
+def _lie(world: "World", trouble: Trouble) -> Repair:
+    world.lying.add(trouble.region)
+    return lambda: world.lying.discard(trouble.region)
+
+
+def _other(region: str) -> str:
+    return AWAY if region == HOME else HOME
+
+
+_FAULTS: Final[Mapping[Fault, Callable[["World", Trouble], Repair]]] = {
+    Fault.CUT: _cut,
+    Fault.DARK: _dark,
+    Fault.DEAF: _deaf,
+    Fault.NO_LEDGER: _no_ledger,
+    Fault.APART: _apart,
+    Fault.ENDPOINTS: _endpoints,
+    Fault.GATE: _gate,
+    Fault.ROUTES: _routes,
+    Fault.MAIL: _mail,
+    Fault.LAG: _lag,
+    Fault.REPLICATION: _replication,
+    Fault.STORM: _storm,
+    Fault.PAUSE: _pause,
+    Fault.KILL: _kill,
+    Fault.THROTTLED: _throttled,
+    Fault.LIE: _lie,
+}
