@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 export UV_PROJECT_ENVIRONMENT := .venv
 export UV_LINK_MODE := copy
+# Where a shell says that no bytecode is kept, every process compiles all that it imports: two thirds of its start.
+unexport PYTHONDONTWRITEBYTECODE
 UV_VERSION := 0.13.9
 # A uv of your own is used if you have one; else one is put into .uv/.
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
@@ -57,7 +59,7 @@ demo: setup ## Run a batch through both Regions' world and check the result
 
 .PHONY: test
 test: setup ## Run every test that needs no Docker; those of the CDK app are `make test-infra`
-	$(BIN)/pytest -m "not docker" -n 2 --dist loadgroup --ignore=tests/infra
+	$(BIN)/pytest -m "not docker" -n 3 --dist loadgroup --ignore=tests/infra
 
 # No registry has this one under a name that we know: it is built from our own pins unless it is here.
 MINISTACK_IMAGE ?= ministack:1.5.33

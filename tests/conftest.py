@@ -4,6 +4,7 @@ import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
@@ -16,13 +17,23 @@ from emulators import LOCALSTACK, MINISTACK, Images, container_of
 from lossy import Lossy, LossyAws, lossy_proxy
 from worlds import EAST, World, aws_at, emulator_world, memory_world
 
+_TESTS: Final = Path(__file__).parent
+_LONG: Final = ("integration", "sim", "model", "pipeline")
 _LEFT_OUT = pytest.StashKey[int]()
 
 
 @pytest.hookimpl(trylast=True)  # after all have been shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests of the embedded world one after the other, so that it is started once."""
-    items.sort(key=lambda item: "embedded" not in getattr(item, "fixturenames", ()))
+    """Put the tests of the embedded world one after the other, so that it is started once; then those that take long.
+
+    What is long and comes last keeps one processor busy while the others have nothing left to do.
+    """
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> tuple[bool, bool]:
+    is_long = item.path.is_relative_to(_TESTS) and item.path.relative_to(_TESTS).parts[0] in _LONG
+    return "embedded" not in getattr(item, "fixturenames", ()), not is_long
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
@@ -112,7 +123,7 @@ _EMULATORS: Final = {
 @pytest.fixture(
     params=[
         pytest.param("memory"),
-        pytest.param("ministack", marks=pytest.mark.xdist_group("ministack")),
+        pytest.param("ministack"),
         pytest.param("ministack-image", marks=[pytest.mark.docker, pytest.mark.xdist_group("ministack-image")]),
         pytest.param("localstack", marks=[pytest.mark.docker, pytest.mark.xdist_group("localstack")]),
     ]

@@ -17,8 +17,6 @@ from baton.ports import CallStats
 from lossy import LossyAws, error
 from worlds import EAST, WEST, aws_at
 
-ministack_only = pytest.mark.xdist_group("ministack")
-
 
 def test_attempts_are_counted_by_region_and_service_for_a_minute() -> None:
     now = [1_000.9]
@@ -55,7 +53,6 @@ def test_a_busy_process_keeps_seconds_and_not_calls() -> None:
     assert len(kept[EAST, "s3"]) == WINDOW_SECONDS
 
 
-@ministack_only
 def test_an_answer_that_got_lost_is_an_error_and_a_lost_condition_is_none(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, lossy):
@@ -74,7 +71,6 @@ def test_an_answer_that_got_lost_is_an_error_and_a_lost_condition_is_none(lossy_
     run(scenario())
 
 
-@ministack_only
 def test_throttling_and_a_servers_error_are_errors(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, lossy):
@@ -92,7 +88,6 @@ def test_throttling_and_a_servers_error_are_errors(lossy_aws: LossyAws) -> None:
     run(scenario())
 
 
-@ministack_only
 def test_a_long_poll_is_counted_with_its_service(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, lossy):
@@ -106,7 +101,6 @@ def test_a_long_poll_is_counted_with_its_service(lossy_aws: LossyAws) -> None:
     run(scenario())
 
 
-@ministack_only
 def test_every_attempt_that_nobody_answers_is_an_error(environment: str, sdk_session: AioSession) -> None:
     async def scenario() -> None:
         with socket.socket() as taken:

@@ -19,8 +19,6 @@ from baton.ports.preconditions import PART_BYTES_MIN
 from lossy import LossyAws, error
 from worlds import EAST, WEST, aws_at
 
-pytestmark = pytest.mark.xdist_group("ministack")
-
 
 def test_an_update_whose_answer_got_lost_has_won(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:

@@ -14,8 +14,6 @@ from journals_made import asked, beaten, decided, settled
 from lossy import LossyAws, error
 from worlds import EAST, aws_at
 
-pytestmark = pytest.mark.xdist_group("ministack")
-
 
 def test_an_answer_to_a_command_whose_answer_got_lost_was_given(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:

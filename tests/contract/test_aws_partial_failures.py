@@ -13,8 +13,6 @@ from baton.model.batch import Counts
 from baton.ports import ChunkDone, Delivery, ReferenceVersion
 from lossy import Fault, LossyAws, error
 
-pytestmark = pytest.mark.xdist_group("ministack")
-
 DONE = ChunkDone("b1", "p1", 0, Counts(10, 9, 1), 100, 1, 10, 2)
 ROWS = {f"k{n}": {"sku": f"k{n}"} for n in range(30)}
 VERSION = ReferenceVersion("products", "v1", rows=30, columns=("sku",))

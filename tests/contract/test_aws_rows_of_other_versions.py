@@ -13,8 +13,6 @@ from journals_made import asked, beaten, decided, settled
 from lossy import LossyAws
 from worlds import EAST, WEST
 
-pytestmark = pytest.mark.xdist_group("ministack")
-
 
 async def _set(aws: Aws, pk: str, sk: str, name: str, value: dict[str, Any]) -> None:
     client = await aws.ledger_client()()

@@ -37,8 +37,6 @@ from baton.topology import MAX_RECEIVES, RETENTION_DAYS
 from emulator_process import ACCOUNT_ID
 from worlds import EAST, REGIONS_DEFAULT, SENDER, WEST, aws_at
 
-ministack_only = pytest.mark.xdist_group("ministack")
-
 moments = st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2090, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis adds the zone
 RECIPIENTS = (Address("Jörg Übel", "a", "example.org"), Address("Doe, Jane", "b", "xn--bcher-kva.example"))
 MAIL = Mail("baton.0123456789abcdef0123.1", SENDER, RECIPIENTS, "x", "text", "<b>Größe</b>")
@@ -146,7 +144,6 @@ def test_a_session_may_read_one_key_and_none_of_its_characters_is_a_wildcard() -
     ]
 
 
-@ministack_only
 def test_a_link_opens_with_any_client_and_only_as_it_was_signed(
     ministack: str, environment: str, sdk_session: AioSession
 ) -> None:
@@ -173,7 +170,6 @@ def test_a_link_opens_with_any_client_and_only_as_it_was_signed(
     assert refused.value.code == 403
 
 
-@ministack_only
 def test_a_link_through_an_access_point_is_signed_for_every_region(
     ministack: str, environment: str, sdk_session: AioSession
 ) -> None:
@@ -202,7 +198,6 @@ def test_links_without_an_access_point_are_refused_at_once() -> None:
         Aws(settings).links()
 
 
-@ministack_only
 def test_a_large_copy_is_made_in_ranges_and_keeps_type_and_metadata(
     ministack: str, environment: str, sdk_session: AioSession
 ) -> None:
@@ -232,7 +227,6 @@ def test_a_large_copy_is_made_in_ranges_and_keeps_type_and_metadata(
     run(scenario())
 
 
-@ministack_only
 def test_a_world_is_made_again_without_harm(ministack: str, environment: str, sdk_session: AioSession) -> None:
     async def scenario() -> None:
         async with aws_at(ministack, environment, session=sdk_session) as aws:
@@ -249,7 +243,6 @@ def test_a_world_is_made_again_without_harm(ministack: str, environment: str, sd
     run(scenario())
 
 
-@ministack_only
 def test_a_world_is_made_as_the_topology_says(ministack: str, environment: str, sdk_session: AioSession) -> None:
     async def scenario() -> None:
         async with aws_at(ministack, environment, session=sdk_session) as aws:
@@ -267,7 +260,6 @@ def test_a_world_is_made_as_the_topology_says(ministack: str, environment: str, 
     run(scenario())
 
 
-@ministack_only
 def test_what_a_table_removes_by_itself_outlives_every_batch(
     ministack: str, environment: str, sdk_session: AioSession
 ) -> None:

@@ -127,7 +127,6 @@ def test_memory_measures_a_body_that_is_no_message_and_the_calls_that_it_is_told
     assert virtual_time.run(main()) == (1, {"s3": CallStats(calls=3, errors=1)})
 
 
-@pytest.mark.xdist_group("ministack")
 def test_the_age_on_aws_is_the_newest_point_of_the_last_minutes(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, _):
@@ -154,7 +153,6 @@ def test_the_age_on_aws_is_the_newest_point_of_the_last_minutes(lossy_aws: Lossy
     run(scenario())
 
 
-@pytest.mark.xdist_group("ministack")
 def test_alarms_on_aws_are_all_pages_of_this_environment_composite_ones_too(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, _):

@@ -7,8 +7,6 @@ from botocore.exceptions import ClientError
 
 from local_worlds import client
 
-pytestmark = pytest.mark.xdist_group("ministack")
-
 
 def test_a_range_of_a_version_that_is_not_the_current_one_comes_alone(ministack: str) -> None:
     s3 = client("s3", ministack)

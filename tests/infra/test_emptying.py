@@ -2,12 +2,8 @@
 
 import asyncio
 
-import pytest
-
 from baton_infra.deployment import emptying, sdk
 from odd_keys import odd_keys
-
-pytestmark = pytest.mark.xdist_group("ministack")
 
 REGION = "us-east-1"
 PAGE = 1_000

@@ -7,8 +7,6 @@ import pytest
 from aws_calls import Counted, count_one, expected_calls, services_at
 from baton_proof.sales import financial, sales_file
 
-pytestmark = pytest.mark.xdist_group("ministack")
-
 
 @pytest.mark.parametrize(("records", "bad"), [(10, 0), (100, 10), (1_000, 0)])
 def test_a_batch_makes_the_calls_that_the_documentation_says(

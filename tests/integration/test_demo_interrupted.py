@@ -8,10 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-pytestmark = pytest.mark.xdist_group("world")
-
 
 def test_an_interrupted_demo_stops_the_world_and_keeps_the_logs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "baton_local.demo.run"]

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from aiobotocore.session import AioSession
 
 from arc_cluster import arc_cluster
@@ -24,8 +23,6 @@ from failover_controller.main import controller_of
 from handover.plan import plan_steps
 from handover.settings import ControllerSettings
 from worlds import aws_at, settings_for
-
-pytestmark = pytest.mark.xdist_group("ministack")
 
 HOME, AWAY = REGIONS_DEFAULT
 SECONDS_MAX = 60

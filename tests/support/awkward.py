@@ -1,17 +1,13 @@
 """Files of awkward shapes, and what the splitter and the worker need for each: memory and CPU by size.
 
-Run as a program it measures one shape in a process of its own: `python awkward.py SHAPE MIB ...` prints a list in JSON,
-with an entry for each size. The real handlers do the work, on a store whose one input is held once, outside of what is
-measured, and which keeps nothing that is written.
+One shape is measured in a process of its own. The real handlers do the work, on a store whose one input is held once,
+outside of what is measured, and which keeps nothing that is written.
 """
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Final, override
 
 from awkward_shapes import HEADER, JOB, ROW, SHAPES
@@ -23,7 +19,7 @@ from baton.model.plan import MIB, Plan
 from baton.ports import ObjectInfo, ReferenceVersion, batches_of
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
-from peak_memory import Peak
+from peak_memory import Peak, apart
 from splitter.settings import SplitterSettings
 
 _PIECE_BYTES: Final = 64 * 1024
@@ -95,14 +91,15 @@ def measured(shape: str, *mib: int) -> list[Spent]:
 
     Of a later one it is what that took beyond what the process holds on to.
     """
-    command = [sys.executable, __file__, shape, *map(str, mib)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this very module
-    return [Spent(**each) for each in json.loads(done.stdout)]
+    return apart(_measured, shape, mib)
 
 
-async def _measured(shape: str, mib: Sequence[int]) -> list[Spent]:
-    await warm_up()
-    return [await _spend(shape, each) for each in mib]
+def _measured(shape: str, mib: Sequence[int]) -> list[Spent]:
+    async def each() -> list[Spent]:
+        await warm_up()
+        return [await _spend(shape, each) for each in mib]
+
+    return asyncio.run(each())
 
 
 async def _spend(name: str, mib: int) -> Spent:
@@ -180,8 +177,3 @@ async def _largest(pipeline: Pipeline, batch: Batch, sizes: Sequence[int]) -> No
         resume=False,
     )
     await pipeline.process.handlers["chunk"].handle(message, 1)
-
-
-if __name__ == "__main__":
-    found = asyncio.run(_measured(sys.argv[1], [int(mib) for mib in sys.argv[2:]]))
-    sys.stdout.write(json.dumps([asdict(each) for each in found]))

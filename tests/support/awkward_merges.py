@@ -1,18 +1,14 @@
 """Measures what batches of many chunks cost the worker, by chunk, and the merger: CPU and memory.
 
-Run as a program it measures one of them in a process of its own: `python awkward_merges.py MERGE CHUNKS ...` prints a
-list in JSON, with an entry for each number. The real handlers do the work, and the real adapter of S3 joins the parts,
-on a client that stands in for the SDK: it takes its time, and copies what is fetched.
+One batch is measured in a process of its own. The real handlers do the work, and the real adapter of S3 joins the
+parts, on a client that stands in for the SDK: it takes its time, and copies what is fetched.
 """
 
 import asyncio
-import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self, override
 
 from awkward import warm_up
@@ -28,7 +24,7 @@ from baton.ports import ChunkDone, ObjectInfo, Piece
 from baton.rejects import REJECTS_HEADER
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
-from peak_memory import Peak
+from peak_memory import Peak, apart
 from splitter.settings import SplitterSettings
 from worker.done import to_metadata
 
@@ -190,14 +186,15 @@ class _Store(MemoryObjectStore):
 
 def measured_merge(merge: str, *chunks: int) -> list[MergeSpent]:
     """Measure a batch of so many chunks in a process of its own. The first one's memory is exact."""
-    command = [sys.executable, __file__, merge, *map(str, chunks)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - this very module
-    return [MergeSpent(**each) for each in json.loads(done.stdout)]
+    return apart(_measured, merge, chunks)
 
 
-async def _measured(merge: str, numbers: Sequence[int]) -> list[MergeSpent]:
-    await warm_up()
-    return [await _spend(merge, chunks) for chunks in numbers]
+def _measured(merge: str, numbers: Sequence[int]) -> list[MergeSpent]:
+    async def each() -> list[MergeSpent]:
+        await warm_up()
+        return [await _spend(merge, chunks) for chunks in numbers]
+
+    return asyncio.run(each())
 
 
 async def _spend(name: str, chunks: int) -> MergeSpent:
@@ -271,8 +268,3 @@ async def _make(store: _Store, plan: Plan, chunk: Chunk, merge: Merge) -> None:
     if rejects:
         await store.make(done.rejects_key, rejects)
     await store.make(done.part_key, merge.part, to_metadata(done))
-
-
-if __name__ == "__main__":
-    found = asyncio.run(_measured(sys.argv[1], [int(chunks) for chunks in sys.argv[2:]]))
-    sys.stdout.write(json.dumps([asdict(each) for each in found]))

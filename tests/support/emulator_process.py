@@ -20,7 +20,8 @@ _STOP_SECONDS_MAX: Final = 10
 @contextmanager
 def ministack(directory: Path) -> Generator[str]:
     """Yield the URL of a running emulator. Its log and its temporary files lie in `directory`."""
-    port = emulator.Ports(None).pick()
+    ports = emulator.Ports(None)
+    port = ports.pick()
     environment = {
         "PATH": "/usr/bin:/bin",
         "HOME": str(directory),
@@ -40,6 +41,7 @@ def ministack(directory: Path) -> Generator[str]:
         yield url
     finally:
         _stop(process)
+        ports.close()
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

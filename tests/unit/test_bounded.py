@@ -39,3 +39,18 @@ def test_the_first_error_ends_the_rest_and_is_raised_as_it_is() -> None:
         virtual_time.run(at_once(4, range(100), work))
 
     assert begun == [0, 1, 2, 3]
+
+
+def test_nobody_is_waited_for_who_has_nothing_to_do() -> None:
+    tasks: list[int] = []
+
+    async def work(_: int) -> None:
+        tasks.append(len(asyncio.all_tasks()))
+
+    async def story() -> None:
+        alone = len(asyncio.all_tasks())
+        await at_once(16, [], work)
+        await at_once(16, [1], work)
+        assert tasks == [alone + 1]
+
+    virtual_time.run(story())

@@ -19,6 +19,15 @@ class Service(BaseModel):
     command: tuple[str, ...]
     environment: dict[str, str] = Field(default_factory=dict[str, str])
 
+    @property
+    def module(self) -> str | None:
+        """What `python -m` runs, if a process that has imported it may become this service by a fork.
+
+        Not if the service has an environment of its own: libraries read such variables when they are loaded.
+        """
+        is_module = self.command[:2] == (sys.executable, "-m") and not self.environment
+        return self.command[2] if is_module and sys.platform == "linux" else None
+
 
 class Trigger(BaseModel):
     """The Lambda function that S3 calls for each input. `sources` are packages or modules put beside its libraries."""
@@ -40,6 +49,11 @@ class Roster(BaseModel):
     trigger: Trigger | None = None
     watchers: tuple[Service, ...] = ()
     """Started once services and trigger are healthy: canaries sent before would be held against the Region."""
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """What one process imports for all services that it may become."""
+        return tuple(module for service in (*self.services, *self.watchers) if (module := service.module))
 
 
 def product(jobs_package: str) -> Roster:

@@ -12,6 +12,12 @@ from baton_local.switches.admin import Admin
 from local_worlds import do, eventually, status, tiny_roster
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep the tests of the one world on one worker; all others may run beside them."""
+    if "_world" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.xdist_group("tiny world"))
+
+
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the tiny services leave their environments."""

@@ -26,8 +26,6 @@ from baton_local.state import World
 from baton_local.switches.admin import Admin, AdminError
 from local_worlds import client, do, environment_for, status
 
-pytestmark = pytest.mark.xdist_group("world")
-
 EAST, WEST = "us-east-1", "us-west-2"
 IN_EAST, IN_WEST = {EAST: True, WEST: False}, {EAST: False, WEST: True}
 TIMES = Times(hedge_seconds=0.2, operation_seconds=8)

@@ -20,8 +20,6 @@ from baton_local import state
 from baton_local.state import World
 from local_worlds import bucket, client, eventually
 
-pytestmark = pytest.mark.xdist_group("world")
-
 EAST, WEST = "us-east-1", "us-west-2"
 ACCESS_POINT: Final = "baton-local-data"
 SMALL: Final = b"a,b\n1,2\n"

@@ -4,11 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 
-import pytest
-
 from baton_local.stand_ins.gates import HOST, Gate
-
-pytestmark = pytest.mark.xdist_group("world")
 
 
 async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

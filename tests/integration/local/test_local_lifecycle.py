@@ -16,8 +16,6 @@ from baton_local.roster import Roster, Service, Trigger
 from baton_local.switches.admin import Admin, AdminError
 from local_worlds import client, do, eventually, processes_naming, status, tiny_roster
 
-pytestmark = pytest.mark.xdist_group("world")
-
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:

@@ -19,8 +19,6 @@ from baton_proof.logs import silent_log
 from trigger.poller import build
 from worlds import EAST, aws_at
 
-pytestmark = pytest.mark.xdist_group("ministack")
-
 INPUT: Final = "input/passthrough/Ümläut a+b (100%).csv"
 CANARY: Final = f"canary/{EAST}/c1.csv"
 

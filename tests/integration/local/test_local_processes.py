@@ -1,6 +1,7 @@
 """Processes are restarted, stopped for good, and take what they started with them."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -8,13 +9,9 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
-import pytest
-
 from baton_local.processes.process import Process, ProcessState, Program
 from baton_local.stand_ins.emulator import Ports
 from local_worlds import eventually, processes_naming
-
-pytestmark = pytest.mark.xdist_group("world")
 
 _SLEEP = "import time; time.sleep(600)"
 _DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
@@ -50,11 +47,21 @@ async def _until(look: Callable[[], object]) -> None:
 
 
 def test_ports_are_consecutive_from_a_base_and_free_without_one() -> None:
-    based, free = Ports(21_000), Ports(None)
+    based = Ports(21_000)
+
+    with contextlib.closing(Ports(None)) as free, socket.create_server(("127.0.0.1", free.pick())) as listener:
+        taken = listener.getsockname()[1]
+        assert taken + 1 <= free.pick() < 32_768
 
     assert [based.pick(), based.pick()] == [21_000, 21_001]
-    with socket.create_server(("127.0.0.1", free.pick())) as listener:
-        assert listener.getsockname()[1] > 1024
+
+
+def test_worlds_that_start_at_one_moment_never_pick_the_same_port() -> None:
+    with contextlib.ExitStack() as stack:
+        worlds = [stack.enter_context(contextlib.closing(Ports(None))) for _ in range(40)]
+        picked = [world.pick() for world in worlds for _ in range(60)]
+
+    assert len(set(picked)) == len(picked)
 
 
 def test_a_killed_process_is_started_again_under_a_new_id(tmp_path: Path) -> None:

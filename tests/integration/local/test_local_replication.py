@@ -12,8 +12,6 @@ from baton_local.state import World
 from baton_local.switches.admin import Admin
 from local_worlds import bucket, client, do, eventually, status
 
-pytestmark = pytest.mark.xdist_group("world")
-
 EAST, WEST = "us-east-1", "us-west-2"
 
 

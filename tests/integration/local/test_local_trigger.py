@@ -8,14 +8,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from baton_local import roster
 from baton_local.stand_ins.trigger import build_zip
 from baton_local.state import World
 from local_worlds import bucket, client, eventually
-
-pytestmark = pytest.mark.xdist_group("world")
 
 EAST = "us-east-1"
 

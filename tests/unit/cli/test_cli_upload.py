@@ -22,7 +22,6 @@ from baton_cli.reach.upload import S3Uploader
 from baton_local.state import World
 from emulator_process import ACCOUNT_ID
 
-pytestmark = pytest.mark.xdist_group("ministack")
 PART_BYTES = 5 * 1024 * 1024
 """The smallest that S3 takes."""
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from baton import sources
 from baton.sources import ENGINE_LIBRARIES, ENGINE_PACKAGES, IN_SOME_IMAGES, normalized, pins, sources_of
 
 ROOT: Final = Path(__file__).parents[3]
@@ -63,7 +64,8 @@ from baton.catalog import load_jobs
 
 
 def ask():
-    sources.engine.cache_clear()  # a process reads its sources once
+    for once in (sources.engine, sources._version, sources._required):  # a process reads each of them once
+        once.cache_clear()
     print(load_jobs('my_jobs')['lines'].version)
 
 
@@ -204,16 +206,34 @@ def _install(place: Path, name: str, version: str, *requirements: str) -> None:
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{told}")
 
 
+@pytest.fixture
+def _forgotten() -> Iterator[None]:
+    """Forget afterwards what is installed for this test alone."""
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    for once in (sources._version, sources._required):  # pyright: ignore[reportPrivateUsage] - a test may look inside
+        once.cache_clear()
+
+
+def _pinned_anew(libraries: set[str]) -> list[str]:
+    _forget()
+    return pins(libraries)
+
+
+@pytest.mark.usefixtures("_forgotten")
 def test_what_is_installed_for_an_extra_counts_and_so_does_what_it_requires_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = pins({"pydantic"})
+    before = _pinned_anew({"pydantic"})
     _install(tmp_path, "Email_Validator", "2.2.0", "DNS.python >=2.0.0", "pydantic[email]", 'awscrt; extra == "crt"')
     _install(tmp_path, "dns-python", "2.7.0", "email-validator; extra == 'mail'", 'black-board>=1; extra == "dev"')
     _install(tmp_path, "black-board", "1.0")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
 
-    assert set(pins({"pydantic"})) - set(before) == {"email-validator==2.2.0", "dns-python==2.7.0"}
+    assert set(_pinned_anew({"pydantic"})) - set(before) == {"email-validator==2.2.0", "dns-python==2.7.0"}
 
 
 def test_a_checkout_names_no_library_that_images_do_not_carry() -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import chain, islice
 
 
 async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
     """Do `work` on every item, at most `limit` at once. The first error ends the rest and is raised as it is."""
-    queue = iter(items)
+    waiting = iter(items)
+    first = list(islice(waiting, limit))
+    queue = chain(first, waiting)
     failed = False
 
     async def worker() -> None:
@@ -20,7 +23,8 @@ async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitab
                 failed = True
                 raise
 
-    workers = [asyncio.create_task(worker()) for _ in range(limit)]
+    # No more than there are items: a sweep asks four hundred times for what is hardly ever there.
+    workers = [asyncio.create_task(worker()) for _ in first]
     try:
         await asyncio.gather(*workers)
     finally:

@@ -51,6 +51,8 @@ _NO_PART: Final = frozenset({"main", "settings"})
 """Modules of a service that touch no byte of a result."""
 _FILES_MAX: Final = 1_000
 """Of which the imports are remembered: all of Baton's, many times over."""
+_LIBRARIES_MAX: Final = 1_000
+"""Of which is remembered what they say of themselves: each is asked for by every job, and is a millisecond to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _required(distribution: str) -> list[str]:
+@lru_cache(maxsize=_LIBRARIES_MAX)
+def _required(distribution: str) -> tuple[str, ...]:
     """Return the names of what an installed distribution requires, whether it is installed or not."""
     names: list[str] = []
     for requirement in requires(distribution) or ():
@@ -147,7 +150,7 @@ def _required(distribution: str) -> list[str]:
         extra = re.search(r"""extra *== *["']([^"']+)""", requirement)
         if extra is None or (name not in IN_SOME_IMAGES and normalized(extra[1]) not in _EXTRAS_OF_DEVELOPERS):
             names.append(name)
-    return names
+    return tuple(names)
 
 
 @lru_cache(maxsize=1)  # it reads what every library says of itself: half a second
@@ -206,6 +209,7 @@ def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
             waiting += ast.iter_child_nodes(node)
 
 
+@lru_cache(maxsize=_LIBRARIES_MAX)
 def _version(distribution: str) -> str | None:
     try:
         return version(distribution)

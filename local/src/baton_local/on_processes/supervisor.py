@@ -26,7 +26,8 @@ from baton.model.routing import failover_panel
 from baton.topology import Topology
 from baton_local import bootstrap, state
 from baton_local.processes import pids
-from baton_local.processes.process import Process, Program, StartFailed
+from baton_local.processes.fork_server import ForkServer
+from baton_local.processes.process import Process, Program, StartFailed, leash
 from baton_local.roster import Roster, Service, product
 from baton_local.settings import LocalSettings
 from baton_local.stand_ins import arc, emulator, http, trigger
@@ -70,6 +71,7 @@ class Supervisor:
         self._topology = Topology(environment="local", account_id=ACCOUNT_ID)
         self._ports = Ports(settings.port_base)
         self._processes: list[Process] = []
+        self._forks: ForkServer | None = None
         self._functions: list[Function] = []
         self._background: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
@@ -97,6 +99,7 @@ class Supervisor:
     async def _start(self, stack: AsyncExitStack) -> state.World:
         deadline = asyncio.get_running_loop().time() + self._ready_seconds
         zipping = asyncio.create_task(asyncio.to_thread(_zip, self._roster))
+        await self._start_forks(stack)
         # The front door passes bytes on as they are, for as long as they take.
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
         session = await stack.enter_async_context(
@@ -130,6 +133,13 @@ class Supervisor:
         for border in borders.values():
             stack.callback(border.heal)  # first of all: a service that hangs on a cut link would use up its grace
         return self._described(gates, wiring, cluster, outside, admin_port)
+
+    async def _start_forks(self, stack: AsyncExitStack) -> None:
+        """Have one process import what services are made of, while the emulators start."""
+        if modules := self._roster.modules:
+            self._forks = ForkServer(modules, leash(), self._settings.inherited())
+            await self._forks.start()
+            stack.push_async_callback(self._forks.close)
 
     async def _outside(
         self, stack: AsyncExitStack, ledger: int, mailbox: Mailbox, front_door: FrontDoor, cluster: Cluster
@@ -243,7 +253,7 @@ class Supervisor:
         self, stack: AsyncExitStack, session: aiohttp.ClientSession, programs: Sequence[Program], deadline: float
     ) -> None:
         """Start programs together and wait until all are healthy; they stop together with the stack."""
-        processes = [Process(program, self._remember) for program in programs]
+        processes = [Process(program, self._remember, self._forks) for program in programs]
         self._processes += processes
 
         async def stop() -> None:

@@ -16,10 +16,11 @@ from typing import Final
 import aiohttp
 
 from baton_local.processes import pids
+from baton_local.processes.fork_server import Forked, ForkServer
 
 _log = logging.getLogger(__name__)
 
-_LEASH: Final = (
+_DIES_WITH: Final = (
     "import ctypes, os, sys\n"
     "if sys.platform == 'linux':\n"
     "    ctypes.CDLL(None).prctl(1, 9)\n"  # PR_SET_PDEATHSIG, SIGKILL: survives the exec below
@@ -27,6 +28,13 @@ _LEASH: Final = (
     "os.execv(sys.argv[2], sys.argv[2:])\n"
 )
 """Runs before the program, in its process: a fork hook would do the same, but is unsafe beside threads."""
+
+
+def leash() -> tuple[str, ...]:
+    """Return how a command line begins whose process dies with this one."""
+    return (sys.executable, "-ISc", _DIES_WITH, str(os.getpid()))
+
+
 _BACKOFF_SECONDS: Final = (0.2, 0.5, 1, 2, 5)
 _STEADY_SECONDS: Final = 30
 """A process that ran for so long starts its next restart without delay again."""
@@ -70,14 +78,15 @@ class StartFailed(Exception):
 class Process:
     """One supervised program."""
 
-    def __init__(self, program: Program, changed: Callable[[], None]) -> None:
-        """Call `changed` whenever there is a new process id."""
+    def __init__(self, program: Program, changed: Callable[[], None], forks: ForkServer | None = None) -> None:
+        """Call `changed` whenever there is a new process id. `forks` starts the programs that it knows."""
         self.program = program
         self.state = ProcessState.DEAD
         self.restarts = 0
         self.started: pids.Started | None = None
         self._changed = changed
-        self._child: asyncio.subprocess.Process | None = None
+        self._forks = forks
+        self._child: asyncio.subprocess.Process | Forked | None = None
         self._watch: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -131,10 +140,19 @@ class Process:
             self.state = ProcessState.RUNNING
 
     async def _spawn(self) -> None:
+        self._child = await self._new_child()
+        self.started = pids.started(self._child.pid)
+        self.state = ProcessState.RUNNING
+        self._changed()
+
+    async def _new_child(self) -> asyncio.subprocess.Process | Forked:
         program = self.program
         with program.log.open("ab") as log:
-            self._child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-ISc", _LEASH, str(os.getpid())),
+            if self._forks and self._forks.knows(program.command):
+                with contextlib.suppress(ConnectionError):
+                    return await self._forks.spawn(program.command, program.environment, program.log)
+            return await asyncio.create_subprocess_exec(
+                *leash(),
                 *program.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -142,9 +160,6 @@ class Process:
                 env=program.environment,
                 start_new_session=True,
             )
-        self.started = pids.started(self._child.pid)
-        self.state = ProcessState.RUNNING
-        self._changed()
 
     async def _keep_running(self) -> None:
         streak = 0

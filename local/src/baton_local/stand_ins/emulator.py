@@ -1,5 +1,6 @@
 """One emulator: MiniStack, as a plain process that holds a whole Region (or the global resources) in memory."""
 
+import contextlib
 import random
 import socket
 from pathlib import Path
@@ -64,29 +65,41 @@ def program(
     )
 
 
-_PICKED_FROM: Final = (15_000, 32_000)
+_STRETCH_PORTS: Final = 100
+"""More than a world has."""
+_STRETCHES: Final = range(15_000, 32_000, _STRETCH_PORTS)
 """Below those that the system gives to outgoing connections (from 32,768 on Linux): one of these must not take a port
 between the moment in which it is picked and the seconds later in which its process listens."""
 
 
 class Ports:
-    """Picks ports: consecutive ones from a base, or whatever is free."""
+    """Picks ports: consecutive ones from a base, or those of a stretch that no other world has; then close it."""
 
     def __init__(self, base: int | None) -> None:
-        self._next = base
-        self._dice = random.SystemRandom()
-        self._picked: set[int] = set()
+        self._next = base or 0
+        self._held: socket.socket | None = None
+        if base is None:
+            self._next, self._held = _stretch()
 
     def pick(self) -> int:
-        """Return a port of this machine that nothing listens on."""
-        if self._next is not None:
-            self._next += 1
-            return self._next - 1
+        """Return a port of this machine that nothing listens on; one from a base may be taken."""
         while True:
-            port = self._dice.randrange(*_PICKED_FROM)
-            if port not in self._picked and _is_free(port):
-                self._picked.add(port)
+            port, self._next = self._next, self._next + 1
+            if self._held is None or _is_free(port):
                 return port
+
+    def close(self) -> None:
+        """Let other worlds have the stretch."""
+        if self._held:
+            self._held.close()
+
+
+def _stretch() -> tuple[int, socket.socket]:
+    """Return the second port of a stretch, and a socket on its first one, which keeps other worlds off."""
+    for first in random.SystemRandom().sample(_STRETCHES, len(_STRETCHES)):
+        with contextlib.suppress(OSError):
+            return first + 1, socket.create_server((HOST, first))
+    raise OSError("every stretch of ports is taken")
 
 
 def _is_free(port: int) -> bool:

@@ -115,8 +115,8 @@ MUTANTS: Final = (
     Mutant(
         "more is done at once than the bound",
         _BATON + "bounded.py",
-        "for _ in range(limit)]",
-        "for _ in range(limit + 1)]",
+        "islice(waiting, limit)",
+        "islice(waiting, limit + 1)",
         "tests/unit/test_bounded.py::test_as_many_as_the_bound_are_in_work_at_once_and_never_more",
     ),
     Mutant(
