@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from aio import run
 from arc_cluster import HASTY, PATIENT, Arc, arc_cluster, offline_session
 from baton.aws.switch.hedged import Answers, first_answers
-from baton.errors import NotFound, SwitchRefused, Unavailable
+from baton.errors import NotFound, Refused, SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
 from baton.topology import REGIONS_DEFAULT
 from baton_local.stand_ins.arc import Outage
@@ -92,9 +92,10 @@ def test_nothing_answers_and_that_is_told_in_time(session: AioSession, outage: O
     async def main() -> None:
         async with arc_cluster(session) as arc, arc.switch(replace(PATIENT, operation_seconds=0.4)) as switch:
             _down(arc, outage, 1, 2, 3, 4, 5)
+            told = Refused if outage is Outage.DENIED else Unavailable
             for ask in (switch.states, lambda: switch.set_states(IN_WEST)):
                 began = time.monotonic()
-                with pytest.raises(Unavailable):
+                with pytest.raises(told):
                     await ask()
                 assert time.monotonic() - began < PATIENT.read_seconds
             assert await switch.endpoints() == Endpoints(0, 5)
@@ -256,6 +257,30 @@ async def test_controls_of_other_regions_are_refused_at_once(arc: Arc) -> None:
     async with arc.aws() as aws:
         with pytest.raises(ValueError, match="the Regions are us-east-1, us-west-2"):
             aws.switch(foreign)
+
+
+@with_arc()
+async def test_what_one_endpoint_refuses_another_one_does(arc: Arc) -> None:
+    for denied in range(1, 5):
+        _down(arc, Outage.DENIED, denied)  # in the end only the fifth is left, and nobody reads back what it sets
+        for seed, states in enumerate((IN_WEST, IN_EAST)):
+            async with arc.switch(replace(HASTY, operation_seconds=6), seed=seed) as switch:
+                if denied < 4:
+                    await switch.set_states(states)
+                    assert await switch.endpoints() == Endpoints(5 - denied, 5)
+                assert await switch.states() == (states if denied < 4 else IN_EAST)
+
+
+@with_arc()
+async def test_what_every_endpoint_refuses_is_told_at_once(arc: Arc) -> None:
+    async with arc.switch() as switch:
+        began = time.monotonic()
+        _down(arc, Outage.DENIED, 1, 2, 3, 4, 5)
+
+        with pytest.raises(Refused, match="AccessDenied"):
+            await switch.set_states(IN_WEST)
+
+        assert time.monotonic() - began < PATIENT.read_seconds
 
 
 # --- the stand-in itself ---------------------------------------------------------------------------------------------

@@ -1,15 +1,17 @@
 """What the journal and the vitals on AWS make of lost answers and of a Region that does not answer."""
 
+import asyncio
 import socket
 
 import pytest
 from aiobotocore.session import AioSession
 
 from aio import run
-from baton.aws import SystemClock, vitals
+from baton.aws import SystemClock
 from baton.aws.vitals import AwsVitals
 from baton.errors import Conflict, Unavailable
 from baton.ports import CallStats
+from handover.settings import ControllerSettings
 from journals_made import asked, beaten, decided, settled
 from lossy import LossyAws, error
 from worlds import EAST, aws_at
@@ -66,6 +68,19 @@ def test_a_settlement_that_met_another_regions_is_tried_again_under_its_conditio
     run(scenario())
 
 
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidClientTokenId", "ExpiredToken"])
+def test_queues_are_counted_where_cloudwatch_refuses_us(lossy_aws: LossyAws, code: str) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            lossy.answers["GetMetricData"] = [error(code, status=403)] * 4
+
+            queues = await aws.vitals().queues()
+
+            assert {(queue.waiting, queue.oldest_seconds) for queue in queues.values()} == {(0, None)}
+
+    run(scenario())
+
+
 def test_queues_are_counted_without_cloudwatch(lossy_aws: LossyAws) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, lossy):
@@ -87,10 +102,8 @@ def test_queues_are_counted_without_cloudwatch(lossy_aws: LossyAws) -> None:
 
 
 def test_a_cloudwatch_that_hangs_does_not_hold_the_queues_back(
-    lossy_aws: LossyAws, environment: str, sdk_session: AioSession, monkeypatch: pytest.MonkeyPatch
+    lossy_aws: LossyAws, environment: str, sdk_session: AioSession
 ) -> None:
-    monkeypatch.setattr(vitals, "_AGES_SECONDS_MAX", 0.2)
-
     async def scenario() -> None:
         with socket.socket() as silent:
             # It takes connections and never answers.
@@ -107,7 +120,8 @@ def test_a_cloudwatch_that_hangs_does_not_hold_the_queues_back(
                     calls=dict,
                 )
 
-                queues = await region.queues()
+                async with asyncio.timeout(ControllerSettings().call_seconds):  # as its caller does
+                    queues = await region.queues()
 
                 assert {(queue.waiting, queue.oldest_seconds) for queue in queues.values()} == {(0, None)}
 

@@ -17,7 +17,7 @@ from baton.aws.dynamodb.progress import DynamoProgress
 from baton.aws.sdk import clients
 from baton.errors import Archived, BatonError, Conflict, NotSent, Refused, Unavailable
 from baton.memory import Refusal
-from refused_calls import Call, calls_of, in_memory, of_aws
+from refused_calls import Call, calls_of, in_memory, of_aws, switches
 from refusing import refusing
 from worlds import EAST, aws_at
 
@@ -37,6 +37,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "links": "sign",
     "vitals": "queues replication alarms",
     "routes": "dials set_dials",
+    "switch": "states set_states",
 }
 ALWAYS: Final = {Refusal.FORBIDDEN: Refused, Refusal.KMS: Refused, Refusal.THROTTLED: Unavailable}
 """What every call may meet."""
@@ -110,12 +111,12 @@ async def aws(
         service.of_service = WIRE[by]
         service.code, service.status = WIRE[by][""]
         service.reasons = ("None", "TransactionConflict") if by is Refusal.CONTENDED else ()
-        yield {name: calls_of(adapter) for name, adapter in _without_pauses(made).items()}
+        yield {name: calls_of(adapter) for name, adapter in _without_pauses(made, service.url).items()}
 
 
-def _without_pauses(made: Aws) -> dict[str, Any]:
+def _without_pauses(made: Aws, url: str) -> dict[str, Any]:
     progress = DynamoProgress(made.client("dynamodb", EAST), table=made.topology.progress_table, dice=NoWait())
-    return {**of_aws(made), "progress": progress}
+    return {**of_aws(made), "progress": progress, "switch": switches(made, url)["arc"]}
 
 
 @pytest.fixture(params=["memory", "aws"])

@@ -13,7 +13,7 @@ from botocore.exceptions import NoCredentialsError
 from aio import run
 from arc_cluster import HASTY, PATIENT, offline_session
 from baton.aws.switch.region_switch import RegionSwitch
-from baton.errors import SwitchRefused, Unavailable
+from baton.errors import Refused, SwitchRefused, Unavailable
 from baton.ports.switch import Endpoints
 from baton.topology import REGIONS_DEFAULT
 from region_switch_plan import PLAN_ARN, Plan, region_switch
@@ -100,6 +100,29 @@ def test_a_region_that_cannot_be_asked_itself_is_activated_by_the_other(play: Pl
         await switch.set_states(IN_WEST)
 
         assert plan.started == [(EAST, WEST)]
+
+    play(story)
+
+
+def test_a_region_that_refuses_us_is_activated_by_the_other(play: Play) -> None:
+    async def story(plan: Plan, switch: RegionSwitch) -> None:
+        plan.denied.add(WEST)
+
+        await switch.set_states(IN_WEST)
+
+        assert plan.started == [(EAST, WEST)]
+        assert await switch.endpoints() == Endpoints(1, 2)
+
+    play(story)
+
+
+def test_what_both_regions_refuse_is_refused(play: Play) -> None:
+    async def story(plan: Plan, switch: RegionSwitch) -> None:
+        plan.denied.update(REGIONS_DEFAULT)
+
+        for asked in (switch.states(), switch.set_states(IN_WEST)):
+            with pytest.raises(Refused, match="AccessDenied"):
+                await asked
 
     play(story)
 

@@ -23,6 +23,7 @@ from baton.memory import (
     MemoryReferenceData,
     MemoryRejectIndex,
     MemoryRoutes,
+    MemorySwitch,
     MemoryVitals,
 )
 from baton.messages import SplitBatch
@@ -141,6 +142,7 @@ def in_memory() -> dict[str, Any]:
         "links": MemoryLinks(clock),
         "vitals": MemoryVitals(queues),
         "routes": MemoryRoutes(),
+        "switch": MemorySwitch(clock=clock),
     }
 
 

@@ -32,6 +32,8 @@ class Plan:
     status: dict[str, str] = field(default_factory=lambda: dict.fromkeys(REGIONS_DEFAULT, "unknown"))
     down: set[str] = field(default_factory=set[str])
     """Regions whose data plane hangs up."""
+    denied: set[str] = field(default_factory=set[str])
+    """Regions whose data plane refuses whoever asks."""
     answers_to_lose: int = 0
     """How many of the next executions are started without an answer."""
     has_refused: asyncio.Event = field(default_factory=asyncio.Event)
@@ -57,6 +59,8 @@ class Plan:
         asked = json.loads(await request.read())
         if region in self.down:
             return _hang_up(request)
+        if region in self.denied:
+            return _answer({"__type": "AccessDeniedException", "message": "not authorized"}, 403)
         operation = request.headers["X-Amz-Target"].removeprefix(_TARGET)
         self.asked.add(operation)
         if asked.get("planArn", asked.get("arn")) != PLAN_ARN:

@@ -28,14 +28,8 @@ _CHANGES_PER_SECOND: Final = 3
 _ASKED_KEPT: Final = 100
 _TARGET: Final = "ToggleCustomerAPI."
 _PANEL: Final = "ba70"
-_STATUS: Final = {
-    "ConflictException": 409,
-    "EndpointTemporarilyUnavailableException": 503,
-    "ResourceNotFoundException": 404,
-    "ServiceLimitExceededException": 402,
-    "ThrottlingException": 429,
-    "ValidationException": 400,
-}
+_STATUS: Final = 400
+"""Of every error of a client, also of conflicts, throttling and what is not there."""
 
 
 class Outage(StrEnum):
@@ -47,6 +41,8 @@ class Outage(StrEnum):
     """Closes every connection."""
     MAINTENANCE = "maintenance"
     """Says that another endpoint is to be asked, as real ones do every now and then."""
+    DENIED = "denied"
+    """Refuses whoever asks, as with a right that is missing or a session that is over."""
 
 
 @dataclass(eq=False, slots=True)
@@ -161,7 +157,7 @@ class Cluster:
 
     @property
     def has_quorum(self) -> bool:
-        return sum(endpoint.outage is None for endpoint in self.endpoints) >= QUORUM
+        return sum(endpoint.outage in {None, Outage.DENIED} for endpoint in self.endpoints) >= QUORUM
 
     def open_gate(self, *, is_open: bool) -> None:
         """Open or close the gate, as an operator would by the API."""
@@ -192,7 +188,7 @@ class Cluster:
                 return _hang_up(request)
             case Outage.REFUSING:
                 return _hang_up(request)
-            case Outage.MAINTENANCE | None:
+            case Outage.MAINTENANCE | Outage.DENIED | None:
                 pass
             case _:
                 assert_never(endpoint.outage)
@@ -201,13 +197,15 @@ class Cluster:
             result = await self._do(endpoint, operation, body)
         except _Refused as refused:
             content = {"__type": f"com.amazonaws#{refused.code}", "message": str(refused), **refused.fields}
-            return _answer(content, _STATUS[refused.code])
+            return _answer(content, _STATUS)
         if operation.startswith("Update") and endpoint.answers_to_lose:
             endpoint.answers_to_lose -= 1
             return _hang_up(request)
         return _answer(result)
 
     async def _do(self, endpoint: Endpoint, operation: str, body: bytes) -> dict[str, Any]:
+        if endpoint.outage is Outage.DENIED:
+            raise _Refused("AccessDeniedException", "not authorized to perform this operation")
         if endpoint.outage or not self.has_quorum:
             raise _Refused("EndpointTemporarilyUnavailableException", "Try another cluster endpoint.")
         match operation:

@@ -23,7 +23,11 @@ def controller_of(process: Process, settings: ControllerSettings, switch_setting
     instance = secrets.token_hex(4)
     ledger, switch = aws.ledger(), aws.switch(switch_settings)
     places = {
-        region: Place(objects=aws.objects(region), outbox=aws.outbox(region), vitals=aws.vitals(region))
+        region: Place(
+            objects=aws.objects(region),
+            outbox=aws.outbox(region),
+            vitals=aws.vitals(region, ages_seconds_max=settings.call_seconds / 2),
+        )
         for region in world.regions
     }
     actor = Actor(

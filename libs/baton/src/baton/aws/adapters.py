@@ -27,7 +27,7 @@ from baton.aws.switch.arc import ArcEndpoint, ArcSwitch
 from baton.aws.switch.hedged import TIMES, Times
 from baton.aws.switch.region_switch import RegionSwitch
 from baton.aws.switch.routes import MrapRoutes, at_plain_host
-from baton.aws.vitals import AwsVitals
+from baton.aws.vitals import AGES_SECONDS_MAX, AwsVitals
 from baton.ledger_switch import LedgerSwitch
 from baton.messages import KINDS, Kind
 from baton.model.control import SwitchBackend
@@ -126,7 +126,7 @@ class Aws:
     def journal(self) -> DynamoJournal:
         return DynamoJournal(self.ledger_client(), table=self.topology.ledger_table, dice=self._dice)
 
-    def vitals(self, region: str | None = None) -> AwsVitals:
+    def vitals(self, region: str | None = None, *, ages_seconds_max: float = AGES_SECONDS_MAX) -> AwsVitals:
         """Return the measurements of a Region. Keep it: it remembers the URLs of the queues."""
         region = region or self.settings.region
         return AwsVitals(
@@ -136,6 +136,7 @@ class Aws:
             topology=self.topology,
             clock=self._clock,
             calls=partial(self._calls.stats, region),
+            ages_seconds_max=ages_seconds_max,
         )
 
     def objects(self, region: str | None = None) -> S3ObjectStore:

@@ -10,7 +10,7 @@ from baton.aws.queues import QueueUrls
 from baton.aws.sdk.clients import SQS
 from baton.aws.sdk.failures import translated
 from baton.aws.sdk.parallel import in_parallel
-from baton.errors import Unavailable
+from baton.errors import BatonError
 from baton.messages import KINDS, Kind
 from baton.model.paths import REPLICATED_IN_TIME
 from baton.ports.clock import Clock
@@ -24,8 +24,8 @@ _CALLS_AT_ONCE: Final = 4
 _PERIOD_SECONDS: Final = 60
 _LATEST: Final = timedelta(minutes=5)
 """Metrics come minutes late; what is older than this says nothing about now."""
-_AGES_SECONDS_MAX: Final = 4.0
-"""For the ages of messages: a CloudWatch that hangs must not hold back what SQS said."""
+AGES_SECONDS_MAX: Final = 2.0
+"""For the ages of messages: a CloudWatch that hangs must not hold back what SQS said. Below any caller's patience."""
 _WAITING: Final = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -43,7 +43,11 @@ class _Metric:
 
 
 class AwsVitals:
-    """One Region as its own services tell. `calls` gives this process's statistics of its calls to the Region."""
+    """One Region as its own services tell.
+
+    `calls` gives this process's statistics of its calls to the Region, `ages_seconds_max` is how long CloudWatch may
+    take where SQS has the rest of the answer.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class AwsVitals:
         topology: Topology,
         clock: Clock,
         calls: Callable[[], Mapping[str, CallStats]],
+        ages_seconds_max: float = AGES_SECONDS_MAX,
     ) -> None:
         self._sqs = sqs
         self._cloudwatch = cloudwatch
@@ -61,6 +66,7 @@ class AwsVitals:
         self._topology = topology
         self._clock = clock
         self._calls = calls
+        self._ages_seconds_max = ages_seconds_max
         queues: dict[Kind, str] = {queue.kind: queue.name for queue in topology.queues}
         dead: dict[Kind, str] = {queue.kind: queue.dead_letter_name for queue in topology.queues}
         self._work_urls = QueueUrls(sqs, names=queues)
@@ -68,8 +74,7 @@ class AwsVitals:
 
     @translated()
     async def queues(self) -> Mapping[Kind, QueueVitals]:
-        counts = await in_parallel(_CALLS_AT_ONCE, KINDS, self._counts)
-        ages = await self._ages()
+        counts, ages = await asyncio.gather(in_parallel(_CALLS_AT_ONCE, KINDS, self._counts), self._ages())
         return {
             kind: QueueVitals(waiting, dead_letters, ages[kind])
             for kind, (waiting, dead_letters) in zip(KINDS, counts, strict=True)
@@ -125,9 +130,9 @@ class AwsVitals:
             for kind in KINDS
         ]
         try:
-            async with asyncio.timeout(_AGES_SECONDS_MAX), translated():
+            async with asyncio.timeout(self._ages_seconds_max), translated():
                 return dict(zip(KINDS, await self._latest(metrics), strict=True))
-        except (Unavailable, TimeoutError):
+        except (BatonError, TimeoutError):
             return dict.fromkeys(KINDS)
 
     async def _latest(self, metrics: Sequence[_Metric]) -> list[float | None]:

@@ -28,6 +28,7 @@ class MemorySwitch:
         self._clock = clock
         self._regions = regions
         self._panel = failover_panel(regions, wait=wait)
+        self.refusals = Refusals(MemorySwitch)
         self.down: set[int] = set()
         """Endpoints, from 1 to 5, that do not answer. Fewer than three that do know nothing for sure."""
         self.answers_to_lose: int = 0
@@ -40,12 +41,14 @@ class MemorySwitch:
         self._panel = self._panel.updated({GATE: is_open}, self._clock.now())
 
     async def states(self) -> Mapping[str, bool]:
+        self.refusals.check("states")
         self._check_quorum()
         return self._read()
 
     async def set_states(self, states: Mapping[str, bool]) -> None:
         if unknown := states.keys() - set(self._regions):
             raise KeyError(f"no routing control for {', '.join(sorted(unknown))}")
+        self.refusals.check("set_states")
         self._check_quorum()
         # Like the client of ARC: what is so already needs no change, and no rule is asked.
         if {**self._read(), **states} == self._read():

@@ -134,13 +134,14 @@ class OutageChoice(StrEnum):
     SILENT = "silent"
     REFUSING = "refusing"
     MAINTENANCE = "maintenance"
+    DENIED = "denied"
 
 
 @_arc.command("down")
 def arc_down(
     ctx: typer.Context,
     numbers: Endpoints,
-    how: Annotated[OutageChoice, typer.Option(help="A black hole, closed connections, or an error answer.")] = (
+    how: Annotated[OutageChoice, typer.Option(help="A black hole, closed connections, or one of two error answers.")] = (
         OutageChoice.SILENT
     ),
     as_json: AsJson = False,

@@ -45,9 +45,11 @@ _DOWN: Final = frozenset(
         "RequestExpired",
         "RequestTimeTooSkewed",
         "AccountSendingPausedException",  # SES, until an operator resumes it
+        "EndpointTemporarilyUnavailableException",  # ARC, with status 400 as all that it says: ask another endpoint
         "InternalError",
         "InternalFailure",
         "InternalServerError",
+        "InternalServerException",
         "LimitExceededException",
         "OverLimit",
         "ProvisionedThroughputExceededException",

@@ -9,25 +9,22 @@ import itertools
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from baton.aws.sdk.failures import answered, code_of, translated
+from baton.aws.sdk.failures import code_of, translated
 from baton.aws.sdk.parallel import Backoff, in_parallel
-from baton.aws.switch.hedged import TIMES, Answers, Times, first_answers, shuffled
-from baton.errors import SwitchRefused, Unavailable
+from baton.aws.switch.hedged import TIMES, Answers, Times, first_answers, named, shuffled
+from baton.errors import BatonError, SwitchRefused, Unavailable
 from baton.model.control import SwitchBackend
 from baton.ports.switch import Endpoints
 from baton.requests import routing_controls
 
 _CONFIRMING: Final = 2
 """Endpoints that must have read a state: ARC does not promise that the next one reads what the last one wrote."""
-_ELSEWHERE: Final = frozenset(
-    {"EndpointTemporarilyUnavailableException", "InternalServerException", "ThrottlingException"}
-)
 _CONFLICT: Final = "ConflictException"
 _BY_A_RULE: Final = ("rule", "wait period", "gating")
 """ARC answers with the same exception to a refusal and to "try again", and documents the wording of neither. One that
@@ -58,6 +55,13 @@ class _Change:
     conflicts: int = 0
     conflict: ClientError | None = None
     silence: str = "no endpoint answered in time"
+    errors: list[BatonError] = field(default_factory=list[BatonError])
+    """Of the present round: one for each endpoint that did not take the states."""
+
+    def refused(self, endpoints: int) -> BatonError | None:
+        """Return the error if every endpoint refuses, for which no rule is the reason: to ask again is no use."""
+        error = Answers((), self.errors).error("no endpoint takes the states")
+        return None if len(self.errors) < endpoints or isinstance(error, Unavailable) else error
 
     def error(self) -> SwitchRefused | Unavailable:
         if self.accepted:
@@ -65,6 +69,14 @@ class _Change:
         if self.conflict is not None:
             return SwitchRefused(str(self.conflict))
         return Unavailable(f"the states were not set: {self.silence}")
+
+
+class _Conflicted(Exception):
+    """ARC says `ConflictException`: a rule refuses the change, or another change is under way."""
+
+    def __init__(self, answer: ClientError) -> None:
+        super().__init__(str(answer))
+        self.answer = answer
 
 
 class ArcSwitch:
@@ -95,7 +107,7 @@ class ArcSwitch:
         except TimeoutError as error:
             raise Unavailable("no endpoint of the switch returns its states in time") from error
         if not answers.found:
-            raise Unavailable(f"no endpoint of the switch returns its states: {answers.why_not}")
+            raise answers.error("no endpoint of the switch returns its states")
         return answers.found[0].states
 
     @translated()
@@ -107,7 +119,7 @@ class ArcSwitch:
             async with asyncio.timeout(self._times.operation_seconds):
                 answers = await self._read(_CONFIRMING)
                 if not answers.found:
-                    raise Unavailable(f"no endpoint of the switch answers: {answers.why_not}")
+                    raise answers.error("no endpoint of the switch answers")
                 if not _confirm(answers, states):
                     await self._make(change, [seen.endpoint for seen in answers.found])
         except TimeoutError as error:
@@ -127,12 +139,15 @@ class ArcSwitch:
         """
         order = [*lively, *(each for each in shuffled(self._endpoints, self._dice) if each not in lively)]
         for attempt in itertools.count():
+            change.errors.clear()
             for endpoint in order:
                 if await self._taken(endpoint, change):
                     change.accepted = True
                     return await self._read_back(change)
             if await self._is_so(change):
                 break
+            if refused := change.refused(len(self._endpoints)):
+                raise refused
             await self._pause.wait(attempt)
         return None
 
@@ -140,17 +155,16 @@ class ArcSwitch:
         """Send the states to one endpoint; say whether they are set, as far as it knows."""
         try:
             await self._update(endpoint, change.states)
-        except Unavailable as error:
+        except BatonError as error:
             change.silence = str(error)
+            change.errors.append(error)
             return False
-        except ClientError as error:
-            if code_of(error) != _CONFLICT:
-                raise
+        except _Conflicted as error:
             # A rule's wait also refuses the second of two equal requests, and the first one's answer may be lost.
             if await self._is_so(change):
                 return True
-            change.conflict = error
-            if _refuses(error):
+            change.conflict = error.answer
+            if _refuses(error.answer):
                 raise change.error() from error
             await self._pause.wait(change.conflicts)
             change.conflicts += 1
@@ -181,31 +195,29 @@ class ArcSwitch:
 
     async def _update(self, endpoint: ArcEndpoint, states: Mapping[str, bool]) -> None:
         async with self._call(endpoint) as client:
-            await client.update_routing_control_states(**routing_controls(self._controls, states))
+            try:
+                await client.update_routing_control_states(**routing_controls(self._controls, states))
+            except ClientError as error:
+                if code_of(error) != _CONFLICT:
+                    raise
+                raise _Conflicted(error) from error
 
     async def _answers(self, endpoint: ArcEndpoint) -> bool:
         try:
             async with asyncio.timeout(self._times.operation_seconds), self._call(endpoint) as client:
                 await _state(client, next(iter(self._controls.values())))
-        except (Unavailable, TimeoutError, ClientError, BotoCoreError):
+        except (BatonError, TimeoutError):
             return False
         return True
 
     @asynccontextmanager
     async def _call(self, endpoint: ArcEndpoint) -> AsyncGenerator[Any]:
-        """Bound a call by the client, and raise `Unavailable` for whatever another endpoint may do better."""
-        try:
-            async with answered():
-                # To make it the first time takes this process a moment: no reason to call the endpoint silent.
-                client = await endpoint.client()
-                async with asyncio.timeout(self._times.call_seconds):
-                    yield client
-        except Unavailable as error:
-            raise Unavailable(f"{endpoint.region}: {error}") from error
-        except ClientError as error:
-            if code_of(error) not in _ELSEWHERE:
-                raise
-            raise Unavailable(f"{endpoint.region}: {error}") from error
+        """Bound a call by the client. Raises errors of ours only: whatever it is, another endpoint may do better."""
+        async with named(endpoint.region):
+            # To make it the first time takes this process a moment: no reason to call the endpoint silent.
+            client = await endpoint.client()
+            async with asyncio.timeout(self._times.call_seconds):
+                yield client
 
 
 async def _state(client: Any, arn: str) -> bool:

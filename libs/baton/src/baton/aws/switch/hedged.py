@@ -1,13 +1,15 @@
-"""Hedged calls to an API that several Regions serve alike: if one hangs, another one is asked meanwhile."""
+"""Hedged calls to an API that several Regions serve alike: if one hangs or refuses, another one is asked."""
 
 import asyncio
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from baton.errors import Unavailable
+from baton.aws.sdk.failures import translated
+from baton.errors import BatonError, NotFound, Refused, SwitchRefused, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,29 @@ class Answers[T]:
     """What was answered, and why the others did not."""
 
     found: Sequence[T]
-    errors: Sequence[Unavailable]
+    errors: Sequence[BatonError]
 
     @property
     def why_not(self) -> str:
         return "; ".join(map(str, self.errors)) or "no answer in time"
+
+    def error(self, what: str) -> BatonError:
+        """Return the error for no answer at all: only what everybody refuses is refused."""
+        told = f"{what}: {self.why_not}"
+        if not self.errors or any(isinstance(error, Unavailable) for error in self.errors):
+            return Unavailable(told)
+        missing = all(isinstance(error, NotFound) for error in self.errors)
+        return NotFound(told) if missing else Refused(told)
+
+
+@asynccontextmanager
+async def named(endpoint: str) -> AsyncGenerator[None]:
+    """Raise one of our errors for every error of the SDK, with the name of the endpoint that it came from."""
+    try:
+        async with translated():
+            yield
+    except BatonError as error:
+        raise type(error)(f"{endpoint}: {error}") from error
 
 
 def shuffled[T](each: Iterable[T], dice: random.Random) -> list[T]:
@@ -54,12 +74,13 @@ async def first_answers[T](
 ) -> Answers[T]:
     """Ask in this order until `wanted` have answered: the next one at once after an error, else after a hedge's time.
 
-    Fewer answers than wanted come back if the rest are `Unavailable`. Any other error is raised as it is.
+    Fewer answers than wanted come back if the rest have errors of ours. What a rule of the switch refuses, every
+    endpoint refuses: that is raised at once, as is any other error.
     """
     waiting = deque(asks)
     asked: set[asyncio.Future[T]] = set()
     found: list[T] = []
-    errors: list[Unavailable] = []
+    errors: list[BatonError] = []
     start = wanted
     try:
         while len(found) < wanted:
@@ -72,7 +93,9 @@ async def first_answers[T](
             for task in done:
                 try:
                     found.append(task.result())
-                except Unavailable as error:
+                except SwitchRefused:
+                    raise
+                except BatonError as error:
                     errors.append(error)
                     start += 1
     finally:

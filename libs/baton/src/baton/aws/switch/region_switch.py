@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from baton.aws.sdk.failures import answered, code_of, translated
+from baton.aws.sdk.failures import code_of, translated
 from baton.aws.sdk.parallel import Backoff
-from baton.aws.switch.hedged import TIMES, Times, first_answers, shuffled
-from baton.errors import SwitchRefused, Unavailable
+from baton.aws.switch.hedged import TIMES, Answers, Times, first_answers, named, shuffled
+from baton.errors import BatonError, SwitchRefused, Unavailable
 from baton.model.control import SwitchBackend
 from baton.ports.switch import Endpoints
 from baton.requests import plan_execution
@@ -25,6 +25,10 @@ from baton.requests import plan_execution
 _UNDER_WAY: Final = frozenset({"ConflictException", "IllegalStateException"})
 """Another execution has not ended: ours, whose answer was lost, or the one before it."""
 _HEALTHY: Final = "healthy"
+
+
+class _UnderWay(Exception):
+    """Another execution of the plan has not ended."""
 
 
 class RegionSwitch:
@@ -63,6 +67,7 @@ class RegionSwitch:
         if len(active) > 1:
             raise SwitchRefused("a plan activates one Region, never both")
         why_not = ""
+        refused: dict[str, BatonError] = {}
         try:
             async with asyncio.timeout(self._times.operation_seconds):
                 for attempt in itertools.count():
@@ -72,7 +77,7 @@ class RegionSwitch:
                     if not active:
                         raise SwitchRefused("a plan activates a Region: it cannot leave both Off")
                     if attempt == 0 or why_not:
-                        why_not = await self._start(active[0], attempt)
+                        why_not = await self._start(active[0], attempt, refused)
                     await self._pause.wait(attempt)
         except TimeoutError as error:
             told = why_not or "the plan was executed, and its health checks did not turn in time"
@@ -90,7 +95,7 @@ class RegionSwitch:
         asks = [partial(self._seen_by, region) for region in shuffled(self._clients, self._dice)]
         answers = await first_answers(asks, wanted=1, hedge_seconds=self._times.hedge_seconds)
         if not answers.found:
-            raise Unavailable(f"neither Region returns the plan's health checks: {answers.why_not}")
+            raise answers.error("neither Region returns the plan's health checks")
         return answers.found[0]
 
     async def _seen_by(self, region: str) -> Mapping[str, bool]:
@@ -100,38 +105,49 @@ class RegionSwitch:
             found = {each["region"]: each.get("status") async for page in pages for each in page["healthChecks"]}
         return {each: found.get(each) == _HEALTHY for each in self._clients}
 
-    async def _start(self, target: str, attempt: int) -> str:
+    async def _start(self, target: str, attempt: int, refused: dict[str, BatonError]) -> str:
         """Execute the plan, first in the target Region, then in each in turn; return why not, or nothing.
 
-        A Region that fell silent may have started it: then the next one says that one is under way.
+        A Region that fell silent may have started it: then the next one says that one is under way. `refused` collects
+        what each Region refused; once all of them have, that is raised.
         """
         regions = (target, *(each for each in self._clients if each != target))
+        region = regions[attempt % len(regions)]
         try:
-            async with self._call(regions[attempt % len(regions)]) as client:
-                await client.start_plan_execution(**plan_execution(self._plan_arn, target))
+            await self._execute(region, target)
         except Unavailable as error:
+            refused.pop(region, None)
             return str(error)
-        except ClientError as error:
-            if code_of(error) not in _UNDER_WAY:
-                raise
+        except BatonError as error:
+            refused[region] = error
+            if refused.keys() == self._clients.keys():
+                raise Answers((), list(refused.values())).error("no Region executes the plan") from error
+            return str(error)
+        except _UnderWay:
             return "another execution of the plan is under way"
         return ""
+
+    async def _execute(self, region: str, target: str) -> None:
+        async with self._call(region) as client:
+            try:
+                await client.start_plan_execution(**plan_execution(self._plan_arn, target))
+            except ClientError as error:
+                if code_of(error) not in _UNDER_WAY:
+                    raise
+                raise _UnderWay(str(error)) from error
 
     async def _answers(self, region: str) -> bool:
         try:
             async with asyncio.timeout(self._times.operation_seconds):
                 await self._seen_by(region)
-        except (Unavailable, TimeoutError, ClientError, BotoCoreError):
+        except (BatonError, TimeoutError):
             return False
         return True
 
     @asynccontextmanager
     async def _call(self, region: str) -> AsyncGenerator[Any]:
-        try:
-            async with answered():
-                # To make it the first time takes this process a moment: no reason to call the Region silent.
-                client = await self._clients[region]()
-                async with asyncio.timeout(self._times.call_seconds):
-                    yield client
-        except Unavailable as error:
-            raise Unavailable(f"{region}: {error}") from error
+        async with named(region):
+            # To make it the first time takes this process a moment: no reason to call the Region silent.
+            client = await self._clients[region]()
+            async with asyncio.timeout(self._times.call_seconds):
+                yield client

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from baton.aws.sdk.failures import code_of, translated
 from baton.aws.switch.hedged import TIMES, Times, first_answers, shuffled
-from baton.errors import SwitchRefused, Unavailable
+from baton.errors import SwitchRefused
 from baton.requests import dial_updates
 
 type S3Control = Callable[[], Awaitable[Any]]
@@ -59,20 +59,17 @@ class MrapRoutes:
         async with asyncio.timeout(self._times.operation_seconds):
             answers = await first_answers(asks, wanted=1, hedge_seconds=self._times.hedge_seconds)
         if not answers.found:
-            raise Unavailable(f"S3 Control does not return the dials: {answers.why_not}")
+            raise answers.error("S3 Control does not return the dials")
         return answers.found[0]
 
     @translated()
     async def set_dials(self, dials: Mapping[str, int]) -> None:
         updates = dial_updates(self._buckets, dials)
-        silence: list[str] = []
+        asks = [partial(self._submit, client, updates) for client in shuffled(self._clients, self._dice)]
         async with asyncio.timeout(self._times.operation_seconds):
-            for client in shuffled(self._clients, self._dice):
-                try:
-                    return await self._submit(client, updates)
-                except Unavailable as error:
-                    silence.append(str(error))
-        raise Unavailable(f"S3 Control does not turn the dials: {'; '.join(silence)}")
+            answers = await first_answers(asks, wanted=1, hedge_seconds=self._times.hedge_seconds)
+        if not answers.found:
+            raise answers.error("S3 Control does not turn the dials")
 
     @translated()
     async def _dials(self, client: S3Control) -> Mapping[str, int]:
