@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from batches_made import admitted
 from baton.errors import Unavailable
 from baton.ledger_switch import LedgerSwitch
-from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore, MemoryQueues, MemoryRoutes, MemoryVitals
+from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore, MemoryQueues, MemoryRoutes, MemoryVitals, Refusal
 from baton.messages import Kind, Message, SplitBatch
-from baton.model.control import StepName
+from baton.model.control import StepName, SwitchKind
+from baton.ports import Outbox
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
-from controller_made import control_made
+from controller_made import control_made, under_way
 from failover_controller.acts import Actor, Place
-from handover.facts import StepResult
+from handover.facts import Drain, StepResult
 
 HOME, AWAY = REGIONS_DEFAULT
 
@@ -37,12 +38,16 @@ class _DeadUntil:
         raise NotImplementedError(kind)
 
 
-async def _attempts(outbox: _DeadUntil, count: int, *, spoilt: Sequence[str] = ()) -> list[StepResult]:
+async def _attempts(
+    outbox: _DeadUntil | Outbox, count: int, *, spoilt: Sequence[str] = (), refused: str = "", batches: int = 3
+) -> list[StepResult]:
     ledger = MemoryLedger(control_made(active_region=AWAY, epoch=3))
-    for number in range(3):
+    for number in range(batches):
         await ledger.admit(admitted(f"b{number}", datetime(2026, 1, 1, tzinfo=UTC)))
     for batch_id in spoilt:
         ledger.spoil(batch_id)
+    if refused:
+        ledger.refusals.refuse("update", by=Refusal.KMS, key=refused)
     clock = LoopClock()
     place = Place(MemoryObjectStore(clock=clock), outbox, MemoryVitals(MemoryQueues(clock)))
     actor = Actor(
@@ -81,3 +86,50 @@ def test_a_takeover_names_what_it_passes_over_because_its_row_cannot_be_read() -
 
     assert result.done
     assert result.note == "2 batches taken over; 1 not, since this version cannot read their rows: b1"
+
+
+def test_a_batch_that_is_refused_holds_back_no_other_and_is_told() -> None:
+    outbox = _DeadUntil(failures=0)
+
+    first, second = virtual_time.run(_attempts(outbox, 2, refused="b0", batches=5))
+
+    assert (first.done, first.note) == (False, "4 batches taken over, 1 not: b0: update b0: 400 KMS.DisabledException")
+    assert (second.done, second.note) == (first.done, first.note)
+    assert len(outbox.sent) == 4
+
+
+def test_a_message_that_is_refused_is_sent_once_it_is_not() -> None:
+    queues = MemoryQueues(LoopClock())
+    queues.refusals.refuse("send", by=Refusal.KMS, calls=9)
+
+    first, second = virtual_time.run(_attempts(queues.outbox(), 2))
+
+    assert not first.done
+    assert "the message of b0: send split: 400 KMS.DisabledException" in first.note
+    assert (second.done, second.note) == (True, "3 batches taken over")
+    assert queues.waiting("split") == 3
+
+
+def test_what_cannot_be_looked_at_is_not_drained() -> None:
+    async def story() -> Drain:
+        control = control_made(transition=under_way(SwitchKind.SWITCHOVER))
+        ledger, clock = MemoryLedger(control), LoopClock()
+        await ledger.admit(admitted("b0", datetime(2026, 1, 1, tzinfo=UTC)))
+        queues, objects = MemoryQueues(clock), MemoryObjectStore(clock=clock)
+        objects.refusals.refuse("find_version")
+        place = Place(objects, queues.outbox(), MemoryVitals(queues))
+        actor = Actor(
+            regions=REGIONS_DEFAULT,
+            ledger=ledger,
+            switch=LedgerSwitch(),
+            routes=MemoryRoutes(REGIONS_DEFAULT),
+            places={HOME: place, AWAY: place},
+            clock=clock,
+            at_once=1,
+        )
+        return await actor.drain(control)
+
+    (reason,) = virtual_time.run(story()).waiting
+
+    assert reason.startswith("b0 cannot be looked at: find_version")
+    assert reason.endswith("403 AccessDenied")

@@ -133,8 +133,11 @@ class Actor:
             if not theirs and not takeover.unsent and empty_before:
                 break
             empty_before = not theirs
-            await self._pass(batches, theirs, takeover)
-            await self._send_again(batches, takeover.unsent)
+            before = takeover.taken
+            missed = [*await self._pass(batches, theirs, takeover), *await self._send_again(batches, takeover.unsent)]
+            if missed and takeover.taken == before:
+                note = f"{takeover.taken} batches taken over, {len(missed)} not: {_some(missed)}"
+                return StepResult(StepName.TAKEOVER, control.epoch, done=False, note=note)
         else:
             note = f"{takeover.taken} batches taken over, some keep moving or their message cannot be sent"
             return StepResult(StepName.TAKEOVER, control.epoch, done=False, note=note)
@@ -145,12 +148,22 @@ class Actor:
     def _is_others(self, batch: Batch, control: Control) -> bool:
         return owner_of(batch.owner_epoch, self._regions) != control.active_region and batch.owner_epoch < control.epoch
 
-    async def _pass(self, batches: Batches, theirs: Sequence[Batch], takeover: "_Takeover") -> None:
+    async def _pass(self, batches: Batches, theirs: Sequence[Batch], takeover: "_Takeover") -> list[str]:
+        """Take over each of these; return why some were not. What is wrong with one batch holds no other back."""
+        before, missed = takeover.taken, list[str]()
+
         async def one(listed: Batch) -> None:
-            taken = await self._take(batches, listed, takeover)
-            takeover.taken += taken
+            try:
+                taken = await self._take(batches, listed, takeover)
+                takeover.taken += taken
+            except BatonError as error:
+                missed.append(f"{listed.batch_id}: {error}")
+                # So many that do not answer, and none that does: it is not the batches, and all others would wait.
+                if isinstance(error, Unavailable) and len(missed) >= self._at_once and takeover.taken == before:
+                    raise
 
         await at_once(self._at_once, theirs, one)
+        return missed
 
     async def _take(self, batches: Batches, listed: Batch, takeover: "_Takeover") -> bool:
         # The list may be old: the row itself decides, and its compare-and-set.
@@ -161,17 +174,25 @@ class Actor:
             await batches.take_over(batch, epoch=epoch)
         except Fenced:
             return False  # its old owner moved it meanwhile: the next pass reads it again
-        except Unavailable:
+        except BatonError:
             there = await self._ledger.get(batch.batch_id)
             if there is None or there.owner_epoch != epoch:
                 raise
             takeover.unsent[batch.batch_id] = there
         return True
 
-    async def _send_again(self, batches: Batches, unsent: dict[str, Batch]) -> None:
+    async def _send_again(self, batches: Batches, unsent: dict[str, Batch]) -> list[str]:
+        missed: list[str] = []
         for batch_id, batch in list(unsent.items()):
-            await batches.nudge(batch)
-            del unsent[batch_id]
+            try:
+                await batches.nudge(batch)
+            except Unavailable:
+                raise
+            except BatonError as error:
+                missed.append(f"the message of {batch_id}: {error}")
+            else:
+                del unsent[batch_id]
+        return missed
 
     # --- a planned switch --------------------------------------------------------------------------------------------
 
@@ -187,15 +208,15 @@ class Actor:
         reasons: list[str] = []
 
         async def ask(batch: Batch) -> None:
-            reason = await _not_yet(batch, target)
+            try:
+                reason = await _not_yet(batch, target)
+            except BatonError as error:
+                reason = f"{batch.batch_id} cannot be looked at: {error}"
             if reason:
                 reasons.append(reason)
 
         await at_once(self._at_once, mine, ask)
-        shown = (
-            *reasons[:_REASONS_SHOWN],
-            *([f"and {len(reasons) - _REASONS_SHOWN} more"] * (len(reasons) > _REASONS_SHOWN)),
-        )
+        shown = reasons if len(reasons) <= _REASONS_SHOWN else (_some(reasons),)
         return Drain(self._clock.now(), len(mine), tuple(shown))
 
 
@@ -207,6 +228,12 @@ class _Takeover:
     taken: int = 0
     unsent: dict[str, Batch] = field(default_factory=dict[str, Batch])
     """Owned here by now, but the message to continue is not sent yet."""
+
+
+def _some(reasons: Sequence[str]) -> str:
+    """Return the first of these reasons, and how many more there are."""
+    more = f"; and {len(reasons) - _REASONS_SHOWN} more" if len(reasons) > _REASONS_SHOWN else ""
+    return f"{'; '.join(reasons[:_REASONS_SHOWN])}{more}"
 
 
 def _left_behind(rows: Sequence[UnreadableRow], control: Control, regions: tuple[str, str]) -> str:

@@ -141,9 +141,9 @@ class OutageChoice(StrEnum):
 def arc_down(
     ctx: typer.Context,
     numbers: Endpoints,
-    how: Annotated[OutageChoice, typer.Option(help="A black hole, closed connections, or one of two error answers.")] = (
-        OutageChoice.SILENT
-    ),
+    how: Annotated[
+        OutageChoice, typer.Option(help="A black hole, closed connections, or an answer that is an error.")
+    ] = (OutageChoice.SILENT),
     as_json: AsJson = False,
 ) -> None:
     """Take endpoints of the cluster down. With more than two of five down, nothing can be switched."""
