@@ -42,8 +42,8 @@ class S3Control:
         if self.ails == HANGS:
             await asyncio.sleep(3_600)
         if self.ails:
-            status = {"HTTPStatusCode": 503 if self.ails == "SlowDown" else 403}
-            raise ClientError({"Error": {"Code": self.ails}, "ResponseMetadata": status}, "AnyCall")
+            told: Any = {"HTTPStatusCode": 503 if self.ails == "SlowDown" else 403}
+            raise ClientError({"Error": {"Code": self.ails}, "ResponseMetadata": told}, "AnyCall")
 
     async def get_multi_region_access_point_routes(self, **_: str) -> Any:
         await self._answer()

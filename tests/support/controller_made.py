@@ -26,6 +26,7 @@ from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
 from handover.look import Look
 from handover.settings import ControllerSettings
 from handover.states import TABLE
+from handover.writes import won
 
 EAST, WEST = REGIONS_DEFAULT
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -128,11 +129,15 @@ class Trace:
     keeps_commands: bool = False
     """Settling is lost every time: commands are seen again and again."""
     loses: bool = False
-    """Every write of the row is lost to another writer."""
+    """Every write of the row is lost on its way, and of what became of it nothing is heard."""
+    mute: bool = False
+    """Every write of the row is done, and its answer is lost."""
 
     # what was intended
     memory: Memory = field(init=False)
     looks: list[tuple[datetime, tuple[Intent, ...]]] = field(init=False, default_factory=list[Any])
+    recorded: list[Decision] = field(init=False, default_factory=list[Decision])
+    """Everything that is on record, the oldest first."""
     applied: list[Write] = field(init=False, default_factory=list[Write])
     """Writes of the row that were won."""
     written_at: datetime | None = field(init=False, default=None)
@@ -199,9 +204,8 @@ class Trace:
 
     @property
     def decisions(self) -> list[Decision]:
-        """All decisions on record, the oldest first."""
-        found = (intent for _, intents in self.looks for intent in intents)
-        return [intent.decision for intent in found if isinstance(intent, Note | Write)]
+        """All decisions on record but intentions, the oldest first."""
+        return [each for each in self.recorded if each.kind is not DecisionKind.INTENDED]
 
     @property
     def kinds(self) -> list[DecisionKind]:
@@ -267,14 +271,27 @@ class Trace:
         alarms = sample(Signal.ALARMS, good=not self.alarms, region=active, at=self.now, value=value)
         yield replace(alarms, firing=self.alarms)
 
+    def _written(self, write: Write) -> None:
+        """Let a write of the row happen, with its records, as the controller's loop does."""
+        if write.intended is not None:
+            self.recorded.append(write.intended)
+        if self.loses:
+            return
+        assert write.before == self.control, "a write is meant for the row that was read"
+        assert write.after.revision == self.control.revision + 1
+        self._check_step(write)
+        self.control = write.after
+        self.applied.append(write)
+        if not self.mute:
+            self.memory = won(self.memory, write)
+            self.recorded.append(write.decision)
+
     def _happens(self, intent: Intent) -> None:
         match intent:
-            case Write() if not self.loses:
-                assert intent.before == self.control, "a write is meant for the row that was read"
-                assert intent.after.revision == self.control.revision + 1
-                self._check_step(intent)
-                self.control = intent.after
-                self.applied.append(intent)
+            case Write():
+                self._written(intent)
+            case Note():
+                self.recorded.append(intent.decision)
             case Settle() if not self.keeps_commands and not self.loses:
                 self.settled.append(intent.command)
                 self.commands = [each for each in self.commands if each.id != intent.command.id]

@@ -20,6 +20,7 @@ from handover.facts import Drain, Memory, Sample, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
 from handover.look import Look
 from handover.settings import ControllerSettings
+from handover.writes import won
 
 NOTES = {
     StepName.SWITCH: "set On for {region}, read back",
@@ -99,8 +100,11 @@ class Played:
         journal = self.world.journal
         match intent:
             case Write():
-                await journal.record(intent.decision, left=intent.left)
+                if intent.intended is not None:
+                    await journal.record(intent.intended)
                 await self.world.ledger.set_control(intent.after, before=intent.before)
+                self.memory = won(self.memory, intent)
+                await journal.record(intent.decision, left=intent.left)
             case Note():
                 await journal.record(intent.decision)
             case Settle():

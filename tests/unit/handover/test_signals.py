@@ -10,6 +10,7 @@ from baton.model.journal import Signal, Verdict
 from controller_made import EAST, SETTINGS, START, WEST, Trace, heartbeat, memory_made, rule, sample, seconds
 from handover import signals
 from handover.facts import CANARIES, HINTS, Memory, Sample, Seen
+from handover.settings import ControllerSettings
 
 HEALTHY, UNHEALTHY, UNKNOWN = Verdict.HEALTHY, Verdict.UNHEALTHY, Verdict.UNKNOWN
 CANARY = Signal.OUTSIDE_CANARY
@@ -197,7 +198,7 @@ def test_a_new_process_of_the_other_controller_is_a_sign_of_life() -> None:
 
 def test_our_own_blindness_is_neither_silence_nor_a_sign_of_life() -> None:
     """Every second look fails to read the ledger: that must not look as if something new had been written."""
-    trace = Trace().warm()
+    trace = Trace(settings=ControllerSettings(hold_seconds=3_600)).warm()
     trace.fail()
 
     for _ in range(20):

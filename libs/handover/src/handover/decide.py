@@ -11,7 +11,7 @@ from typing import Final
 
 from baton.model.control import Phase, StepName
 from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict
-from handover import brakes, commands, invariants, signals, switching, windows
+from handover import brakes, commands, invariants, signals, switching, windows, writes
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Note, Write
 from handover.look import Look
@@ -28,17 +28,28 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
     """
     memory = signals.absorbed(memory, seen, now)
     if seen.control is None:
-        return replace(memory, suspect_since=None, clean_since=None), ()
-    look = Look(memory, seen, seen.control, now)
+        return _unread(memory, now), ()
+    look = Look(replace(memory, read_at=now), seen, seen.control, now)
     if look.control.unknown:
         return replace(memory, suspect_since=None, clean_since=None), ()  # a newer version ends what it began
     look = _with_clean(look)
     if not look.can_write:
         # Cut off from the ledger: what looks like a fault of the others may be our own.
         return replace(look.memory, suspect_since=None), ()
+    look, told = writes.resolved(look)
     after, intents = _automatic(look) if look.memory.settings.dry_run else _decided(look)
     invariants.check(look, intents)
-    return after.memory, intents
+    return writes.opened(after.memory, intents), (*told, *intents)
+
+
+def _unread(memory: Memory, now: datetime) -> Memory:
+    """Return the memory after a look that could not read the ledger.
+
+    One of them is bad luck, and a hold outlives it. After several nobody knows what went on meanwhile: it starts anew.
+    """
+    if memory.read_at and now - memory.read_at <= timedelta(seconds=memory.settings.written_seconds):
+        return memory
+    return replace(memory, suspect_since=None, clean_since=None)
 
 
 def _decided(look: Look) -> tuple[Look, tuple[Intent, ...]]:
@@ -99,7 +110,7 @@ def _automatic(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     grounds = f"{control.active_region} fails its users: {_why(look.evidence)}"
     order = switching.Order.automatic_failover(look.standby, grounds)
     look, write = switching.failover(look, order, assessment=assess(look))
-    return look.remembering(suspect_since=None, announced=""), (write,)
+    return look, (write,)
 
 
 def _unsuspecting(look: Look) -> tuple[Look, tuple[Intent, ...]]:

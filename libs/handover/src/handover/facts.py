@@ -9,6 +9,7 @@ from baton.model.control import Control, Ending, StepName
 from baton.model.journal import Command, Heartbeat, Signal, Verdict
 from baton.ports import Endpoints
 from baton.topology import other_region
+from handover.intents import Write
 from handover.settings import ControllerSettings
 
 CANARIES: Final = frozenset({Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY})
@@ -111,6 +112,10 @@ class Memory:
     """The same for heartbeats of controllers that act: one on a dry run drives nothing."""
     phase_seen: Heard | None = None
     """Which phase was seen last, and since when by our own clock: waits are measured by it, not by another's clock."""
+    read_at: datetime | None = None
+    """When a look last read the ledger."""
+    open_writes: tuple[Write, ...] = ()
+    """Writes of the control row, all of one revision, of which it is not known what they became."""
     suspect_since: datetime | None = None
     announced: str = ""
     """The last reason not to act that was recorded, so that it is recorded once."""

@@ -8,11 +8,13 @@ from baton.model.journal import Command, Decision
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Put the decision on record, then compare-and-set the control row."""
+    """Compare-and-set the control row, then put the decision on record."""
 
     before: Control
     after: Control
     decision: Decision
+    intended: Decision | None = None
+    """Of one that moves the epoch: goes on record before it is tried. None: it moves none, or it is tried again."""
     left: Transition | None = None
     """The ended switch that this write removes from the row: from then on only the journal has it."""
 

@@ -113,7 +113,8 @@ class _Calls:
 
     def _recorded(self, part: str, what: str) -> PlannedCall:
         row = {"pk": "decision#<id>", "sk": "decision", "kind": what, "body": "<the whole assessment>"}
-        return self._dynamodb(part, "PutItem", {"Item": row, **requests.ABSENT}, why="on record before it is done")
+        why = "on record before it is done" if what == "intended" else "on record once it is done"
+        return self._dynamodb(part, "PutItem", {"Item": row, **requests.ABSENT}, why=why)
 
     def _left(self, part: str) -> Iterator[PlannedCall]:
         """Yield the write of the last switch, which leaves the control row."""
@@ -136,10 +137,10 @@ class _Calls:
     # --- the parts
 
     def draining(self) -> Iterator[PlannedCall]:
-        yield self._recorded("drain", "started")
-        yield from self._left("drain")
         same = {"epoch": self._control.epoch, "active_region": self._control.active_region}
         yield self._row("drain", Phase.DRAINING, why="from here on the active Region admits nothing", **same)
+        yield self._recorded("drain", "started")
+        yield from self._left("drain")
         yield self._listed("drain", "the open batches of the active Region")
         bucket = {"Bucket": self._topology.data_bucket(self._target)}
         yield PlannedCall(
@@ -153,11 +154,12 @@ class _Calls:
         )
 
     def committing(self) -> Iterator[PlannedCall]:
-        yield self._recorded("commit", "committed")
+        yield self._recorded("commit", "intended")
         if not self._kind.is_planned:
             yield from self._left("commit")
         new = {"epoch": self._epoch, "active_region": self._target}
         yield self._row("commit", Phase.SWITCHING, why="the commit: from here on it only goes forward", **new)
+        yield self._recorded("commit", "committed")
 
     def taking_over(self) -> Iterator[PlannedCall]:
         yield self._listed("takeover", "the open batches of the other Region; again until two passes find none")
@@ -222,8 +224,8 @@ class _Calls:
 
     def verifying(self) -> Iterator[PlannedCall]:
         new = {"epoch": self._epoch, "active_region": self._target}
-        yield self._recorded("record", "step")
         yield self._row("record", Phase.VERIFYING, why="the three parts are through, or out of time", **new)
+        yield self._recorded("record", "step")
         bucket = {"Bucket": self._topology.data_bucket(self._target)}
         key = f"canary/{self._target}/<name>.csv"
         yield PlannedCall("verify", "s3", "PutObject", {**bucket, "Key": key}, self._target, why="a batch of our own")
@@ -231,5 +233,5 @@ class _Calls:
         yield self._dynamodb("verify", "GetItem", row, times="every 0.5 s until it is COMPLETED")
         result = {**bucket, "Key": "<the canary's result>"}
         yield PlannedCall("verify", "s3", "GetObject", result, self._target, why="the bytes must be the right ones")
-        yield self._recorded("record", "completed")
         yield self._row("record", Phase.COOLDOWN, why="the end", **new)
+        yield self._recorded("record", "completed")

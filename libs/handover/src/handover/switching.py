@@ -159,8 +159,25 @@ def failover(look: Look, order: Order, *, assessment: Assessment | None = None) 
     text = f"{order.kind} from {control.active_region} to {order.target}: {order.reason}"
     if control.in_transition and control.transition:
         text = f"{text}; {control.transition.id} is cut short"
+    return _committing(look, after, text, left=_left(look, transition), assessment=assessment)
+
+
+def _committing(
+    look: Look, after: Control, text: str, *, left: Transition | None = None, assessment: Assessment | None = None
+) -> tuple[Look, Write]:
+    """Return the write that moves the epoch, with what is put on record before and after it."""
+    transition, intended = after.transition, None
+    assert transition is not None
+    if not any(_same_try(write.after, after) for write in look.memory.open_writes):
+        look, made = decided(look, DecisionKind.INTENDED, text, transition=transition)
+        intended = replace(made, assessment=assessment)
     look, made = decided(look, DecisionKind.COMMITTED, text, epoch=after.epoch, transition=transition)
-    return look, Write(control, after, replace(made, assessment=assessment), _left(look, transition))
+    return look, Write(look.control, after, replace(made, assessment=assessment), intended, left)
+
+
+def _same_try(one: Control, other: Control) -> bool:
+    same_switch = one.transition and other.transition and one.transition.id == other.transition.id
+    return bool(same_switch) and (one.revision, one.epoch) == (other.revision, other.epoch)
 
 
 def planned(look: Look, order: Order) -> tuple[Look, Write]:
@@ -178,7 +195,7 @@ def planned(look: Look, order: Order) -> tuple[Look, Write]:
     )
     text = f"{order.kind} from {control.active_region} to {order.target}: {order.reason}"
     look, made = decided(look, DecisionKind.STARTED, text, transition=transition)
-    return look, Write(control, after, made, _left(look, transition))
+    return look, Write(control, after, made, left=_left(look, transition))
 
 
 def _left(look: Look, successor: Transition) -> Transition | None:
@@ -262,8 +279,8 @@ def _draining(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, .
     fields = with_new_owner(control, transition.target, memory.regions)
     after = moved(control, Phase.SWITCHING, look.now, **fields)
     text = f"drained, {drain.open_batches} batches go along: the epoch moves"
-    look, made = decided(look, DecisionKind.COMMITTED, text, epoch=after.epoch, transition=transition)
-    return look, (Write(control, after, made),)
+    look, write = _committing(look, after, text)
+    return look, (write,)
 
 
 def _rolled_back(look: Look, transition: Transition, why: str) -> tuple[Look, tuple[Intent, ...]]:

@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from baton.errors import BatonError, Conflict
-from baton.model.control import Control, StepName, Transition
-from baton.model.journal import Assessment, Decision, DecisionKind, Heartbeat, Verdict
+from baton.errors import BatonError
+from baton.model.control import Control, StepName
+from baton.model.journal import Assessment, Heartbeat, Verdict
 from baton.ports import Clock
 from baton.telemetry import Log, emf
 from failover_controller.lookout import Lookout
 from failover_controller.reach import Asking, Reach
-from handover import brakes, switching
+from failover_controller.records import Records
+from handover import brakes, switching, writes
 from handover.decide import assess, assess_unread, decide
 from handover.facts import Memory, Seen
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
@@ -49,6 +50,7 @@ class Controller:
         self._instance = instance
         self._memory = Memory(region=region, regions=regions, instance=instance, settings=settings)
         self._ask = Asking(settings.call_seconds)
+        self._records = Records(reach.journal, ask=self._ask, log=log)
         self._control: Control | None = None
         self._sequence = 0
         self._running: dict[object, asyncio.Task[None]] = {}
@@ -119,32 +121,42 @@ class Controller:
         )
 
     async def _perform(self, intents: tuple[Intent, ...]) -> None:
+        """Carry them out in order. What fails holds back nothing but what rests on it."""
+        self._beside("records", self._records.put_waiting)
         for intent in intents:
-            try:
-                async with asyncio.timeout(self._settings.call_seconds):
-                    await self._do(intent)
-            except Conflict as lost:
-                await self._overtaken(intent, lost)
-                return  # everything after it was meant for a row that is gone
-            except (BatonError, TimeoutError) as error:
-                self._log.warning("intent_failed", intent=type(intent).__name__, error=str(error))
-                return
+            match intent:
+                case Write():
+                    if not await self._write(intent):
+                        return  # what follows it was meant for the row that it did not make
+                case Note():
+                    await self._records.put(intent.decision)
+                case Settle():
+                    # A list may show it for a moment after it was settled: then somebody else has done it.
+                    await self._tried(intent, self._reach.journal.settle, intent.command)
+                case Act():
+                    self._begin(intent.step, intent.control.epoch)
+                case LookAtDrain():
+                    self._beside("drain", partial(self._drain, intent.control))
 
-    async def _do(self, intent: Intent) -> None:
-        match intent:
-            case Write():
-                await self._record(intent.decision, left=intent.left)
-                await self._reach.ledger.set_control(intent.after, before=intent.before)
-                self._control = intent.after
-                self._started(intent)
-            case Note():
-                await self._record(intent.decision)
-            case Settle():
-                await self._reach.journal.settle(intent.command)
-            case Act():
-                self._begin(intent.step, intent.control.epoch)
-            case LookAtDrain():
-                self._beside("drain", partial(self._drain, intent.control))
+    async def _write(self, write: Write) -> bool:
+        """Change the row, with the record before and after it; say whether that is known to have been done."""
+        if write.intended is not None:
+            await self._records.put(write.intended, left=write.left)
+        if not await self._tried(write, self._reach.ledger.set_control, write.after, before=write.before):
+            return False  # the next look reads what became of it
+        self._control = write.after
+        self._memory = writes.won(self._memory, write)
+        self._started(write)
+        await self._records.put(write.decision, left=None if write.intended else write.left)
+        return True
+
+    async def _tried[**P](
+        self, intent: Intent, call: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs
+    ) -> bool:
+        answer = await self._ask.told(call, *args, **kwargs)
+        if answer.error is not None:
+            self._log.warning("intent_failed", intent=type(intent).__name__, error=answer.error)
+        return answer.error is None
 
     def _started(self, write: Write) -> None:
         """Begin the steps of a switch at once: ownership must not wait for the next beat."""
@@ -159,27 +171,6 @@ class Controller:
 
     def _begin(self, step: StepName, epoch: int) -> None:
         self._beside((step, epoch), partial(self._act, step, epoch))
-
-    async def _overtaken(self, intent: Intent, lost: Conflict) -> None:
-        if not isinstance(intent, Write):
-            return  # a command that the other controller settled
-        text = f"{intent.decision.summary}: not done, {lost}"
-        self._memory, made = switching.decision(
-            self._memory, DecisionKind.OVERTAKEN, intent.before.epoch, text, self._clock.now()
-        )
-        await self._ask(self._record, made)
-
-    async def _record(self, decision: Decision, *, left: Transition | None = None) -> None:
-        await self._reach.journal.record(decision, left=left)
-        self._log.info(
-            "decided",
-            decision_id=decision.id,
-            kind=decision.kind,
-            epoch=decision.epoch,
-            transition_id=decision.transition_id,
-            command_id=decision.command_id,
-            summary=decision.summary,
-        )
 
     def _beside(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a background task, unless the same one runs already."""

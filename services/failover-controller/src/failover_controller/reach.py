@@ -23,6 +23,14 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer[T]:
+    """What a call returned, or why it returned nothing."""
+
+    value: T | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Asking:
     """Calls with a deadline; a late answer counts as none."""
 
@@ -32,8 +40,14 @@ class Asking:
         self, question: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T | None:
         """Return the answer; None if there is none in time."""
+        return (await self.told(question, *args, **kwargs)).value
+
+    async def told[**P, T](self, question: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> Answer[T]:
+        """Return the answer, or why there is none."""
         try:
             async with asyncio.timeout(self.seconds_max):
-                return await question(*args, **kwargs)
-        except (BatonError, TimeoutError):
-            return None
+                return Answer(await question(*args, **kwargs))
+        except BatonError as error:
+            return Answer(error=f"{type(error).__name__}: {error}")
+        except TimeoutError:
+            return Answer(error=f"no answer in {self.seconds_max:g} s")

@@ -190,6 +190,8 @@ class DecisionKind(Word):
     WOULD_ACT = "would act"
     """Dry run."""
     STARTED = "started"
+    INTENDED = "intended"
+    """The epoch is about to be moved. What came of it is a record of its own."""
     COMMITTED = "committed"
     """The epoch moved."""
     STEP = "step"

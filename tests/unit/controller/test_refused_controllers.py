@@ -1,0 +1,204 @@
+"""A controller whose calls are refused or lost: it goes on beating, does all else, and writes down what happened."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, override
+
+import pytest
+
+from baton.errors import Unavailable
+from baton.memory import (
+    LoopClock,
+    MemoryJournal,
+    MemoryLedger,
+    MemoryObjectStore,
+    MemoryQueues,
+    MemoryRoutes,
+    MemorySwitch,
+    MemoryVitals,
+    Refusal,
+    Refusals,
+)
+from baton.model.control import Control
+from baton.model.journal import Command, CommandKind, CommandState, DecisionKind
+from baton.testing import virtual_time
+from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
+from baton_proof.logs import recording_log
+from controller_made import EAST, WEST
+from failover_controller.acts import Actor, Place
+from failover_controller.canary import BatchCanary
+from failover_controller.controller import Controller
+from failover_controller.reach import Reach
+from handover.settings import ControllerSettings
+
+USED = {
+    "ledger": "control set_control list_open get",
+    "journal": "beat heartbeats pending settle record",
+    "objects": "put",
+    "vitals": "queues alarms replication",
+    "switch": "states set_states",
+    "routes": "dials set_dials",
+}
+"""What a controller calls."""
+OPERATIONS = [f"{port}.{operation}" for port, operations in USED.items() for operation in operations.split()]
+
+
+class StaleJournal(MemoryJournal):
+    """Its list goes on showing a command that was settled long ago."""
+
+    stale: Command | None = None
+
+    @override
+    async def pending(self) -> list[Command]:
+        return [*([self.stale] if self.stale else []), *await super().pending()]
+
+
+class LossyLedger(MemoryLedger):
+    """Loses the way there, or the way back, of its next writes of the row."""
+
+    there = back = 0
+
+    @override
+    async def set_control(self, after: Control, *, before: Control | None) -> None:
+        if self.there:
+            self.there -= 1
+            raise Unavailable("no answer")
+        await super().set_control(after, before=before)
+        if self.back:
+            self.back -= 1
+            raise Unavailable("no answer")
+
+
+@dataclass
+class Made:
+    """A controller in the second Region, and everything that it reaches."""
+
+    controller: Controller
+    ledger: LossyLedger
+    journal: StaleJournal
+    ports: dict[str, Any]
+    lines: list[dict[str, Any]]
+
+    @property
+    def events(self) -> list[str]:
+        return [line["event"] for line in self.lines]
+
+    async def order(self, kind: CommandKind, name: str, **changes: Any) -> None:
+        command = Command(name, kind, "ana", LoopClock().now(), **changes)
+        await self.journal.submit(command)
+
+    async def run(self, seconds: float) -> None:
+        """Let it live for so long."""
+        stop = asyncio.Event()
+        running = asyncio.create_task(self.controller.run(stop))
+        await asyncio.sleep(seconds)
+        stop.set()
+        await running
+
+
+def _made() -> Made:
+    clock, lines = LoopClock(), list[dict[str, Any]]()
+    ledger, journal, queues = LossyLedger(Control(INITIAL_EPOCH, EAST)), StaleJournal(), MemoryQueues(clock)
+    place = Place(MemoryObjectStore(clock), queues.outbox(), MemoryVitals(queues))
+    places, switch, routes = {EAST: place, WEST: place}, MemorySwitch(clock=clock), MemoryRoutes()
+    actor = Actor(
+        regions=REGIONS_DEFAULT, ledger=ledger, switch=switch, routes=routes, places=places, clock=clock, at_once=2
+    )
+    objects = {EAST: place.objects, WEST: place.objects}
+    canary = BatchCanary(sender=WEST, ledger=ledger, objects=objects, clock=clock, instance="i1")
+    controller = Controller(
+        region=WEST,
+        regions=REGIONS_DEFAULT,
+        instance="i1",
+        reach=Reach(ledger, journal, switch, actor, places, canary),
+        settings=ControllerSettings(),
+        clock=clock,
+        log=recording_log(lines),
+    )
+    ports = {
+        "ledger": ledger,
+        "journal": journal,
+        "objects": place.objects,
+        "vitals": place.vitals,
+        "switch": switch,
+        "routes": routes,
+    }
+    return Made(controller, ledger, journal, ports, lines)
+
+
+@pytest.mark.parametrize("by", [Refusal.FORBIDDEN, Refusal.KMS, Refusal.THROTTLED])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_refused_call_ends_a_beat_or_a_look(operation: str, by: Refusal) -> None:
+    async def story() -> Made:
+        made = _made()
+        port, _, name = operation.partition(".")
+        refusals: Refusals = made.ports[port].refusals
+        refusals.refuse(name, by=by)
+        await made.order(CommandKind.FAILOVER, "c1", target=WEST, force=True)
+        await made.run(90)
+        assert refusals.refused[name], "it was never called: this proves nothing"
+        return made
+
+    made = virtual_time.run(story())
+
+    assert "controller_bug" not in made.events
+    beats = made.journal._heartbeats  # pyright: ignore[reportPrivateUsage] - the truth
+    assert operation == "journal.beat" or beats[WEST].sequence >= 15
+    memory = made.controller.memory
+    assert operation.startswith("switch.") or (memory.endpoints and memory.endpoints.answering)
+
+
+def test_a_stale_entry_of_a_settled_command_holds_back_no_other_command() -> None:
+    async def story() -> Made:
+        made = _made()
+        old = Command("c0", CommandKind.ACK, "ana", LoopClock().now())
+        await made.journal.submit(old)
+        await made.run(6)
+        made.journal.stale = old
+        await made.order(CommandKind.FAILOVER, "c1", target=WEST, force=True)
+        await made.run(6)
+        return made
+
+    made = virtual_time.run(story())
+
+    assert made.ledger._store.control.active_region == WEST  # pyright: ignore[reportPrivateUsage, reportOptionalMemberAccess] - the truth
+    assert made.journal._commands["c1"].state is CommandState.ACCEPTED  # pyright: ignore[reportPrivateUsage] - the truth
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_a_lost_write_is_done_once_and_on_record_as_what_it_is(way: str) -> None:
+    async def story() -> tuple[Control, list[DecisionKind]]:
+        made = _made()
+        await made.run(6)
+        setattr(made.ledger, way, 1)
+        await made.order(CommandKind.FAILOVER, "c1", target=WEST, force=True)
+        await made.run(12)
+        recorded = await made.journal.decisions(limit=100)
+        return await made.ledger.control(), [each.kind for each in reversed(recorded)]
+
+    control, kinds = virtual_time.run(story())
+
+    assert (control.epoch, control.active_region) == (3, WEST)
+    assert [kind for kind in kinds if kind in {DecisionKind.INTENDED, DecisionKind.COMMITTED}] == [
+        DecisionKind.INTENDED,
+        DecisionKind.COMMITTED,
+    ]
+
+
+def test_what_cannot_be_put_on_record_holds_nothing_back_and_is_put_on_record_later() -> None:
+    async def story() -> tuple[Control, list[DecisionKind], list[DecisionKind]]:
+        made = _made()
+        made.journal.refusals.refuse("record")
+        await made.order(CommandKind.FAILOVER, "c1", target=WEST, force=True)
+        await made.run(20)
+        before = [each.kind for each in await made.journal.decisions(limit=100)]
+        made.journal.refusals.allow()
+        await made.run(6)
+        after = [each.kind for each in await made.journal.decisions(limit=100)]
+        return await made.ledger.control(), before, after
+
+    control, before, after = virtual_time.run(story())
+
+    assert control.active_region == WEST
+    assert before == []
+    assert {DecisionKind.INTENDED, DecisionKind.COMMITTED} <= {*after}
