@@ -19,7 +19,7 @@ from baton_proof.simulation.rivals import LOST, MAILS, NO_RESULT, STUCK, TWICE, 
 from baton_proof.simulation.schedule import AWAY, HOME, Fault, Schedule, Trouble
 from baton_proof.simulation.simulate import Report
 from baton_proof.simulation.world import World
-from handover import signals
+from handover import witnesses
 from handover.settings import ControllerSettings, Mode
 
 CUT_AT, CUT_SECONDS = 100.0, 43.0
@@ -101,7 +101,7 @@ def test_a_naive_one_goes_and_comes_back_and_only_the_fence_saves_it(
     fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One bad sample of one kind is enough, nothing is held: the same machinery without its patience."""
-    monkeypatch.setattr(signals, "declares_unhealthy", _unhealthy_by_one)
+    monkeypatch.setattr(witnesses, "declares_unhealthy", _unhealthy_by_one)
 
     report, ours, world = _played(_day(Trouble(fault, CUT_AT, CUT_SECONDS), settings=NAIVE))
     went_at, back_at = (at for at, _ in rivals.moves(world))

@@ -108,8 +108,8 @@ def test_reasons_that_are_not_what_was_done_are_found() -> None:
 
     assert "silence, which was not done" in disagreements(emptied, [_committed(*_CUT_REASONS)])[0]
     assert "neither silence nor own calls" in disagreements(gone, [_committed(*_UNHEALTHY_REASONS)])[0]
-    assert "not two kinds" in disagreements(emptied, [_committed(Signal.OUTSIDE_CANARY)])[0]
-    assert "not two kinds" in disagreements(emptied, [_committed(Signal.CALLS, Signal.THROUGHPUT)])[0]
+    assert "not two witnesses" in disagreements(emptied, [_committed(Signal.OUTSIDE_CANARY)])[0]
+    assert "not two witnesses" in disagreements(emptied, [_committed(Signal.CALLS, Signal.THROUGHPUT)])[0]
 
 
 def test_a_silent_region_whose_controller_was_killed_as_well_is_explained() -> None:

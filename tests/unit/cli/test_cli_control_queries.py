@@ -290,7 +290,7 @@ def test_explain_says_why_there_is_no_failover_from_an_unhealthy_region() -> Non
 
     words = _words(_baton(world, "explain", width=200))
 
-    assert "inside canary alone is not enough" in words
+    assert "inside canary is not enough: two witnesses" in words
     assert f"BLOCKS by ann until 2026-01-02 00:00 UTC: {SHOWN}" in words
     assert "BLOCKS 1 of 1 automatic failovers in 6:00:00" in words
 
@@ -364,6 +364,9 @@ def test_explain_as_json() -> None:
             "threshold": "30 s",
             "age_seconds": 40.25,
             "blocks": True,
+            "witness": None,
+            "voice": None,
+            "note": "",
         }
     ]
 

@@ -68,7 +68,7 @@ SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
         _one_kind,
         Trace(),
         "STEADY",
-        "no failover: outside canary alone is not enough; two kinds must agree, one of them a canary",
+        "no failover: outside canary is not enough: inside canary went the whole way",
     ),
     (_dying, Trace(), "SUSPECT", "no failover: held: a signal may still recover"),
     (

@@ -65,7 +65,7 @@ def test_the_row_says_what_happened_and_the_record_says_why() -> None:
 def test_only_the_standby_acts() -> None:
     trace = Trace(region=EAST).warm()
     trace.inside = False
-    trace.bad = {Signal.CALLS, Signal.OLDEST_MESSAGE}
+    trace.bad = {Signal.CALLS, Signal.THROUGHPUT}
 
     trace.run(600)
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from baton.model.control import Phase, StepName
-from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict
+from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict, Voice
 from handover import brakes, commands, invariants, signals, switching, windows, writes
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Note, Write
@@ -162,7 +162,7 @@ def _said(rule: Rule) -> str:
 
 
 def _why(evidence: Sequence[Rule]) -> str:
-    return "; ".join(f"{rule.name}: {rule.value}" for rule in evidence if rule.verdict is Verdict.UNHEALTHY)
+    return "; ".join(f"{rule.name}: {rule.value}" for rule in evidence if rule.voice is Voice.AGAINST)
 
 
 def _noted(look: Look, kind: DecisionKind, text: str) -> tuple[Look, Note]:
@@ -293,7 +293,14 @@ def _conclusion(look: Look) -> str:
 def _why_healthy(look: Look) -> str:
     bad = [rule.name for rule in look.evidence if rule.verdict is Verdict.UNHEALTHY]
     if bad:
-        return f"{', '.join(bad)} alone is not enough; two kinds must agree, one of them a canary"
+        return f"{', '.join(bad)} {'is' if len(bad) == 1 else 'are'} not enough: {_why_not_enough(look.evidence)}"
     if all(rule.verdict is Verdict.UNKNOWN for rule in look.evidence):
         return f"nothing is known of {look.control.active_region}, and UNKNOWN never declares a Region unhealthy"
     return f"{look.control.active_region} is not declared unhealthy"
+
+
+def _why_not_enough(evidence: Sequence[Rule]) -> str:
+    speaks = [rule.name for rule in evidence if rule.voice is Voice.FOR]
+    if speaks:
+        return f"{', '.join(speaks)} went the whole way"
+    return "two witnesses must speak against it, one of them by a canary"

@@ -14,8 +14,6 @@ from handover.settings import ControllerSettings
 
 CANARIES: Final = frozenset({Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY})
 """Only a canary proves that users are not served: one of these must be UNHEALTHY before a Region is."""
-HINTS: Final = frozenset({Signal.REPLICATION})
-"""Signals that explain a fault but never count towards declaring a Region unhealthy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,12 @@ class Sample:
     """Of a canary: when it was sent. It proves nothing about the time before."""
     firing: tuple[str, ...] = ()
     """Of alarms: those that are firing."""
+    seconds: float | None = None
+    """Of a canary that went the whole way: how long that took."""
+    load: float = 0.0
+    """Of a canary: the Region's open work at that time, in bytes."""
+    beside: bool = False
+    """Whether another canary was sent at the same moment: then only that one is a step of the series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,10 @@ class Series:
     verdicts: tuple[bool, ...] = ()
     """True is good; the oldest first."""
     tripped: bool = False
+    since: datetime | None = None
+    """When it tripped."""
+    recent: tuple[tuple[datetime, bool], ...] = ()
+    """Of canaries: each one of the last `grey_seconds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,10 @@ class Memory:
     settings: ControllerSettings
     """Scaled."""
     series: Mapping[tuple[str, Signal], Series] = field(default_factory=dict[tuple[str, Signal], Series])
+    usual: Mapping[tuple[str, Signal], tuple[tuple[float, float], ...]] = field(
+        default_factory=dict[tuple[str, Signal], tuple[tuple[float, float], ...]]
+    )
+    """How long canaries took that went the whole way, in seconds, and under which load."""
     heard: Mapping[str, Heard] = field(default_factory=dict[str, Heard])
     beats: Mapping[str, Heard] = field(default_factory=dict[str, Heard])
     """The same for heartbeats alone."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from baton.model.control import Control
 from baton.model.journal import Rule, Verdict
-from handover import brakes, facts, signals
+from handover import brakes, facts, witnesses
 from handover.facts import Memory, Seen
 
 
@@ -32,7 +32,7 @@ class Look:
     @cached_property
     def evidence(self) -> tuple[Rule, ...]:
         """Every signal of the active Region."""
-        return signals.evidence(self.memory, self.control.active_region, self.now)
+        return witnesses.evidence(self.memory, self.control.active_region, self.now)
 
     @cached_property
     def readiness(self) -> tuple[Rule, ...]:
@@ -47,7 +47,7 @@ class Look:
     @property
     def declared_unhealthy(self) -> bool:
         """Whether the signals that this controller sees declare the active Region unhealthy."""
-        return signals.declares_unhealthy(self.evidence)
+        return witnesses.declares_unhealthy(self.evidence)
 
     @property
     def ready(self) -> Verdict:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from baton.messages import Kind
 from baton.model.batch import Batch
@@ -14,6 +15,8 @@ from handover.settings import ControllerSettings
 
 _RESTING = frozenset({BatchState.PAUSED, BatchState.WAITING_INPUT})
 """States that are no fault of the Region: an operator holds the batch, or the file has not arrived."""
+_BATCH_BYTES: Final = 1 << 20
+"""What a batch of any size costs besides its bytes, so that many small ones are a load as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,11 @@ def last_step_of(region: str, batches: Iterable[Batch]) -> str:
         if at and (last is None or at > last):
             last = at
     return last.isoformat(timespec="microseconds") if last else ""
+
+
+def load_of(batches: Iterable[Batch]) -> float:
+    """Return how much work these open batches are, in bytes; one that rests is none."""
+    return sum(batch.source.size_bytes + _BATCH_BYTES for batch in batches if batch.state not in _RESTING)
 
 
 def samples_of(measured: Measured, settings: ControllerSettings) -> tuple[Sample, ...]:

@@ -51,6 +51,25 @@ class ControllerSettings(BaseSettings):
     trip_bad: int = Field(default=3, ge=1)
     trip_of: int = Field(default=4, ge=1)
     """A signal is UNHEALTHY once 3 of its last 4 samples are bad: one lost answer is none, two may be a deployment."""
+    together_seconds: float = Field(default=120, ge=0)
+    """A signal that may be bad for hours while users are served counts only if it tripped so close to a canary."""
+    grey_seconds: float = Field(default=600, gt=0)
+    grey_percent: float = Field(default=25, gt=0, le=100)
+    grey_canaries_min: int = Field(default=40, ge=1)
+    """A quarter of the canaries of ten minutes: what fails a third of its users is found in that time. A tenth is not
+    taken for it by chance in a hundred years. 40 are all that ten minutes have while none fails."""
+    grey_clear_good: int = Field(default=10, ge=1)
+    """So many good ones in a row end it: an outage that is over is none."""
+    grey_probes: int = Field(default=2, ge=1)
+    """Canaries that are sent at a time while one of the last ten minutes failed: more of them tell a third from a
+    tenth sooner."""
+    slow_times: float = Field(default=10, gt=1)
+    slow_seconds: float = Field(default=3, gt=0)
+    """A canary that takes ten times as long as others did under no less load is bad, if it also takes so long: below
+    it no user notices."""
+    usual_samples: int = Field(default=240, ge=1)
+    """Good canaries that are remembered for this: an hour."""
+    usual_samples_min: int = Field(default=20, ge=1)
     clear_good: int = Field(default=20, ge=1)
     """And HEALTHY again once 20 of 20 are good (5 min of canaries): what flaps must not look healthy in between."""
     fresh_seconds: float = Field(default=45, gt=0)
@@ -138,6 +157,8 @@ class ControllerSettings(BaseSettings):
             raise ValueError("trip_bad is at most trip_of")
         if self.trip_of > self.clear_good:
             raise ValueError("trip_of is at most clear_good: that many samples are kept")
+        if self.usual_samples_min > self.usual_samples:
+            raise ValueError("usual_samples_min is at most usual_samples")
         if self.probe_deadline_seconds > self.probe_seconds:
             raise ValueError("probe_deadline_seconds is at most probe_seconds: canaries must not overlap")
         return self

@@ -1,6 +1,7 @@
 """Turns samples into verdicts.
 
-Several bad samples are needed for UNHEALTHY, more good ones to recover; no sample means UNKNOWN.
+Several bad samples are needed for UNHEALTHY, more good ones to recover; no sample means UNKNOWN. A canary is UNHEALTHY
+as well if it fails now and then for ten minutes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from baton.model.journal import Heartbeat, Overlay, Rule, Signal, Verdict
-from handover.facts import CANARIES, HINTS, Heard, Memory, Sample, Seen, Series
+from handover import pace
+from handover.facts import Heard, Memory, Sample, Seen, Series
 from handover.settings import ControllerSettings
 
 
@@ -33,13 +35,12 @@ def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
             memory = replace(memory, phase_seen=Heard(mark, now))
     if seen.endpoints is not None:
         memory = replace(memory, endpoints=seen.endpoints, endpoints_at=now)
-    samples = [*seen.samples, *_from_ledger(memory, seen, now)]
-    series = _with(memory.series, samples, memory.settings)
-    beat = seen.heartbeats.get(memory.other)
-    if beat and beat.canary is Verdict.UNKNOWN:
-        # What its own controller no longer says of its canary is not held against it either.
-        series.pop((memory.other, Signal.INSIDE_CANARY), None)
-    return replace(memory, series=series)
+    samples, usual = pace.compared(seen.samples, memory.usual, memory.settings)
+    memory = replace(memory, usual=usual)
+    series = _with(memory.series, [*samples, *_silence(memory, seen, now)], memory.settings)
+    memory = replace(memory, series=series)
+    beat = seen.heartbeats.get(memory.other) if seen.control is not None else None
+    return reported(memory, beat, now) if beat and memory.beats[memory.other].at == now else memory
 
 
 def _mark(beat: Heartbeat) -> tuple[str, ...]:
@@ -51,8 +52,8 @@ def _hear(heard: dict[str, Heard], region: str, mark: tuple[str, ...], now: date
         heard[region] = Heard(mark, now)
 
 
-def _from_ledger(memory: Memory, seen: Seen, now: datetime) -> Iterable[Sample]:
-    """Yield what the ledger says of the other Region: whether it is silent, and how its own canary is."""
+def _silence(memory: Memory, seen: Seen, now: datetime) -> Iterable[Sample]:
+    """Yield whether the ledger has anything new of the other Region."""
     if seen.control is None:
         return
     settings, other = memory.settings, memory.other
@@ -60,9 +61,22 @@ def _from_ledger(memory: Memory, seen: Seen, now: datetime) -> Iterable[Sample]:
     verdict = Verdict.UNHEALTHY if silent >= settings.silence_seconds else Verdict.HEALTHY
     limit = f"below {settings.silence_seconds:g} s"
     yield Sample(Signal.SILENCE, other, verdict, f"{silent:.1f} s", limit, now)
-    beat = seen.heartbeats.get(other)
-    if beat and memory.beats[other].at == now:
-        yield Sample(Signal.INSIDE_CANARY, other, beat.canary, f"its own controller: {beat.canary}", "HEALTHY", now)
+
+
+def reported(memory: Memory, beat: Heartbeat, now: datetime) -> Memory:
+    """Remember what the other Region's controller says of its own canary: its verdict, as of many samples."""
+    key, settings = (memory.other, Signal.INSIDE_CANARY), memory.settings
+    before = memory.series.get(key)
+    series = {name: each for name, each in memory.series.items() if name != key}
+    if beat.canary is Verdict.UNKNOWN:
+        return replace(memory, series=series)  # what it no longer says is not held against it either
+    sample = Sample(
+        Signal.INSIDE_CANARY, memory.other, beat.canary, f"its own controller: {beat.canary}", "HEALTHY", now
+    )
+    good = beat.canary is Verdict.HEALTHY
+    since = None if good else (before.since if before and before.since else now)
+    verdicts = (good,) * (settings.ready_samples if good else settings.trip_bad)
+    return replace(memory, series={**series, key: Series(sample, verdicts, tripped=not good, since=since)})
 
 
 def _with(
@@ -81,28 +95,60 @@ def after(before: Series | None, sample: Sample, settings: ControllerSettings) -
     if before and sample.at - before.newest.at > timedelta(seconds=settings.fresh_seconds):
         before = None
     good = sample.verdict is Verdict.HEALTHY
+    recent = _recent(before, sample, settings)
+    if sample.beside and before:
+        return replace(before, recent=recent)
     verdicts = (*(before.verdicts if before else ()), good)[-settings.clear_good :]
-    tripped = before.tripped if before else False
+    tripped, since = (before.tripped, before.since) if before else (False, None)
     if tripped and len(verdicts) == settings.clear_good and all(verdicts):
-        tripped = False
-    elif not tripped and verdicts[-settings.trip_of :].count(False) >= settings.trip_bad:
-        tripped = True
+        tripped, since = False, None
+    elif not tripped and _trips(verdicts, settings):
+        tripped, since = True, sample.at
         verdicts = verdicts[-settings.trip_of :]  # good samples from before the fault do not count as recovery
-    return Series(sample, verdicts, tripped)
+    return Series(sample, verdicts, tripped, since, recent)
+
+
+def _trips(verdicts: tuple[bool, ...], settings: ControllerSettings) -> bool:
+    return verdicts[-settings.trip_of :].count(False) >= settings.trip_bad
+
+
+def _recent(before: Series | None, sample: Sample, settings: ControllerSettings) -> tuple[tuple[datetime, bool], ...]:
+    if sample.started_at is None:
+        return ()  # no canary, or what somebody else says of his
+    recent = before.recent if before else ()
+    oldest, old = sample.at - timedelta(seconds=settings.grey_seconds), 0
+    while old < len(recent) and recent[old][0] < oldest:
+        old += 1
+    return (*recent[old:], (sample.at, sample.verdict is Verdict.HEALTHY))
 
 
 def verdict_of(series: Series | None, settings: ControllerSettings, now: datetime) -> Verdict:
     """Return the verdict of the signal now.
 
     A tripped signal whose newest sample is good is UNKNOWN until enough of them are good: a fault that passes no longer
-    counts as UNHEALTHY at once, but counts as HEALTHY only later.
+    counts as UNHEALTHY at once, but counts as HEALTHY only later. Nor does a single bad sample in that time count.
     """
     if series is None or now - series.newest.at > timedelta(seconds=settings.fresh_seconds):
         return Verdict.UNKNOWN
+    if fails_often(series, settings, now):
+        return Verdict.UNHEALTHY
     if series.tripped:
-        return Verdict.UNKNOWN if series.verdicts[-1] else Verdict.UNHEALTHY
+        bad = not series.verdicts[-1] and _trips(series.verdicts, settings)
+        return Verdict.UNHEALTHY if bad else Verdict.UNKNOWN
     healthy = series.verdicts[-1] and len(series.verdicts) >= settings.ready_samples
     return Verdict.HEALTHY if healthy else Verdict.UNKNOWN
+
+
+def fails_often(series: Series, settings: ControllerSettings, now: datetime) -> bool:
+    """Return whether canaries have failed now and then for the whole of `grey_seconds`, and still do."""
+    bad = [at for at, good in series.recent if not good]
+    few = len(series.recent) < settings.grey_canaries_min
+    if few or 100 * len(bad) < settings.grey_percent * len(series.recent):
+        return False
+    # An outage of a few minutes is as many bad ones, but in one stretch, which the last four samples tell better.
+    quarter = settings.grey_seconds / 4
+    quarters = {int((now - at).total_seconds() // quarter) for at in bad}
+    return quarters >= {0, 1, 2, 3} and not all(good for _, good in series.recent[-settings.grey_clear_good :])
 
 
 def rule_of(memory: Memory, region: str, signal: Signal, now: datetime) -> Rule:
@@ -114,15 +160,13 @@ def rule_of(memory: Memory, region: str, signal: Signal, now: datetime) -> Rule:
     age = (now - series.newest.at).total_seconds()
     recent = series.verdicts[-settings.trip_of :]
     value = f"{series.newest.value} ({recent.count(False)} of the last {len(recent)} bad)"
-    if series.tripped and series.verdicts[-1]:
+    if fails_often(series, settings, now):
+        bad = sum(not good for _, good in series.recent)
+        value = f"{series.newest.value} ({bad} of the last {len(series.recent)} bad, for {settings.grey_seconds:g} s)"
+    elif series.tripped and series.verdicts[-1]:
         streak = len(series.verdicts) - 1 - max((i for i, good in enumerate(series.verdicts) if not good), default=-1)
         value = f"{series.newest.value} (coming back: {streak} of {settings.clear_good} good)"
     return Rule(signal, verdict_of(series, settings, now), value, series.newest.threshold, age, signal=signal)
-
-
-def evidence(memory: Memory, region: str, now: datetime) -> tuple[Rule, ...]:
-    """Return every signal of a Region."""
-    return tuple(rule_of(memory, region, signal, now) for signal in Signal)
 
 
 def firing(memory: Memory, region: str, alarm: str | None) -> bool:
@@ -131,9 +175,3 @@ def firing(memory: Memory, region: str, alarm: str | None) -> bool:
     if series is None or series.newest.verdict is not Verdict.UNHEALTHY:
         return False
     return alarm in series.newest.firing
-
-
-def declares_unhealthy(rules: Iterable[Rule]) -> bool:
-    """Return whether the evidence declares the Region unhealthy: two different kinds agree, one of them a canary."""
-    bad = {rule.signal for rule in rules if rule.verdict is Verdict.UNHEALTHY and rule.signal} - HINTS
-    return len(bad) > 1 and bool(bad & CANARIES)

@@ -16,7 +16,7 @@ from baton.model.state_table import Change, StateTable
 def _rows() -> tuple[Change[State], ...]:
     s = State
     return (
-        Change(s.STEADY, s.SUSPECT, "two kinds of signals say that the active Region fails its users"),
+        Change(s.STEADY, s.SUSPECT, "two witnesses say that the active Region fails its users"),
         Change(s.SUSPECT, s.STEADY, "a signal came back while it was held: nothing was done"),
         Change(s.SUSPECT, s.SWITCHING, "held long enough, the standby is ready, no brake is on: the epoch moves"),
         Change(s.STEADY, s.SWITCHING, "an operator orders a failover: the epoch moves"),
@@ -32,7 +32,7 @@ def _rows() -> tuple[Change[State], ...]:
         Change(s.COOLDOWN, s.STEADY, "the cooldown is over"),
         Change(s.COOLDOWN, s.SWITCHING, "an operator orders a failover: the epoch moves"),
         Change(s.COOLDOWN, s.DRAINING, "a planned switch starts: nothing new is admitted"),
-        Change(s.COOLDOWN, s.SUSPECT, "two kinds of signals say that the new active Region fails its users"),
+        Change(s.COOLDOWN, s.SUSPECT, "two witnesses say that the new active Region fails its users"),
         Change(s.SUSPECT, s.COOLDOWN, "a signal came back while it was held: nothing was done"),
         Change(s.SUSPECT, s.DRAINING, "an operator orders a planned switch"),
     )

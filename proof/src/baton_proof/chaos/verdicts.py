@@ -8,6 +8,7 @@ from typing import Final
 from baton.model.journal import Decision, DecisionKind, Signal, Verdict
 from baton_proof.chaos.draws import PIPELINE, SEVERING, Draw, Fault, Side, Trouble
 from handover.facts import CANARIES
+from handover.witnesses import TESTIMONIES
 
 _UNBEARABLE_SECONDS: Final = 5
 """Of delay per piece of a request: nothing comes out of the Region any more."""
@@ -96,8 +97,8 @@ def _unmatched(draw: Draw, move: Decision) -> list[str]:
     found: list[str] = []
     if move.region != draw.standby:
         found.append(f"the failover was decided in {move.region}, not in the standby")
-    if not signals & CANARIES or len(signals) < 2:
-        found.append(f"it names {_listed(signals)}: not two kinds, one of them a canary")
+    if not signals & CANARIES or len({TESTIMONIES[each].witness for each in signals}) < 2:
+        found.append(f"it names {_listed(signals)}: not two witnesses, one of them by a canary")
     if Effect.GONE in effects and len(effects) == 1 and not signals & {Signal.SILENCE, Signal.CALLS}:
         found.append(f"the Region was gone, and it names neither silence nor own calls: {_listed(signals)}")
     silent = Effect.GONE in effects or any(

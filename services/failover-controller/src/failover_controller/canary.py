@@ -29,6 +29,8 @@ class Probe:
 
     verdict: Verdict
     value: str
+    seconds: float | None = None
+    """How long it took to go the whole way; None: it did not."""
 
 
 class Canary(Protocol):
@@ -78,7 +80,7 @@ class BatchCanary:
             return Probe(Verdict.UNHEALTHY, f"{stage.text}: {error}")
         seconds = (self._clock.now() - started).total_seconds()
         await self._clean_up(region, batch, seconds_max)
-        return Probe(verdict, f"{stage.text} in {seconds:.1f} s")
+        return Probe(verdict, f"{stage.text} in {seconds:.1f} s", seconds if verdict is Verdict.HEALTHY else None)
 
     async def _put(self, region: str) -> ObjectInfo:
         name = f"{self._sender}-{self._instance}-{next(self._numbers)}"

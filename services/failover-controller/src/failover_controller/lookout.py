@@ -11,7 +11,7 @@ from typing import Final
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import owner_of
-from baton.model.journal import Signal
+from baton.model.journal import Signal, Verdict
 from baton.model.states import BatchState
 from baton.ports import Clock, Endpoints
 from failover_controller.acts import open_batches
@@ -65,6 +65,10 @@ class Lookout:
         self._control = control
         self._ask = Asking(settings.call_seconds)
         self._dead_letters: dict[str, deque[tuple[datetime, int]]] = {}
+        self._failed_at: dict[str, datetime] = {}
+        """By Region: when a canary last failed there."""
+        self._loads: dict[str, float] = {}
+        """By Region: its open work, in bytes."""
         self.inbox = Inbox()
 
     async def probe(self) -> None:
@@ -73,15 +77,29 @@ class Lookout:
         regions = {me: Signal.INSIDE_CANARY}
         if control and control.active_region != me:
             regions[control.active_region] = Signal.OUTSIDE_CANARY
-        await asyncio.gather(*(self._probe(region, signal) for region, signal in regions.items()))
+        probes = (
+            self._probe(region, signal, beside=number > 0)
+            for region, signal in regions.items()
+            for number in range(self._probes_of(region))
+        )
+        await asyncio.gather(*probes)
 
-    async def _probe(self, region: str, signal: Signal) -> None:
+    def _probes_of(self, region: str) -> int:
+        """Return how many canaries to send at once: more while some of them fail, since chance says less of many."""
+        failed_at, window = self._failed_at.get(region), timedelta(seconds=self._settings.grey_seconds)
+        doubtful = failed_at is not None and self._clock.now() - failed_at <= window
+        return self._settings.grey_probes if doubtful else 1
+
+    async def _probe(self, region: str, signal: Signal, *, beside: bool) -> None:
         started = self._clock.now()
         limit = self._settings.probe_deadline_seconds
         probe = await self._reach.canary.probe(region, seconds_max=limit)
         at = self._clock.now()
+        if probe.verdict is Verdict.UNHEALTHY:
+            self._failed_at[region] = at
         sample = Sample(signal, region, probe.verdict, probe.value, f"within {limit:g} s", at, started)
-        self.inbox.samples.append(sample)
+        load = self._loads.get(region, 0.0)
+        self.inbox.samples.append(replace(sample, seconds=probe.seconds, load=load, beside=beside))
 
     async def look_around(self) -> None:
         """Measure the vitals of our own Region and of the active one, and which endpoints of the switch answer."""
@@ -102,11 +120,13 @@ class Lookout:
         for region in self._regions:
             await asyncio.sleep(0)  # of 100,000 batches, each stretch without one takes 10 to 25 ms
             own = [batch for batch in batches if owner_of(batch.owner_epoch, self._regions) == region]
-            last = ""
+            last, load = "", 0.0
             for some in batched(own, _LOOKED_AT_ONCE):
                 await asyncio.sleep(0)
                 last = max(last, samples.last_step_of(region, some))
+                load += samples.load_of(some)
             self.inbox.activity[region] = max(self.inbox.activity.get(region, ""), last)
+            self._loads[region] = load
             if region in regions:
                 await asyncio.sleep(0)
                 measured = samples.Measured(region, now, open_batches=own)

@@ -23,7 +23,7 @@ class Verdict(StrEnum):
 
 
 class Signal(Word):
-    """The kinds of evidence. Two different kinds must agree before a Region is declared unhealthy."""
+    """The kinds of evidence. `handover.witnesses` says whose word each of them is, and when it counts."""
 
     OUTSIDE_CANARY = "outside canary"
     """A batch that the other Region's controller sent through this one, over its public endpoints."""
@@ -41,6 +41,25 @@ class Signal(Word):
     """CloudWatch alarms of the Region."""
     REPLICATION = "replication"
     """Explains only."""
+
+
+class Witness(Word):
+    """Who says something of a Region: one observer over one way, however many signals that yields."""
+
+    OUTSIDE = "outside"
+    """The standby, over its way to the Region."""
+    INSIDE = "inside"
+    """The Region's own report."""
+    LEDGER = "ledger"
+    """What the ledger shows of the Region's work."""
+
+
+class Voice(Word):
+    """What a signal says in the decision whether a Region is declared unhealthy."""
+
+    AGAINST = "against"
+    FOR = "for"
+    """As long as it says so, the Region is not declared unhealthy."""
 
 
 class State(Word):
@@ -79,6 +98,12 @@ class Rule:
     """Whether this rule alone keeps the controller from acting."""
     signal: Signal | None = None
     """Of a rule that is evidence: its kind."""
+    witness: Witness | None = None
+    """Of a rule that is evidence: whose word it is."""
+    voice: Voice | None = None
+    """None: it explains, and does not count."""
+    note: str = ""
+    """Of a rule that is evidence: what it counts for, and why, as one sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,9 @@ def rule(rule: Rule) -> dict[str, Json]:
         "threshold": rule.threshold,
         "age_seconds": rule.age_seconds,
         "blocks": rule.blocks,
+        "witness": rule.witness.value if rule.witness else None,
+        "voice": rule.voice.value if rule.voice else None,
+        "note": rule.note,
     }
 
 

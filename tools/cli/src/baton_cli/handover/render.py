@@ -236,7 +236,10 @@ def rules_table(title: str, rules: Sequence[Rule]) -> Table:
         elif title == _BRAKE:
             says = Text("free", style="green")
         age = "-" if rule.age_seconds is None else span(timedelta(seconds=rule.age_seconds))
-        table.add_row(plain(rule.name), says, plain(rule.value), plain(rule.threshold), age)
+        value = plain(rule.value)
+        if rule.note:
+            value.append("\n").append_text(plain(rule.note, style="dim"))
+        table.add_row(plain(rule.name), says, value, plain(rule.threshold), age)
     return table
 
 

@@ -1,0 +1,120 @@
+"""Says whose word each signal is, when it counts, and what declares a Region unhealthy: the one place of that rule.
+
+What one observer sees over one way is one witness, however many signals that yields: a broken way is no broken Region.
+Two witnesses must speak against a Region, one of them by a canary, and none may speak for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from baton.model.journal import Rule, Signal, Verdict, Voice, Witness
+from handover import signals
+from handover.facts import CANARIES, Memory
+
+
+class Counts(StrEnum):
+    """When a bad signal counts against a Region."""
+
+    ALWAYS = "always"
+    TOGETHER = "together"
+    """If it turned bad together with a canary: it may be bad for hours while users are served."""
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Testimony:
+    """Whose word a signal is, and when it counts."""
+
+    witness: Witness
+    counts: Counts
+
+
+TESTIMONIES: Final[Mapping[Signal, Testimony]] = {
+    Signal.OUTSIDE_CANARY: Testimony(Witness.OUTSIDE, Counts.ALWAYS),
+    Signal.INSIDE_CANARY: Testimony(Witness.INSIDE, Counts.ALWAYS),
+    Signal.SILENCE: Testimony(Witness.LEDGER, Counts.ALWAYS),
+    Signal.OLDEST_MESSAGE: Testimony(Witness.INSIDE, Counts.TOGETHER),
+    Signal.DEAD_LETTERS: Testimony(Witness.INSIDE, Counts.TOGETHER),
+    Signal.OLDEST_BATCH: Testimony(Witness.LEDGER, Counts.TOGETHER),
+    Signal.THROUGHPUT: Testimony(Witness.LEDGER, Counts.TOGETHER),
+    Signal.CALLS: Testimony(Witness.OUTSIDE, Counts.TOGETHER),
+    Signal.ALARMS: Testimony(Witness.INSIDE, Counts.TOGETHER),
+    Signal.REPLICATION: Testimony(Witness.INSIDE, Counts.NEVER),
+}
+"""As docs/failover.md has it."""
+
+
+def evidence(memory: Memory, region: str, now: datetime) -> tuple[Rule, ...]:
+    """Return every signal of a Region, with whose word it is and what it counts for."""
+    rules = {signal: signals.rule_of(memory, region, signal, now) for signal in Signal}
+    return tuple(_heard(memory, region, rule, rules, now) for rule in rules.values())
+
+
+def declares_unhealthy(rules: Iterable[Rule]) -> bool:
+    """Return whether the evidence declares the Region unhealthy."""
+    rules = tuple(rules)
+    against = [rule for rule in rules if rule.voice is Voice.AGAINST]
+    speaks_for_it = any(rule.voice is Voice.FOR for rule in rules)
+    witnesses = {rule.witness for rule in against}
+    return len(witnesses) > 1 and any(rule.signal in CANARIES for rule in against) and not speaks_for_it
+
+
+def _heard(memory: Memory, region: str, rule: Rule, rules: Mapping[Signal, Rule], now: datetime) -> Rule:
+    assert rule.signal is not None
+    testimony = TESTIMONIES[rule.signal]
+    witness = testimony.witness
+    if region == memory.region and witness is Witness.OUTSIDE:
+        witness = Witness.INSIDE  # nobody sees his own Region from outside
+    match rule.verdict:
+        case Verdict.UNHEALTHY:
+            voice, note = _against(memory, region, rule.signal, rules)
+        case Verdict.HEALTHY:
+            voice, note = _for(memory, region, rule.signal, now)
+        case Verdict.UNKNOWN:
+            voice, note = None, "counts neither way: what is not known has no vote"
+    return replace(rule, witness=witness, voice=voice, note=note)
+
+
+def _against(memory: Memory, region: str, signal: Signal, rules: Mapping[Signal, Rule]) -> tuple[Voice | None, str]:
+    match TESTIMONIES[signal].counts:
+        case Counts.ALWAYS:
+            return Voice.AGAINST, f"counts against {region}"
+        case Counts.NEVER:
+            return None, "explains only: a fault of the link is none of the Region"
+        case Counts.TOGETHER:
+            canary = next(
+                (each for each in sorted(CANARIES) if _is_bad(rules[each]) and _together(memory, region, signal, each)),
+                None,
+            )
+            if canary:
+                return Voice.AGAINST, f"counts against {region}: it turned bad together with the {canary}"
+            return None, "explains only: it did not turn bad together with a canary"
+
+
+def _is_bad(rule: Rule) -> bool:
+    return rule.verdict is Verdict.UNHEALTHY
+
+
+def _together(memory: Memory, region: str, signal: Signal, canary: Signal) -> bool:
+    moments = [memory.series[region, each].since for each in (signal, canary)]
+    first, second = moments
+    if first is None or second is None:
+        return False
+    return abs(first - second) <= timedelta(seconds=memory.settings.together_seconds)
+
+
+def _for(memory: Memory, region: str, signal: Signal, now: datetime) -> tuple[Voice | None, str]:
+    """Only a canary that went the whole way speaks for a Region: a batch that moved. From inside its report is fresh.
+
+    Users' batches that stand still take nothing from that: one that takes hours may be all there is.
+    """
+    if signal not in CANARIES:
+        return None, f"says nothing against {region}"
+    if signal is Signal.INSIDE_CANARY:
+        heard = memory.beats.get(region)
+        if heard is None or now - heard.at > timedelta(seconds=memory.settings.written_seconds):
+            return None, f"does not speak for {region}: its report is old"
+    return Voice.FOR, f"speaks for {region}: as long as it does there is no failover"
