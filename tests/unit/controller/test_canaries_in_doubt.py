@@ -57,7 +57,13 @@ def _lookout(canary: ToldCanary, ledger: MemoryLedger) -> Lookout:
     reach = Reach(ledger, MemoryJournal(), switch, actor, places, canary)
     control = Control(INITIAL_EPOCH, EAST)
     return Lookout(
-        region=WEST, regions=REGIONS_DEFAULT, reach=reach, settings=SETTINGS, clock=clock, control=lambda: control
+        region=WEST,
+        regions=REGIONS_DEFAULT,
+        reach=reach,
+        settings=SETTINGS,
+        clock=clock,
+        control=lambda: control,
+        urge=lambda: None,
     )
 
 

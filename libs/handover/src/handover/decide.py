@@ -52,6 +52,14 @@ def _unread(memory: Memory, now: datetime) -> Memory:
     return replace(memory, suspect_since=None, clean_since=None)
 
 
+def hold_left_seconds(memory: Memory, now: datetime) -> float | None:
+    """Return how long a suspicion is still held; None: there is none, or it was held for long enough."""
+    if memory.suspect_since is None:
+        return None
+    left = memory.settings.hold_seconds - (now - memory.suspect_since).total_seconds()
+    return left if left > 0 else None
+
+
 def _decided(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     look, intents = _ordered(look)
     if not any(isinstance(intent, Write) for intent in intents):

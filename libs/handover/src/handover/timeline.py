@@ -14,6 +14,9 @@ BATCHES: Final = 1_000
 """Open batches that the figures are for."""
 _PAGE_BATCHES: Final = 100
 
+LOOKS_PER_BEAT_MAX: Final = 20
+"""Looks follow each other by at least this part of a beat, whatever urges them."""
+
 COMMITTED: Final = "the epoch moves"
 LISTED: Final = "open batches are listed"
 FIRST_BATCH: Final = "the first batch is taken over"
@@ -55,10 +58,11 @@ def _steps(settings: ControllerSettings) -> Iterator[tuple[str, float, str]]:
     yield "the last of them is given up", settings.probe_deadline_seconds, "its deadline"
     text = f"{settings.silence_seconds:g} s without a sign of life, {settings.trip_bad} times in a row"
     yield "the second kind agrees: silence", max(0.0, silence - canary), f"{text}: {silence:g} s after the fault"
-    yield "a look sees both: SUSPECT", beat, f"one every {beat:g} s"
+    between = beat / LOOKS_PER_BEAT_MAX
+    yield "a look sees both: SUSPECT", between, "a bad canary urges one"
     yield "held", settings.hold_seconds, "signals may recover"
-    yield "the next look decides", beat, "a look that comes just before the hold is over"
-    yield COMMITTED, 3 * CALL_SECONDS, "the look reads the ledger, puts the decision on record, compares and sets"
+    yield "the next look decides", between, "one comes as soon as the hold is over"
+    yield COMMITTED, 4 * CALL_SECONDS, "two looks read the ledger; what is intended is put on record; compared and set"
     yield LISTED, 2 * CALL_SECONDS, "the step reads the row again; a page from each partition"
     yield FIRST_BATCH, 3 * CALL_SECONDS, "read, compare and set, message"
     rounds = -(-BATCHES // settings.takeovers_at_once)

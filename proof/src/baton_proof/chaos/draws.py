@@ -55,7 +55,7 @@ SHORT_SECONDS: Final = (3.0, 8.0)
 """A Region that swallows packets for less than 55 s is left alone under default settings, 22 s in this world. What is
 killed takes a few more seconds to start again."""
 LONG_SECONDS: Final = (45.0, 52.0)
-"""The slowest failover commits 88 s after the fault under default settings, 35 s here; the rest is for two cores."""
+"""The slowest failover commits 79 s after the fault under default settings, 31 s here; the rest is for two cores."""
 _LATER_SECONDS: Final = (0.0, 6.0)
 """How much later the second fault of two comes."""
 _SLOW_SECONDS: Final = (0.4, 20.0)

@@ -87,7 +87,8 @@ class Schedule:
     skews: dict[str, float] = field(default_factory=dict[str, float])
     """By Region: how wrong its controller's clock is, in seconds."""
     dies: str | None = None
-    """Region that is lost for good at the end of the warm-up, and nothing else goes wrong: L2."""
+    """Region that is lost for good at `dies_at`, and nothing else goes wrong: L2."""
+    dies_at: float = WARM_SECONDS
     background: Odds = field(default_factory=Odds)
     lag_seconds: float = 3
     """Of replication, while nothing ails it."""

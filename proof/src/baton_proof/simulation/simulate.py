@@ -94,7 +94,7 @@ async def _load_reference(world: World) -> None:
 
 
 async def _death(world: World, region: str) -> None:
-    await asyncio.sleep(WARM_SECONDS)
+    await asyncio.sleep(world.schedule.dies_at)
     world.lose_for_good(region)
 
 
@@ -175,7 +175,7 @@ def _report(world: World) -> Report:
         if line["event"] in BUGS and line["level"] == "error" and not isinstance(line.get("exc_info"), Crash)
     ]
     epochs = [control.epoch for _, control in watch.controls]
-    died_at = world.clock._start.timestamp() + WARM_SECONDS  # pyright: ignore[reportPrivateUsage] - as the story has it
+    died_at = world.clock._start.timestamp() + world.schedule.dies_at  # pyright: ignore[reportPrivateUsage] - as the story has it
     moved = next((at for at, control in watch.controls if control.epoch != epochs[0]), None)
     switch_seconds = moved.timestamp() - died_at if world.schedule.dies and moved else None
     first = watch.taken_over_at[0].timestamp() - died_at if world.schedule.dies and watch.taken_over_at else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from baton_proof.simulation import simulate
-from baton_proof.simulation.schedule import WARM_SECONDS, Schedule, drawn
+from baton_proof.simulation.schedule import Schedule, drawn
 from baton_proof.simulation.simulate import Report
 from baton_proof.simulation.world import World
 
@@ -46,7 +46,7 @@ def _planned(schedule: Schedule) -> Iterator[tuple[float, str]]:
     for order in schedule.orders:
         yield order.at, f"ORDER  {order.kind} {order.target}{' --force' if order.force else ''}"
     if schedule.dies:
-        yield WARM_SECONDS, f"FAULT  {schedule.dies} is lost for good"
+        yield schedule.dies_at, f"FAULT  {schedule.dies} is lost for good"
 
 
 def _happened(world: World) -> Iterator[tuple[float, str]]:

@@ -5,6 +5,7 @@ hanging Region cannot delay the loop.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,12 +21,13 @@ from failover_controller.lookout import Lookout
 from failover_controller.reach import Asking, Reach
 from failover_controller.records import Records
 from handover import brakes, switching, writes
-from handover.decide import assess, assess_unread, decide
+from handover.decide import assess, assess_unread, decide, hold_left_seconds
 from handover.facts import Memory, Seen
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
 from handover.look import Look
 from handover.metrics import metrics_of
 from handover.settings import ControllerSettings
+from handover.timeline import LOOKS_PER_BEAT_MAX
 
 
 class Controller:
@@ -56,8 +58,16 @@ class Controller:
         self._running: dict[object, asyncio.Task[None]] = {}
         self._beat_at: float | None = None
         self._told_at: datetime | None = None
+        self._urged = asyncio.Event()
+        """Set when the next look has something new to decide, and should not wait for its turn."""
         self.lookout = Lookout(
-            region=region, regions=regions, reach=reach, settings=settings, clock=clock, control=lambda: self._control
+            region=region,
+            regions=regions,
+            reach=reach,
+            settings=settings,
+            clock=clock,
+            control=lambda: self._control,
+            urge=self._urged.set,
         )
         self._inbox = self.lookout.inbox
 
@@ -70,9 +80,9 @@ class Controller:
         """Run until `stop`. Whatever it leaves half done, either controller continues."""
         settings = self._settings
         loops = [
-            self._every(settings.beat_seconds, self.beat),
-            self._every(settings.probe_seconds, self.lookout.probe),
-            self._every(settings.vitals_seconds, self.lookout.look_around),
+            self._every(self._pause, self.beat),
+            self._every(partial(_turn, settings.probe_seconds), self.lookout.probe),
+            self._every(partial(_turn, settings.vitals_seconds), self.lookout.look_around),
         ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop) for loop in loops]
@@ -80,15 +90,27 @@ class Controller:
             for task in (*tasks, *self._running.values()):
                 task.cancel()
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        loop = asyncio.get_running_loop()
+    async def _every(self, pause: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[None]]) -> None:
+        """Do this work again and again; `pause` waits until the next time, from when it began last."""
         while True:
-            started = loop.time()
+            started = asyncio.get_running_loop().time()
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - if the loop ended, the Region would look dead
                 self._log.error("controller_bug", exc_info=error)
-            await asyncio.sleep(max(0.0, started + seconds - loop.time()))
+            await pause(started)
+
+    async def _pause(self, started: float) -> None:
+        """Wait for the next beat's turn; less if a hold ends before it, or something urges a look."""
+        settings, now = self._settings, asyncio.get_running_loop().time()
+        due = started + settings.beat_seconds - now
+        hold = hold_left_seconds(self._memory, self._clock.now())
+        least = settings.beat_seconds / LOOKS_PER_BEAT_MAX
+        await asyncio.sleep(least)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, min(due, hold or due) - least)):
+                await self._urged.wait()
+        self._urged.clear()
 
     # --- the beat ----------------------------------------------------------------------------------------------------
 
@@ -143,6 +165,7 @@ class Controller:
         if write.intended is not None:
             await self._records.put(write.intended, left=write.left)
         if not await self._tried(write, self._reach.ledger.set_control, write.after, before=write.before):
+            self._urged.set()
             return False  # the next look reads what became of it
         self._control = write.after
         self._memory = writes.won(self._memory, write)
@@ -263,3 +286,8 @@ class Controller:
             "epoch": self._control.epoch if self._control else None,
             "ready": ready is Verdict.HEALTHY,
         }
+
+
+async def _turn(seconds: float, started: float) -> None:
+    """Wait until so many seconds have passed since then."""
+    await asyncio.sleep(max(0.0, started + seconds - asyncio.get_running_loop().time()))

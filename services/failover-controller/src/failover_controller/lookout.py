@@ -55,14 +55,16 @@ class Lookout:
         settings: ControllerSettings,
         clock: Clock,
         control: Callable[[], Control | None],
+        urge: Callable[[], None],
     ) -> None:
-        """`control` returns the control row as it was read last; None: it was not."""
+        """`control` returns the control row as it was read last; None: it was not. `urge` asks for a look at once."""
         self._region = region
         self._regions = regions
         self._reach = reach
         self._settings = settings
         self._clock = clock
         self._control = control
+        self._urge = urge
         self._ask = Asking(settings.call_seconds)
         self._dead_letters: dict[str, deque[tuple[datetime, int]]] = {}
         self._failed_at: dict[str, datetime] = {}
@@ -95,11 +97,12 @@ class Lookout:
         limit = self._settings.probe_deadline_seconds
         probe = await self._reach.canary.probe(region, seconds_max=limit)
         at = self._clock.now()
-        if probe.verdict is Verdict.UNHEALTHY:
-            self._failed_at[region] = at
         sample = Sample(signal, region, probe.verdict, probe.value, f"within {limit:g} s", at, started)
         load = self._loads.get(region, 0.0)
         self.inbox.samples.append(replace(sample, seconds=probe.seconds, load=load, beside=beside))
+        if probe.verdict is Verdict.UNHEALTHY:
+            self._failed_at[region] = at
+            self._urge()
 
     async def look_around(self) -> None:
         """Measure the vitals of our own Region and of the active one, and which endpoints of the switch answer."""
