@@ -37,7 +37,8 @@ from baton_proof.handovers import (
 from embedded import Embedded
 from local_worlds import do, status
 
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+# A world of their own where there is a second worker: they wait for most of the time.
+pytestmark = [pytest.mark.xdist_group("world of handovers"), pytest.mark.timeout(300)]
 
 FILES, RECORDS = 5, 12_000
 

@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any, override
 
 import pytest
@@ -20,6 +21,7 @@ from baton.model.states import BatchState
 from baton.ports import Ledger
 from baton_proof.simulation import simulate
 from baton_proof.simulation.schedule import HOME, Fault, Schedule, Trouble, drawn
+from baton_proof.simulation.simulate import Report
 from baton_proof.simulation.watch import WatchedLedger
 from baton_proof.simulation.world import World
 from failover_controller import acts, controller
@@ -39,15 +41,21 @@ FOUND: tuple[int, ...] = (1131, 1154, 9713)
 HUNT = range(1, 160)
 
 
+@cache
+def _in_peace(seed: int) -> Report:
+    """Return what becomes of a schedule without any bug: run once, however many planted bugs are compared with it."""
+    return simulate.run(seed)
+
+
 @pytest.mark.parametrize("seed", [*SEEDS, *FOUND])
 def test_no_schedule_breaks_an_invariant(seed: int) -> None:
-    report = simulate.run(seed)
+    report = _in_peace(seed)
 
     assert report.violations == (), f"make sim SEEDS={seed}"
 
 
 def test_a_seed_tells_one_story() -> None:
-    assert simulate.run(7) == simulate.run(7)
+    assert simulate.run(7) == _in_peace(7)
 
 
 def test_a_region_that_dies_is_left_within_the_bound() -> None:
@@ -183,7 +191,7 @@ def _acts_in_dry_run(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory,
 
 
 PLANTED: Mapping[str, tuple[object, str, object, int]] = {
-    "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition, 1),
+    "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition, 2),
     "the control row is written without its condition": (WatchedLedger, "set_control", _no_compare, 1),
     "the switch is toggled, not set": (Actor, "_set_switch", _toggles, 1),
     "paging is forgotten": (acts, "open_batches", _first_page, 57),
@@ -194,8 +202,8 @@ PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "a freeze that stops nothing": (Control, "frozen", _never_frozen, 51),
     "any standby is good enough": (brakes, "verdict_of", _healthy, 41),
     "no brakes": (brakes, "brakes", _no_brakes, 59),
-    "a takeover starts every batch anew": (takeover, "_resumed_in", _starts_anew, 37),
-    "nobody looks for unadmitted files": (InputSweep, "sweep", _sweeps_no_inputs, 2),
+    "a takeover starts every batch anew": (takeover, "_resumed_in", _starts_anew, 40),
+    "nobody looks for unadmitted files": (InputSweep, "sweep", _sweeps_no_inputs, 7),
     "the reconciler repairs nothing": (switching, "due_acts", _repairs_nothing, 9),
     "nobody is taken over": (Actor, "_take_over", _takes_nothing, 2),
     "mails a link to what is not here": (Notifier, "_is_here", _mails_at_once, 74),
@@ -207,7 +215,7 @@ PLANTED: Mapping[str, tuple[object, str, object, int]] = {
 @pytest.mark.parametrize("bug", PLANTED)
 def test_the_simulator_catches(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, name, planted, first = PLANTED[bug]
-    assert simulate.run(first).violations == ()
+    assert _in_peace(first).violations == ()
     monkeypatch.setattr(where, name, planted)
 
     caught = next((report for report in map(simulate.run, (first, *HUNT)) if report.violations), None)

@@ -376,9 +376,17 @@ def test_a_reference_file_that_changes_while_it_is_loaded_is_refused(tmp_path: P
         (b'id\n"1', "is no UTF-8 CSV file"),
         ("id;Straße\n1;a\n".encode("cp1252"), "byte 0xdf is no UTF-8: save it as .CSV UTF-8., with commas"),
         (b"id\n\xff\n", "line 2: byte 0xff is no UTF-8"),
-        (b"id\n" + b"".join(b"%d\n" % n for n in range(9_000)) + b"\xff\n", "line 9002: byte 0xff is no UTF-8"),
+        pytest.param(
+            b"id\n" + b"".join(b"%d\n" % n for n in range(9_000)) + b"\xff\n",
+            "line 9002: byte 0xff is no UTF-8",
+            id="a wrong byte behind 9,000 lines",
+        ),
         (b'id,n\n1,a\n2,"b\n', "in the record that begins at line 3: unexpected end of data"),
-        (b'id,n\n1,"' + 60_000 * b"twenty bytes of text\n", "begins at line 2 has more than 1,048,576 characters"),
+        pytest.param(
+            b'id,n\n1,"' + 60_000 * b"twenty bytes of text\n",
+            "begins at line 2 has more than 1,048,576 characters",
+            id="a record of more than a mebibyte",  # which is no part of a test's name
+        ),
         (b"id,n\n1,a\n\n2,b\0c\n", "line 4: the column 'n' holds a NUL"),
         (b"id,n\n1\0,a\n", "line 2: the column 'id' holds a NUL"),
         (b'id,v,w\n1,"a,x\n2,c,d\n3,e,f\n4,g",h\n5,i,j\n', "lines 2 to 5: quotes hold 3 more lines that look like rec"),

@@ -10,6 +10,8 @@ from baton.csv import Syntax, cut
 SYNTAX = Syntax(ord(","), ord('"'))
 MIB = 1024 * 1024
 BYTES_PER_BYTE_MAX = 40
+SECONDS_PER_MIB_MAX = 2
+"""Of the processor. The slowest of them, a literal quote at every byte, takes half a second on a quiet one."""
 
 
 def repeated(line: bytes, size_bytes: int = 4 * MIB) -> bytes:
@@ -27,7 +29,7 @@ def repeated(line: bytes, size_bytes: int = 4 * MIB) -> bytes:
         pytest.param(repeated(b"1,2,3,4,5,6\n1,2\n"), id="every other one wrong"),
         pytest.param(repeated(b'1,"' + b"\n" * 1_000_000 + b'"\n'), id="giant quoted fields of line ends"),
         pytest.param(repeated(b'1,"' + b",\n" * 500_000 + b'"\n'), id="giant quoted fields of lines"),
-        pytest.param(repeated(b"1,x" + b'"' * 1_000_000 + b"\n"), id="giant fields of literal quotes"),
+        pytest.param(repeated(b"1,x" + b'"' * 1_000_000 + b"\n", 2 * MIB), id="giant fields of literal quotes"),
         pytest.param(repeated(b'5" disk,1\n'), id="a literal quote in each"),
         pytest.param(repeated(b",".join([b"x"] * 10_000) + b"\n"), id="ten thousand columns"),
     ],
@@ -43,4 +45,4 @@ def test_memory_and_time_are_bounded_by_the_bytes(data: bytes) -> None:
     tracemalloc.stop()
 
     assert peak <= BYTES_PER_BYTE_MAX * len(data)
-    assert seconds < 1 * len(data) / MIB
+    assert seconds < SECONDS_PER_MIB_MAX * len(data) / MIB
