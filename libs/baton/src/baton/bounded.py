@@ -1,15 +1,12 @@
 """Runs many tasks with a bound on how many run at once; for long lists, nothing is created for those that wait."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from itertools import chain, islice
+from collections.abc import Awaitable, Callable, Iterable, Sized
 
 
 async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
     """Do `work` on every item, at most `limit` at once. The first error ends the rest and is raised as it is."""
-    waiting = iter(items)
-    first = list(islice(waiting, limit))
-    queue = chain(first, waiting)
+    queue = iter(items)
     failed = False
 
     async def worker() -> None:
@@ -23,8 +20,9 @@ async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitab
                 failed = True
                 raise
 
-    # No more than there are items: a sweep asks four hundred times for what is hardly ever there.
-    workers = [asyncio.create_task(worker()) for _ in first]
+    # No more than there are items, if that is known: a sweep asks four hundred times for what is hardly ever there.
+    workers_max = min(limit, len(items)) if isinstance(items, Sized) else limit
+    workers = [asyncio.create_task(worker()) for _ in range(workers_max)]
     try:
         await asyncio.gather(*workers)
     finally:

@@ -115,8 +115,8 @@ MUTANTS: Final = (
     Mutant(
         "more is done at once than the bound",
         _BATON + "bounded.py",
-        "islice(waiting, limit)",
-        "islice(waiting, limit + 1)",
+        "min(limit, len(items))",
+        "min(limit + 1, len(items))",
         "tests/unit/test_bounded.py::test_as_many_as_the_bound_are_in_work_at_once_and_never_more",
     ),
     Mutant(
