@@ -59,7 +59,7 @@ def scanned(data: bytes, syntax: Syntax, *, sizes: list[int], chunk_bytes: int, 
     for size in sizes:
         scanner.feed(bytearray(data[at : at + size]))
         at += size
-    scanner.feed(memoryview(data)[at:])
+    scanner.feed(data[at:])
     return scanner.finish()
 
 

@@ -66,9 +66,30 @@ MUTANTS: Final = (
     Mutant(
         "blank lines are records",
         _BATON + "csv/scanner.py",
-        "ends = structure.ends & ~self._blank(block, structure.ends)",
+        "ends = self._without_blank(block, structure.ends, has_crs=has_crs)",
         "ends = structure.ends",
         "tests/unit/csv/test_csv_scan.py::test_no_data_is_one_range_without_a_byte",
+    ),
+    Mutant(
+        "a block without a CR ends no line that a CR began",
+        _BATON + "csv/scanner.py",
+        "if after_cr or (has_crs and any_set(",
+        "if has_crs and (any_set(",
+        "tests/unit/csv/test_csv_reference.py",
+    ),
+    Mutant(
+        "a block's own CRs alone make a blank line",
+        _BATON + "csv/scanner.py",
+        "if after_cr or (has_crs and any_set(",
+        "if after_cr or (False and any_set(",
+        "tests/unit/csv/test_csv_scan.py::test_no_data_is_one_range_without_a_byte",
+    ),
+    Mutant(
+        "a block has no quotes unless one stands in its first half",
+        _BATON + "csv/scanner.py",
+        "(data.find(byte, start, stop) >= 0 for byte",
+        "(data.find(byte, start, start + (stop - start) // 2) >= 0 for byte",
+        "tests/unit/csv/test_csv_reference.py",
     ),
     Mutant(
         "two lines of the right look are never a swallowed record",

@@ -87,7 +87,7 @@ def _mark(data: bytes, syntax: Syntax, block_bytes: int) -> _Marks:
     nuls = _bitmap(blocks, 0) if b"\0" in data else None
     if syntax.quote not in data:
         return _Marks(line_feeds, delimiters, crs, nuls, inside=None, after_quote=None, strays=None, left_open=None)
-    quotes, state = _read(blocks, syntax)
+    quotes, state = _read(data, blocks, syntax)
     outside = ~quotes.inside
     strays = _bitmap(blocks, syntax.quote) & ~quotes.structural
     return _Marks(
@@ -106,12 +106,13 @@ def _bitmap(blocks: list[Block], byte: int) -> Words:
     return np.concatenate([bitmap(block, byte) for block in blocks])
 
 
-def _read(blocks: list[Block], syntax: Syntax) -> tuple[Quotes, State]:
-    """Return the quotes of all blocks as one, and the state at their end."""
-    state, found = State.START, list[Quotes]()
+def _read(data: bytes, blocks: list[Block], syntax: Syntax) -> tuple[Quotes, State]:
+    """Return the quotes of all blocks as one, and the state at their end. `data`: the blocks, joined."""
+    state, found, at = State.START, list[Quotes](), 0
     for block in blocks:
-        structure = read(block, syntax, state)
-        state = structure.state
+        stop = at + block.size
+        structure = read(block, syntax, state, has_quotes=data.find(syntax.quote, at, stop) >= 0)
+        state, at = structure.state, stop
         none = np.zeros_like(structure.ends)
         found.append(structure.quotes or Quotes(none, none, none))
     inside, structural, openers = (

@@ -89,7 +89,9 @@ class HeaderReader:
         """Add bytes of the record, and return it if they end it."""
         if not piece:
             return None
-        structure = read(np.frombuffer(piece, np.uint8), self._syntax, self._state)
+        structure = read(
+            np.frombuffer(piece, np.uint8), self._syntax, self._state, has_quotes=self._syntax.quote in piece
+        )
         line_feed = first(structure.ends)
         self._record += piece[:line_feed]
         # A CR at the end of what we have may turn out to belong to a CRLF.
@@ -111,6 +113,6 @@ class HeaderReader:
 
     def _opener(self, position: int) -> int | None:
         """Return where the quoted field around this byte of the record was opened, as an offset in the file."""
-        structure = read(np.frombuffer(self._record, np.uint8), self._syntax, State.START)
+        structure = read(np.frombuffer(self._record, np.uint8), self._syntax, State.START, has_quotes=True)
         opened = structure.opened(position, before=0)
         return None if opened is None else self._start + opened

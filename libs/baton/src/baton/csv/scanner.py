@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from baton.csv.bits import Block, Positions, Words, bitmap, count, first, is_set, last, positions, shifted
+from baton.csv.bits import Block, Positions, Words, any_set, bitmap, count, first, is_set, last, positions, shifted
 from baton.csv.structure import BLOCK_BYTES, State, Structure, read
 from baton.csv.syntax import CR, LF, RECORD_BYTES_MAX, CsvDefect, Syntax
 
@@ -74,20 +74,19 @@ class Scanner:
         self._records = 0
         self._records_in_ranges = 0
 
-    def feed(self, block: bytes | bytearray | memoryview) -> None:
+    def feed(self, block: bytes | bytearray) -> None:
         """Take the next bytes of the file; nothing of `block` is kept. Raises `CsvDefect` (`record_too_large`)."""
-        view = memoryview(block)
+        view, at = memoryview(block), 0
         if self._waiting:
-            missing = self._block_bytes - len(self._waiting)
-            self._waiting += view[:missing]
-            view = view[missing:]
+            at = self._block_bytes - len(self._waiting)
+            self._waiting += view[:at]
             if len(self._waiting) < self._block_bytes:
                 return
             self._flush()
-        whole = len(view) - len(view) % self._block_bytes
-        for i in range(0, whole, self._block_bytes):
-            self._scan(np.frombuffer(view[i : i + self._block_bytes], np.uint8))
-        self._waiting += view[whole:]
+        while at + self._block_bytes <= len(block):
+            self._scan(block, at, at + self._block_bytes)
+            at += self._block_bytes
+        self._waiting += view[at:]
 
     def finish(self) -> Scan:
         """Say that the file ends here. Raises `CsvDefect`."""
@@ -108,12 +107,15 @@ class Scanner:
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, bytearray()
-        self._scan(np.frombuffer(waiting, np.uint8))
+        self._scan(waiting, 0, len(waiting))
 
-    def _scan(self, block: Block) -> None:
-        structure = read(block, self._syntax, self._state)
+    def _scan(self, data: bytes | bytearray, start: int, stop: int) -> None:
+        """Take the next block, the bytes `[start, stop)` of `data`."""
+        block = np.frombuffer(data, np.uint8, stop - start, start)
+        has_quotes, has_crs = (data.find(byte, start, stop) >= 0 for byte in (self._syntax.quote, CR))
+        structure = read(block, self._syntax, self._state, has_quotes=has_quotes)
         self._check_carried_record(block, structure)
-        ends = structure.ends & ~self._blank(block, structure.ends)
+        ends = self._without_blank(block, structure.ends, has_crs=has_crs)
         if (final := last(ends)) is not None:
             found = count(ends)
             if self._may_cut(self._at + block.size, found):
@@ -128,15 +130,19 @@ class Scanner:
         self._last_byte = int(block[-1])
         self._at += block.size
 
-    def _blank(self, block: Block, line_feeds: Words) -> Words:
-        """Return those line feeds that end a blank line: right at a record's start, or after a CR that stands there."""
+    def _without_blank(self, block: Block, line_feeds: Words, *, has_crs: bool) -> Words:
+        """Leave out those line feeds that end a blank line: right at a record's start, or after a CR that stands there.
+
+        Most blocks have none, and many no CR: what looks for them is left out where it can.
+        """
         begins = shifted(line_feeds, carry=self._record_start == self._at)
         blank = line_feeds & begins
         one_byte_before = self._record_start == self._at - 1
-        if (line_feeds & shifted(begins, carry=one_byte_before)).any():  # a line of one byte, which may be a CR
-            after_cr = one_byte_before and self._last_byte == CR
+        after_cr = one_byte_before and self._last_byte == CR
+        if after_cr or (has_crs and any_set(line_feeds & shifted(begins, carry=one_byte_before))):
+            # A line of one byte, which may be a CR.
             blank |= line_feeds & shifted(bitmap(block, CR) & begins, carry=after_cr)
-        return blank
+        return line_feeds & ~blank if any_set(blank) else line_feeds
 
     def _may_cut(self, end: int, found: int) -> bool:
         """Return whether a range begins or ends among the `found` records that end before `end`."""

@@ -7,9 +7,8 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from baton.csv.bits import Block, Words, bitmap, last, pack, prefix_xor, shifted
+from baton.csv.bits import Block, Words, any_set, bitmap, last, pack, prefix_xor, shifted
 from baton.csv.records import quoted_body
 from baton.csv.syntax import LF, Syntax
 
@@ -61,22 +60,26 @@ class Structure:
         return before if found is None else found
 
 
-def read(block: Block, syntax: Syntax, state: State) -> Structure:
-    """Find the structure of a block of at least one byte that begins in `state`."""
+def read(block: Block, syntax: Syntax, state: State, *, has_quotes: bool) -> Structure:
+    """Find the structure of a block of at least one byte that begins in `state`. `has_quotes`: there are quotes in it.
+
+    That `bytes.find` says in a quarter of the time that numpy takes.
+    """
     line_feeds = bitmap(block, LF)
-    is_quote = block == syntax.quote
-    if state is not State.QUOTED and not is_quote.any():
+    if state is not State.QUOTED and not has_quotes:
         return Structure(line_feeds, None, _after_text(int(block[-1]), syntax))
     delimiters = bitmap(block, syntax.delimiter)
-    quotes = _pair(pack(is_quote), state)
+    found = bitmap(block, syntax.quote)
+    quotes = _pair(found, state)
     # Pairing quotes by parity is right up to the first literal quote, and that one shows: it seems to open a field, yet
     # stands neither after a quote (as half of an escape) nor at the start of a field. If none shows, all is right.
-    if (quotes.openers & ~shifted(delimiters | line_feeds, carry=state is State.START)).any():
-        quotes, after = _exact(block, is_quote, syntax, state)
+    if any_set(quotes.openers & ~shifted(delimiters | line_feeds, carry=state is State.START)):
+        quotes, after = _exact(block, found, syntax, state)
     elif int(quotes.inside[-1]) >> (block.size - 1) % 64 & 1:
         after = State.QUOTED
     else:
-        after = State.CLOSED if is_quote[-1] else _after_text(int(block[-1]), syntax)
+        final = int(block[-1])
+        after = State.CLOSED if final == syntax.quote else _after_text(final, syntax)
     return Structure(line_feeds & ~quotes.inside, quotes, after)
 
 
@@ -90,11 +93,11 @@ def _after_text(byte: int, syntax: Syntax) -> State:
     return State.START if byte in (syntax.delimiter, LF) else State.TEXT
 
 
-def _exact(block: Block, is_quote: NDArray[np.bool_], syntax: Syntax, state: State) -> tuple[Quotes, State]:
+def _exact(block: Block, quotes: Words, syntax: Syntax, state: State) -> tuple[Quotes, State]:
     positions, after = find_strays(block.tobytes(), syntax, state)
     is_stray = np.zeros(block.size, np.bool_)
     is_stray[positions] = True
-    return _pair(pack(is_quote & ~is_stray), state), after
+    return _pair(quotes & ~pack(is_stray), state), after
 
 
 def find_strays(block: bytes, syntax: Syntax, state: State) -> tuple[list[int], State]:
