@@ -478,8 +478,15 @@ def test_an_outage_of_a_dependency_slows_the_consumer_and_dead_letters_nothing_a
     assert len(s.handling.started) < 20, "it hammered the dependency that was down"
 
 
-@pytest.mark.parametrize("by", [Refusal.THROTTLED, Refusal.FORBIDDEN])
-def test_a_queue_that_cannot_be_received_from_is_polled_again_with_pauses(by: Refusal) -> None:
+@pytest.mark.parametrize(
+    ("by", "logged"),
+    [
+        (Refusal.THROTTLED, ("warning", "receive_failed")),
+        (Refusal.FORBIDDEN, ("error", "receive_refused")),
+        (Refusal.KMS, ("error", "receive_refused")),
+    ],
+)
+def test_a_queue_that_cannot_be_received_from_is_polled_again_with_pauses(by: Refusal, logged: tuple[str, str]) -> None:
     async def story() -> Scene:
         s = scene(takes(1))
         s.queues.refusals.refuse("receive", by=by, calls=3)
@@ -491,6 +498,8 @@ def test_a_queue_that_cannot_be_received_from_is_polled_again_with_pauses(by: Re
 
     assert [name for name, _ in s.handling.finished] == ["a"]
     assert s.handling.started[0][2] > 1.0, "no pause between failing polls"
+    told = [(line["level"], line["event"]) for line in s.lines if line["event"].startswith("receive_")]
+    assert told == [logged] * 3, "what needs an operator is an error, on which there is an alarm"
 
 
 @pytest.mark.parametrize("by", [Refusal.THROTTLED, Refusal.FORBIDDEN])

@@ -250,7 +250,7 @@ def _faults(topology: Topology) -> list[Alarm]:
         ),
         Alarm(
             name=f"{prefix}log-errors",
-            says="A service logged an error, which is a bug of ours.",
+            says="A service logged an error: a bug of ours, or a queue that refuses it.",
             runbook="A service logs errors",
             namespace=topology.metrics_namespace,
             metric=LOGGED_ERRORS,

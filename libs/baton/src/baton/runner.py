@@ -139,7 +139,10 @@ class Runner[M]:
                 max_messages=min(free, _RECEIVE_MAX), wait_seconds=self._settings.wait_seconds
             )
         except (Unavailable, Refused) as error:  # a process that ended by it would be started again and again
-            self._log.warning("receive_failed", error=str(error))
+            if isinstance(error, Refused):
+                self._log.error("receive_refused", error=str(error))  # lasts until somebody gives the right: an alarm
+            else:
+                self._log.warning("receive_failed", error=str(error))
             self._back_off()
             return
         if stop.is_set():
