@@ -28,8 +28,10 @@ from baton.aws.s3.links import session_policy
 from baton.aws.s3.objects import S3ObjectStore
 from baton.job import DEADLINE_MINUTES_MAX
 from baton.mime import mime, refusal
-from baton.model.batch import Batch, Counts
+from baton.model.batch import Batch, Counts, Source
 from baton.model.control import Control
+from baton.model.states import BatchState
+from baton.model.stored import SCHEMA
 from baton.ports import ChunkDone, Mail, StoredReject
 from baton.ports.preconditions import PART_BYTES_MIN
 from baton.settings import WorldSettings
@@ -42,7 +44,10 @@ RECIPIENTS = (Address("Jörg Übel", "a", "example.org"), Address("Doe, Jane", "
 MAIL = Mail("baton.0123456789abcdef0123.1", SENDER, RECIPIENTS, "x", "text", "<b>Größe</b>")
 
 
-@given(st.builds(Batch, admitted_at=moments, updated_at=moments))
+sources = st.builds(Source, st.text(), st.text(), st.integers())
+
+
+@given(st.builds(Batch, source=sources, admitted_at=moments, updated_at=moments))
 def test_every_batch_comes_back_from_its_row(batch: Batch) -> None:
     item = json.loads(json.dumps(batch_to_item(batch, write_id="w")))
 
@@ -60,10 +65,30 @@ def test_a_row_holds_moments_that_sort_and_says_who_wrote_it() -> None:
     assert item["write_id"] == {"S": "w1"}
 
 
-def test_a_row_with_attributes_of_a_later_version_is_read() -> None:
+def test_a_row_of_a_later_version_is_written_back_whole() -> None:
     batch = filled("b1", datetime(2026, 1, 2, tzinfo=UTC))
-    item = {**batch_to_item(batch, write_id="w"), "colour": {"S": "blue"}}
+    item = batch_to_item(batch, write_id="w")
+    item |= {"schema": {"N": "3"}, "colour": {"S": "blue"}, "sums": {"NS": ["1", "2.5"]}, "share": {"N": "0.5"}}
+    item |= {"nothing": {"NULL": True}, "list": {"L": [{"B": b"x"}]}}
+    item["source"]["M"]["etag"] = {"S": "x"}
+    item["failure"]["M"]["page"] = {"N": "7"}
 
+    read = batch_from_item(item)
+
+    assert replace(read, more=None, source=batch.source, failure=batch.failure) == batch
+    assert batch_from_item(item) == read
+    assert batch_to_item(read, write_id="w") == item
+    later = read.moved(BatchState.SPLIT, at=read.updated_at, by="us-east-1")
+    assert {name: batch_to_item(later, write_id="w")[name] for name in ("schema", "colour", "share", "source")} == {
+        name: item[name] for name in ("schema", "colour", "share", "source")
+    }
+
+
+def test_a_row_says_of_which_schema_it_is_and_one_without_is_read() -> None:
+    batch = filled("b1", datetime(2026, 1, 2, tzinfo=UTC))
+    item = batch_to_item(batch, write_id="w")
+
+    assert item.pop("schema") == {"N": str(SCHEMA)}
     assert batch_from_item(item) == batch
 
 

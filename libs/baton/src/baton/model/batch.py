@@ -1,5 +1,6 @@
 """A batch, as the ledger stores it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,6 +16,8 @@ class Source:
     key: str
     version_id: str
     size_bytes: int
+    more: Mapping[str, Any] | None = field(default=None, hash=False)
+    """What a newer version of Baton put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class Failure:
 
     code: str
     reason: str
+    more: Mapping[str, Any] | None = field(default=None, hash=False)
+    """What a newer version of Baton put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ class MailClaim:
     epoch: int
     claimed_at: datetime
     sent_at: datetime | None = None
+    more: Mapping[str, Any] | None = field(default=None, hash=False)
+    """What a newer version of Baton put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class Published:
     manifest_key: str
     result_bytes: int
     result_crc64nvme: str
+    more: Mapping[str, Any] | None = field(default=None, hash=False)
+    """What a newer version of Baton put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,8 @@ class Batch:
     mail_claim: MailClaim | None = None
     history: tuple[Step, ...] = ()
     """Oldest first, written with the state itself: no crash can part the two."""
+    more: Mapping[str, Any] | None = field(default=None, hash=False)
+    """What a newer version of Baton put into the row: it is written back."""
 
     @property
     def is_canary(self) -> bool:

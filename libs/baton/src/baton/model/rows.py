@@ -1,4 +1,4 @@
-"""Converts the handover's records to rows and back, whichever version of Baton wrote them."""
+"""Converts batches and the handover's records to rows and back, whichever version of Baton wrote them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from baton.errors import Refused
 from baton.model import old_rows
+from baton.model.batch import Batch
 from baton.model.control import Control, SwitchBackend, Transition
 from baton.model.journal import Command, Decision, Heartbeat
 from baton.model.stored import SCHEMA, gathered, spread
@@ -52,6 +53,7 @@ class Form[T]:
         return {_SCHEMA: SCHEMA, **spread(record)}
 
 
+BATCH: Final = Form("the row of a batch", Batch, TypeAdapter(Batch))
 CONTROL: Final = Form("the control row", Control, TypeAdapter(Control), old_rows.control)
 SWITCH: Final = Form("the row of a switch", Transition, TypeAdapter(Transition), old_rows.transition)
 HEARTBEAT: Final = Form("a heartbeat", Heartbeat, TypeAdapter(Heartbeat), old_rows.heartbeat, _heartbeat)

@@ -49,7 +49,8 @@ def _spread(value: Any) -> Any:
     match value:
         case dict():
             plain = {name: _spread(each) for name, each in cast("dict[str, Any]", value).items()}
-            return {**plain.pop(_MORE, {}), **plain}
+            more = cast("dict[str, Any] | None", plain.pop(_MORE, None))
+            return {**(more or {}), **plain}
         case tuple() | list():
             return [_spread(each) for each in cast("Sequence[Any]", value)]
         case _:

@@ -2,23 +2,20 @@
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any, Final
-
-from pydantic import TypeAdapter, ValidationError
 
 from baton.aws.dynamodb.items import Item, from_item, iso, to_item, typed
 from baton.errors import Refused
 from baton.model.batch import Batch
+from baton.model.rows import BATCH
 from baton.model.unreadable import UnreadableRow
 from baton.requests import FENCE, same_fence
 
 SHARDS: Final = 8
 """Index partitions of open batches: one partition takes 1,000 writes a second, and every open batch writes there."""
 
-_BATCH: Final = TypeAdapter(Batch)
-
-
+_PLACES: Final = frozenset({"pk", "sk", "listing", "listed_at", "write_id"})
+"""Attributes of a row that are not of its batch: each write makes them anew."""
 _PK: Final = "batch#"
 
 
@@ -47,14 +44,14 @@ def listed_at(batch: Batch) -> str:
 def batch_to_item(batch: Batch, *, write_id: str) -> Item:
     """Return the row. `write_id` names the write that made it, so that its writer can recognise it."""
     keys = {"pk": batch_pk(batch.batch_id), "sk": "batch", "listing": listing(batch), "listed_at": listed_at(batch)}
-    return to_item({**asdict(batch), **keys, "write_id": write_id})
+    return to_item({**BATCH.written(batch), **keys, "write_id": write_id})
 
 
 def batch_from_item(item: Item) -> Batch:
-    """Read a row; attributes that a later version added are skipped. Raises `Refused` if it cannot be read."""
+    """Read a row; attributes that a later version added are in `more`. Raises `Refused` if it cannot be read."""
     try:
-        return _BATCH.validate_python(from_item(item))
-    except (ValidationError, ValueError, TypeError, AttributeError) as error:
+        return BATCH.read({name: value for name, value in from_item(item).items() if name not in _PLACES})
+    except (Refused, ValueError, TypeError, AttributeError) as error:
         raise Refused(f"the row of batch {batch_id_in(item)} cannot be read by this version: {error}") from error
 
 

@@ -1,13 +1,29 @@
 """Converts DynamoDB's typed attributes to plain values and back. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, Final, cast, override
 
 from baton.topology import PROGRESS_KEPT_DAYS
 
+_WHOLE: Final = re.compile("-?[0-9]{1,38}")
+
 type Item = dict[str, Any]
 """An item on the wire: attribute name to a typed value such as `{"S": "text"}`."""
+
+
+class Attribute:
+    """An attribute of a kind that no version of ours writes yet: read, and written back as it was."""
+
+    def __init__(self, typed: Mapping[str, Any]) -> None:
+        self.typed = typed
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Attribute) and self.typed == other.typed
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType] - as of a dict, which it is made of
 
 
 def iso(moment: datetime) -> str:
@@ -27,7 +43,10 @@ def typed(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the mapping of an item; moments stay texts, as the reader knows which they are."""
+    """Return the mapping of an item; moments stay texts, as the reader knows which they are.
+
+    What is no text, whole number, truth value, list or map is an `Attribute`.
+    """
     return {name: _from_attribute(attribute) for name, attribute in item.items()}
 
 
@@ -38,6 +57,8 @@ def expires_at(now: datetime) -> int:
 
 def _to_attribute(value: Any) -> dict[str, Any]:
     match value:
+        case Attribute():
+            return dict(value.typed)
         case bool():
             return {"BOOL": value}
         case int():
@@ -57,11 +78,13 @@ def _to_attribute(value: Any) -> dict[str, Any]:
 def _from_attribute(attribute: Mapping[str, Any]) -> Any:
     ((kind, value),) = attribute.items()
     match kind:
-        case "N":
+        case "N" if _WHOLE.fullmatch(value):
             return int(value)
         case "M":
             return from_item(value)
         case "L":
             return [_from_attribute(element) for element in value]
-        case _:
+        case "S" | "BOOL":
             return value
+        case _:
+            return Attribute(attribute)
