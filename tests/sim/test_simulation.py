@@ -27,10 +27,12 @@ from baton_proof.simulation.world import World
 from failover_controller import acts, controller
 from failover_controller.acts import Actor
 from failover_controller.controller import Controller
-from handover import brakes, switching
+from handover import brakes, switching, witnesses
+from handover import decide as decisions
 from handover.decide import decide
-from handover.facts import Memory, Seen, StepResult
+from handover.facts import CANARIES, Memory, Seen, StepResult
 from handover.intents import Intent, Write
+from handover.look import Look
 from handover.settings import ControllerSettings
 from notifier.handler import Notifier
 from splitter.input_sweep import InputSweep
@@ -190,24 +192,50 @@ def _acts_in_dry_run(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory,
     return decide(replace(memory, settings=settings), seen, now)
 
 
+def _one_canary_is_enough(rules: tuple[Rule, ...]) -> bool:
+    return any(rule.verdict is Verdict.UNHEALTHY and rule.signal in CANARIES for rule in rules)
+
+
+_real_reason = decisions._reason_not_to  # pyright: ignore[reportPrivateUsage] - as above
+
+
+def _holds_nothing(look: Look) -> object:
+    reason = _real_reason(look)
+    return None if reason is not None and reason.key == "hold" else reason
+
+
+def _no_cooldown(control: Control, now: datetime) -> Rule:
+    del control, now
+    return Rule("cooldown", Verdict.HEALTHY, "over", "over")
+
+
+async def _turns_no_dials(self: Actor, control: Control) -> StepResult:
+    del self
+    return StepResult(StepName.ROUTES, control.epoch, done=True, note="done")
+
+
 PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition, 2),
     "the control row is written without its condition": (WatchedLedger, "set_control", _no_compare, 1),
     "the switch is toggled, not set": (Actor, "_set_switch", _toggles, 1),
     "paging is forgotten": (acts, "open_batches", _first_page, 57),
     "mail before the claim": (notifier.main, "Notifier", SendsBeforeItClaims, 1),
-    "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always, 37),
+    "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always, 54),
     "the switch before the commit": (Controller, "_perform", _acts_first, 1),
     "acts on what it once read": (Actor, "act", _acts_on_memory, 1),
     "a freeze that stops nothing": (Control, "frozen", _never_frozen, 51),
     "any standby is good enough": (brakes, "verdict_of", _healthy, 41),
     "no brakes": (brakes, "brakes", _no_brakes, 59),
-    "a takeover starts every batch anew": (takeover, "_resumed_in", _starts_anew, 40),
-    "nobody looks for unadmitted files": (InputSweep, "sweep", _sweeps_no_inputs, 7),
+    "a takeover starts every batch anew": (takeover, "_resumed_in", _starts_anew, 76),
+    "nobody looks for unadmitted files": (InputSweep, "sweep", _sweeps_no_inputs, 23),
     "the reconciler repairs nothing": (switching, "due_acts", _repairs_nothing, 9),
     "nobody is taken over": (Actor, "_take_over", _takes_nothing, 2),
-    "mails a link to what is not here": (Notifier, "_is_here", _mails_at_once, 74),
+    "mails a link to what is not here": (Notifier, "_is_here", _mails_at_once, 106),
     "a dry run that acts": (controller, "decide", _acts_in_dry_run, 21),
+    "one canary is enough": (witnesses, "declares_unhealthy", _one_canary_is_enough, 4),
+    "nothing is held": (decisions, "_reason_not_to", _holds_nothing, 2),
+    "no cooldown": (brakes, "_cooldown", _no_cooldown, 116),
+    "dials that nobody turns": (Actor, "_set_routes", _turns_no_dials, 2),
 }
 """Where it is planted, and the seed that noticed first; if that one no longer does, others are tried."""
 

@@ -176,7 +176,24 @@ def test_an_outage_that_is_over_is_no_grey_failure() -> None:
                 assert signals.verdict_of(series, SETTINGS, now) is not Verdict.UNHEALTHY, minute
 
 
-def test_ten_good_ones_in_a_row_end_it() -> None:
+def test_nine_good_ones_in_a_row_do_not_end_it_and_ten_do() -> None:
+    series: Series | None = None
+    now = START
+    for number in range(120):
+        now += PAUSE / 2
+        made = sample(Signal.OUTSIDE_CANARY, good=number % 3 > 0, at=now, started_at=now)
+        series = signals.after(series, made, SETTINGS)
+    assert series is not None
+    found: list[bool] = []
+    for _ in range(10):
+        now += PAUSE / 10
+        series = signals.after(series, sample(Signal.OUTSIDE_CANARY, good=True, at=now, started_at=now), SETTINGS)
+        found.append(signals.fails_often(series, SETTINGS, now))
+
+    assert found == [True] * 7 + [False] * 3, "the last two of the hundred were good as well"
+
+
+def test_it_takes_a_while_to_be_healthy_again() -> None:
     dice, key, memory = random.Random(3), (EAST, Signal.OUTSIDE_CANARY), memory_made()
     series: Series | None = None
     now = START

@@ -104,7 +104,6 @@ def after(before: Series | None, sample: Sample, settings: ControllerSettings) -
         tripped, since = False, None
     elif not tripped and _trips(verdicts, settings):
         tripped, since = True, sample.at
-        verdicts = verdicts[-settings.trip_of :]  # good samples from before the fault do not count as recovery
     return Series(sample, verdicts, tripped, since, recent)
 
 

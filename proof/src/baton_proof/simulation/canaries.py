@@ -48,7 +48,9 @@ class SimCanary:
         if region in world.lying:
             seen = not seen
             world.watch.lied_at[region] = world.clock.now()
-        if not seen:
+        if well and world.dice.random() < world.grey.get(region, 0.0):
+            seen = False
+        if not seen and mode(life.region, region) is not Mode.REFUSED:
             await asyncio.sleep(seconds_max - 3)
         await life.awake()
         return Probe(

@@ -33,6 +33,20 @@ _THROTTLED: Final = tuple(
 """Ports of a Region and their operations; the ledger is everybody's."""
 _PART_HIT: Final = 0.7
 """Share of a Region's processes that a pause or a kill hits."""
+_REFUSED: Final = tuple(
+    (port, operation)
+    for port, operations in {
+        "vitals": "queues alarms replication",
+        "objects": "put get read find_version compose copy delete list_versions",
+        "queues": "send receive delete set_visibility",
+    }.items()
+    for operation in operations.split()
+)
+_SWALLOWED: Final = 0.4
+"""Share of partitions that swallow what is sent; the others refuse it."""
+_NO_KEY: Final = 0.5
+_GREY_SHARES: Final = (0.05, 0.1, 0.33, 0.5)
+_DEAD_LETTERS: Final = 50
 _drop: Final = partial(Rule, mode=Mode.DROPPED)
 
 
@@ -75,7 +89,8 @@ def _no_ledger(world: "World", trouble: Trouble) -> Repair:
 
 def _apart(world: "World", trouble: Trouble) -> Repair:
     region, other = trouble.region, _other(trouble.region)
-    return world.with_rules(_drop(region, other), _drop(other, region))
+    mode = Mode.DROPPED if trouble.amount < _SWALLOWED else Mode.REFUSED
+    return world.with_rules(Rule(region, other, mode), Rule(other, region, mode))
 
 
 def _endpoints(world: "World", trouble: Trouble) -> Repair:
@@ -134,6 +149,29 @@ def _throttled(world: "World", trouble: Trouble) -> Repair:
     return refusals.allow
 
 
+def _refused(world: "World", trouble: Trouble) -> Repair:
+    port, operation = _REFUSED[int(trouble.amount * len(_REFUSED))]
+    side = world.sides[trouble.region]
+    refusals: Refusals = world.vitals[trouble.region].refusals if port == "vitals" else getattr(side, port).refusals
+    refusals.refuse(operation, by=Refusal.KMS if trouble.amount < _NO_KEY else Refusal.FORBIDDEN)
+    return refusals.allow
+
+
+def _grey(world: "World", trouble: Trouble) -> Repair:
+    world.grey[trouble.region] = _GREY_SHARES[int(trouble.amount * len(_GREY_SHARES))]
+
+    def repair() -> None:
+        world.grey.pop(trouble.region, None)
+
+    return repair
+
+
+def _chronic(world: "World", trouble: Trouble) -> Repair:
+    vitals = world.vitals[trouble.region]
+    vitals.suffers(dead_letters=_DEAD_LETTERS, alarm=True)
+    return lambda: vitals.suffers(dead_letters=0, alarm=False)
+
+
 def _lie(world: "World", trouble: Trouble) -> Repair:
     world.lying.add(trouble.region)
     return lambda: world.lying.discard(trouble.region)
@@ -159,5 +197,8 @@ _FAULTS: Final[Mapping[Fault, Callable[["World", Trouble], Repair]]] = {
     Fault.PAUSE: _pause,
     Fault.KILL: _kill,
     Fault.THROTTLED: _throttled,
+    Fault.REFUSED: _refused,
+    Fault.GREY: _grey,
+    Fault.CHRONIC: _chronic,
     Fault.LIE: _lie,
 }

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, cast, override
 
 from baton.errors import BatonError, Unavailable
+from baton.ports import CallStats
 from baton.testing.faults import EFFECTS, Crash, CrashPlan
 
 LEDGER, SWITCH, ROUTES, MAIL = "ledger", "switch", "routes", "mail"
@@ -37,6 +38,9 @@ _MAY_BE_LATE = frozenset(
 _PAGED = frozenset({"list_open", "list_recent", "list_settled", "_pages"})
 """Made on the near side of the network, of one request for each page."""
 _ROWS_KEPT = 12
+_CALLS_KEPT = 200
+_ATTEMPTS = 4
+"""Of an AWS client for one call that is not answered; one look at the queues is several calls that are."""
 
 
 class Mode(StrEnum):
@@ -45,6 +49,8 @@ class Mode(StrEnum):
     OPEN = "open"
     DROPPED = "dropped"
     """The request is lost."""
+    REFUSED = "refused"
+    """It fails at once: refused, or answered 503."""
     MUTE = "mute"
     """The request arrives, its answer is lost."""
 
@@ -93,7 +99,8 @@ class Network:
             if rule.target == target and rule.source in {None, source}:
                 if rule.mode is Mode.DROPPED:
                     return Mode.DROPPED
-                found = Mode.MUTE
+                if found is not Mode.REFUSED:
+                    found = rule.mode
         return found
 
 
@@ -115,7 +122,19 @@ class Life(CrashPlan):
         self.ledger_read_at = 0.0
         self.slept = 0.0
         """Seconds it was paused or kept waiting since then."""
+        self.calls: dict[str, deque[tuple[float, bool]]] = {}
+        """By target: when its newest calls ended, and whether they were answered."""
         self._on_act = on_act
+
+    def told(self, target: str, *, answered: bool) -> None:
+        """Note how a call ended."""
+        self.calls.setdefault(target, deque(maxlen=_CALLS_KEPT)).append((asyncio.get_running_loop().time(), answered))
+
+    def stats_of(self, target: str) -> CallStats:
+        """Return how the last minute's calls to a Region went, every attempt of the client counted."""
+        since = asyncio.get_running_loop().time() - 60
+        ended = [answered for at, answered in self.calls.get(target, ()) if at >= since]
+        return CallStats(_ATTEMPTS * len(ended), _ATTEMPTS * ended.count(False))
 
     @override
     def wrap[P](self, port: P, name: str) -> P:
@@ -189,6 +208,7 @@ class _Reached:
             if mode is Mode.MUTE:
                 await self._lose()
             self._note(attribute, result)
+            self._life.told(self._target, answered=True)
             return result
 
         return call
@@ -199,6 +219,8 @@ class _Reached:
         life.check()
         await life.awake()
         mode = network.mode(life.region, self._target)
+        if mode is Mode.REFUSED:
+            await self._refuse()
         if mode is Mode.DROPPED or (mode is Mode.MUTE and attribute not in _CHANGES):
             await self._lose()
         if self._unlucky("slow") or (life.name == "services" and self._unlucky("drag")):
@@ -248,8 +270,15 @@ class _Reached:
         chance: float = getattr(self._life.network.odds, what)
         return chance > 0 and self._life.network.dice.random() < chance
 
+    async def _refuse(self) -> None:
+        """Get an answer at once, which is none."""
+        self._life.told(self._target, answered=False)
+        await self._life.wait(self._life.network.dice.uniform(0.01, 0.2))
+        raise Unavailable("refused")
+
     async def _lose(self) -> None:
         """Wait for an answer that never comes."""
+        self._life.told(self._target, answered=False)
         await self._life.wait(self._life.network.dice.uniform(0.5, 8))
         raise Unavailable("no answer")
 

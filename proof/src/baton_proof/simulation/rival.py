@@ -20,7 +20,7 @@ from baton.testing.faults import Crash
 from baton.topology import REGIONS_DEFAULT
 from baton_proof.sales import sales_file
 from baton_proof.simulation.network import SWITCH, Life, Mode, Odds
-from baton_proof.simulation.schedule import AWAY, FAULTS_SECONDS, HOME, WARM_SECONDS
+from baton_proof.simulation.schedule import AWAY, FAULTS_SECONDS, HOME
 from baton_proof.simulation.world import Sent, World
 
 DNS_SECONDS = 60
@@ -252,8 +252,16 @@ class RivalWorld(World):
         await asyncio.sleep(at)
         key, region = f"input/sales/file {number}.csv", self._nearest(number)
         await _until(lambda: self.serves(region), every=20)
-        await self.sides[region].objects.put(key, BODY)
+        while not await self._took(region, key):  # noqa: ASYNC110 - virtual time: a poll costs nothing
+            await asyncio.sleep(20)
         self.sent.append(Sent(key, key, region, number))
+
+    async def _took(self, region: str, key: str) -> bool:
+        try:
+            await self.sides[region].objects.put(key, BODY)
+        except BatonError:
+            return False
+        return True
 
     def _nearest(self, number: int) -> str:
         """Return where a sender sits. Both Regions take files: every third sender is nearer to the standby."""
@@ -323,7 +331,7 @@ async def story(world: RivalWorld, runbooks: list[tuple[float, str]]) -> None:
     works += [world.trouble(trouble) for trouble in schedule.troubles]
     works += [world.runbook(at, region) for at, region in runbooks]
     tasks = [asyncio.ensure_future(work) for work in works]
-    await asyncio.sleep(WARM_SECONDS)
+    await asyncio.sleep(schedule.dies_at)
     if schedule.dies:
         world.lose_for_good(schedule.dies)
     await asyncio.sleep(FAULTS_SECONDS + 1)

@@ -20,7 +20,7 @@ from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from baton_proof.simulation import rival, simulate
 from baton_proof.simulation.rival import AllAtHome, RivalWorld, Status
-from baton_proof.simulation.schedule import WARM_SECONDS, Schedule, drawn
+from baton_proof.simulation.schedule import Schedule, drawn
 from baton_proof.simulation.world import World
 
 
@@ -163,8 +163,8 @@ def _timed(schedule: Schedule, fates: Sequence[Fate], switches: int) -> Outcome:
     if schedule.dies is None:
         return outcome
     sent_at = {f"input/sales/file {number}.csv": at for number, at in enumerate(schedule.files_at)}
-    backlog = [fate for fate in fates if sent_at[fate.name] <= WARM_SECONDS and not fate.is_gone]
-    left = [min(fate.told_at, default=float("inf")) - WARM_SECONDS for fate in backlog]
+    backlog = [fate for fate in fates if sent_at[fate.name] <= schedule.dies_at and not fate.is_gone]
+    left = [min(fate.told_at, default=float("inf")) - schedule.dies_at for fate in backlog]
     left = [seconds for seconds in left if seconds > 0]
     return replace(outcome, first_seconds=min(left), last_seconds=max(left)) if left else outcome
 

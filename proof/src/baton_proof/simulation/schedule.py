@@ -1,7 +1,7 @@
 """Draws a schedule from a seed: the settings, the faults and their times, the files, and the operators' orders."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -28,7 +28,7 @@ class Fault(StrEnum):
     """The Region's requests reach the ledger, the answers do not come back."""
     NO_LEDGER = "no ledger"
     APART = "apart"
-    """The two Regions do not reach each other; both reach the ledger."""
+    """The two Regions do not reach each other; both reach the ledger. Calls are swallowed, refused, or answered 503."""
     ENDPOINTS = "endpoints"
     """Some of the switch's five endpoints are down."""
     GATE = "gate"
@@ -46,11 +46,21 @@ class Fault(StrEnum):
     KILL = "kill"
     LIE = "lie"
     """The Region's canaries say the opposite."""
+    GREY = "grey"
+    """A share of the Region's canaries fails, from outside and from inside."""
+    CHRONIC = "chronic"
+    """An alarm of the Region fires, and it has many dead letters: users are served."""
+    REFUSED = "refused"
+    """One kind of call to the Region is refused: no right, or no key."""
     THROTTLED = "throttled"
     """One kind of call that the Region's services make is throttled, for all of them."""
 
 
-_FAULTS: Final = tuple(fault for fault in Fault if fault is not Fault.THROTTLED)
+_LATER: Final = frozenset({Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED})
+"""Drawn by dice of their own."""
+_FAULTS: Final = tuple(fault for fault in Fault if fault not in _LATER)
+_JUDGED: Final = (Fault.GREY, Fault.CHRONIC, Fault.REFUSED, Fault.APART)
+"""What a controller must judge right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +97,10 @@ class Schedule:
     skews: dict[str, float] = field(default_factory=dict[str, float])
     """By Region: how wrong its controller's clock is, in seconds."""
     dies: str | None = None
-    """Region that is lost for good at `dies_at`, and nothing else goes wrong: L2."""
+    """Region that is lost for good after the warm-up, and nothing else goes wrong but ordinary bad luck: L2."""
     dies_at: float = WARM_SECONDS
+    late_controllers: dict[str, float] = field(default_factory=dict[str, float])
+    """By Region: how many seconds later than the other its controller starts: the phase of its canaries and looks."""
     background: Odds = field(default_factory=Odds)
     lag_seconds: float = 3
     """Of replication, while nothing ails it."""
@@ -100,6 +112,8 @@ def drawn(seed: int) -> Schedule:
     dice = random.Random(seed)
     settings = _settings(dice)
     if dice.random() < 0.12:
+        luck = random.Random(seed * 7 + 6)
+        lucky = luck.random() < 0.5
         return Schedule(
             seed,
             troubles=(Trouble(Fault.MAIL, 0, WARM_SECONDS, HOME),) if dice.random() < 0.5 else (),
@@ -108,15 +122,21 @@ def drawn(seed: int) -> Schedule:
             settings=ControllerSettings(),
             skews={region: dice.uniform(-300, 300) for region in REGIONS_DEFAULT},
             dies=HOME,
+            dies_at=WARM_SECONDS + luck.uniform(0, 15),
+            late_controllers={AWAY: luck.uniform(0, 15)},
             lag_seconds=dice.choice((1, 3, 40)),
-            background=Odds(drag=dice.choice((0.1, 0.3, 0.6)), again=0.1),
+            background=Odds(
+                drag=dice.choice((0.1, 0.3, 0.6)),
+                again=0.1,
+                **({} if lucky else {"slow": 0.003, "lost": 0.003, "late": 0.002}),
+            ),
         )
     if dice.random() < 0.05:
         return _seesaw(dice, seed)
     orders = _orders(dice) if dice.random() < 0.5 else ()
     return Schedule(
         seed,
-        troubles=(*(_trouble(dice) for _ in range(dice.randint(1, 6))), *_throttled(seed)),
+        troubles=(*(_trouble(dice) for _ in range(dice.randint(1, 6))), *_throttled(seed), *_judged(seed)),
         files_at=tuple(sorted(dice.uniform(0, WARM_SECONDS + FAULTS_SECONDS) for _ in range(dice.randint(2, 3)))),
         orders=orders,
         settings=settings,
@@ -132,12 +152,14 @@ def _seesaw(dice: random.Random, seed: int) -> Schedule:
     """Return one Region dark, and once that one is well again the other: what a budget is for."""
     first = Trouble(Fault.DARK, WARM_SECONDS + dice.uniform(0, 20), 110, HOME)
     second = Trouble(Fault.DARK, WARM_SECONDS + 460, FAULTS_SECONDS - 460, AWAY)
+    # Half of them with an operator who clears the budget: then only the cooldown holds.
+    is_clear = random.Random(seed * 7 + 6).random() < 0.5
     return Schedule(
         seed,
         troubles=(first, second),
         files_at=tuple(sorted(dice.uniform(0, WARM_SECONDS + FAULTS_SECONDS) for _ in range(4))),
-        orders=(),
-        settings=ControllerSettings().model_copy(update={"cooldown_seconds": 60}),
+        orders=(Order(WARM_SECONDS + 300, CommandKind.ACK, HOME),) if is_clear else (),
+        settings=ControllerSettings().model_copy(update={"cooldown_seconds": 900 if is_clear else 60}),
     )
 
 
@@ -161,6 +183,20 @@ def _throttled(seed: int) -> tuple[Trouble, ...]:
     """Return up to two kinds of throttled calls, by dice of their own: no other part of a story changes by them."""
     dice = random.Random(seed * 7 + 4)
     return tuple(_trouble(dice, Fault.THROTTLED) for _ in range(dice.randint(1, 2))) if dice.random() < 0.3 else ()
+
+
+def _judged(seed: int) -> tuple[Trouble, ...]:
+    """Return faults at which a controller must not err, by dice of their own; some are on from the beginning."""
+    dice = random.Random(seed * 7 + 5)
+    if dice.random() < 0.5:
+        return ()
+    found = [_trouble(dice, dice.choice(_JUDGED)) for _ in range(dice.randint(1, 3))]
+    return tuple(
+        replace(each, at=0.0, seconds=WARM_SECONDS + FAULTS_SECONDS)
+        if each.fault is Fault.CHRONIC and dice.random() < 0.5
+        else each
+        for each in found
+    )
 
 
 def _trouble(dice: random.Random, fault: Fault | None = None) -> Trouble:

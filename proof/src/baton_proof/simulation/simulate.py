@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
+from baton.errors import Refused
 from baton.model.control import Phase
 from baton.model.journal import CommandKind
 from baton.model.states import BatchState
@@ -25,6 +26,7 @@ from handover.settings import Mode
 HEALED_AT = WARM_SECONDS + FAULTS_SECONDS
 REST_SECONDS_MAX = 2 * 3_600
 """After the last fault. Mail leases, the sweeper's doubling waits and a cooldown fit in it."""
+_YEAR_SECONDS = 365 * 24 * 3_600
 SWITCH_SECONDS_MAX = 90
 """From the death of the active Region to the move of the epoch, with every wait at its default."""
 
@@ -45,6 +47,9 @@ class Report:
     switch_seconds: float | None = None
     """From the death of the active Region to the commit; to the first batch taken over is `takeover_seconds`."""
     takeover_seconds: float | None = None
+    automatic: int = 0
+    """Automatic failovers, and those of them that left a Region which served its users."""
+    false_failovers: int = 0
 
 
 def run(seed: int, make: Callable[[Schedule], World] = World) -> Report:
@@ -63,7 +68,7 @@ async def _story(world: World) -> Report:
     schedule, stop = world.schedule, asyncio.Event()
     await _load_reference(world)
     world.network.odds = schedule.background
-    lives = [asyncio.create_task(world.replication.run(stop))]
+    lives = [asyncio.create_task(world.replication.run(stop)), asyncio.create_task(world.judge.watch())]
     for region in REGIONS_DEFAULT:
         lives.append(asyncio.create_task(world.live_services(region, stop)))
         lives.append(asyncio.create_task(world.live_controller(region, stop)))
@@ -140,6 +145,8 @@ async def _pending(world: World) -> list[str]:
         found.append(f"L2 {dead} is dead and active")
     if acting and dict(world.switch._read()) != dict(control.switch_states(REGIONS_DEFAULT)):  # pyright: ignore[reportPrivateUsage] - the truth
         found.append(f"L4 the switch says {world.switch._read()}, the ledger {control.active_region}")  # pyright: ignore[reportPrivateUsage] - the truth
+    if acting and dict(world.routes._dials) != dict(control.dials(REGIONS_DEFAULT)):  # pyright: ignore[reportPrivateUsage] - the truth
+        found.append(f"L4 the dials say {world.routes._dials}, the ledger {control.active_region}")  # pyright: ignore[reportPrivateUsage] - the truth
     beats = await world.journal.heartbeats()
     following = {region for region, beat in beats.items() if beat.epoch_seen == control.epoch}
     missing = [region for region in REGIONS_DEFAULT if region != dead and region not in following]
@@ -172,7 +179,7 @@ def _report(world: World) -> Report:
     bugs = [
         f"bug: {line['event']}: {line.get('exc_info')!r}"
         for line in world.lines
-        if line["event"] in BUGS and line["level"] == "error" and not isinstance(line.get("exc_info"), Crash)
+        if line["event"] in BUGS and line["level"] == "error" and not isinstance(line.get("exc_info"), Crash | Refused)
     ]
     epochs = [control.epoch for _, control in watch.controls]
     died_at = world.clock._start.timestamp() + world.schedule.dies_at  # pyright: ignore[reportPrivateUsage] - as the story has it
@@ -192,7 +199,24 @@ def _report(world: World) -> Report:
         seconds=asyncio.get_running_loop().time(),
         switch_seconds=switch_seconds,
         takeover_seconds=first,
+        automatic=world.judge.failovers,
+        false_failovers=world.judge.false_failovers,
     )
+
+
+def _told_of_switches(totals: Counter[str], waits: list[float]) -> str:
+    years = totals["simulated_seconds"] / _YEAR_SECONDS
+    false = totals["false_failovers"]
+    text = (
+        f"{totals['automatic']:,} automatic failovers, {false} of them from a Region that served its users: "
+        f"{false / years:.2f} a year in {years:.2f} simulated years"
+    )
+    if not waits:
+        return text
+    waits.sort()
+    p50, p90, longest = waits[len(waits) // 2], waits[len(waits) * 9 // 10], waits[-1]
+    figures = f"p50 {p50:.1f}, p90 {p90:.1f}, max {longest:.1f} s"
+    return f"{text}\nfrom a Region's death to the commit, {len(waits)} deaths: {figures}"
 
 
 def main() -> int:
@@ -205,16 +229,21 @@ def main() -> int:
     seeds = range(int(first), int(last or first) + 1)
     totals: Counter[str] = Counter()
     failed: list[int] = []
+    waits: list[float] = []
     started = time.monotonic()
     with multiprocessing.Pool(options.processes) as pool:
         for report in pool.imap_unordered(run, seeds, chunksize=4):
             totals.update(schedules=1, events=report.events, switches=report.failovers, batches=report.batches)
             totals.update(mails=report.mails, second_mails=report.second_mails, violations=len(report.violations))
+            totals.update(simulated_seconds=int(report.seconds), automatic=report.automatic)
+            totals.update(false_failovers=report.false_failovers)
             if report.violations:
                 failed.append(report.seed)
             for violation in report.violations:
                 print(f"seed {report.seed}: {violation}", flush=True)
+            waits += [report.switch_seconds] if report.switch_seconds is not None else []
     seconds = time.monotonic() - started
+    print(_told_of_switches(totals, waits))
     print(f"seeds that failed: {sorted(failed) or 'none'}")
     print(
         f"{totals['schedules']:,} schedules, {totals['events']:,} events, {totals['switches']:,} switches, "

@@ -285,11 +285,13 @@ class WatchedJournal(MemoryJournal):
     """The journal."""
 
     watch: Watch
+    decided: Callable[[Decision], None] = lambda _: None
 
     @override
     async def record(self, decision: Decision, *, left: Transition | None = None) -> None:
         if decision.id not in self._decisions:
             self.watch.decisions.append(decision)
+            self.decided(decision)
             readiness = decision.assessment.readiness if decision.assessment else ()
             unready = [rule.name for rule in readiness if rule.verdict is not Verdict.HEALTHY]
             if decision.kind is DecisionKind.COMMITTED and decision.command_id is None and unready:

@@ -3,21 +3,21 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, override
 
 from baton.catalog import load_jobs
-from baton.errors import BatonError, Unavailable
-from baton.memory import LoopClock, MemoryReplication, MemoryRoutes, MemoryVitals
-from baton.messages import Message
+from baton.errors import BatonError
+from baton.memory import LoopClock, MemoryQueues, MemoryReplication, MemoryRoutes, MemoryVitals
+from baton.messages import Kind, Message
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, owner_of
 from baton.model.journal import Command, CommandKind
-from baton.ports import Clock, Journal, Ledger, Routes, Switch
+from baton.ports import CallStats, Clock, Journal, Ledger, QueueVitals, ReplicationVitals, Routes, Switch
 from baton.testing.faults import Crash
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.logs import recording_log
@@ -26,6 +26,7 @@ from baton_proof.region import Region
 from baton_proof.sales import financial, sales_file
 from baton_proof.simulation import faults
 from baton_proof.simulation.canaries import RealCanary, SimCanary
+from baton_proof.simulation.judge import Judge
 from baton_proof.simulation.network import LEDGER, ROUTES, SWITCH, Life, Mode, Network, Rule
 from baton_proof.simulation.schedule import HOME, Order, Schedule, Trouble
 from baton_proof.simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
@@ -69,12 +70,51 @@ class Skewed:
         return self.clock.now() + timedelta(seconds=self.seconds)
 
 
-def _place(life: Life, side: Region) -> Place:
+class SimVitals(MemoryVitals):
+    """One Region's vitals, in which a fault may put what is bad for hours."""
+
+    def __init__(self, queues: MemoryQueues) -> None:
+        super().__init__(queues)
+        self.suffers(dead_letters=0, alarm=False)
+
+    def suffers(self, *, dead_letters: int, alarm: bool) -> None:
+        """Have so many dead letters more than there are, and an alarm that fires or does not."""
+        self.more_dead_letters = dead_letters
+        self.firing: dict[str, bool | None] = {"baton-sim-region-x": alarm}
+
+    @override
+    async def queues(self) -> Mapping[Kind, QueueVitals]:
+        found = dict(await super().queues())
+        kind = next(iter(found))
+        found[kind] = replace(found[kind], dead_letters=found[kind].dead_letters + self.more_dead_letters)
+        return found
+
+
+class SeenVitals:
+    """The vitals as one controller sees them: with its own calls over the simulated network."""
+
+    def __init__(self, vitals: MemoryVitals, life: Life, region: str) -> None:
+        self._vitals, self._life, self._region = vitals, life, region
+
+    async def queues(self) -> Mapping[Kind, QueueVitals]:
+        return await self._vitals.queues()
+
+    async def replication(self) -> ReplicationVitals:
+        return await self._vitals.replication()
+
+    async def alarms(self) -> Mapping[str, bool | None]:
+        return await self._vitals.alarms()
+
+    def calls(self) -> Mapping[str, CallStats]:
+        return {"s3": self._life.stats_of(self._region)}
+
+
+def _place(life: Life, side: Region, vitals: MemoryVitals) -> Place:
     """Return a Region as one controller reaches it."""
     return Place(
         objects=life.wrap(side.objects, f"objects@{side.region}"),
         outbox=life.wrap(side.queues.outbox(), f"outbox@{side.region}"),
-        vitals=life.wrap(MemoryVitals(side.queues), f"vitals@{side.region}"),
+        vitals=SeenVitals(life.wrap(vitals, f"vitals@{side.region}"), life, side.region),
     )
 
 
@@ -106,6 +146,10 @@ class World:
     replication: MemoryReplication = field(init=False)
     lives: list[Life] = field(default_factory=list[Life])
     lying: set[str] = field(default_factory=set[str])
+    grey: dict[str, float] = field(default_factory=dict[str, float])
+    """By Region: share of its canaries that fail."""
+    vitals: dict[str, SimVitals] = field(default_factory=dict[str, SimVitals])
+    judge: Judge = field(init=False)
     sent: list[Sent] = field(default_factory=list[Sent])
     lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
@@ -119,6 +163,8 @@ class World:
     def __post_init__(self) -> None:
         self.dice = random.Random(self.schedule.seed * 7 + 1)
         self.watch = Watch(self.clock)
+        self.judge = Judge(self)
+        self.journal.decided = lambda decision: self.judge.decided(decision, self.watch.controls[-1][1])
         self.network = Network(random.Random(self.schedule.seed * 7 + 2), on_send=self._doubled)
         self.ledger = WatchedLedger(Control(INITIAL_EPOCH, HOME), page_batches=2).watched(self.watch, self._results)
         self.watch.controls.append((self.clock._start, Control(INITIAL_EPOCH, HOME)))  # pyright: ignore[reportPrivateUsage] - before the loop runs
@@ -134,6 +180,7 @@ class World:
             side.ledger = self.ledger
             side.objects.listen(lambda version, region=region: self._written(region, version))
             self.sides[region] = side
+            self.vitals[region] = SimVitals(side.queues)
         stores = {region: side.objects for region, side in self.sides.items()}
         self.replication = MemoryReplication(
             stores, self.clock, lag_seconds=self.schedule.lag_seconds, dice=random.Random(self.schedule.seed * 7 + 3)
@@ -184,6 +231,7 @@ class World:
 
     async def live_controller(self, region: str, stop: asyncio.Event) -> None:
         """Be one controller after the other."""
+        await asyncio.sleep(self.schedule.late_controllers.get(region, 0.0))
         while not stop.is_set():
             life = self.life(region, "controller")
             controller = self._controller(region, life)
@@ -213,7 +261,7 @@ class World:
         journal: Journal = life.wrap(self.journal, "journal")
         switch: Switch = life.wrap(self.switch, "switch")
         routes: Routes = life.wrap(self.routes, "routes")
-        places = {name: _place(life, side) for name, side in self.sides.items()}
+        places = {name: _place(life, side, self.vitals[name]) for name, side in self.sides.items()}
         objects = {name: place.objects for name, place in places.items()}
         canary: Canary = SimCanary(self, life)
         if self.schedule.real_canary:
@@ -247,7 +295,7 @@ class World:
         key = f"input/sales/file {number}.csv"
         while True:
             region = next(name for name, dial in self.routes._dials.items() if dial)  # pyright: ignore[reportPrivateUsage] - the front door itself
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(BatonError):
                 if self.serves(region):
                     info = await self.sides[region].objects.put(key, SAMPLE.body)
                     break

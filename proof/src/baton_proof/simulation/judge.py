@@ -1,0 +1,93 @@
+"""Knows at every moment which Region serves its users, and judges each automatic failover by it: S13 and S14."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from baton.model.control import Control
+from baton.model.journal import Decision, DecisionKind, State
+from baton.topology import REGIONS_DEFAULT, other_region
+from baton_proof.simulation.network import LEDGER, Mode
+
+if TYPE_CHECKING:  # a world has a judge, and a judge his world
+    from baton_proof.simulation.world import World
+
+GREY_SERVES: Final = 0.15
+"""Share of failing canaries up to which a Region is taken to serve its users."""
+_TICK_SECONDS: Final = 5
+_SEEN_SECONDS: Final = 40
+"""How long a Region must have been well without a break: a canary sent right before it, until the next look sees its
+verdict, and one more of each."""
+_TICKS_KEPT: Final = 60
+
+
+@dataclass(slots=True)
+class Judge:
+    """Sees every Region as it is, at every tick."""
+
+    world: "World"
+    served: dict[str, deque[tuple[datetime, bool]]] = field(
+        default_factory=lambda: {region: deque(maxlen=_TICKS_KEPT) for region in REGIONS_DEFAULT}
+    )
+    suspected: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """By the process that suspects: since when, by its own clock."""
+    failovers: int = 0
+    """Automatic ones that were intended."""
+    false_failovers: int = 0
+
+    async def watch(self) -> None:
+        """Look at both Regions until cancelled."""
+        while True:
+            now = self.world.clock.now()
+            for region, seen in self.served.items():
+                seen.append((now, self._serves(region)))
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _serves(self, region: str) -> bool:
+        """Return whether users of the Region are served, and its own controller can say so."""
+        world = self.world
+        loop_time = asyncio.get_running_loop().time()
+        ways = (("users", region), (region, region), (region, LEDGER))
+        alive = {
+            life.name
+            for life in world.lives
+            if life.region == region and not life.killed.is_set() and life.paused_until <= loop_time
+        }
+        well = region not in world.lying and world.grey.get(region, 0.0) <= GREY_SERVES
+        return (
+            well and alive >= {"services", "controller"} and all(world.network.mode(*way) is Mode.OPEN for way in ways)
+        )
+
+    def _served_throughout(self, region: str, until: datetime) -> bool:
+        since = until - timedelta(seconds=_SEEN_SECONDS)
+        ticks = [serves for at, serves in self.served[region] if since <= at <= until]
+        return len(ticks) >= _SEEN_SECONDS // _TICK_SECONDS and all(ticks)
+
+    def decided(self, decision: Decision, row: Control) -> None:
+        """Judge a decision that goes on record. `row` is the truth of the ledger."""
+        process = decision.id.rpartition("-")[0]
+        match decision.kind:
+            case DecisionKind.SUSPECTED:
+                self.suspected[process] = decision.at
+            case DecisionKind.INTENDED if decision.assessment and decision.assessment.state is State.SUSPECT:
+                self._intended(decision, process, row)
+            case _:
+                pass
+
+    def _intended(self, decision: Decision, process: str, row: Control) -> None:
+        self.failovers += 1
+        skews = self.world.schedule.skews
+        at = decision.at - timedelta(seconds=skews.get(decision.region, 0.0))
+        left = other_region(decision.region, REGIONS_DEFAULT)
+        if not self.world.schedule.real_canary and self._served_throughout(left, at):
+            self.false_failovers += 1
+            self.world.watch.broke("S13", f"{left} is to be left while it serves its users: {decision.summary}")
+        settings = self.world.schedule.settings
+        since = self.suspected.get(process)
+        if since is not None and decision.at - since < timedelta(seconds=settings.hold_seconds):
+            self.world.watch.broke("S14", f"held for {decision.at - since} only: {decision.summary}")
+        off = timedelta(seconds=max(skews.values(), default=0.0) - min(skews.values(), default=0.0))
+        if row.cooldown_until and decision.at + off < row.cooldown_until and row.epoch == decision.epoch:
+            self.world.watch.broke("S14", f"a failover within the cooldown until {row.cooldown_until}")
