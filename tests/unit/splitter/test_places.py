@@ -1,6 +1,7 @@
 """A list in parts: together they are the whole list, whatever was written and removed since its places were met."""
 
 import random
+from bisect import bisect_right
 
 import pytest
 
@@ -13,14 +14,20 @@ _PAGE = 5
 
 def _page(entries: list[tuple[str, str]], cursor: str | None) -> VersionPage:
     """List as S3 does: by the bytes of a key, then the newest first, from a key and version that may be gone."""
-    begin = tuple(cursor.split("\0")) if cursor else ("", "")
-    ahead = [each for each in entries if (each[0].encode(), each[1]) > (begin[0].encode(), begin[1])]
+    key, version = cursor.split("\0") if cursor else ("", "")
+    first = bisect_right(entries, _order((key, version)), key=_order)
+    ahead = entries[first : first + _PAGE + 1]
     versions = [ListedVersion(ObjectInfo(key, version, 1, START), is_current=True) for key, version in ahead[:_PAGE]]
     return VersionPage(versions, "\0".join(ahead[_PAGE - 1]) if len(ahead) > _PAGE else None)
 
 
+def _order(entry: tuple[str, str]) -> tuple[bytes, str]:
+    key, version = entry
+    return key.encode(), version
+
+
 def _sorted(entries: set[tuple[str, str]]) -> list[tuple[str, str]]:
-    return sorted(entries, key=lambda each: (each[0].encode(), each[1]))
+    return sorted(entries, key=_order)
 
 
 def _go(places: Places, entries: list[tuple[str, str]], *, pages: int) -> None:
