@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 _RESET: Final = "5"
-_PRELOADED: Final = ("baton.service", "baton.admission", "baton.catalog", "baton.memory")
-"""Half of what a process imports, once for all. Not polars, nor what imports it: it starts threads."""
+_PRELOADED: Final = ("baton_proof.region", "splitter.main", "merger.main", "notifier.main")
+"""Most of what a process imports, once for all. Not polars, nor what imports it: it starts threads."""
 
 
 def apart[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
