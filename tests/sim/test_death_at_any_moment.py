@@ -4,12 +4,14 @@ import asyncio
 import inspect
 import random
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, override
 
 import pytest
 
 from baton.model.journal import DecisionKind
+from baton.ports import Clock
 from baton_proof.simulation.network import Life, Odds
 from baton_proof.simulation.schedule import AWAY, HOME, WARM_SECONDS, Schedule
 from baton_proof.simulation.simulate import SWITCH_SECONDS_MAX, Report, run_schedule
@@ -106,3 +108,29 @@ def test_a_ledger_that_takes_seconds_for_each_call_forbids_no_failover(way: str)
     assert report.switch_seconds <= SWITCH_SECONDS_MAX
     committed = [each for each in worlds[0].watch.decisions if each.kind is DecisionKind.COMMITTED]
     assert len(committed) == 1, "history claims what did not happen"
+
+
+@dataclass
+class _Stepped:
+    """A machine's clock that is set a while after the Region died."""
+
+    clock: Clock
+    by: timedelta
+
+    def now(self) -> datetime:
+        late = asyncio.get_running_loop().time() >= WARM_SECONDS + 20
+        return self.clock.now() + (self.by if late else timedelta())
+
+
+@pytest.mark.parametrize("minutes", [-10, -5, 5, 10])
+def test_a_clock_that_is_set_meanwhile_changes_nothing(minutes: int) -> None:
+    class Set(World):
+        @override
+        def machine_clock(self, region: str) -> Clock:
+            return _Stepped(super().machine_clock(region), timedelta(minutes=minutes))
+
+    report = run_schedule(_death(0, 7, Odds()), Set)
+
+    assert report.violations == ()
+    assert report.switch_seconds is not None
+    assert report.switch_seconds <= SWITCH_SECONDS_MAX

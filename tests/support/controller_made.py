@@ -195,7 +195,7 @@ class Trace:
         """What `explain` would say after the last look."""
         at = self.looks[-1][0]
         if self.seen.control is None:
-            return assess_unread(self.memory, at)
+            return assess_unread(self.memory, at, "no answer in 4 s")
         return assess(Look(self.memory, self.seen, self.control, at))
 
     def intents[I](self, kind: type[I]) -> list[I]:

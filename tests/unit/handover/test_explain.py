@@ -60,6 +60,7 @@ def _blind(trace: Trace) -> None:
     trace.run(60)
 
 
+NOTHING = "nothing is decided, nothing is changed"
 SPENT = "a brake is on: budget: 0 of 0 automatic failovers in 6:00:00 (asked: fewer than 0; `baton ack` clears it)"
 BOTH_UNHEALTHY = "both Regions are unhealthy: own canary: own (4 of the last 4 bad) (asked: goes the whole way, fresh)"
 SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
@@ -103,7 +104,12 @@ SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
     ),
     (_ordered, Trace(), "DRAINING", f"switchover t8 to {WEST} is under way: DRAINING"),
     (_cut_off, Trace(), "STEADY ISOLATED", "this controller cannot write the ledger: it acts on nothing"),
-    (_blind, Trace(), "ISOLATED", "the ledger does not answer: nothing is decided, nothing is changed"),
+    (
+        _blind,
+        Trace(),
+        "ISOLATED",
+        "the ledger cannot be read (no answer in 4 s): nothing is decided, nothing is changed",
+    ),
 ]
 
 

@@ -82,7 +82,7 @@ STORIES: list[tuple[Callable[[Trace], None], Trace, set[str]]] = [
     (_unproved, Trace(), {"Suspect", "Held", "StandbyNotReady"}),
     (_dead, Trace(control=control_made(failovers=(START,))), {"Suspect", "Held", "BudgetSpent"}),
     (_drains, Trace(), {"Draining"}),
-    (_degraded, Trace(), {"Cooldown", "Degraded"}),
+    (_degraded, Trace(), {"Cooldown", "Degraded", "Drift"}),
     (_well, Trace(control=control_made(phase=Phase.VERIFYING, transition=under_way(), epoch=4)), set()),
     (_unknown, Trace(), {"AllUnknown", "StandbyNotReady"}),
     (_cut_off, Trace(), {"Isolated", "StandbyNotReady"}),

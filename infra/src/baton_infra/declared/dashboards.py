@@ -16,7 +16,8 @@ from handover import metrics
 _WIDTH: Final = 24
 """CloudWatch's grid."""
 _HEIGHT: Final = 6
-STATES: Final = tuple(alarm.metric for alarm in metrics.ALARMS if alarm.metric not in {"Beats", "BatchesWaitingInput"})
+_FIGURES: Final = frozenset({"Beats", "BatchesWaitingInput", "ClockOffSeconds"})
+STATES: Final = tuple(alarm.metric for alarm in metrics.ALARMS if alarm.metric not in _FIGURES)
 """What a controller finds, each a metric that is 1 or 0."""
 
 

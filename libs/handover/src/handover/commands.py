@@ -44,7 +44,8 @@ def _one(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
         case CommandKind.UNFREEZE:
             after, text = control.changed(freeze=None), f"unfrozen by {command.by}"
         case _:
-            after = control.changed(acknowledged_at=look.now)
+            # A failover that a faster clock dated ahead of ours has happened all the same.
+            after = control.changed(acknowledged_at=max((look.now, *control.failovers)))
             text = f"acknowledged by {command.by}: the budget is clear"
     after = replace(after, commands=switching.with_command(control, command.id))
     if command.reason:

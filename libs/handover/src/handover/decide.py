@@ -11,7 +11,7 @@ from typing import Final
 
 from baton.model.control import Phase, StepName
 from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict, Voice
-from handover import brakes, commands, invariants, signals, switching, windows, writes
+from handover import attempts, brakes, clocks, commands, invariants, signals, switching, windows, writes
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Note, Write
 from handover.look import Look
@@ -26,7 +26,7 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
 
     `assess` explains the decision afterwards. Raises only on a bug.
     """
-    memory = signals.absorbed(memory, seen, now)
+    memory = clocks.absorbed(memory, signals.absorbed(memory, seen, now), seen, now)
     if seen.control is None:
         return _unread(memory, now), ()
     look = Look(replace(memory, read_at=now), seen, seen.control, now)
@@ -36,10 +36,11 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
     if not look.can_write:
         # Cut off from the ledger: what looks like a fault of the others may be our own.
         return replace(look.memory, suspect_since=None), ()
-    look, told = writes.resolved(look)
+    look, became = writes.resolved(look)
+    look, failed = attempts.absorbed(look)
     after, intents = _automatic(look) if look.memory.settings.dry_run else _decided(look)
     invariants.check(look, intents)
-    return writes.opened(after.memory, intents), (*told, *intents)
+    return writes.opened(after.memory, intents), (*became, *failed, *intents)
 
 
 def _unread(memory: Memory, now: datetime) -> Memory:
@@ -256,14 +257,23 @@ def assess(look: Look) -> Assessment:
         readiness=look.readiness,
         brakes=look.brakes,
         overlays=overlays(look),
+        failing=attempts.failing(look.memory),
+        clock_off_seconds=clocks.off_seconds(look.memory),
     )
 
 
-def assess_unread(memory: Memory, now: datetime) -> Assessment:
+def assess_unread(memory: Memory, now: datetime, why: str) -> Assessment:
     """Return the assessment of a controller that cannot read the ledger."""
-    conclusion = "the ledger does not answer: nothing is decided, nothing is changed"
-    readiness = brakes.own_readiness(memory, now)
-    return Assessment(now, memory.region, None, None, conclusion, readiness=readiness, overlays=(Overlay.ISOLATED,))
+    return Assessment(
+        at=now,
+        region=memory.region,
+        epoch=None,
+        state=None,
+        conclusion=f"the ledger cannot be read ({why}): nothing is decided, nothing is changed",
+        readiness=brakes.own_readiness(memory, now),
+        overlays=(Overlay.ISOLATED,),
+        clock_off_seconds=clocks.off_seconds(memory),
+    )
 
 
 def overlays(look: Look) -> tuple[Overlay, ...]:

@@ -73,6 +73,16 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Attempts:
+    """Attempts of a step that failed one after the other."""
+
+    epoch: int
+    times: int
+    note: str
+    """Of the newest one: why."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """Progress of a planned switch: batches that the target could not continue yet."""
 
@@ -87,6 +97,10 @@ class Seen:
     """Everything that one look read. What did not answer is None, or missing."""
 
     control: Control | None
+    unread: str = ""
+    """Why the ledger could not be read."""
+    stepped_seconds: float = 0.0
+    """By how much the machine's clock is ahead of the steady one that spans are measured by."""
     heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict[str, Heartbeat])
     activity: Mapping[str, str] = field(default_factory=dict[str, str])
     """By Region: a mark that changes whenever one of its services moves a batch in the ledger."""
@@ -134,6 +148,12 @@ class Memory:
     clean_since: datetime | None = None
     """Since when this Region has been ready without interruption."""
     acted: Mapping[StepName, datetime] = field(default_factory=dict[StepName, datetime])
+    stepped_seconds: float = 0.0
+    """As of the newest look: by how much our machine's clock is ahead of our steady one."""
+    apart_seconds: float = 0.0
+    """By how much our clock was ahead of the other controller's when its newest heartbeat was first seen."""
+    failing: Mapping[StepName, Attempts] = field(default_factory=dict[StepName, Attempts])
+    """Steps whose last attempts failed."""
     drain: Drain | None = None
     """The newest look at how far a planned switch is."""
     decisions: int = 0

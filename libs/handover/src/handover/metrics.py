@@ -19,6 +19,9 @@ class Alarm:
     """A heading of docs/runbooks.md."""
 
 
+CLOCK_OFF_SECONDS_MAX: Final = 60.0
+"""Far above what a slow ledger makes of two clocks that agree, and far below what a signature may be off."""
+
 ALARMS: Final = (
     Alarm("Beats", 0, 2, "A controller is silent"),  # the one alarm on missing data
     Alarm("Suspect", 0, 1, "The active Region is suspected"),
@@ -26,6 +29,7 @@ ALARMS: Final = (
     Alarm("Draining", 0, 2, "A planned switch does not end"),
     Alarm("Switching", 0, 5, "A switch does not end"),
     Alarm("Degraded", 0, 1, "A switch ended degraded"),
+    Alarm("Drift", 0, 5, "Switch, dials or owners are not as the ledger says"),
     Alarm("Cooldown", 0, 60, "The cooldown does not end"),
     Alarm("Isolated", 0, 2, "A controller is isolated"),
     Alarm("Frozen", 0, 24 * 60, "A freeze is forgotten"),
@@ -33,6 +37,7 @@ ALARMS: Final = (
     Alarm("BudgetSpent", 0, 1, "The failover budget is spent"),
     Alarm("AllUnknown", 0, 5, "Nothing is known of the active Region"),
     Alarm("StandbyNotReady", 0, 10, "The standby is not ready"),
+    Alarm("ClockOffSeconds", CLOCK_OFF_SECONDS_MAX, 5, "A clock is wrong"),
     Alarm("BatchesWaitingInput", 0, 15, "A batch waits for its file"),
 )
 """One alarm for each state that an operator must know about."""
@@ -53,6 +58,7 @@ def metrics_of(
         "Held": held,
         "Draining": state is State.DRAINING,
         "Switching": state in {State.SWITCHING, State.VERIFYING},
+        "Drift": len(assessment.failing),
         "Cooldown": state is State.COOLDOWN,
         "Isolated": Overlay.ISOLATED in overlays,
         "Frozen": Overlay.FROZEN in overlays,
@@ -67,4 +73,5 @@ def metrics_of(
         found |= {"Epoch": control.epoch, "Active": control.active_region == assessment.region, "Degraded": degraded}
     if waiting is not None:
         found["BatchesWaitingInput"] = waiting
-    return {name: (float(value), "Count") for name, value in found.items()}
+    counts: dict[str, tuple[float, Unit]] = {name: (float(value), "Count") for name, value in found.items()}
+    return {**counts, "ClockOffSeconds": (assessment.clock_off_seconds, "Seconds")}

@@ -31,6 +31,8 @@ class Measured:
     calls: Mapping[str, CallStats] = field(default_factory=dict[str, CallStats])
     open_batches: Sequence[Batch] | None = None
     """Open batches of this owner, canaries left out."""
+    moved_at: datetime | None = None
+    """When the newest of their steps was first seen, by our own clock. None: it is as old as the batch says."""
     dead_letters_before: int | None = None
     """How many there were at the beginning of the window of `dead_letters_seconds`."""
 
@@ -52,6 +54,15 @@ def last_step_of(region: str, batches: Iterable[Batch]) -> str:
 def load_of(batches: Iterable[Batch]) -> float:
     """Return how much work these open batches are, in bytes; one that rests is none."""
     return sum(batch.source.size_bytes + _BATCH_BYTES for batch in batches if batch.state not in _RESTING)
+
+
+def newest_change(batches: Iterable[Batch]) -> datetime | None:
+    """Return when one of these batches that somebody works on was last written, by its writer's clock."""
+    return max((batch.updated_at for batch in batches if _is_working(batch)), default=None)
+
+
+def _is_working(batch: Batch) -> bool:
+    return batch.state not in _RESTING and not batch.is_final
 
 
 def samples_of(measured: Measured, settings: ControllerSettings) -> tuple[Sample, ...]:
@@ -95,7 +106,7 @@ def _dead_letters(measured: Measured, settings: ControllerSettings) -> Iterator[
 
 
 def _batches(measured: Measured, settings: ControllerSettings) -> Iterator[Sample]:
-    working = [batch for batch in measured.open_batches or () if batch.state not in _RESTING and not batch.is_final]
+    working = [batch for batch in measured.open_batches or () if _is_working(batch)]
     if measured.open_batches is None or not working:
         return  # idle is neither healthy nor unhealthy
     oldest = min(working, key=lambda batch: batch.began_at)
@@ -107,7 +118,7 @@ def _batches(measured: Measured, settings: ControllerSettings) -> Iterator[Sampl
         value=f"{oldest.batch_id} began {age:.0f} s ago",
         threshold=f"at most {settings.oldest_batch_seconds:g} s",
     )
-    last = max(batch.updated_at for batch in working)
+    last = measured.moved_at or max(batch.updated_at for batch in working)
     still = (measured.at - last).total_seconds()
     yield _sample(
         measured,

@@ -321,9 +321,16 @@ def _new_steps(look: Look, transition: Transition) -> list[StepDone]:
 
 def _given_up(look: Look, steps: Sequence[StepDone]) -> list[StepDone]:
     ended = {each.step for each in steps}
-    note = f"not through in {look.memory.settings.step_seconds:g} s; it is tried on"
+    late = f"not through in {look.memory.settings.step_seconds:g} s"
+
+    def note(step: StepName) -> str:
+        last = look.memory.failing.get(step)
+        return f"{late}: {last.note}; it is tried on" if last else f"{late}; it is tried on"
+
     return [
-        StepDone(step, StepOutcome.DEGRADED, look.now, look.memory.region, note) for step in STEPS if step not in ended
+        StepDone(step, StepOutcome.DEGRADED, look.now, look.memory.region, note(step))
+        for step in STEPS
+        if step not in ended
     ]
 
 

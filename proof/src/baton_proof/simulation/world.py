@@ -34,6 +34,7 @@ from failover_controller.acts import Actor, Place
 from failover_controller.canary import BatchCanary, Canary
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
+from failover_controller.steady import SteadyClock
 from handover.settings import ControllerSettings
 from splitter.settings import SplitterSettings
 
@@ -250,12 +251,16 @@ class World:
         if not stop.is_set():
             await asyncio.sleep(self.dice.uniform(2, 40))
 
+    def machine_clock(self, region: str) -> Clock:
+        """Return the clock of the machine that a Region's controller runs on."""
+        return Skewed(self.clock, self.schedule.skews.get(region, 0.0))
+
     def _controller(self, region: str, life: Life) -> Controller:
         self.started += 1
         settings: ControllerSettings = self.schedule.settings
         if region == self.schedule.dry_region:
             settings = settings.model_copy(update={"dry_run": True})
-        clock = Skewed(self.clock, self.schedule.skews.get(region, 0.0))
+        clock = SteadyClock(self.machine_clock(region))
         instance = f"{region[-1]}{self.started}"
         ledger: Ledger = life.wrap(self.ledger, "ledger")
         journal: Journal = life.wrap(self.journal, "journal")
@@ -284,6 +289,7 @@ class World:
             reach=reach,
             settings=settings,
             clock=clock,
+            off_seconds=clock.off_seconds,
             log=recording_log(self.lines),
         )
 

@@ -22,7 +22,7 @@ from failover_controller.reach import Asking, Reach
 from failover_controller.records import Records
 from handover import brakes, switching, writes
 from handover.decide import assess, assess_unread, decide, hold_left_seconds
-from handover.facts import Memory, Seen
+from handover.facts import Memory, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
 from handover.look import Look
 from handover.metrics import metrics_of
@@ -43,13 +43,14 @@ class Controller:
         settings: ControllerSettings,
         clock: Clock,
         log: Log,
+        off_seconds: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """Take settings that are scaled already; `instance` names this process among all that ever were."""
+        """Take scaled settings, and a clock that never steps: by `off_seconds()` the machine's is ahead of it."""
         self._reach = reach
         self._settings = settings
         self._clock = clock
+        self._off_seconds = off_seconds
         self._log = log
-        self._instance = instance
         self._memory = Memory(region=region, regions=regions, instance=instance, settings=settings)
         self._ask = Asking(settings.call_seconds)
         self._records = Records(reach.journal, ask=self._ask, log=log)
@@ -69,7 +70,6 @@ class Controller:
             control=lambda: self._control,
             urge=self._urged.set,
         )
-        self._inbox = self.lookout.inbox
 
     @property
     def memory(self) -> Memory:
@@ -124,15 +124,20 @@ class Controller:
 
     async def _look(self) -> Seen:
         control, heartbeats, commands = await asyncio.gather(
-            self._ask(self._reach.ledger.control),
-            self._ask(self._reach.journal.heartbeats),
+            self._ask.told(self._reach.ledger.control),
+            self._ask.told(self._reach.journal.heartbeats),
             self._ask(self._reach.journal.pending),
         )
-        self._control = control
-        inbox = self._inbox.taken()
+        self._control = control.value
+        unread = control.error or heartbeats.error or ""
+        if unread:
+            self._log.warning("ledger_not_read", error=unread)
+        inbox = self.lookout.inbox.taken()
         return Seen(
-            control=control if heartbeats is not None else None,
-            heartbeats=heartbeats or {},
+            control=control.value if not unread else None,
+            heartbeats=heartbeats.value or {},
+            unread=unread,
+            stepped_seconds=self._off_seconds(),
             activity=dict(inbox.activity),
             commands=tuple(commands or ()),
             samples=tuple(inbox.samples),
@@ -214,13 +219,15 @@ class Controller:
             async with asyncio.timeout(self._settings.step_seconds):
                 result = await self._reach.actor.act(step, epoch)
         except TimeoutError:
-            self._log.warning("step_timed_out", step=step, epoch=epoch)
-        else:
-            # Only now: a look may have taken the inbox away meanwhile.
-            self._inbox.results.append(result)
+            note = f"it took longer than {self._settings.step_seconds:g} s"
+            result = StepResult(step, epoch, done=False, note=note)
+        if not result.done:
+            self._log.warning("step_failed", step=step, epoch=epoch, note=result.note)
+        # Only now: a look may have taken the inbox away meanwhile.
+        self.lookout.inbox.results.append(result)
 
     async def _drain(self, control: Control) -> None:
-        self._inbox.drain = await self._ask(self._reach.actor.drain, control)
+        self.lookout.inbox.drain = await self._ask(self._reach.actor.drain, control)
 
     # --- the heartbeat -----------------------------------------------------------------------------------------------
 
@@ -232,7 +239,7 @@ class Controller:
         self._sequence += 1
         heartbeat = Heartbeat(
             region=memory.region,
-            instance=self._instance,
+            instance=self._memory.instance,
             sequence=self._sequence,
             at=now,
             epoch_seen=control.epoch if control else 0,
@@ -254,7 +261,7 @@ class Controller:
     def assessment(self, seen: Seen, now: datetime) -> Assessment:
         """Return this controller's present assessment."""
         if seen.control is None or self._control is None:
-            return assess_unread(self._memory, now)
+            return assess_unread(self._memory, now, seen.unread)
         return assess(Look(self._memory, seen, self._control, now))
 
     def _tell(self, assessment: Assessment, control: Control | None, now: datetime) -> None:
@@ -262,7 +269,7 @@ class Controller:
         if self._told_at and now < self._told_at + timedelta(seconds=self._settings.vitals_seconds):
             return
         self._told_at = now
-        metrics = metrics_of(assessment, control, waiting=self._inbox.waiting)
+        metrics = metrics_of(assessment, control, waiting=self.lookout.inbox.waiting)
         dimensions = {"Service": "failover-controller", "Region": self._memory.region}
         self._log.info(
             "assessed",

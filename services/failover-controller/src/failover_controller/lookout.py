@@ -69,6 +69,8 @@ class Lookout:
         self._dead_letters: dict[str, deque[tuple[datetime, int]]] = {}
         self._failed_at: dict[str, datetime] = {}
         """By Region: when a canary last failed there."""
+        self._changes: dict[str, tuple[datetime | None, datetime | None]] = {}
+        """By Region: its newest change by its own clocks, and when it was first seen by ours."""
         self._loads: dict[str, float] = {}
         """By Region: its open work, in bytes."""
         self.inbox = Inbox()
@@ -123,17 +125,27 @@ class Lookout:
         for region in self._regions:
             await asyncio.sleep(0)  # of 100,000 batches, each stretch without one takes 10 to 25 ms
             own = [batch for batch in batches if owner_of(batch.owner_epoch, self._regions) == region]
-            last, load = "", 0.0
+            last, load, change = "", 0.0, None
             for some in batched(own, _LOOKED_AT_ONCE):
                 await asyncio.sleep(0)
                 last = max(last, samples.last_step_of(region, some))
                 load += samples.load_of(some)
+                newest = samples.newest_change(some)
+                change = max(change, newest) if change and newest else change or newest
             self.inbox.activity[region] = max(self.inbox.activity.get(region, ""), last)
             self._loads[region] = load
             if region in regions:
                 await asyncio.sleep(0)
-                measured = samples.Measured(region, now, open_batches=own)
+                moved_at = self._first_seen(region, change, now)
+                measured = samples.Measured(region, now, open_batches=own, moved_at=moved_at)
                 self.inbox.samples += samples.samples_of(measured, self._settings)
+
+    def _first_seen(self, region: str, change: datetime | None, now: datetime) -> datetime | None:
+        """Return when this change was first seen, by our own clock; None: as long as we look."""
+        known = self._changes.get(region)
+        if known is None or known[0] != change:
+            self._changes[region] = change, None if known is None else now
+        return self._changes[region][1]
 
     async def _vitals_of(self, region: str) -> None:
         vitals = self._reach.places[region].vitals

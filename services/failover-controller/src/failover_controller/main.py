@@ -1,6 +1,7 @@
 """Entry point of the controller's container, which runs in each Region at all times."""
 
 import secrets
+from collections.abc import Mapping
 
 from baton.service import Daemon, Process, run_daemon
 from baton.settings import SwitchSettings
@@ -8,6 +9,7 @@ from failover_controller.acts import Actor, Place
 from failover_controller.canary import BatchCanary
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
+from failover_controller.steady import SteadyClock
 from handover.settings import ControllerSettings
 
 
@@ -19,17 +21,10 @@ def build(process: Process) -> Daemon:
 
 def controller_of(process: Process, settings: ControllerSettings, switch_settings: SwitchSettings) -> Controller:
     """Put a controller together from settings that are scaled already."""
-    world, aws, clock = process.world, process.aws, process.clock
+    world, aws, clock = process.world, process.aws, SteadyClock(process.clock)
     instance = secrets.token_hex(4)
     ledger, switch = aws.ledger(), aws.switch(switch_settings)
-    places = {
-        region: Place(
-            objects=aws.objects(region),
-            outbox=aws.outbox(region),
-            vitals=aws.vitals(region, ages_seconds_max=settings.call_seconds / 2),
-        )
-        for region in world.regions
-    }
+    places = _places(process, settings)
     actor = Actor(
         regions=world.regions,
         ledger=ledger,
@@ -55,8 +50,21 @@ def controller_of(process: Process, settings: ControllerSettings, switch_setting
         reach=reach,
         settings=settings,
         clock=clock,
+        off_seconds=clock.off_seconds,
         log=process.log,
     )
+
+
+def _places(process: Process, settings: ControllerSettings) -> Mapping[str, Place]:
+    aws = process.aws
+    return {
+        region: Place(
+            objects=aws.objects(region),
+            outbox=aws.outbox(region),
+            vitals=aws.vitals(region, ages_seconds_max=settings.call_seconds / 2),
+        )
+        for region in process.world.regions
+    }
 
 
 if __name__ == "__main__":

@@ -107,6 +107,15 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """What a controller cannot bring in line with the control row, however often it tries."""
+
+    step: StepName
+    note: str
+    """Why the newest attempt failed, for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """Everything that one controller held for true at one moment, and what follows: the answer to `explain`."""
 
@@ -127,6 +136,10 @@ class Assessment:
     """What holds automatic action back."""
     overlays: tuple[Overlay, ...] = ()
     """What lies over the state."""
+    failing: tuple[Failing, ...] = ()
+    """What is not as the control row says, after several attempts."""
+    clock_off_seconds: float = 0.0
+    """How far this controller's clock is from its own past or from the other controller's, at most."""
 
     @property
     def standing(self) -> str:
@@ -227,6 +240,8 @@ class DecisionKind(Word):
     REFUSED = "refused"
     OVERTAKEN = "overtaken"
     """Another writer of the control row was first; nothing was done."""
+    FAILED = "failed"
+    """What the ledger says and what was found differ, and attempts to set it right fail."""
     REPAIRED = "repaired"
     """What the ledger says and what was found differed, and was set right."""
 

@@ -15,6 +15,7 @@ from baton_cli.batches.render import grid, moment, plain, span, table_of, with_n
 from baton_cli.handover.orders import Milestone, Outcome, Standing, Tone, milestones, since
 from baton_cli.handover.queries import ControllerView, Found, Situation
 from baton_cli.hints import baton
+from handover.metrics import CLOCK_OFF_SECONDS_MAX
 
 _BRAKE: Final = "BRAKE"
 _VERDICTS: Final = {Verdict.HEALTHY: "green", Verdict.UNHEALTHY: "bold red", Verdict.UNKNOWN: "yellow"}
@@ -26,6 +27,7 @@ _KINDS: Final = {
     DecisionKind.COMPLETED: "green",
     DecisionKind.ROLLED_BACK: "bold red",
     DecisionKind.REFUSED: "red",
+    DecisionKind.FAILED: "red",
     DecisionKind.REPAIRED: "yellow",
 }
 
@@ -220,6 +222,12 @@ def _assessment(assessment: Assessment, *notes: Text) -> Iterable[RenderableType
     epoch = "unknown" if assessment.epoch is None else assessment.epoch
     for note in (*notes, Text(f"{assessment.standing}, epoch {epoch}", style="dim")):
         yield Padding(note, (0, 0, 0, 2))
+    if assessment.clock_off_seconds > CLOCK_OFF_SECONDS_MAX:
+        text = f"Its clock and another one are {span(timedelta(seconds=assessment.clock_off_seconds))} apart."
+        yield Padding(Text(text, style="red"), (0, 0, 0, 2))
+    for each in assessment.failing:
+        text = plain(f"{each.step} is not as the ledger says, and is tried on: {each.note}", style="red")
+        yield Padding(text, (0, 0, 0, 2))
     groups = (("SIGNAL", assessment.evidence), ("READINESS", assessment.readiness), (_BRAKE, assessment.brakes))
     for title, rules in groups:
         if rules:
