@@ -1,5 +1,6 @@
 """Fixtures that need a process or an environment; everything else is a plain function in tests/support."""
 
+import gc
 import uuid
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _place(item: pytest.Item) -> tuple[bool, bool]:
     is_long = item.path.is_relative_to(_TESTS) and item.path.relative_to(_TESTS).parts[0] in _LONG
     return "embedded" not in getattr(item, "fixturenames", ()), not is_long
+
+
+def pytest_collection_finish() -> None:
+    """Leave all that is imported by now alone: looking through it for garbage takes a tenth of the whole run."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
