@@ -74,7 +74,8 @@ class ForkServer:
 
     def knows(self, command: Sequence[str]) -> bool:
         is_one = len(command) == 3 and command[:2] == (sys.executable, "-m")  # noqa: PLR2004 - python -m MODULE
-        return is_one and command[2] in self._modules and self._server is not None and self._server.returncode is None
+        # As long as somebody reads what it tells, who asks is answered.
+        return is_one and command[2] in self._modules and self._reading is not None and not self._reading.done()
 
     async def spawn(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> Forked:
         """Start one of the commands that it knows. Raises `ConnectionError` if it died."""
