@@ -70,7 +70,8 @@ def test_the_control_row_of_the_first_schema_is_read(lossy_aws: LossyAws) -> Non
     run(scenario())
 
 
-def test_a_record_that_cannot_be_read_hides_no_other(lossy_aws: LossyAws) -> None:
+@pytest.mark.parametrize("body", [{"S": '{"id": 7}'}, {"S": "no JSON"}, {"N": "7"}], ids=["fields", "text", "number"])
+def test_a_record_that_cannot_be_read_hides_no_other_and_is_named(lossy_aws: LossyAws, body: dict[str, str]) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, _):
             journal, now = aws.journal(), SystemClock().now()
@@ -79,14 +80,16 @@ def test_a_record_that_cannot_be_read_hides_no_other(lossy_aws: LossyAws) -> Non
                 await journal.record(decided(f"d{name}", now))
             for region in (EAST, WEST):
                 await journal.beat(beaten(region, now))
-            for pk, sk in (("command#c1", "command"), ("decision#d1", "decision"), ("heartbeat", EAST)):
-                await _set(aws, pk, sk, "body", {"S": '{"id": 7}'})
+            rows = (("command#c1", "command"), ("decision#d1", "decision"), ("heartbeat", EAST))
+            for pk, sk in rows:
+                await _set(aws, pk, sk, "body", body)
 
             assert [each.id for each in await journal.pending()] == ["c2"]
             assert [each.id for each in await journal.decisions(limit=10)] == ["d2"]
             assert set(await journal.heartbeats()) == {WEST}
+            assert journal.unreadable().keys() == {f"{pk}/{sk}" for pk, sk in rows}
             for ask in (journal.command("c1"), journal.decision("d1")):
-                with pytest.raises(Refused, match="cannot be read by this version of Baton"):
+                with pytest.raises(Refused, match="read"):
                     await ask
 
     run(scenario())

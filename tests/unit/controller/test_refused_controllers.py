@@ -20,15 +20,16 @@ from baton.memory import (
     Refusals,
 )
 from baton.model.control import Control
-from baton.model.journal import Command, CommandKind, CommandState, DecisionKind
+from baton.model.journal import Command, CommandKind, CommandState, DecisionKind, Signal
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.logs import recording_log
-from controller_made import EAST, WEST
+from controller_made import EAST, START, WEST, rule
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import BatchCanary
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
+from handover import brakes
 from handover.settings import ControllerSettings
 
 USED = {
@@ -101,11 +102,11 @@ def _made() -> Made:
     ledger, journal, queues = LossyLedger(Control(INITIAL_EPOCH, EAST)), StaleJournal(), MemoryQueues(clock)
     place = Place(MemoryObjectStore(clock), queues.outbox(), MemoryVitals(queues))
     places, switch, routes = {EAST: place, WEST: place}, MemorySwitch(clock=clock), MemoryRoutes()
+    buckets = {EAST: place.objects, WEST: MemoryObjectStore(clock)}
     actor = Actor(
         regions=REGIONS_DEFAULT, ledger=ledger, switch=switch, routes=routes, places=places, clock=clock, at_once=2
     )
-    objects = {EAST: place.objects, WEST: place.objects}
-    canary = BatchCanary(sender=WEST, ledger=ledger, objects=objects, clock=clock, instance="i1")
+    canary = BatchCanary(sender=WEST, ledger=ledger, objects=buckets, clock=clock, instance="i1")
     controller = Controller(
         region=WEST,
         regions=REGIONS_DEFAULT,
@@ -118,7 +119,8 @@ def _made() -> Made:
     ports = {
         "ledger": ledger,
         "journal": journal,
-        "objects": place.objects,
+        "objects": buckets[WEST],
+        "buckets": buckets,
         "vitals": place.vitals,
         "switch": switch,
         "routes": routes,
@@ -202,3 +204,45 @@ def test_what_cannot_be_put_on_record_holds_nothing_back_and_is_put_on_record_la
     assert control.active_region == WEST
     assert before == []
     assert {DecisionKind.INTENDED, DecisionKind.COMMITTED} <= {*after}
+
+
+def _refused(made: Made, *regions: str) -> None:
+    for region in regions:
+        made.ports["buckets"][region].refusals.refuse("put", by=Refusal.KMS)
+
+
+@pytest.mark.parametrize("everywhere", [True, False], ids=["everywhere", "in the other Region"])
+def test_what_one_region_refuses_counts_against_it_and_what_all_refuse_against_ourselves(*, everywhere: bool) -> None:
+    async def story() -> Made:
+        made = _made()
+        _refused(made, EAST, *([WEST] if everywhere else []))
+        await made.run(90)
+        return made
+
+    memory = virtual_time.run(story()).controller.memory
+    outside = memory.series.get((EAST, Signal.OUTSIDE_CANARY))
+
+    if everywhere:
+        assert outside is None
+        assert memory.refused_everywhere
+    else:
+        assert outside is not None
+        assert outside.tripped
+        assert "KMS" in outside.newest.value
+    isolated = rule(brakes.brakes(memory, Control(2, EAST), memory.read_at or START), "isolated")
+    assert isolated.blocks is everywhere
+
+
+def test_a_command_that_cannot_be_read_is_told_once_and_holds_back_no_other() -> None:
+    async def story() -> tuple[Made, Control]:
+        made = _made()
+        await made.order(CommandKind.ACK, "c0")
+        made.journal.spoil("c0")
+        await made.order(CommandKind.FAILOVER, "c1", target=WEST, force=True)
+        await made.run(30)
+        return made, await made.ledger.control()
+
+    made, control = virtual_time.run(story())
+
+    assert control.active_region == WEST
+    assert [line["row"] for line in made.lines if line["event"] == "row_unreadable"] == ["command#c0/command"]

@@ -110,7 +110,7 @@ def brakes(memory: Memory, control: Control, now: datetime) -> tuple[Rule, ...]:
     """Return every brake on an automatic failover; one that `blocks` is on."""
     settings = memory.settings
     return (
-        _brake("isolated", blocks=not can_write(memory, now), value="our own heartbeat", threshold="in the ledger"),
+        _isolated(memory, now),
         _frozen(control, now),
         _maintenance(settings.maintenance, now),
         _cooldown(control, now),
@@ -123,6 +123,12 @@ def brakes(memory: Memory, control: Control, now: datetime) -> tuple[Rule, ...]:
 
 def _brake(name: str, *, blocks: bool, value: str, threshold: str) -> Rule:
     return Rule(name, _verdict(good=not blocks), value, threshold, blocks=blocks)
+
+
+def _isolated(memory: Memory, now: datetime) -> Rule:
+    if memory.refused_everywhere:
+        return _brake("isolated", blocks=True, value="both Regions refuse our canaries", threshold="one takes them")
+    return _brake("isolated", blocks=not can_write(memory, now), value="our own heartbeat", threshold="in the ledger")
 
 
 def _drill(memory: Memory, control: Control, now: datetime) -> Rule:

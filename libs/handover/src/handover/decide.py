@@ -27,6 +27,7 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
     `assess` explains the decision afterwards. Raises only on a bug.
     """
     memory = clocks.absorbed(memory, signals.absorbed(memory, seen, now), seen, now)
+    memory = replace(memory, refused_everywhere=seen.refused_everywhere)
     if seen.control is None:
         return _unread(memory, now), ()
     look = Look(replace(memory, read_at=now), seen, seen.control, now)
@@ -280,7 +281,7 @@ def overlays(look: Look) -> tuple[Overlay, ...]:
     """Return the overlays: conditions beside the state that prevent or limit action."""
     budgets = [brakes.budget(look.memory, look.control, look.now, short=short).blocks for short in (True, False)]
     found = {
-        Overlay.ISOLATED: not look.can_write,
+        Overlay.ISOLATED: not look.can_write or look.memory.refused_everywhere,
         Overlay.FROZEN: look.frozen,
         Overlay.DRY_RUN: look.memory.settings.dry_run,
         Overlay.BOTH_UNHEALTHY: look.declared_unhealthy and look.ready is Verdict.UNHEALTHY,

@@ -99,6 +99,8 @@ class Seen:
     control: Control | None
     unread: str = ""
     """Why the ledger could not be read."""
+    refused_everywhere: bool = False
+    """Whether both Regions refused our newest canaries: what is wrong is our own."""
     stepped_seconds: float = 0.0
     """By how much the machine's clock is ahead of the steady one that spans are measured by."""
     heartbeats: Mapping[str, Heartbeat] = field(default_factory=dict[str, Heartbeat])
@@ -148,6 +150,8 @@ class Memory:
     clean_since: datetime | None = None
     """Since when this Region has been ready without interruption."""
     acted: Mapping[StepName, datetime] = field(default_factory=dict[StepName, datetime])
+    refused_everywhere: bool = False
+    """As of the newest look: whether both Regions refused our canaries."""
     stepped_seconds: float = 0.0
     """As of the newest look: by how much our machine's clock is ahead of our steady one."""
     apart_seconds: float = 0.0

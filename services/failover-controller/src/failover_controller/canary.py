@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from baton.canary import EXPECTED_RESULT, INPUT, canary_key, clear_away
-from baton.errors import BatonError
+from baton.errors import BatonError, Refused
 from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
 from baton.model.journal import Verdict
@@ -31,6 +31,8 @@ class Probe:
     value: str
     seconds: float | None = None
     """How long it took to go the whole way; None: it did not."""
+    refused: bool = False
+    """Whether the Region refused a call of ours: it may be our own rights, if every Region does."""
 
 
 class Canary(Protocol):
@@ -77,7 +79,7 @@ class BatchCanary:
         except TimeoutError:
             return await self._late(region, stage, seconds_max)
         except BatonError as error:
-            return Probe(Verdict.UNHEALTHY, f"{stage.text}: {error}")
+            return Probe(Verdict.UNHEALTHY, f"{stage.text}: {error}", refused=isinstance(error, Refused))
         seconds = (self._clock.now() - started).total_seconds()
         await self._clean_up(region, batch, seconds_max)
         return Probe(verdict, f"{stage.text} in {seconds:.1f} s", seconds if verdict is Verdict.HEALTHY else None)

@@ -6,7 +6,7 @@ hanging Region cannot delay the loop.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -56,6 +56,7 @@ class Controller:
         self._records = Records(reach.journal, ask=self._ask, log=log)
         self._control: Control | None = None
         self._sequence = 0
+        self._passed_over: frozenset[str] = frozenset()
         self._running: dict[object, asyncio.Task[None]] = {}
         self._beat_at: float | None = None
         self._told_at: datetime | None = None
@@ -132,11 +133,13 @@ class Controller:
         unread = control.error or heartbeats.error or ""
         if unread:
             self._log.warning("ledger_not_read", error=unread)
+        self._passed_over = self._told_of(self._reach.journal.unreadable())
         inbox = self.lookout.inbox.taken()
         return Seen(
             control=control.value if not unread else None,
             heartbeats=heartbeats.value or {},
             unread=unread,
+            refused_everywhere=inbox.refused_everywhere,
             stepped_seconds=self._off_seconds(),
             activity=dict(inbox.activity),
             commands=tuple(commands or ()),
@@ -146,6 +149,12 @@ class Controller:
             endpoints=inbox.endpoints,
             drain=inbox.drain,
         )
+
+    def _told_of(self, passed_over: Mapping[str, str]) -> frozenset[str]:
+        """Log each row that cannot be read once; return all of them."""
+        for name in passed_over.keys() - self._passed_over:
+            self._log.error("row_unreadable", row=name, error=passed_over[name])
+        return frozenset(passed_over)
 
     async def _perform(self, intents: tuple[Intent, ...]) -> None:
         """Carry them out in order. What fails holds back nothing but what rests on it."""

@@ -35,6 +35,8 @@ class Inbox:
     drain: Drain | None = None
     waiting: int | None = None
     """Batches in WAITING_INPUT."""
+    refused_everywhere: bool = False
+    """Whether both Regions refused the newest canaries."""
 
     def taken(self) -> "Inbox":
         """Return what came in since the last call, and forget all but the values that hold until they change."""
@@ -86,7 +88,18 @@ class Lookout:
             for region, signal in regions.items()
             for number in range(self._probes_of(region))
         )
-        await asyncio.gather(*probes)
+        refused = [sample for sample in await asyncio.gather(*probes) if sample is not None]
+        everywhere = len(regions) > 1 and {sample.region for sample in refused} == regions.keys()
+        self.inbox.refused_everywhere = everywhere
+        self.inbox.samples += [self._of_refusal(sample, everywhere=everywhere) for sample in refused]
+        if refused:
+            self._urge()
+
+    def _of_refusal(self, sample: Sample, *, everywhere: bool) -> Sample:
+        """Return the sample of a refused canary: UNKNOWN if our own Region refuses as well, since it is our rights."""
+        if not everywhere or sample.region == self._region:
+            return sample
+        return replace(sample, verdict=Verdict.UNKNOWN, value=f"our own Region refuses it as well: {sample.value}")
 
     def _probes_of(self, region: str) -> int:
         """Return how many canaries to send at once: more while some of them fail, since chance says less of many."""
@@ -94,17 +107,23 @@ class Lookout:
         doubtful = failed_at is not None and self._clock.now() - failed_at <= window
         return self._settings.grey_probes if doubtful else 1
 
-    async def _probe(self, region: str, signal: Signal, *, beside: bool) -> None:
+    async def _probe(self, region: str, signal: Signal, *, beside: bool) -> Sample | None:
+        """Send one canary and pass on what it found; return it instead if it was refused."""
         started = self._clock.now()
         limit = self._settings.probe_deadline_seconds
         probe = await self._reach.canary.probe(region, seconds_max=limit)
         at = self._clock.now()
         sample = Sample(signal, region, probe.verdict, probe.value, f"within {limit:g} s", at, started)
         load = self._loads.get(region, 0.0)
-        self.inbox.samples.append(replace(sample, seconds=probe.seconds, load=load, beside=beside))
+        sample = replace(sample, seconds=probe.seconds, load=load, beside=beside)
         if probe.verdict is Verdict.UNHEALTHY:
             self._failed_at[region] = at
+        if probe.refused:
+            return sample
+        self.inbox.samples.append(sample)
+        if probe.verdict is Verdict.UNHEALTHY:
             self._urge()
+        return None
 
     async def look_around(self) -> None:
         """Measure the vitals of our own Region and of the active one, and which endpoints of the switch answer."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from baton.errors import Conflict
+from baton.errors import Conflict, Refused
 from baton.memory.refusals import Refusals
 from baton.model.control import Ending, Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
@@ -21,6 +21,11 @@ class MemoryJournal:
         self._switches: dict[str, Transition] = {}
         self._index: tuple[list[Command], list[Decision]] | None = None
         """What lists see while the index lags. None: it does not lag."""
+        self._spoilt: set[str] = set()
+
+    def spoil(self, command_id: str) -> None:
+        """Make a command one that this version of Baton cannot read, as if a later one had written it."""
+        self._spoilt.add(command_id)
 
     def hold_index(self) -> None:
         """Let lists show the rows as they are now, whatever is written from now on."""
@@ -44,13 +49,18 @@ class MemoryJournal:
 
     async def command(self, command_id: str) -> Command | None:
         self.refusals.check("command", command_id)
+        if command_id in self._spoilt:
+            raise Refused(f"command {command_id} cannot be read by this version of Baton")
         return self._commands.get(command_id)
 
     async def pending(self) -> Sequence[Command]:
         self.refusals.check("pending")
         commands = self._index[0] if self._index else self._commands.values()
         pending = [command for command in commands if command.state is CommandState.PENDING]
-        return sorted(pending, key=_place)
+        return sorted((command for command in pending if command.id not in self._spoilt), key=_place)
+
+    def unreadable(self) -> Mapping[str, str]:
+        return {f"command#{each}/command": "this version of Baton cannot read it" for each in sorted(self._spoilt)}
 
     async def settle(self, command: Command) -> None:
         check_settled(command)

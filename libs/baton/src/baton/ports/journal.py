@@ -56,3 +56,7 @@ class Journal(Protocol):
     async def decisions(self, *, limit: int) -> Sequence[Decision]:
         """Return the newest decisions, the newest first. Eventually consistent."""
         ...
+
+    def unreadable(self) -> Mapping[str, str]:
+        """Return what the newest lists passed over because this version cannot read it: by the row's name, why."""
+        ...

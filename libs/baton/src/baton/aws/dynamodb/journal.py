@@ -1,7 +1,6 @@
 """The journal in DynamoDB: rows of the ledger's table, one conditional write per rule."""
 
 import asyncio
-import contextlib
 import json
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,6 +43,8 @@ class DynamoJournal:
         self._table = table
         self._rows = Rows(client, table=table, dice=dice)
         self._page_rows = page_rows
+        self._passed_over: dict[str, dict[str, str]] = {}
+        """By kind of row: what its newest list passed over, and why."""
 
     @translated()
     async def beat(self, heartbeat: Heartbeat) -> None:
@@ -62,7 +63,7 @@ class DynamoJournal:
             ConsistentRead=True,
         )
         items = [item async for page in pages for item in page["Items"]]
-        return {heartbeat.region: heartbeat for heartbeat in _readable(HEARTBEAT, items)}
+        return {heartbeat.region: heartbeat for heartbeat in self._readable(HEARTBEAT, items)}
 
     @translated()
     async def submit(self, command: Command) -> None:
@@ -75,7 +76,7 @@ class DynamoJournal:
 
     @translated()
     async def pending(self) -> Sequence[Command]:
-        return list(_readable(COMMAND, await self._listed(_COMMANDS, newest_first=False)))
+        return list(self._readable(COMMAND, await self._listed(_COMMANDS, newest_first=False)))
 
     @translated()
     async def settle(self, command: Command) -> None:
@@ -113,7 +114,20 @@ class DynamoJournal:
 
     @translated()
     async def decisions(self, *, limit: int) -> Sequence[Decision]:
-        return list(_readable(DECISION, await self._listed(_DECISIONS, newest_first=True, limit=limit)))
+        return list(self._readable(DECISION, await self._listed(_DECISIONS, newest_first=True, limit=limit)))
+
+    def unreadable(self) -> Mapping[str, str]:
+        return {name: why for passed_over in self._passed_over.values() for name, why in passed_over.items()}
+
+    def _readable[T](self, form: Form[T], items: Iterable[Item]) -> Iterator[T]:
+        """Yield those records of a list that this version can read: one that it cannot read hides no other."""
+        passed_over: dict[str, str] = {}
+        self._passed_over[form.name] = passed_over
+        for item in items:
+            try:
+                yield _read(form, item)
+            except Refused as error:
+                passed_over["/".join(item[name]["S"] for name in ("pk", "sk"))] = str(error)
 
     def _command_item(self, command: Command) -> Item:
         listing = _listing(_COMMANDS, command.at, command.id) if command.state is CommandState.PENDING else {}
@@ -154,11 +168,8 @@ def _json[T](form: Form[T], record: T) -> str:
 
 
 def _read[T](form: Form[T], item: Mapping[str, Any]) -> T:
-    return form.read(json.loads(item["body"]["S"]))
-
-
-def _readable[T](form: Form[T], items: Iterable[Item]) -> Iterator[T]:
-    """Yield those records of a list that this version can read: one that it cannot read hides no other."""
-    for item in items:
-        with contextlib.suppress(Refused):
-            yield _read(form, item)
+    try:
+        row = json.loads(item["body"]["S"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused(f"{form.name} has no body that can be read: {error!r}") from error
+    return form.read(row)
