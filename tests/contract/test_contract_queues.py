@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from baton.messages import MergeBatch, Message, NotifyBatch, ProcessChunk, SplitBatch, parse
+from baton.messages import LANES, MergeBatch, Message, NotifyBatch, ProcessChunk, SplitBatch, parse
 from baton.ports import Delivery, Inbox
 from baton.topology import MAX_RECEIVES
 from worlds import Ports, in_world
 
 
-def chunks(count: int, batch_id: str = "b1") -> list[Message]:
-    return [ProcessChunk(batch_id=batch_id, owner_epoch=2, plan_id="p", index=index) for index in range(count)]
+def chunks(count: int, batch_id: str = "b1", *, large: bool = False) -> list[Message]:
+    return [
+        ProcessChunk(batch_id=batch_id, owner_epoch=2, plan_id="p", index=index, large=large) for index in range(count)
+    ]
 
 
 async def receive_all(inbox: Inbox) -> list[Delivery]:
@@ -44,6 +46,33 @@ async def test_each_kind_has_its_own_queue(ports: Ports) -> None:
         (delivery,) = await ports.inbox(message.kind).receive(max_messages=10, wait_seconds=1)
         assert parse(delivery.body) == message
         assert delivery.attempt == 1
+
+
+@in_world
+async def test_each_lane_has_queues_of_its_own(ports: Ports) -> None:
+    canary, large, small = (
+        ProcessChunk(batch_id=batch_id, owner_epoch=2, plan_id="p", index=0, large=is_large)
+        for batch_id, is_large in (("canary-1", False), ("b1", True), ("b2", False))
+    )
+    await ports.outbox.send([large, small, canary])
+
+    received = {
+        lane: [parse(each.body) for each in await ports.inbox("chunk", lane).receive(max_messages=10, wait_seconds=1)]
+        for lane in LANES
+    }
+
+    assert received == {"ordinary": [small], "large": [large], "canary": [canary]}
+
+
+@in_world
+async def test_a_message_ends_among_the_dead_letters_of_its_lane(ports: Ports) -> None:
+    await ports.outbox.send([SplitBatch(batch_id="canary-1", owner_epoch=2)])
+    (delivery,) = await ports.inbox("split", "canary").receive(max_messages=1, wait_seconds=1)
+
+    await ports.inbox("split", "canary").dead_letter(delivery)
+
+    assert [parse(body).batch_id for body in await ports.dead("split", "canary")] == ["canary-1"]
+    assert list(await ports.dead("split")) == []
 
 
 @in_world
@@ -200,6 +229,7 @@ async def test_the_backlog_is_what_nobody_has_in_hand(ports: Ports) -> None:
 
     assert await ports.outbox.backlog("chunk") == 5
     assert await ports.outbox.backlog("merge") == 0
+    assert await ports.outbox.backlog("chunk", "large") == 0
     await ports.inbox("chunk").set_visibility(delivery, seconds=600)
     assert await ports.outbox.backlog("chunk") == 5, "a message that comes later is in hand for SQS"
 
@@ -215,19 +245,29 @@ async def test_many_consumers_share_the_messages(ports: Ports) -> None:
     assert received == Counter(range(200))
 
 
+@in_world
+async def test_a_small_batch_does_not_wait_behind_a_large_one(ports: Ports) -> None:
+    await ports.outbox.send(chunks(40, "large", large=True))
+    await ports.outbox.send(chunks(1, "small"))
+
+    deliveries = await ports.inbox("chunk").receive(max_messages=10, wait_seconds=1)
+
+    assert [parse(delivery.body).batch_id for delivery in deliveries] == ["small"]
+
+
 @pytest.mark.differs(
     ministack="MiniStack takes MessageGroupId and serves in the order of sending",
     localstack="LocalStack takes MessageGroupId and serves in the order of sending",
 )
 @in_world
-async def test_a_small_batch_does_not_wait_behind_a_large_one(ports: Ports) -> None:
-    inbox = ports.inbox("chunk")
-    await ports.outbox.send(chunks(40, "large"))
-    await ports.outbox.send(chunks(1, "small"))
+async def test_batches_of_one_lane_are_served_fairly(ports: Ports) -> None:
+    inbox = ports.inbox("chunk", "large")
+    await ports.outbox.send(chunks(40, "larger", large=True))
+    await ports.outbox.send(chunks(1, "later", large=True))
 
     deliveries = await inbox.receive(max_messages=10, wait_seconds=0)
 
-    assert "small" in {parse(delivery.body).batch_id for delivery in deliveries}
+    assert "later" in {parse(delivery.body).batch_id for delivery in deliveries}
 
 
 @in_world

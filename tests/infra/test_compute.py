@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 
+from baton.messages import LANES
 from baton.settings import RunnerSettings
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
@@ -260,14 +261,14 @@ def _lost(found: Templates, region: str, environment: str) -> Iterator[str]:
             label: {each["Name"]: each["Value"] for each in metric["Dimensions"]} for label, metric in seen.items()
         }
         wanted = {
-            "visible": {"QueueName": topology.queue(CONSUMES[service]).name},
+            **{lane: {"QueueName": topology.queue(CONSUMES[service], lane).name} for lane in LANES},
             "running": {"ClusterName": topology.cluster, "ServiceName": service},
         }
         if dimensions != wanted:
             yield f"{service}: looks at {dimensions}"
         if set(re.findall(r"[a-z]\w*", backlog["Expression"])) != seen.keys():
             yield f"{service}: {backlog['Expression']}"
-        if [each["ReturnData"] for each in specification["Metrics"]] != [False, False, True]:
+        if [each["ReturnData"] for each in specification["Metrics"]] != [False, False, False, False, True]:
             yield f"{service}: returns more than its backlog"
 
 
@@ -292,7 +293,7 @@ def test_a_policy_that_looks_at_nothing_would_be_found() -> None:
     )
     found = planted(found, HOME, "WorkerBacklog", TargetTrackingScalingPolicyConfiguration=json.loads(text))
     policy = _policies(found, "us-east-1", "TargetTrackingScaling")["merger"]
-    text = json.dumps(policy["TargetTrackingScalingPolicyConfiguration"]).replace("visible /", "seen /")
+    text = json.dumps(policy["TargetTrackingScalingPolicyConfiguration"]).replace("(ordinary", "(seen")
     found = planted(found, HOME, "MergerBacklog", TargetTrackingScalingPolicyConfiguration=json.loads(text))
 
     reasons = list(_lost(found, "us-east-1", "prod"))

@@ -154,14 +154,16 @@ def _strangers(found: Templates, environment: str, region: str) -> Iterator[str]
     caller = (permission["Principal"], permission.get("SourceAccount"), permission.get("SourceArn"))
     if caller != ("s3.amazonaws.com", settings.account_id, arns.bucket()):
         yield "trigger"
-    policy = resources(found[stack], "AWS::S3::BucketPolicy")["AccessLogsPolicy"]["Properties"]["PolicyDocument"]
-    for statement in policy["Statement"]:
-        conditions = {
-            "ArnLike": {"aws:SourceArn": arns.bucket()},
-            "StringEquals": {"aws:SourceAccount": settings.account_id},
-        }
-        if statement["Effect"] == "Allow" and statement.get("Condition") != conditions:
-            yield "logs"
+    policies = {"logs": ("AWS::S3::BucketPolicy", "AccessLogsPolicy")}
+    policies["canaries"] = ("AWS::SQS::QueuePolicy", "CanaryEventsPolicy")
+    conditions = {
+        "ArnLike": {"aws:SourceArn": arns.bucket()},
+        "StringEquals": {"aws:SourceAccount": settings.account_id},
+    }
+    for what, (kind, name) in policies.items():
+        for statement in resources(found[stack], kind)[name]["Properties"]["PolicyDocument"]["Statement"]:
+            if statement["Effect"] == "Allow" and statement.get("Condition") != conditions:
+                yield what
 
 
 @everywhere
@@ -177,6 +179,7 @@ def test_nobody_else_sends_what_only_one_should(environment: str, region: str) -
         ("TriggerByBucket", {"SourceAccount": None}, "trigger"),
         ("TriggerByBucket", {"SourceArn": "arn:aws:s3:::*"}, "trigger"),
         ("AccessLogsPolicy", {"PolicyDocument": {"Statement": [{"Effect": "Allow"}]}}, "logs"),
+        ("CanaryEventsPolicy", {"PolicyDocument": {"Statement": [{"Effect": "Allow"}]}}, "canaries"),
     ],
 )
 def test_a_stranger_would_be_found(resource: str, properties: dict[str, Any], finding: str) -> None:
@@ -225,11 +228,15 @@ def _untold(found: Templates, environment: str, region: str) -> Iterator[str]:
     arns = Arns(settings.topology, region)
     raw = found[f"data-{region}"]["Resources"]
     function, dead = settings.topology.trigger_function, arns.queue(settings.topology.trigger_dead_letter_queue)
-    told = _data_bucket(found, environment, region)["NotificationConfiguration"]["LambdaConfigurations"]
-    prefixes = {each["Filter"]["S3Key"]["Rules"][0]["Value"] for each in told}
-    if prefixes != {paths.INPUT, CANARY} or {each["Function"] for each in told} != {arns.function(function)}:
+    events = _data_bucket(found, environment, region)["NotificationConfiguration"]
+    told = [
+        (each["Filter"]["S3Key"]["Rules"][0]["Value"], each.get("Function", each.get("Queue")))
+        for each in (*events["LambdaConfigurations"], *events.get("QueueConfigurations", ()))
+    ]
+    canaries = arns.queue(settings.topology.canary_events_queue)
+    if told != [(paths.INPUT, arns.function(function)), (CANARY, canaries)]:
         yield "told"
-    if raw["Bucket"].get("DependsOn") != ["TriggerByBucket"]:
+    if raw["Bucket"].get("DependsOn") != ["CanaryEventsPolicy", "TriggerByBucket"]:
         yield "made before S3 may call"
     attempts = raw["TriggerAttempts"]["Properties"]
     if attempts["DestinationConfig"]["OnFailure"]["Destination"] != dead:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from baton.admission import admit_all
 from baton.catalog import load_jobs
 from baton.errors import Unavailable
 from baton.memory import LoopClock
@@ -19,7 +20,6 @@ from baton_proof.logs import recording_log
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
 from baton_proof.two_regions import EAST, WEST, TwoRegions
-from trigger.function import admit_all
 
 KEY = "input/passthrough/f.csv"
 BODY = b"a\n1\n2\n"

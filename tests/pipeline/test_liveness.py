@@ -14,7 +14,7 @@ from baton.catalog import LoadedJob
 from baton.errors import Unavailable
 from baton.job import Job
 from baton.memory import LoopClock, MemoryObjectStore, MemoryProgress, MemoryQueues, Refusal
-from baton.messages import KINDS, Kind
+from baton.messages import KINDS, ORDINARY, Kind
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import ObjectInfo, Piece, Tally
@@ -89,7 +89,7 @@ def _pipeline(takes: Takes, *, region: Region | None = None, **options: Any) -> 
 
 def _sent(queues: MemoryQueues) -> dict[Kind, int]:
     """Return how many messages were ever sent to each queue."""
-    return {kind: queues._queues[kind].sent for kind in KINDS}  # pyright: ignore[reportPrivateUsage] - nobody else counts
+    return {kind: queues._queues[kind, ORDINARY].sent for kind in KINDS}  # pyright: ignore[reportPrivateUsage] - nobody else counts
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 from baton.catalog import load_jobs
 from baton.checksums import crc64nvme
 from baton.memory import MemoryObjectStore
-from baton.messages import KINDS, Kind
+from baton.messages import KINDS, OF_USERS, Kind, Lane
 from baton.model.batch import Batch, Counts
 from baton.model.paths import plan_key
 from baton.model.plan import MIB, Plan
@@ -62,9 +62,10 @@ class _S3Like(MemoryObjectStore):
 
 
 async def _handle_one(pipeline: Pipeline, kind: Kind) -> None:
-    inbox = pipeline.region.queues.inbox(kind)
+    lane: Lane = next(lane for lane in OF_USERS if pipeline.region.queues.waiting(kind, lane))
+    inbox = pipeline.region.queues.inbox(kind, lane)
     (delivery,) = await inbox.receive(max_messages=1, wait_seconds=0)
-    await pipeline.process.runners[kind].process(delivery)
+    await pipeline.process.lanes[kind, lane].process(delivery)
     await inbox.delete([delivery])
 
 

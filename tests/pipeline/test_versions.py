@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from baton.admission import admit_all
 from baton.catalog import load_jobs
 from baton.memory import READS, LoopClock
 from baton.model.batch import Batch, Source
@@ -20,7 +21,6 @@ from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
 from baton_proof.two_regions import EAST, WEST, TwoRegions
 from splitter.settings import SplitterSettings
-from trigger.function import admit_all
 
 KEY = "input/passthrough/daily.csv"
 DAY = 86_400

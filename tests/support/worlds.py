@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from aiobotocore.session import AioSession
 
@@ -31,7 +31,7 @@ from baton.memory import (
     MemoryRejectIndex,
     MemoryVitals,
 )
-from baton.messages import Kind
+from baton.messages import ORDINARY, Kind, Lane
 from baton.model.control import Control
 from baton.model.paths import INPUT, OUTPUT
 from baton.ports import (
@@ -77,7 +77,7 @@ class Ports:
     vitals: Vitals
     objects: ObjectStore
     outbox: Outbox
-    inbox: Callable[[Kind], Inbox]
+    inbox: "_Inboxes"
     progress: Progress
     heartbeats: Heartbeats
     arrivals: Arrivals
@@ -86,7 +86,7 @@ class Ports:
     mailer: Mailer
     """Refuses the sender `UNVERIFIED`."""
     links: Links
-    dead: Callable[[Kind], Awaitable[Sequence[str]]]
+    dead: "_DeadLetters"
     """Bodies in the dead-letter queue."""
     spoil: Callable[[str], Awaitable[None]]
     """Make a batch's row one that this version of Baton cannot read."""
@@ -100,6 +100,14 @@ class Ports:
     """Make an alarm of this environment, firing, quiet or without data; return its full name."""
     set_replication: Callable[[ReplicationVitals], Awaitable[None]]
     """Publish the store's metrics of replication into this Region; None publishes nothing."""
+
+
+class _Inboxes(Protocol):
+    def __call__(self, kind: Kind, lane: Lane = ORDINARY) -> Inbox: ...
+
+
+class _DeadLetters(Protocol):
+    def __call__(self, kind: Kind, lane: Lane = ORDINARY) -> Awaitable[Sequence[str]]: ...
 
 
 type World = Callable[[], AbstractAsyncContextManager[Ports]]
@@ -131,8 +139,8 @@ async def memory_world() -> AsyncGenerator[Ports]:
     ledger = MemoryLedger(Control(INITIAL_EPOCH, EAST), page_batches=PAGE_BATCHES)
     journal, rejects = MemoryJournal(), MemoryRejectIndex()
 
-    async def dead(kind: Kind) -> Sequence[str]:
-        return queues.dead(kind)
+    async def dead(kind: Kind, lane: Lane = ORDINARY) -> Sequence[str]:
+        return queues.dead(kind, lane)
 
     async def spoil(batch_id: str) -> None:
         ledger.spoil(batch_id)
@@ -243,9 +251,9 @@ def _journal(aws: Aws) -> DynamoJournal:
     return DynamoJournal(aws.ledger_client(), table=table, dice=random.SystemRandom(), page_rows=PAGE_ROWS)
 
 
-async def _dead(aws: Aws, kind: Kind) -> Sequence[str]:
+async def _dead(aws: Aws, kind: Kind, lane: Lane = ORDINARY) -> Sequence[str]:
     client = await aws.client("sqs", EAST)()
-    url = (await client.get_queue_url(QueueName=aws.topology.queue(kind).dead_letter_name))["QueueUrl"]
+    url = (await client.get_queue_url(QueueName=aws.topology.queue(kind, lane).dead_letter_name))["QueueUrl"]
     answer = await client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
     return [message["Body"] for message in answer.get("Messages", [])]
 

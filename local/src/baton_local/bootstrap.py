@@ -98,27 +98,31 @@ async def create_trigger_queue(aws: Aws, region: str) -> str:
 async def notify(
     aws: Aws, region: str, *, function: Function | None = None, trigger_queue_arn: str | None = None
 ) -> None:
-    """Have S3 tell replication of every change, and of each input and each canary the trigger: function or queue.
+    """Have S3 tell replication of every change, of each input the trigger (function or queue), of canaries their queue.
 
-    AWS refuses two configurations for one event and prefix; the emulators deliver to both. On AWS there is only the
-    trigger's, as replication is S3's own.
+    AWS refuses two configurations for one event and prefix; the emulators deliver to both. On AWS replication has none,
+    as it is S3's own.
     """
     account_id = aws.topology.account_id
     queues = [await create_replication_queue(aws, region)]
     functions: list[dict[str, Any]] = []
-    for prefix in (INPUT, CANARY):
-        rules = [{"Name": "prefix", "Value": prefix}]
-        created = {"Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
-        if function:
-            function_arn = f"arn:aws:lambda:{region}:{account_id}:function:{function.name}"
-            functions.append({"LambdaFunctionArn": function_arn, **created})
-        if trigger_queue_arn:
-            queues.append({"QueueArn": trigger_queue_arn, **created})
+    if function:
+        function_arn = f"arn:aws:lambda:{region}:{account_id}:function:{function.name}"
+        functions.append({"LambdaFunctionArn": function_arn, **_created(INPUT)})
+    if trigger_queue_arn:
+        queues.append({"QueueArn": trigger_queue_arn, **_created(INPUT)})
+    canary_events_arn = f"arn:aws:sqs:{region}:{account_id}:{aws.topology.canary_events_queue}"
+    queues.append({"QueueArn": canary_events_arn, **_created(CANARY)})
     configuration: Any = {"QueueConfigurations": queues, "LambdaFunctionConfigurations": functions}
     s3 = await aws.client("s3", region)()
     await s3.put_bucket_notification_configuration(
         Bucket=aws.topology.data_bucket(region), NotificationConfiguration=configuration
     )
+
+
+def _created(prefix: str) -> dict[str, Any]:
+    rules = [{"Name": "prefix", "Value": prefix}]
+    return {"Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
 
 
 async def links(aws: Aws, session: aiohttp.ClientSession, endpoints: Mapping[str, str]) -> dict[str, Link]:

@@ -20,7 +20,7 @@ from baton.context import Context
 from baton.memory import (
     MemoryClock,
 )
-from baton.messages import KINDS, Kind, Message, log_fields, parse
+from baton.messages import KINDS, LANES, ORDINARY, Kind, Lane, Message, log_fields, parse
 from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
 from baton.offload import Offload
@@ -30,6 +30,7 @@ from baton.ports import (
     batches_of,
 )
 from baton.runner import Handler, Runner
+from baton.service import Service
 from baton.settings import RunnerSettings
 from baton.telemetry import Log
 from baton.testing.faults import Crash, CrashPlan
@@ -56,7 +57,14 @@ class Process:
     admitter: Admitter
     sweeper: Sweeper
     handlers: dict[Kind, Handler[Message]]
-    runners: dict[Kind, Runner[Message]]
+    """Of the ordinary lane."""
+    lanes: dict[tuple[Kind, Lane], Runner[Message]]
+    """What consumes each queue."""
+
+    @property
+    def runners(self) -> dict[Kind, Runner[Message]]:
+        """What consumes the queues of the ordinary lane."""
+        return {kind: runner for (kind, lane), runner in self.lanes.items() if lane == ORDINARY}
 
 
 class Pipeline:
@@ -73,6 +81,7 @@ class Pipeline:
         seed: int | None = None,
         offload: Offload = inline,
         compute: Offload = inline,
+        compute_of: Callable[[Lane], Offload] | None = None,
         log: Log | None = None,
         splitter_settings: SplitterSettings | None = None,
         runner_settings: RunnerSettings | None = None,
@@ -87,6 +96,7 @@ class Pipeline:
         self._duplicate = duplicate
         self._offload = offload
         self._compute = compute
+        self._compute_of = compute_of
         self._log = log or silent_log()
         self._dice = random.Random(seed) if seed is not None else None
         self.process = self._build()
@@ -150,7 +160,7 @@ class Pipeline:
         """Run every service's real loop side by side, on the event loop's clock, until `until` says so."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            for runner in self.process.runners.values():
+            for runner in self.process.lanes.values():
                 group.create_task(runner.run(stop))
             while not await until():  # noqa: ASYNC110 - virtual time: a poll costs nothing
                 await asyncio.sleep(0.1)
@@ -158,26 +168,26 @@ class Pipeline:
 
     async def step(self) -> bool:
         """Handle one visible message of one queue; say whether there was one."""
-        kinds = list(KINDS)
+        queues: list[tuple[Kind, Lane]] = [(kind, lane) for kind in KINDS for lane in LANES]
         if self._dice:
-            self._dice.shuffle(kinds)
-        for kind in kinds:
-            inbox = self.region.queues.inbox(kind)
+            self._dice.shuffle(queues)
+        for queue in queues:
+            inbox = self.region.queues.inbox(*queue)
             deliveries = list(await inbox.receive(max_messages=10 if self._dice else 1, wait_seconds=0))
             if self._dice:
                 self._dice.shuffle(deliveries)
             for delivery in deliveries:
-                await self._deliver(kind, delivery)
+                await self._deliver(queue, delivery)
             if deliveries:
                 return True
         return False
 
-    async def _deliver(self, kind: Kind, delivery: Delivery) -> None:
+    async def _deliver(self, queue: tuple[Kind, Lane], delivery: Delivery) -> None:
         self.deliveries += 1
-        inbox = self.crash.wrap(self.region.queues.inbox(kind), f"inbox.{kind}")
+        inbox = self.crash.wrap(self.region.queues.inbox(*queue), f"inbox.{queue[0]}")
         if self._duplicate:
-            await self._survives(self.process.runners[kind].process(delivery))
-        handled = await self._survives(self.process.runners[kind].process(delivery))
+            await self._survives(self.process.lanes[queue].process(delivery))
+        handled = await self._survives(self.process.lanes[queue].process(delivery))
         if isinstance(handled, Handled) and handled.outcome is Outcome.UNREADABLE:
             await self._survives(inbox.dead_letter(delivery))
         elif isinstance(handled, Handled) and handled.delete:
@@ -198,7 +208,7 @@ class Pipeline:
         return not await batches_of(self.region.ledger.list_open())
 
     def _anything_queued(self) -> bool:
-        return any(self.region.queues.queued(kind) for kind in KINDS)
+        return any(self.region.queues.queued(kind, lane) for kind in KINDS for lane in LANES)
 
     def _build(self) -> Process:
         context = Context(
@@ -210,22 +220,28 @@ class Pipeline:
             log=self._log,
         )
         settings = self._splitter_settings
-        handlers: dict[Kind, Handler[Message]] = {
-            "split": splitter.main.build(context, settings, offload=self._offload).handler,
-            "chunk": worker.main.build(context, offload=self._offload, compute=self._compute).handler,
-            "merge": merger.main.build(context, offload=self._offload).handler,
-            "notify": notifier.main.build(context, offload=self._offload).handler,
+        services: dict[Kind, Service] = {
+            "split": splitter.main.build(context, settings, offload=self._offload),
+            "chunk": worker.main.build(context, offload=self._offload, compute=self._computes),
+            "merge": merger.main.build(context, offload=self._offload),
+            "notify": notifier.main.build(context, offload=self._offload),
         }
-        runners: dict[Kind, Runner[Message]] = {
-            kind: self._runner(kind, handler, context) for kind, handler in handlers.items()
+        handlers: dict[Kind, Handler[Message]] = {kind: service.handler for kind, service in services.items()}
+        lanes: dict[tuple[Kind, Lane], Runner[Message]] = {
+            (kind, lane): self._runner(kind, lane, handler, context)
+            for kind, service in services.items()
+            for lane, handler in service.handlers.items()
         }
-        return Process(context.admitter(), splitter.main.sweeper(context, settings), handlers, runners)
+        return Process(context.admitter(), splitter.main.sweeper(context, settings), handlers, lanes)
 
-    def _runner(self, kind: Kind, handler: Handler[Message], context: Context) -> Runner[Message]:
+    def _computes(self, lane: Lane) -> Offload:
+        return self._compute_of(lane) if self._compute_of else self._compute
+
+    def _runner(self, kind: Kind, lane: Lane, handler: Handler[Message], context: Context) -> Runner[Message]:
         return Runner(
             service=kind,
             region=self.region.region,
-            inbox=self.crash.wrap(self.region.queues.inbox(kind), f"inbox.{kind}"),
+            inbox=self.crash.wrap(self.region.queues.inbox(kind, lane), f"inbox.{kind}"),
             handler=handler,
             parse=parse,
             log_fields=log_fields,

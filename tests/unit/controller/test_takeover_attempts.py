@@ -8,7 +8,7 @@ from batches_made import admitted
 from baton.errors import Unavailable
 from baton.ledger_switch import LedgerSwitch
 from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore, MemoryQueues, MemoryRoutes, MemoryVitals, Refusal
-from baton.messages import Kind, Message, SplitBatch
+from baton.messages import ORDINARY, Kind, Lane, Message, SplitBatch
 from baton.model.control import StepName, SwitchKind
 from baton.ports import Outbox
 from baton.testing import virtual_time
@@ -34,8 +34,8 @@ class _DeadUntil:
             raise Unavailable("the queue does not answer")
         self.sent += messages
 
-    async def backlog(self, kind: Kind) -> int:
-        raise NotImplementedError(kind)
+    async def backlog(self, kind: Kind, lane: Lane = ORDINARY) -> int:
+        raise NotImplementedError(kind, lane)
 
 
 async def _attempts(

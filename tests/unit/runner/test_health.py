@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, override
 
 import aiohttp
 import pytest
@@ -78,3 +78,26 @@ def test_an_agent_that_is_not_there_is_not_fatal() -> None:
 
 def test_without_an_agent_nothing_is_asked() -> None:
     asyncio.run(TaskProtection(None, expires_minutes=60, log=silent_log()).set(busy=True))
+
+
+def test_a_task_is_protected_while_any_of_its_lanes_works() -> None:
+    class Told(TaskProtection):
+        def __init__(self) -> None:
+            super().__init__("http://agent", expires_minutes=60, log=silent_log())
+            self.told: list[object] = []
+
+        @override
+        async def tell(self, body: dict[str, object]) -> None:
+            self.told.append(body["ProtectionEnabled"])
+
+    async def story() -> list[object]:
+        protection = Told()
+        await protection.set(busy=True, by="large")
+        await protection.set(busy=False, by="ordinary")
+        await protection.set(busy=True, by="ordinary")
+        await protection.set(busy=False, by="large")
+        assert protection.told == [True]
+        await protection.set(busy=False, by="ordinary")
+        return protection.told
+
+    assert asyncio.run(story()) == [True, False]

@@ -18,13 +18,13 @@ from baton.memory import LoopClock, MemoryQueues
 from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
 from baton.ports import batches_of
+from baton.s3_events import log_fields, parse
 from baton.testing import virtual_time
 from baton.topology import MAX_RECEIVES, REGIONS_DEFAULT
 from baton_proof.logs import recording_log
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
-from trigger.events import parse
-from trigger.poller import consumer, log_fields
+from trigger.poller import consumer
 
 PAYLOADS: Final = Path(__file__).parents[2] / "payloads"
 TEST_EVENT: Final = (PAYLOADS / "s3_test_event.json").read_text()

@@ -12,15 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from baton.admission import Admitter
+from baton.admission import Admitter, admit_all
 from baton.catalog import load_jobs
 from baton.errors import Unavailable
 from baton.memory import READS
 from baton.model.states import BatchState
 from baton.ports import batches_of
+from baton.s3_events import Created, created_objects, parse
 from baton_proof.pipeline import Pipeline
-from trigger.events import Created, created_objects, parse
-from trigger.function import admit_all
 
 PAYLOADS = Path(__file__).parents[2] / "payloads"
 NAME = "input/sales/Ümläut a+b (100%).csv"

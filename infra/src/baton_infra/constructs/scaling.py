@@ -8,7 +8,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
-from baton.messages import Kind
+from baton.messages import LANES, Kind
 from baton.topology import Topology
 from baton_infra.config import Tasks
 
@@ -27,6 +27,8 @@ MESSAGE_SECONDS: Final[Mapping[Kind, float]] = {
     "notify": 0.1,
 }
 _PERIOD_SECONDS: Final = 60
+_VISIBLE: Final = " + ".join(LANES)
+"""Messages of all lanes. Each queue has data at all times: services poll it, or controllers send canaries by it."""
 
 _Policy = scaling.CfnScalingPolicy
 _Alarm = cloudwatch.CfnAlarm
@@ -35,7 +37,7 @@ _Alarm = cloudwatch.CfnAlarm
 def backlog_scaling(
     scope: Construct, service: ecs.CfnService, name: str, kind: Kind, tasks: Tasks, topology: Topology
 ) -> None:
-    """Let the number of a service's tasks follow its queue."""
+    """Let the number of a service's tasks follow its queues, of all lanes."""
     label = name.title()
     target = scaling.CfnScalableTarget(
         scope,
@@ -68,8 +70,9 @@ def backlog_scaling(
 
 def _metrics(service: str, kind: Kind, topology: Topology) -> dict[str, tuple[str, str, dict[str, str]]]:
     """Return what to look at, by the name that expressions call it: namespace, metric, dimensions."""
+    visible = "ApproximateNumberOfMessagesVisible"
     return {
-        "visible": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": topology.queue(kind).name}),
+        **{lane: ("AWS/SQS", visible, {"QueueName": topology.queue(kind, lane).name}) for lane in LANES},
         "running": (
             "ECS/ContainerInsights",
             "RunningTaskCount",
@@ -96,7 +99,7 @@ def _backlog(service: str, kind: Kind, topology: Topology) -> _Policy.Customized
         )
         for label, (namespace, metric, dimensions) in _metrics(service, kind, topology).items()
     ]
-    per_task = query(id="backlog", expression="visible / IF(running > 0, running, 1)", return_data=True)
+    per_task = query(id="backlog", expression=f"({_VISIBLE}) / IF(running > 0, running, 1)", return_data=True)
     return _Policy.CustomizedMetricSpecificationProperty(metrics=[*found, per_task])
 
 
@@ -119,7 +122,7 @@ def _first_task(
     # Only while none runs: as long as it fires, the policy adds one after the other. Twice in a row, since the newest
     # number of tasks may not be there yet, and what is missing counts as none.
     none_runs = _Alarm.MetricDataQueryProperty(
-        id="unserved", expression="IF(FILL(running, 0) < 1, visible, 0)", return_data=True
+        id="unserved", expression=f"IF(FILL(running, 0) < 1, {_VISIBLE}, 0)", return_data=True
     )
     _Alarm(
         scope,

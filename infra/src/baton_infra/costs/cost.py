@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from baton.messages import LANES
 from baton.model.control import SwitchBackend
 from baton.topology import SERVICES
 from baton_infra import assemblies
@@ -47,21 +48,20 @@ CANARY: Final[Mapping[str, float]] = {
     # Its file, then plan, part, rejects, both joined, and the manifest; what services and controller read of it.
     "s3_put": 7,
     "s3_get": 12,
-    "sqs_call": 12,
+    # Three of them are of S3's event.
+    "sqs_call": 15,
     # Seven writes of its row and one that deletes it, of 1 kB, in two Regions, in the table and in its index; its tally
     # and its one chunk.
     "dynamodb_write": 8 * 2 * 2 + 1 + 4,
     # The services' looks, and the controller's, which asks twice a second until it is through.
     "dynamodb_read": 20,
-    "lambda_call": 1,
-    "lambda_gb_second": 0.025,
 }
 """Calls of one canary: those of a small batch (docs/performance.md) without mail, archive and link."""
-HEARTBEAT_KB: Final = 5
+HEARTBEAT_KB: Final = 6
 """With the controller's whole assessment. A test weighs one."""
 _METRICS_OF_A_LOOK: Final = 8
 """Ages of four queues, latency and backlog of two replication rules (`baton.aws.vitals`)."""
-_QUEUE_CALLS_OF_A_LOOK: Final = 8
+_QUEUE_CALLS_OF_A_LOOK: Final = 16
 _INSIGHTS_METRICS: Final = 130
 """Of a cluster with five services under Container Insights: counted in its documentation, not measured."""
 _LOG_KB_OF_A_CANARY: Final = 6
@@ -251,7 +251,8 @@ def _controllers(config: EnvironmentConfig) -> list[Item]:
         "cloudwatch_call": 1,
         "sqs_call": _QUEUE_CALLS_OF_A_LOOK,
     }
-    receives = 2 * sum(config.tasks_of(service).tasks_min for service in SERVICES[:-1]) * _SECONDS
+    polls = {service: len(LANES) + (service == "splitter") for service in SERVICES[:-1]}
+    receives = 2 * sum(config.tasks_of(service).tasks_min * each for service, each in polls.items()) * _SECONDS
     sweeps = 2 * _SECONDS / SWEEP_SECONDS
     log_gb = (canaries * _LOG_KB_OF_A_CANARY + looks * _LOG_KB_OF_A_LOOK) * 1_000 / _GB
     return [
@@ -259,7 +260,7 @@ def _controllers(config: EnvironmentConfig) -> list[Item]:
         Item("heartbeats", f"{beats:,.0f}", beats * of_calls(beat)),
         Item("vitals, of CloudWatch and SQS", f"{looks:,.0f} looks", looks * of_calls(look)),
         Item("sweeps", f"{sweeps:,.0f}", sweeps * _LISTS_OF_A_SWEEP * price("s3_put")),
-        Item("empty receives", "one in 20 s", receives / _EMPTY_RECEIVE_SECONDS * price("sqs_call")),
+        Item("empty receives", "one in 20 s, of each lane", receives / _EMPTY_RECEIVE_SECONDS * price("sqs_call")),
         Item("logs", f"{log_gb:.1f} GB", log_gb * price("log_gb")),
     ]
 

@@ -138,7 +138,7 @@ def _period_seconds(minutes: int) -> int:
 def _queues(topology: Topology) -> list[Alarm]:
     """Return the alarms on messages that wait too long, and on dead letters."""
     prefix = topology.notice_prefix
-    dead = (*(queue.dead_letter_name for queue in topology.queues), topology.trigger_dead_letter_queue)
+    dead = dead_letter_queues(topology)
     return [
         *(
             Alarm(
@@ -153,7 +153,7 @@ def _queues(topology: Topology) -> list[Alarm]:
         ),
         *(
             Alarm(
-                name=f"{prefix}{queue.kind}-waits",
+                name=f"{prefix}{queue.name.removeprefix(f'baton-{topology.environment}-')}-waits",
                 says=f"A message of {queue.name} has waited for 15 minutes.",
                 runbook="Messages wait",
                 namespace="AWS/SQS",
@@ -164,6 +164,12 @@ def _queues(topology: Topology) -> list[Alarm]:
             for queue in topology.queues
         ),
     ]
+
+
+def dead_letter_queues(topology: Topology) -> tuple[str, ...]:
+    """Return the names of all dead-letter queues."""
+    of_work = (queue.dead_letter_name for queue in topology.queues)
+    return (*of_work, topology.trigger_dead_letter_queue, topology.canary_events_dead_letter_queue)
 
 
 def _swept(

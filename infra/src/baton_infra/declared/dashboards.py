@@ -10,7 +10,7 @@ from baton.outcome import Outcome
 from baton.topology import SERVICES, STAGES, Topology, other_region
 from baton_infra.config import EnvironmentConfig
 from baton_infra.costs.prices import task_hour
-from baton_infra.declared.alarms import LOGGED_ERRORS, throttles
+from baton_infra.declared.alarms import LOGGED_ERRORS, dead_letter_queues, throttles
 from handover import metrics
 
 _WIDTH: Final = 24
@@ -170,7 +170,7 @@ def _queues(topology: Topology) -> list[Graph]:
         return [Line(name, "AWS/SQS", metric, {"QueueName": name}, "Maximum") for name in names]
 
     work = [queue.name for queue in topology.queues]
-    dead = [*(queue.dead_letter_name for queue in topology.queues), topology.trigger_dead_letter_queue]
+    dead = dead_letter_queues(topology)
     return [
         Graph("Messages", lines("ApproximateNumberOfMessagesVisible", work)),
         Graph("Oldest message, s", lines("ApproximateAgeOfOldestMessage", work)),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from baton.messages import KINDS, Kind
+from baton.messages import CANARY as BY_CANARY
+from baton.messages import KINDS, LANES, OF_USERS, Kind, Lane
 from baton.model.control import SwitchBackend
 from baton.model.identity import CANARY, CANARY_ID
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, OUTPUT, WORK
@@ -156,21 +157,26 @@ def _table(reach: Reach, sid: str, table: str, *operations: str) -> Statement:
     return Statement(sid, tuple(f"dynamodb:{each}" for each in operations), (reach.here.table(table),))
 
 
-def _consume(reach: Reach, kind: Kind) -> tuple[Statement, ...]:
-    """Allow to take messages from a queue, to put them back or among its dead letters, and to say who is at work."""
+def _consume(reach: Reach, kind: Kind, *also: tuple[str, str]) -> tuple[Statement, ...]:
+    """Allow to take messages from a kind's queues, to put them back or among their dead letters, and to say who works.
+
+    `also`: another queue, with its dead-letter queue.
+    """
     actions = ("GetQueueUrl", "ReceiveMessage", "DeleteMessage", "ChangeMessageVisibility")
-    names = reach.topology.queue(kind)
-    queue, dead = reach.here.queue(names.name), reach.here.queue(names.dead_letter_name)
+    of_lanes = [reach.topology.queue(kind, lane) for lane in LANES]
+    names = [*((queue.name, queue.dead_letter_name) for queue in of_lanes), *also]
+    queues = tuple(reach.here.queue(name) for name, _ in names)
+    dead = tuple(reach.here.queue(name) for _, name in names)
     progress = (reach.here.table(reach.topology.progress_table),)
     return (
-        Statement("Consume", tuple(f"sqs:{action}" for action in actions), (queue,)),
-        Statement("PutBack", ("sqs:GetQueueUrl", "sqs:SendMessage"), (queue, dead)),
+        Statement("Consume", tuple(f"sqs:{action}" for action in actions), queues),
+        Statement("PutBack", ("sqs:GetQueueUrl", "sqs:SendMessage"), (*queues, *dead)),
         Statement("Beat", ("dynamodb:UpdateItem",), progress, rows("heartbeat#*")),
     )
 
 
-def _send(arns: Iterable[Arns], topology: Topology, *kinds: Kind) -> Statement:
-    queues = tuple(each.queue(topology.queue(kind).name) for each in arns for kind in kinds)
+def _send(arns: Iterable[Arns], topology: Topology, *kinds: Kind, lanes: tuple[Lane, ...] = LANES) -> Statement:
+    queues = tuple(each.queue(topology.queue(kind, lane).name) for each in arns for kind in kinds for lane in lanes)
     return Statement("Send", ("sqs:GetQueueUrl", "sqs:SendMessage"), queues)
 
 
@@ -214,11 +220,11 @@ def _key(reach: Reach) -> tuple[Statement, ...]:
 def _trigger(reach: Reach) -> tuple[Statement, ...]:
     progress = (reach.here.table(reach.topology.progress_table),)
     return (
-        *_read(reach, INPUT, CANARY),
+        *_read(reach, INPUT),
         *_read_versions([reach.here], INPUT),
         *_batches(reach, "control"),
         Statement("NoteArrivals", ("dynamodb:PutItem",), progress, rows("arrivals")),
-        _send([reach.here], reach.topology, "split"),
+        _send([reach.here], reach.topology, "split", lanes=OF_USERS),
     )
 
 
@@ -226,7 +232,8 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
     topology = reach.topology
     ledger = (reach.here.table(topology.ledger_table),)
     canaries = (reach.here.objects(CANARY), reach.here.objects(CANARY_WORK))
-    queues = tuple(reach.here.queue(queue.name) for queue in topology.queues)
+    queues = tuple(reach.here.queue(queue.name) for queue in topology.queues if queue.lane != BY_CANARY)
+    canary_events = (topology.canary_events_queue, topology.canary_events_dead_letter_queue)
     return (
         *_read(reach, INPUT, WORK, CANARY, CANARY_WORK),
         *_read_versions([reach.here], INPUT, CANARY),
@@ -239,7 +246,7 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
         _listing(reach),
         _table(reach, "CountChunks", topology.progress_table, "BatchGetItem", "GetItem", "PutItem", "Query"),
         _table(reach, "ReadReference", topology.reference_table, "GetItem", "Query"),
-        *_consume(reach, "split"),
+        *_consume(reach, "split", canary_events),
         Statement("MeasureQueues", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), queues),
         _send([reach.here], topology, *KINDS),
         _protect(reach),
@@ -315,14 +322,12 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
         arns.queue(name)
         for arns in everywhere
         for queue in topology.queues
+        if queue.lane != BY_CANARY
         for name in (queue.name, queue.dead_letter_name)
     )
 
     def objects(*prefixes: str) -> tuple[str, ...]:
         return tuple(arns.objects(prefix) for arns in everywhere for prefix in prefixes)
-
-    def tables(name: str) -> tuple[str, ...]:
-        return tuple(arns.table(name) for arns in everywhere)
 
     return (
         Statement("SendCanaries", ("s3:PutObject",), objects(CANARY)),
@@ -336,8 +341,7 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
         Statement("WriteLedger", ("dynamodb:PutItem",), ledger, rows(*_CONTROLLERS_ROWS)),
         Statement("ReadHeartbeats", ("dynamodb:Query",), ledger, rows("heartbeat")),
         _listing(reach),
-        Statement("ReadCounts", ("dynamodb:BatchGetItem", "dynamodb:GetItem"), tables(topology.progress_table)),
-        _send(everywhere, topology, *KINDS),
+        _send(everywhere, topology, *KINDS, lanes=OF_USERS),
         Statement("MeasureQueues", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), queues),
         # CloudWatch knows no resources for the one, and for the other only names of alarms that it may have found.
         Statement("Measure", ("cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"), ("*",)),

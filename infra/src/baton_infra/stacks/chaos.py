@@ -21,7 +21,7 @@ STOPS: Final = ("held", *(f"{kind}-dead" for kind in KINDS))
 
 The first is for experiments on the standby, whose controller judges the active Region: that fails, and nobody takes
 over. The active Region's own controller judges nobody, and another Region's alarm cannot end anything here: there it is
-dead letters. No outage of these minutes uses up a message's attempts, or we thought wrong.
+dead letters of the ordinary lane. No outage of these minutes uses up a message's attempts, or we thought wrong.
 """
 
 

@@ -7,6 +7,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ses as ses
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from baton.model.identity import CANARY
@@ -16,10 +17,11 @@ from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs import trigger_code
 from baton_infra.constructs.buckets import bucket, cleaning, expiry, hidden_expiry
 from baton_infra.constructs.functions import function
-from baton_infra.constructs.queues import dead_letter_queue, work_queue
+from baton_infra.constructs.queues import dead_letter_queue, queue_with_dead_letters, work_queue
 from baton_infra.declared import policies
 from baton_infra.stacks.base import BatonStack
 
+_CREATED: Final = "s3:ObjectCreated:*"
 _TRIGGER_SECONDS: Final = 30
 _TRIGGER_MEMORY_MIB: Final = 512
 
@@ -31,10 +33,10 @@ class Data(BatonStack):
 
     def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
         super().__init__(scope, config, region)
-        self._queues()
+        canary_events = self._queues()
         self._tables()
         permission = self._trigger()
-        self._buckets(self._key(), permission)
+        self._buckets(self._key(), permission, canary_events)
         if config.create_sender:
             sender = ses.CfnEmailIdentity(self, "Sender", email_identity=config.sender.spec)
             sender.apply_removal_policy(self.removal_policy)
@@ -62,7 +64,7 @@ class Data(BatonStack):
         kms.CfnAlias(self, "KeyAlias", alias_name=self.topology.key_alias, target_key_id=key.ref)
         return key.attr_arn
 
-    def _buckets(self, key_arn: str | None, trigger: lambda_.CfnPermission) -> None:
+    def _buckets(self, key_arn: str | None, trigger: lambda_.CfnPermission, canary_events: sqs.CfnQueuePolicy) -> None:
         days = self.config.input_days
         rules = [
             # Parts are needed for as long as the progress table has their chunks, and are deleted no sooner.
@@ -89,7 +91,9 @@ class Data(BatonStack):
             ),
             notification_configuration=self._notifications(),
         )
-        data.add_resource_dependency(trigger)  # S3 asks whether it may call the function before it promises to
+        # S3 asks whether it may call the function, and send to the queue, before it promises to.
+        data.add_resource_dependency(trigger)
+        data.add_resource_dependency(canary_events)
 
     def _access_logs(self) -> s3.CfnBucket:
         name = self.topology.log_bucket(self.region)
@@ -115,24 +119,42 @@ class Data(BatonStack):
         )
 
     def _notifications(self) -> s3.CfnBucket.NotificationConfigurationProperty:
-        created = [
-            s3.CfnBucket.LambdaConfigurationProperty(
-                event="s3:ObjectCreated:*",
-                function=self.arns.function(self.topology.trigger_function),
-                filter=s3.CfnBucket.NotificationFilterProperty(
-                    s3_key=s3.CfnBucket.S3KeyFilterProperty(
-                        rules=[s3.CfnBucket.FilterRuleProperty(name="prefix", value=prefix)]
-                    )
-                ),
-            )
-            for prefix in (INPUT, CANARY)
-        ]
-        return s3.CfnBucket.NotificationConfigurationProperty(lambda_configurations=created)
+        to_trigger = s3.CfnBucket.LambdaConfigurationProperty(
+            event=_CREATED, function=self.arns.function(self.topology.trigger_function), filter=_below(INPUT)
+        )
+        # Not to the function: an account's concurrency is shared by all that calls it.
+        to_splitter = s3.CfnBucket.QueueConfigurationProperty(
+            event=_CREATED, queue=self.arns.queue(self.topology.canary_events_queue), filter=_below(CANARY)
+        )
+        return s3.CfnBucket.NotificationConfigurationProperty(
+            lambda_configurations=[to_trigger], queue_configurations=[to_splitter]
+        )
 
-    def _queues(self) -> None:
-        for queue in self.topology.queues:
+    def _queues(self) -> sqs.CfnQueuePolicy:
+        """Declare all queues; return the policy that lets S3 tell of canaries."""
+        topology = self.topology
+        for queue in topology.queues:
             work_queue(self, queue, self.arns)
-        dead_letter_queue(self, "TriggerDead", self.topology.trigger_dead_letter_queue, self.arns)
+        dead_letter_queue(self, "TriggerDead", topology.trigger_dead_letter_queue, self.arns)
+        by_bucket = {
+            "Sid": "ByBucket",
+            "Effect": "Allow",
+            "Principal": {"Service": "s3.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": self.arns.queue(topology.canary_events_queue),
+            "Condition": {
+                "ArnLike": {"aws:SourceArn": self.arns.bucket()},
+                "StringEquals": {"aws:SourceAccount": self.config.account_id},
+            },
+        }
+        return queue_with_dead_letters(
+            self,
+            "CanaryEvents",
+            topology.canary_events_queue,
+            topology.canary_events_dead_letter_queue,
+            self.arns,
+            may_send=by_bucket,
+        )
 
     def _tables(self) -> None:
         self._table("Progress", self.topology.progress_table, PROGRESS)
@@ -211,3 +233,8 @@ class Data(BatonStack):
         reach = policies.Reach(self.topology, self.region, customer_keys=self.config.customer_keys)
         give_up = policies.Statement("GiveUp", ("sqs:SendMessage",), (dead_letters,))
         return [*policies.of_service("trigger", reach), give_up, *policies.traces(enabled=self.config.traces)]
+
+
+def _below(prefix: str) -> s3.CfnBucket.NotificationFilterProperty:
+    rules = [s3.CfnBucket.FilterRuleProperty(name="prefix", value=prefix)]
+    return s3.CfnBucket.NotificationFilterProperty(s3_key=s3.CfnBucket.S3KeyFilterProperty(rules=rules))

@@ -1,5 +1,7 @@
 """Admits an object version under `input/` as a batch: once, in the active Region, or for a canary in its own."""
 
+import asyncio
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -12,6 +14,7 @@ from baton.model.control import Control
 from baton.model.identity import batch_id_of, owner_of
 from baton.model.states import INITIAL
 from baton.ports import Admission, Arrivals, Clock, Ledger, ObjectInfo, ObjectStore, Outbox
+from baton.s3_events import created_objects
 from baton.telemetry import Log, Metrics, emf
 from baton.topology import RETENTION_DAYS
 
@@ -202,6 +205,29 @@ class Admitter:
             updated_at=now,
             history=(Step(now, INITIAL, self._region),),
         )
+
+
+async def admit_all(event: Mapping[str, Any], admitter: Admitter) -> int:
+    """Admit every created object of the event; return how many batches there are for them.
+
+    Raises what went wrong once all were tried: one that cannot be admitted keeps no other from it. An outage stays
+    `Unavailable`, however many objects it met. Raises `pydantic.ValidationError` for what is no event of S3, be it a
+    part of one.
+    """
+    objects, unreadable = created_objects(event)
+    admitted = await asyncio.gather(
+        *(
+            admitter.admit(each.key, each.version_id, size_bytes=each.size_bytes, created_at=each.created_at)
+            for each in objects
+        ),
+        return_exceptions=True,
+    )
+    errors = [*unreadable, *(result for result in admitted if isinstance(result, Exception))]
+    if len(errors) == 1 or (errors and all(isinstance(error, Unavailable) for error in errors)):
+        raise errors[0]
+    if errors:
+        raise ExceptionGroup(f"{len(errors)} of {len(objects) + len(unreadable)} objects were not admitted", errors)
+    return sum(batch is not None for batch in admitted)
 
 
 class AdmissionPorts(Protocol):

@@ -36,13 +36,17 @@ def _message_of(batch: Batch) -> Message | None:
     """Return the message that takes the batch on from its state."""
     match batch.state:
         case BatchState.ADMITTED | BatchState.WAITING_INPUT | BatchState.SPLIT:
-            return SplitBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)
+            return _for(SplitBatch, batch)
         case BatchState.PROCESSED:
-            return MergeBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)
+            return _for(MergeBatch, batch)
         case BatchState.MERGED | BatchState.NOTIFIED | BatchState.COMPLETED | BatchState.FAILED:
-            return NotifyBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)
+            return _for(NotifyBatch, batch)
         case BatchState.PAUSED | BatchState.CANCELLED:
             return None
+
+
+def _for[M: (SplitBatch, MergeBatch, NotifyBatch)](kind: type[M], batch: Batch) -> M:
+    return kind(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch, large=batch.is_large)
 
 
 class Batches:
@@ -72,7 +76,7 @@ class Batches:
         """Every chunk is recorded: say so and call the merger."""
         if batch.state is BatchState.SPLIT:
             batch = await self.move(batch, BatchState.PROCESSED, counts=tally.counts)
-        await self._outbox.send([MergeBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)])
+        await self._outbox.send([_for(MergeBatch, batch)])
 
     async def fail(self, batch: Batch, failed: BatchFailed) -> None:
         """End the batch FAILED and call the notifier. The reason is cut: it may quote a whole value."""
@@ -83,7 +87,7 @@ class Batches:
     async def announce(self, batch: Batch) -> None:
         """Call the notifier unless the mail of this run is out."""
         if not batch.is_announced:
-            await self._outbox.send([NotifyBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)])
+            await self._outbox.send([_for(NotifyBatch, batch)])
 
     async def left(self, batch: Batch, *, why: str) -> Reject:
         """Return what drops a message that its batch no longer needs, to be raised.

@@ -1,11 +1,11 @@
 """Canaries: small synthetic files that go the whole way through one Region, to prove that it works.
 
-A controller writes `canary/<region>/<name>.csv` to that Region's bucket. The Region's trigger admits it whichever
-Region is active and whatever is under way; splitter, worker, merger and notifier treat it as any other batch, except
-that it is not mailed and not archived. It is owned under an epoch of its Region's own, is never taken over, and its
-messages are never sent again. Everything made of it is stored below `canary-work/<batch_id>/`: neither `canary/` nor
-`canary-work/` is replicated. The controller that sent it deletes it (`clear_away`); if it did not, the sweeper does so
-after `KEPT`.
+A controller writes `canary/<region>/<name>.csv` to that Region's bucket. The Region's splitter admits it whichever
+Region is active and whatever is under way; splitter, worker, merger and notifier treat it as any other batch, in a lane
+that nothing else uses (`baton.messages.lane_of`), except that it is not mailed and not archived. It is owned under an
+epoch of its Region's own, is never taken over, and its messages are never sent again. Everything made of it is stored
+below `canary-work/<batch_id>/`: neither `canary/` nor `canary-work/` is replicated. The controller that sent it deletes
+it (`clear_away`); if it did not, the sweeper does so after `KEPT`.
 """
 
 from datetime import timedelta

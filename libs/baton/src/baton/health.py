@@ -47,9 +47,12 @@ class TaskProtection:
         self._log = log
         self._busy_since: float | None = None
         """When the agent was last told that we are busy, in the loop's seconds; None: it considers us idle."""
+        self._at_work: set[object] = set()
 
-    async def set(self, *, busy: bool) -> None:
-        """Let the agent know whether this task is busy, unless it knows."""
+    async def set(self, *, busy: bool, by: object = None) -> None:
+        """Let the agent know whether this task is busy, unless it knows: it is while any of its parts is."""
+        (self._at_work.add if busy else self._at_work.discard)(by)
+        busy = bool(self._at_work)
         now = asyncio.get_running_loop().time()
         told = self._busy_since
         known = told is not None and now - told < self._expires_minutes * 60 / 2 if busy else told is None

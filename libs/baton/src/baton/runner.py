@@ -152,11 +152,11 @@ class Runner[M]:
             await self._start(delivery)
         if not self._running and self._protection:
             # Only after an empty poll: between two messages of a busy queue there is nothing to tell.
-            await self._protection.set(busy=False)
+            await self._protection.set(busy=False, by=self)
 
     async def _start(self, delivery: Delivery) -> None:
         if self._protection:
-            await self._protection.set(busy=True)
+            await self._protection.set(busy=True, by=self)
         task = asyncio.create_task(self._work(delivery))
         self._running[task] = delivery
         task.add_done_callback(self._done)
@@ -180,7 +180,7 @@ class Runner[M]:
             await _first(self._slot_freed, stop, timeout_seconds=self._settings.visibility_seconds)
             self._step()
             if self._protection:
-                await self._protection.set(busy=True)
+                await self._protection.set(busy=True, by=self)
             await self._delete_finished()
 
     async def _work(self, delivery: Delivery) -> None:
@@ -334,7 +334,7 @@ class Runner[M]:
         await self._delete_finished()
         await self._deaths.settle()
         if self._protection:
-            await self._protection.set(busy=False)
+            await self._protection.set(busy=False, by=self)
 
     async def _hand_back(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:

@@ -9,10 +9,11 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Final, NoReturn
+from functools import partial
+from typing import Any, Final, NoReturn
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -21,12 +22,15 @@ from baton.aws import Aws, SystemClock
 from baton.catalog import load_jobs
 from baton.context import Context
 from baton.health import TaskProtection, health_server
-from baton.messages import Kind, Message, log_fields, parse
+from baton.messages import CANARY, ORDINARY, Kind, Lane, Message, log_fields, parse
+from baton.ports import Inbox
 from baton.runner import Handler, Runner
 from baton.settings import RunnerSettings, WorldSettings
 from baton.telemetry import Log, configure
 
 _BAD_SETTINGS: Final = 2
+_CANARY_SLOTS: Final = 4
+"""Two controllers send canaries, each two at a time if some failed lately."""
 
 type SideTask = Callable[[asyncio.Event], Awaitable[None]]
 """Runs beside the consumer until the event is set; if it ends early or raises, the service stops."""
@@ -42,10 +46,17 @@ class AgentSettings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A handler and what runs beside it."""
+    """A handler for each lane, and what runs beside them. Handlers share nothing that one could keep from another."""
 
-    handler: Handler[Message]
+    handlers: Mapping[Lane, Handler[Message]]
     side_tasks: Sequence[SideTask] = field(default=())
+    canary_events: Callable[[Inbox], Runner[Any]] | None = None
+    """Makes what reads the events of canaries: of the one service that admits them."""
+
+    @property
+    def handler(self) -> Handler[Message]:
+        """The handler of the ordinary lane."""
+        return self.handlers[ORDINARY]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,46 +95,60 @@ def run_daemon(name: str, build: Callable[[Process], Daemon]) -> None:
 def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, slots: int) -> None:
     """Run a service until SIGTERM or SIGINT. Exits 0 after a graceful stop, 1 after a failure, 2 on bad settings.
 
-    `slots`: how many messages it handles at once unless the environment says otherwise.
+    `slots`: how many messages of each of the users' lanes it handles at once, unless the environment says otherwise.
     """
-    world, runner = _settings(name)
-    if "slots" not in runner.model_fields_set:
-        runner = runner.model_copy(update={"slots": slots})
+    world, runner = _settings(name, slots)
     log = _log(world, name)
+    protection = TaskProtection(AgentSettings().ecs_agent_uri, expires_minutes=60, log=log)
 
     async def serve(stack: AsyncExitStack, stop: asyncio.Event) -> None:
         aws = await stack.enter_async_context(Aws(world))
-        clock = SystemClock()
-        context = Context(world.region, world.regions, aws, clock, load_jobs(world.jobs_package), log)
+        context = Context(world.region, world.regions, aws, SystemClock(), load_jobs(world.jobs_package), log)
         service = build(context)
-        consumer = Runner(
-            service=name,
-            region=world.region,
-            inbox=aws.inbox(kind),
-            handler=service.handler,
-            parse=parse,
-            log_fields=log_fields,
-            settings=runner,
-            clock=clock,
-            dice=random.Random(),  # noqa: S311 - jitter, no secret
-            log=log,
-            protection=TaskProtection(AgentSettings().ecs_agent_uri, expires_minutes=60, log=log),
-            beat=context.beat,
-            attempts=context,
-        )
-        port = await stack.enter_async_context(health_server(runner.health_host, runner.health_port, consumer.health))
+
+        def consumer(lane: Lane) -> Runner[Message]:
+            return Runner(
+                service=name,
+                region=world.region,
+                inbox=aws.inbox(kind, lane),
+                handler=service.handlers[lane],
+                parse=parse,
+                log_fields=log_fields,
+                settings=runner.model_copy(update={"slots": _CANARY_SLOTS}) if lane == CANARY else runner,
+                clock=context.clock,
+                dice=random.Random(),  # noqa: S311 - jitter, no secret
+                log=log,
+                protection=None if lane == CANARY else protection,  # one comes every few seconds, and may be lost
+                beat=context.beat,
+                attempts=context,
+            )
+
+        consumers: list[Runner[Any]] = [consumer(lane) for lane in service.handlers]
+        if service.canary_events:
+            consumers.append(service.canary_events(aws.canary_events()))
+        health = partial(health_of, consumers)
+        port = await stack.enter_async_context(health_server(runner.health_host, runner.health_port, health))
         log.info("service_started", health_port=port, slots=runner.slots)
-        await run_together(stop, [consumer.run, *service.side_tasks])
+        await run_together(stop, [*(each.run for each in consumers), *service.side_tasks])
 
     _run(serve, log)
 
 
-def _settings(name: str) -> tuple[WorldSettings, RunnerSettings]:
+def health_of(consumers: Sequence[Runner[Any]]) -> tuple[bool, dict[str, object]]:
+    """Return whether all are healthy, and the facts of each."""
+    found = [each.health() for each in consumers]
+    return all(healthy for healthy, _ in found), {"lanes": [facts for _, facts in found]}
+
+
+def _settings(name: str, slots: int | None = None) -> tuple[WorldSettings, RunnerSettings]:
     try:
-        return WorldSettings(), RunnerSettings()  # pyright: ignore[reportCallIssue] - from the environment
+        world, runner = WorldSettings(), RunnerSettings()  # pyright: ignore[reportCallIssue] - from the environment
     except ValidationError as error:
         sys.stderr.write(f"{name}: settings: {error}\n")
         raise SystemExit(_BAD_SETTINGS) from error
+    if slots and "slots" not in runner.model_fields_set:
+        runner = runner.model_copy(update={"slots": slots})
+    return world, runner
 
 
 def _log(world: WorldSettings, name: str) -> Log:

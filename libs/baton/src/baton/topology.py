@@ -6,7 +6,7 @@ Pure Python: the local world creates them, CDK declares them, the services read 
 from dataclasses import dataclass
 from typing import Final
 
-from baton.messages import KINDS, Kind
+from baton.messages import KINDS, LANES, ORDINARY, Kind, Lane
 
 STAGES: Final = ("splitter", "worker", "merger", "notifier")
 """The containers that batches go through, in their order."""
@@ -72,6 +72,7 @@ class Queue:
     """One work queue and its dead-letter queue."""
 
     kind: Kind
+    lane: Lane
     name: str
     dead_letter_name: str
     visibility_seconds: int
@@ -146,17 +147,20 @@ class Topology:
         """Name of the TXT record whose text is the active Region: for people and clients, never for permission."""
         return f"active.baton-{self.environment}.internal"
 
-    def queue(self, kind: Kind) -> Queue:
+    def queue(self, kind: Kind, lane: Lane = ORDINARY) -> Queue:
+        name = kind if lane == ORDINARY else f"{kind}-{lane}"
         return Queue(
             kind=kind,
-            name=self._name(kind),
-            dead_letter_name=self._name(f"{kind}-dead"),
+            lane=lane,
+            name=self._name(name),
+            dead_letter_name=self._name(f"{name}-dead"),
             visibility_seconds=VISIBILITY_SECONDS,
         )
 
     @property
     def queues(self) -> tuple[Queue, ...]:
-        return tuple(self.queue(kind) for kind in KINDS)
+        """Every work queue: of each kind one for each lane."""
+        return tuple(self.queue(kind, lane) for lane in LANES for kind in KINDS)
 
     @property
     def trigger_function(self) -> str:
@@ -171,6 +175,16 @@ class Topology:
     def trigger_dead_letter_queue(self) -> str:
         """Where an event ends whose every attempt failed; the sweeper finds the object without it."""
         return self._name("trigger-dead")
+
+    @property
+    def canary_events_queue(self) -> str:
+        """Where S3 leaves its events of canaries for the splitter: no number of other files makes them wait."""
+        return self._name("canary-events")
+
+    @property
+    def canary_events_dead_letter_queue(self) -> str:
+        """Where an event of a canary ends whose every attempt failed. The canary has failed long before."""
+        return self._name("canary-events-dead")
 
     @property
     def link_role(self) -> str:

@@ -8,6 +8,27 @@ _BATON: Final = "libs/baton/src/baton/"
 
 MUTANTS: Final = (
     Mutant(
+        "canaries stand in line with users' files",
+        _BATON + "messages/__init__.py",
+        "        return CANARY\n",
+        "        return ORDINARY\n",
+        "tests/pipeline/test_lanes.py::test_no_load_makes_a_canary_late",
+    ),
+    Mutant(
+        "small batches stand in line with large ones",
+        _BATON + "messages/__init__.py",
+        "return LARGE if message.large else ORDINARY",
+        "return ORDINARY",
+        "tests/pipeline/test_lanes.py::test_a_small_batch_waits_for_no_large_one",
+    ),
+    Mutant(
+        "a task counts as idle as soon as one of its lanes is",
+        _BATON + "health.py",
+        "        busy = bool(self._at_work)\n",
+        "",
+        "tests/unit/runner/test_health.py::test_a_task_is_protected_while_any_of_its_lanes_works",
+    ),
+    Mutant(
         "a reason of any length goes into the ledger",
         _BATON + "batches.py",
         "shown(failed.reason, most=REASON_CHARACTERS_MAX)",

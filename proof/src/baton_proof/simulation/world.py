@@ -12,7 +12,7 @@ from typing import Any, override
 from baton.catalog import load_jobs
 from baton.errors import BatonError
 from baton.memory import LoopClock, MemoryQueues, MemoryReplication, MemoryRoutes, MemoryVitals
-from baton.messages import Kind, Message
+from baton.messages import Kind, Message, lane_of
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, owner_of
@@ -227,7 +227,7 @@ class World:
                 log=recording_log(self.lines),
             )
             self.processes[region] = process
-            works = [runner.run(stop) for runner in process.process.runners.values()]
+            works = [runner.run(stop) for runner in process.process.lanes.values()]
             await self._until_dead(life, stop, [*works, process.process.sweeper.run(stop)])
 
     async def live_controller(self, region: str, stop: asyncio.Event) -> None:
@@ -343,7 +343,8 @@ class World:
             if self.dice.random() < self.network.odds.again:
                 late = 300 * self.dice.random() ** 4
                 body = message.model_dump_json()
-                self.sides[region].queues.put_raw(message.kind, body, group=message.batch_id, delay_seconds=late)
+                lane, group = lane_of(message), message.batch_id
+                self.sides[region].queues.put_raw(message.kind, body, lane=lane, group=group, delay_seconds=late)
 
     # --- faults and orders --------------------------------------------------------------------------------------------
 

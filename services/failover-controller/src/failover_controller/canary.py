@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Final, Protocol
 
 from baton.canary import EXPECTED_RESULT, INPUT, canary_key, clear_away
@@ -15,8 +14,7 @@ from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
 from baton.model.journal import Verdict
 from baton.model.states import BatchState
-from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore, Progress
-from failover_controller.backlog import Backlog
+from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore
 
 _POLL_SECONDS: Final = 0.5
 _POLLS_MIN: Final = 10
@@ -57,7 +55,6 @@ class BatchCanary:
         objects: Mapping[str, ObjectStore],
         clock: Clock,
         instance: str,
-        progress: Mapping[str, Progress] = MappingProxyType({}),
     ) -> None:
         """`sender` and `instance` make the names of the files: two controllers probe one Region side by side."""
         self._sender = sender
@@ -66,18 +63,17 @@ class BatchCanary:
         self._clock = clock
         self._instance = instance
         self._numbers = itertools.count(1)
-        self._backlog = Backlog(ledger, progress)
 
     async def probe(self, region: str, *, seconds_max: float) -> Probe:
         started = self._clock.now()
-        stage = _Stage("its bucket takes no file", started)
+        stage = _Stage("its bucket takes no file")
         try:
             async with asyncio.timeout(seconds_max):
                 info = await self._put(region)
                 batch = await self._settled(info, stage, seconds_max)
                 verdict = await self._judged(region, batch, stage)
         except TimeoutError:
-            return await self._late(region, stage, seconds_max)
+            return self._late(stage, seconds_max)
         except BatonError as error:
             return Probe(Verdict.UNHEALTHY, f"{stage.text}: {error}", refused=isinstance(error, Refused))
         seconds = (self._clock.now() - started).total_seconds()
@@ -91,13 +87,13 @@ class BatchCanary:
     async def _settled(self, info: ObjectInfo, stage: "_Stage", seconds_max: float) -> Batch:
         """Wait for the batch's end. Runs into the caller's deadline if it never comes."""
         batch_id = batch_id_of(info.key, info.origin)
-        stage.text, stage.watched_since = "its trigger admitted nothing", self._clock.now()
+        stage.text, stage.watched_since = "it was not admitted", self._clock.now()
         while True:
             with contextlib.suppress(BatonError):
                 batch = await self._ledger.get(batch_id)
                 stage.answered_at = self._clock.now()
                 if batch is not None:
-                    stage.text, stage.batch = f"it stood in {batch.state}", batch
+                    stage.text = f"it stood in {batch.state}"
                     if batch.state in {BatchState.COMPLETED, BatchState.FAILED}:
                         return batch
             await asyncio.sleep(min(_POLL_SECONDS, seconds_max / _POLLS_MIN))
@@ -113,8 +109,8 @@ class BatchCanary:
         stage.text = "went the whole way"
         return Verdict.HEALTHY
 
-    async def _late(self, region: str, stage: "_Stage", seconds_max: float) -> Probe:
-        """Return the verdict on a canary that was not done in time."""
+    def _late(self, stage: "_Stage", seconds_max: float) -> Probe:
+        """Return the verdict on a canary that was not done in time. It waited behind nobody: its lane is its own."""
         text = f"{stage.text} after {seconds_max:g} s"
         if stage.watched_since is None:
             return Probe(Verdict.UNHEALTHY, text)
@@ -122,18 +118,7 @@ class BatchCanary:
         unseen = self._clock.now() - (stage.answered_at or stage.watched_since)
         if stage.answered_at is None or unseen > timedelta(seconds=seconds_max / 2):
             return Probe(Verdict.UNKNOWN, "the ledger did not answer")
-        batch = stage.batch
-        if batch is not None and batch.state in {BatchState.COMPLETED, BatchState.FAILED}:
-            return Probe(Verdict.UNHEALTHY, text)  # it is done: it waits in no queue
-        try:
-            async with asyncio.timeout(seconds_max / 2):
-                stood, since = (batch.state, batch.admitted_at) if batch else (None, stage.sent_at)
-                passed = await self._backlog.passed(region, stood, since)
-        except (BatonError, TimeoutError):
-            passed = None
-        if passed is None:
-            return Probe(Verdict.UNHEALTHY, text)
-        return Probe(Verdict.UNKNOWN, f"{text}, in a queue that moves: {passed}")
+        return Probe(Verdict.UNHEALTHY, text)
 
     async def _clean_up(self, region: str, batch: Batch, seconds_max: float) -> None:
         """Delete everything the canary made. What cannot be deleted now, the sweeper deletes."""
@@ -149,7 +134,5 @@ class _Stage:
     """How far a canary came, as a text, and when the ledger last answered."""
 
     text: str
-    sent_at: datetime
     watched_since: datetime | None = None
     answered_at: datetime | None = None
-    batch: Batch | None = None

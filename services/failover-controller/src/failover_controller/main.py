@@ -40,7 +40,6 @@ def controller_of(process: Process, settings: ControllerSettings, switch_setting
         objects={region: place.objects for region, place in places.items()},
         clock=clock,
         instance=instance,
-        progress={region: aws.progress(region) for region in world.regions},
     )
     reach = Reach(ledger, aws.journal(), switch, actor, places, canary)
     return Controller(

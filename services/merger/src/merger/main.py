@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from baton.context import Context
+from baton.messages import LANES
 from baton.offload import Offload
 from baton.service import Service, run_service
 from merger.handler import Merger
@@ -15,15 +16,18 @@ SLOTS: Final = 8
 def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
     """Put the merger together."""
     ports = context.ports
-    handler = Merger(
-        batches=context.batches(),
-        objects=ports.objects(),
-        progress=ports.progress(),
-        rejects=ports.rejects(),
-        catalog=context.catalog,
-        offload=offload,
-    )
-    return Service(handler)
+
+    def handler() -> Merger:
+        return Merger(
+            batches=context.batches(),
+            objects=ports.objects(),
+            progress=ports.progress(),
+            rejects=ports.rejects(),
+            catalog=context.catalog,
+            offload=offload,
+        )
+
+    return Service({lane: handler() for lane in LANES})
 
 
 if __name__ == "__main__":

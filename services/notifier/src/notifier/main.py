@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from baton.context import Context
+from baton.messages import LANES
 from baton.offload import Offload
 from baton.service import Service, run_service
 from notifier.handler import Notifier
@@ -19,28 +20,26 @@ def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
     """Put the notifier together."""
     ports, clock = context.ports, context.clock
     ledger, objects, mailer, settings = ports.ledger(), ports.objects(), ports.mailer(), NotifierSettings()
-    handler = Notifier(
-        batches=context.batches(),
-        ledger=ledger,
-        objects=objects,
-        mailer=mailer,
-        links=ports.links(),
-        rejects=RejectsOf(
-            objects=objects, progress=ports.progress(), offload=offload, settings=settings, log=context.log
-        ),
-        notice=Notice(
+    progress, heartbeats, links = ports.progress(), ports.heartbeats(), ports.links()
+    notice = Notice(
+        ledger=ledger, heartbeats=heartbeats, mailer=mailer, catalog=context.catalog, clock=clock, settings=settings
+    )
+
+    def handler() -> Notifier:
+        return Notifier(
+            batches=context.batches(),
             ledger=ledger,
-            heartbeats=ports.heartbeats(),
+            objects=objects,
             mailer=mailer,
+            links=links,
+            rejects=RejectsOf(objects=objects, progress=progress, offload=offload, settings=settings, log=context.log),
+            notice=notice,
             catalog=context.catalog,
             clock=clock,
             settings=settings,
-        ),
-        catalog=context.catalog,
-        clock=clock,
-        settings=settings,
-    )
-    return Service(handler)
+        )
+
+    return Service({lane: handler() for lane in LANES})
 
 
 if __name__ == "__main__":

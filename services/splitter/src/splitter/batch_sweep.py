@@ -22,7 +22,7 @@ from baton.model.unreadable import UnreadableRow
 from baton.ports import Clock, Heartbeats, Ledger, Outbox, Progress, Signs
 from baton.telemetry import Log, emf
 from splitter.canaries import CanarySweep
-from splitter.liveness import BOUNDED, QUEUES, Seen, may_be_lost, silence_max
+from splitter.liveness import BOUNDED, Seen, may_be_lost, queues_of, silence_max
 from splitter.queue_watch import QueueWatch
 from splitter.settings import SplitterSettings
 from splitter.unreadable import UnreadableRows
@@ -106,7 +106,7 @@ class BatchSweep:
             own = [batch for batch in page.batches if owner_of(batch.owner_epoch, self._regions) == self._region]
             for batch in own:
                 found.add(batch)
-                self._queues.want(QUEUES.get(batch.state, ()))
+                self._queues.want(queues_of(batch))
             await at_once(_AT_ONCE, [batch for batch in own if self._needs_a_look(batch)], self._sweep_alone)
             found.unreadable |= {row.batch_id: row for row in page.unreadable}
         self._report(found)
@@ -163,7 +163,7 @@ class BatchSweep:
 
         `signs`: what was just read of it.
         """
-        self._queues.want(QUEUES.get(batch.state, ()))
+        self._queues.want(queues_of(batch))
         if not may_be_lost(batch, self._clock.now(), self._settings) or self._waits_its_turn(batch):
             return
         seen = await self._seen(batch, signs or await self._heartbeats.signs(batch.batch_id))
@@ -201,7 +201,7 @@ class BatchSweep:
         """
         if seen.batch.state is BatchState.WAITING_INPUT and not seen.is_asked:
             return False
-        read_up_to = self._queues.read_up_to(QUEUES.get(seen.batch.state, ()))
+        read_up_to = self._queues.read_up_to(queues_of(seen.batch))
         return read_up_to is None or seen.last_sign >= read_up_to
 
     def _is_late(self, batch: Batch, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from baton.messages import Kind
+from baton.messages import LARGE, ORDINARY, Kind, Lane
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import Nudges, Signs, Tally
@@ -24,6 +24,12 @@ QUEUES: Final[Mapping[BatchState, tuple[Kind, ...]]] = {
 """Where the messages of a batch may wait, by its state. Of a state that is not named it has none."""
 BOUNDED: Final = frozenset({BatchState.ADMITTED, BatchState.SPLIT, BatchState.PROCESSED, BatchState.MERGED})
 """States whose message is sent again a bounded number of times. WAITING_INPUT waits for the deadline instead."""
+
+
+def queues_of(batch: Batch) -> tuple[tuple[Kind, Lane], ...]:
+    """Return the queues in which a user's batch may have a message."""
+    lane = LARGE if batch.is_large else ORDINARY
+    return tuple((kind, lane) for kind in QUEUES.get(batch.state, ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,23 @@
 """Entry point of the splitter's container: consumes the split queue and runs the sweeper."""
 
 import asyncio
+import random
+from functools import partial
 from typing import Final
 
 from baton.context import Context
+from baton.messages import LANES
 from baton.offload import Offload
+from baton.ports import Inbox
+from baton.runner import Runner
+from baton.s3_events import Event, log_fields, parse
 from baton.service import Service, run_service
+from baton.settings import RunnerSettings
 from splitter.alone import Alone
 from splitter.arrival_sweep import ArrivalSweep
 from splitter.batch_sweep import BatchSweep
 from splitter.canaries import CanarySweep
+from splitter.canary_events import CanaryEvents
 from splitter.handler import Splitter
 from splitter.input_sweep import InputSweep
 from splitter.retention import Retention
@@ -26,19 +34,42 @@ def build(
     """Put the splitter together."""
     settings = settings or SplitterSettings()
     ports = context.ports
-    handler = Splitter(
-        batches=context.batches(),
-        objects=ports.objects(),
-        outbox=ports.outbox(),
-        progress=ports.progress(),
-        heartbeats=ports.heartbeats(),
-        reference=ports.reference(),
-        catalog=context.catalog,
-        clock=context.clock,
-        offload=offload,
-        settings=settings,
+
+    def handler() -> Splitter:
+        return Splitter(
+            batches=context.batches(),
+            objects=ports.objects(),
+            outbox=ports.outbox(),
+            progress=ports.progress(),
+            heartbeats=ports.heartbeats(),
+            reference=ports.reference(),
+            catalog=context.catalog,
+            clock=context.clock,
+            offload=offload,
+            settings=settings,
+        )
+
+    return Service(
+        {lane: handler() for lane in LANES},
+        side_tasks=[sweeper(context, settings).run],
+        canary_events=partial(canary_events, context),
     )
-    return Service(handler, side_tasks=[sweeper(context, settings).run])
+
+
+def canary_events(context: Context, inbox: Inbox) -> Runner[Event]:
+    """Put together what reads S3's events of canaries."""
+    return Runner(
+        service="splitter",
+        region=context.region,
+        inbox=inbox,
+        handler=CanaryEvents(context.admitter(), log=context.log),
+        parse=parse,
+        log_fields=log_fields,
+        settings=RunnerSettings(),
+        clock=context.clock,
+        dice=random.Random(),  # noqa: S311 - jitter, no secret
+        log=context.log,
+    )
 
 
 def sweeper(context: Context, settings: SplitterSettings) -> Sweeper:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from baton.messages import KINDS, Kind
+from baton.messages import KINDS, OF_USERS, Kind, Lane
 from baton.ports import Clock, Outbox
 
 _SIGN_WITHIN: Final = timedelta(seconds=60)
@@ -19,32 +19,34 @@ class QueueWatch:
     def __init__(self, *, outbox: Outbox, clock: Clock) -> None:
         self._outbox = outbox
         self._clock = clock
-        self._wanted: set[Kind] = set()
-        self._empty_at: dict[Kind, list[datetime]] = {kind: [] for kind in KINDS}
+        self._wanted: set[tuple[Kind, Lane]] = set()
+        self._empty_at: dict[tuple[Kind, Lane], list[datetime]] = {
+            (kind, lane): [] for kind in KINDS for lane in OF_USERS
+        }
         """When nothing waited in a queue: the last moment that is long enough ago, and those after it."""
 
-    def want(self, kinds: Iterable[Kind]) -> None:
+    def want(self, queues: Iterable[tuple[Kind, Lane]]) -> None:
         """Have these queues looked at the next time."""
-        self._wanted.update(kinds)
+        self._wanted.update(queues)
 
     async def look(self) -> None:
         """Read the count of each queue that is needed, once."""
         wanted, self._wanted = self._wanted, set()
-        for kind in sorted(wanted):
-            if await self._outbox.backlog(kind) == 0:
-                self._empty_at[kind].append(self._clock.now())
+        for queue in sorted(wanted):
+            if await self._outbox.backlog(*queue) == 0:
+                self._empty_at[queue].append(self._clock.now())
 
-    def read_up_to(self, kinds: Iterable[Kind]) -> datetime | None:
+    def read_up_to(self, queues: Iterable[tuple[Kind, Lane]]) -> datetime | None:
         """Return the moment before which every message in these queues was sent that has not been received.
 
         None: that is not known (yet). Who took a message that was sent before has given a sign of life by now.
         """
-        moments = [self._read_up_to(kind) for kind in kinds]
+        moments = [self._read_up_to(queue) for queue in queues]
         known = [moment for moment in moments if moment is not None]
         return min(known) if known and len(known) == len(moments) else None
 
-    def _read_up_to(self, kind: Kind) -> datetime | None:
-        empty_at = self._empty_at[kind]
+    def _read_up_to(self, queue: tuple[Kind, Lane]) -> datetime | None:
+        empty_at = self._empty_at[queue]
         before = self._clock.now() - _SIGN_WITHIN
         while len(empty_at) > 1 and empty_at[1] <= before:
             del empty_at[0]

@@ -8,35 +8,10 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from baton.admission import Admitter, admitter
+from baton.admission import Admitter, admit_all, admitter
 from baton.aws import Aws, SystemClock
-from baton.errors import Unavailable
 from baton.settings import WorldSettings
 from baton.telemetry import configure
-from trigger.events import created_objects
-
-
-async def admit_all(event: Mapping[str, Any], admitter: Admitter) -> int:
-    """Admit every created object of the event; return how many batches there are for them.
-
-    Raises what went wrong once all were tried: one that cannot be admitted keeps no other from it. An outage stays
-    `Unavailable`, however many objects it met. Raises `pydantic.ValidationError` for what is no event of S3, be it a
-    part of one.
-    """
-    objects, unreadable = created_objects(event)
-    admitted = await asyncio.gather(
-        *(
-            admitter.admit(each.key, each.version_id, size_bytes=each.size_bytes, created_at=each.created_at)
-            for each in objects
-        ),
-        return_exceptions=True,
-    )
-    errors = [*unreadable, *(result for result in admitted if isinstance(result, Exception))]
-    if len(errors) == 1 or (errors and all(isinstance(error, Unavailable) for error in errors)):
-        raise errors[0]
-    if errors:
-        raise ExceptionGroup(f"{len(errors)} of {len(objects) + len(unreadable)} objects were not admitted", errors)
-    return sum(batch is not None for batch in admitted)
 
 
 @functools.cache

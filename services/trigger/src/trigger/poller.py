@@ -4,25 +4,18 @@ An event that fails is retried as Lambda would do it, and ends in the dead-lette
 """
 
 import random
-from collections.abc import Mapping
 from typing import Final
 
-from baton.admission import Admitter, admitter
+from baton.admission import Admitter, admit_all, admitter
 from baton.ports import Clock, Inbox
 from baton.runner import Runner
+from baton.s3_events import Event, log_fields, parse
 from baton.service import Daemon, Process, run_daemon
 from baton.settings import RunnerSettings
 from baton.telemetry import Log
-from trigger.events import Event, created_objects, parse
-from trigger.function import admit_all
 
 SLOTS: Final = 10
 """All of one receive: an admission only waits, for S3, the ledger and a queue."""
-
-
-def log_fields(event: Event) -> Mapping[str, object]:
-    """Return what names an event in a log line."""
-    return {"keys": [created.key for created in created_objects(event)[0]]}
 
 
 class Trigger:

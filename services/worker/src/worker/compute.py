@@ -1,4 +1,4 @@
-"""Computes chunks in one thread, and ends the process if a computation hangs.
+"""Computes chunks in one thread for each lane, and ends the process if a computation hangs.
 
 A rule of a job may loop endlessly, and a thread cannot be ended from outside. So the process ends: it logs why, hands
 back its other messages, and exits with status 1; the scheduler starts another. A rule may also hold the interpreter's
@@ -14,8 +14,11 @@ import faulthandler
 import multiprocessing
 import pickle
 import signal
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Final, cast
@@ -28,6 +31,7 @@ __all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "apart"]
 
 _LAST_RESORT_FACTOR: Final = 1.2
 """Of the limit: after the process itself should have ended, if it still could."""
+_TIMER_SECONDS_MIN: Final = 0.001
 _APART_FACTOR: Final = 0.9
 """Of the limit, for a process apart: it is to be ended before its parent is."""
 _OUT_OF_MEMORY: Final = (signal.SIGKILL, signal.SIGABRT)
@@ -83,8 +87,46 @@ def _hung(seconds: float) -> str:
     return f"a computation did not end within {seconds:g} s"
 
 
+class _Watchdog:
+    """Ends the process if one of several computations, in threads of their own, does not end.
+
+    The interpreter has one such timer: it is set to the first end that is due.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: dict[object, float] = {}
+
+    @contextmanager
+    def __call__(self, seconds: float) -> Generator[None]:
+        one = object()
+        with self._lock:
+            self._ends[one] = time.monotonic() + seconds
+            self._set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._ends[one]
+                self._set()
+
+    def _set(self) -> None:
+        if self._ends:
+            left = min(self._ends.values()) - time.monotonic()
+            faulthandler.dump_traceback_later(max(_TIMER_SECONDS_MIN, left), exit=True)
+        else:
+            faulthandler.cancel_dump_traceback_later()
+
+
+_watchdog: Final = _Watchdog()
+
+
 def _with_an_end[T](work: Callable[[], T], seconds: float) -> T:
-    faulthandler.dump_traceback_later(seconds, exit=True)
+    with _watchdog(seconds):
+        return _without_exits(work)
+
+
+def _without_exits[T](work: Callable[[], T]) -> T:
     try:
         return work()
     except (Exception, PanicException):
@@ -92,8 +134,6 @@ def _with_an_end[T](work: Callable[[], T], seconds: float) -> T:
     except BaseException as error:
         # Raised on the event loop, it would end the process or cancel a task. Signals never come to this thread.
         raise RuntimeError(f"a computation ended by {said(error)}") from error
-    finally:
-        faulthandler.cancel_dump_traceback_later()
 
 
 def apart[T](work: Callable[[], T], seconds_max: float) -> T:

@@ -19,7 +19,7 @@ from baton.model.plan import Chunk, Plan
 from baton.model.states import BatchState
 from baton.offload import Offload
 from baton.plans import load_plan
-from baton.ports import ChunkDone, Clock, ObjectStore, Progress, ReferenceData, Tally
+from baton.ports import ChunkDone, Clock, ObjectStore, Progress, Tally
 from baton.reading import reading_input
 from baton.shown import shown
 from baton.telemetry import Metrics
@@ -62,7 +62,7 @@ class Worker:
         batches: Batches,
         objects: ObjectStore,
         progress: Progress,
-        reference: ReferenceData,
+        tables: Tables,
         catalog: Catalog,
         clock: Clock,
         offload: Offload,
@@ -81,7 +81,7 @@ class Worker:
         self._tasks = Recent[tuple[str, str], _Task](
             settings.plans_cached, weigh=lambda task: len(task.plan.chunks), weight_max=settings.chunks_cached
         )
-        self._tables = Tables(reference, compute=self._compute, settings=settings)
+        self._tables = tables.computing_by(self._compute)
         self._output_bytes_max = settings.output_bytes_max
 
     async def handle(self, message: Message, attempt: int) -> Metrics | None:

@@ -1,37 +1,46 @@
 """Entry point of the worker's container: consumes the chunk queue."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from baton.context import Context
+from baton.messages import LANES, Lane
 from baton.offload import Offload
 from baton.service import Service, run_service
 from worker.compute import Compute, apart
 from worker.handler import Worker
 from worker.settings import WorkerSettings
+from worker.tables import Tables
 
 SLOTS: Final = 2
 """One chunk in work, which keeps a vCPU busy, and one that is read or written meanwhile."""
 
 
-def build(context: Context, *, offload: Offload = asyncio.to_thread, compute: Offload | None = None) -> Service:
-    """Put the worker together. `compute`: where chunks are computed, if not as in a container (`worker.compute`)."""
+def build(
+    context: Context, *, offload: Offload = asyncio.to_thread, compute: Callable[[Lane], Offload] | None = None
+) -> Service:
+    """Put the worker together. `compute`: where a lane's chunks are computed, if not as in `worker.compute`."""
     ports, settings = context.ports, WorkerSettings()
-    own = Compute(seconds_max=settings.compute_seconds_max)
-    handler = Worker(
-        batches=context.batches(),
-        objects=ports.objects(),
-        progress=ports.progress(),
-        reference=ports.reference(),
-        catalog=context.catalog,
-        clock=context.clock,
-        offload=offload,
-        compute=compute or own,
-        apart=None if compute else partial(apart, seconds_max=settings.compute_seconds_max),
-        settings=settings,
-    )
-    return Service(handler, side_tasks=[own.watch])
+    own = {lane: Compute(seconds_max=settings.compute_seconds_max) for lane in LANES}
+    tables = Tables(ports.reference(), compute=offload, settings=settings)
+
+    def handler(lane: Lane) -> Worker:
+        return Worker(
+            batches=context.batches(),
+            objects=ports.objects(),
+            progress=ports.progress(),
+            tables=tables,
+            catalog=context.catalog,
+            clock=context.clock,
+            offload=offload,
+            compute=compute(lane) if compute else own[lane],
+            apart=None if compute else partial(apart, seconds_max=settings.compute_seconds_max),
+            settings=settings,
+        )
+
+    return Service({lane: handler(lane) for lane in LANES}, side_tasks=[each.watch for each in own.values()])
 
 
 if __name__ == "__main__":

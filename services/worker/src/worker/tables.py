@@ -1,13 +1,15 @@
 """Loads the reference rows that a chunk needs: small tables whole (cached), of large ones only the chunk's keys."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from copy import copy
+from typing import Final
 
 import polars as pl
 
 from baton.errors import BatonError, NotFound, Retry
 from baton.job import Lookup
 from baton.model.plan import MIB
+from baton.offload import Offload
 from baton.ports import ReferenceData, ReferenceVersion, Row
 from worker.recent import Recent
 from worker.reference import ReferenceFrame, prepare_reference
@@ -26,16 +28,10 @@ class TooLargeError(BatonError):
     """The rows of the keys of a chunk take more memory than there is for them. The text is for the job's author."""
 
 
-class Compute(Protocol):
-    """Does CPU work beside the event loop."""
-
-    async def __call__[T](self, work: Callable[[], T], /) -> T: ...
-
-
 class Tables:
     """Fetches reference data, and keeps it by table, version and columns, as far as the settings allow."""
 
-    def __init__(self, reference: ReferenceData, *, compute: Compute, settings: WorkerSettings) -> None:
+    def __init__(self, reference: ReferenceData, *, compute: Offload, settings: WorkerSettings) -> None:
         self._reference = reference
         self._compute = compute
         self._rows_max, self._bytes_max = settings.reference_rows_in_memory_max, settings.reference_bytes_in_memory_max
@@ -45,6 +41,12 @@ class Tables:
             weigh=lambda table: table.size_bytes,
             weight_max=settings.reference_bytes_cached,
         )
+
+    def computing_by(self, compute: Offload) -> "Tables":
+        """Return the same tables, kept together, for somebody who computes elsewhere."""
+        same = copy(self)
+        same._compute = compute  # noqa: SLF001 - of our own kind
+        return same
 
     async def rows_for(self, lookup: Lookup, wanted: str, keys: Callable[[], Sequence[str]]) -> ReferenceFrame:
         """Return at least the rows of those keys that exist, of the version `wanted`.

@@ -29,7 +29,7 @@ from baton.aws.switch.region_switch import RegionSwitch
 from baton.aws.switch.routes import MrapRoutes, at_plain_host
 from baton.aws.vitals import AGES_SECONDS_MAX, AwsVitals
 from baton.ledger_switch import LedgerSwitch
-from baton.messages import KINDS, Kind
+from baton.messages import ORDINARY, Kind, Lane
 from baton.model.control import SwitchBackend
 from baton.ports.clock import Clock
 from baton.requests import FIVE_REGIONS
@@ -84,7 +84,7 @@ class Aws:
         self._clients = Clients(
             self._session, max_pool_connections=max_pool_connections, path_style=emulated, calls=self._calls
         )
-        self._queue_urls: dict[str, QueueUrls[Kind]] = {}
+        self._queue_urls: dict[str, QueueUrls[tuple[Kind, Lane]]] = {}
 
     @property
     def topology(self) -> Topology:
@@ -152,18 +152,17 @@ class Aws:
         region = region or self.settings.region
         return SqsOutbox(self.client("sqs", region), self._urls(region), dice=self._dice)
 
-    def inbox(self, kind: Kind, region: str | None = None) -> SqsInbox:
-        region = region or self.settings.region
-        client = self.client("sqs", region)
-        dead = QueueUrls(client, names={kind: self.topology.queue(kind).dead_letter_name})
-        return self._inbox(region, partial(self._urls(region).url, kind), partial(dead.url, kind))
+    def inbox(self, kind: Kind, lane: Lane = ORDINARY) -> SqsInbox:
+        queue = self.topology.queue(kind, lane)
+        return self._inbox(queue.name, queue.dead_letter_name)
 
     def trigger_inbox(self) -> SqsInbox:
         """Return the queue of S3's events, in a world without Lambda."""
-        region = self.settings.region
-        work, dead = self.topology.trigger_queue, self.topology.trigger_dead_letter_queue
-        urls = QueueUrls(self.client("sqs", region), names={"work": work, "dead": dead})
-        return self._inbox(region, partial(urls.url, "work"), partial(urls.url, "dead"))
+        return self._inbox(self.topology.trigger_queue, self.topology.trigger_dead_letter_queue)
+
+    def canary_events(self) -> SqsInbox:
+        """Return the queue of S3's events of canaries."""
+        return self._inbox(self.topology.canary_events_queue, self.topology.canary_events_dead_letter_queue)
 
     def progress(self, region: str | None = None) -> DynamoProgress:
         client = self.client("dynamodb", region or self.settings.region)
@@ -253,13 +252,15 @@ class Aws:
         where = {"region": region, "endpoint_url": url, "counted_in": _NO_REGION}
         return partial(self._clients.get, service, **where, timeouts=timeouts)
 
-    def _inbox(
-        self, region: str, url: Callable[[], Awaitable[str]], dead_url: Callable[[], Awaitable[str]]
-    ) -> SqsInbox:
-        return SqsInbox(self.client("sqs", region), self.client("sqs", region, long_poll=True), url, dead_url)
+    def _inbox(self, name: str, dead_letter_name: str) -> SqsInbox:
+        region = self.settings.region
+        client = self.client("sqs", region)
+        urls = QueueUrls(client, names={"work": name, "dead": dead_letter_name})
+        long_poll = self.client("sqs", region, long_poll=True)
+        return SqsInbox(client, long_poll, partial(urls.url, "work"), partial(urls.url, "dead"))
 
-    def _urls(self, region: str) -> QueueUrls[Kind]:
+    def _urls(self, region: str) -> QueueUrls[tuple[Kind, Lane]]:
         if region not in self._queue_urls:
-            names: dict[Kind, str] = {kind: self.topology.queue(kind).name for kind in KINDS}
+            names: dict[tuple[Kind, Lane], str] = {(each.kind, each.lane): each.name for each in self.topology.queues}
             self._queue_urls[region] = QueueUrls(self.client("sqs", region), names=names)
         return self._queue_urls[region]

@@ -21,6 +21,7 @@ from baton.topology import (
     REFERENCE,
     REJECTS,
     RETENTION_DAYS,
+    VISIBILITY_SECONDS,
     Key,
     Schema,
     Topology,
@@ -91,10 +92,12 @@ async def _bucket(s3: "S3Client", name: str, region: str) -> None:
 
 async def _queues(sqs: "SQSClient", topology: Topology, region: str) -> None:
     await _queue(sqs, topology.trigger_dead_letter_queue, _RETENTION)
-    for queue in topology.queues:
-        await _queue(sqs, queue.dead_letter_name, _RETENTION)
-        dead_letter_arn = f"arn:aws:sqs:{region}:{topology.account_id}:{queue.dead_letter_name}"
-        await create_queue(sqs, queue.name, dead_letter_arn, visibility_seconds=queue.visibility_seconds)
+    events = (topology.canary_events_queue, topology.canary_events_dead_letter_queue, VISIBILITY_SECONDS)
+    of_work = ((queue.name, queue.dead_letter_name, queue.visibility_seconds) for queue in topology.queues)
+    for name, dead_letter_name, visibility_seconds in (*of_work, events):
+        await _queue(sqs, dead_letter_name, _RETENTION)
+        dead_letter_arn = f"arn:aws:sqs:{region}:{topology.account_id}:{dead_letter_name}"
+        await create_queue(sqs, name, dead_letter_arn, visibility_seconds=visibility_seconds)
 
 
 async def create_queue(sqs: "SQSClient", name: str, dead_letter_arn: str, *, visibility_seconds: int) -> None:

@@ -10,7 +10,7 @@ from baton.aws.sdk.clients import SQS
 from baton.aws.sdk.failures import code_of, translated
 from baton.aws.sdk.parallel import Backoff, in_parallel
 from baton.errors import Unavailable
-from baton.messages import Kind, Message
+from baton.messages import ORDINARY, Kind, Lane, Message, lane_of
 from baton.ports.preconditions import check_delay, check_deletes, check_message, check_receive, check_visibility
 from baton.ports.queues import Delivery
 
@@ -106,7 +106,7 @@ class SqsInbox:
 class SqsOutbox:
     """The sending side of all queues of one Region."""
 
-    def __init__(self, client: SQS, urls: QueueUrls[Kind], *, dice: random.Random) -> None:
+    def __init__(self, client: SQS, urls: QueueUrls[tuple[Kind, Lane]], *, dice: random.Random) -> None:
         self._client = client
         self._urls = urls
         self._backoff = Backoff(dice)
@@ -114,31 +114,33 @@ class SqsOutbox:
     @translated()
     async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
         check_delay(delay_seconds)
-        by_kind: dict[Kind, list[tuple[str, str]]] = {}
+        by_queue: dict[tuple[Kind, Lane], list[tuple[str, str]]] = {}
         for message in messages:
             body = message.model_dump_json()
             check_message(body)
-            by_kind.setdefault(message.kind, []).append((message.batch_id, body))
-        tens: list[tuple[Kind, list[tuple[str, str]]]] = [
-            (kind, same[start : start + _ENTRIES_MAX])
-            for kind, same in by_kind.items()
+            by_queue.setdefault((message.kind, lane_of(message)), []).append((message.batch_id, body))
+        tens: list[tuple[tuple[Kind, Lane], list[tuple[str, str]]]] = [
+            (queue, same[start : start + _ENTRIES_MAX])
+            for queue, same in by_queue.items()
             for start in range(0, len(same), _ENTRIES_MAX)
         ]
 
-        async def send_ten(ten: tuple[Kind, list[tuple[str, str]]]) -> None:
+        async def send_ten(ten: tuple[tuple[Kind, Lane], list[tuple[str, str]]]) -> None:
             await self._send_ten(*ten, delay_seconds)
 
         await in_parallel(_BATCHES_AT_ONCE, tens, send_ten)
 
     @translated()
-    async def backlog(self, kind: Kind) -> int:
-        client, url = await self._client(), await self._urls.url(kind)
+    async def backlog(self, kind: Kind, lane: Lane = ORDINARY) -> int:
+        client, url = await self._client(), await self._urls.url((kind, lane))
         answer = await client.get_queue_attributes(QueueUrl=url, AttributeNames=list(_BACKLOG))
         attributes: Mapping[str, str] = {**answer.get("Attributes", {})}
         return sum(int(attributes[name]) for name in _BACKLOG)
 
-    async def _send_ten(self, kind: Kind, messages: Sequence[tuple[str, str]], delay_seconds: int) -> None:
-        client, url = await self._client(), await self._urls.url(kind)
+    async def _send_ten(
+        self, queue: tuple[Kind, Lane], messages: Sequence[tuple[str, str]], delay_seconds: int
+    ) -> None:
+        client, url = await self._client(), await self._urls.url(queue)
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {
                 "Id": str(index),
@@ -158,7 +160,7 @@ class SqsOutbox:
                 return
             if attempt + 1 < _ATTEMPTS:
                 await self._backoff.wait(attempt)
-        raise Unavailable(f"{len(entries)} messages for {kind} were refused {_ATTEMPTS} times: {failed[0]}")
+        raise Unavailable(f"{len(entries)} messages for {queue[0]} were refused {_ATTEMPTS} times: {failed[0]}")
 
 
 def _delivery(message: "MessageTypeDef") -> Delivery:

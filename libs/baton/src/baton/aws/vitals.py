@@ -1,6 +1,7 @@
 """Measures one Region: its queues by SQS, everything else by CloudWatch."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,7 @@ from baton.aws.sdk.clients import SQS
 from baton.aws.sdk.failures import translated
 from baton.aws.sdk.parallel import in_parallel
 from baton.errors import BatonError
-from baton.messages import KINDS, Kind
+from baton.messages import KINDS, OF_USERS, Kind, Lane
 from baton.model.paths import REPLICATED_IN_TIME
 from baton.ports.clock import Clock
 from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals
@@ -67,18 +68,19 @@ class AwsVitals:
         self._clock = clock
         self._calls = calls
         self._ages_seconds_max = ages_seconds_max
-        queues: dict[Kind, str] = {queue.kind: queue.name for queue in topology.queues}
-        dead: dict[Kind, str] = {queue.kind: queue.dead_letter_name for queue in topology.queues}
-        self._work_urls = QueueUrls(sqs, names=queues)
-        self._dead_urls = QueueUrls(sqs, names=dead)
+        queues = [queue for queue in topology.queues if queue.lane in OF_USERS]
+        self._queues: list[tuple[Kind, Lane]] = [(queue.kind, queue.lane) for queue in queues]
+        self._work_urls = QueueUrls(sqs, names={(each.kind, each.lane): each.name for each in queues})
+        self._dead_urls = QueueUrls(sqs, names={(each.kind, each.lane): each.dead_letter_name for each in queues})
 
     @translated()
     async def queues(self) -> Mapping[Kind, QueueVitals]:
-        counts, ages = await asyncio.gather(in_parallel(_CALLS_AT_ONCE, KINDS, self._counts), self._ages())
-        return {
-            kind: QueueVitals(waiting, dead_letters, ages[kind])
-            for kind, (waiting, dead_letters) in zip(KINDS, counts, strict=True)
-        }
+        counts, ages = await asyncio.gather(in_parallel(_CALLS_AT_ONCE, self._queues, self._counts), self._ages())
+        waiting, dead_letters = Counter[Kind](), Counter[Kind]()
+        for (kind, _), (in_queue, dead) in zip(self._queues, counts, strict=True):
+            waiting[kind] += in_queue
+            dead_letters[kind] += dead
+        return {kind: QueueVitals(waiting[kind], dead_letters[kind], ages[kind]) for kind in KINDS}
 
     @translated()
     async def replication(self) -> ReplicationVitals:
@@ -114,8 +116,8 @@ class AwsVitals:
     def calls(self) -> Mapping[str, CallStats]:
         return self._calls()
 
-    async def _counts(self, kind: Kind) -> tuple[int, int]:
-        return await self._count(await self._work_urls.url(kind)), await self._count(await self._dead_urls.url(kind))
+    async def _counts(self, queue: tuple[Kind, Lane]) -> tuple[int, int]:
+        return await self._count(await self._work_urls.url(queue)), await self._count(await self._dead_urls.url(queue))
 
     async def _count(self, url: str) -> int:
         """Return how many messages a queue holds, in sight or not."""

@@ -10,7 +10,7 @@ from itertools import batched
 from typing import Final
 
 from baton.memory.refusals import Refusals
-from baton.messages import KINDS, Kind, Message, parse
+from baton.messages import KINDS, LANES, ORDINARY, Kind, Lane, Message, lane_of, parse
 from baton.ports.clock import Clock
 from baton.ports.preconditions import check_delay, check_deletes, check_message, check_receive, check_visibility
 from baton.ports.queues import Delivery
@@ -164,26 +164,29 @@ class MemoryInbox:
 class MemoryOutbox:
     """The sending side of all queues of one Region."""
 
-    def __init__(self, queues: dict[Kind, _Queue], refusals: Refusals) -> None:
+    def __init__(self, queues: "_Queues", refusals: Refusals) -> None:
         self._queues = queues
         self.refusals = refusals
 
     async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
         check_delay(delay_seconds)
-        by_kind: dict[Kind, list[tuple[str, str]]] = {}
+        by_queue: dict[tuple[Kind, Lane], list[tuple[str, str]]] = {}
         for message in messages:
             body = message.model_dump_json()
             check_message(body)
-            by_kind.setdefault(message.kind, []).append((body, message.batch_id))
-        for kind, same in by_kind.items():
+            by_queue.setdefault((message.kind, lane_of(message)), []).append((body, message.batch_id))
+        for (kind, lane), same in by_queue.items():
             for ten in batched(same, _ENTRIES_MAX):
                 self.refusals.check("send", kind)
                 for body, group in ten:
-                    self._queues[kind].put(body, group, delay_seconds)
+                    self._queues[kind, lane].put(body, group, delay_seconds)
 
-    async def backlog(self, kind: Kind) -> int:
+    async def backlog(self, kind: Kind, lane: Lane = ORDINARY) -> int:
         self.refusals.check("backlog", kind)
-        return self._queues[kind].backlog()
+        return self._queues[kind, lane].backlog()
+
+
+type _Queues = dict[tuple[Kind, Lane], _Queue]
 
 
 class MemoryQueues:
@@ -199,34 +202,38 @@ class MemoryQueues:
 
     def __init__(self, clock: Clock, *, visibility_seconds: float = 60, max_receives: int = MAX_RECEIVES) -> None:
         visibility = timedelta(seconds=visibility_seconds)
-        self._queues: dict[Kind, _Queue] = {kind: _Queue(kind, clock, visibility, max_receives) for kind in KINDS}
+        self._queues: _Queues = {
+            (kind, lane): _Queue(kind, clock, visibility, max_receives) for kind in KINDS for lane in LANES
+        }
         self.refusals = Refusals(MemoryInbox, MemoryOutbox)
         """Of every inbox and outbox."""
 
     def outbox(self) -> MemoryOutbox:
         return MemoryOutbox(self._queues, self.refusals)
 
-    def inbox(self, kind: Kind) -> MemoryInbox:
-        return MemoryInbox(self._queues[kind], self.refusals)
+    def inbox(self, kind: Kind, lane: Lane = ORDINARY) -> MemoryInbox:
+        return MemoryInbox(self._queues[kind, lane], self.refusals)
 
-    def put_raw(self, kind: Kind, body: str, *, group: str = "", delay_seconds: float = 0) -> None:
+    def put_raw(
+        self, kind: Kind, body: str, *, lane: Lane = ORDINARY, group: str = "", delay_seconds: float = 0
+    ) -> None:
         """Queue any body, also one that no sender of ours would write."""
-        self._queues[kind].put(body, group, delay_seconds)
+        self._queues[kind, lane].put(body, group, delay_seconds)
 
-    def queued(self, kind: Kind) -> Sequence[Message]:
+    def queued(self, kind: Kind, lane: Lane = ORDINARY) -> Sequence[Message]:
         """Return all messages of a queue that were not deleted, in flight or not, in the order of sending."""
-        return [parse(stored.body) for stored in self._queues[kind].stored.values()]
+        return [parse(stored.body) for stored in self._queues[kind, lane].stored.values()]
 
-    def waiting(self, kind: Kind) -> int:
+    def waiting(self, kind: Kind, lane: Lane = ORDINARY) -> int:
         """Return how many messages of a queue were not deleted, in flight, delayed or neither."""
-        return len(self._queues[kind].stored)
+        return len(self._queues[kind, lane].stored)
 
-    def oldest_seconds(self, kind: Kind) -> float:
+    def oldest_seconds(self, kind: Kind, lane: Lane = ORDINARY) -> float:
         """Return the age of the oldest message that was not deleted, in flight or not; 0 of an empty queue."""
-        queue = self._queues[kind]
+        queue = self._queues[kind, lane]
         now = queue.clock.now()
         return max(((now - stored.sent_at).total_seconds() for stored in queue.stored.values()), default=0.0)
 
-    def dead(self, kind: Kind) -> Sequence[str]:
+    def dead(self, kind: Kind, lane: Lane = ORDINARY) -> Sequence[str]:
         """Return the bodies in the dead-letter queue. A message moves there when it would be received once more."""
-        return tuple(self._queues[kind].dead)
+        return tuple(self._queues[kind, lane].dead)

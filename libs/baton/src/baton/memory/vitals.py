@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from baton.memory.queues import MemoryQueues
 from baton.memory.refusals import Refusals
-from baton.messages import KINDS, Kind
+from baton.messages import KINDS, OF_USERS, Kind
 from baton.ports.vitals import CallStats, QueueVitals, ReplicationVitals
 
 
@@ -39,7 +39,7 @@ class MemoryVitals:
 
     def _queue(self, kind: Kind) -> QueueVitals:
         return QueueVitals(
-            waiting=self._queues.waiting(kind),
-            dead_letters=len(self._queues.dead(kind)),
+            waiting=sum(self._queues.waiting(kind, lane) for lane in OF_USERS),
+            dead_letters=sum(len(self._queues.dead(kind, lane)) for lane in OF_USERS),
             oldest_seconds=self._queues.oldest_seconds(kind) if self.ages_known else None,
         )

@@ -9,13 +9,23 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from baton.model.identity import is_canary_id
+
 __all__ = [
+    "CANARY",
     "KINDS",
+    "LANES",
+    "LARGE",
+    "OF_USERS",
+    "ORDINARY",
+    "Kind",
+    "Lane",
     "MergeBatch",
     "Message",
     "NotifyBatch",
     "ProcessChunk",
     "SplitBatch",
+    "lane_of",
     "log_fields",
     "parse",
     "step_of",
@@ -29,6 +39,9 @@ class _Base(BaseModel):
     version: Literal[1] = 1
     batch_id: str = Field(min_length=1, max_length=64)
     owner_epoch: int = Field(ge=0)
+    large: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether its batch is a large one (`Batch.is_large`), which goes by a lane of its own. Written only if it is true,
+    so that every other message stays as it was."""
 
 
 class SplitBatch(_Base):
@@ -67,12 +80,27 @@ type Kind = Literal["split", "chunk", "merge", "notify"]
 
 KINDS: Final[tuple[Kind, ...]] = ("split", "chunk", "merge", "notify")
 
+type Lane = Literal["ordinary", "large", "canary"]
+"""Each has its own queue of every kind, and in every service its own slots and its own thread that computes."""
+LANES: Final[tuple[Lane, ...]] = ("ordinary", "large", "canary")
+ORDINARY: Final[Lane] = "ordinary"
+LARGE: Final[Lane] = "large"
+CANARY: Final[Lane] = "canary"
+OF_USERS: Final[tuple[Lane, ...]] = (ORDINARY, LARGE)
+
 _ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
 
 def parse(body: str | bytes) -> Message:
     """Read a message body. Raises `pydantic.ValidationError`, a `ValueError`, for anything that is none."""
     return _ADAPTER.validate_json(body)
+
+
+def lane_of(message: Message) -> Lane:
+    """Return the lane by which a message goes: nothing but canaries by theirs, and no canary by another."""
+    if is_canary_id(message.batch_id):
+        return CANARY
+    return LARGE if message.large else ORDINARY
 
 
 def step_of(message: Message) -> str:
@@ -86,6 +114,7 @@ def log_fields(message: Message) -> dict[str, object]:
     return {
         "kind": message.kind,
         "batch_id": message.batch_id,
+        "lane": lane_of(message),
         "chunk_index": message.index if isinstance(message, ProcessChunk) else None,
         "epoch": message.owner_epoch,
     }

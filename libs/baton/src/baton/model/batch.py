@@ -89,6 +89,9 @@ class Step:
     by: str
 
 
+LARGE_FROM_BYTES: Final = 1024**2
+"""A file of more is large. What a worker holds of a smaller one, as 15,000 records of 70 bytes, is little beside the
+chunk that it computes meanwhile."""
 _HISTORY_MAX: Final = 200
 """Steps kept: a batch has about ten, and each retry adds as many. The row must stay far below DynamoDB's 400 kB."""
 
@@ -125,6 +128,11 @@ class Batch:
     def is_canary(self) -> bool:
         """Whether it is a canary. A file sent to `input/canary/` is none: there is no such job to send files to."""
         return is_canary_id(self.batch_id)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether its file is large: then no smaller one waits behind it."""
+        return self.source.size_bytes > LARGE_FROM_BYTES
 
     @property
     def is_final(self) -> bool:

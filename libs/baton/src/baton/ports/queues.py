@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from baton.messages import Kind, Message
+from baton.messages import ORDINARY, Kind, Lane, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,15 @@ class Outbox(Protocol):
     """The sending side of all of one Region's queues."""
 
     async def send(self, messages: Sequence[Message], *, delay_seconds: int = 0) -> None:
-        """Send any number of messages to the queue of their kind, grouped by batch for fairness.
+        """Send any number of messages to the queue of their kind and lane, grouped by batch for fairness.
 
         At most 25 KiB each, held back for at most 15 minutes; raises `ValueError` if not, and nothing is sent. When it
         returns, each message is durably queued; when it raises anything else, some may be.
         """
         ...
 
-    async def backlog(self, kind: Kind) -> int:
-        """Return about how many messages wait in the queue of a kind, in sight or delayed; none that is in hand.
+    async def backlog(self, kind: Kind, lane: Lane = ORDINARY) -> int:
+        """Return about how many messages wait in one queue, in sight or delayed; none that is in hand.
 
         SQS is about a minute behind its senders.
         """

@@ -9,12 +9,13 @@ from baton.messages import Kind
 
 @dataclass(frozen=True, slots=True)
 class QueueVitals:
-    """One work queue and its dead letters."""
+    """The work queues of one kind for users' batches, and their dead letters."""
 
     waiting: int
     dead_letters: int
     oldest_seconds: float | None
-    """Age of the oldest message. None: the metric has no data."""
+    """Age of the oldest message of the ordinary lane; large batches may well wait for each other. None: the metric has
+    no data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Vitals(Protocol):
     """Measurements of one Region. Each method raises `Unavailable` if the Region does not answer."""
 
     async def queues(self) -> Mapping[Kind, QueueVitals]:
-        """Return the state of each work queue."""
+        """Return the state of users' work queues, by kind. Canaries' are told by the canaries."""
         ...
 
     async def replication(self) -> ReplicationVitals:

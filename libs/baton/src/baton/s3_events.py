@@ -1,7 +1,7 @@
 """Parses S3 events: from S3 itself, or wrapped by SNS, SQS, EventBridge or Lambda. Pure.
 
-The Lambda and the poller use the same parser. Anything else is an error: ignoring an unknown event would leave a file
-waiting for the sweeper.
+The trigger, as a Lambda and as a poller, and the splitter, for canaries, use the same parser. Anything else is an
+error: ignoring an unknown event would leave a file waiting for the sweeper.
 """
 
 from collections.abc import Iterator, Mapping
@@ -143,6 +143,11 @@ def created_objects(event: Mapping[str, Any]) -> tuple[list[Created], list[Valid
         else:
             errors.append(found)
     return created, errors
+
+
+def log_fields(event: Event) -> Mapping[str, object]:
+    """Return what names an event in log lines."""
+    return {"keys": [created.key for created in created_objects(event)[0]]}
 
 
 def _found(
