@@ -215,12 +215,12 @@ async def _turns_no_dials(self: Actor, control: Control) -> StepResult:
 
 
 PLANTED: Mapping[str, tuple[object, str, object, int]] = {
-    "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition, 2),
+    "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition, 6),
     "the control row is written without its condition": (WatchedLedger, "set_control", _no_compare, 1),
     "the switch is toggled, not set": (Actor, "_set_switch", _toggles, 1),
     "paging is forgotten": (acts, "open_batches", _first_page, 57),
     "mail before the claim": (notifier.main, "Notifier", SendsBeforeItClaims, 1),
-    "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always, 54),
+    "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always, 9),
     "the switch before the commit": (Controller, "_perform", _acts_first, 1),
     "acts on what it once read": (Actor, "act", _acts_on_memory, 1),
     "a freeze that stops nothing": (Control, "frozen", _never_frozen, 51),
