@@ -86,6 +86,7 @@ NAIVE = ControllerSettings().model_copy(
         "trip_of": 1,
         "hold_seconds": 0,
         "failback": Mode.AUTOMATIC,
+        "failovers_short_max": 9,
         "clean_seconds": 120,
         "cooldown_seconds": 120,
     }

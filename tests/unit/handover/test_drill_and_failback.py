@@ -1,5 +1,6 @@
 """Drills, and automatic failback."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -191,6 +192,27 @@ def test_after_a_clean_hour_it_goes_home_by_a_planned_switch() -> None:
     assert trace.decisions[0].summary.startswith(f"failback from {WEST} to {EAST}: {EAST} was clean for 1:00:0")
     assert trace.control.active_region == EAST
     assert trace.control.failovers == ()
+
+
+def test_it_does_not_go_home_before_the_budget_allows_to_leave_it_again() -> None:
+    trace = _away(control=replace(AWAY, failovers=(START - timedelta(minutes=30),)))
+
+    trace.run(2 * 3_600)
+    assert trace.decisions == []
+
+    trace.order(CommandKind.ACK)
+    trace.run(60)
+    assert K.STARTED in trace.kinds
+
+
+def test_nor_in_a_maintenance_window() -> None:
+    trace = _away(maintenance="Wed 12:00-14:30")
+
+    trace.run(2 * 3_600)
+    assert trace.decisions == []
+
+    trace.run(3_600)
+    assert trace.control.active_region == EAST
 
 
 def test_every_break_starts_the_hour_anew() -> None:

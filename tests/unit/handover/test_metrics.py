@@ -1,13 +1,14 @@
 """Every state that an operator must know about has a metric, and an alarm with a runbook."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from baton.model.control import Phase
-from baton.model.journal import CommandKind, Overlay, State
+from baton.model.journal import CommandKind, Overlay, Signal, State, Verdict
 from controller_made import START, WEST, Trace, control_made, frozen, under_way
 from handover.metrics import ALARMS, metrics_of
 
@@ -69,6 +70,15 @@ def _unknown(trace: Trace) -> None:
     trace.memory = type(trace.memory)(WEST, trace.memory.regions, "x", trace.settings, written_at=trace.now)
 
 
+def _blind(trace: Trace) -> None:
+    """Read the ledger, and measure nothing else of the active Region."""
+    trace.run(60)
+    trace.says_canary, trace.outside = Verdict.UNKNOWN, None
+    trace.run(60)
+    known = {key: each for key, each in trace.memory.series.items() if key[1] is not Signal.ALARMS}
+    trace.memory = replace(trace.memory, series=known)
+
+
 def _cut_off(trace: Trace) -> None:
     trace.run(60)
     trace.writes = False
@@ -85,6 +95,7 @@ STORIES: list[tuple[Callable[[Trace], None], Trace, set[str]]] = [
     (_degraded, Trace(), {"Cooldown", "Degraded", "Drift"}),
     (_well, Trace(control=control_made(phase=Phase.VERIFYING, transition=under_way(), epoch=4)), set()),
     (_unknown, Trace(), {"AllUnknown", "StandbyNotReady"}),
+    (_blind, Trace(), {"AllUnknown"}),
     (_cut_off, Trace(), {"Isolated", "StandbyNotReady"}),
 ]
 
@@ -105,7 +116,7 @@ def test_who_cannot_read_the_ledger_says_that_it_lives_and_no_more_than_it_knows
 
     found = _metrics(trace, waiting=None)
 
-    assert found["Beats"] == found["Isolated"] == 1
+    assert found["Beats"] == found["Isolated"] == found["AllUnknown"] == 1
     assert not {"Epoch", "Active", "Degraded", "BatchesWaitingInput"} & found.keys()
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from baton.model.journal import Signal, Verdict
+from baton.model.journal import Overlay, Signal, Verdict
 from controller_made import EAST, SETTINGS, START, WEST, Trace, heartbeat, memory_made, rule, sample, seconds
 from handover import signals
 from handover.facts import Memory, Sample, Seen
@@ -200,6 +200,15 @@ def test_a_new_process_of_the_other_controller_is_a_sign_of_life() -> None:
     memory = signals.absorbed(memory, Seen(Trace().control, heartbeats={EAST: again}), START + seconds(65))
 
     assert memory.beats[EAST].at == START + seconds(65)
+
+
+def test_a_controller_on_a_dry_run_is_heard_and_drives_nothing() -> None:
+    beat = heartbeat(EAST, 5, START)
+    dry = replace(beat, assessment=replace(beat.assessment, overlays=(Overlay.DRY_RUN,)))
+
+    memory = signals.absorbed(memory_made(), Seen(Trace().control, heartbeats={EAST: dry}), START)
+
+    assert (set(memory.beats), set(memory.drivers)) == ({EAST}, set())
 
 
 def test_our_own_blindness_is_neither_silence_nor_a_sign_of_life() -> None:

@@ -277,11 +277,12 @@ def test_who_cannot_read_the_ledger_intends_nothing() -> None:
     assert (trace.assessment.state, trace.assessment.overlays) == (None, (Overlay.ISOLATED,))
 
 
-def test_who_was_cut_off_holds_anew_when_it_is_back() -> None:
+@pytest.mark.parametrize("blind", [20, 60])
+def test_who_was_cut_off_holds_anew_when_it_is_back(blind: float) -> None:
     trace = _dead()
     _until(trace, lambda: trace.kinds == [K.SUSPECTED])
     trace.reads = False
-    trace.run(60)
+    trace.run(blind)
     trace.reads = True
     back = trace.now
 

@@ -184,12 +184,15 @@ def _noted(look: Look, kind: DecisionKind, text: str) -> tuple[Look, Note]:
 
 
 def _failback(look: Look) -> switching.Order | None:
-    """Fail back if that is enabled: after an hour without a fault, in a window, with no brake on."""
+    """Fail back if that is enabled: after an hour without a fault, in a window, with no brake on.
+
+    A spent budget is one: at home nothing would lead away from the next fault until it is cleared.
+    """
     memory, control, now = look.memory, look.control, look.now
     settings, home = memory.settings, memory.regions[0]
     if settings.failback is not Mode.AUTOMATIC or memory.region != home or control.active_region == home:
         return None
-    if control.phase is not Phase.STEADY or look.frozen or control.drill or memory.suspect_since:
+    if control.phase is not Phase.STEADY or look.blocking or control.drill or memory.suspect_since:
         return None
     allowed = windows.parse_all(settings.failback_window)
     if allowed and not any(window.holds(now) for window in allowed):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from baton.model.control import Control, Phase
-from baton.model.journal import Assessment, Overlay, State, Verdict
+from baton.model.journal import Assessment, Overlay, Signal, State, Verdict
 from baton.telemetry import Unit
 
 
@@ -48,7 +48,8 @@ def metrics_of(
 ) -> dict[str, tuple[float, Unit]]:
     """Return the metrics of one look. What is not known is left out, so that no alarm reads it."""
     state, overlays = assessment.state, assessment.overlays
-    evidence = {rule.verdict for rule in assessment.evidence}
+    # Silence is measured by whoever reads the ledger, and it is no measurement of the Region.
+    evidence = {rule.verdict for rule in assessment.evidence if rule.signal is not Signal.SILENCE}
     readiness = {rule.verdict for rule in assessment.readiness}
     ready = readiness == {Verdict.HEALTHY}
     held = state is State.SUSPECT and (not ready or any(rule.blocks for rule in assessment.brakes))
@@ -64,7 +65,7 @@ def metrics_of(
         "Frozen": Overlay.FROZEN in overlays,
         "BothUnhealthy": Overlay.BOTH_UNHEALTHY in overlays,
         "BudgetSpent": Overlay.BUDGET_SPENT in overlays,
-        "AllUnknown": evidence == {Verdict.UNKNOWN},
+        "AllUnknown": evidence <= {Verdict.UNKNOWN},
         "StandbyNotReady": bool(readiness) and not ready,
     }
     if control is not None:
