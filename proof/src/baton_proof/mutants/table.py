@@ -1,12 +1,23 @@
-"""The table of all mutants of the pipeline."""
+"""The table of all mutants: of the pipeline, and of the handover."""
 
 from typing import Final
 
-from baton_proof.mutants import of_aws, of_csv, of_library, of_merger_and_notifier, of_splitter, of_worker
+from baton_proof.mutants import (
+    of_aws,
+    of_controller,
+    of_csv,
+    of_decisions,
+    of_library,
+    of_merger_and_notifier,
+    of_splitter,
+    of_worker,
+)
 
 MUTANTS: Final = (
     *of_aws.MUTANTS,
+    *of_controller.MUTANTS,
     *of_csv.MUTANTS,
+    *of_decisions.MUTANTS,
     *of_library.MUTANTS,
     *of_merger_and_notifier.MUTANTS,
     *of_splitter.MUTANTS,
