@@ -103,7 +103,7 @@ fuzz: setup ## Send files at random through the pipeline, beside a slow reader: 
 	$(BIN)/python -m baton_proof.fuzz --minutes $(or $(MINUTES),0.5) --seed $(or $(SEED),1)
 
 .PHONY: mutants
-mutants: setup ## Put bugs into the pipeline one by one, each of which a test must find: make mutants [ONLY=text]
+mutants: setup ## Put bugs into pipeline and handover one by one, each of which a test must find: make mutants [ONLY=text]
 	$(BIN)/python -m baton_proof.mutants --only "$(ONLY)"
 
 .PHONY: rivals
