@@ -9,7 +9,7 @@ import pytest
 
 from aio import run
 from baton.job import DEADLINE_MINUTES_MAX
-from baton.memory import MemoryLedger
+from baton.memory import MemoryLedger, Refusal
 from baton.messages import NotifyBatch, SplitBatch
 from baton.model.batch import Batch, Failure, MailClaim
 from baton.model.states import BatchState
@@ -171,6 +171,17 @@ def test_a_message_that_cannot_be_queued_is_told_and_the_change_stands() -> None
 
     assert changed.batch.state is BatchState.ADMITTED
     assert changed.unsent == f"{HOME}: send: connection refused"
+
+
+def test_a_message_that_is_refused_is_told_and_the_change_stands() -> None:
+    world = CliWorld()
+    world.home.queues.refusals.refuse("send", by=Refusal.KMS)
+    batch = world.batch(state=BatchState.PAUSED)
+
+    changed = _do(world, "resume", batch)
+
+    assert changed.batch.state is BatchState.ADMITTED
+    assert changed.unsent == f"{HOME}: send split: 400 KMS.DisabledException"
 
 
 def test_a_region_that_swallows_the_message_is_not_waited_for_for_ever() -> None:

@@ -15,7 +15,7 @@ from aio import run
 from baton.checksums import crc64nvme
 from baton.errors import NotFound, Unavailable
 from baton.job import DEADLINE_MINUTES_MAX
-from baton.memory import MemoryObjectStore, MemoryReferenceData
+from baton.memory import MemoryObjectStore, MemoryReferenceData, Refusal
 from baton.model.identity import batch_id_of
 from baton.model.states import BatchState
 from baton.ports import ReferenceVersion, Row
@@ -179,6 +179,14 @@ def test_a_result_is_fetched_from_the_other_region_if_the_owner_does_not_answer(
 ) -> None:
     world = CliWorld()
     world.lose(HOME, lost)
+
+    assert _fetch(world, tmp_path / "r.csv").region == AWAY
+
+
+@pytest.mark.parametrize("by", [Refusal.FORBIDDEN, Refusal.KMS, Refusal.ARCHIVED])
+def test_a_result_is_fetched_from_the_other_region_if_the_owner_refuses_it(tmp_path: Path, by: Refusal) -> None:
+    world = CliWorld()
+    world.home.objects.refusals.refuse("read", by=by)
 
     assert _fetch(world, tmp_path / "r.csv").region == AWAY
 

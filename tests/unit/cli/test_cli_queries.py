@@ -347,6 +347,35 @@ def test_rejects_of_a_published_batch_are_in_the_replica_when_the_owner_is_cut_o
     assert found.total == 2
 
 
+def test_rejects_are_in_the_replica_when_the_owner_refuses_us() -> None:
+    world = virtual_world()
+    world.home.rejects.refusals.refuse("list")
+
+    async def ask() -> queries.Rejects:
+        batch = await world.admit(world.batch(**completed()))
+        body = b"record_number,byte_offset,column,rule,value,line,also\n7,420,uuid,r,v,line,\n"
+        await world.away.objects.put(PUBLISHED.rejects_key, body)
+        return await queries.rejects_of(world.connection, batch, limit=20)
+
+    assert len(virtual_time.run(ask()).rejects) == 1
+
+
+def test_a_batch_is_shown_without_its_progress_where_that_is_refused() -> None:
+    world = virtual_world()
+    world.home.progress.refusals.refuse("tally")
+
+    async def look() -> queries.Snapshot:
+        batch = await world.admit(world.batch(plan_id="p1"))
+        before = queries.Snapshot(world.clock.now(), None, None)
+        return await queries.look(world.connection, batch.batch_id, before)
+
+    snapshot = virtual_time.run(look())
+
+    assert snapshot.batch is not None
+    assert snapshot.problem is not None
+    assert snapshot.problem.startswith(f"{HOME}: tally")
+
+
 def test_there_is_advice_for_every_state() -> None:
     world = CliWorld()
 

@@ -11,6 +11,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from aio import run
+from baton import errors
 from baton.errors import NotFound, Unavailable
 from baton.memory import MemoryLedger
 from baton.model.control import Control
@@ -234,10 +235,24 @@ class _Down(MemoryLedger):
         raise Unavailable("no quorum")
 
 
-def test_the_ledger_is_asked_in_the_other_region_if_the_near_one_does_not_answer() -> None:
+def _refusing() -> MemoryLedger:
+    ledger = MemoryLedger()
+    ledger.refusals.refuse("control")
+    return ledger
+
+
+@pytest.mark.parametrize("near", [_Down, _refusing])
+def test_the_ledger_is_asked_in_the_other_region_if_the_near_one_does_not_answer(
+    near: Callable[[], MemoryLedger],
+) -> None:
     far = MemoryLedger(Control(2, REGIONS_DEFAULT[0]))
 
-    assert run(connect.answering((_Down(), far))) is far
+    assert run(connect.answering((near(), far))) is far
+
+
+def test_a_ledger_that_refuses_us_everywhere_says_so() -> None:
+    with pytest.raises(errors.Refused, match="in no Region: control: 403 AccessDenied; control: 403 AccessDenied"):
+        run(connect.answering((_refusing(), _refusing())))
 
 
 def test_a_ledger_that_is_not_set_up_has_answered() -> None:

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from baton.batches import Batches
-from baton.errors import Fenced, Unavailable
+from baton.errors import Fenced
 from baton.job import DEADLINE_MINUTES_MAX
 from baton.model.batch import Batch
 from baton.model.states import TABLE, BatchState
 from baton.topology import PROGRESS_KEPT_DAYS
+from baton_cli.reach.asking import NOT_HERE
 from baton_cli.reach.connection import Connection, Refused
 
 _BY: Final = "operator"
@@ -113,6 +114,6 @@ async def _send(connection: Connection, batch: Batch) -> Changed:
     try:
         async with asyncio.timeout(_SEND_SECONDS_MAX):
             await Batches(region=_BY, ledger=connection.ledger, outbox=outbox, clock=connection.clock).nudge(batch)
-    except (Unavailable, TimeoutError) as error:
+    except NOT_HERE as error:
         return Changed(batch, unsent=f"{connection.owner(batch)}: {str(error) or 'no answer in time'}")
     return Changed(batch)

@@ -23,7 +23,7 @@ from baton.ports import ObjectStore, ReferenceVersion, Row
 from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli.batches.reference_records import Record, check_record, records
 from baton_cli.hints import baton
-from baton_cli.reach.asking import ANSWER_SECONDS_MAX
+from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
 from baton_cli.reach.connection import Connection, Refused
 
 _KEY_BYTES_MAX: Final = 1_024
@@ -112,7 +112,7 @@ async def fetch(connection: Connection, batch: Batch, key: str, path: Path, *, c
     for region in connection.owner_first(batch):
         try:
             size_bytes = await _fetch_from(connection.by_region[region].objects, key, path, checksum)
-        except (Unavailable, NotFound, TimeoutError) as error:
+        except NOT_HERE as error:
             problems.append(f"{region}: {error or 'no answer'}")
         except OSError as error:
             raise Refused(f"{path} cannot be written: {error.strerror}") from error

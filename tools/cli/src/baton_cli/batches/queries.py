@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from baton.errors import BatonError, NotFound
+from baton import errors
+from baton.errors import BatonError
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.control import Control
@@ -18,7 +19,7 @@ from baton.ports import BatchPage, ObjectStore, StoredReject, Tally, whole_list
 from baton.rejects import read_rejects
 from baton.topology import REJECTS_INDEXED_MAX, RETENTION_DAYS
 from baton_cli.hints import baton
-from baton_cli.reach.asking import ANSWER_SECONDS_MAX, LAST, NO_ANSWER, follow
+from baton_cli.reach.asking import ANSWER_SECONDS_MAX, LAST, NO_ANSWER, NOT_HERE, follow
 from baton_cli.reach.connection import Connection, Refused
 
 PREFIX_DIGITS_MIN: Final = 4
@@ -201,6 +202,8 @@ async def _tally_or_problem(connection: Connection, batch: Batch) -> tuple[Tally
             return await connection.owner_ports(batch).progress.tally(batch.batch_id, batch.plan_id), None
     except NO_ANSWER:
         return None, f"{connection.owner(batch)} does not answer"
+    except errors.Refused as error:
+        return None, f"{connection.owner(batch)}: {error}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,5 +269,5 @@ async def first_answer[T](connection: Connection, batch: Batch, ask: Callable[[s
     try:
         async with asyncio.timeout(ANSWER_SECONDS_MAX):
             return await ask(owner)
-    except (*NO_ANSWER, NotFound):
+    except NOT_HERE:
         return await ask(other)

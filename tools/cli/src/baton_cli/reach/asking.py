@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol
 
-from baton.errors import Unavailable
+from baton.errors import NotFound, Refused, Unavailable
 
 LAST: Final = "last"
 """Names the newest of what can be named by an id."""
 ANSWER_SECONDS_MAX: Final = 4.0
 """Of the ledger and of a Region. One that is cut off answers nothing at all: nobody waits for the client's retries."""
 NO_ANSWER: Final = (TimeoutError, Unavailable)
+NOT_HERE: Final = (*NO_ANSWER, Refused, NotFound)
+"""What one Region does not answer, or refuses, the other one may do."""
 """What a question that is not answered raises."""
 
 

@@ -17,7 +17,7 @@ from baton.ports import Journal, Ledger
 from baton.settings import WorldSettings
 from baton.topology import other_region
 from baton_cli.hints import baton
-from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NO_ANSWER
+from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
 from baton_cli.reach.connection import Connection, Refused, RegionPorts
 from baton_cli.reach.upload import S3Uploader
 from baton_local.state import World, credentials
@@ -92,19 +92,22 @@ def _settings(**values: Any) -> WorldSettings:
 
 
 async def answering(ledgers: Sequence[Ledger]) -> Ledger:
-    """Return the first ledger that answers in time. Raises `Unavailable` if none does."""
-    problems: list[str] = []
+    """Return the first ledger that answers in time. Raises `Unavailable` if none does, `Refused` if all refuse."""
+    problems: list[Exception] = []
     for ledger in ledgers:
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 await ledger.control()
         except NotFound:
             return ledger  # it answered; that nothing is set up is another matter
-        except NO_ANSWER as error:
-            problems.append(str(error) or "no answer in time")
+        except NOT_HERE as error:
+            problems.append(error)
         else:
             return ledger
-    raise Unavailable(f"the ledger answers in no Region: {'; '.join(problems)}")
+    refused = all(isinstance(problem, errors.Refused) for problem in problems)
+    kind = errors.Refused if refused else Unavailable
+    told = "; ".join(str(problem) or "no answer in time" for problem in problems)
+    raise kind(f"the ledger answers in no Region: {told}")
 
 
 @asynccontextmanager
