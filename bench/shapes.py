@@ -10,12 +10,13 @@ from typing import Final
 
 from awkward import Spent, measured
 from awkward_merges import MERGES, MergeSpent, measured_merge
-from awkward_shapes import SHAPES
+from awkward_shapes import LARGE, SHAPES
 from baton.model.plan import MIB
 
 _CHUNK_MIB_MIN: Final = 1
 """Below it what any chunk takes outweighs what its bytes do."""
 _SMALL_CHUNKS: Final = (4_500, 9_000)
+_LARGE_MIB: Final = 128
 _MADE_PARTS: Final = (160, 320)
 
 
@@ -53,10 +54,10 @@ def main() -> None:
         "shape", "file", "ends", "chunks", "the largest", "splitter", "its CPU per MiB", "worker, bytes per byte",
         "it leaves", "its CPU per MiB",
     )  # fmt: skip
-    for shape in SHAPES:
-        for mib in chosen.mib:
-            if chosen.only in shape:
-                print(_row(*measured(shape, mib)), flush=True)
+    measures = [(shape, mib) for shape in SHAPES for mib in chosen.mib] + [(shape, _LARGE_MIB) for shape in LARGE]
+    for shape, mib in measures:
+        if chosen.only in shape:
+            print(_row(*measured(shape, mib)), flush=True)
     print()
     _titles("merge", "chunks", "ends", "worker, CPU per chunk", "worker", "published", "merger, CPU", "merger")
     for merge, made in MERGES.items():

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from baton.errors import Conflict
+from baton.errors import Conflict, Refused
 from baton.model.control import Ending
 from baton.model.journal import Command, CommandState
 from journals_made import asked, assessed, beaten, decided, left, settled
@@ -194,3 +194,28 @@ async def test_how_a_switch_really_ended_is_never_replaced(ports: Ports) -> None
     await ports.journal.record(decided("d3", now), left=lost)
 
     assert await ports.journal.switch("t1") == true
+
+
+@in_world
+async def test_a_row_that_is_larger_than_an_item_is_refused_and_changes_nothing(ports: Ports) -> None:
+    """DynamoDB's 400 kB: what is too long must be cut by its writer, in words that the reader can use."""
+    now, long = ports.clock.now(), "x" * 410_000
+    beat, command = beaten(EAST, now), asked("c1", now)
+    await ports.journal.beat(beat)
+    await ports.journal.submit(command)
+
+    for call in (
+        ports.journal.beat(replace(beat, settings=long)),
+        ports.journal.submit(replace(asked("c2", now), reason=long)),
+        ports.journal.settle(replace(settled(command), answer=long)),
+        ports.journal.record(replace(decided("d1", now), summary="x" * 210_000)),  # it is in the row twice
+        ports.journal.record(decided("d2", now), left=replace(left("t1", now), note=long)),
+    ):
+        with pytest.raises(Refused):
+            await call
+
+    assert await ports.journal.heartbeats() == {EAST: beat}
+    assert list(await ports.journal.pending()) == [command]
+    assert await ports.journal.command("c2") is None
+    assert await ports.journal.decision("d1") is None
+    assert await ports.journal.switch("t1") is None

@@ -7,14 +7,19 @@ import pytest
 from awkward import measured
 from awkward_merges import MERGES, measured_merge
 from awkward_shapes import SHAPES
-from baton.model.plan import MIB
+from baton.model.plan import CHUNK_BYTES_MAX, MIB, chunk_bytes_for
 from baton.model.states import BatchState
 
 _BYTES_PER_BYTE_MAX: Final = 40
 _BYTES_PER_BYTE_ADDED_MAX: Final = 2
 """Of what a lookup adds to what came in: it is held until it is uploaded."""
-_CHUNK_BYTES_FLOOR: Final = 4 * MIB
-"""A chunk of as many records as one may have can be smaller: then it is its records that count."""
+_CHUNK_BYTES_FLOOR: Final = 2 * MIB
+"""Below it what any chunk takes outweighs what its bytes do. So small is a chunk of as many short records as may be."""
+_TEBIBYTE: Final = 2**40
+_WORKER_BYTES: Final = 2_048 * MIB
+_WORKER_SLOTS: Final = 2
+_WORKER_ITSELF_BYTES: Final = 256 * MIB
+"""What the process takes by itself."""
 _SPLITTER_BYTES_MAX: Final = 64 * MIB
 _MERGER_BYTES_MAX: Final = 200 * MIB
 """Eight pieces of at most 10 MiB, each held twice while it is put together, and room."""
@@ -37,8 +42,22 @@ def test_memory_and_time_grow_with_the_file_and_no_faster(shape: str) -> None:
     assert large.chunk_peak_bytes <= bytes_max + _BYTES_PER_BYTE_ADDED_MAX * added_bytes, large
     grown = large.size_bytes / small.size_bytes
     assert large.split_cpu_seconds <= _ROOM * grown * _counted(small.split_cpu_seconds), (small, large)
-    grown = large.chunk_bytes_max / max(1, small.chunk_bytes_max)
+    # By what comes in and what goes out: the small file's chunk may be over the limit of rejects, and end sooner.
+    grown = (large.chunk_bytes_max + large.chunk_output_bytes) / max(
+        1, small.chunk_bytes_max + small.chunk_output_bytes
+    )
     assert large.chunk_cpu_seconds <= _ROOM * max(1, grown) * _counted(small.chunk_cpu_seconds), (small, large)
+
+
+def test_two_chunks_of_a_file_of_a_tebibyte_fit_into_a_worker() -> None:
+    (found,) = measured("a chunk of 128 MiB", 128)
+
+    assert chunk_bytes_for(_TEBIBYTE) <= found.chunk_bytes_max <= CHUNK_BYTES_MAX
+    assert (found.outcome, found.chunks) == (BatchState.PROCESSED, 1)
+    assert found.chunk_output_bytes > 127 * MIB
+    # Both slots hold a chunk and what it becomes, but one alone is in work, a piece at a time.
+    assert _WORKER_ITSELF_BYTES + _WORKER_SLOTS * found.chunk_peak_bytes <= _WORKER_BYTES, found
+    assert found.split_bytes <= _SPLITTER_BYTES_MAX, found
 
 
 @pytest.mark.parametrize("merge", MERGES)

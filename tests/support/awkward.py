@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, override
 
-from awkward_shapes import HEADER, JOB, ROW, SHAPES
+from awkward_shapes import HEADER, JOB, LARGE, ROW, SHAPES, Shape
 from baton.catalog import LoadedJob
 from baton.memory import MemoryObjectStore
 from baton.messages import ProcessChunk, SplitBatch
@@ -103,20 +103,14 @@ def _measured(shape: str, mib: Sequence[int]) -> list[Spent]:
 
 
 async def _spend(name: str, mib: int) -> Spent:
-    shape = SHAPES[name]
+    shape = {**SHAPES, **LARGE}[name]
     region = Region()
     store = _Store(region.clock, region=region.region)
     store.body = shape.body(mib * MIB)
     region.objects = store
-    pipeline = Pipeline(
-        {JOB: LoadedJob(shape.job, "1")},
-        region=region,
-        splitter_settings=SplitterSettings(chunk_bytes=shape.chunk_bytes),
-    )
-    if shape.job.lookup:
-        columns = (shape.job.lookup.key, *shape.job.lookup.columns)
-        version = ReferenceVersion(shape.job.lookup.dataset, "1", rows=len(shape.reference), columns=columns)
-        await region.reference.publish(version, shape.reference)
+    settings = SplitterSettings(chunk_bytes=shape.chunk_bytes)
+    pipeline = Pipeline({JOB: LoadedJob(shape.job, "1")}, region=region, splitter_settings=settings)
+    await _publish(region, shape)
     key = f"input/{JOB}/file.csv"
     batch = await _admitted(pipeline, store, key)
     peak, cpu = Peak(), time.process_time()
@@ -144,6 +138,13 @@ async def _spend(name: str, mib: int) -> Spent:
         chunk_peak_bytes=peak.grown_bytes(),
         chunk_output_bytes=store.written_bytes,
     )
+
+
+async def _publish(region: Region, shape: Shape) -> None:
+    if shape.job.lookup:
+        columns = (shape.job.lookup.key, *shape.job.lookup.columns)
+        version = ReferenceVersion(shape.job.lookup.dataset, "1", rows=len(shape.reference), columns=columns)
+        await region.reference.publish(version, shape.reference)
 
 
 async def warm_up() -> None:

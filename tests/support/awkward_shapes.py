@@ -220,3 +220,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "9,000 chunks": Shape(_STRICT, _lines(ROW), chunk_bytes=1),
 }
+
+LARGE: Final[Mapping[str, Shape]] = {
+    "a chunk of 128 MiB": Shape(_STRICT, _lines(ROW.replace(b"Azerbaijan", b"Azerbaijan " * 9)), chunk_bytes=128 * MIB)
+}
+"""Shapes of one size: as a file of 1.1 TiB is cut."""

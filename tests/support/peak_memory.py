@@ -1,24 +1,40 @@
 """Measures the peak memory of a step, in a process that has done other things before, or in one of its own."""
 
 import contextlib
+import ctypes
 import multiprocessing
+import os
 import resource
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from baton.settings import WORKER_ENVIRONMENT
+
 _RESET: Final = "5"
+_M_ARENA_MAX: Final = -8
+"""From glibc's `malloc.h`."""
 _PRELOADED: Final = ("baton_proof.region", "splitter.main", "merger.main", "notifier.main")
 """Most of what a process imports, once for all. Not polars, nor what imports it: it starts threads."""
 
 
 def apart[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do it in a process that has done nothing before. `work` is a function of a module, its answer can be pickled."""
+    """Do it in a process that has done nothing before. `work` is a function of a module, its answer can be pickled.
+
+    The process has the environment that a worker's has: of several threads each would keep memory of its own.
+    """
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(list(_PRELOADED))
-    with ProcessPoolExecutor(1, mp_context=processes) as pool:
+    with ProcessPoolExecutor(1, mp_context=processes, initializer=_as_a_worker) as pool:
         return pool.submit(work, *args, **kwargs).result()
+
+
+def _as_a_worker() -> None:
+    os.environ.update(WORKER_ENVIRONMENT)  # noqa: TID251 - written, for polars, which reads it at its first use
+    with contextlib.suppress(AttributeError):  # a C library that is not glibc
+        # This process was forked from another, whose start is past: then MALLOC_ARENA_MAX has to be said by a call.
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, int(WORKER_ENVIRONMENT["MALLOC_ARENA_MAX"]))
 
 
 class Peak:

@@ -129,6 +129,35 @@ def in_world(test: Callable[[Ports], Awaitable[None]]) -> Callable[[World], None
     return runs
 
 
+@dataclass(frozen=True, slots=True)
+class _InMemory:
+    """What a test sees and does beside the ports, in memory."""
+
+    queues: MemoryQueues
+    ledger: MemoryLedger
+    mailer: MemoryMailer
+    vitals: MemoryVitals
+
+    async def dead(self, kind: Kind, lane: Lane = ORDINARY) -> Sequence[str]:
+        return self.queues.dead(kind, lane)
+
+    async def spoil(self, batch_id: str) -> None:
+        self.ledger.spoil(batch_id)
+
+    async def drop_control(self) -> None:
+        self.ledger._store.control = None  # pyright: ignore[reportPrivateUsage] - no world of ours takes it away
+
+    async def sent(self) -> Sequence[Mail]:
+        return [replace(mail, message_id="") for mail in self.mailer.outbox]
+
+    async def set_alarm(self, name: str, fires: bool | None) -> str:  # noqa: FBT001 - in the order of the port
+        self.vitals.firing[name] = fires
+        return name
+
+    async def set_replication(self, measured: ReplicationVitals) -> None:
+        self.vitals.replicated = measured
+
+
 @asynccontextmanager
 async def memory_world() -> AsyncGenerator[Ports]:
     """Give a world in memory that starts with a control row."""
@@ -139,25 +168,7 @@ async def memory_world() -> AsyncGenerator[Ports]:
     ledger = MemoryLedger(Control(INITIAL_EPOCH, EAST), page_batches=PAGE_BATCHES)
     journal, rejects = MemoryJournal(), MemoryRejectIndex()
 
-    async def dead(kind: Kind, lane: Lane = ORDINARY) -> Sequence[str]:
-        return queues.dead(kind, lane)
-
-    async def spoil(batch_id: str) -> None:
-        ledger.spoil(batch_id)
-
-    async def drop_control() -> None:
-        ledger._store.control = None  # pyright: ignore[reportPrivateUsage] - no world of ours takes it away
-
-    async def sent() -> Sequence[Mail]:
-        return [replace(mail, message_id="") for mail in mailer.outbox]
-
-    async def set_alarm(name: str, fires: bool | None) -> str:  # noqa: FBT001 - three states, in the order of the port
-        vitals.firing[name] = fires
-        return name
-
-    async def set_replication(measured: ReplicationVitals) -> None:
-        vitals.replicated = measured
-
+    levers = _InMemory(queues, ledger, mailer, vitals)
     yield Ports(
         clock=clock,
         ledger=ledger,
@@ -174,13 +185,13 @@ async def memory_world() -> AsyncGenerator[Ports]:
         rejects=rejects,
         mailer=mailer,
         links=MemoryLinks(clock),
-        dead=dead,
-        spoil=spoil,
+        dead=levers.dead,
+        spoil=levers.spoil,
         hold_lists=functools.partial(_hold_in_memory, ledger, journal, rejects),
-        drop_control=drop_control,
-        sent=sent,
-        set_alarm=set_alarm,
-        set_replication=set_replication,
+        drop_control=levers.drop_control,
+        sent=levers.sent,
+        set_alarm=levers.set_alarm,
+        set_replication=levers.set_replication,
     )
 
 

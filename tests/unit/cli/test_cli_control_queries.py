@@ -325,6 +325,20 @@ def test_a_controller_is_silent_by_its_own_settings(settings: str, silent: bool)
     assert [each["silent"] for each in answer["controllers"]] == [silent, True]
 
 
+SILENT = {
+    "region": HOME,
+    "silent": True,
+    "follows": False,
+    "heartbeat_age_seconds": None,
+    "instance": None,
+    "epoch_seen": None,
+    "canary": None,
+    "ready": None,
+    "assessment": None,
+}
+"""A controller of which nothing has come yet."""
+
+
 def test_explain_as_json() -> None:
     world = _with(_decided(1), world=_under(Control(EPOCH, HOME), beaten(AWAY, START)))
 
@@ -333,17 +347,7 @@ def test_explain_as_json() -> None:
     standby, active = answer.pop("controllers")
     assert answer.pop("last_decision")["decision_id"] == "0001beef-1"
     assert answer == {"epoch": EPOCH, "active_region": HOME, "phase": "STEADY"}
-    assert active == {
-        "region": HOME,
-        "silent": True,
-        "follows": False,
-        "heartbeat_age_seconds": None,
-        "instance": None,
-        "epoch_seen": None,
-        "canary": None,
-        "ready": None,
-        "assessment": None,
-    }
+    assert active == SILENT
     assessment = standby.pop("assessment")
     assert standby == {
         "region": AWAY,

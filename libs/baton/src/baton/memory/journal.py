@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from baton.errors import Conflict, Refused
+from baton.memory.items import check_item
 from baton.memory.refusals import Refusals
 from baton.model.control import Ending, Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
+from baton.model.rows import COMMAND, DECISION, HEARTBEAT, SWITCH
 from baton.ports.preconditions import check_settled
 
 
@@ -37,6 +39,7 @@ class MemoryJournal:
 
     async def beat(self, heartbeat: Heartbeat) -> None:
         self.refusals.check("beat", heartbeat.region)
+        check_item(f"the heartbeat of {heartbeat.region}", HEARTBEAT.adapter.dump_json(heartbeat))
         self._heartbeats[heartbeat.region] = heartbeat
 
     async def heartbeats(self) -> Mapping[str, Heartbeat]:
@@ -45,6 +48,7 @@ class MemoryJournal:
 
     async def submit(self, command: Command) -> None:
         self.refusals.check("submit", command.id)
+        check_item(f"command {command.id}", COMMAND.adapter.dump_json(command))
         self._commands.setdefault(command.id, command)
 
     async def command(self, command_id: str) -> Command | None:
@@ -65,6 +69,7 @@ class MemoryJournal:
     async def settle(self, command: Command) -> None:
         check_settled(command)
         self.refusals.check("settle", command.id)
+        check_item(f"command {command.id}", COMMAND.adapter.dump_json(command))
         current = self._commands.get(command.id)
         if current is None or current.state is not CommandState.PENDING:
             raise Conflict(f"command {command.id} is settled already, or was never submitted")
@@ -72,7 +77,9 @@ class MemoryJournal:
 
     async def record(self, decision: Decision, *, left: Transition | None = None) -> None:
         self.refusals.check("record", decision.id)
+        check_item(f"decision {decision.id}", DECISION.adapter.dump_json(decision) + decision.summary.encode())
         if left is not None:
+            check_item(f"switch {left.id}", SWITCH.adapter.dump_json(left))
             known = self._switches.get(left.id)
             if known is None or known.ended is Ending.SUPERSEDED:
                 self._switches[left.id] = left

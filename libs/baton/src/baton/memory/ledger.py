@@ -6,23 +6,21 @@ As strict as the table: a row has at most 400 kB, an index may lag behind, a row
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import batched
 from typing import Final
 
-from pydantic import TypeAdapter
-
 from baton.errors import Conflict, Fenced, NotFound, Refused
+from baton.memory.items import KEYS_MAX, check_item
 from baton.memory.refusals import Refusals
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control
+from baton.model.rows import BATCH, CONTROL
 from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
 from baton.ports.ledger import Admission, BatchPage
 from baton.ports.preconditions import check_control, check_final, check_step, with_claim
 
 _PAGE_BATCHES: Final = 100
-_ROW_BYTES_MAX: Final = 400 * 1024
-"""DynamoDB's ceiling for an item."""
-_ROW: Final = TypeAdapter(Batch)
 
 
 @dataclass(slots=True)
@@ -77,6 +75,7 @@ class MemoryLedger:
     async def set_control(self, after: Control, *, before: Control | None) -> None:
         check_control(before, after)
         self.refusals.check("set_control")
+        check_item("the control row", CONTROL.adapter.dump_json(after))
         current = self._store.control
         if (current and current.revision) != (before and before.revision):
             raise Conflict(f"the control row changed: it is {current}")
@@ -86,7 +85,7 @@ class MemoryLedger:
         self.refusals.check("admit", batch.batch_id)
         if batch.batch_id in self._store.batches:
             return Admission.ALREADY_THERE
-        _check_size(batch)
+        check_item(f"batch {batch.batch_id}", BATCH.adapter.dump_json(batch))
         self._store.batches[batch.batch_id] = batch
         return Admission.ADMITTED
 
@@ -101,14 +100,16 @@ class MemoryLedger:
         return self._store.spoiled.get(batch_id)
 
     async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:
-        self.refusals.check("get_many", *batch_ids)
         rows, spoiled = self._store.batches, self._store.spoiled
-        return {each: None if each in spoiled else rows[each] for each in batch_ids if each in rows}
+        for some in batched(batch_ids, KEYS_MAX):
+            self.refusals.check("get_many", *some)
+        # In no order that anybody may rely on.
+        return {each: None if each in spoiled else rows[each] for each in sorted(batch_ids)[::-1] if each in rows}
 
     async def update(self, before: Batch, after: Batch) -> Batch:
         check_step(before, after)
         self.refusals.check("update", after.batch_id)
-        _check_size(after)
+        check_item(f"batch {after.batch_id}", BATCH.adapter.dump_json(after))
         self._check_unchanged(before)
         self._store.batches[after.batch_id] = after
         return after
@@ -167,12 +168,6 @@ class MemoryLedger:
 def _remains_of(batch: Batch) -> UnreadableRow:
     source = batch.source
     return UnreadableRow(batch.batch_id, batch.job, source.key, source.version_id, batch.state.value, batch.owner_epoch)
-
-
-def _check_size(batch: Batch) -> None:
-    size_bytes = len(_ROW.dump_json(batch))
-    if size_bytes > _ROW_BYTES_MAX:
-        raise Refused(f"batch {batch.batch_id}: a row of {size_bytes:,} bytes is more than {_ROW_BYTES_MAX:,}")
 
 
 def _condition(batch: Batch) -> tuple[BatchState, int, int, datetime]:

@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
+
+from pydantic import TypeAdapter
 
 from baton.errors import NotFound
+from baton.memory.items import check_item
 from baton.memory.refusals import Refusals
 from baton.model.batch import Counts
 from baton.ports.preconditions import kept_reject_counts
 from baton.ports.progress import ChunkDone, Tally
+
+_CHUNK: Final = TypeAdapter(ChunkDone)
 
 
 @dataclass(slots=True)
@@ -35,7 +41,9 @@ class MemoryProgress:
         if plan is None:
             raise NotFound(f"batch {done.batch_id}: plan {done.plan_id} was never opened here")
         if done.index not in plan.chunks:
-            plan.chunks[done.index] = replace(done, reject_counts=kept_reject_counts(done))
+            kept = replace(done, reject_counts=kept_reject_counts(done))
+            check_item(f"chunk {done.index} of batch {done.batch_id}", _CHUNK.dump_json(kept))
+            plan.chunks[done.index] = kept
             counts = plan.tally.counts + done.counts
             plan.tally = replace(plan.tally, chunks_done=plan.tally.chunks_done + 1, counts=counts, updated_at=now)
         return plan.tally

@@ -8,6 +8,7 @@ from typing import Final
 
 from baton.errors import NotFound
 from baton.memory.clock import LoopClock
+from baton.memory.items import KEYS_MAX
 from baton.memory.refusals import Refusals
 from baton.ports.clock import Clock
 from baton.ports.preconditions import check_rows, replaced, rows_of
@@ -59,9 +60,10 @@ class MemoryReferenceData:
         return len(self._rows(version)) == version.rows
 
     async def get_many(self, version: ReferenceVersion, keys: Sequence[str]) -> Mapping[str, Row]:
-        self.refusals.check("get_many", version.dataset)
         rows = self._rows(version)
-        return {key: rows[key] for key in keys if key in rows}
+        for some in batched(keys, KEYS_MAX):
+            self.refusals.check("get_many", version.dataset, *some)
+        return {key: rows[key] for key in sorted(keys)[::-1] if key in rows}  # in no order that anybody may rely on
 
     async def publish(self, version: ReferenceVersion, rows: Rows) -> None:
         content, size_bytes = check_rows(version, rows)
