@@ -1,6 +1,6 @@
 """Breaks and heals the composed world for tests: pauses, kills and starves containers, cuts off and empties Regions.
 
-Every fault can be undone, and `heal_everything` needs no memory of what was done: after a run that died in the middle,
+Every fault can be undone, and `heal_everything` needs no memory of what was done: after a run that ended in the middle,
 the next one heals the world.
 """
 
@@ -26,7 +26,7 @@ SERVICES: Final = ("localstack", "border", *STAGES, "controller")
 _BOOTSTRAP: Final = f"{layout.PROJECT}-bootstrap-1"
 _WAN: Final = f"{layout.PROJECT}_wan"
 _MARK: Final = "baton-chaos"
-"""In the comment of each packet filter rule of ours, so that rules of a run that died are found."""
+"""In the comment of each packet filter rule of ours, so that rules of a killed run are found."""
 _BRIDGE_FILTERED: Final = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
 _STARVED_SHARE: Final = 0.5
 """Of what a service needs: the kernel kills it as soon as it has read its own modules."""
@@ -64,13 +64,13 @@ class Composed:
     # --- as a whole
 
     async def up(self) -> None:
-        """Start whatever does not run, and wait until it is healthy. What runs already stays as it is."""
+        """Start every container that does not run, and wait until it is healthy. The others are not touched."""
         await self._mend()
         await docker("compose", "up", "--detach", "--wait", seconds_max=_UP_SECONDS_MAX)
         await self.heal_everything()
 
     async def heal_everything(self) -> None:
-        """Bring every container to running and every border to its quick, open state, whatever was done to them."""
+        """Bring every container to running and every border to its quick, open state, after any fault."""
         await self._mend()
         for region in layout.LETTERS:
             await self._until_border_heals(region)
@@ -124,7 +124,7 @@ class Composed:
     # --- containers
 
     async def pause(self, region: str, *services: str) -> None:
-        """Freeze services of a Region, by default all of it: they live, hold their connections and do nothing."""
+        """Freeze services of a Region, by default all of it: they run, hold their connections and do nothing."""
         await docker("compose", "pause", *_compose_names(region, services))
 
     async def unpause(self, region: str, *services: str) -> None:
@@ -177,7 +177,7 @@ class Composed:
         await docker("network", "disconnect", _WAN, container(region, "border"))
 
     async def connect(self, region: str) -> None:
-        """Put it back, under the name that the others know it by."""
+        """Put it back, under the name that the others use for it."""
         border = f"border-{layout.LETTERS[region]}"
         await docker("network", "connect", "--alias", border, _WAN, container(region, "border"))
 
@@ -188,7 +188,7 @@ class Composed:
             await _iptables("-I", "DOCKER-USER", *_rule(end, address))
 
     async def pass_packets(self, region: str | None = None) -> None:
-        """Take away the rules that swallow a Region's packets; by default all that ever were made here."""
+        """Remove the rules that drop a Region's packets; by default all that were ever made here."""
         if await reason_not_to_swallow():
             return
         address = None if region is None else (await self.containers())[container(region, "border")].networks[_WAN]

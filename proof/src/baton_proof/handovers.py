@@ -21,7 +21,7 @@ _BEAT_SECONDS = 3
 
 
 async def until[T](look: Callable[[], Awaitable[T]], what: str, *, seconds: float) -> T:
-    """Return the first true answer of `look`. Raises `AssertionError` if none comes in time."""
+    """Return the first true answer of `look`. Raises `AssertionError` if there is none in time."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while not (seen := await look()):

@@ -52,7 +52,7 @@ async def inline[T](work: Callable[[], T], /) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Every service of the Region, built once; thrown away at a crash."""
+    """Every service of the Region, built once; discarded at a crash."""
 
     admitter: Admitter
     sweeper: Sweeper
@@ -104,7 +104,7 @@ class Pipeline:
     # --- the user's side -----------------------------------------------------------------------------------------
 
     async def upload(self, key: str, body: bytes, *, announce: bool = True) -> str:
-        """Put a file as its sender would, let the trigger see it (unless its event is lost); return the batch ID."""
+        """Put a file as its sender would, let the trigger handle it (unless its event is lost); return the batch ID."""
         info = await self.region.objects.put(key, body)
         if announce:
             await self.announce(key, info.version_id)
@@ -196,7 +196,7 @@ class Pipeline:
             await self._survives(inbox.set_visibility(delivery, seconds=handled.delay_seconds or 0))
 
     async def _survives(self, work: Awaitable[object]) -> object:
-        """Do a process's work; if it dies of it, start a new process and return None."""
+        """Do a process's work; if that ends the process, start a new one and return None."""
         try:
             return await work or True
         except Crash as crash:

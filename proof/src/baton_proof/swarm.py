@@ -1,6 +1,6 @@
 """Several processes with every service each, side by side on virtual time, under random faults.
 
-Calls take time, sometimes minutes; messages are delivered again, late; a process dies before or after an effect, with
+Calls take time, sometimes minutes; messages are delivered again, late; a process ends before or after an effect, with
 everything it was doing, and a new one starts. `flaws_of` checks what must hold all the same.
 """
 
@@ -44,7 +44,7 @@ class Odds:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What a batch came to, and what went wrong on the way."""
+    """The result of a batch, and what went wrong on the way."""
 
     batch: Batch
     result: bytes
@@ -159,7 +159,7 @@ class Swarm:
         self.region.mailer = self.mailer = WatchedMailer(self.region.ledger, self.region.clock)
 
     async def run(self, key: str) -> Ending:
-        """Take one file from its upload to rest. Raises `TimeoutError` if it never comes to rest."""
+        """Follow one file from its upload to its end. Raises `TimeoutError` if it never ends."""
         await financial(self.region.reference, self.sample)
         uploader = self._process(Fate(self))
         announced = self.dice.random() < 0.7
@@ -198,7 +198,7 @@ class Swarm:
             await asyncio.sleep(self.dice.uniform(1, 40))
 
     def _process(self, fate: Fate) -> Pipeline:
-        # Its processes die by the dice, more often than any step may cost: none of them dies of its message.
+        # Its processes end by the dice, more often than a step may end them: no message is the cause.
         settings = RunnerSettings(deaths_max=CRASHES_MAX + 1)
         log = recording_log(self.lines)
         return Pipeline(self.catalog, region=self.region, crash=fate, log=log, runner_settings=settings)
@@ -227,7 +227,7 @@ _BUGS = frozenset({"handler_bug", "give_up_failed", "not_swept"})
 
 
 def flaws_of(batch: Batch, mails: Sequence[str]) -> list[str]:
-    """Return what must not be, of a good file: it completes once, through every state, told under one Message-ID."""
+    """Return what must not be, of a good file: it completes once, through every state, mailed under one Message-ID."""
     flaws: list[str] = []
     if tuple(step.state for step in batch.history) != LIFE:
         flaws.append(f"its life was {[step.state.value for step in batch.history]}: {batch.failure}")

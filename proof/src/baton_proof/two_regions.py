@@ -23,7 +23,7 @@ EAST, WEST = REGIONS_DEFAULT
 
 @dataclass(slots=True)
 class TwoRegions:
-    """Both Regions' pipelines, the East active at first. Replication stands still until `replicate` is called."""
+    """Both Regions' pipelines, the East active at first. Nothing is replicated until `replicate` is called."""
 
     catalog: Catalog
     log: Log | None = None
@@ -33,7 +33,7 @@ class TwoRegions:
     west: Pipeline = field(init=False)
     link: MemoryReplication = field(init=False)
     computed: list[str] = field(default_factory=list[str])
-    """Key of each part that a worker made, in whichever Region."""
+    """Key of each part that a worker made, in either Region."""
 
     def __post_init__(self) -> None:
         east, west = (Region(region=region, clock=self.clock) for region in REGIONS_DEFAULT)
@@ -54,7 +54,7 @@ class TwoRegions:
 
     @property
     def mails(self) -> list[str]:
-        """Message-ID of each mail that went out, in whichever Region."""
+        """Message-ID of each mail that was sent, in either Region."""
         return [mail.message_id for each in self.pipelines.values() for mail in each.region.mailer.outbox]
 
     async def control(self, **changes: object) -> Control:
@@ -93,7 +93,7 @@ class TwoRegions:
             assert await self.pipelines[region].step()
 
     async def settle(self, region: str) -> None:
-        """Let one Region work until it has nothing to do right now; the clock stands still."""
+        """Let one Region work until it has nothing to do right now; the clock is stopped."""
         while await self.pipelines[region].step():
             pass
 

@@ -19,19 +19,19 @@ class Fault(StrEnum):
     PAUSE = "pause"
     """Every container of the Region freezes."""
     KILL = "kill -9"
-    """A service dies and is started again when the fault is over."""
+    """A service is killed and started again when the fault is over."""
     OOM = "OOM kill"
     """The kernel kills a service again and again, for want of memory."""
     DISCONNECT = "disconnect"
     """The border leaves the outer network: refused at once."""
     PACKETS = "packet loss"
-    """Every packet across the border is swallowed."""
+    """Every packet across the border is dropped."""
     CUT = "cut"
     """The border keeps connections open, forwards nothing and answers nothing."""
     SLOW = "slow S3"
     THROTTLE = "throttled DynamoDB"
     EMPTY = "state lost"
-    """The Region's emulator starts anew: S3, SQS and DynamoDB are empty until an operator comes."""
+    """The Region's emulator starts anew: S3, SQS and DynamoDB are empty until an operator fills them."""
 
 
 class Side(StrEnum):
@@ -42,24 +42,24 @@ class Side(StrEnum):
 
 
 SEVERING: Final = frozenset({Fault.PAUSE, Fault.DISCONNECT, Fault.PACKETS, Fault.CUT})
-"""Nobody outside reaches the Region, and it reaches nobody."""
+"""No request reaches the Region from outside, and none leaves it."""
 _AIMED: Final = frozenset({Fault.KILL, Fault.OOM})
 """At one service."""
 _BY_BORDER: Final = frozenset({Fault.CUT, Fault.SLOW, Fault.THROTTLE})
 """Ordered of the border, which must be there to take the order back."""
 PIPELINE: Final = STAGES
-"""Without one of them nothing comes out of a Region. Without its trigger, the sweeper admits, late."""
+"""Without one of them a Region finishes nothing. Without its trigger, the sweeper admits, late."""
 _TARGETS: Final = (*PIPELINE, "trigger", "controller")
 
 SHORT_SECONDS: Final = (3.0, 8.0)
-"""A Region that swallows packets for less than 55 s is left alone under default settings, 22 s in this world. What is
+"""A Region that drops packets for less than 55 s is not failed over under default settings, 22 s in this world. What is
 killed takes a few more seconds to start again."""
 LONG_SECONDS: Final = (45.0, 52.0)
 """The slowest failover commits 79 s after the fault under default settings, 31 s here; the rest is for two cores."""
 _LATER_SECONDS: Final = (0.0, 6.0)
-"""How much later the second fault of two comes."""
+"""How much later the second fault of two begins."""
 _SLOW_SECONDS: Final = (0.4, 20.0)
-"""How long each piece of a request to S3 lies: a nuisance, or more than any call waits."""
+"""How long each piece of a request to S3 is delayed: a nuisance, or more than any call waits."""
 _SHARES: Final = (0.3, 1.0)
 """Of the calls to DynamoDB that are refused: a nuisance, or all of them."""
 

@@ -91,7 +91,7 @@ async def _empty(scene: Scene, region: str) -> None:
     """Lose the Region's state at a moment at which the other Region has a copy of everything.
 
     What had not been replicated when a Region's disks are lost is lost on AWS as well: nothing could be checked then.
-    So the Region's services stand still, with their batches half done, until replication has caught up.
+    So the Region's services are paused, with their batches half done, until replication has caught up.
     """
     composed, connection = scene.composed, scene.connection
     other = next(each for each in connection.regions if each != region)

@@ -21,7 +21,7 @@ _STATE_LOST: Final = (
 
 @dataclass(slots=True)
 class Round:
-    """One round and what it came to. Times are seconds since the first fault began."""
+    """One round and its result. Times are seconds since the first fault began."""
 
     draw: Draw
     expected: Expected

@@ -46,7 +46,7 @@ from baton_proof.handovers import (
 _FILES: Final = 6
 _RECORDS: Final = 200
 _FLOWING_BATCHES: Final = 3
-"""Admitted before the first fault comes."""
+"""Admitted before the first fault begins."""
 _SECONDS_MAX: Final = 300
 """For what must come true after the faults: a sweeper's wait, an unhealthy Region's canaries."""
 _FOLDER: Final = ROOT / "build" / "chaos"
@@ -81,7 +81,7 @@ class Chaos:
         _say(f"\nround {draw.number} of seed {draw.seed}: {'; '.join(map(str, draw.troubles))}")
         try:
             await self._play(played)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the next round and the report must come
+        except Exception as error:  # noqa: BLE001 - after any error the next round and the report must follow
             played.broke = "; ".join(_causes(error))
         finally:
             await self._composed.heal_everything()

@@ -21,7 +21,7 @@ _PLANNED_COOLDOWN: Final = timedelta(seconds=30)
 
 
 async def until_followed(connection: Connection) -> None:
-    """Return once both controllers follow the epoch and no switch is under way, whatever each thinks of itself."""
+    """Return once both controllers follow the epoch and no switch is under way, in every state of their own."""
 
     async def look() -> bool:
         return _follow(connection, await connection.ledger.control(), await connection.journal.heartbeats())

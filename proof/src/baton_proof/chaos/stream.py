@@ -1,4 +1,4 @@
-"""A steady stream of small files through the access point, each a batch, whatever happens to the Regions meanwhile."""
+"""A steady stream of small files through the access point, each a batch, during all faults of the Regions."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _TAKEN_SECONDS_MAX: Final = 240
 class Stream:
     """Files on their way.
 
-    A sender whom nobody answers sends again, under another name: what became of the first attempt it cannot know.
+    A sender that gets no answer sends again, under another name: it cannot learn the result of the first attempt.
     """
 
     def __init__(self, uploader: Uploader, files: Sequence[Path], tag: str) -> None:
@@ -89,7 +89,7 @@ class Stream:
             key = input_key("sales", f"{self._tag}-{number}-{attempt}.csv")
             try:
                 version = await self._uploader.upload(path, key, sent=lambda _: None)
-            except (BatonError, ClientError, BotoCoreError):  # an emulator that is empty knows no such bucket
+            except (BatonError, ClientError, BotoCoreError):  # an emulator that is empty has no such bucket
                 self.unanswered += 1
             else:
                 self._files_by_batch[batch_id_of(key, version)] = path

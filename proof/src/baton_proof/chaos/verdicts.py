@@ -11,7 +11,7 @@ from handover.facts import CANARIES
 from handover.witnesses import TESTIMONIES
 
 _UNBEARABLE_SECONDS: Final = 5
-"""Of delay per piece of a request: nothing comes out of the Region any more."""
+"""Of delay per piece of a request: the Region finishes nothing any more."""
 _SHORT_SUM_SECONDS: Final = 10
 """Two short faults one after the other may add up to more than the controller bears."""
 _GENERAL: Final = frozenset(set(Signal) - {Signal.SILENCE, Signal.REPLICATION})

@@ -142,7 +142,7 @@ _KEYS: Final = ("k1", "k2", "k 3", "k,4", 'k"5', "ké", "k6\n", "absent", "", "K
 
 
 class _Whole(Record):
-    """Base of models that look at more than one field."""
+    """Base of models that use more than one field."""
 
     @model_validator(mode="after")
     def _not_all_alike(self) -> "_Whole":
@@ -271,7 +271,7 @@ class _Writer:
     def _written(self, text: str, *, header: bool) -> bytes:
         raw = text.encode(self._encoding)
         special = any(byte in raw for byte in (self._delimiter, b"\n", b"\r")) or raw.startswith(self._quote)
-        # A quote in text may stand as it is, as people write it.
+        # A quote in text may be written as it is, as people do.
         literal = self._quote in raw and not header and self._dice.random() < 0.5
         if special or (self._quote in raw and not literal) or self._dice.random() < self._quote_all:
             return self._quote + raw.replace(self._quote, self._quote * 2) + self._quote

@@ -34,7 +34,7 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class _Why:
-    """What is told of a record that is rejected."""
+    """What is reported of a rejected record."""
 
     column: str
     rule: str
@@ -96,7 +96,7 @@ def _misread(case: Case, line: bytes, header: tuple[str, ...]) -> str | None:
     # A header that is the job's columns has shown what the encoding is.
     settled = dialect.encoding == "utf-8" or dialect.encoding_is_certain or (case.job.record and not line.isascii())
     if not settled and is_misread(case.body, dialect.encoding):
-        # What is seen first: the header, unless all of the file is looked at before.
+        # What is checked first: the header, unless the whole file is checked before.
         return "header" if several and len(case.body) >= HEAD_BYTES else "encoding"
     return "header" if several else None
 
@@ -108,7 +108,7 @@ def _holds_other_delimiter(line: str, case: Case) -> bool:
 
 
 def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[_Why | None, Sequence[str]]:
-    """Return the first thing wrong with a record, or the row that comes out."""
+    """Return the first thing wrong with a record, or the row of the result."""
     job = case.job
     fields = _fields(line.raw, job.dialect)
     if defect := _defect(line, len(fields), len(header), job.dialect):

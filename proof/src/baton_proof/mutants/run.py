@@ -75,7 +75,7 @@ def _tested(mutant: Mutant, folder: str) -> tuple[int, str]:
     """Return pytest's exit status, and what it printed."""
     import pytest  # noqa: PLC0415 - loaded beforehand, see `PRELOADED`; nobody else needs it
 
-    # What lies here comes before what is installed, for the tests and for the processes that they start.
+    # What is here is found before what is installed, for the tests and for the processes that they start.
     os.environ["PYTHONPATH"] = folder  # noqa: TID251 - no setting of ours is read
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = True
@@ -93,6 +93,6 @@ def _tested(mutant: Mutant, folder: str) -> tuple[int, str]:
 
 
 def shown(mutant: Mutant) -> str:
-    """Return where the mutant stands, for people."""
+    """Return the mutant's place, for people."""
     line = mutant.path.read_text().partition(mutant.before)[0].count("\n") + 1
     return f"{re.sub('.*/src/', '', mutant.file)}:{line} {mutant.name}"

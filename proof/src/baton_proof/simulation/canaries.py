@@ -27,7 +27,7 @@ class RealCanary:
 
 
 class SimCanary:
-    """A canary that knows the truth, and may be made to lie. Cheaper than a batch, so that many schedules are seen."""
+    """A canary that reports the true state, or a false one. Cheaper than a batch, so that many schedules are seen."""
 
     def __init__(self, world: "World", life: Life) -> None:
         self._world, self._life = world, life

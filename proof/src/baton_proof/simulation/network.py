@@ -1,7 +1,7 @@
 """The simulated network between a process and everything it calls: partitions, delays, lost answers, late requests.
 
-A wrapped port is the port itself, seen over a network. Requests may be lost, or applied while their answer is lost, or
-applied long after their caller gave up; the process may die before or after an effect, or be paused for ten minutes
+A wrapped port is the port itself, reached over a network. Requests may be lost, or applied while their answer is lost,
+or applied long after their caller gave up; the process may end before or after an effect, or be paused for ten minutes
 between two lines and continue as if nothing had happened.
 """
 
@@ -34,7 +34,7 @@ _MAY_BE_LATE = frozenset(
         "outbox.send",
     }
 )
-"""Not mails: nobody can take back what lies in a mail service's buffer, nor tell it from a second one."""
+"""Not mails: a mail in a mail service's buffer cannot be taken back, nor told from a second one."""
 _PAGED = frozenset({"list_open", "list_recent", "list_settled", "_pages"})
 """Made on the near side of the network, of one request for each page."""
 _ROWS_KEPT = 12
@@ -115,7 +115,7 @@ class Life(CrashPlan):
         self.killed = asyncio.Event()
         self.paused_until = 0.0
         self.stalls: dict[str, float] = {}
-        """By call (`kind.method`): how long the process stands still right before the next one. The call goes out
+        """By call (`kind.method`): how long the process is paused right before the next one. The call goes out
         when it continues, even if its caller has given it up by its own clock."""
         self.controls: deque[Any] = deque(maxlen=_ROWS_KEPT)
         """The control rows that this process read last: what it may act on."""
@@ -233,7 +233,7 @@ class _Reached:
         return mode
 
     async def _stalled(self, seconds: float, call: Any) -> Any:
-        """Let the whole process stand still, then make the call: it was decided before, and nobody looks again."""
+        """Pause the whole process, then make the call: it was decided before, and is not checked again."""
         life = self._life
         life.paused_until = asyncio.get_running_loop().time() + seconds
 
@@ -277,13 +277,13 @@ class _Reached:
         raise Unavailable("refused")
 
     async def _lose(self) -> None:
-        """Wait for an answer that never comes."""
+        """Wait for an answer that is never sent."""
         self._life.told(self._target, answered=False)
         await self._life.wait(self._life.network.dice.uniform(0.5, 8))
         raise Unavailable("no answer")
 
     def _later(self, member: Any, args: Any, kwargs: Any) -> None:
-        """Apply the request long after its caller gave up: it lay in a buffer somewhere."""
+        """Apply the request long after its caller gave up: it was in a buffer meanwhile."""
         network = self._life.network
 
         async def apply() -> None:

@@ -26,7 +26,7 @@ from baton_proof.simulation.world import Sent, World
 DNS_SECONDS = 60
 """How long an answer about the active Region is cached."""
 SLEEP_SECONDS = 15 * 60
-"""What the runbook waits for replication, whatever replication does."""
+"""How long the runbook waits for replication, whether it is done or not."""
 PAGE_ROWS = 4
 """One page of a query holds about 890 of its rows, and the query is not continued: here four, of a dozen files."""
 ATTEMPTS = 6
@@ -52,7 +52,7 @@ class Row:
 
 
 class Table:
-    """One Region's copy of the ledger. It answers alone and tells the other one later; the last writer wins."""
+    """One Region's copy of the ledger. It answers alone and replicates to the other one later; the last writer wins."""
 
     def __init__(self, tell: Callable[[str, Row], None]) -> None:
         self.rows: dict[str, Row] = {}
@@ -95,7 +95,7 @@ class RoutingControl:
 
 
 class Mailbox:
-    """The mail service: takes everything, and knows no message twice."""
+    """The mail service: takes everything, and does not recognise a second copy."""
 
     def __init__(self) -> None:
         self.told: dict[str, list[float]] = defaultdict(list)
@@ -113,9 +113,9 @@ class RivalWorld(World):
         self.tables = {region: Table(partial(self._tell_other, region)) for region in REGIONS_DEFAULT}
         self.mailbox = Mailbox()
         self.results: dict[str, set[str]] = defaultdict(set)
-        """By file: where somebody published a result of it."""
+        """By file: where a result of it was published."""
         self.stall_seconds = 0.0
-        """How long the next runbook stands still before it looks at the routing control."""
+        """How long the next runbook is paused before it reads the routing control."""
         self._answers: dict[str, tuple[float, str]] = {}
         self._executions = 0
 
@@ -131,7 +131,7 @@ class RivalWorld(World):
 
     @override
     async def _trigger(self, region: str, key: str, version_id: str) -> None:
-        """Start an execution if this Region is active; if not, the event is consumed, and nobody will look again."""
+        """Start an execution if this Region is active; if not, the event is consumed, and never comes again."""
         await asyncio.sleep(self.dice.uniform(0.1, 2))
         for _ in range(3):  # as Lambda does
             await self._until_lit(region)
@@ -146,7 +146,7 @@ class RivalWorld(World):
                 return
 
     async def _active(self, region: str) -> str:
-        """Ask DNS who is active. A cached answer is believed as long as it lives."""
+        """Ask DNS who is active. A cached answer is used until it expires."""
         now = asyncio.get_running_loop().time()
         asked_at, answer = self._answers.get(region, (-math.inf, HOME))
         if now - asked_at >= DNS_SECONDS:
@@ -159,7 +159,7 @@ class RivalWorld(World):
     # --- one execution for each file, from zero, in a folder of its own ----------------------------------------------
 
     async def _execution(self, region: str, key: str) -> None:
-        """Be the workflow. Nothing of it asks whether its Region is still active: nobody is fenced."""
+        """Be the workflow. No step checks whether its Region is still active: nothing is fenced."""
         self._executions += 1
         folder = f"{self._executions:04d}"
         for task in (self._split, self._process, self._merge, self._notify):
@@ -193,7 +193,7 @@ class RivalWorld(World):
         await ports.objects.put(key.replace("input/", f"output/{folder}/", 1), part)
 
     async def _notify(self, key: str, folder: str, ports: "Ports") -> None:
-        """Mark as done, then send. The SDK repeats what was not answered; what then fails is swallowed."""
+        """Mark as done, then send. The SDK repeats what was not answered; what then fails is ignored."""
         del folder
         await ports.table.put(key, Status.COMPLETED)
         for _ in range(5):
@@ -206,7 +206,7 @@ class RivalWorld(World):
     # --- the operator's runbook ---------------------------------------------------------------------------------------
 
     async def runbook(self, at: float, region: str) -> None:
-        """Be the operator who was told that the other Region is unhealthy: toggle, sleep, reconcile."""
+        """Be the operator who learned that the other Region is unhealthy: toggle, sleep, reconcile."""
         await asyncio.sleep(at)
         await self._until_lit(region)
         life = self.life(region, "runbook")
@@ -234,7 +234,7 @@ class RivalWorld(World):
                 return
 
     async def _reconcile(self, ports: "Ports") -> None:
-        """Copy each input of one page of rows onto itself, so that its event comes again, and a run from zero."""
+        """Copy each input of one page of rows onto itself, so that its event is sent again, and a new run begins."""
         try:
             for name in await ports.table.unfinished():
                 try:
@@ -307,7 +307,7 @@ class Ports:
 
 
 async def _until(holds: Callable[[], bool], *, every: float) -> None:
-    while not holds():  # noqa: ASYNC110 - what it waits for is a rule of the network, which tells nobody
+    while not holds():  # noqa: ASYNC110 - what it waits for is a rule of the network, which sends no event
         await asyncio.sleep(every)
 
 

@@ -1,6 +1,6 @@
 """Compares Baton and the rival under the same seeds: `python -m baton_proof.simulation.rivals 1:100`.
 
-It prints what users would see of each. The rival's runbook is started at the moments at which Baton's own controllers
+It prints the results of each for users. The rival's runbook is started at the moments at which Baton's own controllers
 moved the epoch under the same seed, so that mechanics are compared, not who noticed first.
 """
 
@@ -26,7 +26,7 @@ from baton_proof.simulation.world import World
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of one file, as seen from outside when everything has been at rest for two hours."""
+    """The result of one file for its sender, when nothing has happened for two hours."""
 
     name: str
     is_gone: bool = False
@@ -43,7 +43,7 @@ class Fate:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a schedule came to."""
+    """The result of a schedule."""
 
     fates: tuple[Fate, ...]
     untaken: int

@@ -12,7 +12,7 @@ from handover.settings import ControllerSettings, Mode
 
 HOME, AWAY = REGIONS_DEFAULT
 WARM_SECONDS = 70
-"""Until each controller has seen enough canaries of its own."""
+"""Until each controller has enough canaries of its own."""
 FAULTS_SECONDS = 600
 """How long faults go on after that."""
 
@@ -21,9 +21,9 @@ class Fault(StrEnum):
     """What can go wrong."""
 
     CUT = "cut"
-    """Every way across the Region's border; what is inside goes on."""
+    """Every connection across the Region's border; inside, all continues."""
     DARK = "dark"
-    """The Region's own services fail, for everybody."""
+    """The Region's own services fail, for every client."""
     DEAF = "deaf"
     """The Region's requests reach the ledger, the answers do not come back."""
     NO_LEDGER = "no ledger"
@@ -149,7 +149,7 @@ def drawn(seed: int) -> Schedule:
 
 
 def _seesaw(dice: random.Random, seed: int) -> Schedule:
-    """Return one Region dark, and once that one is well again the other: what a budget is for."""
+    """Return one Region dark, and once that one is healthy again the other: this is what a budget is for."""
     first = Trouble(Fault.DARK, WARM_SECONDS + dice.uniform(0, 20), 110, HOME)
     second = Trouble(Fault.DARK, WARM_SECONDS + 460, FAULTS_SECONDS - 460, AWAY)
     # Half of them with an operator who clears the budget: then only the cooldown holds.

@@ -33,7 +33,7 @@ SWITCH_SECONDS_MAX = 90
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one schedule came to."""
+    """The result of one schedule."""
 
     seed: int
     violations: tuple[str, ...]
@@ -159,7 +159,7 @@ async def _unfinished_files(world: World) -> AsyncIterator[str]:
         batch = await world.ledger.get(sent.batch_id)
         gone = world.schedule.dies == sent.region and not survived(world, sent.key)
         if gone and (batch is None or batch.state is BatchState.WAITING_INPUT):
-            continue  # its bytes never left the Region that died: named, alarmed, and waiting for the Region
+            continue  # its bytes never left the lost Region: it is named, an alarm fires, and it waits for the Region
         if batch is None:
             yield f"L1 {sent.key} was uploaded in {sent.region} and never admitted"
         elif batch.state is not BatchState.COMPLETED:
@@ -169,7 +169,7 @@ async def _unfinished_files(world: World) -> AsyncIterator[str]:
 
 
 def survived(world: World, key: str) -> bool:
-    """Return whether a Region that lives ever had the object."""
+    """Return whether a Region that is left ever had the object."""
     alive = [side.objects for region, side in world.sides.items() if region != world.schedule.dies]
     return any(version.body is not None for store in alive for version in store.history().get(key, ()))
 

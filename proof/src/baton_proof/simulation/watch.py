@@ -26,7 +26,7 @@ _ACTS = frozenset({"switch.set_states", "routes.set_dials"})
 
 @dataclass(slots=True)
 class Watch:
-    """Sees everything; believes nobody."""
+    """Checks every change against the truth."""
 
     clock: LoopClock
     violations: list[str] = field(default_factory=list[str])
@@ -48,7 +48,7 @@ class Watch:
     """By the state before and after."""
     taken_over_at: list[datetime] = field(default_factory=list[datetime])
     well_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
-    """By Region: when a truthful canary last came through."""
+    """By Region: when a truthful canary last passed."""
     lied_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
     dry: set[str] = field(default_factory=set[str])
     """Regions whose controllers are on a dry run."""

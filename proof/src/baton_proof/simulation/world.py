@@ -1,4 +1,4 @@
-"""Both simulated Regions: stores that outlive every process, and processes that start and die."""
+"""Both simulated Regions: stores that outlive every process, and processes that start and end."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ from handover.settings import ControllerSettings
 from splitter.settings import SplitterSettings
 
 SPLITTER = SplitterSettings(chunk_bytes=500, sweep_seconds=15, unadmitted_seconds=30, stalled_seconds=60)
-"""Shorter than in production, where nobody simulates the hours in which nothing happens."""
+"""Shorter than in production, so that no hours without events are simulated."""
 BUGS = frozenset({"handler_bug", "give_up_failed", "not_swept", "controller_bug", "sweep_failed"})
 
 SAMPLE = sales_file(records=6, bad=1)

@@ -79,7 +79,7 @@ def faults(design: Design, state: State, side: int) -> Steps:
 
 
 def crashes(state: State, side: int) -> Steps:
-    """Yield the crash of this controller: it starts again, and knows nothing."""
+    """Yield the crash of this controller: it starts again, with an empty memory."""
     left = state.left
     if state.controllers[side].at not in (IDLE, LOST) and left.crashes:
         less = left._replace(crashes=left.crashes - 1)

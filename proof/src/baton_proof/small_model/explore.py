@@ -160,7 +160,7 @@ class _Search[S: Hashable]:
         return None
 
     def _left_of_peeling(self) -> list[int]:
-        """Return the states that lie on a cycle or behind one: all others can be taken away, first ones first."""
+        """Return the states that are on a cycle or behind one: all others can be taken away, first ones first."""
         waiting = array("q", bytes(8 * len(self._states)))
         for there in self._progress_to:
             waiting[there] += 1

@@ -104,7 +104,7 @@ class Baton:
                 yield "a late takeover arrives", controllers.taken_over(left, write.after), None
             else:
                 after, law = workers.written(left, write)
-                # Of a claim that nobody knows to hold, no mark will ever come.
+                # A claim that no process remembers is never marked.
                 claims = write.after.claims > write.before.claims
                 yield "a late write of the batch arrives", after._replace(in_window=claims or after.in_window), law
         if state.late_mails:
@@ -136,7 +136,7 @@ class Baton:
 
 
 def _lease_over(state: State) -> Steps:
-    """Let the lease of the mail claim be over: nobody alive is between this claim and its mark.
+    """Let the lease of the mail claim be over: no running process is between this claim and its mark.
 
     That is the one assumption about time.
     """

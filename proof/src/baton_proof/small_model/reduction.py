@@ -13,7 +13,7 @@ from baton_proof.small_model import controllers, workers
 from baton_proof.small_model.state import IDLE, IDLE_WORKER, NONE, Bug, Controller, Design, Row, State, Worker
 
 _FORGETFUL = (Bug.NO_RECONCILER, Bug.TAKEOVER_ONCE)
-"""Designs in which a controller knows what nobody would find out again."""
+"""Designs in which a controller remembers what no other process would find out again."""
 _MAY_BE_MISSED = (workers.CLAIMS, workers.SENT, workers.SENT_EARLY, workers.MARKS)
 
 
@@ -23,7 +23,7 @@ def nothing_to_lose(design: Design, process: Controller | Worker) -> bool:
 
 
 def rested(design: Design, state: State) -> State:
-    """Return the state once everybody who can read has read, and everything in vain has been refused."""
+    """Return the state after every process that can read has read, and every write that cannot succeed was refused."""
     # A condition that is the bug under test may hold later: nothing is in vain then.
     row = state.row if design.bug is None else None
     if row is not None and state.late_writes and any(each.before != row for each in state.late_writes):

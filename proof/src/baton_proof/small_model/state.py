@@ -80,7 +80,7 @@ class Bounds(NamedTuple):
     decisions: int = 0
     """To switch to the other Region, by either controller."""
     crashes: int = 0
-    """Of any process, between any two steps; it starts again and knows nothing."""
+    """Of any process, between any two steps; it starts again with an empty memory."""
     delays: int = 0
     """Requests that hang: their sender gives up, and they are carried out at any time later."""
     hands: int = 0
@@ -102,7 +102,7 @@ class Row(NamedTuple):
 
 
 class Controller(NamedTuple):
-    """A controller: where it stands, and what it read."""
+    """A controller: its step, and what it read."""
 
     at: str
     epoch: int = 0
@@ -113,7 +113,7 @@ class Controller(NamedTuple):
 
 
 class Worker(NamedTuple):
-    """The processes of one Region that work on the batch, as one: where it stands, and what it read or wrote."""
+    """The processes of one Region that work on the batch, as one: its step, and what it read or wrote."""
 
     at: str
     epoch: int = 0

@@ -1,4 +1,4 @@
-"""The steps of the workers: admit, publish, claim, send, mark. One worker stands for a Region's services.
+"""The steps of the workers: admit, publish, claim, send, mark. One worker represents a Region's services.
 
 Planning, parts and merging are left out: they touch nothing that two Regions share until the result is published.
 """
@@ -43,7 +43,7 @@ type Steps = Generator[Step[State]]
 
 
 def arranged(design: Design, workers: tuple[Worker, ...]) -> tuple[Worker, ...]:
-    """Return the workers in the one order that stands for all: those of one Region are alike."""
+    """Return the workers in the one order that represents all: those of one Region are alike."""
     if len(workers) <= len(REGIONS):
         return workers
     pairs = sorted(zip(design.workers, workers, strict=True))
@@ -82,7 +82,7 @@ def faults(design: Design, state: State, index: int) -> Steps:
 
 
 def crashes(design: Design, state: State, index: int) -> Steps:
-    """Yield the crash of this worker: it starts again, and knows nothing."""
+    """Yield the crash of this worker: it starts again, with an empty memory."""
     left = state.left
     if state.workers[index].at not in (IDLE, LOST) and left.crashes:
         less = left._replace(crashes=left.crashes - 1)
@@ -91,7 +91,7 @@ def crashes(design: Design, state: State, index: int) -> Steps:
 
 
 def _gone(design: Design, state: State, index: int) -> State:
-    """Let the worker forget everything. If it was between claim and mark, its claim is in doubt from here."""
+    """Empty the worker's memory. If it was between claim and mark, its claim is in doubt from here."""
     in_window = state.in_window or holds_claim(state, state.workers[index])
     return state._replace(workers=placed(design, state, index, IDLE_WORKER), in_window=in_window)
 
@@ -130,7 +130,7 @@ def wanted(me: Worker) -> Write:
 
 
 def begins(design: Design, state: State, region: int) -> Worker | None:
-    """Return what a worker knows after a look, or None if there is nothing for it to do."""
+    """Return what a worker remembers after a read, or None if there is nothing for it to do."""
     row = state.row
     if row.state == NONE:
         # Also on behalf of the active Region, if that one did not: the owner is whom the control row names.
@@ -194,7 +194,7 @@ def _sends(design: Design, state: State, index: int, name: str) -> Step[State]:
 
 
 def _marks(design: Design, state: State, index: int, name: str) -> Step[State]:
-    """Mark the mail as sent. Refused, the batch is somebody else's: nothing but a step of another writes its row."""
+    """Mark the mail as sent. Refused, the batch belongs to another: only a step of another writes its row."""
     me = state.workers[index]
     write = wanted(me)
     if condition_holds(design, state, write):

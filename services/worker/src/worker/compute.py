@@ -193,7 +193,7 @@ def _unpacked(answer: tuple[object, ...]) -> object:
 
 def _work_apart(there: Connection, sent: bytes, seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, to all its processes: the parent ends this one
-    # If the parent is gone, nobody else ends this process.
+    # If the parent has ended, no other process ends this one.
     faulthandler.dump_traceback_later(seconds * _LAST_RESORT_FACTOR, exit=True)
     try:
         answer: object = ("done", pickle.loads(sent)())  # noqa: S301 - from our own parent

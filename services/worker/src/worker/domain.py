@@ -65,13 +65,13 @@ class Checked:
     cut: Cut = field(repr=False)
     frame: pl.DataFrame = field(repr=False)
     """Records that passed: `record`, from 0, and `c0`, `c1`, ... as in the file, null for empty; or instead of these,
-    where a record comes out as it came in, its `line` and the column of the lookup's key."""
+    where a record is written as it was read, its `line` and the column of the lookup's key."""
     plain: bool
     """Whether no field of the frame needs quotes when it is written."""
 
     @property
     def too_many(self) -> bool:
-        """Whether the batch fails by these rejects alone, so that nobody needs the frame."""
+        """Whether the batch fails by these rejects alone, so that the frame is not needed."""
         return self.rejects.rows > self.rejects_left
 
     def lookup_keys(self) -> list[str]:
@@ -84,13 +84,13 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class ChunkOutput:
-    """What a chunk leaves, or a piece of one: CSV in UTF-8. Only chunk 0 has headers in its `part` and `rejects`."""
+    """Output of a chunk, or of a piece of one: CSV in UTF-8. Only chunk 0 has headers in its `part` and `rejects`."""
 
     counts: Counts
     part: bytes = field(repr=False)
     rejects: bytes = field(repr=False)
     reasons: Mapping[tuple[str, str], int] = field(repr=False)
-    """How many records were told to be rejected by each column and rule."""
+    """How many records of the rejects file each column and rule rejected."""
     too_many: bool
     """There are more rejects than the job allows: `part` is empty, and `rejects` are the first ones."""
 
@@ -114,7 +114,7 @@ def check(data: bytes, chunk: Chunk, columns: tuple[str, ...], job: Job, *, reje
         frame = _read(text, _without_defects(found), columns, job)
         unreadable = _unreadable(data, found, job.dialect.encoding)
         if unreadable.height:
-            # What could not be read is not judged by its rules, which would see U+FFFD where other bytes stand.
+            # What could not be read is not judged by its rules, which would get U+FFFD in place of other bytes.
             rejects = pl.concat([rejects, unreadable])
             frame = frame.filter(~pl.col(_RECORD).is_in(unreadable[_RECORD].implode()))
         frame, broken = _judge(frame, columns, job, enough=left - rejects.height)

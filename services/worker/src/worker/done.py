@@ -20,7 +20,7 @@ _METADATA_BYTES_MAX: Final = 1_400
 
 
 def chunk_done(plan: Plan, chunk: Chunk, output: ChunkOutput) -> ChunkDone:
-    """Return the record of a chunk that was worked off. Takes a millisecond for each 10 MB, for the checksums."""
+    """Return the record of a finished chunk. Takes a millisecond for each 10 MB, for the checksums."""
     frequent = sorted(output.reasons.items(), key=lambda reason: (-reason[1], reason[0]))[:_REJECT_COUNTS_MAX]
     return ChunkDone(
         batch_id=plan.batch_id,

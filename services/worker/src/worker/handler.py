@@ -89,7 +89,9 @@ class Worker:
         assert isinstance(message, ProcessChunk)
         batch = await self._batches.owned(message)
         if batch.state is BatchState.PROCESSED and attempt > 1:
-            await self._batches.nudge(batch)  # the one who recorded the last chunk may have died before it said so
+            await self._batches.nudge(
+                batch
+            )  # the worker that recorded the last chunk may have ended before it sent the message
         if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
             raise await self._batches.left(batch, why="no chunk to do")
         try:
@@ -112,7 +114,7 @@ class Worker:
     async def give_up(self, message: Message, *, cause: str) -> None:
         """End the batch FAILED: this chunk could not be done in any attempt. A retry does only what is not done.
 
-        It goes on if the chunk was done by another delivery, or if the batch has to be planned anew: by then every
+        It continues if another delivery finished the chunk, or if the batch has to be planned anew: by then every
         worker has other rules than those of the plan, and the sweeper finds that nothing moves.
         """
         assert isinstance(message, ProcessChunk)
@@ -167,7 +169,7 @@ class Worker:
         return whole.output(chunk)
 
     def _where(self, attempt: int) -> Apart:
-        return self._apart if attempt > 1 else _here  # the worker that had it before may have died of it
+        return self._apart if attempt > 1 else _here  # it may have ended the worker that tried before
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
         if chunk.start == chunk.end:
@@ -185,7 +187,7 @@ class Worker:
             await self._objects.put(done.rejects_key, output.rejects)
         if output.too_many:
             return done  # it is counted, so that the batch fails by it; there is no part, and none is needed
-        # The part is written last, with what is to be recorded: who finds it knows that the chunk is done, in either
+        # The part is written last, with what is to be recorded: it shows that the chunk is done, in either
         # Region, without the progress table.
         await self._objects.put(done.part_key, output.part, metadata=to_metadata(done))
         return done

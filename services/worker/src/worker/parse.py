@@ -1,4 +1,4 @@
-"""Parses the bytes of clean records into text columns. Output is UTF-8, whatever the input's encoding."""
+"""Parses the bytes of clean records into text columns. Output is UTF-8 for every encoding of the input."""
 
 from codecs import BOM_UTF8
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _RECORDS_AT_ONCE: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Clean records in UTF-8, as they came but for bytes that do not decode: those are U+FFFD, see `undecodable`."""
+    """Clean records in UTF-8, unchanged except for bytes that do not decode: those are U+FFFD, see `undecodable`."""
 
     marked: bytes
     """Below a byte order mark: with one in front nothing in the text is taken for anything but text. polars inflates
@@ -42,7 +42,7 @@ def utf8(clean: bytes, dialect: Dialect) -> Text:
 def parse(text: Text, dialect: Dialect, width: int, *, records: int) -> pl.DataFrame:
     """Return records of `width` fields each as columns `c0`, `c1`, ... in the order of the file; null for empty.
 
-    Raises `BatchFailed` with code `conservation` if the parser does not see the `records` that the scan found clean.
+    Raises `BatchFailed` with code `conservation` if the parser does not find the `records` that the scan found clean.
     """
     columns = [f"c{position}" for position in range(width)]
     frame = _read(text, columns, dialect.delimiter, dialect.quote if text.quoted else None, records)

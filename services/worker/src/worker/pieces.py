@@ -1,7 +1,7 @@
 """Cuts a large chunk, or one of very many records, into pieces, so that a worker's memory is bounded.
 
 A worker's memory for a chunk grows with its bytes, its records and their fields: a short record or an empty field costs
-as much as a long one. All three are bounded here, whatever the file's size and shape; the results are joined again.
+as much as a long one. All three are bounded here for files of any size and shape; the results are joined again.
 """
 
 import io
@@ -93,7 +93,7 @@ class Assembly:
         self._too_many = output.too_many
 
     def output(self, chunk: Chunk) -> ChunkOutput:
-        """Return what the chunk leaves. Records of pieces that nobody needed any more count as let through."""
+        """Return the chunk's output. Records of pieces that were not needed any more count as passed."""
         passed, rejects = chunk.records - self._counts.rejects, self._counts.rejects
         return ChunkOutput(
             counts=Counts(records_in=chunk.records, records_out=passed, rejects=rejects)

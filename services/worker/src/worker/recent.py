@@ -1,4 +1,4 @@
-"""A bounded cache that a worker keeps between chunks; each value is made once, however many ask at the same time."""
+"""A bounded cache that a worker keeps between chunks; each value is made once, even for concurrent callers."""
 
 import asyncio
 from collections import OrderedDict
@@ -10,8 +10,8 @@ __all__ = ["Recent"]
 class Recent[K, V]:
     """The most recently used values.
 
-    `get_or_make` makes a value once: who asks while it is being made waits for that one. A failure is told to all who
-    wait, and not kept. Who is cancelled while waiting takes nothing from the others.
+    `get_or_make` makes a value once: callers that arrive while it is being made wait for it. A failure is raised in all
+    that wait, and not kept. A caller that is cancelled while waiting does not disturb the others.
     """
 
     def __init__(self, size: int, *, weigh: Callable[[V], int] | None = None, weight_max: int = 0) -> None:
@@ -54,6 +54,6 @@ class Recent[K, V]:
 
 
 def _looked_at(task: asyncio.Task[object]) -> None:
-    """Mark a failure as retrieved: if nobody waits for it any more, asyncio must not warn about it."""
+    """Mark a failure as retrieved: asyncio must not warn about it if no caller waits for it any more."""
     if not task.cancelled():
         task.exception()

@@ -14,7 +14,7 @@ __all__ = ["Refused", "put_together"]
 
 _SETS_AT_MOST: Final = 256
 _FIELDS_AT_MOST: Final = 65_536
-"""What the model is asked again of a piece: sets of columns, and their records' fields."""
+"""Limits of what the model checks again of a piece: sets of columns, and their records' fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Refused:
     whys: NDArray[np.uint32]
     """Of each value the place of its reasons, from 1."""
     rules: pl.Series
-    """Those of all reasons, one after the other; of each in the order in which they are told."""
+    """Those of all reasons, one after the other; of each in the order in which they are reported."""
     numbers: NDArray[np.uint32]
     """How many rules each of the reasons has."""
     is_all: bool
@@ -60,7 +60,7 @@ class Refused:
 def put_together(
     frame: pl.DataFrame, rows: pl.Series, refused: Sequence[Refused]
 ) -> tuple[pl.DataFrame, NDArray[np.intp]]:
-    """Return the table of these rows, and the places in it that the model is to be asked about (`_asked_again`)."""
+    """Return the table of these rows, and the places in it that the model is to check (`_asked_again`)."""
     whys = [each.why(frame[each.name]) for each in refused]
     samples, which = _distinct(whys)
     # Few reasons are shared by many records: each is worded once, and in the table no more than pointed to.
@@ -74,7 +74,7 @@ def put_together(
 
 
 def _by_place(frame: pl.DataFrame, places: NDArray[np.intp]) -> pl.Series:
-    """Return of each row the value that stands in the column of its place, cut to what is told of a value."""
+    """Return of each row the value in the column of its place, cut to what is reported of a value."""
     order = np.argsort(places, kind="stable")
     columns, starts = np.unique(places[order], return_index=True)
     parts = [
@@ -104,7 +104,7 @@ _CODES_MAX: Final = 2**63
 
 
 def _distinct(codes: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return where each combination of codes stands first, and for each row which combination it has."""
+    """Return where each combination of codes is first, and for each row which combination it has."""
     joined, number = codes[0].astype(np.uint64), int(codes[0].max()) + 1
     for more in codes[1:]:
         size = int(more.max()) + 1

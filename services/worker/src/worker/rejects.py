@@ -32,9 +32,9 @@ __all__ = [
 ]
 
 VALUE_CHARS_MAX: Final = 200
-"""Of an offending value in the rejects file; the whole record stands beside it."""
+"""Of an offending value in the rejects file; the whole record is beside it."""
 ALSO_MAX: Final = 5
-"""Reasons told besides the first: a record may break as many as there are columns, and more."""
+"""Reasons reported besides the first: a record may break as many as there are columns, and more."""
 ALSO_CHARS_MAX: Final = 100
 """Of each of them."""
 _SCHEMA: Final = {"record": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "also": pl.String}
@@ -60,7 +60,7 @@ def table_of(
     rule: pl.Series | str,
     value: pl.Series | str,
 ) -> pl.DataFrame:
-    """Return a table of records with one reason each; a text stands for all of them."""
+    """Return a table of records with one reason each; a single text is used for all of them."""
     texts = {"column": column, "rule": rule, "value": value, "also": ""}
     frame = pl.DataFrame({"record": pl.Series(records, dtype=pl.UInt32)})
     return frame.with_columns(
@@ -88,7 +88,7 @@ def also_of(others: Sequence[tuple[str, str]]) -> str | None:
 
 
 def told_also(column: pl.Series, rule: pl.Series) -> pl.Expr:
-    """Return what is told of reasons that are not a record's first; nulls where there are none."""
+    """Return the texts of reasons that are not a record's first; nulls where there are none."""
     return pl.concat_str(pl.lit(column), pl.lit(": "), pl.lit(rule)).str.slice(0, ALSO_CHARS_MAX)
 
 
@@ -102,7 +102,7 @@ def joined_also(others: Sequence[pl.Series], more: NDArray[np.int32]) -> pl.Seri
 
 
 def render_rejects(rejects: pl.DataFrame, data: bytes, cut: Cut, chunk: Chunk, encoding: str, *, header: bool) -> bytes:
-    """Return one CSV line per record of the table, in its order, each with the bytes that came in."""
+    """Return one CSV line per record of the table, in its order, each with the bytes of the input."""
     out = io.BytesIO()
     if header:
         out.write(REJECTS_HEADER)

@@ -24,12 +24,12 @@ def render_part(frame: pl.DataFrame, *, plain: bool, header: bytes = b"", sizes:
     """Return the rows of an all-text frame, below a header line if there is one. A null is an empty field.
 
     `plain` says that no field needs quotes, so that none is searched for any; the bytes are the same without it.
-    `sizes`: about the bytes that each row becomes, where they may be many more than came in.
+    `sizes`: about the bytes that each row becomes, where these may be many more than were read.
     """
     out = io.BytesIO()
     out.write(header)
     if frame.width == 1:
-        # A lone empty field must be seen to be a record: it is written as "", an empty line would be none.
+        # A lone empty field must be recognised as a record: it is written as "", an empty line would be none.
         frame, plain = frame.select(pl.all().fill_null("")), False
     for some in [frame] if sizes is None else _slices(frame, sizes):
         some.write_csv(out, include_header=False, quote_style="never" if plain else "necessary")

@@ -2,7 +2,7 @@
 
 A field's rules are pure functions of one value, so each distinct value of a column is validated once, by the schema
 that the model holds for that field. A record's errors are put together from the verdicts on its values; the whole
-model decides on each set of columns that fail together. A model that looks at more than one field at once (model
+model decides on each set of columns that fail together. A model that uses more than one field at once (model
 validators, validators that take `info`, defaults made from other fields, hooks) is run record by record: slower, with
 the same result. A property test checks that both ways agree.
 """
@@ -31,7 +31,7 @@ __all__ = ["REASON_CHARS_MAX", "Rejected", "Rules", "rules_of"]
 REASON_CHARS_MAX: Final = 1_000
 """Of what a crashed rule says, which may quote a value of a megabyte."""
 _VALUES_AT_ONCE: Final = 4_096
-"""Values judged in one call: each that fails is a Python object of half a kilobyte until it is told."""
+"""Values judged in one call: each that fails is a Python object of half a kilobyte until it is reported."""
 _MODEL_HOOKS: Final = ("custom_init", "post_init", "root_model")
 _OWN_WORDS: Final = {"value_error": "Value error, ", "assertion_error": "Assertion failed, "}
 """Error types of a job's own functions, of which the type alone says nothing; what pydantic writes before the text."""
@@ -53,7 +53,7 @@ class _ColumnRules:
 
     column: str
     values: SchemaValidator
-    """Of values alone: the fast way, for whatever such a list can express."""
+    """Of values alone: the fast way, for all that such a list can express."""
     fields: Callable[[], SchemaValidator]
     """Of records that hold this field alone: 15 times slower, and just what the model does, defaults included."""
     of_nothing: list[Refused | None]
@@ -95,7 +95,7 @@ class _ColumnRules:
             self.values.validate_python([value or "" for value in values])
         except ValidationError as error:
             return _found(error)
-        except Exception:  # noqa: BLE001 - a rule that asks for the field's default, or a crash: then it crashes below
+        except Exception:  # noqa: BLE001 - a rule that needs the field's default, or a crash: then it crashes below
             try:
                 self.fields().validate_python([{self.column: value or ""} for value in values])
             except ValidationError as error:
@@ -118,7 +118,7 @@ class _Reasons:
         self._known: dict[tuple[str, ...], int] = {}
 
     def place(self, rules: tuple[str, ...]) -> int:
-        """Return where these reasons stand."""
+        """Return the place of these reasons."""
         if len(self._known) == _VALUES_AT_ONCE:
             self._told = self.rules()  # a fifth of what they take as Python objects
             self._known = {}
@@ -143,16 +143,16 @@ def _found(error: ValidationError) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A compiled record model. `by_column` is None if the model must see whole records."""
+    """A compiled record model. `by_column` is None if the model must have whole records."""
 
     model: type[Record]
     by_column: Mapping[str, _ColumnRules] | None
-    """In the order of the model's fields, in which it tells what is wrong."""
+    """In the order of the model's fields, in which it reports errors."""
 
     def broken(self, frame: pl.DataFrame, columns: Sequence[str], *, told_max: int, enough: int) -> Rejected:
         """Return which rows fail, and what they break. `frame` is all text, null for empty, in the order of `columns`.
 
-        If more rows than `enough` fail, only the first `told_max` are told. Raises `BatchFailed` with code
+        If more rows than `enough` fail, only the first `told_max` are reported. Raises `BatchFailed` with code
         `rule_error` if a rule of the user's own crashes.
         """
         try:
@@ -162,7 +162,7 @@ class Rules:
         except PanicException:
             raise  # it is not the rule that is to blame
         except BaseException as error:
-            # A rule may say `sys.exit()`, or raise what would cancel the task: it judges values, and ends nobody.
+            # A rule may say `sys.exit()`, or raise what would cancel the task: it validates values, and must not end the process.
             raise _rule_error(f"a rule of {self.model.__name__} crashed instead of judging", error) from error
 
     def _by_value(
@@ -271,7 +271,7 @@ def _of_list(items: Any, definitions: list[Any], config: Any) -> SchemaValidator
 
 
 def _wants_info(node: object) -> bool:
-    """Return whether any function below takes `info`, or the fields before it for a default: it may see these."""
+    """Return whether any function below takes `info`, or the fields before it for a default: it may use these."""
     if isinstance(node, dict):
         known = cast("dict[str, object]", node)
         sees = known.get("type") == "with-info" or known.get("default_factory_takes_data") is True

@@ -13,7 +13,7 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BATON_WORKER_", extra="ignore", frozen=True)
 
     reference_rows_in_memory_max: int = Field(default=500_000, ge=0)
-    """Up to here a reference table is loaded once per worker and version (about 0.5 kB a row); above, each chunk asks
+    """Up to here a reference table is loaded once per worker and version (about 0.5 kB a row); above, each chunk reads
     for its own keys."""
     reference_tables_cached: int = Field(default=4, ge=1)
     """Loaded tables kept, least recently used out first."""
@@ -27,7 +27,7 @@ class WorkerSettings(BaseSettings):
     chunks_cached: int = Field(default=10 * CHUNKS_MAX, ge=0)
     """Of all plans kept, each about 1.3 kB: 110 MiB. A plan of more is read for each of its chunks."""
     output_bytes_max: int = Field(default=OUTPUT_BYTES_MAX, ge=1)
-    """Of what a chunk leaves, result and rejects together: over it the batch fails. Both slots may hold as much, in
+    """Of a chunk's output, result and rejects together: over it the batch fails. Both slots may hold as much, in
     containers of 2 GiB."""
     compute_seconds_max: float = Field(default=300, gt=0)
     """Of one computation: 32 MiB or 262,144 records, the most judged at once, take some seconds; with rules of a job

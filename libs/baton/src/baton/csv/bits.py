@@ -1,4 +1,4 @@
-"""Bitmaps over a block of bytes: bit i of word i // 64 stands for byte i. One operation handles 64 bytes.
+"""Bitmaps over a block of bytes: bit i of word i // 64 is byte i. One operation handles 64 bytes.
 
 The way of simdjson (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019), in numpy.
 """
@@ -37,7 +37,7 @@ _scratch = _Scratch()
 
 
 def bitmap(block: Block, byte: int) -> Words:
-    """Return where `byte` stands."""
+    """Return where `byte` is."""
     if block.size > _SCRATCH_BYTES:
         return pack(block == byte)
     return pack(np.equal(block, byte, out=_scratch.mask[: block.size]))
@@ -52,7 +52,7 @@ def shifted(words: Words, *, carry: bool) -> Words:
 
 
 def lowered(words: Words) -> Words:
-    """Return the bitmap of the bytes that stand before a set one."""
+    """Return the bitmap of the bytes right before a set one."""
     out = words >> _ONE
     out[:-1] |= words[1:] << _TOP
     return out
@@ -87,7 +87,7 @@ def count_between(words: Words, starts: Positions, ends: Positions) -> Positions
 
 
 def positions(words: Words) -> Positions:
-    """Return the positions of all set bits, in order. If they are rare, only words with a set bit are taken apart."""
+    """Return the positions of all set bits, in order. If they are rare, only words with a set bit are unpacked."""
     # As booleans: numpy finds those ten times faster than bytes that are not 0.
     at = np.flatnonzero(words)
     if 4 * at.size > words.size:

@@ -26,7 +26,7 @@ class Records:
         return Records(self.starts[which], self.ends[which], self.stops[which])
 
     def gaps(self) -> NDArray[np.bool_]:
-        """Say of each record but the last whether something lies between it and the next."""
+        """Return of each record but the last whether there is something between it and the next."""
         return self.stops[:-1] != self.starts[1:]
 
     def groups(self) -> Iterator["Records"]:
@@ -39,7 +39,7 @@ class Records:
 def clean(data: bytes, records: Records, *, strays: Words | None, delimiters: Words, quote: int) -> bytes:
     """Return these records of `data`, each with its terminator: `data` itself if that is all there is in it.
 
-    `strays`: quotes that are literal because they stand in text; their fields are put in quotes.
+    `strays`: quotes that are literal because they are in text; their fields are put in quotes.
     """
     if not records.starts.size:
         return b""
@@ -70,7 +70,7 @@ def _within(words: Words, base: int, stop: int) -> Positions:
 
 
 def _owned(at: Positions, records: Records) -> NDArray[np.bool_]:
-    """Say of each position whether it stands in one of the records, and not in one that was left out between them."""
+    """Return of each position whether it is in one of the records, and not in one that was left out between them."""
     owner = np.searchsorted(records.starts, at, side="right") - 1
     return at < records.ends[owner]
 
@@ -88,7 +88,7 @@ def _insertions(literal: Positions, separators: Positions, records: Records) -> 
 
 
 def _moved(records: Records, insertions: Positions) -> Records:
-    """Return where the records stand once something was inserted before these bytes; it belongs to them."""
+    """Return where the records are after an insertion before each of these bytes, to which it belongs."""
     by_end = np.searchsorted(insertions, records.ends, side="right")
     starts = records.starts + np.searchsorted(insertions, records.starts)
     return Records(starts, records.ends + by_end, records.stops + by_end)

@@ -15,12 +15,12 @@ from baton.csv.syntax import CR, LF, CsvDefect, Syntax
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One range, taken apart.
+    """One range, cut into records.
 
     `starts`, `ends`: int64, one per record that is not blank, in order; `[start, end)` leaves the terminator out.
     `defects`: by index of the record, in order.
     `clean`: the records without defects, in order, as every RFC 4180 parser reads them: no blank lines, no quotes but
-    around whole fields. It is the object that came in if that was so already.
+    around whole fields. It is the very object that was given if that was so already.
     """
 
     starts: Positions
@@ -32,7 +32,7 @@ class Cut:
 def cut(
     data: bytes, syntax: Syntax, *, columns: int, lines_in_fields: bool = False, block_bytes: int = BLOCK_BYTES
 ) -> Cut:
-    """Take apart one range of whole records, each of which should have `columns` fields.
+    """Cut one range of whole records, each of which should have `columns` fields.
 
     `lines_in_fields`: quoted fields may hold lines that look like records. `block_bytes` is a multiple of 64. Raises
     `CsvDefect` (`unbalanced_quote`) if the range ends inside quotes, as none that a `Scanner` made does; the numbers in
@@ -61,7 +61,7 @@ def cut(
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
-    """What stands where in the range; None: nowhere."""
+    """Where each kind of byte is in the range; None: nowhere."""
 
     line_feeds: Words
     """Outside quotes, as are the delimiters and CRs."""
@@ -73,7 +73,7 @@ class _Marks:
     after_quote: Words | None
     """Bytes right after a closing quote."""
     strays: Words | None
-    """Quotes that are literal because they stand in text."""
+    """Quotes that are literal because they are in text."""
     left_open: int | None
     """The quote that opened the field inside which the range ends."""
 
@@ -141,7 +141,7 @@ def _records(data: bytes, marks: _Marks) -> Records:
 
 
 def _defects(marks: _Marks, records: Records, columns: int) -> tuple[NDArray[np.uint8], Positions]:
-    """Return by record the place of its defect in `DEFECT_CODES`, from 1, 0 if it has none; and the number to tell."""
+    """Return by record the place of its defect in `DEFECT_CODES`, from 1, 0 for none; and the number for its text."""
     found = count_between(marks.delimiters, records.starts, records.ends) + 1
     codes = np.where(found != columns, _code("columns"), np.uint8(0))
     # A record's bytes leave its terminator out: in them, a CR outside quotes is a lone one, and what follows a closing

@@ -19,7 +19,7 @@ _BLANK_LINES: Final = re.compile(rb"\n*+(?:\r\n\n*+)*+")
 class Header:
     """The header's unquoted fields, and the offset at which the data begins.
 
-    `line` is the record as it stands, without its line end; what is compared is what it says.
+    `line` is the record's bytes without its line end; the decoded fields are what is compared.
     """
 
     fields: tuple[bytes, ...]
@@ -36,9 +36,9 @@ class HeaderReader:
     def __init__(self, syntax: Syntax) -> None:
         self._syntax = syntax
         self._mark: bytes | None = b""
-        """What has come of a byte order mark; None once that is decided."""
+        """The bytes read of a possible byte order mark; None once that is decided."""
         self._start: int = 0
-        """Where the record begins, or would if what comes next is not blank."""
+        """Where the record begins, or would if the next line is not blank."""
         self._record = bytearray()
         self._state = State.START
 
@@ -48,7 +48,7 @@ class HeaderReader:
         at = 0
         while at < len(block):
             if len(self._record) == 1 and self._record[0] == CR and block[at] == LF:
-                # A blank line that came in two blocks.
+                # A blank line that is split between two blocks.
                 self._start, at = self._start + 2, at + 1
                 self._record.clear()
                 self._state = State.START

@@ -1,17 +1,17 @@
 """Detects records that swallowed whole lines because a quote was left open and closed only much later.
 
-By the rules of CSV such a record is sound, however many others it swallowed, so nothing but its look gives it away. A
-line looks like a record if it holds as many delimiters as the header. Inside quotes a comma that a blank follows does
-not count, as it stands in prose, unless a blank also follows most of the record's commas outside quotes; below four
-columns, where a line of prose soon has the right number, nor does one at the end of a line. A record swallowed lines if
-nine in ten of the lines within it look like records, and
+By the rules of CSV such a record is sound, however many others it swallowed, so only its contents show it. A line
+looks like a record if it holds as many delimiters as the header. Inside quotes a comma that a blank follows does not
+count, since prose has such commas, unless a blank also follows most of the record's commas outside quotes; below four
+columns, where a line of prose soon has the right number, nor does one at the end of a line. A record swallowed lines
+if nine in ten of the lines within it look like records, and
 
 * so do its first and its last line, the edges of what the quotes hold, and below four columns there is a line between;
 * or, from four columns on, three lines between the edges do.
 
 Honest text does not meet the edges: the line that it begins in also holds the delimiters before it, and the one that it
 ends in those behind it, so these have more than the lines between, or those have fewer than a record. Of a record that
-is defective anyway less is asked for: its explanation is at stake, not its acceptance.
+is defective anyway less is required: this decides its explanation, not whether it is accepted.
 """
 
 from dataclasses import dataclass
@@ -128,7 +128,7 @@ def _is_spaced(quoted: Quoted, records: _Spans) -> NDArray[np.bool_]:
     """Say of each record whether a blank follows most of its commas outside quotes: its writer sets them so.
 
     Those before a quote do not count: after a blank it would open none.
-    By the record and not by what stands around it: wherever a file is cut, the same records are defects.
+    Decided by the record alone and not by those around it: wherever a file is cut, the same records are defects.
     """
     commas = positions(quoted.delimiters & ~quoted.inside)
     follows = _after(quoted, commas)

@@ -27,7 +27,7 @@ def _unquoted(raw: bytes, syntax: Syntax) -> bytes:
 
 
 def quoted_body(syntax: Syntax) -> bytes:
-    """Return a pattern for what stands between an opening quote and its closing one, or the end."""
+    """Return a pattern for the bytes between an opening quote and its closing one, or the end."""
     quote = re.escape(bytes([syntax.quote]))
     return rb"[^%b]*+(?:%b%b[^%b]*+)*+" % (quote, quote, quote, quote)
 

@@ -131,7 +131,7 @@ class Scanner:
         self._at += block.size
 
     def _without_blank(self, block: Block, line_feeds: Words, *, has_crs: bool) -> Words:
-        """Leave out those line feeds that end a blank line: right at a record's start, or after a CR that stands there.
+        """Leave out those line feeds that end a blank line: right at a record's start, or after a CR that is there.
 
         Most blocks have none, and many no CR: what looks for them is left out where it can.
         """

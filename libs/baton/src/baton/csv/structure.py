@@ -17,7 +17,7 @@ BLOCK_BYTES: Final = 256 * 1024
 
 
 class State(Enum):
-    """Where the reader stands between two bytes: all that one block must tell the next."""
+    """State of the reader between two bytes: all that the next block needs of this one."""
 
     START = "at the start of a field"
     TEXT = "in text, where quotes are literal"
@@ -32,14 +32,14 @@ class Quotes:
     inside: Words
     """Bytes inside quotes; of the quotes themselves the opening one is, the closing one is not."""
     structural: Words
-    """Quotes that open, close or escape: all but those that are literal because they stand in text."""
+    """Quotes that open, close or escape: all but those that are literal because they are in text."""
     openers: Words
     """Quotes that open a field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What one block holds. `quotes` is None if it has none and lies outside of them."""
+    """What one block holds. `quotes` is None if it has none and is outside of quotes."""
 
     ends: Words
     """LF outside quotes."""
@@ -48,9 +48,9 @@ class Structure:
     """After the block's last byte."""
 
     def opened(self, position: int, *, before: int) -> int | None:
-        """Return the opening quote of the field inside whose quotes this byte stands; None if it stands in none.
+        """Return the opening quote of the field inside whose quotes this byte is; None if it is inside none.
 
-        `before`: where that quote is if it came before the block.
+        `before`: where that quote is if it is before the block.
         """
         if self.quotes is None or not int(self.quotes.inside[position // 64]) >> position % 64 & 1:
             return None
@@ -72,7 +72,7 @@ def read(block: Block, syntax: Syntax, state: State, *, has_quotes: bool) -> Str
     found = bitmap(block, syntax.quote)
     quotes = _pair(found, state)
     # Pairing quotes by parity is right up to the first literal quote, and that one shows: it seems to open a field, yet
-    # stands neither after a quote (as half of an escape) nor at the start of a field. If none shows, all is right.
+    # is neither after a quote (as half of an escape) nor at the start of a field. If none shows, all is right.
     if any_set(quotes.openers & ~shifted(delimiters | line_feeds, carry=state is State.START)):
         quotes, after = _exact(block, found, syntax, state)
     elif int(quotes.inside[-1]) >> (block.size - 1) % 64 & 1:
@@ -103,7 +103,7 @@ def _exact(block: Block, quotes: Words, syntax: Syntax, state: State) -> tuple[Q
 def find_strays(block: bytes, syntax: Syntax, state: State) -> tuple[list[int], State]:
     """Return the positions of literal quotes and the state after the block: exact, but only some 200 MB a second."""
     quote = bytes([syntax.quote])
-    # A few bytes that lead to the state, so that the pattern need not know that the block has something before it.
+    # A few bytes that lead to the state, so that the pattern works as if nothing were before the block.
     lead = {State.START: b"\n", State.TEXT: b"\0", State.QUOTED: b"\n" + quote, State.CLOSED: b"\n" + 2 * quote}[state]
     text = lead + block
     strays: list[int] = []

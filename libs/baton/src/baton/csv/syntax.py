@@ -6,7 +6,7 @@ from typing import Final, Literal, Self
 LF: Final = 0x0A
 CR: Final = 0x0D
 RECORD_BYTES_MAX: Final = 1024 * 1024
-"""A larger record is almost always a quote that nobody closed; it must stop the scan before it swallows the file."""
+"""A larger record is almost always an unclosed quote, which must not make one record of the rest of the file."""
 
 type DefectCode = Literal["record_too_large", "unbalanced_quote"]
 
