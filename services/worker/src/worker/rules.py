@@ -162,7 +162,7 @@ class Rules:
         except PanicException:
             raise  # it is not the rule that is to blame
         except BaseException as error:
-            # A rule may say `sys.exit()`, or raise what would cancel the task: it validates values, and must not end the process.
+            # A rule may say `sys.exit()`, or raise what would cancel the task: it must not end the process.
             raise _rule_error(f"a rule of {self.model.__name__} crashed instead of judging", error) from error
 
     def _by_value(
