@@ -52,8 +52,8 @@ MUTANTS: Final = (
     Mutant(
         "nobody calls the merger if the last worker died",
         _WORKER + "handler.py",
-        "            await self._batches.nudge(batch)  # the one",
-        "            pass  # the one",
+        "            await self._batches.nudge(batch)  # the worker",
+        "            pass  # the worker",
         "tests/pipeline/test_late_messages.py::test_the_last_chunk_delivered_again_calls_the_merger_that_nobody_called",
     ),
     Mutant(
