@@ -45,15 +45,15 @@ MUTANTS: Final = (
     Mutant(
         "a chunk of an earlier plan is worked off",
         _WORKER + "handler.py",
-        " said so\n        if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:\n",
-        " said so\n        if batch.state is not BatchState.SPLIT:\n",
+        "nudge(batch)\n        if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:\n",
+        "nudge(batch)\n        if batch.state is not BatchState.SPLIT:\n",
         "tests/pipeline/test_late_messages.py::test_a_late_chunk_of_an_old_plan_is_left",
     ),
     Mutant(
         "nobody calls the merger if the last worker died",
         _WORKER + "handler.py",
-        "            await self._batches.nudge(batch)  # the worker",
-        "            pass  # the worker",
+        "            await self._batches.nudge(batch)\n        if batch",
+        "            pass\n        if batch",
         "tests/pipeline/test_late_messages.py::test_the_last_chunk_delivered_again_calls_the_merger_that_nobody_called",
     ),
     Mutant(

@@ -89,9 +89,8 @@ class Worker:
         assert isinstance(message, ProcessChunk)
         batch = await self._batches.owned(message)
         if batch.state is BatchState.PROCESSED and attempt > 1:
-            await self._batches.nudge(
-                batch
-            )  # the worker that recorded the last chunk may have ended before it sent the message
+            # The worker that recorded the last chunk may have ended before it sent the message.
+            await self._batches.nudge(batch)
         if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
             raise await self._batches.left(batch, why="no chunk to do")
         try:
