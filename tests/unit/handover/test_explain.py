@@ -93,8 +93,8 @@ SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
     (
         _dead,
         Trace(settings=ControllerSettings(mode=Mode.RECOMMEND)),
-        "SUSPECT",
-        f"no failover: recommended: `baton failover --to {WEST}`",
+        "SUSPECT RECOMMENDS",
+        f"no failover: waiting for you: `baton failover --to {WEST}`",
     ),
     (
         _dead,

@@ -11,6 +11,7 @@ from baton.model.control import Phase
 from baton.model.journal import CommandKind, Overlay, Signal, State, Verdict
 from controller_made import START, WEST, Trace, control_made, frozen, under_way
 from handover.metrics import ALARMS, metrics_of
+from handover.settings import ControllerSettings, Mode
 
 RUNBOOKS = Path(__file__).parents[3] / "docs/runbooks.md"
 LATER = START + timedelta(days=1)
@@ -90,6 +91,7 @@ STORIES: list[tuple[Callable[[Trace], None], Trace, set[str]]] = [
     (_dead, Trace(control=control_made(freeze=frozen(LATER))), {"Suspect", "Held", "Frozen"}),
     (_both_unhealthy, Trace(), {"Suspect", "Held", "BothUnhealthy", "StandbyNotReady"}),
     (_unproved, Trace(), {"Suspect", "Held", "StandbyNotReady"}),
+    (_dead, Trace(settings=ControllerSettings(mode=Mode.RECOMMEND)), {"Suspect", "Held"}),
     (_dead, Trace(control=control_made(failovers=(START,))), {"Suspect", "Held", "BudgetSpent"}),
     (_drains, Trace(), {"Draining"}),
     (_degraded, Trace(), {"Cooldown", "Degraded", "Drift"}),
@@ -127,7 +129,8 @@ def test_every_alarm_has_a_metric() -> None:
 def test_every_state_and_overlay_has_an_alarm_but_rest_and_dry_run() -> None:
     names = {alarm.metric.casefold() for alarm in ALARMS}
     expected = {state.value for state in State} | {overlay.value for overlay in Overlay}
-    without = {State.STEADY, State.VERIFYING, Overlay.DRY_RUN}  # a verification is part of switching
+    # A verification is part of switching, and who waits for an order is held.
+    without = {State.STEADY, State.VERIFYING, Overlay.DRY_RUN, Overlay.RECOMMENDS}
 
     assert {name.replace("_", "").casefold() for name in expected - without} <= names
 

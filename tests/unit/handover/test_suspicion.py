@@ -231,7 +231,7 @@ def test_a_reason_is_on_record_again_when_it_is_another_one() -> None:
 def test_in_recommend_mode_it_asks_a_human_once() -> None:
     trace = _dead(settings=ControllerSettings(mode=Mode.RECOMMEND))
 
-    assert _held(trace) == [f"recommended: recommended: `baton failover --to {WEST}`"]
+    assert _held(trace) == [f"recommended: waiting for you: `baton failover --to {WEST}`"]
     trace.order(CommandKind.FAILOVER, target=WEST)
     assert trace.control.active_region == WEST
 

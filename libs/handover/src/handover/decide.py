@@ -157,7 +157,7 @@ def _reason_not_to(look: Look) -> Reason | None:
     if settings.dry_run:
         return Reason(DecisionKind.WOULD_ACT, "dry run", f"dry run: would fail over to {look.standby}")
     if settings.mode is Mode.RECOMMEND:
-        text = f"recommended: `baton failover --to {look.standby}`"
+        text = f"waiting for you: `baton failover --to {look.standby}`"
         return Reason(DecisionKind.RECOMMENDED, "recommend", text)
     return None
 
@@ -289,8 +289,16 @@ def overlays(look: Look) -> tuple[Overlay, ...]:
         Overlay.DRY_RUN: look.memory.settings.dry_run,
         Overlay.BOTH_UNHEALTHY: look.declared_unhealthy and look.ready is Verdict.UNHEALTHY,
         Overlay.BUDGET_SPENT: any(budgets),
+        Overlay.RECOMMENDS: _recommends(look),
     }
     return tuple(overlay for overlay, lies in found.items() if lies)
+
+
+def _recommends(look: Look) -> bool:
+    if look.memory.suspect_since is None or not look.declared_unhealthy:
+        return False
+    reason = _reason_not_to(look)
+    return reason is not None and reason.kind is DecisionKind.RECOMMENDED
 
 
 def _conclusion(look: Look) -> str:

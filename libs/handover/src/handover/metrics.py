@@ -52,7 +52,8 @@ def metrics_of(
     evidence = {rule.verdict for rule in assessment.evidence if rule.signal is not Signal.SILENCE}
     readiness = {rule.verdict for rule in assessment.readiness}
     ready = readiness == {Verdict.HEALTHY}
-    held = state is State.SUSPECT and (not ready or any(rule.blocks for rule in assessment.brakes))
+    waits = Overlay.RECOMMENDS in overlays or any(rule.blocks for rule in assessment.brakes)
+    held = state is State.SUSPECT and (not ready or waits)
     found: dict[str, float] = {
         "Beats": 1,
         "Suspect": state is State.SUSPECT,

@@ -82,6 +82,8 @@ class Overlay(Word):
     DRY_RUN = "DRY_RUN"
     BOTH_UNHEALTHY = "BOTH_UNHEALTHY"
     BUDGET_SPENT = "BUDGET_SPENT"
+    RECOMMENDS = "RECOMMENDS"
+    """It would fail over, and waits for a human who orders it."""
 
 
 @dataclass(frozen=True, slots=True)
