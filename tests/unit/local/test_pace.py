@@ -1,11 +1,26 @@
-"""The pace of a local world: what it divides is what the splitter would wait otherwise."""
+"""The pace of a local world: what it divides is what services would wait otherwise."""
 
-from baton_local.pace import pace
+from baton_local.pace import COMPOSE_TIME_SCALE, TIME_SCALE, pace
+from handover.settings import ControllerSettings
 from splitter.settings import SplitterSettings
 
 
-def test_at_the_pace_of_aws_the_splitter_waits_as_it_does_by_default() -> None:
-    told = {name: float(value) for name, value in pace(1.0).items() if name.startswith("BATON_SPLITTER_")}
-    own = SplitterSettings().model_dump()
+def test_at_the_pace_of_aws_services_wait_as_they_do_by_default() -> None:
+    own = {
+        **{f"BATON_SPLITTER_{name}".upper(): value for name, value in SplitterSettings().model_dump().items()},
+        **{f"BATON_CONTROLLER_{name}".upper(): value for name, value in ControllerSettings().model_dump().items()},
+    }
+    told = {name: float(value) for name, value in pace(1.0).items()}
 
-    assert told == {name: own[name.removeprefix("BATON_SPLITTER_").lower()] for name in told}
+    assert told == {name: own[name] for name in told}
+
+
+def test_a_canary_has_its_time_in_every_world() -> None:
+    for scale in (TIME_SCALE, COMPOSE_TIME_SCALE):
+        told = {name.removeprefix("BATON_CONTROLLER_").lower(): value for name, value in pace(scale).items()}
+        settings = ControllerSettings.model_validate(
+            {name: value for name, value in told.items() if name in ControllerSettings.model_fields}
+        ).scaled()
+
+        assert settings.probe_deadline_seconds == 5
+        assert settings.probe_deadline_seconds < settings.fresh_seconds
