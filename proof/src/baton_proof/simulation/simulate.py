@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from baton.errors import Refused
+from baton.model.batch import Batch
 from baton.model.control import Phase
 from baton.model.journal import CommandKind
 from baton.model.states import BatchState
@@ -19,7 +20,7 @@ from baton.topology import REGIONS_DEFAULT
 from baton_proof.sales import financial
 from baton_proof.simulation import schedule as schedules
 from baton_proof.simulation.network import Odds
-from baton_proof.simulation.schedule import FAULTS_SECONDS, WARM_SECONDS, Schedule
+from baton_proof.simulation.schedule import FAULTS_SECONDS, WARM_SECONDS, Fault, Schedule
 from baton_proof.simulation.world import BUGS, SAMPLE, World, expected_result
 from handover.settings import Mode
 
@@ -162,10 +163,17 @@ async def _unfinished_files(world: World) -> AsyncIterator[str]:
             continue  # its bytes never left the lost Region: it is named, an alarm fires, and it waits for the Region
         if batch is None:
             yield f"L1 {sent.key} was uploaded in {sent.region} and never admitted"
+        elif _is_refused(world, batch):
+            continue  # refused for so long, a file is taken for one that nobody here may read: its sender is told so
         elif batch.state is not BatchState.COMPLETED:
             yield f"L1 {sent.key} is {batch.state} under epoch {batch.owner_epoch}: {batch.failure}"
         elif not world.watch.sends[sent.batch_id]:
             yield f"L1 {sent.key} is COMPLETED and nobody was told"
+
+
+def _is_refused(world: World, batch: Batch) -> bool:
+    refused = any(trouble.fault is Fault.REFUSED for trouble in world.schedule.troubles)
+    return refused and batch.failure is not None and batch.failure.code == "unreadable"
 
 
 def survived(world: World, key: str) -> bool:
@@ -209,7 +217,7 @@ def _told_of_switches(totals: Counter[str], waits: list[float]) -> str:
     false = totals["false_failovers"]
     text = (
         f"{totals['automatic']:,} automatic failovers, {false} of them from a Region that served its users: "
-        f"{false / years:.2f} a year in {years:.2f} simulated years"
+        f"{false / years:.2f} a year, as of {365 * years:.1f} simulated days"
     )
     if not waits:
         return text
