@@ -30,7 +30,7 @@ from baton.aws.dynamodb.progress import SHARDS, UNSHARDED_CHUNKS
 from baton.aws.s3.ranged import RANGE_BYTES
 from baton.catalog import load_jobs
 from baton.context import Context
-from baton.messages import KINDS, Kind, Message, parse
+from baton.messages import KINDS, OF_USERS, Kind, Lane, Message, parse
 from baton.model.states import BatchState
 from baton.ports.preconditions import PART_BYTES_MIN
 from baton.runner import Handler
@@ -221,13 +221,13 @@ async def _counted(world: World, batch_id: str) -> Counted:
 
 async def _drive(world: World) -> None:
     for _ in range(_MESSAGES_MAX):
-        if not any([await _handle_one(world, kind) for kind in KINDS]):
+        if not any([await _handle_one(world, kind, lane) for kind in KINDS for lane in OF_USERS]):
             return
     raise AssertionError("the batch never comes to rest")
 
 
-async def _handle_one(world: World, kind: Kind) -> bool:
-    inbox = world.aws.inbox(kind)
+async def _handle_one(world: World, kind: Kind, lane: Lane) -> bool:
+    inbox = world.aws.inbox(kind, lane)
     deliveries = await inbox.receive(max_messages=1, wait_seconds=0)
     if not deliveries:
         world.counting.calls["sqs.ReceiveMessage"] -= 1  # an empty receive belongs to no batch

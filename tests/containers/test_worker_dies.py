@@ -3,7 +3,7 @@
 import pytest
 
 from aio import run
-from baton.messages import MergeBatch
+from baton.messages import LARGE, MergeBatch
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.topology import INITIAL_EPOCH
@@ -32,7 +32,7 @@ _CHUNK_BYTES = len(_SAMPLE.body) // 3 + 1
 
 def test_stopped_in_the_middle_it_finishes_what_it_has_in_hand(stage: Stage) -> None:
     async def story() -> None:
-        async with stage.region(chunk_bytes=_CHUNK_BYTES) as region:
+        async with stage.region(chunk_bytes=_CHUNK_BYTES, lane=LARGE) as region:
             with stage.running("worker", BATON_RUNNER_GRACE_SECONDS="60") as worker:
                 batch = await _met_in_the_middle(region, worker)
                 worker.hold_back(0.5)
@@ -53,7 +53,7 @@ def test_stopped_in_the_middle_it_finishes_what_it_has_in_hand(stage: Stage) -> 
 
 def test_stopped_with_less_grace_than_a_chunk_takes_it_hands_the_chunk_back(stage: Stage) -> None:
     async def story() -> None:
-        async with stage.region(chunk_bytes=_CHUNK_BYTES) as region:
+        async with stage.region(chunk_bytes=_CHUNK_BYTES, lane=LARGE) as region:
             with stage.running("worker", BATON_RUNNER_GRACE_SECONDS="1") as worker:
                 batch = await _met_in_the_middle(region, worker)
                 worker.hold_back(_CPU_SHARE / 2)
@@ -70,7 +70,7 @@ def test_stopped_with_less_grace_than_a_chunk_takes_it_hands_the_chunk_back(stag
 
 def test_killed_in_the_middle_its_messages_come_back(stage: Stage) -> None:
     async def story() -> None:
-        async with stage.region(chunk_bytes=_CHUNK_BYTES) as region:
+        async with stage.region(chunk_bytes=_CHUNK_BYTES, lane=LARGE) as region:
             await region.hide_for("chunk", _VISIBILITY_SECONDS)
             with stage.running("worker", BATON_RUNNER_VISIBILITY_SECONDS=f"{_VISIBILITY_SECONDS}") as worker:
                 batch = await _met_in_the_middle(region, worker)
@@ -87,7 +87,7 @@ def test_killed_in_the_middle_its_messages_come_back(stage: Stage) -> None:
 
 def test_killed_for_its_memory_it_leaves_the_chunk_to_one_that_has_enough(stage: Stage) -> None:
     async def story() -> None:
-        async with stage.region(chunk_bytes=len(_SAMPLE.body)) as region:
+        async with stage.region(chunk_bytes=len(_SAMPLE.body), lane=LARGE) as region:
             await region.hide_for("chunk", _VISIBILITY_SECONDS)
             hidden = {"BATON_RUNNER_VISIBILITY_SECONDS": f"{_VISIBILITY_SECONDS}"}
             with stage.running("worker", memory_mib=192, **hidden) as worker:
@@ -123,4 +123,5 @@ async def _finished_by_another(stage: Stage, region: Region, batch: Batch) -> No
     assert await region.parts(plan) == {index: chunk.part for index, chunk in expected.items()}
     assert (batch.counts.records_in, batch.counts.rejects) == (600_000, 6_000)
     assert await region.queued("chunk") == (0, 0)
-    assert MergeBatch(batch_id=batch.batch_id, owner_epoch=INITIAL_EPOCH) in await region.taken("merge")
+    merge = MergeBatch(batch_id=batch.batch_id, owner_epoch=INITIAL_EPOCH, large=True)
+    assert merge in await region.taken("merge")

@@ -150,10 +150,13 @@ async def _replicate(inside: Aws, region: str) -> None:
     bucket = inside.topology.data_bucket(region)
     queue = await bootstrap.create_replication_queue(inside, region)
     told = await s3.get_bucket_notification_configuration(Bucket=bucket)
-    functions = told["LambdaFunctionConfigurations"]
+    functions, queues = told["LambdaFunctionConfigurations"], told["QueueConfigurations"]
     await s3.put_bucket_notification_configuration(
         Bucket=bucket,
-        NotificationConfiguration={"LambdaFunctionConfigurations": functions, "QueueConfigurations": [queue]},
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": functions,
+            "QueueConfigurations": [*queues, queue],
+        },
     )
 
 

@@ -19,7 +19,7 @@ import worker.main
 from baton.aws import Aws, SystemClock
 from baton.catalog import Catalog, load_jobs
 from baton.context import Context
-from baton.messages import Kind, Message, parse
+from baton.messages import ORDINARY, Kind, Lane, Message, parse
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.plan import Plan
@@ -151,6 +151,8 @@ class Region:
     catalog: Catalog
     _handlers: Mapping[Kind, Handler[Message]]
     _context: Context
+    lane: Lane = ORDINARY
+    """Whose queues it looks at."""
 
     async def sent(self, sample: Sample, *, name: str = "sales") -> Batch:
         """Upload a sales file with its reference data, have it admitted, and return its batch."""
@@ -168,7 +170,7 @@ class Region:
 
     async def taken(self, kind: Kind) -> Sequence[Message]:
         """Take everything that is queued, and return it."""
-        inbox, taken = self.aws.inbox(kind), list[Message]()
+        inbox, taken = self.aws.inbox(kind, self.lane), list[Message]()
         while deliveries := await inbox.receive(max_messages=10, wait_seconds=0):
             taken += [parse(each.body) for each in deliveries]
             assert not await inbox.delete(deliveries)
@@ -242,7 +244,8 @@ class Region:
 
     async def _queue(self, kind: Kind) -> tuple[Any, str]:
         client = await self.aws.client("sqs", EAST)()
-        return client, (await client.get_queue_url(QueueName=self.aws.topology.queue(kind).name))["QueueUrl"]
+        name = self.aws.topology.queue(kind, self.lane).name
+        return client, (await client.get_queue_url(QueueName=name))["QueueUrl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +258,11 @@ class Stage:
     session: AioSession
 
     @asynccontextmanager
-    async def region(self, *, chunk_bytes: int) -> AsyncGenerator[Region]:
-        """Make everything that AWS would hold, and give the Region in which the service will run."""
+    async def region(self, *, chunk_bytes: int, lane: Lane = ORDINARY) -> AsyncGenerator[Region]:
+        """Make everything that AWS would hold, and give the Region in which the service will run.
+
+        `lane`: by which the files of the test go.
+        """
         async with aws_at(self.place.url, self.environment, session=self.session) as aws:
             await bootstrap.create_world(aws)
             catalog = load_jobs("baton_jobs")
@@ -266,7 +272,7 @@ class Stage:
                 "chunk": worker.main.build(context).handler,
                 "merge": merger.main.build(context).handler,
             }
-            yield Region(aws, catalog, handlers, context)
+            yield Region(aws, catalog, handlers, context, lane)
 
     @contextmanager
     def running(

@@ -10,12 +10,15 @@ from aiobotocore.session import AioSession
 from aio import run
 from baton.aws import Aws, SystemClock
 from baton.canary import canary_epoch
+from baton.catalog import load_jobs
+from baton.context import Context
 from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
 from baton.service import Process, run_together
 from baton.topology import INITIAL_EPOCH, MAX_RECEIVES, REGIONS_DEFAULT
 from baton_local import bootstrap
 from baton_proof.logs import silent_log
+from splitter.main import canary_events
 from trigger.poller import build
 from worlds import EAST, aws_at
 
@@ -47,16 +50,18 @@ async def _row(aws: Aws, batch_id: str) -> Batch:
         return found
 
 
-def test_each_input_and_canary_reaches_the_poller_through_the_queue(
+def test_each_input_reaches_the_poller_and_each_canary_the_splitter_by_a_queue_of_its_own(
     ministack: str, environment: str, sdk_session: AioSession
 ) -> None:
     async def scenario() -> tuple[list[Batch], dict[str, str]]:
         async with aws_at(ministack, environment, session=sdk_session) as aws:
             await _notified(aws)
             daemon = build(Process(aws.settings, aws, SystemClock(), silent_log()))
+            context = Context(EAST, REGIONS_DEFAULT, aws, SystemClock(), load_jobs("baton_jobs"), silent_log())
+            canaries = canary_events(context, aws.canary_events())
             stop = asyncio.Event()
             async with asyncio.TaskGroup() as group:
-                group.create_task(run_together(stop, daemon.tasks))
+                group.create_task(run_together(stop, [*daemon.tasks, canaries.run]))
                 infos = [await aws.objects().put(key, b"a\n1\n") for key in (INPUT, CANARY, "work/x.csv")]
                 rows = [await _row(aws, batch_id_of(info.key, info.version_id)) for info in infos[:2]]
                 assert daemon.health()[0]
