@@ -35,12 +35,13 @@ TOPOLOGY = Topology("local", ACCOUNT_ID)
 ROLES = ("trigger", *SERVICES)
 LINK = "link"
 UNUSED = {
+    ("trigger", "s3:GetObject"): "an event that names no version",
+    ("trigger", "s3:ListBucket"): "to be told that its object is gone",
     (
         "failover-controller",
         "s3:GetObjectVersion",
     ): "a takeover asks for a batch's file; none is open at these switches",
     ("failover-controller", "s3:ListBucketVersions"): "the same, of a file that was overwritten since",
-    ("failover-controller", "dynamodb:BatchGetItem"): "the sums of a batch of more than eight chunks",
     ("failover-controller", "sqs:SendMessage"): "a takeover sends the batch's message again",
     ("merger", "s3:AbortMultipartUpload"): "an upload in parts that fails",
     ("notifier", "s3:AbortMultipartUpload"): "a copy in parts, of an input above 5 GB, that fails",
