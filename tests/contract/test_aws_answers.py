@@ -15,7 +15,7 @@ from baton.aws.queues import QueueUrls, SqsOutbox
 from baton.aws.s3.links import LinkTarget, StsLinks
 from baton.errors import NotFound, Refused, Unavailable
 from baton.memory import LoopClock
-from baton.messages import Kind, ProcessChunk
+from baton.messages import ORDINARY, Kind, Lane, ProcessChunk
 from baton.model.batch import Counts
 from baton.ports import ChunkDone
 from baton.testing.virtual_time import run
@@ -117,7 +117,7 @@ def test_what_stays_unprocessed_is_unavailable(call: str) -> None:
 def test_only_messages_that_were_refused_are_sent_again() -> None:
     queues = HalfDone([0, 1, 2, 5, 6, 7, 8, 9])
     messages = [ProcessChunk(batch_id="b1", owner_epoch=2, plan_id="p", index=index) for index in range(10)]
-    names: dict[Kind, str] = {"chunk": "chunks"}
+    names: dict[tuple[Kind, Lane], str] = {("chunk", ORDINARY): "chunks"}
 
     async def scenario() -> None:
         async def client() -> Any:

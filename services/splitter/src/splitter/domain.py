@@ -56,8 +56,8 @@ class Planner:
         self._columns: tuple[str, ...] = ()
         self._scanner: Scanner | None = None
 
-    def feed(self, block: bytes) -> None:
-        """Take the next bytes of the file, in order."""
+    def feed(self, block: bytes | bytearray) -> None:
+        """Take the next bytes of the file, in order. Nothing of `block` is kept."""
         self._take(self._look.feed(block))
 
     def finish(self, *, job_version: str, reference_version: str | None) -> Plan:
@@ -86,7 +86,7 @@ class Planner:
             records_total=scan.records,
         )
 
-    def _take(self, block: bytes) -> None:
+    def _take(self, block: bytes | bytearray) -> None:
         self._taken_bytes += len(block)
         try:
             if self._scanner is None:

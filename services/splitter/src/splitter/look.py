@@ -31,7 +31,7 @@ class Look:
         settled = dialect.encoding in (UTF8, "ascii") or dialect.encoding_is_certain
         self._utf8 = None if settled else _Utf8(dialect.encoding)
 
-    def feed(self, block: bytes) -> bytes:
+    def feed(self, block: bytes | bytearray) -> bytes | bytearray:
         """Return what may be read of the file now: nothing, what was held back and the block, or the block."""
         if self._utf8:
             self._utf8.feed(block)
@@ -106,7 +106,7 @@ class _Utf8:
         places = f"{self._as_utf8.undecoded} place{'s' if self._as_utf8.undecoded > 1 else ''}"
         return f"the file is UTF-8 but for {places} that cannot be decoded"
 
-    def feed(self, block: bytes) -> None:
+    def feed(self, block: bytes | bytearray) -> None:
         """Take the next bytes. A character may begin in one block and end in the next."""
         step = max(len(block), 1) if block.isascii() else _WEIGHED_BYTES
         for at in range(0, len(block), step):
@@ -131,7 +131,7 @@ class _Reading:
         self.undecoded = 0
         """Places that are nothing in the encoding."""
 
-    def feed(self, piece: bytes) -> None:
+    def feed(self, piece: bytes | bytearray) -> None:
         text = self._decoder.decode(piece)
         if not text.isascii():
             undecoded = text.count("\ufffd")

@@ -42,8 +42,8 @@ class HeaderReader:
         self._record = bytearray()
         self._state = State.START
 
-    def feed(self, block: bytes) -> Header | None:
-        """Take the next bytes of the file; None if it takes more. Raises `CsvDefect` (with record number 0)."""
+    def feed(self, block: bytes | bytearray) -> Header | None:
+        """Take the next bytes of the file; None if it takes more. Raises `CsvDefect` (record number 0)."""
         block = self._without_mark(block)
         at = 0
         while at < len(block):
@@ -72,7 +72,7 @@ class HeaderReader:
             raise CsvDefect.unbalanced(0, self._start, opened=opened)
         return self._header(b"")
 
-    def _without_mark(self, block: bytes) -> bytes:
+    def _without_mark(self, block: bytes | bytearray) -> bytes | bytearray:
         if self._mark is None:
             return block
         block = self._mark + block
@@ -85,7 +85,7 @@ class HeaderReader:
         self._start = len(BOM_UTF8)
         return block[self._start :]
 
-    def _take(self, piece: bytes) -> Header | None:
+    def _take(self, piece: bytes | bytearray) -> Header | None:
         """Add bytes of the record, and return it if they end it."""
         if not piece:
             return None
