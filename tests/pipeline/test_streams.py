@@ -46,7 +46,7 @@ def _plan(body: bytes, sizes: Sequence[int]) -> Plan:
             {"any": LoadedJob(job, "1")}, region=region, splitter_settings=SplitterSettings(chunk_bytes=MIB)
         )
         batch = await pipeline.batch(await pipeline.upload("input/any/file.csv", body))
-        (delivery,) = await region.queues.inbox("split").receive(max_messages=1, wait_seconds=0)
+        (delivery,) = await region.queues.inbox("split", "large").receive(max_messages=1, wait_seconds=0)
         await pipeline.process.runners["split"].process(delivery)
         batch = await pipeline.batch(batch.batch_id)
         assert batch.state is BatchState.SPLIT, batch.failure
