@@ -32,6 +32,7 @@ from baton.catalog import load_jobs
 from baton.context import Context
 from baton.messages import KINDS, OF_USERS, Kind, Lane, Message, parse
 from baton.model.states import BatchState
+from baton.ports import Inbox
 from baton.ports.preconditions import PART_BYTES_MIN
 from baton.runner import Handler
 from baton.topology import REGIONS_DEFAULT, REJECTS_INDEXED_MAX
@@ -166,6 +167,7 @@ class World:
     aws: Aws
     counting: Counting
     handlers: Mapping[Kind, Handler[Message]]
+    inboxes: Mapping[tuple[Kind, Lane], Inbox]
     admitter: Admitter
 
 
@@ -183,7 +185,10 @@ async def services_at(url: str, environment: str) -> AsyncGenerator[World]:
             "merge": merger.main.build(context).handler,
             "notify": notifier.main.build(context).handler,
         }
-        yield World(aws, counting, handlers, context.admitter())
+        inboxes: dict[tuple[Kind, Lane], Inbox] = {
+            (kind, lane): aws.inbox(kind, lane) for kind in KINDS for lane in OF_USERS
+        }
+        yield World(aws, counting, handlers, inboxes, context.admitter())
 
 
 async def count_one(world: World, sample: Sample, *, name: str) -> Counted:
@@ -221,13 +226,12 @@ async def _counted(world: World, batch_id: str) -> Counted:
 
 async def _drive(world: World) -> None:
     for _ in range(_MESSAGES_MAX):
-        if not any([await _handle_one(world, kind, lane) for kind in KINDS for lane in OF_USERS]):
+        if not any([await _handle_one(world, kind, inbox) for (kind, _), inbox in world.inboxes.items()]):
             return
     raise AssertionError("the batch never comes to rest")
 
 
-async def _handle_one(world: World, kind: Kind, lane: Lane) -> bool:
-    inbox = world.aws.inbox(kind, lane)
+async def _handle_one(world: World, kind: Kind, inbox: Inbox) -> bool:
     deliveries = await inbox.receive(max_messages=1, wait_seconds=0)
     if not deliveries:
         world.counting.calls["sqs.ReceiveMessage"] -= 1  # an empty receive belongs to no batch
