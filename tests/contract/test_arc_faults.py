@@ -89,8 +89,11 @@ def test_two_endpoints_of_five_may_be_down_in_any_way(session: AioSession, outag
 
 @pytest.mark.parametrize("outage", Outage)
 def test_nothing_answers_and_that_is_told_in_time(session: AioSession, outage: Outage) -> None:
+    # A refusal is an answer: it needs no deadline, but the time of a call.
+    times = PATIENT if outage is Outage.DENIED else replace(PATIENT, operation_seconds=0.4)
+
     async def main() -> None:
-        async with arc_cluster(session) as arc, arc.switch(replace(PATIENT, operation_seconds=0.4)) as switch:
+        async with arc_cluster(session) as arc, arc.switch(times) as switch:
             _down(arc, outage, 1, 2, 3, 4, 5)
             told = Refused if outage is Outage.DENIED else Unavailable
             for ask in (switch.states, lambda: switch.set_states(IN_WEST)):
