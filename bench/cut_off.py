@@ -225,17 +225,11 @@ def _report(tally: Tally, rounds: int, batches: int) -> None:
         f"\n### {rounds} rounds of {batches} batches, {min(tally.in_flight)} to {max(tally.in_flight)} of them in "
         f"flight at the cut, {statistics.median(tally.in_flight):.0f} in the middle\n"
     )
-    print("| since the cut | p50 | max | under default settings, p50 | max |\n|---|---:|---:|---:|---:|")
+    print("| since the cut | p50 | max |\n|---|---:|---:|")
     for name in _ADVANCES:
-        reached = [took for took in tally.seconds if name in took]
-        # Seconds until the decision are waits, which scale; what follows is work, which does not.
-        real = [TIME_SCALE * took["decided"] + took[name] - took["decided"] for took in reached]
-        figures = " | ".join(f"{each:.1f} s" for each in (*_of([took[name] for took in reached]), *_of(real)))
+        figures = " | ".join(f"{each:.1f} s" for each in _of([took[name] for took in tally.seconds if name in took]))
         print(f"| {name} | {figures} |")
-    print(
-        f"\nThis world waits {TIME_SCALE:g} times shorter than the defaults: until the decision the seconds are "
-        f"multiplied by that, after it they are taken as they are (this machine's work, not AWS's).\n"
-    )
+    print()
     print(
         f"lost {tally.lost}, doubled {tally.doubled}, other bytes {tally.differing}; second copies under the same "
         f"Message-ID {tally.copies}; failovers without a cut {tally.uncalled}; batches that waited for the heal, since "
