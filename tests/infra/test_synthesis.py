@@ -19,6 +19,10 @@ from pathlib import Path
 def refuse(*args, **kwargs): raise OSError("no network")
 socket.socket.connect = socket.getaddrinfo = refuse
 from baton_infra import assemblies, config
+from baton_infra.constructs import trigger_code
+left = trigger_code.directory() / "baton" / "__pycache__"
+left.mkdir(exist_ok=True)
+(left / "left_by_python.pyc").touch()
 assemblies.synthesize(config.load(sys.argv[1]), Path(sys.argv[2]))
 """
 

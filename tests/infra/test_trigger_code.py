@@ -32,7 +32,7 @@ def _files(folder: Path) -> Mapping[str, bytes]:
 
 def test_the_sources_hold_all_of_ours_that_the_trigger_imports(unstaged: Path) -> None:
     ran = subprocess.run(  # noqa: S603 - arguments of our own
-        [sys.executable, "-c", IMPORT, str(unstaged)], check=True, capture_output=True, text=True
+        [sys.executable, "-B", "-c", IMPORT, str(unstaged)], check=True, capture_output=True, text=True
     )
     loaded: Mapping[str, Any] = json.loads(ran.stdout)
     root = str(Path(trigger_code.__file__).parents[4])

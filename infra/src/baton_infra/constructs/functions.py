@@ -59,6 +59,7 @@ def function(
 
 
 def _code(scope: Construct, name: str, directory: Path | None) -> lambda_.CfnFunction.CodeProperty:
-    others = [] if directory else ["baton_infra", "**/__pycache__"]
+    # Python keeps bytecode beside what it imported: the code is the same without it.
+    others = ["**/__pycache__", *([] if directory else ["baton_infra"])]
     asset = assets.Asset(scope, name, path=str(directory or _SOURCES), exclude=others)
     return lambda_.CfnFunction.CodeProperty(s3_bucket=asset.s3_bucket_name, s3_key=asset.s3_object_key)
