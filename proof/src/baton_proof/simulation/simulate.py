@@ -190,7 +190,7 @@ def _report(world: World) -> Report:
         if line["event"] in BUGS and line["level"] == "error" and not isinstance(line.get("exc_info"), Crash | Refused)
     ]
     epochs = [control.epoch for _, control in watch.controls]
-    died_at = world.clock._start.timestamp() + world.schedule.dies_at  # pyright: ignore[reportPrivateUsage] - as the story has it
+    died_at = world.clock._start.timestamp() + world.schedule.dies_at  # pyright: ignore[reportPrivateUsage] - deaths are drawn in seconds since then
     moved = next((at for at, control in watch.controls if control.epoch != epochs[0]), None)
     switch_seconds = moved.timestamp() - died_at if world.schedule.dies and moved else None
     first = watch.taken_over_at[0].timestamp() - died_at if world.schedule.dies and watch.taken_over_at else None
