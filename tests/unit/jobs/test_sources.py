@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -192,6 +193,44 @@ def test_a_library_that_a_job_imports_is_named_with_its_version(
         "propcache==N",
         "yarl==N",
     ]
+
+
+def test_an_import_is_seen_wherever_it_may_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    imports = """
+import typing
+if not typing.TYPE_CHECKING:
+    import a
+if typing.TYPE_CHECKING:
+    import never
+elif a:
+    import b
+try:
+    import c
+except* ImportError:
+    import d
+else:
+    import e
+match 1:
+    case 1:
+        async def f():
+            async with f() as g:
+                for h in g:
+                    class Inner:
+                        while True:
+                            import f
+"""
+    (tmp_path / "job.py").write_text(imports)
+    for name in ("a", "b", "c", "d", "e", "f", "never"):
+        (tmp_path / f"{name}.py").touch()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+
+    assert sources_of(["job"]).modules.keys() == {"job", "a", "b", "c", "d", "e", "f"}
+
+
+def test_what_brings_a_library_is_what_python_says() -> None:
+    says = {name: set(brings) for name, brings in packages_distributions().items()}
+
+    assert {name: set(brings) for name, brings in sources._brought_by().items()} == says  # pyright: ignore[reportPrivateUsage] - a test may look inside
 
 
 def test_what_a_library_requires_is_named_with_it() -> None:

@@ -5,6 +5,7 @@ depend on the order of imports. Imports by a computed name (`importlib.import_mo
 """
 
 import ast
+import csv
 import hashlib
 import pkgutil
 import re
@@ -14,8 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, requires, version
 from importlib.util import find_spec
+from inspect import getmodulename
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +55,8 @@ _FILES_MAX: Final = 1_000
 """Of which the imports are remembered: all of Baton's, many times over."""
 _LIBRARIES_MAX: Final = 1_000
 """Of which is remembered what they say of themselves: each is asked for by every job, and is a millisecond to read."""
+_WITH_STATEMENTS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
+"""All nodes below which an import may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +157,27 @@ def _required(distribution: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-@lru_cache(maxsize=1)  # it reads what every library says of itself: half a second
+@lru_cache(maxsize=1)
 def _brought_by() -> Mapping[str, list[str]]:
-    return packages_distributions()
+    """Return what `packages_distributions` does, which looks for each file of every library."""
+    found: dict[str, list[str]] = {}
+    for each in distributions():
+        if names := _top_levels(each):
+            own_name = each.name  # read from a file each time
+            for name in names:
+                found.setdefault(name, []).append(own_name)
+    return found
+
+
+def _top_levels(distribution: Distribution) -> set[str]:
+    if declared := (distribution.read_text("top_level.txt") or "").split():
+        return set(declared)
+    if record := distribution.read_text("RECORD"):
+        paths = [row[0] for row in csv.reader(record.splitlines()) if row]
+    else:
+        paths = [path.as_posix() for path in distribution.files or ()]
+    tops = {path.partition("/")[0] if "/" in path else getmodulename(path) or path for path in paths}
+    return {name for name in tops if "." not in name}
 
 
 def _spec(name: str) -> ModuleSpec | None:
@@ -172,10 +194,14 @@ def _spec(name: str) -> ModuleSpec | None:
     return spec
 
 
+@lru_cache(maxsize=1)
+def _installed_in() -> tuple[Path, ...]:
+    return tuple(Path(sysconfig.get_path(scheme)) for scheme in ("purelib", "platlib"))
+
+
 def _is_installed(spec: ModuleSpec) -> bool:
-    places = [Path(sysconfig.get_path(scheme)) for scheme in ("purelib", "platlib")]
     found = [spec.origin] if spec.origin else list(spec.submodule_search_locations or ())
-    return any(Path(path).is_relative_to(place) for path in found for place in places)
+    return any(Path(path).is_relative_to(place) for path in found for place in _installed_in())
 
 
 def _source(spec: ModuleSpec) -> bytes:
@@ -203,10 +229,15 @@ def _run_nodes(tree: ast.AST) -> Iterator[ast.AST]:
     while waiting:
         node = waiting.pop()
         yield node
-        if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+        if isinstance(node, ast.If) and _is_for_type_checkers(node.test):
             waiting += node.orelse
         else:
-            waiting += ast.iter_child_nodes(node)
+            waiting += (each for each in ast.iter_child_nodes(node) if isinstance(each, _WITH_STATEMENTS))
+
+
+def _is_for_type_checkers(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else test.id if isinstance(test, ast.Name) else ""
+    return name == "TYPE_CHECKING"
 
 
 @lru_cache(maxsize=_LIBRARIES_MAX)
