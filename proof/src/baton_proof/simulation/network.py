@@ -181,11 +181,14 @@ class _Reached:
             near: Any = getattr(cast("type[Any]", type(self._port)), attribute)
             return partial(near, self)  # each page crosses the network separately
         if inspect.isasyncgenfunction(member):
-            return self._streaming(member)
-        if not inspect.iscoroutinefunction(member):
+            call = self._streaming(member)
+        elif inspect.iscoroutinefunction(member):
+            call = self._receiving(member) if attribute == "receive" else self._calling(member, attribute)
+        else:
             self._life.check()
             return member
-        return self._receiving(member) if attribute == "receive" else self._calling(member, attribute)
+        vars(self)[attribute] = call  # made once: to ask what a member is takes longer than many a call
+        return call
 
     def _calling(self, member: Any, attribute: str) -> Any:
         async def call(*args: Any, **kwargs: Any) -> Any:

@@ -21,13 +21,15 @@ class _JumpingSelector(selectors.SelectSelector):
 
     @override
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout == 0:
+            return []  # there is work to do: no need to ask the system each time
         ready = super().select(0)
         if ready:
             return ready
         if timeout is None:
             raise DeadlockError("no timer is set and no task can run")
         # One microsecond more than asked: rounding must not leave a timer due "just not yet" forever.
-        self.seconds += timeout + 1e-6 if timeout > 0 else 0.0
+        self.seconds += timeout + 1e-6
         return []
 
 
