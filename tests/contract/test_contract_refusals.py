@@ -33,6 +33,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "arrivals": "note noted",
     "reference": "current describe load is_complete get_many publish prune",
     "rejects": "put list",
+    "events": "put",
     "mailer": "send",
     "links": "sign",
     "vitals": "queues replication alarms",

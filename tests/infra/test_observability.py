@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ import pytest
 from baton.canary import INPUT, canary_key
 from baton.catalog import load_jobs
 from baton.memory import LoopClock
+from baton.model.events import Event
 from baton.outcome import Outcome
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT, RETENTION_DAYS, SERVICES, Topology
@@ -222,6 +224,29 @@ def test_people_are_called_by_the_topic_of_the_region(environment: str, region: 
     assert {json.dumps(alarm["AlarmActions"]) for alarm in _alarms(environment, region)} == {
         json.dumps([{"Ref": logical_id}])
     }
+
+
+@everywhere
+@in_each
+def test_operators_are_told_of_handovers_by_the_rule_that_the_page_shows(environment: str, region: str) -> None:
+    found = _template(environment, region)
+    ((_, rule),) = resources(found, "AWS::Events::Rule").items()
+    ((topic, _),) = resources(found, "AWS::SNS::Topic").items()
+    shown = json.loads((Path(__file__).parents[2] / "docs/events.md").read_text().split("```json\n")[2].split("```")[0])
+    shown["detail"]["environment"] = [environment]
+    (target,) = rule["Properties"]["Targets"]
+
+    assert rule["Properties"]["Name"] == _topology(environment).event_rule
+    assert rule["Properties"]["EventPattern"] == shown
+    assert target["Arn"] == {"Ref": topic}
+    # Each name of the text is taken from a field that every event has.
+    paths = target["InputTransformer"]["InputPathsMap"]
+    assert set(re.findall("<([a-z]+)>", target["InputTransformer"]["InputTemplate"])) == paths.keys()
+    of_event = {field.name for field in fields(Event) if field.name not in {"switch", "held"}}
+    assert {path.removeprefix("$.detail.") for path in paths.values()} <= of_event | {"environment"}
+    ((_, policy),) = resources(found, "AWS::SNS::TopicPolicy").items()
+    allowed = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    assert "events.amazonaws.com" in [each["Principal"]["Service"] for each in allowed]
 
 
 # --- logs

@@ -69,7 +69,7 @@ def test_the_controllers_switch_is_the_one_that_is_set_and_no_other() -> None:
             action.partition(":")[0]
             for statement in policies.of_service(CONTROLLER, _reach(switch))
             for action in statement.actions
-        } - {"s3", "sqs", "dynamodb", "cloudwatch", "kms"}
+        } - {"s3", "sqs", "dynamodb", "cloudwatch", "events", "kms"}
 
     assert actions(SwitchBackend.ARC) == {"route53-recovery-cluster"}
     assert actions(SwitchBackend.REGION_SWITCH) == {"arc-region-switch"}

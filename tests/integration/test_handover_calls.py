@@ -30,6 +30,7 @@ MADE = {
     "dynamodb.GetItem",
     "dynamodb.PutItem",
     "dynamodb.Query",
+    "eventbridge.PutEvents",
     "route53-recovery-cluster.GetRoutingControlState",
     "route53-recovery-cluster.UpdateRoutingControlStates",
     "s3-control.GetMultiRegionAccessPointRoutes",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from baton.model.control import Control, Drill, Freeze, Phase, StepName, SwitchKind, Transition
+from baton.model.events import Event
 from baton.model.journal import (
     Assessment,
     Command,
@@ -20,6 +21,7 @@ from baton.model.journal import (
 )
 from baton.ports import Endpoints
 from baton.topology import REGIONS_DEFAULT
+from handover import events
 from handover.decide import assess, assess_unread, decide
 from handover.facts import Drain, Memory, Sample, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
@@ -138,6 +140,8 @@ class Trace:
     looks: list[tuple[datetime, tuple[Intent, ...]]] = field(init=False, default_factory=list[Any])
     recorded: list[Decision] = field(init=False, default_factory=list[Decision])
     """Everything that is on record, the oldest first."""
+    told: list[Event] = field(init=False, default_factory=list[Event])
+    """Every event, the oldest first."""
     applied: list[Write] = field(init=False, default_factory=list[Write])
     """Writes of the row that were won."""
     written_at: datetime | None = field(init=False, default=None)
@@ -285,6 +289,7 @@ class Trace:
         if not self.mute:
             self.memory = won(self.memory, write)
             self.recorded.append(write.decision)
+            self.told += filter(None, [events.of_write(write)])
 
     def _happens(self, intent: Intent) -> None:
         match intent:
@@ -292,6 +297,7 @@ class Trace:
                 self._written(intent)
             case Note():
                 self.recorded.append(intent.decision)
+                self.told += filter(None, [intent.event])
             case Settle() if not self.keeps_commands and not self.loses:
                 self.settled.append(intent.command)
                 self.commands = [each for each in self.commands if each.id != intent.command.id]

@@ -22,10 +22,11 @@ from handover.look import Look
 from handover.settings import ControllerSettings
 from handover.writes import won
 
+TAKEN_OVER = 7
 NOTES = {
     StepName.SWITCH: "set On for {region}, read back",
     StepName.ROUTES: "set 100 % to {region}, read back",
-    StepName.TAKEOVER: "7 batches taken over",
+    StepName.TAKEOVER: f"{TAKEN_OVER} batches taken over",
 }
 WARM_SECONDS = 60.0
 """After it every canary counts as well."""
@@ -112,7 +113,9 @@ class Played:
             case Act():
                 if intent.step not in self.hanging:
                     note = NOTES[intent.step].format(region=intent.control.active_region)
-                    self.results.append(StepResult(intent.step, intent.control.epoch, done=True, note=note))
+                    taken = TAKEN_OVER if intent.step is StepName.TAKEOVER else None
+                    epoch = intent.control.epoch
+                    self.results.append(StepResult(intent.step, epoch, done=True, note=note, taken_over=taken))
             case LookAtDrain():
                 self.drain = Drain(self.world.clock.now(), 3, self.waiting)
 

@@ -200,6 +200,11 @@ def _arc(call: Call, arns: Arns) -> Iterator[Need]:
         yield Need(f"route53-recovery-cluster:{call.operation}", arn)
 
 
+def _events(call: Call, arns: Arns) -> Iterator[Need]:
+    for entry in call.parameters["Entries"]:
+        yield Need(f"events:{call.operation}", arns.default_bus(), {"events:source": (entry["Source"],)})
+
+
 _APIS: Final = {
     "s3": _s3,
     "dynamodb": _dynamodb,
@@ -207,6 +212,7 @@ _APIS: Final = {
     "ses": _ses,
     "sts": _sts,
     "cloudwatch": _cloudwatch,
+    "events": _events,
     "s3control": _s3control,
     "route53-recovery-cluster": _arc,
 }

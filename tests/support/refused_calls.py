@@ -12,6 +12,7 @@ from baton.aws import Aws
 from baton.memory import (
     MemoryArrivals,
     MemoryClock,
+    MemoryEventBus,
     MemoryHeartbeats,
     MemoryJournal,
     MemoryLedger,
@@ -43,6 +44,7 @@ from baton.ports import (
 )
 from baton.ports.preconditions import PART_BYTES_MIN
 from baton.settings import SwitchSettings
+from events_made import EVENT
 from journals_made import asked, beaten, decided, settled
 from worlds import EAST, WEST
 
@@ -72,6 +74,7 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
     "delivery": DELIVERY,
     "dials": {EAST: 100, WEST: 0},
     "done": ChunkDone("b1", "p1", 0, Counts(1, 1, 0), 1, 1, 0, 0),
+    "event": EVENT,
     "heartbeat": beaten(EAST, NOW),
     "if_version_is": "v1",
     "index": 0,
@@ -131,6 +134,7 @@ def in_memory() -> dict[str, Any]:
         "ledger": MemoryLedger(CONTROL),
         "journal": MemoryJournal(),
         "objects": MemoryObjectStore(clock),
+        "events": MemoryEventBus(),
         "outbox": queues.outbox(),
         "inbox": queues.inbox("split"),
         "progress": MemoryProgress(),
@@ -159,6 +163,7 @@ def of_aws(aws: Aws) -> dict[str, Any]:
         "arrivals": aws.arrivals(),
         "reference": aws.reference(),
         "rejects": aws.rejects(),
+        "events": aws.events(),
         "mailer": aws.mailer(),
         "links": aws.links(),
         "vitals": aws.vitals(),

@@ -1,6 +1,7 @@
 """The adapters for one contract test: in memory, or on an emulator under names of its own."""
 
 import functools
+import json
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,6 +20,7 @@ from baton.aws.dynamodb.ledger import DynamoLedger
 from baton.memory import (
     LoopClock,
     MemoryArrivals,
+    MemoryEventBus,
     MemoryHeartbeats,
     MemoryJournal,
     MemoryLedger,
@@ -33,10 +35,12 @@ from baton.memory import (
 )
 from baton.messages import ORDINARY, Kind, Lane
 from baton.model.control import Control
+from baton.model.events import SOURCE
 from baton.model.paths import INPUT, OUTPUT
 from baton.ports import (
     Arrivals,
     Clock,
+    EventBus,
     Heartbeats,
     Inbox,
     Journal,
@@ -96,10 +100,17 @@ class Ports:
     """Take the control row away, as before the world was set up."""
     sent: Callable[[], Awaitable[Sequence[Mail]]]
     """Mails that went out, without their ids."""
+    events: EventBus
+    listen: Callable[[], Awaitable["Heard"]]
+    """Hear from now on what goes over the bus."""
     set_alarm: Callable[[str, bool | None], Awaitable[str]]
     """Make an alarm of this environment, firing, quiet or without data; return its full name."""
     set_replication: Callable[[ReplicationVitals], Awaitable[None]]
     """Publish the store's metrics of replication into this Region; None publishes nothing."""
+
+
+type Heard = Callable[[], Awaitable[Sequence[Mapping[str, Any]]]]
+"""Returns the events that were heard since it was asked last, as a target gets them."""
 
 
 class _Inboxes(Protocol):
@@ -137,6 +148,7 @@ class _InMemory:
     ledger: MemoryLedger
     mailer: MemoryMailer
     vitals: MemoryVitals
+    bus: MemoryEventBus
 
     async def dead(self, kind: Kind, lane: Lane = ORDINARY) -> Sequence[str]:
         return self.queues.dead(kind, lane)
@@ -154,6 +166,16 @@ class _InMemory:
         self.vitals.firing[name] = fires
         return name
 
+    async def listen(self) -> Heard:
+        async def heard() -> Sequence[Mapping[str, Any]]:
+            entries, self.bus.entries[:] = list(self.bus.entries), []
+            return [
+                {"source": each["Source"], "detail-type": each["DetailType"], "detail": json.loads(each["Detail"])}
+                for each in entries
+            ]
+
+        return heard
+
     async def set_replication(self, measured: ReplicationVitals) -> None:
         self.vitals.replicated = measured
 
@@ -168,7 +190,8 @@ async def memory_world() -> AsyncGenerator[Ports]:
     ledger = MemoryLedger(Control(INITIAL_EPOCH, EAST), page_batches=PAGE_BATCHES)
     journal, rejects = MemoryJournal(), MemoryRejectIndex()
 
-    levers = _InMemory(queues, ledger, mailer, vitals)
+    bus = MemoryEventBus("memory")
+    levers = _InMemory(queues, ledger, mailer, vitals, bus)
     yield Ports(
         clock=clock,
         ledger=ledger,
@@ -190,6 +213,8 @@ async def memory_world() -> AsyncGenerator[Ports]:
         hold_lists=functools.partial(_hold_in_memory, ledger, journal, rejects),
         drop_control=levers.drop_control,
         sent=levers.sent,
+        events=bus,
+        listen=levers.listen,
         set_alarm=levers.set_alarm,
         set_replication=levers.set_replication,
     )
@@ -242,6 +267,8 @@ async def emulator_world(
             hold_lists=functools.partial(_hold_lists, aws, shared=shared),
             drop_control=functools.partial(_drop_control, aws),
             sent=functools.partial(emulator.sent, url),
+            events=aws.events(),
+            listen=functools.partial(_listen, aws),
             set_alarm=functools.partial(set_alarm, aws),
             set_replication=functools.partial(_set_replication, aws),
         )
@@ -315,6 +342,27 @@ async def _hold_lists(aws: Aws, *, shared: bool) -> None:
 async def _drop_control(aws: Aws) -> None:
     client = await aws.ledger_client()()
     await client.delete_item(TableName=aws.topology.ledger_table, Key={"pk": {"S": "control"}, "sk": {"S": "control"}})
+
+
+async def _listen(aws: Aws) -> Heard:
+    """Let a rule put the events of this environment into a queue, as docs/events.md shows."""
+    name = f"{aws.topology.environment}-heard"
+    sqs = await aws.client("sqs", EAST)()
+    url = (await sqs.create_queue(QueueName=name))["QueueUrl"]
+    bus: Any = await aws.client("events", EAST)()
+    pattern = {"source": [SOURCE], "detail": {"environment": [aws.topology.environment]}}
+    await bus.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    target = {"Id": "queue", "Arn": f"arn:aws:sqs:{EAST}:{ACCOUNT_ID}:{name}"}
+    await bus.put_targets(Rule=name, Targets=[target])
+
+    async def heard() -> Sequence[Mapping[str, Any]]:
+        answer = await sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=2)
+        messages = answer.get("Messages", [])
+        for message in messages:
+            await sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in messages]
+
+    return heard
 
 
 async def set_alarm(aws: Aws, name: str, fires: bool | None) -> str:  # noqa: FBT001 - three states, in the order of the port

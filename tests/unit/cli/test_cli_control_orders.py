@@ -25,7 +25,7 @@ from baton_cli.handover.orders import Outcome, Standing, milestones
 from baton_cli.main import app
 from baton_cli.session import Session
 from cli_world import AWAY, EPOCH, HOME, CliWorld
-from controllers_played import WARM_SECONDS, PlayedWorld
+from controllers_played import TAKEN_OVER, WARM_SECONDS, PlayedWorld
 
 ID = f"{random.Random(7).getrandbits(32):08x}"
 """Of the first order of every test."""
@@ -120,6 +120,7 @@ def test_a_script_gets_one_json_object_and_nothing_else() -> None:
     assert answer["transition"]["transition_id"] == "t1"
     assert answer["transition"]["command_id"] == ID
     assert answer["transition"]["outcome"] == "completed"
+    assert answer["transition"]["taken_over"] == TAKEN_OVER
     assert [step["step"] for step in answer["transition"]["steps"]] == ["takeover", "switch", "routes", "verify"]
     assert 0 < answer["seconds"] < 60
 

@@ -59,8 +59,8 @@ def _under(control: Control, *beats: Heartbeat) -> CliWorld:
 @pytest.mark.parametrize(
     ("kind", "parts"),
     [
-        ("failover", ["commit", "takeover", "switch", "routes", "record", "verify"]),
-        ("switchover", ["drain", "commit", "takeover", "switch", "routes", "record", "verify"]),
+        ("failover", ["commit", "takeover", "switch", "routes", "record", "verify", "tell"]),
+        ("switchover", ["drain", "commit", "takeover", "switch", "routes", "record", "verify", "tell"]),
     ],
 )
 def test_a_plan_names_every_call_and_touches_nothing(kind: str, parts: list[str]) -> None:
@@ -103,7 +103,7 @@ def test_the_switch_that_the_controllers_turn_is_turned(backend: SwitchBackend |
 
     answer = _answer(_under(Control(EPOCH, HOME), beat), "--to", AWAY)
 
-    assert {call["service"] for call in answer["calls"]} == {"dynamodb", "sqs", "s3control", "s3", *service}
+    assert {call["service"] for call in answer["calls"]} == {"dynamodb", "sqs", "s3control", "s3", "events", *service}
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,7 @@ def test_history_as_json() -> None:
             "transition_id": "t8",
             "command_id": "c0ffee01",
             "ended": None,
+            "taken_over": None,
         }
     ]
 
@@ -521,7 +522,8 @@ def test_status_tells_what_is_under_way_and_what_holds_it_back() -> None:
 
 
 def test_status_of_a_quiet_world_names_nothing_that_is_not_there() -> None:
-    ended = replace(UNDER_WAY, ended=Ending.COMPLETED, ended_at=START - timedelta(hours=3))
+    taken = StepDone(StepName.TAKEOVER, StepOutcome.DONE, START, AWAY, taken_over=2)
+    ended = replace(UNDER_WAY, steps=(taken,), ended=Ending.COMPLETED, ended_at=START - timedelta(hours=3))
     world = _under(
         Control(
             EPOCH,
@@ -535,7 +537,7 @@ def test_status_of_a_quiet_world_names_nothing_that_is_not_there() -> None:
 
     words = _words(_baton(world, "status"))
 
-    assert f"last switch t8: switchover from {HOME} to {AWAY}, completed 3 h ago" in words
+    assert f"last switch t8: switchover from {HOME} to {AWAY}, completed 3 h ago, 2 batches taken over" in words
     assert f"{AWAY} 0.0 s ago UNKNOWN HEALTHY no: epoch 1" in words
     assert f"{HOME} never - - -" in words
     for absent in ("frozen", "cooldown for", "drill", "admits nothing", "spent"):

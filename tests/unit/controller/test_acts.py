@@ -152,7 +152,7 @@ def test_one_empty_list_is_no_proof_that_nothing_is_left() -> None:
 
     result = setting.act(StepName.TAKEOVER, None, admitted("b1", START))
 
-    assert (result.done, result.note) == (True, "1 batches taken over")
+    assert (result.done, result.note) == (True, "1 batch taken over")
 
 
 def test_canaries_stay_where_they_are() -> None:
@@ -161,7 +161,7 @@ def test_canaries_stay_where_they_are() -> None:
 
     result = Setting().act(StepName.TAKEOVER, None, batch, canary)
 
-    assert result.note == "1 batches taken over"
+    assert result.note == "1 batch taken over"
 
 
 # --- what a planned switch waits for ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from batches_made import admitted
 from baton.ledger_switch import LedgerSwitch
 from baton.memory import (
     LoopClock,
+    MemoryEventBus,
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
@@ -54,7 +55,7 @@ def _lookout(canary: ToldCanary, ledger: MemoryLedger) -> Lookout:
     actor = Actor(
         regions=REGIONS_DEFAULT, ledger=ledger, switch=switch, routes=routes, places=places, clock=clock, at_once=1
     )
-    reach = Reach(ledger, MemoryJournal(), switch, actor, places, canary)
+    reach = Reach(ledger, MemoryJournal(), switch, actor, places, canary, MemoryEventBus())
     control = Control(INITIAL_EPOCH, EAST)
     return Lookout(
         region=WEST,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import batched
-from typing import override
+from typing import Any, override
 
 import pytest
 
@@ -13,6 +13,7 @@ from baton.errors import Unavailable
 from baton.ledger_switch import LedgerSwitch
 from baton.memory import (
     LoopClock,
+    MemoryEventBus,
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
@@ -25,9 +26,10 @@ from baton.model.control import Control, StepName, SwitchKind, Transition
 from baton.model.journal import Command, CommandKind, Verdict
 from baton.model.states import BatchState
 from baton.ports import BatchPage, ObjectInfo
+from baton.telemetry import Log
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
-from baton_proof.logs import silent_log
+from baton_proof.logs import recording_log, silent_log
 from controller_made import EAST, START, WEST, control_made
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import Probe
@@ -84,14 +86,18 @@ class DeafJournal(MemoryJournal):
 
 
 def _made(
-    ledger: MemoryLedger, journal: MemoryJournal, *, objects: type[MemoryObjectStore] = MemoryObjectStore
+    ledger: MemoryLedger,
+    journal: MemoryJournal,
+    *,
+    objects: type[MemoryObjectStore] = MemoryObjectStore,
+    log: Log | None = None,
 ) -> tuple[Controller, SlowActor]:
     clock = LoopClock()
     queues = MemoryQueues(clock)
     place = Place(objects(clock), queues.outbox(), MemoryVitals(queues))
     places = {EAST: place, WEST: place}
     actor = SlowActor(ledger, places, clock)
-    reach = Reach(ledger, journal, LedgerSwitch(), actor, places, WellCanary())
+    reach = Reach(ledger, journal, LedgerSwitch(), actor, places, WellCanary(), MemoryEventBus())
     controller = Controller(
         region=WEST,
         regions=REGIONS_DEFAULT,
@@ -99,7 +105,7 @@ def _made(
         reach=reach,
         settings=ControllerSettings(),
         clock=clock,
-        log=silent_log(),
+        log=log or silent_log(),
     )
     return controller, actor
 
@@ -122,6 +128,33 @@ def test_a_step_that_takes_longer_than_a_look_is_done_once() -> None:
 
     assert control.active_region == WEST
     assert sorted(acts) == sorted([StepName.SWITCH, StepName.ROUTES, StepName.TAKEOVER])
+
+
+def test_batches_that_are_taken_over_are_measured_once() -> None:
+    lines: list[dict[str, Any]] = []
+
+    async def story() -> Control:
+        ledger, journal = MemoryLedger(Control(INITIAL_EPOCH, EAST)), MemoryJournal()
+        controller, _ = _made(ledger, journal, log=recording_log(lines))
+        for number in range(3):
+            await ledger.admit(admitted(f"b{number}", START))
+        stop = asyncio.Event()
+        running = asyncio.create_task(controller.run(stop))
+        await asyncio.sleep(60)
+        at = LoopClock().now()
+        await journal.submit(Command("c1", CommandKind.FAILOVER, "ana", at, target=WEST))
+        await asyncio.sleep(120)
+        stop.set()
+        await running
+        return await ledger.control()
+
+    control = virtual_time.run(story())
+
+    assert control.transition is not None
+    assert control.transition.taken_over == 3
+    measured = [line["BatchesTakenOver"] for line in lines if "BatchesTakenOver" in line]
+    assert (sum(measured), max(measured)) == (3, 3)
+    assert len(measured) > 8  # none is a figure too: a graph without data would say nothing
 
 
 def test_a_controller_without_commands_still_beats() -> None:

@@ -9,6 +9,7 @@ import pytest
 from baton.errors import Unavailable
 from baton.memory import (
     LoopClock,
+    MemoryEventBus,
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
@@ -20,6 +21,7 @@ from baton.memory import (
     Refusals,
 )
 from baton.model.control import Control
+from baton.model.events import Kind
 from baton.model.journal import Command, CommandKind, CommandState, DecisionKind, Signal
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
@@ -39,6 +41,7 @@ USED = {
     "vitals": "queues alarms replication",
     "switch": "states set_states",
     "routes": "dials set_dials",
+    "events": "put",
 }
 """What a controller calls."""
 OPERATIONS = [f"{port}.{operation}" for port, operations in USED.items() for operation in operations.split()]
@@ -103,6 +106,7 @@ def _made() -> Made:
     place = Place(MemoryObjectStore(clock), queues.outbox(), MemoryVitals(queues))
     places, switch, routes = {EAST: place, WEST: place}, MemorySwitch(clock=clock), MemoryRoutes()
     buckets = {EAST: place.objects, WEST: MemoryObjectStore(clock)}
+    bus = MemoryEventBus()
     actor = Actor(
         regions=REGIONS_DEFAULT, ledger=ledger, switch=switch, routes=routes, places=places, clock=clock, at_once=2
     )
@@ -111,7 +115,7 @@ def _made() -> Made:
         region=WEST,
         regions=REGIONS_DEFAULT,
         instance="i1",
-        reach=Reach(ledger, journal, switch, actor, places, canary),
+        reach=Reach(ledger, journal, switch, actor, places, canary, bus),
         settings=ControllerSettings(),
         clock=clock,
         log=recording_log(lines),
@@ -124,6 +128,7 @@ def _made() -> Made:
         "vitals": place.vitals,
         "switch": switch,
         "routes": routes,
+        "events": bus,
     }
     return Made(controller, ledger, journal, ports, lines)
 
@@ -204,6 +209,46 @@ def test_what_cannot_be_put_on_record_holds_nothing_back_and_is_put_on_record_la
     assert control.active_region == WEST
     assert before == []
     assert {DecisionKind.INTENDED, DecisionKind.COMMITTED} <= {*after}
+
+
+@pytest.mark.parametrize("by", [Refusal.FORBIDDEN, Refusal.THROTTLED])
+def test_what_the_event_bus_does_not_take_holds_nothing_back_is_told_and_is_sent_later(by: Refusal) -> None:
+    async def story() -> tuple[Made, MemoryEventBus, float]:
+        made = _made()
+        bus: MemoryEventBus = made.ports["events"]
+        bus.refusals.refuse("put", by=by)
+        await made.order(CommandKind.FAILOVER, "c1", target=WEST, force=True)
+        await made.run(200)
+        assert bus.taken == []
+        waiting = [line["EventsWaiting"] for line in made.lines if "EventsWaiting" in line][-1]
+        bus.refusals.allow()
+        await made.run(20)
+        return made, bus, waiting
+
+    made, bus, waiting = virtual_time.run(story())
+
+    assert [each.kind for each in bus.taken] == [Kind.COMMITTED, Kind.COMPLETED]
+    assert waiting == 2
+    told = [line for line in made.lines if line["event"] == "event_waits"]
+    assert {line["kind"] for line in told} >= {Kind.COMMITTED}
+    assert str(by) in told[0]["error"]
+    assert "controller_bug" not in made.events
+    assert [line["EventsWaiting"] for line in made.lines if "EventsWaiting" in line][-1] == 0
+
+
+def test_one_event_that_is_never_taken_hides_no_other() -> None:
+    async def story() -> MemoryEventBus:
+        made = _made()
+        bus: MemoryEventBus = made.ports["events"]
+        bus.refusals.refuse("put", key="i1-2")  # the commit, after the record of what is intended
+        await made.order(CommandKind.FAILOVER, "c1", target=WEST, force=True)
+        await made.run(200)
+        return bus
+
+    bus = virtual_time.run(story())
+
+    assert [each.kind for each in bus.taken] == [Kind.COMPLETED]
+    assert bus.refusals.refused["put"] > 1
 
 
 def _refused(made: Made, *regions: str) -> None:

@@ -70,6 +70,7 @@ def test_what_a_broken_attempt_took_over_is_sent_and_counted_by_the_next_one() -
     first, second = virtual_time.run(_attempts(outbox, 2))
 
     assert (first.done, first.note) == (False, "the queue does not answer")
+    assert first.taken_over == second.taken_over == 3
     assert (second.done, second.note) == (True, "3 batches taken over")
     assert sorted(message.batch_id for message in outbox.sent if isinstance(message, SplitBatch)) == ["b0", "b1", "b2"]
 
@@ -95,6 +96,7 @@ def test_a_batch_that_is_refused_holds_back_no_other_and_is_told() -> None:
 
     assert (first.done, first.note) == (False, "4 batches taken over, 1 not: b0: update b0: 400 KMS.DisabledException")
     assert (second.done, second.note) == (first.done, first.note)
+    assert first.taken_over == 4
     assert len(outbox.sent) == 4
 
 

@@ -57,7 +57,7 @@ ALL = [
 
 
 def test_a_failover_commits_first_and_a_planned_switch_drains_before() -> None:
-    assert _parts(_plan()) == ["commit", "takeover", "switch", "routes", "record", "verify"]
+    assert _parts(_plan()) == ["commit", "takeover", "switch", "routes", "record", "verify", "tell"]
     assert _parts(_plan(SwitchKind.SWITCHOVER))[:2] == ["drain", "commit"]
     assert "switch" not in _parts(_plan(switch=LEDGER))
 

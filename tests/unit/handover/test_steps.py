@@ -54,6 +54,22 @@ def test_each_result_is_written_down_with_its_author() -> None:
     assert trace.control.phase is Phase.SWITCHING
 
 
+@pytest.mark.parametrize(("done", "count"), [(True, 5), (False, 3), (True, 1), (True, None)])
+def test_the_batches_that_a_switch_took_over_are_counted_in_its_record(done: bool, count: int | None) -> None:  # noqa: FBT001 - a case
+    trace = _switched(steps=ALL - {StepName.TAKEOVER})
+    result = StepResult(StepName.TAKEOVER, trace.control.epoch, done=done, note="", taken_over=count)
+    while trace.control.phase is not Phase.COOLDOWN:
+        trace.results = [*trace.results, result]
+        trace.look()
+
+    told = {5: ", 5 batches taken over", 3: ", 3 batches taken over", 1: ", 1 batch taken over", None: ""}[count]
+    assert trace.control.transition is not None
+    assert (trace.control.transition.taken_over, trace.control.transition.batches_told) == (count, told)
+    (completed,) = [each for each in trace.decisions if each.kind is K.COMPLETED]
+    assert completed.taken_over == count
+    assert completed.summary.endswith(told)
+
+
 def test_what_is_not_through_is_tried_again_and_what_is_is_not() -> None:
     trace = _switched(steps=frozenset({StepName.TAKEOVER}))
 

@@ -16,7 +16,7 @@ from handover import metrics
 _WIDTH: Final = 24
 """CloudWatch's grid."""
 _HEIGHT: Final = 6
-_FIGURES: Final = frozenset({"Beats", "BatchesWaitingInput", "ClockOffSeconds"})
+_FIGURES: Final = frozenset({"Beats", "BatchesWaitingInput", "ClockOffSeconds", "EventsWaiting"})
 STATES: Final = tuple(alarm.metric for alarm in metrics.ALARMS if alarm.metric not in _FIGURES)
 """What a controller finds, each a metric that is 1 or 0."""
 
@@ -206,6 +206,10 @@ def _control(topology: Topology, region: str) -> list[Graph]:
         Graph(
             "Controller: epoch, and whether this Region is active",
             [Line(name, namespace, name, dimensions, "Maximum") for name in ("Epoch", "Active")],
+        ),
+        Graph(
+            "Controller: batches taken over from the other Region",
+            [Line("taken over", namespace, "BatchesTakenOver", dimensions)],
         ),
         Graph(
             "Controller: standby not ready, looks a minute",

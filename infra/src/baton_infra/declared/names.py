@@ -37,6 +37,9 @@ class Arns:
     def topic(self, name: str) -> str:
         return self._arn("sns", name)
 
+    def default_bus(self) -> str:
+        return self._arn("events", "event-bus/default")
+
     def alarm(self, name: str) -> str:
         return self._arn("cloudwatch", f"alarm:{name}")
 

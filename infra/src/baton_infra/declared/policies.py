@@ -10,6 +10,7 @@ from typing import Any, Final
 from baton.messages import CANARY as BY_CANARY
 from baton.messages import KINDS, LANES, OF_USERS, Kind, Lane
 from baton.model.control import SwitchBackend
+from baton.model.events import SOURCE
 from baton.model.identity import CANARY, CANARY_ID
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, OUTPUT, WORK
 from baton.topology import Topology
@@ -350,8 +351,14 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
             ("s3:GetMultiRegionAccessPointRoutes", "s3:SubmitMultiRegionAccessPointRoutes"),
             (reach.mrap_arn,),
         ),
+        _tell(reach),
         *_switch(reach),
     )
+
+
+def _tell(reach: Reach) -> Statement:
+    ours = {"StringEquals": {"events:source": SOURCE}}
+    return Statement("TellEvents", ("events:PutEvents",), (reach.here.default_bus(),), ours)
 
 
 def _switch(reach: Reach) -> tuple[Statement, ...]:

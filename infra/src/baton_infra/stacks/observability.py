@@ -1,8 +1,9 @@
-"""Stack: one Region's dashboards and alarms, and the topic that notifies people."""
+"""Stack: one Region's dashboards, alarms and rule of events, and the topic that notifies people."""
 
 from typing import Final
 
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_events as events
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -11,6 +12,7 @@ from baton.topology import SERVICES
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.roles import deny_plain_http
 from baton_infra.declared import alarms, dashboards
+from baton_infra.declared import events as handovers
 from baton_infra.declared.alarms import LOGGED_ERRORS, Alarm
 from baton_infra.stacks.base import BatonStack
 
@@ -18,13 +20,14 @@ _ERRORS: Final = '{ ($.level = "error") || ($.level = "critical") }'
 
 
 class Observability(BatonStack):
-    """One Region's dashboards and alarms, and the topic by which it calls people."""
+    """One Region's dashboards, alarms and rule of events, and the topic by which it calls people."""
 
     purpose = "observability"
 
     def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
         super().__init__(scope, config, region)
         topic = self._topic()
+        self._tell(topic)
         self._count_errors()
         for alarm in alarms.of_region(config, region):
             self._alarm(alarm, topic)
@@ -57,16 +60,36 @@ class Observability(BatonStack):
             "Resource": arn,
             "Condition": {"StringEquals": {"aws:SourceAccount": self.config.account_id}},
         }
+        # Without a condition, as CDK's own target has it: EventBridge does not promise to meet one here.
+        events_may = {
+            "Sid": "Events",
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sns:Publish",
+            "Resource": arn,
+        }
         sns.CfnTopicPolicy(
             self,
             "TopicPolicy",
             topics=[topic.ref],
             policy_document={
                 "Version": "2012-10-17",
-                "Statement": [deny_plain_http(arn, action="sns:Publish"), alarms_may],
+                "Statement": [deny_plain_http(arn, action="sns:Publish"), alarms_may, events_may],
             },
         )
         return topic
+
+    def _tell(self, topic: sns.CfnTopic) -> None:
+        """Tell the operators of each switch, and of each failover that is held back."""
+        text = events.CfnRule.InputTransformerProperty(input_paths_map=handovers.PATHS, input_template=handovers.TEXT)
+        events.CfnRule(
+            self,
+            "Handovers",
+            name=self.topology.event_rule,
+            description="Switches of the active Region, and failovers that are held back",
+            event_pattern=handovers.pattern(self.config.name),
+            targets=[events.CfnRule.TargetProperty(arn=topic.ref, id="Operators", input_transformer=text)],
+        )
 
     def _count_errors(self) -> None:
         """Count what the services log as errors: what is not an outage is a bug of ours, and somebody should look."""

@@ -221,6 +221,11 @@ class Topology:
         return self._name("alarms")
 
     @property
+    def event_rule(self) -> str:
+        """EventBridge rule of each Region that tells the operators of handovers."""
+        return self._name("handovers")
+
+    @property
     def key_alias(self) -> str:
         """Alias of each Region's own KMS key, where an environment wants one."""
         return f"alias/{self._name('data')}"

@@ -26,7 +26,7 @@ def absorbed(look: Look) -> tuple[Look, tuple[Intent, ...]]:
             failing.pop(result.step, None)
         elif not look.frozen:  # then nothing may be changed
             times = failing[result.step].times + 1 if result.step in failing else 1
-            failing[result.step] = Attempts(epoch, times, result.note)
+            failing[result.step] = Attempts(epoch, times, result.note, result.taken_over)
             if times == _BAD_LUCK + 1:
                 look, note = _told(look, result.step, result.note)
                 intents.append(note)

@@ -11,7 +11,7 @@ from typing import Final
 
 from baton.model.control import Phase, StepName
 from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict, Voice
-from handover import attempts, brakes, clocks, commands, invariants, signals, switching, windows, writes
+from handover import attempts, brakes, clocks, commands, events, invariants, signals, switching, windows, writes
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Note, Write
 from handover.look import Look
@@ -115,7 +115,7 @@ def _automatic(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     if reason is not None:
         if reason.key == look.memory.announced or reason.kind is DecisionKind.SUSPECTED:
             return look, ()
-        look, note = _noted(look.remembering(announced=reason.key), reason.kind, reason.text)
+        look, note = _noted(look.remembering(announced=reason.key), reason.kind, reason.text, held_by=reason.rules)
         return look, (note,)
     grounds = f"{control.active_region} fails its users: {_why(look.evidence)}"
     order = switching.Order.automatic_failover(look.standby, grounds)
@@ -126,10 +126,11 @@ def _automatic(look: Look) -> tuple[Look, tuple[Intent, ...]]:
 def _unsuspecting(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     if look.memory.suspect_since is None:
         return look, ()
+    was_held = look.memory.announced
     look = look.remembering(suspect_since=None, announced="")
     overtaken = look.control.in_transition or look.control.active_region == look.memory.region
     text = "overtaken by a switch" if overtaken else "the signals recovered"
-    look, note = _noted(look, DecisionKind.CLEARED, text)
+    look, note = _noted(look, DecisionKind.CLEARED, text, held_by=() if was_held else None)
     return look, (note,)
 
 
@@ -140,6 +141,8 @@ class Reason:
     kind: DecisionKind
     key: str
     text: str
+    rules: tuple[str, ...] = ()
+    """Names of the rules that forbid it."""
 
 
 def _reason_not_to(look: Look) -> Reason | None:
@@ -164,7 +167,8 @@ def _reason_not_to(look: Look) -> Reason | None:
 
 def _held(what: str, rules: Sequence[Rule]) -> Reason:
     names = ", ".join(rule.name for rule in rules)
-    return Reason(DecisionKind.HELD, f"{what}: {names}", f"{what}: {'; '.join(_said(rule) for rule in rules)}")
+    text = f"{what}: {'; '.join(_said(rule) for rule in rules)}"
+    return Reason(DecisionKind.HELD, f"{what}: {names}", text, tuple(rule.name for rule in rules))
 
 
 def _said(rule: Rule) -> str:
@@ -175,9 +179,13 @@ def _why(evidence: Sequence[Rule]) -> str:
     return "; ".join(f"{rule.name}: {rule.value}" for rule in evidence if rule.voice is Voice.AGAINST)
 
 
-def _noted(look: Look, kind: DecisionKind, text: str) -> tuple[Look, Note]:
+def _noted(look: Look, kind: DecisionKind, text: str, *, held_by: tuple[str, ...] | None = None) -> tuple[Look, Note]:
+    """Return the record of what was decided. `held_by`: it is told, with these rules; None: it is not."""
     look, decision = switching.decided(look, kind, text)
-    return look, Note(replace(decision, assessment=assess(look)))
+    told = None
+    if held_by is not None:
+        told = events.of_held(decision, look.control, look.memory.regions, held_by)
+    return look, Note(replace(decision, assessment=assess(look)), told)
 
 
 # --- planned and automatic --------------------------------------------------------------------------------------------

@@ -70,6 +70,8 @@ class StepResult:
     note: str
     repaired: bool = False
     """Whether anything had to be changed."""
+    taken_over: int | None = None
+    """Of a takeover: how many batches changed their owner under this epoch, over all attempts so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Attempts:
     times: int
     note: str
     """Of the newest one: why."""
+    taken_over: int | None = None
+    """Of a takeover: how many batches changed their owner all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from baton.model.control import Control, StepName, Transition
+from baton.model.events import Event
 from baton.model.journal import Command, Decision
 
 
@@ -24,6 +25,8 @@ class Note:
     """Put a decision on record that changes no row."""
 
     decision: Decision
+    event: Event | None = None
+    """What is told of it. None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

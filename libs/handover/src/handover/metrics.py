@@ -38,15 +38,41 @@ ALARMS: Final = (
     Alarm("AllUnknown", 0, 5, "Nothing is known of the active Region"),
     Alarm("StandbyNotReady", 0, 10, "The standby is not ready"),
     Alarm("ClockOffSeconds", CLOCK_OFF_SECONDS_MAX, 5, "A clock is wrong"),
+    Alarm("EventsWaiting", 0, 15, "Events are not sent"),
     Alarm("BatchesWaitingInput", 0, 15, "A batch waits for its file"),
 )
 """One alarm for each state that an operator must know about."""
 
 
 def metrics_of(
-    assessment: Assessment, control: Control | None, *, waiting: int | None
+    assessment: Assessment,
+    control: Control | None,
+    *,
+    waiting: int | None,
+    taken_over: int = 0,
+    events_waiting: int = 0,
 ) -> dict[str, tuple[float, Unit]]:
-    """Return the metrics of one look. What is not known is left out, so that no alarm reads it."""
+    """Return the metrics of one look. What is not known is left out, so that no alarm reads it.
+
+    `taken_over`: batches that changed their owner to this Region since the last time. `events_waiting`: those that the
+    event bus did not take yet.
+    """
+    found = {**_of_state(assessment), "BatchesTakenOver": taken_over, "EventsWaiting": events_waiting}
+    if control is not None:
+        found |= _of_row(control, assessment.region)
+    if waiting is not None:
+        found["BatchesWaitingInput"] = waiting
+    counts: dict[str, tuple[float, Unit]] = {name: (float(value), "Count") for name, value in found.items()}
+    return {**counts, "ClockOffSeconds": (assessment.clock_off_seconds, "Seconds")}
+
+
+def _of_row(control: Control, region: str) -> dict[str, float]:
+    switch = control.transition
+    degraded = control.phase is Phase.COOLDOWN and switch is not None and bool(switch.degraded)
+    return {"Epoch": control.epoch, "Active": control.active_region == region, "Degraded": degraded}
+
+
+def _of_state(assessment: Assessment) -> dict[str, float]:
     state, overlays = assessment.state, assessment.overlays
     # Silence is measured by whoever reads the ledger, and it is no measurement of the Region.
     evidence = {rule.verdict for rule in assessment.evidence if rule.signal is not Signal.SILENCE}
@@ -54,7 +80,7 @@ def metrics_of(
     ready = readiness == {Verdict.HEALTHY}
     waits = Overlay.RECOMMENDS in overlays or any(rule.blocks for rule in assessment.brakes)
     held = state is State.SUSPECT and (not ready or waits)
-    found: dict[str, float] = {
+    return {
         "Beats": 1,
         "Suspect": state is State.SUSPECT,
         "Held": held,
@@ -69,11 +95,3 @@ def metrics_of(
         "AllUnknown": evidence <= {Verdict.UNKNOWN},
         "StandbyNotReady": bool(readiness) and not ready,
     }
-    if control is not None:
-        transition = control.transition
-        degraded = control.phase is Phase.COOLDOWN and transition is not None and bool(transition.degraded)
-        found |= {"Epoch": control.epoch, "Active": control.active_region == assessment.region, "Degraded": degraded}
-    if waiting is not None:
-        found["BatchesWaitingInput"] = waiting
-    counts: dict[str, tuple[float, Unit]] = {name: (float(value), "Count") for name, value in found.items()}
-    return {**counts, "ClockOffSeconds": (assessment.clock_off_seconds, "Seconds")}

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from baton import requests
 from baton.model.control import Control, Ending, Phase, SwitchBackend, SwitchKind
+from baton.model.events import DETAIL_TYPE_SWITCH, SOURCE
 from baton.model.identity import next_epoch
 from baton.topology import Topology
 
@@ -50,7 +51,7 @@ class PlannedCall:
     """One call that a switch would make."""
 
     part: str
-    """What it belongs to: `drain`, `commit`, `takeover`, `switch`, `routes`, `verify`, `record`."""
+    """What it belongs to: `drain`, `commit`, `takeover`, `switch`, `routes`, `verify`, `record`, `tell`."""
     service: str
     """As the SDK names it."""
     operation: str
@@ -235,3 +236,7 @@ class _Calls:
         yield PlannedCall("verify", "s3", "GetObject", result, self._target, why="the bytes must be the right ones")
         yield self._row("record", Phase.COOLDOWN, why="the end", **new)
         yield self._recorded("record", "completed")
+        times = f"{'three' if self._kind.is_planned else 'two'} in all, each as soon as it is true"
+        entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE_SWITCH, "Detail": "<what happened>"}
+        why = "nothing waits for it"
+        yield PlannedCall("tell", "events", "PutEvents", {"Entries": [entry]}, self._target, times, why=why)

@@ -91,6 +91,7 @@ def decision(
         command_id=command_id or (transition.command_id if transition else None),
         ended=transition.ended if transition and kind in _ENDS else None,
         degraded=transition.degraded if transition and kind is DecisionKind.COMPLETED else (),
+        taken_over=transition.taken_over if transition and kind is DecisionKind.COMPLETED else None,
     )
     return replace(memory, decisions=number), made
 
@@ -313,7 +314,7 @@ def _switching(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, 
 def _new_steps(look: Look, transition: Transition) -> list[StepDone]:
     newest: dict[StepName, StepResult] = {result.step: result for result in look.seen.results}
     return [
-        StepDone(result.step, StepOutcome.DONE, look.now, look.memory.region, result.note)
+        StepDone(result.step, StepOutcome.DONE, look.now, look.memory.region, result.note, result.taken_over)
         for result in newest.values()
         if result.done and result.epoch == look.control.epoch and not transition.finished(result.step)
     ]
@@ -323,15 +324,13 @@ def _given_up(look: Look, steps: Sequence[StepDone]) -> list[StepDone]:
     ended = {each.step for each in steps}
     late = f"not through in {look.memory.settings.step_seconds:g} s"
 
-    def note(step: StepName) -> str:
+    def degraded(step: StepName) -> StepDone:
         last = look.memory.failing.get(step)
-        return f"{late}: {last.note}; it is tried on" if last else f"{late}; it is tried on"
+        note = f"{late}: {last.note}; it is tried on" if last else f"{late}; it is tried on"
+        taken_over = last.taken_over if last else None
+        return StepDone(step, StepOutcome.DEGRADED, look.now, look.memory.region, note, taken_over)
 
-    return [
-        StepDone(step, StepOutcome.DEGRADED, look.now, look.memory.region, note(step))
-        for step in STEPS
-        if step not in ended
-    ]
+    return [degraded(step) for step in STEPS if step not in ended]
 
 
 def _stepped(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, ...]]:
@@ -365,7 +364,7 @@ def _verifying(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, 
         cooldown_until=now + timedelta(seconds=seconds),
         drill=_drill_left(control),
     )
-    text = f"{transition.kind} to {transition.target} {ended.outcome}: {note}"
+    text = f"{transition.kind} to {transition.target} {ended.outcome}: {note}{ended.batches_told}"
     look, made = decided(look, DecisionKind.COMPLETED, text, transition=ended)
     return look, (Write(control, after, made),)
 

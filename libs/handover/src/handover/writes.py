@@ -10,7 +10,7 @@ from typing import Final
 
 from baton.model.control import Control
 from baton.model.journal import DecisionKind
-from handover import switching
+from handover import events, switching
 from handover.facts import Memory
 from handover.intents import Intent, Note, Write
 from handover.look import Look
@@ -41,7 +41,7 @@ def resolved(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     look = look.remembering(open_writes=())
     ours = next((write for write in writes if _took(write, control)), None)
     if ours is not None:
-        return replace(look, memory=won(look.memory, ours)), (Note(ours.decision),)
+        return replace(look, memory=won(look.memory, ours)), (Note(ours.decision, events.of_write(ours)),)
     if control.revision > writes[-1].after.revision:
         return look, ()  # others wrote it since: what became of ours cannot be told
     text = f"{writes[-1].decision.summary}: not done, the control row changed meanwhile"

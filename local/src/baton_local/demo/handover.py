@@ -8,7 +8,7 @@ import json
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -65,10 +65,14 @@ def run(stage: Stage, *, seed: str, keys: str) -> Figures:
     step(f"{home} comes back, and follows")
     stage.baton("chaos", "heal", home)
     _until(lambda: _is_ready(stage, home), f"{home} follows and is ready")
+    back_at = time.time()
     step("The switch home is a planned one: drained first, and rolled back if that takes too long")
     stage.baton("failback", "--yes", "--reason", "the demo is over")
     _only_mail(stage, batch["batch_id"])
     say("  and there is still one mail")
+    if found := without_cause(stage.ask("history", "-n", "1000"), cut_at, back_at):
+        raise DemoFailed(f"a Region was suspected although nothing was broken: {'; '.join(found)}")
+    say("  and no Region was suspected but while it was cut off")
     steps = [each for each in batch["history"] if each["by"] == away]
     return Figures(
         decided=_first(stage, "committed", away) - cut_at,
@@ -77,6 +81,15 @@ def run(stage: Stage, *, seed: str, keys: str) -> Figures:
         mailed=datetime.fromisoformat(mail["received_at"]).timestamp() - cut_at,
         pause=_first(stage, "committed", home) - _first(stage, "started", home),
     )
+
+
+def without_cause(history: Iterable[Any], cut_at: float, back_at: float) -> list[str]:
+    """Return every suspicion of a history that is not of the time of the cut: load is no illness."""
+    return [
+        f"{each['at']} by {each['region']}: {each['summary']}"
+        for each in history
+        if each["kind"] == "suspected" and not cut_at <= datetime.fromisoformat(each["at"]).timestamp() <= back_at
+    ]
 
 
 def _controllers_ready(stage: Stage) -> tuple[str, str]:

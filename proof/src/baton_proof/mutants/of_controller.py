@@ -311,6 +311,49 @@ MUTANTS: Final = (
         "        asks = [partial(self._submit, client, updates) for client in self._clients[:1]]\n",
         "tests/contract/test_dials_of_five_regions.py",
     ),
+    # --- events, and what was taken over
+    Mutant(
+        "an event that is refused hides all others",
+        _CONTROLLER + "publisher.py",
+        "            if not answer.refused:\n                return\n",
+        "            return\n",
+        _SHELL + "test_refused_controllers.py::test_one_event_that_is_never_taken_hides_no_other",
+    ),
+    Mutant(
+        "an event that is not taken is given up",
+        _CONTROLLER + "publisher.py",
+        "            if answer.error is None:\n                self._waiting.pop(event.id, None)\n",
+        "            self._waiting.pop(event.id, None)\n            if answer.error is None:\n",
+        _SHELL + "test_refused_controllers.py",
+    ),
+    Mutant(
+        "an entry that was not taken counts as taken",
+        _BATON + "aws/events.py",
+        'if code := result.get("ErrorCode"):',
+        'if code := result.get("Code"):',
+        "tests/contract/test_contract_events.py",
+    ),
+    Mutant(
+        "a commit whose answer is lost is never told",
+        _RULES + "writes.py",
+        "Note(ours.decision, events.of_write(ours))",
+        "Note(ours.decision)",
+        _TESTS + "test_events.py",
+    ),
+    Mutant(
+        "what is held back is told at each look",
+        _RULES + "decide.py",
+        "if reason.key == look.memory.announced or",
+        "if",
+        _TESTS + "test_events.py",
+    ),
+    Mutant(
+        "batches taken over are measured again and again",
+        _CONTROLLER + "controller.py",
+        "new, self._told_taken_over = taken_over - self._told_taken_over, taken_over",
+        "new = taken_over - self._told_taken_over",
+        _SHELL + "test_controller_shell.py",
+    ),
     # --- the journal
     Mutant(
         "an unreadable order hides all others",

@@ -11,7 +11,7 @@ from typing import Any, override
 
 from baton.catalog import load_jobs
 from baton.errors import BatonError
-from baton.memory import LoopClock, MemoryQueues, MemoryReplication, MemoryRoutes, MemoryVitals
+from baton.memory import LoopClock, MemoryEventBus, MemoryQueues, MemoryReplication, MemoryRoutes, MemoryVitals
 from baton.messages import Kind, Message, lane_of
 from baton.model.batch import Batch
 from baton.model.control import Control
@@ -143,6 +143,7 @@ class World:
     journal: WatchedJournal = field(default_factory=WatchedJournal)
     switch: WatchedSwitch = field(init=False)
     routes: MemoryRoutes = field(default_factory=MemoryRoutes)
+    events: MemoryEventBus = field(default_factory=MemoryEventBus)
     sides: dict[str, Region] = field(default_factory=dict[str, Region])
     replication: MemoryReplication = field(init=False)
     lives: list[Life] = field(default_factory=list[Life])
@@ -281,7 +282,7 @@ class World:
             clock=clock,
             at_once=settings.takeovers_at_once,
         )
-        reach = Reach(ledger, journal, switch, actor, places, canary)
+        reach = Reach(ledger, journal, switch, actor, places, canary, self.events)
         return self.make_controller(
             region=region,
             regions=REGIONS_DEFAULT,

@@ -69,6 +69,8 @@ class Actor:
         self._clock = clock
         self._at_once = at_once
         self._takeover = _Takeover(epoch=0)
+        self.taken_over = 0
+        """Batches that this process took over so far, under all epochs."""
 
     async def act(self, step: StepName, epoch: int) -> StepResult:
         """Do one step under this epoch. Raises only on a bug: the result says what happened."""
@@ -88,7 +90,12 @@ class Actor:
                 case StepName.VERIFY:
                     raise AssertionError("verification is decided from canaries, it changes nothing")
         except (BatonError, TimeoutError) as error:
-            return StepResult(step, epoch, done=False, note=str(error) or "no answer in time")
+            return StepResult(
+                step, epoch, done=False, note=str(error) or "no answer in time", taken_over=self._taken_by(step, epoch)
+            )
+
+    def _taken_by(self, step: StepName, epoch: int) -> int | None:
+        return self._takeover.taken if step is StepName.TAKEOVER and self._takeover.epoch == epoch else None
 
     async def _set_switch(self, control: Control) -> StepResult:
         wanted = control.switch_states(self._regions)
@@ -136,14 +143,11 @@ class Actor:
             before = takeover.taken
             missed = [*await self._pass(batches, theirs, takeover), *await self._send_again(batches, takeover.unsent)]
             if missed and takeover.taken == before:
-                note = f"{takeover.taken} batches taken over, {len(missed)} not: {_some(missed)}"
-                return StepResult(StepName.TAKEOVER, control.epoch, done=False, note=note)
+                return takeover.result(f", {len(missed)} not: {_some(missed)}")
         else:
-            note = f"{takeover.taken} batches taken over, some keep moving or their message cannot be sent"
-            return StepResult(StepName.TAKEOVER, control.epoch, done=False, note=note)
-        repaired = takeover.taken > taken_before
-        note = f"{takeover.taken} batches taken over{_left_behind(listed.unreadable, control, self._regions)}"
-        return StepResult(StepName.TAKEOVER, control.epoch, done=True, note=note, repaired=repaired)
+            return takeover.result(", some keep moving or their message cannot be sent")
+        left = _left_behind(listed.unreadable, control, self._regions)
+        return takeover.result(left, done=True, repaired=takeover.taken > taken_before)
 
     def _is_others(self, batch: Batch, control: Control) -> bool:
         return owner_of(batch.owner_epoch, self._regions) != control.active_region and batch.owner_epoch < control.epoch
@@ -156,6 +160,7 @@ class Actor:
             try:
                 taken = await self._take(batches, listed, takeover)
                 takeover.taken += taken
+                self.taken_over += taken
             except BatonError as error:
                 missed.append(f"{listed.batch_id}: {error}")
                 # So many that do not answer, and none that does: it is not the batches, and all others would wait.
@@ -228,6 +233,12 @@ class _Takeover:
     taken: int = 0
     unsent: dict[str, Batch] = field(default_factory=dict[str, Batch])
     """Owned here by now, but the message to continue is not sent yet."""
+
+    def result(self, more: str, *, done: bool = False, repaired: bool = False) -> StepResult:
+        """Return how far it is; `more` is for people."""
+        batches = "1 batch" if self.taken == 1 else f"{self.taken} batches"
+        note = f"{batches} taken over{more}"
+        return StepResult(StepName.TAKEOVER, self.epoch, done=done, note=note, repaired=repaired, taken_over=self.taken)
 
 
 def _some(reasons: Sequence[str]) -> str:

@@ -18,9 +18,10 @@ from baton.model.journal import Assessment, Heartbeat, Verdict
 from baton.ports import Clock
 from baton.telemetry import Log, emf
 from failover_controller.lookout import Lookout
+from failover_controller.publisher import Publisher
 from failover_controller.reach import Asking, Reach
 from failover_controller.records import Records
-from handover import brakes, switching, writes
+from handover import brakes, events, switching, writes
 from handover.decide import assess, assess_unread, decide, hold_left_seconds
 from handover.facts import Memory, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
@@ -54,12 +55,14 @@ class Controller:
         self._memory = Memory(region=region, regions=regions, instance=instance, settings=settings)
         self._ask = Asking(settings.call_seconds)
         self._records = Records(reach.journal, ask=self._ask, log=log)
+        self._publisher = Publisher(reach.events, ask=self._ask, log=log)
         self._control: Control | None = None
         self._sequence = 0
         self._passed_over: frozenset[str] = frozenset()
         self._running: dict[object, asyncio.Task[None]] = {}
         self._beat_at: float | None = None
         self._told_at: datetime | None = None
+        self._told_taken_over = 0
         self._urged = asyncio.Event()
         """Set when the next look has something new to decide, and should not wait for its turn."""
         self.lookout = Lookout(
@@ -120,6 +123,8 @@ class Controller:
         seen = await self._look()
         self._memory, intents = decide(self._memory, seen, self._clock.now())
         await self._perform(intents)
+        if self._publisher.waiting:
+            self._beside("events", self._publisher.send)
         self._beat_at = asyncio.get_running_loop().time()
         await self._write_heartbeat(seen)
 
@@ -165,6 +170,7 @@ class Controller:
                     if not await self._write(intent):
                         return  # what follows it was meant for the row that it did not make
                 case Note():
+                    self._publisher.add(intent.event)
                     await self._records.put(intent.decision)
                 case Settle():
                     # A list may show it for a moment after it was settled: then somebody else has done it.
@@ -184,6 +190,7 @@ class Controller:
         self._control = write.after
         self._memory = writes.won(self._memory, write)
         self._started(write)
+        self._publisher.add(events.of_write(write))
         await self._records.put(write.decision, left=None if write.intended else write.left)
         return True
 
@@ -278,7 +285,15 @@ class Controller:
         if self._told_at and now < self._told_at + timedelta(seconds=self._settings.vitals_seconds):
             return
         self._told_at = now
-        metrics = metrics_of(assessment, control, waiting=self.lookout.inbox.waiting)
+        taken_over = self._reach.actor.taken_over
+        new, self._told_taken_over = taken_over - self._told_taken_over, taken_over
+        metrics = metrics_of(
+            assessment,
+            control,
+            waiting=self.lookout.inbox.waiting,
+            taken_over=new,
+            events_waiting=self._publisher.waiting,
+        )
         dimensions = {"Service": "failover-controller", "Region": self._memory.region}
         self._log.info(
             "assessed",

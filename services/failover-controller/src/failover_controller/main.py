@@ -41,7 +41,7 @@ def controller_of(process: Process, settings: ControllerSettings, switch_setting
         clock=clock,
         instance=instance,
     )
-    reach = Reach(ledger, aws.journal(), switch, actor, places, canary)
+    reach = Reach(ledger, aws.journal(), switch, actor, places, canary, aws.events())
     return Controller(
         region=world.region,
         regions=world.regions,

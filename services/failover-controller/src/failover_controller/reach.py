@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from baton.errors import BatonError
-from baton.ports import Journal, Ledger, Switch
+from baton.errors import BatonError, Refused
+from baton.ports import EventBus, Journal, Ledger, Switch
 from failover_controller.acts import Actor, Place
 from failover_controller.canary import Canary
 
@@ -20,6 +20,7 @@ class Reach:
     actor: Actor
     places: Mapping[str, Place]
     canary: Canary
+    events: EventBus
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Answer[T]:
 
     value: T | None = None
     error: str | None = None
+    refused: bool = False
+    """Whether it is this call that is refused; another one may well go through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,6 @@ class Asking:
             async with asyncio.timeout(self.seconds_max):
                 return Answer(await question(*args, **kwargs))
         except BatonError as error:
-            return Answer(error=f"{type(error).__name__}: {error}")
+            return Answer(error=f"{type(error).__name__}: {error}", refused=isinstance(error, Refused))
         except TimeoutError:
             return Answer(error=f"no answer in {self.seconds_max:g} s")

@@ -16,6 +16,7 @@ from baton.aws.dynamodb.ledger import DynamoLedger
 from baton.aws.dynamodb.progress import DynamoProgress
 from baton.aws.dynamodb.reference import DynamoReferenceData
 from baton.aws.dynamodb.rejects import DynamoRejectIndex
+from baton.aws.events import EventBridge
 from baton.aws.mail import SesMailer
 from baton.aws.queues import QueueUrls, SqsInbox, SqsOutbox
 from baton.aws.s3.links import LinkTarget, StsLinks
@@ -181,6 +182,12 @@ class Aws:
     def rejects(self, region: str | None = None) -> DynamoRejectIndex:
         client = self.client("dynamodb", region or self.settings.region)
         return DynamoRejectIndex(client, table=self.topology.rejects_table, clock=self._clock, dice=self._dice)
+
+    def events(self) -> EventBridge:
+        region = self.settings.region
+        # Counted apart: no batch needs it, so it says nothing about the Region.
+        where = {"region": region, "endpoint_url": self._endpoints.regions.get(region), "counted_in": _NO_REGION}
+        return EventBridge(partial(self._clients.get, "events", **where), environment=self.topology.environment)
 
     def mailer(self) -> SesMailer:
         return SesMailer(self.client("ses", self.settings.region))

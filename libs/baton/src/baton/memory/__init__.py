@@ -2,6 +2,7 @@
 
 from baton.memory.arrivals import MemoryArrivals
 from baton.memory.clock import LoopClock, MemoryClock
+from baton.memory.events import MemoryEventBus
 from baton.memory.heartbeats import MemoryHeartbeats
 from baton.memory.journal import MemoryJournal
 from baton.memory.ledger import MemoryLedger
@@ -22,6 +23,7 @@ __all__ = [
     "LoopClock",
     "MemoryArrivals",
     "MemoryClock",
+    "MemoryEventBus",
     "MemoryHeartbeats",
     "MemoryInbox",
     "MemoryJournal",

@@ -95,6 +95,8 @@ class StepDone:
     by: str
     """Region of the controller that did it."""
     note: str = ""
+    taken_over: int | None = None
+    """Of a takeover: how many batches changed their owner. None: another step, or an older version did not say."""
     more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
@@ -123,6 +125,17 @@ class Transition:
     def degraded(self) -> tuple[StepName, ...]:
         """The steps whose deadline passed, by name."""
         return tuple(sorted({each.step for each in self.steps if each.outcome is StepOutcome.DEGRADED}))
+
+    @property
+    def taken_over(self) -> int | None:
+        """How many batches changed their owner by it; None: not known yet, or an older version did not say."""
+        return max((each.taken_over for each in self.steps if each.taken_over is not None), default=None)
+
+    @property
+    def batches_told(self) -> str:
+        """The same for people, to be put after how it ended; empty if it is not known."""
+        count = self.taken_over
+        return "" if count is None else f", {count} {'batch' if count == 1 else 'batches'} taken over"
 
     @property
     def outcome(self) -> str | None:

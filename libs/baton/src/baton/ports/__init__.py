@@ -5,6 +5,7 @@ Every method may raise `baton.errors.Unavailable` or `Refused`; other errors are
 
 from baton.ports.arrivals import ARRIVALS_KEPT, Arrivals
 from baton.ports.clock import Clock
+from baton.ports.events import EventBus
 from baton.ports.heartbeats import Heartbeats, Nudges, Signs
 from baton.ports.journal import Journal
 from baton.ports.ledger import Admission, BatchPage, Ledger, batches_of, whole_list
@@ -40,6 +41,7 @@ __all__ = [
     "CopyPiece",
     "Delivery",
     "Endpoints",
+    "EventBus",
     "Heartbeats",
     "Inbox",
     "JoinedPiece",

@@ -55,6 +55,7 @@ def transition(transition: Transition) -> dict[str, Json]:
         "ended": transition.ended.value if transition.ended else None,
         "note": transition.note,
         "degraded": [step.value for step in transition.degraded],
+        "taken_over": transition.taken_over,
         "steps": [
             {
                 "step": step.step.value,
@@ -80,6 +81,7 @@ def decision(decision: Decision) -> dict[str, Json]:
         "transition_id": decision.transition_id,
         "command_id": decision.command_id,
         "ended": decision.ended.value if decision.ended else None,
+        "taken_over": decision.taken_over,
     }
 
 

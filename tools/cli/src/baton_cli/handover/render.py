@@ -153,7 +153,7 @@ def _switch(transition: Transition, now: datetime) -> str:
         steps = ", ".join(f"{each.step} {each.outcome}" for each in transition.steps) or "no step is through yet"
         return f"{head}, under way for {span(now - transition.started_at)}: {steps}"
     ago = f" {span(now - transition.ended_at)} ago" if transition.ended_at else ""
-    return f"{head}, {transition.outcome}{ago}"
+    return f"{head}, {transition.outcome}{ago}{transition.batches_told}"
 
 
 def _brakes(control: Control, now: datetime) -> Iterable[tuple[str, RenderableType]]:
