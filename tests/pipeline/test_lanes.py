@@ -22,7 +22,7 @@ from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
-from failover_controller.canary import BatchCanary, Probe
+from handover_shell.canary import BatchCanary, Probe
 
 HOME, S = REGIONS_DEFAULT[0], BatchState
 DEADLINE_SECONDS = 10.0

@@ -88,7 +88,9 @@ class _SlowLedger(World):
             slow: dict[str, Any] = {name: _Slow(port, there=self.there, back=self.back) for name, port in ports.items()}
             for each in (controller, controller.lookout):
                 each._reach = replace(reach, **slow)  # pyright: ignore[reportPrivateUsage] - as above
-            controller._records._journal = slow["journal"]  # pyright: ignore[reportPrivateUsage] - as above
+            performer = controller._performer  # pyright: ignore[reportPrivateUsage] - as above
+            performer._ledger, performer._journal = slow["ledger"], slow["journal"]  # pyright: ignore[reportPrivateUsage] - as above
+            performer._records._journal = slow["journal"]  # pyright: ignore[reportPrivateUsage] - as above
         return controller
 
 

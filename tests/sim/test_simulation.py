@@ -24,8 +24,7 @@ from baton_proof.simulation.schedule import HOME, Fault, Schedule, Trouble, draw
 from baton_proof.simulation.simulate import Report
 from baton_proof.simulation.watch import WatchedLedger
 from baton_proof.simulation.world import World
-from failover_controller import acts, controller
-from failover_controller.acts import Actor
+from failover_controller import controller
 from failover_controller.controller import Controller
 from handover import brakes, switching, witnesses
 from handover import decide as decisions
@@ -34,6 +33,8 @@ from handover.facts import CANARIES, Memory, Seen, StepResult
 from handover.intents import Intent, Write
 from handover.look import Look
 from handover.settings import ControllerSettings
+from handover_shell import acts
+from handover_shell.acts import Actor
 from notifier.handler import Notifier
 from splitter.input_sweep import InputSweep
 

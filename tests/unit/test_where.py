@@ -10,7 +10,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 _PATH: Final = re.compile(r"`((?:services|libs|jobs|tools|local|infra|proof|tests|bench|docs)(?:/[\w.-]+)*)/?`")
 _MODULE: Final = re.compile(
-    r"`((?:baton|handover|trigger|splitter|worker|merger|notifier|failover_controller|baton_\w+)(?:\.[a-z_0-9]+)+)`"
+    r"`((?:baton|handover|handover_shell|trigger|splitter|worker|merger|notifier|failover_controller|baton_\w+)(?:\.[a-z_0-9]+)+)`"
 )
 
 

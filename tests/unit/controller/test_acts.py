@@ -24,8 +24,8 @@ from baton.ports import BatchPage, ObjectInfo
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from controller_made import EAST, START, WEST, control_made, frozen, under_way
-from failover_controller.acts import Actor, Place
 from handover.facts import Drain, StepResult
+from handover_shell.acts import Actor, Place
 
 AFTER = control_made(active_region=WEST, epoch=3)
 """The row after a failover to the second Region."""

@@ -21,12 +21,12 @@ from baton.model.states import BatchState
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from controller_made import EAST, START, WEST
-from failover_controller.acts import Actor, Place
-from failover_controller.canary import Probe
 from failover_controller.lookout import Lookout
 from failover_controller.reach import Reach
 from handover.facts import Sample
 from handover.settings import ControllerSettings
+from handover_shell.acts import Actor, Place
+from handover_shell.canary import Probe
 
 SETTINGS = ControllerSettings()
 

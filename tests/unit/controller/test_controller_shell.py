@@ -31,12 +31,12 @@ from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.logs import recording_log, silent_log
 from controller_made import EAST, START, WEST, control_made
-from failover_controller.acts import Actor, Place
-from failover_controller.canary import Probe
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
 from handover.facts import StepResult
 from handover.settings import ControllerSettings
+from handover_shell.acts import Actor, Place
+from handover_shell.canary import Probe
 from loop_steps import LOOP_SECONDS_MAX, steps_of
 
 

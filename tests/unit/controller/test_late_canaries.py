@@ -16,7 +16,7 @@ from baton.model.journal import Verdict
 from baton.model.states import INITIAL, BatchState
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
-from failover_controller.canary import BatchCanary, Probe
+from handover_shell.canary import BatchCanary, Probe
 
 HOME, AWAY = REGIONS_DEFAULT
 SECONDS = 10.0

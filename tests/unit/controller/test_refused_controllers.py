@@ -27,12 +27,12 @@ from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.logs import recording_log
 from controller_made import EAST, START, WEST, rule
-from failover_controller.acts import Actor, Place
-from failover_controller.canary import BatchCanary
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
 from handover import brakes
 from handover.settings import ControllerSettings
+from handover_shell.acts import Actor, Place
+from handover_shell.canary import BatchCanary
 
 USED = {
     "ledger": "control set_control list_open get",

@@ -10,8 +10,8 @@ from baton.memory import LoopClock
 from baton.model.journal import CommandKind
 from baton.testing import virtual_time
 from controller_made import EAST, WEST, Trace, seconds
-from failover_controller.steady import SteadyClock
 from handover.metrics import ALARMS, metrics_of
+from handover_shell.steady import SteadyClock
 
 
 class Stepped:

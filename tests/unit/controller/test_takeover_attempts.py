@@ -14,8 +14,8 @@ from baton.ports import Outbox
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from controller_made import control_made, under_way
-from failover_controller.acts import Actor, Place
 from handover.facts import Drain, StepResult
+from handover_shell.acts import Actor, Place
 
 HOME, AWAY = REGIONS_DEFAULT
 

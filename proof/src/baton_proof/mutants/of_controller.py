@@ -6,6 +6,7 @@ from baton_proof.mutants.run import Mutant
 
 _RULES: Final = "libs/handover/src/handover/"
 _CONTROLLER: Final = "services/failover-controller/src/failover_controller/"
+_ACTING: Final = "libs/handover/src/handover_shell/"
 _BATON: Final = "libs/baton/src/baton/"
 _TESTS: Final = "tests/unit/handover/"
 _SHELL: Final = "tests/unit/controller/"
@@ -157,84 +158,84 @@ MUTANTS: Final = (
     # --- acts
     Mutant(
         "an act of another epoch is done",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "            if control.epoch != epoch:  # S12\n",
         "            if control.epoch < 0:  # S12\n",
         f"{_SHELL}test_takeover_attempts.py {_SHELL}test_acts.py",
     ),
     Mutant(
         "a freeze stops no act",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "            if stands_still(control, self._clock.now()):  # S9\n",
         "            if control.epoch < 0:  # S9\n",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "dials are not read back",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "        if found != wanted:\n",
         "        if not wanted:\n",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "dials that are wrong are left",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "        if dict(await self._routes.dials()) == wanted:\n",
         "        if await self._routes.dials():\n",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "routing controls that are wrong are left",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "if all(found.get(region) is state for region, state in wanted.items()):",
         "if found:",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "one empty pass ends a takeover",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "if not theirs and not takeover.unsent and empty_before:",
         "if not theirs and not takeover.unsent:",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "messages that were not sent are forgotten",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "            takeover.unsent[batch.batch_id] = there\n",
         "",
         _SHELL + "test_takeover_attempts.py",
     ),
     Mutant(
         "a drain does not wait for files",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         'return None if there else f"the file of {batch.batch_id} is not there yet"',
         "return None",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "a drain does not wait for results",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         'return None if there else f"the result of {batch.batch_id} is not there yet"',
         "return None",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "a drain does not wait for a mail that is being sent",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "    if claim is not None and claim.run == batch.run and claim.sent_at is None:\n",
         "    if claim is not None and claim.run < 0:\n",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "a drain waits for batches of the other Region",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "mine = [each for each in (await open_batches(self._ledger)).batches if not self._is_others(each, control)]",
         "mine = list((await open_batches(self._ledger)).batches)",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "canaries are taken over",
-        _CONTROLLER + "acts.py",
+        _ACTING + "acts.py",
         "for batch in page.batches if not batch.is_canary)",
         "for batch in page.batches)",
         _SHELL + "test_acts.py",
@@ -249,7 +250,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a step is begun again while it runs",
-        _CONTROLLER + "controller.py",
+        _ACTING + "performing.py",
         "        if key in self._running:\n            return\n",
         "",
         _SHELL + "test_controller_shell.py::test_a_step_that_takes_longer_than_a_look_is_done_once",
@@ -314,14 +315,14 @@ MUTANTS: Final = (
     # --- events, and what was taken over
     Mutant(
         "an event that is refused hides all others",
-        _CONTROLLER + "publisher.py",
+        _ACTING + "publisher.py",
         "            if not answer.refused:\n                return\n",
         "            return\n",
         _SHELL + "test_refused_controllers.py::test_one_event_that_is_never_taken_hides_no_other",
     ),
     Mutant(
         "an event that is not taken is given up",
-        _CONTROLLER + "publisher.py",
+        _ACTING + "publisher.py",
         "            if answer.error is None:\n                self._waiting.pop(event.id, None)\n",
         "            self._waiting.pop(event.id, None)\n            if answer.error is None:\n",
         _SHELL + "test_refused_controllers.py",

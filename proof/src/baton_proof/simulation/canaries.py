@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from baton.model.journal import Verdict
 from baton_proof.simulation.network import LEDGER, Life, Mode
-from failover_controller.canary import Canary, Probe
+from handover_shell.canary import Canary, Probe
 
 if TYPE_CHECKING:  # a world has canaries, and a canary its world
     from baton_proof.simulation.world import World

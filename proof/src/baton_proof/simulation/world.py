@@ -30,12 +30,12 @@ from baton_proof.simulation.judge import Judge
 from baton_proof.simulation.network import LEDGER, ROUTES, SWITCH, Life, Mode, Network, Rule
 from baton_proof.simulation.schedule import HOME, Order, Schedule, Trouble
 from baton_proof.simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
-from failover_controller.acts import Actor, Place
-from failover_controller.canary import BatchCanary, Canary
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
-from failover_controller.steady import SteadyClock
 from handover.settings import ControllerSettings
+from handover_shell.acts import Actor, Place
+from handover_shell.canary import BatchCanary, Canary
+from handover_shell.steady import SteadyClock
 from splitter.settings import SplitterSettings
 
 SPLITTER = SplitterSettings(chunk_bytes=500, sweep_seconds=15, unadmitted_seconds=30, stalled_seconds=60)

@@ -6,29 +6,28 @@ hanging Region cannot delay the loop.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from baton.errors import BatonError
-from baton.model.control import Control, StepName
+from baton.model.control import Control
 from baton.model.journal import Assessment, Heartbeat, Verdict
 from baton.ports import Clock
 from baton.telemetry import Log, emf
 from failover_controller.lookout import Lookout
-from failover_controller.publisher import Publisher
-from failover_controller.reach import Asking, Reach
-from failover_controller.records import Records
-from handover import brakes, events, switching, writes
+from failover_controller.reach import Reach
+from handover import brakes
 from handover.decide import assess, assess_unread, decide, hold_left_seconds
-from handover.facts import Memory, Seen, StepResult
-from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
+from handover.facts import Memory, Seen
 from handover.look import Look
 from handover.metrics import metrics_of
 from handover.settings import ControllerSettings
 from handover.timeline import LOOKS_PER_BEAT_MAX
+from handover_shell.asking import Asking
+from handover_shell.performing import Performer
 
 
 class Controller:
@@ -54,12 +53,9 @@ class Controller:
         self._log = log
         self._memory = Memory(region=region, regions=regions, instance=instance, settings=settings)
         self._ask = Asking(settings.call_seconds)
-        self._records = Records(reach.journal, ask=self._ask, log=log)
-        self._publisher = Publisher(reach.events, ask=self._ask, log=log)
         self._control: Control | None = None
         self._sequence = 0
         self._passed_over: frozenset[str] = frozenset()
-        self._running: dict[object, asyncio.Task[None]] = {}
         self._beat_at: float | None = None
         self._told_at: datetime | None = None
         self._told_taken_over = 0
@@ -72,6 +68,20 @@ class Controller:
             settings=settings,
             clock=clock,
             control=lambda: self._control,
+            urge=self._urged.set,
+        )
+        inbox = self.lookout.inbox
+        self._performer = Performer(
+            ledger=reach.ledger,
+            journal=reach.journal,
+            actor=reach.actor,
+            events=reach.events,
+            settings=settings,
+            clock=clock,
+            log=log,
+            wrote=self._wrote,
+            ended=inbox.ended,
+            drained=inbox.drained,
             urge=self._urged.set,
         )
 
@@ -91,8 +101,9 @@ class Controller:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop) for loop in loops]
             await stop.wait()
-            for task in (*tasks, *self._running.values()):
+            for task in tasks:
                 task.cancel()
+            self._performer.stop()
 
     async def _every(self, pause: Callable[[float], Awaitable[None]], work: Callable[[], Awaitable[None]]) -> None:
         """Do this work again and again; `pause` waits until the next time, from when it began last."""
@@ -122,9 +133,7 @@ class Controller:
         """Look, decide, act, and write a heartbeat."""
         seen = await self._look()
         self._memory, intents = decide(self._memory, seen, self._clock.now())
-        await self._perform(intents)
-        if self._publisher.waiting:
-            self._beside("events", self._publisher.send)
+        self._memory = await self._performer.perform(self._memory, intents)
         self._beat_at = asyncio.get_running_loop().time()
         await self._write_heartbeat(seen)
 
@@ -161,89 +170,8 @@ class Controller:
             self._log.error("row_unreadable", row=name, error=passed_over[name])
         return frozenset(passed_over)
 
-    async def _perform(self, intents: tuple[Intent, ...]) -> None:
-        """Carry them out in order. What fails holds back nothing but what rests on it."""
-        self._beside("records", self._records.put_waiting)
-        for intent in intents:
-            match intent:
-                case Write():
-                    if not await self._write(intent):
-                        return  # what follows it was meant for the row that it did not make
-                case Note():
-                    self._publisher.add(intent.event)
-                    await self._records.put(intent.decision)
-                case Settle():
-                    # A list may show it for a moment after it was settled: then somebody else has done it.
-                    await self._tried(intent, self._reach.journal.settle, intent.command)
-                case Act():
-                    self._begin(intent.step, intent.control.epoch)
-                case LookAtDrain():
-                    self._beside("drain", partial(self._drain, intent.control))
-
-    async def _write(self, write: Write) -> bool:
-        """Change the row, with the record before and after it; say whether that is known to have been done."""
-        if write.intended is not None:
-            await self._records.put(write.intended, left=write.left)
-        if not await self._tried(write, self._reach.ledger.set_control, write.after, before=write.before):
-            self._urged.set()
-            return False  # the next look reads what became of it
-        self._control = write.after
-        self._memory = writes.won(self._memory, write)
-        self._started(write)
-        self._publisher.add(events.of_write(write))
-        await self._records.put(write.decision, left=None if write.intended else write.left)
-        return True
-
-    async def _tried[**P](
-        self, intent: Intent, call: Callable[P, Awaitable[None]], *args: P.args, **kwargs: P.kwargs
-    ) -> bool:
-        answer = await self._ask.told(call, *args, **kwargs)
-        if answer.error is not None:
-            self._log.warning("intent_failed", intent=type(intent).__name__, error=answer.error)
-        return answer.error is None
-
-    def _started(self, write: Write) -> None:
-        """Begin the steps of a switch at once: ownership must not wait for the next beat."""
-        moved = write.after.epoch != write.before.epoch
-        if (
-            moved
-            and not switching.stands_still(write.after, self._clock.now())
-            and switching.drives(self._memory, write.after.active_region, self._clock.now())
-        ):
-            for step in switching.STEPS:
-                self._begin(step, write.after.epoch)
-
-    def _begin(self, step: StepName, epoch: int) -> None:
-        self._beside((step, epoch), partial(self._act, step, epoch))
-
-    def _beside(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run a background task, unless the same one runs already."""
-        if key in self._running:
-            return
-        task = asyncio.create_task(work())
-        self._running[key] = task
-
-        def ended(done: asyncio.Task[None]) -> None:
-            self._running.pop(key, None)
-            if not done.cancelled() and (error := done.exception()):
-                self._log.error("controller_bug", exc_info=error)
-
-        task.add_done_callback(ended)
-
-    async def _act(self, step: StepName, epoch: int) -> None:
-        try:
-            async with asyncio.timeout(self._settings.step_seconds):
-                result = await self._reach.actor.act(step, epoch)
-        except TimeoutError:
-            note = f"it took longer than {self._settings.step_seconds:g} s"
-            result = StepResult(step, epoch, done=False, note=note)
-        if not result.done:
-            self._log.warning("step_failed", step=step, epoch=epoch, note=result.note)
-        # Only now: a look may have taken the inbox away meanwhile.
-        self.lookout.inbox.results.append(result)
-
-    async def _drain(self, control: Control) -> None:
-        self.lookout.inbox.drain = await self._ask(self._reach.actor.drain, control)
+    def _wrote(self, control: Control) -> None:
+        self._control = control
 
     # --- the heartbeat -----------------------------------------------------------------------------------------------
 
@@ -292,7 +220,7 @@ class Controller:
             control,
             waiting=self.lookout.inbox.waiting,
             taken_over=new,
-            events_waiting=self._publisher.waiting,
+            events_waiting=self._performer.events_waiting,
         )
         dimensions = {"Service": "failover-controller", "Region": self._memory.region}
         self._log.info(

@@ -14,11 +14,12 @@ from baton.model.identity import owner_of
 from baton.model.journal import Signal, Verdict
 from baton.model.states import BatchState
 from baton.ports import Clock, Endpoints
-from failover_controller.acts import open_batches
-from failover_controller.reach import Asking, Reach
+from failover_controller.reach import Reach
 from handover import samples
 from handover.facts import Drain, Sample, StepResult
 from handover.settings import ControllerSettings
+from handover_shell.acts import open_batches
+from handover_shell.asking import Asking
 
 _LOOKED_AT_ONCE: Final = 25_000
 """Batches that are gone through between two turns of the event loop: 10 ms."""
@@ -43,6 +44,14 @@ class Inbox:
         taken = replace(self)
         self.samples, self.results, self.endpoints, self.drain = [], [], None, None
         return taken
+
+    def ended(self, result: StepResult) -> None:
+        """Take the result of one attempt of a step."""
+        self.results.append(result)
+
+    def drained(self, drain: Drain | None) -> None:
+        """Take how far a planned switch is; None: there was no answer."""
+        self.drain = drain
 
 
 class Lookout:

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 from baton.service import Daemon, Process, run_daemon
 from baton.settings import SwitchSettings
-from failover_controller.acts import Actor, Place
-from failover_controller.canary import BatchCanary
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
-from failover_controller.steady import SteadyClock
 from handover.settings import ControllerSettings
+from handover_shell.acts import Actor, Place
+from handover_shell.canary import BatchCanary
+from handover_shell.steady import SteadyClock
 
 
 def build(process: Process) -> Daemon:

@@ -6,7 +6,7 @@ from baton.model.control import Transition
 from baton.model.journal import Decision
 from baton.ports import Journal
 from baton.telemetry import Log
-from failover_controller.reach import Asking
+from handover_shell.asking import Asking
 
 _KEPT_MAX: Final = 1_000
 """Records that wait for the ledger. A controller makes a few in an hour; while it reads nothing it decides nothing."""

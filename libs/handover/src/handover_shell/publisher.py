@@ -5,7 +5,7 @@ from typing import Final
 from baton.model.events import Event
 from baton.ports import EventBus
 from baton.telemetry import Log
-from failover_controller.reach import Asking
+from handover_shell.asking import Asking
 
 _KEPT_MAX: Final = 1_000
 """Events that wait for the bus. A handover has a handful; whoever was not told for so long reads the history."""
