@@ -134,7 +134,8 @@ def test_the_file_of_digests_is_read_back() -> None:
 
 
 def test_a_shell_learns_where_the_environment_is() -> None:
-    text = settle.env_text(PROD, "arn:aws:s3::222222222222:accesspoint/a.mrap")
+    recovery = {"ClusterEndpoints": "us-east-1=https://a", "RoutingControls": "us-east-1=arn:1", "GateControl": "arn:g"}
+    text = settle.env_text(PROD, "arn:aws:s3::222222222222:accesspoint/a.mrap", recovery)
 
     assert text.splitlines() == [
         "export BATON_ENVIRONMENT=prod",
@@ -142,4 +143,7 @@ def test_a_shell_learns_where_the_environment_is() -> None:
         "export BATON_REGIONS=us-east-1,us-west-2",
         "export BATON_MRAP_ARN=arn:aws:s3::222222222222:accesspoint/a.mrap",
         "export AWS_REGION=us-east-1",
+        "export BATON_SWITCH_KIND=arc",
+        "export BATON_SWITCH_ENDPOINTS=us-east-1=https://a",
+        "export BATON_SWITCH_CONTROLS=us-east-1=arn:1",
     ]

@@ -12,7 +12,8 @@ from baton.batches import Batches
 from baton.catalog import Catalog, LoadedJob, load_jobs
 from baton.errors import BatchFailed
 from baton.job import Limits
-from baton.memory import MemoryJournal
+from baton.ledger_switch import LedgerSwitch
+from baton.memory import MemoryEventBus, MemoryJournal, MemoryRoutes
 from baton.messages import Kind
 from baton.model.batch import Batch
 from baton.model.states import BatchState
@@ -41,6 +42,9 @@ def _connection(pipeline: Pipeline) -> Connection:
         references=(region.reference,),
         uploader=MemoryUploader(region.objects),
         clock=region.clock,
+        switch=LedgerSwitch,
+        routes=MemoryRoutes,
+        events=MemoryEventBus,
     )
 
 

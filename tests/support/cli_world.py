@@ -12,9 +12,12 @@ from baton.errors import Unavailable
 from baton.memory import (
     LoopClock,
     MemoryClock,
+    MemoryEventBus,
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
+    MemoryRoutes,
+    MemorySwitch,
 )
 from baton.model.batch import Batch, Counts, Failure, Published, Source, Step
 from baton.model.control import Control
@@ -82,10 +85,14 @@ class CliWorld:
     home: Region = field(init=False)
     away: Region = field(init=False)
     connection: Connection = field(init=False)
+    switch: Any = field(init=False)
+    routes: Any = field(default_factory=MemoryRoutes)
+    events: MemoryEventBus = field(default_factory=MemoryEventBus)
     admin_double: Any = None
     started: bool = False
 
     def __post_init__(self) -> None:
+        self.switch = MemorySwitch(clock=self.clock)
         self.home = Region(HOME, self.clock)
         self.away = Region(AWAY, self.clock)
         self.connection = Connection(
@@ -97,6 +104,9 @@ class CliWorld:
             references=(self.home.reference, self.away.reference),
             uploader=MemoryUploader(self.home.objects),
             clock=self.clock,
+            switch=lambda: self.switch,
+            routes=lambda: self.routes,
+            events=lambda: self.events,
         )
 
     def lose(self, region: str, port: Any, *names: str) -> None:

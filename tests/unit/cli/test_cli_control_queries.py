@@ -125,6 +125,7 @@ def test_history_as_json() -> None:
             "decision_id": "0001beef-1",
             "at": "2026-01-01T00:00:01+00:00",
             "region": AWAY,
+            "operator": None,
             "kind": "step",
             "epoch": EPOCH,
             "summary": "step 1",

@@ -18,6 +18,7 @@ from baton.model.states import BatchState
 from baton.testing import virtual_time
 from baton_cli.main import app
 from baton_cli.session import Session
+from canaries_served import serve
 from cli_world import AWAY, HOME, CliWorld, failed
 from controllers_played import PlayedWorld
 
@@ -101,6 +102,8 @@ def test_every_command_of_the_runbooks_is_run() -> None:
 def test_the_commands_of_the_runbooks_succeed_in_their_order() -> None:
     """In memory, with controllers that decide for real: `.ci/runbooks` runs the same lines on real processes."""
     world = PlayedWorld().play(HOME, AWAY)
+    for region in (world.home, world.away):
+        serve(region, world.ledger)
     broken = run(world.admit(CliWorld().batch("f" * 20, **failed())))
     waiting = run(world.admit(CliWorld().batch("a" * 20, BatchState.WAITING_INPUT)))
     dice = random.Random(7)

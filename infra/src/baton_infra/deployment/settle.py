@@ -22,11 +22,27 @@ from baton_infra.config import EnvironmentConfig
 from baton_infra.deployment import sdk
 
 _BUILD: Final = Path(__file__).parents[4] / "build"
+_SWITCH: Final = {
+    "ClusterEndpoints": "BATON_SWITCH_ENDPOINTS",
+    "RoutingControls": "BATON_SWITCH_CONTROLS",
+    "SwitchPlan": "BATON_SWITCH_PLAN",
+}
+"""Variables by the output of the stack `recovery` that holds their value."""
 
 
-def env_text(config: EnvironmentConfig, mrap_arn: str) -> str:
-    """Return the file that a shell reads before `baton` is used with this environment."""
-    variables = {**_world(config, mrap_arn), "AWS_REGION": config.home}
+def env_text(config: EnvironmentConfig, mrap_arn: str, recovery: Mapping[str, str]) -> str:
+    """Return the file that a shell reads before `baton` is used with this environment.
+
+    `recovery` are the outputs of that stack: what an operator turns who fails over without controllers. On that day
+    nothing must have to be looked up.
+    """
+    switch = {variable: recovery[output] for output, variable in _SWITCH.items() if output in recovery}
+    variables = {
+        **_world(config, mrap_arn),
+        "AWS_REGION": config.home,
+        "BATON_SWITCH_KIND": config.switch.value,
+        **switch,
+    }
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
 
 
@@ -79,7 +95,7 @@ async def _main(name: str) -> None:
     if is_new and "GateControl" in switch:
         await open_gate(switch)
     target = _BUILD / f"{name}.env"
-    target.write_text(env_text(config, mrap_arn))
+    target.write_text(env_text(config, mrap_arn, switch))
     told = f"{config.home} is active" if is_new else "the control row is as it was"
     sys.stdout.write(f"{told}; `source {target}` for the `baton` command\n")
 

@@ -78,6 +78,7 @@ class Recovery(BatonStack):
         checks = [self._health_check(index, arn) for index, arn in enumerate(self.controls)]
         self._records(self._zone(), checks)
         cdk.CfnOutput(self, "ClusterEndpoints", value=endpoints)
+        cdk.CfnOutput(self, "RoutingControls", value=",".join(pairs))
         cdk.CfnOutput(self, "GateControl", value=self.gate)
 
     def _control(self, name: str, cluster: arc.CfnCluster, panel: arc.CfnControlPanel) -> str:
@@ -172,6 +173,7 @@ class Recovery(BatonStack):
         )
         self._records(zone, [cdk.Token.as_string(found.get_att(name)) for name in ("First", "Second")])
         self.switch_environment = {**self.switch_environment, "BATON_SWITCH_PLAN": self.plan_arn}
+        cdk.CfnOutput(self, "SwitchPlan", value=self.plan_arn)
 
     def _workflow(self, region: str, zone: str) -> region_switch.CfnPlan.WorkflowProperty:
         """Return what makes a Region the active one: its health check becomes healthy, the other's unhealthy."""

@@ -61,9 +61,9 @@ def _switch(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
     if reason is None:
         if not switching.drives(look.memory, target, look.now):
             return look, ()  # the controller over there takes it
+        if target == control.active_region:
+            return _adopted(look, command)  # it is active already: whether it was ready is no question any more
         reason = _not_ready(look, command)
-    if reason is None and command.target == control.active_region:
-        return _adopted(look, command)
     if reason is not None:
         return _refused(look, command, reason)
     order = switching.Order.of(command, control)
@@ -138,4 +138,6 @@ def _not_ready(look: Look, command: Command) -> str | None:
 
 
 def _settled(look: Look, command: Command, state: CommandState, answer: str) -> Settle:
-    return Settle(replace(command, state=state, answer=answer, settled_at=look.now, settled_by=look.memory.region))
+    memory = look.memory
+    by = {"settled_by": memory.region, "settled_operator": memory.operator}
+    return Settle(replace(command, state=state, answer=answer, settled_at=look.now, **by))

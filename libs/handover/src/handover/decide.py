@@ -7,18 +7,15 @@ ask for. At most one write of the control row is intended per look: the next loo
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
-from baton.model.control import Phase, StepName
+from baton.model.control import Phase
 from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict, Voice
-from handover import attempts, brakes, clocks, commands, events, invariants, signals, switching, windows, writes
+from handover import attempts, brakes, clocks, events, invariants, signals, switching, under_way, windows, writes
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Note, Write
 from handover.look import Look
 from handover.settings import Mode
 from handover.states import state_of
-
-_RECONCILED: Final = (StepName.SWITCH, StepName.ROUTES, StepName.TAKEOVER)
 
 
 def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Intent, ...]]:
@@ -63,7 +60,7 @@ def hold_left_seconds(memory: Memory, now: datetime) -> float | None:
 
 
 def _decided(look: Look) -> tuple[Look, tuple[Intent, ...]]:
-    look, intents = _ordered(look)
+    look, intents = under_way.continued(look)
     if not any(isinstance(intent, Write) for intent in intents):
         look, more = _by_itself(look)
         intents = (*intents, *more)
@@ -78,15 +75,6 @@ def _with_clean(look: Look) -> Look:
     return look.remembering(clean_since=(look.memory.clean_since or look.now) if ready else None)
 
 
-def _ordered(look: Look) -> tuple[Look, tuple[Intent, ...]]:
-    """Answer operators' commands, then continue what is under way."""
-    look, intents = commands.handled(look)
-    if any(isinstance(intent, Write) for intent in intents):
-        return look, intents
-    look, more = switching.advanced(look)
-    return look, (*intents, *more)
-
-
 def _by_itself(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     look, intents = _automatic(look)
     if any(isinstance(intent, Write) for intent in intents):
@@ -95,7 +83,7 @@ def _by_itself(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     if home:
         look, write = switching.planned(look, home)
         return look, (*intents, write)
-    look, acts = _reconciling(look)
+    look, acts = under_way.reconciled(look)
     return look, (*intents, *acts)
 
 
@@ -240,18 +228,6 @@ def _blocking_reason(look: Look, alarm: str | None) -> str | None:
     if look.declared_unhealthy:
         return f"the Region in practice fails its users: {_why(look.evidence)}"
     return None
-
-
-# --- reconciling with the control row ---------------------------------------------------------------------------------
-
-
-def _reconciling(look: Look) -> tuple[Look, tuple[Intent, ...]]:
-    """Compare switch, dials and owners with the row at intervals: a stale write must be undone."""
-    if look.control.phase is Phase.SWITCHING or look.frozen:
-        return look, ()
-    if not switching.drives(look.memory, look.control.active_region, look.now):
-        return look, ()
-    return switching.due_acts(look, _RECONCILED, look.memory.settings.reconcile_seconds)
 
 
 # --- explaining -------------------------------------------------------------------------------------------------------

@@ -132,6 +132,8 @@ class Memory:
     """Names the process in the ids of its decisions."""
     settings: ControllerSettings
     """Scaled."""
+    operator: str | None = None
+    """Who acts in this controller's place, from a machine of his own. None: the controller itself."""
     series: Mapping[tuple[str, Signal], Series] = field(default_factory=dict[tuple[str, Signal], Series])
     usual: Mapping[tuple[str, Signal], tuple[tuple[float, float], ...]] = field(
         default_factory=dict[tuple[str, Signal], tuple[tuple[float, float], ...]]

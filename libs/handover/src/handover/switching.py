@@ -92,6 +92,7 @@ def decision(
         ended=transition.ended if transition and kind in _ENDS else None,
         degraded=transition.degraded if transition and kind is DecisionKind.COMPLETED else (),
         taken_over=transition.taken_over if transition and kind is DecisionKind.COMPLETED else None,
+        operator=memory.operator,
     )
     return replace(memory, decisions=number), made
 
@@ -314,10 +315,14 @@ def _switching(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, 
 def _new_steps(look: Look, transition: Transition) -> list[StepDone]:
     newest: dict[StepName, StepResult] = {result.step: result for result in look.seen.results}
     return [
-        StepDone(result.step, StepOutcome.DONE, look.now, look.memory.region, result.note, result.taken_over)
+        _done(look, result.step, StepOutcome.DONE, result.note, result.taken_over)
         for result in newest.values()
         if result.done and result.epoch == look.control.epoch and not transition.finished(result.step)
     ]
+
+
+def _done(look: Look, step: StepName, outcome: StepOutcome, note: str, taken_over: int | None = None) -> StepDone:
+    return StepDone(step, outcome, look.now, look.memory.region, note, taken_over, look.memory.operator)
 
 
 def _given_up(look: Look, steps: Sequence[StepDone]) -> list[StepDone]:
@@ -328,7 +333,7 @@ def _given_up(look: Look, steps: Sequence[StepDone]) -> list[StepDone]:
         last = look.memory.failing.get(step)
         note = f"{late}: {last.note}; it is tried on" if last else f"{late}; it is tried on"
         taken_over = last.taken_over if last else None
-        return StepDone(step, StepOutcome.DEGRADED, look.now, look.memory.region, note, taken_over)
+        return _done(look, step, StepOutcome.DEGRADED, note, taken_over)
 
     return [degraded(step) for step in STEPS if step not in ended]
 
@@ -353,7 +358,7 @@ def _verifying(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, 
         return look, ()
     outcome = StepOutcome.DONE if proof else StepOutcome.DEGRADED
     note = proof or f"no canary came through in {settings.verify_seconds:g} s"
-    step = StepDone(StepName.VERIFY, outcome, now, look.memory.region, note)
+    step = _done(look, StepName.VERIFY, outcome, note)
     ended = replace(transition, steps=(*transition.steps, step), ended=Ending.COMPLETED, ended_at=now)
     seconds = settings.cooldown_planned_seconds if transition.kind.is_planned else settings.cooldown_seconds
     after = moved(

@@ -10,7 +10,7 @@ An act is idempotent: it may be repeated, or done by both controllers at once. B
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from baton.batches import Batches
 from baton.bounded import at_once
@@ -26,6 +26,16 @@ from handover.switching import stands_still
 _PASSES_MAX: Final = 20
 """Of a takeover. A pass after the first finds what an eventually consistent list left out, or what moved meanwhile."""
 _REASONS_SHOWN: Final = 3
+
+
+class Stores(Protocol):
+    """What an act needs of a Region."""
+
+    @property
+    def objects(self) -> ObjectStore: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ async def open_batches(ledger: Ledger) -> BatchPage:
 
 
 class Actor:
-    """The acts of one controller."""
+    """The acts of one controller, or of an operator in its place."""
 
     def __init__(
         self,
@@ -57,7 +67,7 @@ class Actor:
         ledger: Ledger,
         switch: Switch,
         routes: Routes,
-        places: Mapping[str, Place],
+        places: Mapping[str, Stores],
         clock: Clock,
         at_once: int,
     ) -> None:

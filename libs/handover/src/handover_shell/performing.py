@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from baton.model.control import Control, StepName
 from baton.ports import Clock, EventBus, Journal, Ledger
@@ -18,42 +18,61 @@ from handover_shell.publisher import Publisher
 from handover_shell.records import Records
 
 
+class Ports(Protocol):
+    """What intents are carried out through."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def journal(self) -> Journal: ...
+
+    @property
+    def actor(self) -> Actor: ...
+
+    @property
+    def events(self) -> EventBus: ...
+
+
+class Inbox(Protocol):
+    """Takes what background tasks find, for the next look."""
+
+    def ended(self, result: StepResult) -> None:
+        """Take the result of one attempt of a step."""
+        ...
+
+    def drained(self, drain: Drain | None) -> None:
+        """Take how far a planned switch is; None: there was no answer."""
+        ...
+
+
 class Performer:
     """Carries out the intents of one decider. Everything that it leaves half done, another one may continue."""
 
     def __init__(
         self,
+        ports: Ports,
         *,
-        ledger: Ledger,
-        journal: Journal,
-        actor: Actor,
-        events: EventBus,
         settings: ControllerSettings,
         clock: Clock,
         log: Log,
+        inbox: Inbox,
         wrote: Callable[[Control], None],
-        ended: Callable[[StepResult], None],
-        drained: Callable[[Drain | None], None],
         urge: Callable[[], None],
     ) -> None:
-        """Take scaled settings.
-
-        `wrote` is called with the control row that was written, `ended` with the result of each attempt of a step,
-        `drained` with each look at a planned switch; `urge` asks for a look at once.
-        """
-        self._ledger = ledger
-        self._journal = journal
-        self._actor = actor
+        """Take scaled settings. `wrote` is called with the row that was written, `urge` asks for a look at once."""
+        self._ledger = ports.ledger
+        self._journal = ports.journal
+        self._actor = ports.actor
         self._settings = settings
         self._clock = clock
         self._log = log
+        self._inbox = inbox
         self._wrote = wrote
-        self._ended = ended
-        self._drained = drained
         self._urge = urge
         self._ask = Asking(settings.call_seconds)
-        self._records = Records(journal, ask=self._ask, log=log)
-        self._publisher = Publisher(events, ask=self._ask, log=log)
+        self._records = Records(ports.journal, ask=self._ask, log=log)
+        self._publisher = Publisher(ports.events, ask=self._ask, log=log)
         self._running: dict[object, asyncio.Task[None]] = {}
 
     def stop(self) -> None:
@@ -159,7 +178,7 @@ class Performer:
         if not result.done:
             self._log.warning("step_failed", step=step, epoch=epoch, note=result.note)
         # Only now: a look may have taken the inbox away meanwhile.
-        self._ended(result)
+        self._inbox.ended(result)
 
     async def _drain(self, control: Control) -> None:
-        self._drained(await self._ask(self._actor.drain, control))
+        self._inbox.drained(await self._ask(self._actor.drain, control))

@@ -360,7 +360,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "a frozen reconciler goes on",
-        _RULES + "decide.py",
+        _RULES + "under_way.py",
         "if look.control.phase is Phase.SWITCHING or look.frozen:",
         "if look.control.phase is Phase.SWITCHING:",
         f"{_TESTS}test_steps.py {_TESTS}test_commands.py {_TESTS}test_controller_traces.py",

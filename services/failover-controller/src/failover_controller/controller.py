@@ -70,19 +70,9 @@ class Controller:
             control=lambda: self._control,
             urge=self._urged.set,
         )
-        inbox = self.lookout.inbox
+        inbox, urge = self.lookout.inbox, self._urged.set
         self._performer = Performer(
-            ledger=reach.ledger,
-            journal=reach.journal,
-            actor=reach.actor,
-            events=reach.events,
-            settings=settings,
-            clock=clock,
-            log=log,
-            wrote=self._wrote,
-            ended=inbox.ended,
-            drained=inbox.drained,
-            urge=self._urged.set,
+            reach, settings=settings, clock=clock, log=log, inbox=inbox, wrote=self._wrote, urge=urge
         )
 
     @property

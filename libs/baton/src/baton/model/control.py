@@ -97,6 +97,8 @@ class StepDone:
     note: str = ""
     taken_over: int | None = None
     """Of a takeover: how many batches changed their owner. None: another step, or an older version did not say."""
+    operator: str | None = None
+    """Who did it in that controller's place, from a machine of his own. None: the controller did."""
     more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 

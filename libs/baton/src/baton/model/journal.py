@@ -214,6 +214,8 @@ class Command:
     settled_at: datetime | None = None
     settled_by: str | None = None
     """Region of the controller that settled it."""
+    settled_operator: str | None = None
+    """Who settled it in that controller's place, from a machine of his own. None: the controller did."""
     more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
     """Fields that a newer version wrote: kept when it is settled."""
 
@@ -268,3 +270,5 @@ class Decision:
     """Of one that completes its switch: the steps that were not through in time."""
     taken_over: int | None = None
     """Of one that completes its switch: how many batches changed their owner. None: an older version did not say."""
+    operator: str | None = None
+    """Who decided in that controller's place, from a machine of his own. None: the controller did."""

@@ -11,7 +11,7 @@ import typer
 from baton.model.control import Control
 from baton.model.journal import Command, CommandKind, Verdict
 from baton_cli.durations import duration
-from baton_cli.handover import documents, orders, queries, render
+from baton_cli.handover import by_hand, documents, orders, queries, render
 from baton_cli.handover.orders import Outcome, Standing
 from baton_cli.hints import baton
 from baton_cli.options import AsJson
@@ -120,6 +120,42 @@ def _place(ctx: typer.Context, order: _Order) -> None:
     raise typer.Exit(EXITS.get(standing.outcome, ExitStatus.OK))
 
 
+def _by_hand(ctx: typer.Context, order: _Order) -> None:
+    """Carry it out from here, and end with its status."""
+    session = session_of(ctx)
+    lines = render.Lines(session.err)
+    quiet = order.as_json and not session.err.is_terminal
+    begun: list[Command] = []
+
+    def show(standing: Standing) -> None:
+        if not quiet:
+            lines.show(standing)
+
+    def tell(text: str) -> None:
+        if not quiet:
+            session.note(text)
+
+    async def act(connection: Connection) -> tuple[Standing | by_hand.Kept, tuple[str, str]]:
+        command = order.command(session, connection)
+        await _check(connection, command, session if order.ask else None)
+        begun.append(command)
+        tell(f"Order {command.id}")
+        done = await by_hand.fail_over(connection, command, show=show, tell=tell, seconds_max=order.seconds_max)
+        return done, connection.regions
+
+    try:
+        done, regions = session.run(act)
+    except KeyboardInterrupt:
+        stands = f"Whatever is under way stands. Continue it: the same command. See it: {baton()} status"
+        session.note(stands if begun else "Interrupted: nothing was ordered")
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
+    if isinstance(done, by_hand.Kept):
+        session.answer(render.kept(done, regions), documents.kept(done), as_json=order.as_json)
+        raise typer.Exit(ExitStatus.DEGRADED if done.missing else ExitStatus.OK)
+    session.answer(render.done_by_hand(done, regions), documents.order(done), as_json=order.as_json)
+    raise typer.Exit(EXITS.get(done.outcome, ExitStatus.OK))
+
+
 async def _check(connection: Connection, command: Command, asking: Session | None) -> None:
     """Refuse what is mistyped, and ask for confirmation. Whether it may be done, a controller decides."""
     if command.target is None:
@@ -181,6 +217,9 @@ def failover(
     to: To,
     reason: Reason = "",
     force: Annotated[bool, typer.Option("--force", help="Even if the Region is not proved ready.")] = False,
+    without_controllers: Annotated[
+        bool, typer.Option("--without-controllers", help="Carry it out from this machine: no controller is needed.")
+    ] = False,
     by: By = None,
     wait: Wait = True,
     yes: Yes = False,
@@ -190,9 +229,17 @@ def failover(
     """Make a Region active now, without waiting for the other one: for when that one has failed.
 
     The epoch moves at once; switch, routes and open batches follow. Neither a freeze nor a spent budget prevents it.
+
+    With `--without-controllers` this command does it all itself, by the same rules and with the same record. It may be
+    interrupted and repeated at any time; a controller that comes back continues it as well.
     """
     order = _Order(CommandKind.FAILOVER, by, reason, as_json, timeout, target=to, wait=wait, ask=not yes, force=force)
-    _place(ctx, order)
+    if not without_controllers:
+        _place(ctx, order)
+    elif wait:
+        _by_hand(ctx, order)
+    else:
+        raise typer.BadParameter("without controllers nobody else would do it: not with --no-wait")
 
 
 @app.command(rich_help_panel=PANEL, epilog=_EXITS_HELP)

@@ -3,6 +3,7 @@
 from baton.model.control import Control, Transition
 from baton.model.journal import Assessment, Command, Decision, Rule
 from baton_cli.batches.documents import Json
+from baton_cli.handover.by_hand import Kept
 from baton_cli.handover.orders import Standing, since
 from baton_cli.handover.planning import Plan
 from baton_cli.handover.queries import ControllerView, Found, Situation
@@ -24,6 +25,7 @@ def command(command: Command) -> dict[str, Json]:
         "answer": command.answer,
         "settled_at": command.settled_at.isoformat() if command.settled_at else None,
         "settled_by": command.settled_by,
+        "settled_operator": command.settled_operator,
     }
 
 
@@ -36,6 +38,16 @@ def order(standing: Standing) -> dict[str, Json]:
         "epoch": control.epoch if control else None,
         "active_region": control.active_region if control else None,
         "transition": transition(standing.transition) if standing.transition else None,
+    }
+
+
+def kept(kept: Kept) -> dict[str, Json]:
+    """Return what was brought in line with a control row that named the Region already."""
+    return {
+        "epoch": kept.control.epoch,
+        "active_region": kept.control.active_region,
+        "missing": [step.value for step in kept.missing],
+        "steps": [{"step": each.step.value, "done": each.done, "note": each.note} for each in kept.results],
     }
 
 
@@ -62,6 +74,7 @@ def transition(transition: Transition) -> dict[str, Json]:
                 "outcome": step.outcome.value,
                 "at": step.at.isoformat(),
                 "by": step.by,
+                "operator": step.operator,
                 "note": step.note,
             }
             for step in transition.steps
@@ -75,6 +88,7 @@ def decision(decision: Decision) -> dict[str, Json]:
         "decision_id": decision.id,
         "at": decision.at.isoformat(),
         "region": decision.region,
+        "operator": decision.operator,
         "kind": decision.kind.value,
         "epoch": decision.epoch,
         "summary": decision.summary,

@@ -196,9 +196,14 @@ def milestones(standing: Standing) -> tuple[Milestone, ...]:
     return (*_of_command(standing), *_of_switch(standing))
 
 
+def settler(command: Command) -> str:
+    """Return who answered a settled command."""
+    return command.settled_operator or f"the controller of {command.settled_by}"
+
+
 def _of_command(standing: Standing) -> list[Milestone]:
     command = standing.command
-    by = f" by the controller of {command.settled_by}" if command.settled_by else ""
+    by = f" by {settler(command)}" if command.settled_by else ""
     if command.state is CommandState.REFUSED:
         return [Milestone("settled", f"refused{by}: {command.answer}", Tone.BAD)]
     if not standing.is_taken:

@@ -12,7 +12,8 @@ from rich.text import Text
 from baton.model.control import Control, StepOutcome, Transition
 from baton.model.journal import Assessment, Command, CommandState, Decision, DecisionKind, Rule, Verdict
 from baton_cli.batches.render import grid, moment, plain, span, table_of, with_next
-from baton_cli.handover.orders import Milestone, Outcome, Standing, Tone, milestones, since
+from baton_cli.handover.by_hand import Kept, still_to_do
+from baton_cli.handover.orders import Milestone, Outcome, Standing, Tone, milestones, settler, since
 from baton_cli.handover.queries import ControllerView, Found, Situation
 from baton_cli.hints import baton
 from handover.metrics import CLOCK_OFF_SECONDS_MAX
@@ -121,6 +122,30 @@ def _next(standing: Standing) -> str:
             return f"The controllers continue with what is missing. See how: {baton()} explain {me}, {baton()} history"
         case _:
             return f"See how and why: {baton()} explain {me}"
+
+
+def done_by_hand(standing: Standing, regions: tuple[str, str]) -> RenderableType:
+    """Return what has come of an order that this machine carried out, and what is left to do."""
+    head, control, switch = order(standing), standing.control, standing.transition
+    is_active = control is not None and control.active_region == standing.command.target
+    if standing.outcome is Outcome.UNDER_WAY or not is_active or control is None or switch is None:
+        again = f"{baton()} failover --to {standing.command.target} --without-controllers"
+        return head if standing.outcome is not Outcome.UNDER_WAY else Group(head, _left([f"continue it: {again}"]))
+    return Group(head, _left(still_to_do(control, missing=switch.degraded, regions=regions)))
+
+
+def kept(kept: Kept, regions: tuple[str, str]) -> RenderableType:
+    """Return what was brought in line with the control row, and what is left to do."""
+    control = kept.control
+    rows: list[tuple[str, RenderableType]] = [
+        ("now", f"{control.active_region} was active already, under epoch {control.epoch}"),
+        *((each.step.value, plain(each.note, style="green" if each.done else "bold red")) for each in kept.results),
+    ]
+    return Group(grid(rows), _left(still_to_do(control, missing=kept.missing, regions=regions)))
+
+
+def _left(lines: Sequence[str]) -> RenderableType:
+    return Group(Text(), Text("Still to do", style="bold"), *(plain(f"- {line}") for line in lines))
 
 
 def submitted(command: Command) -> RenderableType:
@@ -257,7 +282,7 @@ def _decision(decision: Decision) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("decided", summary),
         ("kind", decision.kind.value),
-        ("at", f"{moment(decision.at)} UTC by the controller of {decision.region}, epoch {decision.epoch}"),
+        ("at", f"{moment(decision.at)} UTC by {_decider(decision)}, epoch {decision.epoch}"),
         ("id", plain(decision.id)),
     ]
     if decision.transition_id:
@@ -265,6 +290,10 @@ def _decision(decision: Decision) -> RenderableType:
     if decision.command_id:
         rows.append(("command", plain(decision.command_id)))
     return grid(rows)
+
+
+def _decider(decision: Decision) -> str:
+    return f"{decision.operator}, without a controller" if decision.operator else f"the controller of {decision.region}"
 
 
 def found(found: Found) -> RenderableType:
@@ -304,7 +333,7 @@ def _command(command: Command) -> RenderableType:
     style = {CommandState.PENDING: "yellow", CommandState.REFUSED: "bold red"}.get(command.state, "green")
     state = Text(command.state.value, style=style)
     if command.settled_by:
-        state.append_text(plain(f" by the controller of {command.settled_by}: {command.answer}"))
+        state.append_text(plain(f" by {settler(command)}: {command.answer}"))
     return grid([*rows, ("state", state)])
 
 
@@ -321,7 +350,9 @@ def _transition(transition: Transition) -> RenderableType:
         ("started", f"{moment(transition.started_at)} UTC"),
     ]
     for step in transition.steps:
-        text = plain(f"{step.outcome} +{span(step.at - transition.started_at)} by {step.by}: {step.note}")
+        text = plain(
+            f"{step.outcome} +{span(step.at - transition.started_at)} by {step.operator or step.by}: {step.note}"
+        )
         text.stylize("green" if step.outcome is StepOutcome.DONE else "bold red")
         rows.append((step.step.value, text))
     return grid(rows)
@@ -348,7 +379,8 @@ def history(decisions: Sequence[Decision]) -> RenderableType:
         return Text("Nothing was decided yet.")
     parts: list[RenderableType] = []
     for each in decisions:
-        head = Text(f"{moment(each.at)} UTC  {each.region}  ", style="dim").append_text(kind(each.kind))
+        by = f"{each.operator} for {each.region}" if each.operator else each.region
+        head = plain(f"{moment(each.at)} UTC  {by}  ", style="dim").append_text(kind(each.kind))
         parts.append(head.append(f"  epoch {each.epoch}  ").append_text(plain(each.id)))
         parts.append(Padding(plain(each.summary), (0, 0, 0, 4)))
     return Group(*parts)

@@ -1,8 +1,9 @@
 """Builds the ports that commands work with: for the world on this machine, or the one on AWS."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from aiobotocore.config import AioConfig
@@ -13,8 +14,9 @@ from pydantic import ValidationError
 from baton import errors
 from baton.aws import Aws, Endpoints, SystemClock
 from baton.errors import NotFound, Unavailable
+from baton.model.control import SwitchBackend
 from baton.ports import Journal, Ledger
-from baton.settings import WorldSettings
+from baton.settings import SwitchSettings, WorldSettings
 from baton.topology import other_region
 from baton_cli.hints import baton
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
@@ -43,6 +45,7 @@ async def embedded(world: World) -> AsyncGenerator[Connection]:
         AWS_REGION=world.regions[0],
         AWS_ENDPOINT_URL_LEDGER=world.global_endpoint,
         AWS_ENDPOINT_URL_MRAP=world.mrap_endpoint,
+        AWS_ENDPOINT_URL_MRAP_CONTROL=world.mrap_endpoint,
         environment=world.environment,
         account_id=world.account_id,
         regions=world.regions,
@@ -53,7 +56,7 @@ async def embedded(world: World) -> AsyncGenerator[Connection]:
     async with (
         _refusals_in_words(),
         Aws(settings, endpoints=endpoints, session=session) as aws,
-        _connected(aws, aws.ledger(), aws.journal(), session) as connection,
+        _connected(aws, aws.ledger(), aws.journal(), session, switch=partial(_switch_here, world)) as connection,
     ):
         yield connection
 
@@ -73,7 +76,7 @@ async def aws() -> AsyncGenerator[Connection]:
         nearest = near.ledger()
         ledger = await answering((nearest, far.ledger()))
         journal = (near if ledger is nearest else far).journal()
-        async with _connected(near, ledger, journal, session) as connection:
+        async with _connected(near, ledger, journal, session, switch=_switch_named) as connection:
             yield connection
 
 
@@ -81,10 +84,25 @@ def _from_environment() -> WorldSettings:
     try:
         return WorldSettings()  # pyright: ignore[reportCallIssue] - read from the environment
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise Refused(
-            f"no world runs here (start one: `{baton()} up`), and the environment names none on AWS: {wrong}"
+            f"no world runs here (start one: `{baton()} up`), and the environment names none on AWS: {_wrong(error)}"
         ) from error
+
+
+def _switch_here(world: World) -> SwitchSettings:
+    kind = SwitchBackend.ARC if world.arc_endpoints else SwitchBackend.LEDGER
+    return SwitchSettings(kind=kind, endpoints=world.arc_endpoints, controls=world.arc_controls)
+
+
+def _switch_named() -> SwitchSettings:
+    try:
+        return SwitchSettings()
+    except ValidationError as error:
+        raise Refused(f"the environment does not say what turns traffic: {_wrong(error)}") from error
+
+
+def _wrong(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
 def _settings(**values: Any) -> WorldSettings:
@@ -111,7 +129,9 @@ async def answering(ledgers: Sequence[Ledger]) -> Ledger:
 
 
 @asynccontextmanager
-async def _connected(aws: Aws, ledger: Ledger, journal: Journal, session: AioSession) -> AsyncGenerator[Connection]:
+async def _connected(
+    aws: Aws, ledger: Ledger, journal: Journal, session: AioSession, *, switch: Callable[[], SwitchSettings]
+) -> AsyncGenerator[Connection]:
     settings = aws.settings
     by_region = {
         region: RegionPorts(
@@ -134,6 +154,9 @@ async def _connected(aws: Aws, ledger: Ledger, journal: Journal, session: AioSes
             references=tuple(aws.reference(region) for region in tables),
             uploader=uploader,
             clock=SystemClock(),
+            switch=lambda: aws.switch(switch()),
+            routes=aws.routes,
+            events=aws.events,
         )
 
 

@@ -8,7 +8,19 @@ from typing import Protocol
 from baton.errors import BatonError
 from baton.model.batch import Batch
 from baton.model.identity import owner_of
-from baton.ports import Clock, Journal, Ledger, ObjectStore, Outbox, Progress, ReferenceData, RejectIndex
+from baton.ports import (
+    Clock,
+    EventBus,
+    Journal,
+    Ledger,
+    ObjectStore,
+    Outbox,
+    Progress,
+    ReferenceData,
+    RejectIndex,
+    Routes,
+    Switch,
+)
 from baton.topology import other_region
 
 
@@ -55,6 +67,12 @@ class Connection:
     """One global table on AWS; one per Region on a single machine, where nothing replicates tables."""
     uploader: Uploader
     clock: Clock
+    switch: Callable[[], Switch]
+    """Builds what turns traffic besides the ledger. Raises `Refused` if nobody says what that is."""
+    routes: Callable[[], Routes]
+    """Builds what sets the dials of the access point."""
+    events: Callable[[], EventBus]
+    """Builds what tells of switches."""
 
     def owner(self, batch: Batch) -> str:
         """Return the Region that owns the batch."""
