@@ -25,7 +25,6 @@ from baton_proof.simulation.simulate import Report
 from baton_proof.simulation.watch import WatchedLedger
 from baton_proof.simulation.world import World
 from failover_controller import controller
-from failover_controller.controller import Controller
 from handover import brakes, switching, witnesses
 from handover import decide as decisions
 from handover.decide import decide
@@ -35,6 +34,7 @@ from handover.look import Look
 from handover.settings import ControllerSettings
 from handover_shell import acts
 from handover_shell.acts import Actor
+from handover_shell.performing import Performer
 from notifier.handler import Notifier
 from splitter.input_sweep import InputSweep
 
@@ -126,14 +126,14 @@ async def _claims_always(self: WatchedLedger, before: Batch, claim: MailClaim) -
     return claimed
 
 
-_real_perform = Controller._perform  # pyright: ignore[reportPrivateUsage] - a test may look inside
+_real_perform = Performer.perform
 
 
-async def _acts_first(self: Controller, intents: tuple[Intent, ...]) -> None:
+async def _acts_first(self: Performer, memory: Memory, intents: tuple[Intent, ...]) -> Memory:
     for intent in intents:
         if isinstance(intent, Write) and intent.after.epoch != intent.before.epoch:
-            await self._reach.switch.set_states(intent.after.switch_states(self._memory.regions))
-    await _real_perform(self, intents)
+            await self._actor._switch.set_states(intent.after.switch_states(memory.regions))
+    return await _real_perform(self, memory, intents)
 
 
 async def _acts_on_memory(self: Actor, step: StepName, epoch: int) -> StepResult:
@@ -222,7 +222,7 @@ PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "paging is forgotten": (acts, "open_batches", _first_page, 57),
     "mail before the claim": (notifier.main, "Notifier", SendsBeforeItClaims, 1),
     "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always, 9),
-    "the switch before the commit": (Controller, "_perform", _acts_first, 1),
+    "the switch before the commit": (Performer, "perform", _acts_first, 1),
     "acts on what it once read": (Actor, "act", _acts_on_memory, 1),
     "a freeze that stops nothing": (Control, "frozen", _never_frozen, 51),
     "any standby is good enough": (brakes, "verdict_of", _healthy, 41),

@@ -1,6 +1,7 @@
 """Two Regions in memory for switches without controllers: processes that are killed, and controllers that wake."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ class _Killed:
 
     def __getattr__(self, name: str) -> Any:
         member, kill = getattr(self._port, name), self._kill
-        if not asyncio.iscoroutinefunction(member):
+        if not inspect.iscoroutinefunction(member):
             return member
 
         async def call(*args: Any, **kwargs: Any) -> Any:

@@ -310,7 +310,7 @@ def test_a_ledger_that_loses_every_third_call_is_asked_again() -> None:
         calls = 0
 
         @override
-        async def set_control(self, after: Control, *, before: Control) -> None:
+        async def set_control(self, after: Control, *, before: Control | None) -> None:
             self.calls += 1
             if self.calls % 3 == 1:
                 raise Unavailable("lost")

@@ -8,6 +8,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -117,8 +118,8 @@ def _by_hand(connection: Connection, command: Command, now: Situation, tell: Tel
 
 def _settings_of(now: Situation) -> ControllerSettings:
     """Return what the controllers ran under, the newest one first."""
-    heard = [view for view in now.controllers if view.heartbeat is not None and view.age is not None]
-    return min(heard, key=lambda view: view.age or view.age.max, default=now.controllers[0]).settings
+    heard = sorted((view for view in now.controllers if view.age is not None), key=lambda view: view.age or timedelta())
+    return (heard[0] if heard else now.controllers[0]).settings
 
 
 async def _proved(hand: ByHand, target: str, tell: Tell) -> None:
