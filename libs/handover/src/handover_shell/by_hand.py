@@ -23,7 +23,7 @@ from handover.timeline import LOOKS_PER_BEAT_MAX
 from handover_shell.acts import Actor
 from handover_shell.asking import Asking
 from handover_shell.canary import Canary, Probe
-from handover_shell.performing import Performer
+from handover_shell.performing import Performer, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,8 @@ class ByHand:
         self._urged = asyncio.Event()
         self._inbox = _Inbox(self._urged.set)
         self._probing: asyncio.Task[Probe] | None = None
-        self._performer = Performer(
-            hand, settings=settings, clock=clock, log=log, inbox=self._inbox, wrote=self._wrote, urge=self._urged.set
-        )
+        told = Told(self._inbox, wrote=self._wrote, urge=self._urged.set)
+        self._performer = Performer(hand, settings=settings, clock=clock, log=log, told=told)
 
     @property
     def in_line(self) -> asyncio.Event:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -46,6 +47,17 @@ class Inbox(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told of what."""
+
+    inbox: Inbox
+    wrote: Callable[[Control], None]
+    """Takes the control row that was written."""
+    urge: Callable[[], None]
+    """Asks for a look at once."""
+
+
 class Performer:
     """Carries out the intents of one decider. Everything that it leaves half done, another one may continue."""
 
@@ -56,20 +68,18 @@ class Performer:
         settings: ControllerSettings,
         clock: Clock,
         log: Log,
-        inbox: Inbox,
-        wrote: Callable[[Control], None],
-        urge: Callable[[], None],
+        told: Told,
     ) -> None:
-        """Take scaled settings. `wrote` is called with the row that was written, `urge` asks for a look at once."""
+        """Take scaled settings."""
         self._ledger = ports.ledger
         self._journal = ports.journal
         self._actor = ports.actor
         self._settings = settings
         self._clock = clock
         self._log = log
-        self._inbox = inbox
-        self._wrote = wrote
-        self._urge = urge
+        self._inbox = told.inbox
+        self._wrote = told.wrote
+        self._urge = told.urge
         self._ask = Asking(settings.call_seconds)
         self._records = Records(ports.journal, ask=self._ask, log=log)
         self._publisher = Publisher(ports.events, ask=self._ask, log=log)

@@ -27,7 +27,7 @@ from handover.metrics import metrics_of
 from handover.settings import ControllerSettings
 from handover.timeline import LOOKS_PER_BEAT_MAX
 from handover_shell.asking import Asking
-from handover_shell.performing import Performer
+from handover_shell.performing import Performer, Told
 
 
 class Controller:
@@ -70,10 +70,8 @@ class Controller:
             control=lambda: self._control,
             urge=self._urged.set,
         )
-        inbox, urge = self.lookout.inbox, self._urged.set
-        self._performer = Performer(
-            reach, settings=settings, clock=clock, log=log, inbox=inbox, wrote=self._wrote, urge=urge
-        )
+        told = Told(self.lookout.inbox, wrote=self._wrote, urge=self._urged.set)
+        self._performer = Performer(reach, settings=settings, clock=clock, log=log, told=told)
 
     @property
     def memory(self) -> Memory:
