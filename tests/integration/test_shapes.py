@@ -46,6 +46,13 @@ def test_memory_and_time_grow_with_the_file_and_no_faster(shape: str) -> None:
     assert any(_cpu_grows_no_faster(*sizes) for sizes in chain([(large, small)], again)), (small, large)
 
 
+@pytest.mark.parametrize("shape", ["any of 30 columns empty", "100 empty columns in own words"])
+def test_many_short_fields_are_no_reason_for_more_in_a_small_chunk(shape: str) -> None:
+    (found,) = measured(shape, 4)
+
+    assert found.chunk_peak_bytes <= _BYTES_PER_BYTE_MAX * found.chunk_bytes_max, found
+
+
 def _cpu_grows_no_faster(large: Spent, small: Spent) -> bool:
     """Return whether CPU grows with the size, at most."""
     grown = large.size_bytes / small.size_bytes

@@ -91,6 +91,18 @@ def test_chunk_is_cut_by_fields(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [piece.records for piece in found] == [3] * 10
 
 
+@pytest.mark.parametrize(("row", "sizes"), [(b"xy" + b"," * 99, [3] * 4), (b",".join([b"xyz"] * 100), [12])])
+def test_short_fields_are_cut_by_their_number_alone(
+    monkeypatch: pytest.MonkeyPatch, row: bytes, sizes: list[int]
+) -> None:
+    monkeypatch.setattr(worker.pieces, "PIECE_FIELDS", 300)
+    data = (row + b"\n") * 12
+
+    found = pieces(data, Chunk(index=0, start=0, end=len(data), first_record=1, records=12), 100, JOB)
+
+    assert [piece.records for piece in found] == sizes
+
+
 def test_blank_lines_alone_leave_headers_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker.pieces, "PIECE_BYTES", 4)
     data = b"\n" * 100

@@ -83,7 +83,7 @@ MILLION: Final[Mapping[str, float]] = {
     "lambda_call": 1,
 }
 _FILE_GB: Final = 0.081
-CPU_SECONDS: Final[Mapping[str, float]] = {"splitter": 0.15, "worker": 3.15, "merger": 0.18, "notifier": 0.04}
+CPU_SECONDS: Final[Mapping[str, float]] = {"splitter": 0.54, "worker": 3.00, "merger": 0.46, "notifier": 0.22}
 """Measured end to end: docs/performance.md."""
 _COPIES: Final = 4
 """Input, parts, result and archive: each about the size of the file, each replicated."""

@@ -87,16 +87,23 @@ MUTANTS: Final = (
     Mutant(
         "a chunk of any number of records is one piece",
         _WORKER + "pieces.py",
-        "(_WHOLE_BY_RECORDS if len(data) >= _WHOLE_RECORD_BYTES * chunk.records else 1) * PIECE_RECORDS",
-        "chunk.records",
+        "        and records <= by_records * PIECE_RECORDS\n",
+        "",
         "tests/unit/worker/test_worker_pieces.py::test_many_short_records_are_cut_by_their_number_alone",
     ),
     Mutant(
         "a chunk of any number of fields is one piece",
         _WORKER + "pieces.py",
-        "        and chunk.records * columns <= _WHOLE_BY_FIELDS * PIECE_FIELDS\n",
+        "        and fields <= by_fields * PIECE_FIELDS\n",
         "",
         "tests/unit/worker/test_worker_pieces.py::test_chunk_is_cut_by_fields",
+    ),
+    Mutant(
+        "short fields are as few to a piece as long ones",
+        _WORKER + "pieces.py",
+        "by_fields = _WHOLE_BY_FIELDS if size_bytes >= _WHOLE_FIELD_BYTES * fields else 1",
+        "by_fields = _WHOLE_BY_FIELDS",
+        "tests/unit/worker/test_worker_pieces.py::test_short_fields_are_cut_by_their_number_alone",
     ),
     Mutant(
         "each piece of a chunk may have all rejects that the job allows",

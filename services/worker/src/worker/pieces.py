@@ -27,7 +27,8 @@ _WHOLE_BY_FIELDS: Final = 4
 _WHOLE_BY_RECORDS: Final = 8
 """An ordinary chunk, such as one of 200,000 sales, is not worth another pass over its bytes."""
 _WHOLE_RECORD_BYTES: Final = 24
-"""Of an ordinary record: for shorter ones the cost per record outweighs its bytes."""
+_WHOLE_FIELD_BYTES: Final = 4
+"""Of an ordinary record and field: of shorter ones the cost of each outweighs its bytes."""
 
 
 def pieces(data: bytes, chunk: Chunk, columns: int, job: Job) -> list[Chunk]:
@@ -36,12 +37,7 @@ def pieces(data: bytes, chunk: Chunk, columns: int, job: Job) -> list[Chunk]:
     Raises `BatchFailed` with code `conservation` if a chunk that is cut does not hold the planned number of whole
     records.
     """
-    if (
-        len(data) <= _WHOLE_BY_BYTES * PIECE_BYTES
-        and chunk.records
-        <= (_WHOLE_BY_RECORDS if len(data) >= _WHOLE_RECORD_BYTES * chunk.records else 1) * PIECE_RECORDS
-        and chunk.records * columns <= _WHOLE_BY_FIELDS * PIECE_FIELDS
-    ):
+    if _is_whole(len(data), chunk.records, chunk.records * columns):
         return [chunk]
     records = max(1, min(PIECE_RECORDS, PIECE_FIELDS // columns))
     syntax = Syntax.of(job.dialect.delimiter, job.dialect.quote)
@@ -64,6 +60,17 @@ def pieces(data: bytes, chunk: Chunk, columns: int, job: Job) -> list[Chunk]:
         )
         for each in scan.ranges
     ]
+
+
+def _is_whole(size_bytes: int, records: int, fields: int) -> bool:
+    """Return whether a chunk is worked off as it is."""
+    by_records = _WHOLE_BY_RECORDS if size_bytes >= _WHOLE_RECORD_BYTES * records else 1
+    by_fields = _WHOLE_BY_FIELDS if size_bytes >= _WHOLE_FIELD_BYTES * fields else 1
+    return (
+        size_bytes <= _WHOLE_BY_BYTES * PIECE_BYTES
+        and records <= by_records * PIECE_RECORDS
+        and fields <= by_fields * PIECE_FIELDS
+    )
 
 
 class Assembly:
