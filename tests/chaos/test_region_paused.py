@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -54,15 +54,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
             file, folder / "financial.csv", records=_RECORDS + number, seed=7, bad_percent=1, keys=_RECORDS
         )
     return [*found, folder / "financial.csv"]
-
-
-@pytest.fixture
-def composed() -> Iterator[Composed]:
-    """Give the composed world, up; whatever becomes of it, it is whole afterwards."""
-    world = Composed()
-    asyncio.run(world.up())
-    yield world
-    asyncio.run(world.heal_everything())
 
 
 def test_a_region_that_freezes_with_batches_in_flight_is_taken_over_and_comes_home(

@@ -32,8 +32,9 @@ class _Border:
     async def ask(self, link: str) -> str | None:
         """Return what comes back over a link; None for silence."""
         url, timeout = f"http://{HOST}:{self._ports[link]}/", aiohttp.ClientTimeout(total=_WAIT_SECONDS)
+        signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential=k/20260101/us-east-1/{link}/aws4_request"}
         try:
-            async with self._session.post(url, data=b"{}", timeout=timeout) as answer:
+            async with self._session.post(url, data=b"{}", timeout=timeout, headers=signed) as answer:
                 return await answer.text()
         except TimeoutError:
             return None
@@ -92,15 +93,46 @@ def test_one_link_is_slowed_or_all_are() -> None:
 
 def test_dynamodb_refuses_its_share_as_the_real_one_does() -> None:
     async def test(border: _Border) -> None:
-        await border.change(throttled_share=0.25)
+        await border.change(link="dynamodb", refused_share=0.25)
 
         answers = [await border.ask("dynamodb") for _ in range(8)]
 
         refused = [answer for answer in answers if answer != "fine"]
         assert len(refused) == 2
         assert all("#ProvisionedThroughputExceededException" in (answer or "") for answer in refused)
-        await border.change(throttled_share=0)
+        assert await border.ask("s3") == "fine"
+        await border.change(refused_share=0)
         assert [await border.ask("dynamodb") for _ in range(8)] == ["fine"] * 8
+
+    _at_border(test)
+
+
+@pytest.mark.parametrize(
+    ("link", "answer", "told"),
+    [
+        ("s3", "throttled", "SlowDown"),
+        ("s3", "denied", "<Code>AccessDenied</Code>"),
+        ("s3", "unavailable", "ServiceUnavailable"),
+        ("dynamodb", "denied", "#AccessDeniedException"),
+        ("dynamodb", "unavailable", "#ServiceUnavailable"),
+    ],
+)
+def test_each_service_refuses_in_its_own_words(link: str, answer: str, told: str) -> None:
+    async def test(border: _Border) -> None:
+        await border.change(link=link, refused_share=1, answer=answer)
+
+        assert told in (await border.ask(link) or "")
+        await border.change(refused_share=0)
+        assert await border.ask(link) == "fine"
+
+    _at_border(test)
+
+
+def test_calls_that_are_to_be_late_are_and_the_others_are_not() -> None:
+    async def test(border: _Border) -> None:
+        await border.change(link="s3", refused_share=0.5, answer="late")
+
+        assert [await border.ask("s3") for _ in range(4)] == ["fine", None, "fine", None]
 
     _at_border(test)
 
@@ -110,7 +142,7 @@ def test_what_is_not_there_is_refused_with_what_is() -> None:
         with pytest.raises(AdminError, match="there are ledger, s3, dynamodb"):
             await border.change(link="sqs", delay_seconds=1)
         with pytest.raises(AdminError, match="less than or equal to 1"):
-            await border.admin.call("POST", "/change", BorderChange.model_construct(throttled_share=2))
+            await border.admin.call("POST", "/change", BorderChange.model_construct(refused_share=2))
 
     _at_border(test)
 

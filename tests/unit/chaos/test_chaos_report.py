@@ -21,7 +21,7 @@ def test_a_good_run_says_so_and_names_what_was_done() -> None:
     text = report.markdown(_run(_round(), left_out=("packet loss: no right",)))
 
     assert _run(_round()).is_good
-    assert "lost 0, doubled 0, other bytes 0, unexplained 0" in text
+    assert "lost 0, doubled 0, other bytes 0, unexplained 0, false failovers 0" in text
     assert (
         "| 1 | us-east-1 | pause of the active for 50 s | failover | failover | 20.0 | - | 31.5 | 20, 3 | 4 | - |"
         in text
@@ -29,6 +29,13 @@ def test_a_good_run_says_so_and_names_what_was_done() -> None:
     assert "Left out on this machine: packet loss: no right" in text
     assert "--seed 4 --only 1" in text
     assert "lost on AWS, too" in text
+
+
+def test_a_failover_where_none_may_be_is_counted() -> None:
+    wrong = _round()
+    wrong.expected = Expected.NONE
+
+    assert "false failovers 1" in report.markdown(_run(_round(), wrong))
 
 
 def test_whatever_is_lost_doubled_different_or_unexplained_makes_a_bad_run() -> None:

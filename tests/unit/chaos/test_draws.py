@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from baton_proof.chaos.draws import LONG_SECONDS, SEVERING, SHORT_SECONDS, Fault, Side, Trouble, compatible, drawn
+from baton_local.stand_ins.refuser import Answer
+from baton_proof.chaos.draws import LONG_SECONDS, SEVERING, SHORT_SECONDS, Fault, Load, Side, Trouble, compatible, drawn
 
 _ROUNDS = [drawn(seed, number) for seed in range(1, 30) for number in range(1, 28)]
 
@@ -36,7 +37,7 @@ def test_both_regions_are_active_both_sides_are_hit_and_some_rounds_have_two_fau
     assert len({draw.active for draw in _ROUNDS}) == 2
     for fault in Fault:
         hit = [each for draw in _ROUNDS for each in draw.troubles if each.fault is fault]
-        assert {each.side for each in hit} == set(Side)
+        assert {each.side for each in hit} == (set(Side) if fault is not Fault.LOAD else {Side.ACTIVE})
     assert 0.2 < sum(len(draw.troubles) == 2 for draw in _ROUNDS) / len(_ROUNDS) < 0.4
 
 
@@ -67,6 +68,26 @@ def test_a_region_is_severed_in_one_way_at_a_time(fault: Fault) -> None:
 def test_a_border_that_is_away_cannot_be_told_to_be_quick_again() -> None:
     assert not compatible(_trouble(Fault.DISCONNECT), _trouble(Fault.SLOW))
     assert compatible(_trouble(Fault.PACKETS), _trouble(Fault.SLOW))
+
+
+def test_every_load_every_answer_and_every_link_is_drawn() -> None:
+    drawn_ones = [each for draw in _ROUNDS for each in draw.troubles]
+
+    assert {each.service for each in drawn_ones if each.fault is Fault.LOAD} == set(Load)
+    assert {each.answer for each in drawn_ones if each.fault is Fault.REFUSE} == {Answer.DENIED, Answer.UNAVAILABLE}
+    assert {each.service for each in drawn_ones if each.fault is Fault.REFUSE} == {"s3", "dynamodb", "inward"}
+    assert {(each.answer, each.amount) for each in drawn_ones if each.fault is Fault.GREY} == {
+        (answer, share) for answer in (Answer.UNAVAILABLE, Answer.LATE) for share in (0.1, 0.3)
+    }
+
+
+def test_one_link_is_refused_in_one_way_at_a_time() -> None:
+    s3 = _trouble(Fault.REFUSE, service="s3")
+
+    assert not compatible(s3, _trouble(Fault.GREY, service="s3"))
+    assert not compatible(_trouble(Fault.THROTTLE, service="dynamodb"), _trouble(Fault.GREY, service="dynamodb"))
+    assert compatible(s3, _trouble(Fault.GREY, service="dynamodb"))
+    assert not compatible(s3, _trouble(Fault.DISCONNECT))
 
 
 def test_what_stands_still_cannot_be_killed_nor_one_service_twice() -> None:

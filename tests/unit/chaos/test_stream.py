@@ -5,14 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 
 from baton.errors import Unavailable
 from baton.model.identity import batch_id_of
 from baton.testing import virtual_time
+from baton_proof.chaos.draws import Load
 from baton_proof.chaos.stream import Stream
 
 _FILES = [Path("a.csv"), Path("b.csv")]
+_LOADS = {Load.BLANK_LINES: (Path("blank.csv"), "passthrough")}
 
 
 class _Door:
@@ -33,7 +36,7 @@ class _Door:
 
 def _flow(door: _Door, seconds: float) -> Stream:
     async def flow() -> Stream:
-        stream = Stream(door, _FILES, "tag")
+        stream = Stream(door, _FILES, "tag", loads=_LOADS)
         async with stream.flowing():
             await asyncio.sleep(seconds)
         return stream
@@ -50,6 +53,22 @@ def test_every_file_that_was_begun_is_taken_and_known_by_its_batch() -> None:
     assert [path for _, path in door.taken] == [*_FILES, *_FILES]
     assert stream.sent.files == {batch_id_of(key, "v1"): path for key, path in door.taken}
     assert (stream.unanswered, stream.never_taken) == (0, [])
+
+
+@pytest.mark.parametrize(("load", "files"), [(Load.BLANK_LINES, 1), (Load.MANY, 60)])
+def test_a_load_is_sent_beside_the_stream_and_known_like_any_file(load: Load, files: int) -> None:
+    async def flow() -> tuple[Stream, _Door]:
+        door = _Door(Unavailable("cut off"))
+        stream = Stream(door, _FILES, "tag", loads=_LOADS)
+        await stream.pour(load)
+        assert stream.sent.files == {}  # a Region that takes nothing holds up no fault
+        await stream.rest()
+        return stream, door
+
+    stream, door = virtual_time.run(flow())
+
+    assert len(stream.sent.files) == len({key for key, _ in door.taken}) == files
+    assert {key.split("/")[1] for key, _ in door.taken} == {"sales" if load is Load.MANY else "passthrough"}
 
 
 def test_who_is_not_answered_sends_again_under_another_name() -> None:
@@ -74,7 +93,7 @@ def test_a_file_that_no_region_ever_takes_is_named() -> None:
 def test_nothing_is_begun_while_it_is_held() -> None:
     async def play() -> int:
         door = _Door()
-        stream = Stream(door, _FILES, "tag")
+        stream = Stream(door, _FILES, "tag", loads=_LOADS)
         async with stream.flowing():
             await asyncio.sleep(1)
             with stream.held():

@@ -8,6 +8,7 @@ import pytest
 
 from baton.model.journal import Assessment, Decision, DecisionKind, Rule, Signal, State, Verdict
 from baton.topology import REGIONS_DEFAULT
+from baton_local.stand_ins.refuser import Answer
 from baton_proof.chaos import verdicts
 from baton_proof.chaos.draws import Draw, Fault, Side, Trouble
 from baton_proof.chaos.verdicts import Effect, Expected, effect_of, expected, named
@@ -21,9 +22,15 @@ def _draw(*troubles: Trouble) -> Draw:
 
 
 def _hit(
-    fault: Fault, seconds: float = 50, side: Side = Side.ACTIVE, *, service: str = "", amount: float = 0
+    fault: Fault,
+    seconds: float = 50,
+    side: Side = Side.ACTIVE,
+    *,
+    service: str = "",
+    amount: float = 0,
+    answer: Answer = Answer.UNAVAILABLE,
 ) -> Trouble:
-    return Trouble(fault, side, 0, seconds, service, amount)
+    return Trouble(fault, side, 0, seconds, service, amount, answer)
 
 
 def _committed(*signals: Signal, region: str = AWAY) -> Decision:
@@ -54,6 +61,13 @@ _UNHEALTHY_REASONS = (Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY)
         (_hit(Fault.THROTTLE, amount=1), Effect.UNHEALTHY),
         (_hit(Fault.THROTTLE, amount=0.3), Effect.DEGRADED),
         (_hit(Fault.EMPTY), Effect.UNHEALTHY),
+        (_hit(Fault.REFUSE, service="s3", answer=Answer.DENIED), Effect.UNHEALTHY),
+        (_hit(Fault.REFUSE, service="dynamodb"), Effect.UNHEALTHY),
+        (_hit(Fault.REFUSE, service="inward"), Effect.UNNOTICED),
+        (_hit(Fault.GREY, service="s3", amount=0.3), Effect.DEGRADED),
+        (_hit(Fault.GREY, service="s3", amount=0.1), Effect.UNNOTICED),
+        (_hit(Fault.GREY, service="s3", amount=0.1, answer=Answer.LATE), Effect.DEGRADED),
+        (_hit(Fault.LOAD, service="a large file"), Effect.UNNOTICED),
     ],
 )
 def test_what_a_fault_does_to_its_region(trouble: Trouble, effect: Effect) -> None:
@@ -69,6 +83,11 @@ def test_what_a_fault_does_to_its_region(trouble: Trouble, effect: Effect) -> No
         ((_hit(Fault.KILL, service="controller"),), Expected.NONE),
         ((_hit(Fault.KILL, service="trigger"),), Expected.EITHER),
         ((_hit(Fault.CUT, 6), _hit(Fault.PACKETS, 6)), Expected.EITHER),
+        ((_hit(Fault.LOAD, service="a large file"),), Expected.NONE),
+        ((_hit(Fault.LOAD, service="a large file"), _hit(Fault.PAUSE)), Expected.FAILOVER),
+        ((_hit(Fault.REFUSE, service="inward"),), Expected.NONE),
+        ((_hit(Fault.REFUSE, service="s3"),), Expected.FAILOVER),
+        ((_hit(Fault.GREY, service="s3", amount=0.3),), Expected.EITHER),
         ((_hit(Fault.CUT, 4), _hit(Fault.PACKETS, 4, Side.STANDBY)), Expected.NONE),
         ((_hit(Fault.CUT), _hit(Fault.THROTTLE, amount=0.3)), Expected.FAILOVER),
         ((_hit(Fault.CUT), _hit(Fault.KILL, 4, Side.STANDBY, service="worker")), Expected.EITHER),

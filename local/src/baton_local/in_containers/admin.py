@@ -4,7 +4,8 @@ import asyncio
 from typing import Any, override
 
 from baton_local.in_containers import layout
-from baton_local.in_containers.border import BorderChange
+from baton_local.in_containers.border import DYNAMODB, BorderChange
+from baton_local.stand_ins.refuser import Answer
 from baton_local.switches.admin import Admin, AdminError
 
 
@@ -21,7 +22,7 @@ class ComposeAdmin(Admin):
 
     @override
     async def heal(self, region: str) -> None:
-        await self._change(region, BorderChange(cut=False, delay_seconds=0, throttled_share=0))
+        await self._change(region, BorderChange(cut=False, delay_seconds=0, refused_share=0))
 
     @override
     async def slow(self, region: str, seconds: float, link: str | None = None) -> None:
@@ -29,7 +30,11 @@ class ComposeAdmin(Admin):
 
     @override
     async def throttle(self, region: str, share: float) -> None:
-        await self._change(region, BorderChange(throttled_share=share))
+        await self.refuse(region, DYNAMODB, share, Answer.THROTTLED)
+
+    @override
+    async def refuse(self, region: str, link: str, share: float, answer: Answer) -> None:
+        await self._change(region, BorderChange(link=link, refused_share=share, answer=answer))
 
     @override
     async def kill(self, region: str, service: str) -> None:

@@ -2,7 +2,7 @@
 
 All traffic that enters or leaves the Region passes through it, so the Region can be cut off here: silently by a switch,
 or by disconnecting this container from the outer network. The Region's own calls to S3 and DynamoDB pass here too and
-are not cut off, but can be slowed and throttled.
+are not cut off, but can be slowed, and a share of them refused or made late, as well as of what is asked from outside.
 """
 
 from collections.abc import Coroutine, Mapping, Sequence
@@ -17,12 +17,16 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from baton_local.in_containers import container
 from baton_local.stand_ins import http
 from baton_local.stand_ins.gates import HOST, Gate
-from baton_local.stand_ins.throttle import Throttle
+from baton_local.stand_ins.refuser import Answer, Refuser
 
+S3: Final = "s3"
 DYNAMODB: Final = "dynamodb"
-"""The link that can be throttled."""
-_INSIDE: Final = frozenset({"s3", DYNAMODB})
+_INSIDE: Final = frozenset({S3, DYNAMODB})
 """Links from the Region to itself: no cut touches them."""
+INWARD: Final = "inward"
+"""The link of all who ask from outside: the other Region, users, replication."""
+REFUSABLE: Final = _INSIDE | {INWARD}
+"""Links whose calls can be refused."""
 
 
 class Link(BaseModel):
@@ -68,11 +72,13 @@ class BorderChange(BaseModel):
 
     cut: bool | None = None
     link: str | None = None
-    """Which one is slowed. None: all."""
+    """Which one is slowed, or has calls refused. None: all."""
     delay_seconds: float | None = Field(default=None, ge=0)
     """How long each piece of a request lies there."""
-    throttled_share: float | None = Field(default=None, ge=0, le=1)
-    """Of the calls to DynamoDB that are refused."""
+    refused_share: float | None = Field(default=None, ge=0, le=1)
+    """Of the calls on the link that are hit."""
+    answer: Answer = Answer.THROTTLED
+    """What becomes of those."""
 
 
 class BorderStatus(BaseModel):
@@ -83,7 +89,8 @@ class BorderStatus(BaseModel):
     cut: bool
     delay_seconds: dict[str, float]
     """By link."""
-    throttled_share: float
+    refused_share: dict[str, float]
+    """The same, of those whose calls can be refused."""
 
 
 class BorderPost:
@@ -94,27 +101,32 @@ class BorderPost:
         self._gates: Mapping[str, Gate] = {
             link.name: Gate(link.target_port, link.host, listens_on=container.EVERYWHERE) for link in links
         }
-        self._throttle: Throttle | None = None
-        self._throttle_port = 0
+        self._refusers: dict[str, tuple[Refuser, int]] = {}
+        """By link, with the port that each listens on."""
 
     async def start(self, stack: AsyncExitStack) -> None:
         """Open every link; closed with the stack."""
         for name, gate in self._gates.items():
             await gate.start(self._links[name].port)
             stack.push_async_callback(gate.close)
-        if link := self._links.get(DYNAMODB):
-            session = await stack.enter_async_context(aiohttp.ClientSession())
-            self._throttle = Throttle(session, f"http://{link.host}:{link.target_port}")
-            runner = await http.serve(self._throttle.app(), 0)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
+        connector = aiohttp.TCPConnector(limit=0)
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(auto_decompress=False, timeout=timeout, connector=connector)
+        )
+        for name in REFUSABLE & self._links.keys():
+            link = self._links[name]
+            refuser = Refuser(session, f"http://{link.host}:{link.target_port}")
+            runner = await http.serve(refuser.app(), 0)
             stack.push_async_callback(runner.cleanup)
-            self._throttle_port = runner.addresses[0][1]
+            self._refusers[name] = refuser, runner.addresses[0][1]
 
     def ports(self) -> dict[str, int]:
         """Return the port of each link."""
         return {name: gate.port for name, gate in self._gates.items()}
 
     def change(self, change: BorderChange) -> None:
-        """Cut the Region off or heal it, slow links, throttle DynamoDB. Raises `KeyError` for a link not here."""
+        """Cut the Region off or heal it, slow links, refuse calls. Raises `KeyError` for a link not here."""
         if change.cut is not None:
             for gate in self._crossing():
                 if change.cut:
@@ -124,14 +136,15 @@ class BorderPost:
         if change.delay_seconds is not None:
             for gate in self._gates.values() if change.link is None else [self._gates[change.link]]:
                 gate.delay_seconds = change.delay_seconds
-        if change.throttled_share is not None:
-            self._throttle_to(change.throttled_share)
+        if change.refused_share is not None:
+            for name in self._refusers if change.link is None else [change.link]:
+                self._refuse(name, change.refused_share, change.answer)
 
     def status(self) -> BorderStatus:
         return BorderStatus(
             cut=any(gate.is_cut for gate in self._crossing()),
             delay_seconds={name: gate.delay_seconds for name, gate in self._gates.items()},
-            throttled_share=self._throttle.share if self._throttle else 0,
+            refused_share={name: refuser.share for name, (refuser, _) in self._refusers.items()},
         )
 
     def app(self) -> web.Application:
@@ -142,13 +155,14 @@ class BorderPost:
     def _crossing(self) -> list[Gate]:
         return [gate for name, gate in self._gates.items() if name not in _INSIDE]
 
-    def _throttle_to(self, share: float) -> None:
-        if self._throttle is None:
-            raise KeyError(DYNAMODB)
-        self._throttle.share = share
-        link, gate = self._links[DYNAMODB], self._gates[DYNAMODB]
-        # Bytes are passed on unread unless some are to be refused.
-        gate.lead_to(*((self._throttle_port, HOST) if share else (link.target_port, link.host)))
+    def _refuse(self, name: str, share: float, answer: Answer) -> None:
+        refuser, port = self._refusers[name]
+        if not share and not refuser.share:
+            return  # nobody has to come again
+        refuser.share, refuser.answer = share, answer
+        link = self._links[name]
+        # Bytes are passed on unread unless some calls are to be refused.
+        self._gates[name].lead_to(*((port, HOST) if share else (link.target_port, link.host)))
 
     async def _answer_status(self, _: web.Request) -> web.Response:
         return web.json_response(text=self.status().model_dump_json())

@@ -8,6 +8,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field
 
 from baton_local.stand_ins.arc import Outage
+from baton_local.stand_ins.refuser import Answer
 
 
 class ProcessStatus(BaseModel):
@@ -164,6 +165,12 @@ class Admin:
     async def throttle(self, region: str, share: float) -> None:
         """Make the Region's DynamoDB refuse a share of all calls."""
         raise AdminError(f"in the composed world only: nothing here stands before DynamoDB ({region}, {share:.0%})")
+
+    async def refuse(self, region: str, link: str, share: float, answer: Answer) -> None:
+        """Answer a share of all calls on a link (`s3`, `dynamodb`, `inward`; see `border`) in the emulator's place."""
+        raise AdminError(
+            f"in the composed world only: nothing here stands before {link} ({region}, {share:.0%} {answer})"
+        )
 
     async def kill(self, region: str, service: str) -> None:
         """SIGKILL; the supervisor starts a service again (an emulator never: its data are gone)."""

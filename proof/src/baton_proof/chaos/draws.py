@@ -6,11 +6,13 @@ so that the outcome that must follow is known in advance.
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 from baton.topology import REGIONS_DEFAULT, STAGES
+from baton_local.in_containers.border import DYNAMODB, INWARD, S3
+from baton_local.stand_ins.refuser import Answer
 
 
 class Fault(StrEnum):
@@ -30,6 +32,12 @@ class Fault(StrEnum):
     """The border keeps connections open, forwards nothing and answers nothing."""
     SLOW = "slow S3"
     THROTTLE = "throttled DynamoDB"
+    REFUSE = "refused calls"
+    """Every call on one link is denied, or answered by 503."""
+    GREY = "grey failure"
+    """A share of the calls on one link fails or comes late."""
+    LOAD = "load"
+    """Users send more than usual. Nothing is broken."""
     EMPTY = "state lost"
     """The Region's emulator starts anew: S3, SQS and DynamoDB are empty until an operator fills them."""
 
@@ -45,7 +53,9 @@ SEVERING: Final = frozenset({Fault.PAUSE, Fault.DISCONNECT, Fault.PACKETS, Fault
 """No request reaches the Region from outside, and none leaves it."""
 _AIMED: Final = frozenset({Fault.KILL, Fault.OOM})
 """At one service."""
-_BY_BORDER: Final = frozenset({Fault.CUT, Fault.SLOW, Fault.THROTTLE})
+_REFUSING: Final = frozenset({Fault.THROTTLE, Fault.REFUSE, Fault.GREY})
+"""By a proxy before a link."""
+_BY_BORDER: Final = frozenset({Fault.CUT, Fault.SLOW, Fault.THROTTLE, Fault.REFUSE, Fault.GREY})
 """Ordered of the border, which must be there to take the order back."""
 PIPELINE: Final = STAGES
 """Without one of them a Region finishes nothing. Without its trigger, the sweeper admits, late."""
@@ -62,27 +72,56 @@ _SLOW_SECONDS: Final = (0.4, 20.0)
 """How long each piece of a request to S3 is delayed: a nuisance, or more than any call waits."""
 _SHARES: Final = (0.3, 1.0)
 """Of the calls to DynamoDB that are refused: a nuisance, or all of them."""
+OUTSIDE: Final = INWARD
+"""The link of all who ask a Region from outside: users, the other Region's canary, replication."""
+_REFUSED_LINKS: Final = (S3, DYNAMODB, OUTSIDE)
+_REFUSALS: Final = (Answer.DENIED, Answer.UNAVAILABLE)
+_GREY_LINKS: Final = (S3, DYNAMODB)
+_GREY_SHARES: Final = (0.1, 0.3)
+"""A tenth, which a client's second attempt hides, and a third."""
+_GREYS: Final = (Answer.UNAVAILABLE, Answer.LATE)
+
+
+class Load(StrEnum):
+    """What users send beside the stream of small files."""
+
+    LARGE = "a large file"
+    MANY = "many small files at once"
+    EMPTY_ROWS = "a sheet of empty rows"
+    BLANK_LINES = "a sea of blank lines"
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One fault. `amount` is a delay in seconds (slow S3) or a share (throttled DynamoDB)."""
+    """One fault. `amount` is a delay in seconds (slow S3) or a share of all calls (what is refused)."""
 
     fault: Fault
     side: Side
     after_seconds: float
     seconds: float
     service: str = ""
+    """What it is aimed at: a service, a link, or the kind of load."""
     amount: float = 0.0
+    answer: Answer = Answer.THROTTLED
+    """What becomes of calls that are hit."""
 
     @property
     def is_long(self) -> bool:
         return self.seconds >= LONG_SECONDS[0]
 
     def __str__(self) -> str:
-        what = f"{self.fault} {self.service}".strip()
-        amount = {Fault.SLOW: f" by {self.amount:g} s", Fault.THROTTLE: f" by {self.amount:.0%}"}.get(self.fault, "")
+        aimed = "" if self.fault is Fault.THROTTLE else self.service
+        what = f"{self.fault} {aimed}".strip()
+        share = f" by {self.amount:.0%}"
+        amount = {
+            Fault.SLOW: f" by {self.amount:g} s",
+            Fault.THROTTLE: share,
+            Fault.REFUSE: f": {self.answer}",
+            Fault.GREY: f"{share}: {self.answer}",
+        }.get(self.fault, "")
         later = f", {self.after_seconds:.0f} s later" if self.after_seconds else ""
+        if self.fault is Fault.LOAD:
+            return f"load: {self.service}{later}"
         return f"{what}{amount} of the {self.side} for {self.seconds:.0f} s{later}"
 
 
@@ -131,13 +170,23 @@ def _trouble(dice: random.Random, fault: Fault, *, after_seconds: float = 0.0) -
     is_long = fault is Fault.EMPTY or dice.random() < 3 / 4
     seconds = round(dice.uniform(*(LONG_SECONDS if is_long else SHORT_SECONDS)), 1)
     side = Side.ACTIVE if dice.random() < 3 / 4 else Side.STANDBY
-    service = dice.choice(_TARGETS) if fault in _AIMED else ""
-    amount = 0.0
-    if fault is Fault.SLOW:
-        amount = dice.choice(_SLOW_SECONDS)
-    elif fault is Fault.THROTTLE:
-        amount = dice.choice(_SHARES)
-    return Trouble(fault, side, round(after_seconds, 1), seconds, service, amount)
+    trouble = Trouble(fault, side, round(after_seconds, 1), seconds)
+    match fault:
+        case Fault.KILL | Fault.OOM:
+            return replace(trouble, service=dice.choice(_TARGETS))
+        case Fault.SLOW:
+            return replace(trouble, amount=dice.choice(_SLOW_SECONDS))
+        case Fault.THROTTLE:
+            return replace(trouble, amount=dice.choice(_SHARES), service=DYNAMODB)
+        case Fault.REFUSE:
+            return replace(trouble, service=dice.choice(_REFUSED_LINKS), amount=1.0, answer=dice.choice(_REFUSALS))
+        case Fault.GREY:
+            share, answer = dice.choice(_GREY_SHARES), dice.choice(_GREYS)
+            return replace(trouble, service=dice.choice(_GREY_LINKS), amount=share, answer=answer)
+        case Fault.LOAD:  # it comes through the access point
+            return replace(trouble, side=Side.ACTIVE, service=dice.choice(tuple(Load)))
+        case _:
+            return trouble
 
 
 def compatible(one: Trouble, other: Trouble) -> bool:
@@ -151,7 +200,8 @@ def compatible(one: Trouble, other: Trouble) -> bool:
         return False
     if len(both & SEVERING) > 1 or (Fault.CUT in both and both & _BY_BORDER - {Fault.CUT}):
         return False
-    return not (both <= _AIMED and one.service == other.service)
+    # One proxy stands before each link.
+    return not ((both <= _AIMED or both <= _REFUSING) and one.service == other.service)
 
 
 def in_order(troubles: Sequence[Trouble]) -> list[Trouble]:

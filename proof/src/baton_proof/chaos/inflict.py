@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from baton_cli.reach.connection import Connection
-from baton_proof.chaos.draws import Fault, Trouble
+from baton_proof.chaos.draws import Fault, Load, Trouble
 from baton_proof.chaos.stream import Stream
 from baton_proof.composed import STAGES, Composed
 from baton_proof.handovers import until, until_replicated
@@ -48,6 +48,19 @@ async def _inflicted(scene: Scene, region: str, trouble: Trouble) -> AsyncGenera
         await undo(scene, region, trouble)
 
 
+async def _refuse(scene: Scene, region: str, trouble: Trouble) -> None:
+    await scene.composed.admin.refuse(region, trouble.service, trouble.amount, trouble.answer)
+
+
+async def _take_all(scene: Scene, region: str, trouble: Trouble) -> None:
+    await scene.composed.admin.refuse(region, trouble.service, 0, trouble.answer)
+
+
+async def _leave(scene: Scene, region: str, trouble: Trouble) -> None:
+    """Undo nothing: what was sent is sent."""
+    del scene, region, trouble
+
+
 type _Act = Callable[[Scene, str, Trouble], Awaitable[None]]
 _WAYS: Final[Mapping[Fault, tuple[_Act, _Act]]] = {
     Fault.PAUSE: (
@@ -82,6 +95,9 @@ _WAYS: Final[Mapping[Fault, tuple[_Act, _Act]]] = {
         lambda scene, region, trouble: scene.composed.admin.throttle(region, trouble.amount),
         lambda scene, region, _: scene.composed.admin.throttle(region, 0),
     ),
+    Fault.REFUSE: (_refuse, _take_all),
+    Fault.GREY: (_refuse, _take_all),
+    Fault.LOAD: (lambda scene, _, trouble: scene.stream.pour(Load(trouble.service)), _leave),
     Fault.EMPTY: (lambda scene, region, _: _empty(scene, region), lambda scene, _, __: _furnish(scene)),
 }
 """How each fault is done, and undone."""

@@ -56,6 +56,11 @@ class Round:
     timeline: list[str] = field(default_factory=list[str])
 
     @property
+    def false_failovers(self) -> int:
+        """Failovers where none may be."""
+        return self.failovers if self.expected is Expected.NONE else 0
+
+    @property
     def is_good(self) -> bool:
         return not (self.lost or self.doubled or self.differing or self.disagreements or self.broke)
 
@@ -136,6 +141,7 @@ def document(run: Run) -> dict[str, Any]:
 def _counted(rounds: Sequence[Round]) -> str:
     names = {"lost": "lost", "doubled": "doubled", "differing": "other bytes", "disagreements": "unexplained"}
     counts = [f"{text} {sum(len(getattr(each, name)) for each in rounds)}" for name, text in names.items()]
+    counts.append(f"false failovers {sum(each.false_failovers for each in rounds)}")
     broken = sum(bool(each.broke) for each in rounds)
     return ", ".join([*counts, *([f"not played to the end {broken}"] if broken else [])])
 

@@ -13,22 +13,23 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 from baton.model.batch import Batch
-from baton.model.journal import Decision
+from baton.model.journal import Decision, DecisionKind
 from baton_cli.reach import connect
 from baton_cli.reach.connection import Connection
 from baton_local.in_containers import layout
 from baton_local.pace import COMPOSE_TIME_SCALE
 from baton_local.sales import sample
 from baton_proof.chaos import inflict, report, verdicts
-from baton_proof.chaos.draws import Draw, Fault, drawn
+from baton_proof.chaos.draws import Draw, Fault, Load, drawn
 from baton_proof.chaos.report import Round, Run
 from baton_proof.chaos.settling import make_active, until_followed, until_well
-from baton_proof.chaos.stream import Stream
+from baton_proof.chaos.stream import Loads, Stream
 from baton_proof.composed import ROOT, Composed, reason_not_to_swallow
 from baton_proof.handovers import (
     Sent,
@@ -37,7 +38,6 @@ from baton_proof.handovers import (
     message_ids,
     result,
     rows,
-    send,
     times_of,
     until,
     until_completed,
@@ -45,6 +45,11 @@ from baton_proof.handovers import (
 
 _FILES: Final = 6
 _RECORDS: Final = 200
+_MANY_RECORDS: Final = 300_000
+"""21 MB."""
+_ROWS_OF_A_SHEET: Final = 1_048_575
+"""Of a sheet of Excel that was emptied, below its header."""
+_BLANK_BYTES: Final = 12 * 1024**2
 _FLOWING_BATCHES: Final = 3
 """Admitted before the first fault begins."""
 _SECONDS_MAX: Final = 300
@@ -52,14 +57,44 @@ _SECONDS_MAX: Final = 300
 _FOLDER: Final = ROOT / "build" / "chaos"
 
 
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What is sent."""
+
+    small: Sequence[Path]
+    loads: Loads
+    reference: Path
+
+    @classmethod
+    def written(cls, folder: Path, seed: int) -> Self:
+        """Write them. The same seed and number of keys: one reference file for all; no two results are alike."""
+        reference = folder / "financial.csv"
+        small = [folder / f"{number}.csv" for number in range(_FILES)]
+        large, rows, blank = (folder / f"{name}.csv" for name in ("large", "rows", "blank"))
+        for file, records in [
+            *((file, _RECORDS + number) for number, file in enumerate(small)),
+            (large, _MANY_RECORDS),
+        ]:
+            sample.write_sales(file, reference, records=records, seed=seed, bad_percent=1, keys=_RECORDS)
+        rows.write_bytes(b"a,b,c,d,e,f,g,h\n" + b",,,,,,,\n" * _ROWS_OF_A_SHEET)
+        blank.write_bytes(b"\n" * _BLANK_BYTES + b"a\n1\n")
+        loads = {
+            Load.LARGE: (large, "sales"),
+            Load.EMPTY_ROWS: (rows, "passthrough"),
+            Load.BLANK_LINES: (blank, "passthrough"),
+        }
+        return cls(small, loads, reference)
+
+
 class Chaos:
     """One run."""
 
-    def __init__(self, composed: Composed, connection: Connection, files: Sequence[Path], reference: Path) -> None:
+    def __init__(self, composed: Composed, connection: Connection, files: Files) -> None:
         self._composed = composed
         self._connection = connection
-        self._files = files
-        self._reference = reference
+        self._files = files.small
+        self._loads = files.loads
+        self._reference = files.reference
         self._tag = f"chaos-{time.time_ns() // 1_000_000}"
         self._wanted: Mapping[Path, bytes] = {}
         self._streams: list[tuple[Round, Stream]] = []
@@ -70,10 +105,16 @@ class Chaos:
         await self._composed.baton("reference", "load", "financial", str(self._reference), "--key", "uuid")
         await until_well(connection)
         active = (await connection.ledger.control()).active_region
-        sent = await send(connection, self._files, f"{self._tag}-peace")
+        began = connection.clock.now()
+        stream = Stream(connection.uploader, self._files, f"{self._tag}-peace", loads=self._loads)
+        for load in Load:
+            await stream.pour(load)
+        await stream.rest()
+        sent = stream.sent
         batches = await until_completed(connection, sent, seconds=_SECONDS_MAX)
         self._wanted = {sent.files[each.batch_id]: await result(connection, each, active) for each in batches}
-        _say(f"{self._tag}: {len(batches)} files undisturbed")
+        suspected = [each for each in await decisions_since(connection, began) if each.kind is DecisionKind.SUSPECTED]
+        _say(f"{self._tag}: {len(batches)} files undisturbed, every load among them; suspected {len(suspected)} times")
 
     async def round(self, draw: Draw) -> Round:
         """Play a round and count. Never raises for what the world did; it is whole afterwards."""
@@ -95,7 +136,7 @@ class Chaos:
         played.planned_switches = await make_active(connection, draw.active)
         await acknowledge(connection, f"{self._tag}-ack-{draw.number}")
         began = connection.clock.now()
-        stream = Stream(connection.uploader, self._files, f"{self._tag}-{draw.number}")
+        stream = Stream(connection.uploader, self._files, f"{self._tag}-{draw.number}", loads=self._loads)
         events: list[tuple[datetime, str]] = []
         scene = inflict.Scene(
             self._composed,
@@ -232,7 +273,7 @@ def _ended_at(batch: Batch) -> datetime:
     return batch.history[-1].at if batch.history else batch.updated_at
 
 
-async def _run(options: Any, files: Sequence[Path], reference: Path) -> Run:
+async def _run(options: Any, files: Files) -> Run:
     composed = Composed()
     await composed.up()
     refusal = await reason_not_to_swallow()
@@ -246,7 +287,7 @@ async def _run(options: Any, files: Sequence[Path], reference: Path) -> Run:
         return Run(options.seed, rounds, left_out, COMPOSE_TIME_SCALE, machine)
 
     async with connect.embedded(layout.WORLD) as connection:
-        chaos = Chaos(composed, connection, files, reference)
+        chaos = Chaos(composed, connection, files)
         await chaos.peace()
         for number in numbers:
             rounds.append(await chaos.round(drawn(options.seed, number, without=without)))
@@ -269,14 +310,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, action="append", help="play only this round of the seed; may be repeated")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        reference = Path(folder) / "financial.csv"
-        files = [Path(folder) / f"{number}.csv" for number in range(_FILES)]
-        for number, file in enumerate(files):
-            # The same seed and number of keys: one reference file for all; no two results are alike.
-            sample.write_sales(
-                file, reference, records=_RECORDS + number, seed=options.seed, bad_percent=1, keys=_RECORDS
-            )
-        run = asyncio.run(_run(options, files, reference))
+        run = asyncio.run(_run(options, Files.written(Path(folder), options.seed)))
     _write(run)
     _say(f"\n{report.markdown(run).partition('## Round by round')[0]}")
     _say(f"the whole report: {_FOLDER / f'seed-{run.seed}.md'}")

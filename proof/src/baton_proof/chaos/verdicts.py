@@ -6,12 +6,15 @@ from enum import StrEnum
 from typing import Final
 
 from baton.model.journal import Decision, DecisionKind, Signal, Verdict
-from baton_proof.chaos.draws import PIPELINE, SEVERING, Draw, Fault, Side, Trouble
+from baton_local.stand_ins.refuser import Answer
+from baton_proof.chaos.draws import OUTSIDE, PIPELINE, SEVERING, Draw, Fault, Side, Trouble
 from handover.facts import CANARIES
 from handover.witnesses import TESTIMONIES
 
 _UNBEARABLE_SECONDS: Final = 5
 """Of delay per piece of a request: the Region finishes nothing any more."""
+_HIDDEN_SHARE: Final = 0.1
+"""Of calls that fail: the client asks again."""
 _SHORT_SUM_SECONDS: Final = 10
 """Two short faults one after the other may add up to more than the controller bears."""
 _GENERAL: Final = frozenset(set(Signal) - {Signal.SILENCE, Signal.REPLICATION})
@@ -42,10 +45,14 @@ def effect_of(trouble: Trouble) -> Effect:
     fault = trouble.fault
     if fault in SEVERING:
         return Effect.GONE
-    if trouble.service == "controller":
+    if trouble.service == "controller" or fault is Fault.LOAD:
+        return Effect.UNNOTICED
+    if fault is Fault.REFUSE and trouble.service == OUTSIDE:
+        return Effect.UNNOTICED  # the way is broken, and the Region says that it is well
+    if fault is Fault.GREY and trouble.amount <= _HIDDEN_SHARE and trouble.answer is not Answer.LATE:
         return Effect.UNNOTICED
     useless = (
-        fault is Fault.EMPTY
+        fault in {Fault.EMPTY, Fault.REFUSE}
         or trouble.service in PIPELINE
         or (fault is Fault.SLOW and trouble.amount > _UNBEARABLE_SECONDS)
         or (fault is Fault.THROTTLE and trouble.amount >= 1)

@@ -117,6 +117,34 @@ def throttle(
     _disturb(ctx, lambda admin: admin.throttle(region, share), told, document, as_json=as_json)
 
 
+class AnswerChoice(StrEnum):
+    """What becomes of calls that are hit: see `baton_local.stand_ins.refuser.Answer`."""
+
+    THROTTLED = "throttled"
+    DENIED = "denied"
+    UNAVAILABLE = "unavailable"
+    LATE = "late"
+
+
+@_chaos.command()
+def refuse(
+    ctx: typer.Context,
+    region: Region,
+    share: Annotated[float, typer.Argument(min=0, max=1, help="Of all calls, from 0 to 1.")],
+    link: Annotated[
+        str, typer.Option(help="`s3` or `dynamodb`: the Region's own calls; `inward`: all that is asked from outside.")
+    ] = "s3",
+    how: Annotated[AnswerChoice, typer.Option(help="What these calls are answered.")] = AnswerChoice.UNAVAILABLE,
+    as_json: AsJson = False,
+) -> None:
+    """Refuse a share of the calls on a Region's link, or let them come late. In the composed world only."""
+    from baton_local.stand_ins.refuser import Answer  # noqa: PLC0415 - see `WorldPlaces.connect`
+
+    told = f"{share:.0%} of the calls on {link} of {region} are {how}. End it: {baton()} chaos heal {region}"
+    document: Json = {"region": region, "link": link, "refused_share": share, "answer": how.value}
+    _disturb(ctx, lambda admin: admin.refuse(region, link, share, Answer(how)), told, document, as_json=as_json)
+
+
 @_chaos.command()
 def lag(
     ctx: typer.Context,
