@@ -41,6 +41,23 @@ async def test_each_regions_newest_heartbeat_is_kept(ports: Ports) -> None:
 
 
 @in_world
+async def test_a_heartbeat_that_comes_late_undoes_no_newer_one(ports: Ports) -> None:
+    now = ports.clock.now()
+    late, newer = (replace(beaten(EAST, now), beats=count) for count in (7, 8))
+    mute = beaten(EAST, now)  # an older version's, or of a process that does not know the number yet
+
+    for heartbeat in (newer, newer):  # again, as after an answer that got lost
+        await ports.journal.beat(heartbeat)
+    with pytest.raises(Conflict):
+        await ports.journal.beat(late)
+    assert await ports.journal.heartbeats() == {EAST: newer}
+    for heartbeat in (mute, late):
+        await ports.journal.beat(heartbeat)
+
+    assert await ports.journal.heartbeats() == {EAST: late}
+
+
+@in_world
 async def test_a_command_comes_back_as_it_was_given(ports: Ports) -> None:
     command = asked("c1", ports.clock.now())
 

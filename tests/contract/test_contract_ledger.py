@@ -79,12 +79,21 @@ async def test_control_never_goes_back(ports: Ports) -> None:
 
     for wrong in (
         first.changed(epoch=1),
-        first.changed(epoch=3),
         first.changed(active_region=WEST),
         replace(first, phase=Phase.DRAINING),
     ):
         with pytest.raises(ValueError, match=r"control row|active Region"):
             await ports.ledger.set_control(wrong, before=first)
+
+
+@in_world
+async def test_the_epoch_may_be_raised_while_the_region_stays(ports: Ports) -> None:
+    first = await ports.ledger.control()
+    raised = first.changed(epoch=first.epoch + 2)
+
+    await ports.ledger.set_control(raised, before=first)
+
+    assert await ports.ledger.control() == raised
 
 
 @in_world

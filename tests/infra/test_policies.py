@@ -120,7 +120,7 @@ def test_services_read_and_write_where_they_work() -> None:
         "worker": {"work/", "canary-work/"},
         "merger": {"output/", "canary-work/"},
         "notifier": {"output/", "archive/"},
-        CONTROLLER: {"canary/"},
+        CONTROLLER: {"canary/", "ledger/high-water.json"},
     }
 
 

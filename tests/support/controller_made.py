@@ -7,6 +7,7 @@ from typing import Any
 
 from baton.model.control import Control, Drill, Freeze, Phase, StepName, SwitchKind, Transition
 from baton.model.events import Event
+from baton.model.high_water import HighWater
 from baton.model.journal import (
     Assessment,
     Command,
@@ -18,6 +19,7 @@ from baton.model.journal import (
     Signal,
     State,
     Verdict,
+    WentBack,
 )
 from baton.ports import Endpoints
 from baton.topology import REGIONS_DEFAULT
@@ -134,6 +136,15 @@ class Trace:
     """Every write of the row is lost on its way, and of what became of it nothing is heard."""
     mute: bool = False
     """Every write of the row is done, and its answer is lost."""
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+    """By Region: how many heartbeats the ledger counts."""
+    kept: HighWater | None = None
+    """What the buckets say of how far the ledger has been."""
+    kept_is_known: bool = True
+    says_went_back: WentBack | None = None
+    """What the other Region's heartbeat says of a restored ledger."""
+    says_high_water: HighWater | None = None
+    """And of how far it has been."""
 
     # what was intended
     memory: Memory = field(init=False)
@@ -237,6 +248,11 @@ class Trace:
             at = self.now + self.ahead
             said = {"canary": self.says_canary, "ready": self.says_ready, "epoch_seen": follows}
             beats[other] = heartbeat(other, self.sequence, at, **said)
+            beats[other] = replace(
+                beats[other],
+                high_water=self.says_high_water,
+                assessment=replace(beats[other].assessment, went_back=self.says_went_back),
+            )
         results, self.results = tuple(self.results), []
         drain, self.drain = self.drain, None
         return Seen(
@@ -249,6 +265,9 @@ class Trace:
             written_at=self.written_at,
             endpoints=self.endpoints,
             drain=drain,
+            beats=dict(self.counts),
+            kept=self.kept,
+            kept_is_known=self.kept_is_known,
         )
 
     def _samples(self) -> tuple[Sample, ...]:

@@ -86,6 +86,12 @@ def _cut_off(trace: Trace) -> None:
     trace.run(30)
 
 
+def _restored(trace: Trace) -> None:
+    trace.run(60)
+    trace.control = control_made(revision=trace.control.revision - 1)
+    trace.run(30)
+
+
 STORIES: list[tuple[Callable[[Trace], None], Trace, set[str]]] = [
     (_well, Trace(), set()),
     (_dead, Trace(control=control_made(freeze=frozen(LATER))), {"Suspect", "Held", "Frozen"}),
@@ -98,6 +104,7 @@ STORIES: list[tuple[Callable[[Trace], None], Trace, set[str]]] = [
     (_well, Trace(control=control_made(phase=Phase.VERIFYING, transition=under_way(), epoch=4)), set()),
     (_unknown, Trace(), {"AllUnknown", "StandbyNotReady"}),
     (_blind, Trace(), {"AllUnknown"}),
+    (_restored, Trace(), {"WentBack"}),
     (_cut_off, Trace(), {"Isolated", "StandbyNotReady"}),
 ]
 

@@ -57,7 +57,7 @@ CANARY: Final[Mapping[str, float]] = {
     "dynamodb_read": 20,
 }
 """Calls of one canary: those of a small batch (docs/performance.md) without mail, archive and link."""
-HEARTBEAT_KB: Final = 6
+HEARTBEAT_KB: Final = 7
 """With the controller's whole assessment. A test weighs one."""
 _METRICS_OF_A_LOOK: Final = 8
 """Ages of four queues, latency and backlog of two replication rules (`baton.aws.vitals`)."""

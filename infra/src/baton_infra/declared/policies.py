@@ -11,6 +11,7 @@ from baton.messages import CANARY as BY_CANARY
 from baton.messages import KINDS, LANES, OF_USERS, Kind, Lane
 from baton.model.control import SwitchBackend
 from baton.model.events import SOURCE
+from baton.model.high_water import KEY as HIGH_WATER
 from baton.model.identity import CANARY, CANARY_ID
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, OUTPUT, WORK
 from baton.topology import Topology
@@ -298,7 +299,8 @@ def _notifier(reach: Reach) -> tuple[Statement, ...]:
     tags = ("s3:GetObjectTagging", "s3:GetObjectVersionTagging")
     return (
         # It shows what was rejected, and puts the rejects of a failed batch together.
-        *_read(reach, INPUT, WORK, OUTPUT, CANARY, CANARY_WORK),
+        # What it has archived it has mailed, whatever a restored ledger says.
+        *_read(reach, INPUT, WORK, OUTPUT, ARCHIVE, CANARY, CANARY_WORK),
         *_read_versions([here], INPUT, CANARY),
         _write(reach, OUTPUT, ARCHIVE, parts=True),
         *_key(reach),
@@ -330,11 +332,13 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
     def objects(*prefixes: str) -> tuple[str, ...]:
         return tuple(arns.objects(prefix) for arns in everywhere for prefix in prefixes)
 
+    kept = tuple(f"{arns.bucket()}/{HIGH_WATER}" for arns in everywhere)
     return (
         Statement("SendCanaries", ("s3:PutObject",), objects(CANARY)),
         Statement("ClearCanaries", ("s3:DeleteObject",), objects(CANARY, CANARY_WORK)),
         Statement("DeleteCanaries", ("dynamodb:DeleteItem",), ledger, rows(f"batch#{CANARY_ID}*")),
-        Statement("ReadObjects", ("s3:GetObject",), objects(OUTPUT, CANARY, CANARY_WORK)),
+        Statement("ReadObjects", ("s3:GetObject",), (*objects(OUTPUT, CANARY, CANARY_WORK), *kept)),
+        Statement("KeepHighWater", ("s3:PutObject",), (f"{reach.here.bucket()}/{HIGH_WATER}",)),
         Statement("ListBuckets", ("s3:ListBucket",), tuple(arns.bucket() for arns in everywhere)),
         *_read_versions(everywhere, INPUT),
         *_keys(reach, "UseKeys", everywhere, _DECRYPT, _ENCRYPT),

@@ -14,6 +14,7 @@ from baton.model.control import Control
 from baton.model.identity import batch_id_of, owner_of
 from baton.model.states import INITIAL
 from baton.ports import Admission, Arrivals, Clock, Ledger, ObjectInfo, ObjectStore, Outbox
+from baton.region_order import check_order
 from baton.s3_events import created_objects
 from baton.telemetry import Log, Metrics, emf
 from baton.topology import RETENTION_DAYS
@@ -62,7 +63,7 @@ class Admitter:
         attempt left it is sent again. An object that S3 does not let us read is admitted as the event describes it, and
         its batch ends FAILED with a reason. Raises `Unavailable` if the ledger cannot be reached, or while a planned
         switch drains this Region: the caller's event is then not lost but retried. Raises `Refused` for an object that
-        S3 does not let us read and that has no version.
+        S3 does not let us read and that has no version, and where our Regions are in another order than the ledger's.
         """
         name = paths.parse_input_key(key)
         if name is None or paths.is_marker(key, size_bytes):
@@ -71,6 +72,7 @@ class Admitter:
         if home is not None:
             return await self._admit_canary(key, version_id) if home == self._region else None
         control = await self._ledger.control()
+        check_order(control, self._regions)
         info = await self._told(key, version_id, size_bytes, created_at)
         if info is None or paths.is_marker(key, info.size_bytes):
             return None

@@ -27,6 +27,14 @@ def switch_key(transition_id: str) -> dict[str, str]:
     return {"pk": f"decision#{transition_id}", "sk": "switch"}
 
 
+def not_beaten(beats: int) -> dict[str, Any]:
+    """Return the condition that a Region's heartbeat in the ledger is no later one. Older versions count none."""
+    return {
+        "ConditionExpression": "attribute_not_exists(beats) OR beats <= :beats",
+        "ExpressionAttributeValues": {":beats": beats},
+    }
+
+
 def same_revision(revision: object) -> dict[str, Any]:
     """Return the condition that nobody changed the control row."""
     return {"ConditionExpression": "revision = :revision", "ExpressionAttributeValues": {":revision": revision}}

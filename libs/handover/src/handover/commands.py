@@ -32,13 +32,13 @@ def _one(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
         return look, (_settled(look, command, CommandState.ACCEPTED, "taken"),)
     if not command.kind.is_known:
         text = f"this version of Baton knows no order {command.kind}: order it again once both controllers are newer"
-        return _refused(look, command, text)
+        return refused(look, command, text)
     if command.kind in SWITCHES:
         return _switch(look, command)
     match command.kind:
         case CommandKind.FREEZE:
             if command.until is None:
-                return _refused(look, command, "a freeze needs an end")
+                return refused(look, command, "a freeze needs an end")
             freeze = Freeze(command.by, command.reason, look.now, command.until)
             after, text = control.changed(freeze=freeze), f"frozen by {command.by} until {command.until:%Y-%m-%d %H:%M}"
         case CommandKind.UNFREEZE:
@@ -65,7 +65,7 @@ def _switch(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
             return _adopted(look, command)  # it is active already: whether it was ready is no question any more
         reason = _not_ready(look, command)
     if reason is not None:
-        return _refused(look, command, reason)
+        return refused(look, command, reason)
     order = switching.Order.of(command, control)
     begin = switching.planned if order.kind.is_planned else switching.failover
     look, write = begin(look, order)
@@ -74,7 +74,8 @@ def _switch(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
     return look, (write, _settled(look, command, CommandState.ACCEPTED, f"switch {transition.id}"))
 
 
-def _refused(look: Look, command: Command, refusal: str) -> tuple[Look, tuple[Intent, ...]]:
+def refused(look: Look, command: Command, refusal: str) -> tuple[Look, tuple[Intent, ...]]:
+    """Answer an order with why it is refused."""
     what = f"{command.kind} to {command.target}" if command.target else command.kind.value
     look, made = switching.decided(look, DecisionKind.REFUSED, f"{what}: {refusal}", command_id=command.id)
     return look, (Note(made), _settled(look, command, CommandState.REFUSED, refusal))

@@ -10,7 +10,19 @@ from datetime import datetime, timedelta
 
 from baton.model.control import Phase
 from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict, Voice
-from handover import attempts, brakes, clocks, events, invariants, signals, switching, under_way, windows, writes
+from handover import (
+    attempts,
+    brakes,
+    clocks,
+    events,
+    invariants,
+    restored,
+    signals,
+    switching,
+    under_way,
+    windows,
+    writes,
+)
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Note, Write
 from handover.look import Look
@@ -27,9 +39,14 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
     memory = replace(memory, refused_everywhere=seen.refused_everywhere)
     if seen.control is None:
         return _unread(memory, now), ()
+    memory = restored.absorbed(memory, seen, seen.control)
     look = Look(replace(memory, read_at=now), seen, seen.control, now)
-    if look.control.unknown:
-        return replace(memory, suspect_since=None, clean_since=None), ()  # a newer version ends what it began
+    if look.control.unknown or restored.in_another_order(memory, look.control) or not seen.kept_is_known:
+        # A newer version ends what it began; of the others, see their conclusions.
+        return replace(memory, suspect_since=None, clean_since=None), ()
+    if memory.went_back:
+        look, intents = restored.refusing(look, assess)
+        return look.memory, intents
     look = _with_clean(look)
     if not look.can_write:
         # Cut off from the ledger: what looks like a fault of the others may be our own.
@@ -247,6 +264,7 @@ def assess(look: Look) -> Assessment:
         overlays=overlays(look),
         failing=attempts.failing(look.memory),
         clock_off_seconds=clocks.off_seconds(look.memory),
+        went_back=look.memory.went_back,
     )
 
 
@@ -274,6 +292,7 @@ def overlays(look: Look) -> tuple[Overlay, ...]:
         Overlay.BOTH_UNHEALTHY: look.declared_unhealthy and look.ready is Verdict.UNHEALTHY,
         Overlay.BUDGET_SPENT: any(budgets),
         Overlay.RECOMMENDS: _recommends(look),
+        Overlay.WENT_BACK: look.memory.went_back is not None,
     }
     return tuple(overlay for overlay, lies in found.items() if lies)
 
@@ -287,6 +306,9 @@ def _recommends(look: Look) -> bool:
 
 def _conclusion(look: Look) -> str:
     control, transition = look.control, look.control.transition
+    distrusted = restored.conclusion(look)
+    if distrusted:
+        return distrusted
     if not look.can_write:
         return "this controller cannot write the ledger: it acts on nothing"
     if control.unknown:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from baton.model.control import Control, Ending, StepName
-from baton.model.journal import Command, Heartbeat, Signal, Verdict
+from baton.model.high_water import HighWater
+from baton.model.journal import Command, Heartbeat, Signal, Verdict, WentBack
 from baton.ports import Endpoints
 from baton.topology import other_region
 from handover.intents import Write
@@ -120,6 +121,12 @@ class Seen:
     endpoints: Endpoints | None = None
     """Of the switch, at the newest look at them. None: not looked at yet."""
     drain: Drain | None = None
+    beats: Mapping[str, int] = field(default_factory=dict[str, int])
+    """By Region: how many heartbeats the ledger counts; none: 0. Missing: its row does not say."""
+    kept: HighWater | None = None
+    """The furthest that the ledger has been, as far as the buckets said before it was read."""
+    kept_is_known: bool = True
+    """Whether our own bucket has said so, or was waited for long enough: until then a restore would not be noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,10 @@ class Memory:
     """Steps whose last attempts failed."""
     drain: Drain | None = None
     """The newest look at how far a planned switch is."""
+    high_water: HighWater | None = None
+    """The furthest that the ledger is known to have been."""
+    went_back: WentBack | None = None
+    """Since when it is behind that: until an operator raises the epoch."""
     decisions: int = 0
     endpoints: Endpoints | None = None
     endpoints_at: datetime | None = None

@@ -92,7 +92,7 @@ class Performer:
 
     async def settled(self) -> None:
         """Return once nothing runs in the background. What waits for the ledger is tried once more."""
-        self._beside("records", self._records.put_waiting)
+        self.beside("records", self._records.put_waiting)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     @property
@@ -102,10 +102,10 @@ class Performer:
 
     async def perform(self, memory: Memory, intents: tuple[Intent, ...]) -> Memory:
         """Carry them out in order; return the memory. What fails holds back nothing but what rests on it."""
-        self._beside("records", self._records.put_waiting)
+        self.beside("records", self._records.put_waiting)
         memory = await self._in_order(memory, intents)
         if self._publisher.waiting:
-            self._beside("events", self._publisher.send)
+            self.beside("events", self._publisher.send)
         return memory
 
     async def _in_order(self, memory: Memory, intents: tuple[Intent, ...]) -> Memory:
@@ -125,7 +125,7 @@ class Performer:
                 case Act():
                     self._begin(intent.step, intent.control.epoch)
                 case LookAtDrain():
-                    self._beside("drain", partial(self._drain, intent.control))
+                    self.beside("drain", partial(self._drain, intent.control))
         return memory
 
     async def _write(self, memory: Memory, write: Write) -> Memory | None:
@@ -162,9 +162,9 @@ class Performer:
                 self._begin(step, write.after.epoch)
 
     def _begin(self, step: StepName, epoch: int) -> None:
-        self._beside((step, epoch), partial(self._act, step, epoch))
+        self.beside((step, epoch), partial(self._act, step, epoch))
 
-    def _beside(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    def beside(self, key: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run a background task, unless the same one runs already."""
         if key in self._running:
             return

@@ -17,6 +17,7 @@ from baton.model.control import Control
 from baton.model.journal import Assessment, Heartbeat, Verdict
 from baton.ports import Clock
 from baton.telemetry import Log, emf
+from failover_controller.high_water import Kept
 from failover_controller.lookout import Lookout
 from failover_controller.reach import Reach
 from handover import brakes
@@ -55,6 +56,7 @@ class Controller:
         self._ask = Asking(settings.call_seconds)
         self._control: Control | None = None
         self._sequence = 0
+        self._kept = Kept(region=region, places=reach.places, settings=settings, clock=clock)
         self._passed_over: frozenset[str] = frozenset()
         self._beat_at: float | None = None
         self._told_at: datetime | None = None
@@ -122,10 +124,12 @@ class Controller:
         seen = await self._look()
         self._memory, intents = decide(self._memory, seen, self._clock.now())
         self._memory = await self._performer.perform(self._memory, intents)
+        self._performer.beside("high water", self._keep)
         self._beat_at = asyncio.get_running_loop().time()
         await self._write_heartbeat(seen)
 
     async def _look(self) -> Seen:
+        kept, is_known = self._kept.known, self._kept.is_known  # before the ledger is read: it must not be behind
         control, heartbeats, commands = await asyncio.gather(
             self._ask.told(self._reach.ledger.control),
             self._ask.told(self._reach.journal.heartbeats),
@@ -137,9 +141,13 @@ class Controller:
             self._log.warning("ledger_not_read", error=unread)
         self._passed_over = self._told_of(self._reach.journal.unreadable())
         inbox = self.lookout.inbox.taken()
+        found = heartbeats.value or {}
         return Seen(
             control=control.value if not unread else None,
-            heartbeats=heartbeats.value or {},
+            heartbeats=found,
+            beats=self._beats(found),
+            kept=kept,
+            kept_is_known=is_known,
             unread=unread,
             refused_everywhere=inbox.refused_everywhere,
             stepped_seconds=self._off_seconds(),
@@ -152,6 +160,12 @@ class Controller:
             drain=inbox.drain,
         )
 
+    def _beats(self, heartbeats: Mapping[str, Heartbeat]) -> Mapping[str, int]:
+        """Return how many heartbeats the ledger counts by Region: 0 if the row is gone, none if it is mute."""
+        gone = {} if self._passed_over else dict.fromkeys(self._memory.regions, 0)
+        said = {region: each.beats for region, each in heartbeats.items()}
+        return {region: count for region, count in (gone | said).items() if count is not None}
+
     def _told_of(self, passed_over: Mapping[str, str]) -> frozenset[str]:
         """Log each row that cannot be read once; return all of them."""
         for name in passed_over.keys() - self._passed_over:
@@ -161,6 +175,13 @@ class Controller:
     def _wrote(self, control: Control) -> None:
         self._control = control
 
+    async def _keep(self) -> None:
+        """Read and write how far the ledger has been. While it is behind that, what is kept stays as it is."""
+        await self._kept.read()
+        memory = self._memory
+        if memory.high_water is not None and memory.went_back is None:
+            await self._kept.write(memory.high_water)
+
     # --- the heartbeat -----------------------------------------------------------------------------------------------
 
     async def _write_heartbeat(self, seen: Seen) -> None:
@@ -169,6 +190,7 @@ class Controller:
         control, memory = self._control, self._memory
         self._tell(assessment, control, now)
         self._sequence += 1
+        beats = self._counted(seen)
         heartbeat = Heartbeat(
             region=memory.region,
             instance=self._memory.instance,
@@ -180,6 +202,8 @@ class Controller:
             assessment=assessment,
             settings=self._settings.model_dump_json(),
             switch=self._reach.switch.backend,
+            beats=beats,
+            high_water=memory.high_water,
         )
         try:
             async with asyncio.timeout(self._settings.call_seconds):
@@ -189,6 +213,16 @@ class Controller:
         else:
             # As of its start: it cannot have been read before.
             self._memory = replace(self._memory, written_at=now)
+
+    def _counted(self, seen: Seen) -> int | None:
+        """Return the number of our next heartbeat, of all that our Region ever sent; None: the ledger does not say it.
+
+        Until it is known how far the ledger has been, the number stays as it is: it may be one that went back.
+        """
+        region, found = self._memory.region, self._memory.high_water
+        if not seen.kept_is_known or found is None:
+            return seen.beats.get(region)
+        return max(seen.beats.get(region, 0), found.beats.get(region, 0)) + 1
 
     def assessment(self, seen: Seen, now: datetime) -> Assessment:
         """Return this controller's present assessment."""

@@ -2,7 +2,9 @@
 
 import secrets
 from collections.abc import Mapping
+from functools import partial
 
+from baton.region_order import refuse_another_order
 from baton.service import Daemon, Process, run_daemon
 from baton.settings import SwitchSettings
 from failover_controller.controller import Controller
@@ -16,7 +18,8 @@ from handover_shell.steady import SteadyClock
 def build(process: Process) -> Daemon:
     """Put the controller together."""
     controller = controller_of(process, ControllerSettings().scaled(), SwitchSettings())
-    return Daemon([controller.run], controller.health)
+    guard = partial(refuse_another_order, ledger=process.aws.ledger(), regions=process.world.regions)
+    return Daemon([guard, controller.run], controller.health)
 
 
 def controller_of(process: Process, settings: ControllerSettings, switch_settings: SwitchSettings) -> Controller:

@@ -14,7 +14,7 @@ from baton.model.batch import Batch, Counts, MailClaim
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, Mail, Mailer, ObjectStore
 from baton.ports import Links as LinkSigner
-from baton.telemetry import Metrics
+from baton.telemetry import Log, Metrics
 from notifier.domain import Links, compose
 from notifier.notice import Notice
 from notifier.rejects import NOTHING_FOUND, RejectsOf
@@ -44,6 +44,7 @@ class Notifier:
         catalog: Catalog,
         clock: Clock,
         settings: NotifierSettings,
+        log: Log,
     ) -> None:
         self._batches = batches
         self._ledger = ledger
@@ -55,6 +56,7 @@ class Notifier:
         self._catalog = catalog
         self._clock = clock
         self._settings = settings
+        self._log = log
 
     async def handle(self, message: Message, attempt: int) -> Metrics | None:
         """Take the batch from MERGED to COMPLETED and archived, or announce that it FAILED."""
@@ -98,6 +100,9 @@ class Notifier:
 
     async def _tell(self, batch: Batch, *, attempt: int) -> Batch:
         self._check_free(batch)
+        if await self._was_mailed(batch):
+            self._log.warning("mailed_before", batch_id=batch.batch_id)
+            return await self._mark(await self._claim(batch))
         here = await self._is_here(batch)
         if batch.state is BatchState.MERGED and not here:
             raise Retry("the published result is not in this Region yet", delay_seconds=_REPLICATION_SECONDS)
@@ -196,6 +201,12 @@ class Notifier:
         loaded = offered(self._catalog).get(batch.job)
         return loaded.job.addresses if loaded else self._settings.operators
 
+    async def _was_mailed(self, batch: Batch) -> bool:
+        """Return whether the input is archived: the batch was completed, and the ledger has been restored since."""
+        if batch.state is not BatchState.MERGED or batch.is_canary:
+            return False
+        return await self._objects.head(_archived(batch)) is not None
+
     async def _archive(self, batch: Batch) -> None:
         """Copy the input version to `archive/`, then delete it from `input/` unless a newer version took its place.
 
@@ -205,13 +216,17 @@ class Notifier:
         if source is None:
             return
         if not batch.is_canary:
-            name = paths.parse_input_key(batch.source.key)
-            target = paths.archive_key(batch.job, batch.batch_id, name.name if name else batch.source.key)
             try:
-                await self._objects.copy(source, target)  # a second time it writes the same again
+                await self._objects.copy(source, _archived(batch))  # a second time it writes the same again
             except NotFound:
                 return
         await self._objects.delete(batch.source.key, if_version_is=source.version_id)
+
+
+def _archived(batch: Batch) -> str:
+    """Return where the batch's input lies once the batch is completed."""
+    name = paths.parse_input_key(batch.source.key)
+    return paths.archive_key(batch.job, batch.batch_id, name.name if name else batch.source.key)
 
 
 def _not_sent_seconds(attempt: int) -> int:

@@ -37,6 +37,7 @@ def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
             catalog=context.catalog,
             clock=clock,
             settings=settings,
+            log=context.log,
         )
 
     return Service({lane: handler() for lane in LANES})

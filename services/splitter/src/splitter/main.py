@@ -9,6 +9,7 @@ from baton.context import Context
 from baton.messages import LANES
 from baton.offload import Offload
 from baton.ports import Inbox
+from baton.region_order import refuse_another_order
 from baton.runner import Runner
 from baton.s3_events import Event, log_fields, parse
 from baton.service import Service, run_service
@@ -49,9 +50,10 @@ def build(
             settings=settings,
         )
 
+    guard = partial(refuse_another_order, ledger=ports.ledger(), regions=context.regions)
     return Service(
         {lane: handler() for lane in LANES},
-        side_tasks=[sweeper(context, settings).run],
+        side_tasks=[guard, sweeper(context, settings).run],
         canary_events=partial(canary_events, context),
     )
 

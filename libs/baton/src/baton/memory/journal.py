@@ -1,6 +1,6 @@
 """The journal in memory: one object that both Regions share. Every method is one atomic step of the event loop."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from baton.errors import Conflict, Refused
@@ -29,6 +29,17 @@ class MemoryJournal:
         """Make a command one that this version of Baton cannot read, as if a later one had written it."""
         self._spoilt.add(command_id)
 
+    def saved(self) -> Callable[[], None]:
+        """Return what restores every row as it is now, as a restore of the table to this moment does."""
+        heartbeats, commands = dict(self._heartbeats), dict(self._commands)
+        decisions, switches = dict(self._decisions), dict(self._switches)
+
+        def restore() -> None:
+            self._heartbeats, self._commands = dict(heartbeats), dict(commands)
+            self._decisions, self._switches = dict(decisions), dict(switches)
+
+        return restore
+
     def hold_index(self) -> None:
         """Let lists show the rows as they are now, whatever is written from now on."""
         self._index = list(self._commands.values()), list(self._decisions.values())
@@ -40,6 +51,9 @@ class MemoryJournal:
     async def beat(self, heartbeat: Heartbeat) -> None:
         self.refusals.check("beat", heartbeat.region)
         check_item(f"the heartbeat of {heartbeat.region}", HEARTBEAT.adapter.dump_json(heartbeat))
+        last = self._heartbeats.get(heartbeat.region)
+        if last and last.beats is not None and heartbeat.beats is not None and last.beats > heartbeat.beats:
+            raise Conflict(f"the last heartbeat of {heartbeat.region} is of beat {last.beats}")
         self._heartbeats[heartbeat.region] = heartbeat
 
     async def heartbeats(self) -> Mapping[str, Heartbeat]:

@@ -54,6 +54,15 @@ class MemoryLedger:
         """
         self._store.spoiled[batch_id] = leaving or _remains_of(self._store.batches[batch_id])
 
+    def saved(self) -> Callable[[], None]:
+        """Return what restores every row as it is now, as a restore of the table to this moment does."""
+        control, batches = self._store.control, dict(self._store.batches)
+
+        def restore() -> None:
+            self._store.control, self._store.batches = control, dict(batches)
+
+        return restore
+
     def mend(self, batch_id: str) -> None:
         """Make the row one that can be read again."""
         del self._store.spoiled[batch_id]

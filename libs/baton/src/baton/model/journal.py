@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from baton.model.control import Ending, StepName, SwitchBackend
+from baton.model.high_water import HighWater
 from baton.model.stored import Word
 
 
@@ -84,6 +85,8 @@ class Overlay(Word):
     BUDGET_SPENT = "BUDGET_SPENT"
     RECOMMENDS = "RECOMMENDS"
     """It would fail over, and waits for a human who orders it."""
+    WENT_BACK = "WENT_BACK"
+    """The ledger was restored: it is behind what is known of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,19 @@ class Failing:
 
 
 @dataclass(frozen=True, slots=True)
+class WentBack:
+    """A ledger that was restored: what is known to have been in it, and what was found."""
+
+    known: HighWater
+    found: HighWater
+
+    @property
+    def at_least(self) -> int:
+        """The lowest epoch that was certainly never in force: what an operator orders."""
+        return max(self.known.epoch, self.found.epoch) + 1
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
     """Everything that one controller held for true at one moment, and what follows: the answer to `explain`."""
 
@@ -142,6 +158,8 @@ class Assessment:
     """What is not as the control row says, after several attempts."""
     clock_off_seconds: float = 0.0
     """How far this controller's clock is from its own past or from the other controller's, at most."""
+    went_back: WentBack | None = None
+    """None: the ledger is not behind anything that this controller knows of."""
 
     @property
     def standing(self) -> str:
@@ -170,6 +188,11 @@ class Heartbeat:
     """JSON of the settings it runs under, for `plan` and `explain`."""
     switch: SwitchBackend | None = None
     """What it turns besides the ledger. None: an older version does not say, or a newer one has another."""
+    beats: int | None = None
+    """Heartbeats of this Region, of all its processes. Never shrinks, but by a restore. None: its writer does not know
+    how many there were, as right after its start."""
+    high_water: HighWater | None = None
+    """The furthest that this controller knows the ledger to have been."""
 
 
 class CommandKind(Word):
@@ -248,6 +271,8 @@ class DecisionKind(Word):
     """What the ledger says and what was found differ, and attempts to set it right fail."""
     REPAIRED = "repaired"
     """What the ledger says and what was found differed, and was set right."""
+    WENT_BACK = "went back"
+    """The ledger was restored: nothing is done until an operator raises the epoch."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,10 @@ class Journal(Protocol):
     """Heartbeats, commands and decisions. Single rows are read strongly consistent, lists eventually."""
 
     async def beat(self, heartbeat: Heartbeat) -> None:
-        """Write this Region's heartbeat over the last one."""
+        """Write this Region's heartbeat over the last one.
+
+        Raises `Conflict` if that one counts more beats: a heartbeat that comes late undoes no newer one.
+        """
         ...
 
     async def heartbeats(self) -> Mapping[str, Heartbeat]:

@@ -18,7 +18,7 @@ from baton.model.journal import Command, Verdict
 from baton.telemetry import Log
 from baton.topology import other_region
 from baton_cli.batches.render import moment, span
-from baton_cli.handover import orders, queries
+from baton_cli.handover import epoch, orders, queries
 from baton_cli.handover.orders import Standing
 from baton_cli.handover.queries import Situation
 from baton_cli.hints import baton
@@ -55,8 +55,10 @@ async def fail_over(
 ) -> Standing | Kept:
     """Do everything that the order asks for; return what came of it within `seconds_max`.
 
-    Raises `Refused` if this machine is not set up as the controllers are. What the rules refuse is an outcome.
+    Raises `Refused` if this machine is not set up as the controllers are, or the ledger went back. What the rules
+    refuse is an outcome.
     """
+    await epoch.refuse_restored(connection)
     now = await queries.situation(connection)
     switch = connection.switch()
     heartbeats = {view.region: view.heartbeat for view in now.controllers if view.heartbeat}

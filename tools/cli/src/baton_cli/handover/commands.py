@@ -11,7 +11,8 @@ import typer
 from baton.model.control import Control
 from baton.model.journal import Command, CommandKind, Verdict
 from baton_cli.durations import duration
-from baton_cli.handover import by_hand, documents, orders, queries, render
+from baton_cli.handover import by_hand, documents, epoch_render, orders, queries, render
+from baton_cli.handover import epoch as epochs
 from baton_cli.handover.orders import Outcome, Standing
 from baton_cli.hints import baton
 from baton_cli.options import AsJson
@@ -361,3 +362,39 @@ def ack(
 ) -> None:
     """Acknowledge past automatic failovers: they no longer count against the budget."""
     _place(ctx, _Order(CommandKind.ACK, by, reason, as_json, timeout, wait=wait))
+
+
+# --- after a restore --------------------------------------------------------------------------------------------------
+
+
+@app.command(rich_help_panel=PANEL)
+def epoch(
+    ctx: typer.Context,
+    at_least: Annotated[
+        int, typer.Option("--at-least", metavar="N", min=1, help="Above every epoch that was ever in force.")
+    ],
+    reason: Reason = "",
+    by: By = None,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let the controllers act again after the ledger was restored: raise the epoch above all that were in force.
+
+    `baton status` says which N that is. The Region that was active last stays active.
+    """
+    session = session_of(ctx)
+
+    async def ask(connection: Connection) -> epochs.Raised:
+        control, known = await epochs.standing(connection)
+        after = epochs.raised(connection, control, known, at_least)
+        if not yes and not session.confirmed(epoch_render.question_of_epoch(control, after, known)):
+            raise Refused("nothing was changed")
+        name = f"{session.dice.getrandbits(32):08x}"
+        return await epochs.write(connection, control, after, known, by=by or session.who(), reason=reason, name=name)
+
+    done = session.run(ask)
+    if not done.is_recorded:
+        session.note(
+            "The epoch is raised, and the journal did not take the record of it: note down who did it and why."
+        )
+    session.answer(epoch_render.epoch(done), documents.epoch(done), as_json=as_json)

@@ -1,9 +1,10 @@
 """Answers about handovers as JSON, for scripts. Names and meanings never change; fields may be added."""
 
 from baton.model.control import Control, Transition
-from baton.model.journal import Assessment, Command, Decision, Rule
+from baton.model.journal import Assessment, Command, Decision, Rule, WentBack
 from baton_cli.batches.documents import Json
 from baton_cli.handover.by_hand import Kept
+from baton_cli.handover.epoch import Raised
 from baton_cli.handover.orders import Standing, since
 from baton_cli.handover.planning import Plan
 from baton_cli.handover.queries import ControllerView, Found, Situation
@@ -125,6 +126,32 @@ def assessment(assessment: Assessment) -> dict[str, Json]:
         "evidence": [rule(each) for each in assessment.evidence],
         "readiness": [rule(each) for each in assessment.readiness],
         "brakes": [rule(each) for each in assessment.brakes],
+        "went_back": went_back(assessment.went_back),
+    }
+
+
+def went_back(found: WentBack | None) -> dict[str, Json] | None:
+    """Return how far a restored ledger had been, and what raises it above that; null: it was not restored."""
+    if found is None:
+        return None
+    return {
+        "known_epoch": found.known.epoch,
+        "known_revision": found.known.revision,
+        "found_epoch": found.found.epoch,
+        "found_revision": found.found.revision,
+        "epoch_at_least": found.at_least,
+    }
+
+
+def epoch(done: Raised) -> dict[str, Json]:
+    """Return what `epoch` wrote, and the last epoch that was known before."""
+    return {
+        "decision_id": done.decision.id,
+        "epoch": done.after.epoch,
+        "epoch_before": done.before.epoch,
+        "epoch_known": done.known.epoch,
+        "active_region": done.after.active_region,
+        "recorded": done.is_recorded,
     }
 
 
@@ -148,6 +175,7 @@ def handover(situation: Situation) -> dict[str, Json]:
     control, now = situation.control, situation.at
     return {
         "phase": control.phase.value,
+        "went_back": went_back(situation.went_back),
         "phase_since": control.phase_since.isoformat() if control.phase_since else None,
         "admits": control.admits,
         "transition": transition(control.transition) if control.transition else None,

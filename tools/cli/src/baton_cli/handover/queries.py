@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from pydantic import ValidationError
 
 from baton.model.control import Control, Transition
-from baton.model.journal import Command, Decision, Heartbeat, Rule
+from baton.model.journal import Command, Decision, Heartbeat, Rule, WentBack
 from baton.topology import other_region
 from baton_cli.hints import baton
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, LAST, NO_ANSWER
@@ -61,6 +61,12 @@ class Situation:
     budgets: tuple[Rule, ...]
     """What is left of the automatic failovers."""
     last: Decision | None = None
+
+    @property
+    def went_back(self) -> WentBack | None:
+        """What a controller says of a ledger that was restored, as long as no epoch above it is in force."""
+        said = (view.heartbeat.assessment.went_back for view in self.controllers if view.heartbeat)
+        return next((each for each in said if each and self.control.epoch < each.at_least), None)
 
     def of(self, region: str) -> ControllerView:
         """Return the controller of a Region."""

@@ -13,6 +13,7 @@ from baton.model.control import Control, StepOutcome, Transition
 from baton.model.journal import Assessment, Command, CommandState, Decision, DecisionKind, Rule, Verdict
 from baton_cli.batches.render import grid, moment, plain, span, table_of, with_next
 from baton_cli.handover.by_hand import Kept, still_to_do
+from baton_cli.handover.epoch_render import went_back
 from baton_cli.handover.orders import Milestone, Outcome, Standing, Tone, milestones, settler, since
 from baton_cli.handover.queries import ControllerView, Found, Situation
 from baton_cli.hints import baton
@@ -161,6 +162,7 @@ def handover(situation: Situation) -> RenderableType:
     control, now = situation.control, situation.at
     phase = f"{control.phase}" + (f" for {span(now - control.phase_since)}" if control.phase_since else "")
     rows: list[tuple[str, RenderableType]] = [("phase", Text(phase if control.admits else f"{phase}: admits nothing"))]
+    rows += [("ledger", went_back(found)) for found in (situation.went_back,) if found]
     if control.transition:
         name = "switch" if control.in_transition else "last switch"
         rows.append((name, plain(_switch(control.transition, now))))
@@ -338,10 +340,9 @@ def _command(command: Command) -> RenderableType:
 
 
 def _transition(transition: Transition) -> RenderableType:
-    outcome = transition.outcome or "under way"
     rows: list[tuple[str, RenderableType]] = [
         ("switch", plain(f"{transition.id}: {transition.kind} from {transition.source} to {transition.target}")),
-        ("outcome", plain(outcome)),
+        ("outcome", plain(transition.outcome or "under way")),
         ("reason", plain(transition.reason)),
         (
             "ordered",

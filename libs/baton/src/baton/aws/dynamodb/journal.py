@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+
 from baton.aws.dynamodb.items import Item, iso, to_item, typed
 from baton.aws.dynamodb.rows import Rows
 from baton.aws.sdk.clients import DynamoDB
-from baton.aws.sdk.failures import translated
+from baton.aws.sdk.failures import is_condition_failed, translated
 from baton.errors import Conflict, Refused
 from baton.model.control import Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
 from baton.model.rows import COMMAND, DECISION, HEARTBEAT, SWITCH, Form
 from baton.ports.preconditions import check_settled
-from baton.requests import ABSENT, NOT_ENDED, switch_key
+from baton.requests import ABSENT, NOT_ENDED, not_beaten, switch_key
 
 _PAGE_ROWS: Final = 100
 _HEARTBEATS: Final = "heartbeat"
@@ -49,9 +51,16 @@ class DynamoJournal:
     @translated()
     async def beat(self, heartbeat: Heartbeat) -> None:
         # Only its own Region writes this row: MRSC refuses a write that meets another Region's.
-        row = {"pk": _HEARTBEATS, "sk": heartbeat.region, "beat_at": heartbeat.at, "body": _json(HEARTBEAT, heartbeat)}
+        row = {"pk": _HEARTBEATS, "sk": heartbeat.region, "beat_at": heartbeat.at, "beats": heartbeat.beats}
+        item = to_item({**row, "body": _json(HEARTBEAT, heartbeat)})
+        condition = {} if heartbeat.beats is None else typed(not_beaten(heartbeat.beats))
         client = await self._client()
-        await client.put_item(TableName=self._table, Item=to_item(row))
+        try:
+            await client.put_item(TableName=self._table, Item=item, **condition)
+        except ClientError as error:
+            if not is_condition_failed(error):
+                raise
+            raise Conflict(f"a later heartbeat of {heartbeat.region} is in the ledger") from error
 
     @translated()
     async def heartbeats(self) -> Mapping[str, Heartbeat]:

@@ -1,0 +1,129 @@
+"""Raises the epoch above every one that was ever in force, after the ledger was restored.
+
+The command writes the control row itself: until it is raised both controllers refuse every order.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Final
+
+from baton.errors import NotFound
+from baton.model import high_water
+from baton.model.control import Control, Ending, Phase
+from baton.model.high_water import HighWater
+from baton.model.identity import next_epoch, owner_of
+from baton.model.journal import Decision, DecisionKind, Heartbeat
+from baton_cli.hints import baton
+from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
+from baton_cli.reach.connection import Connection, Refused
+
+JUMP_MAX: Final = 1_000
+"""Above what is known. Epochs grow by one or two with each switch: a larger step is a slip of the finger."""
+_RECORDED_TIMES_MAX: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What was written, and how far the ledger is known to have been."""
+
+    before: Control
+    after: Control
+    known: HighWater
+    decision: Decision
+    is_recorded: bool = True
+
+
+async def standing(connection: Connection) -> tuple[Control, HighWater]:
+    """Return the control row, and the furthest that row, controllers and both buckets know the ledger to have been.
+
+    Raises `Refused` if the Regions are named in another order than the row's.
+    """
+    control, heartbeats, kept = await asyncio.gather(
+        connection.ledger.control(),
+        connection.journal.heartbeats(),
+        asyncio.gather(*(_kept_in(connection, region) for region in connection.regions)),
+    )
+    if owner_of(control.epoch, connection.regions) != control.active_region:
+        raise Refused(
+            f"epoch {control.epoch} is {control.active_region}'s, which does not fit to the Regions "
+            f"{', '.join(connection.regions)} in this order: set BATON_REGIONS as the services have it"
+        )
+    known = HighWater(control.epoch, control.revision)
+    for each in (*kept, *map(_said_by, heartbeats.values())):
+        known = known.joined(each)
+    return control, known
+
+
+async def _kept_in(connection: Connection, region: str) -> HighWater | None:
+    """Return what the Region's bucket says; None: nothing, or it does not answer, as if the Region were gone."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            return high_water.read(await connection.by_region[region].objects.get(high_water.KEY))
+    except (*NOT_HERE, NotFound):
+        return None
+
+
+def _said_by(heartbeat: Heartbeat) -> HighWater | None:
+    return heartbeat.high_water
+
+
+async def refuse_restored(connection: Connection) -> None:
+    """Raise `Refused` if the ledger is behind what is known of it: what its control row says may be long over."""
+    control, known = await standing(connection)
+    if known.place > (control.epoch, control.revision):
+        raise Refused(
+            f"the ledger went back: it has been at epoch {known.epoch}, and is at {control.epoch}. "
+            f"First: {baton()} epoch --at-least {known.epoch + 1}"
+        )
+
+
+def raised(connection: Connection, control: Control, known: HighWater, at_least: int) -> Control:
+    """Return the row under an epoch that was never in force, of the Region that was active last. Pure.
+
+    Raises `Refused` for an epoch that may have been in force, or that is far above all that were.
+    """
+    if at_least <= known.epoch:
+        raise Refused(f"epoch {known.epoch} was in force already: order at least {known.epoch + 1}")
+    if at_least > known.epoch + JUMP_MAX:
+        raise Refused(
+            f"{at_least:,} is far above epoch {known.epoch}, the last one that is known: "
+            f"order {known.epoch + 1}, or at most {known.epoch + JUMP_MAX:,}"
+        )
+    active = owner_of(known.epoch, connection.regions)
+    now = connection.clock.now()
+    ended = control.transition
+    if ended is not None and ended.ended is None:
+        ended = replace(ended, ended=Ending.SUPERSEDED, note="baton epoch", ended_at=now)
+    return control.changed(
+        epoch=next_epoch(at_least - 1, active, connection.regions),
+        active_region=active,
+        phase=Phase.STEADY,
+        phase_since=now,
+        transition=ended,
+        cooldown_until=None,
+        drill=None,
+    )
+
+
+async def write(
+    connection: Connection, before: Control, after: Control, known: HighWater, *, by: str, reason: str, name: str
+) -> Raised:
+    """Compare and set the control row, then put on record who raised the epoch. Raises `Conflict` if it changed."""
+    text = f"{by} raised the epoch to {after.epoch}: {after.active_region} is active; known was epoch {known.epoch}"
+    decision = Decision(
+        id=f"{name}-1",
+        at=connection.clock.now(),
+        region=after.active_region,
+        kind=DecisionKind.COMMANDED,
+        epoch=after.epoch,
+        summary=f"{text}: {reason}" if reason else text,
+    )
+    await connection.ledger.set_control(after, before=before)
+    done = Raised(before, after, known, decision)
+    for _ in range(_RECORDED_TIMES_MAX):
+        try:
+            await connection.journal.record(decision)
+        except NOT_HERE:
+            continue
+        return done
+    return replace(done, is_recorded=False)
