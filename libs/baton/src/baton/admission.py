@@ -23,9 +23,9 @@ _NO_VERSION: Final = "null"
 """What S3 calls the version of an object written while versioning was off or suspended."""
 
 ADMITTED_AGE_MAX: Final = timedelta(days=RETENTION_DAYS - 1)
-"""Of a version, to be admitted. The row of an older one may be forgotten: rows live for so long, and a day, after their
+"""Of a version, to be admitted. The row of an older one may be deleted: rows live for so long, and a day, after their
 batch settled, which was after the version was written; a multipart upload even counts from its beginning. So what was
-forgotten is never admitted anew, in whichever Region and by whatever event, list or replica it is met."""
+deleted is never admitted anew, in whichever Region and by whatever event, list or replica it is met."""
 
 
 class Admitter:

@@ -82,6 +82,6 @@ class Context:
         return await heartbeats.attempt_begun(message.batch_id, step_of(message), by=self.process, at=now)
 
     async def attempt_ended(self, message: Message, *, for_good: bool) -> None:
-        """Note that it ended; `for_good`: forget the others as well."""
+        """Note that it ended; `for_good`: delete the others as well."""
         heartbeats, now, step = self.ports.heartbeats(), self.clock.now(), step_of(message)
         await heartbeats.attempt_ended(message.batch_id, step, by=self.process, at=now, for_good=for_good)

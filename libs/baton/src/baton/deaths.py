@@ -24,7 +24,7 @@ class Attempts[M](Protocol):
         ...
 
     async def attempt_ended(self, message: M, *, for_good: bool) -> None:
-        """Take this process off the list. `for_good`: the step is through, and the others are forgotten as well."""
+        """Take this process off the list. `for_good`: the step is through, and the others are taken off as well."""
         ...
 
 

@@ -32,9 +32,9 @@ class Publisher:
         if event is None:
             return
         if len(self._waiting) >= _KEPT_MAX:
-            forgotten = next(iter(self._waiting))
-            del self._waiting[forgotten]
-            self._log.error("event_not_sent", decision_id=forgotten)
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            self._log.error("event_not_sent", decision_id=oldest)
         self._waiting[event.id] = event
 
     async def send(self) -> None:

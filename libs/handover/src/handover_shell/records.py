@@ -35,9 +35,9 @@ class Records:
         )
         self._waiting[decision.id] = decision, left
         if len(self._waiting) > _KEPT_MAX:
-            forgotten = next(iter(self._waiting))
-            del self._waiting[forgotten]
-            self._log.error("decision_not_recorded", decision_id=forgotten)
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            self._log.error("decision_not_recorded", decision_id=oldest)
         await self._put(decision.id)
 
     async def put_waiting(self) -> None:

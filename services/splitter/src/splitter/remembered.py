@@ -31,7 +31,7 @@ class Remembered:
             self._count += 1
 
     def discard(self, batch_ids: Iterable[str]) -> None:
-        """Forget these."""
+        """Remove these."""
         for batch_id in batch_ids if self._count else ():
             bucket, place, number = self._find(batch_id)
             if place < len(bucket) and bucket[place] == number:

@@ -43,7 +43,7 @@ class Heartbeats(Protocol):
         ...
 
     async def attempt_ended(self, batch_id: str, step: str, *, by: str, at: datetime, for_good: bool) -> None:
-        """Note that this process ended; `for_good`: forget the others as well."""
+        """Note that this process ended; `for_good`: delete the others as well."""
         ...
 
     async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:

@@ -88,9 +88,9 @@ def check_control(before: Control | None, after: Control) -> None:
 
 
 def check_final(batch: Batch) -> None:
-    """Check that this row may be forgotten."""
+    """Check that this row may be deleted."""
     if not batch.is_final:
-        raise ValueError(f"batch {batch.batch_id} is {batch.state}: only a final row may be forgotten")
+        raise ValueError(f"batch {batch.batch_id} is {batch.state}: only a final row may be deleted")
 
 
 def check_settled(command: Command) -> None:

@@ -38,7 +38,7 @@ _QUERIES_AT_ONCE: Final = 8
 _OURS: Final = frozenset({*CONTROL_KEY, "write_id"})
 """Attributes of the table, not of the record."""
 _LISTED_DAYS_MAX: Final = 400
-"""Each day is a query. Settled rows are forgotten long before they are this old."""
+"""Each day is a query. Settled rows are deleted long before they are this old."""
 _OLDEST: Final = "0"
 _NEWEST: Final = "~"
 """Sorts after every moment."""
