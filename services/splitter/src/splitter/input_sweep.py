@@ -146,7 +146,7 @@ class InputSweep:
         return page
 
     async def _forget_settled(self, running: AbstractSet[str]) -> None:
-        """No longer count those as settled that run (again) since the last sweep: they may need a look once they have."""
+        """No longer count as settled what runs again since the last sweep: it may need a look once it has settled."""
         for some in batched(running - self._ran, _DISCARDED_AT_ONCE):
             self._settled.discard(some)
             await asyncio.sleep(0)
