@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from baton_cli.batches import documents, files, render
+from baton_cli.batches import documents, render
 from baton_cli.options import AsJson
 from baton_cli.reach.connection import Connection
 from baton_cli.session import session_of
@@ -44,11 +44,13 @@ def load_reference(
 
     Versions that were replaced more than 45 days ago are removed: no batch uses them any more.
     """
+    from baton_cli.batches import reference  # noqa: PLC0415 - it reads with numpy, for which no other command waits
+
     session = session_of(ctx)
     with session.interruptible(f"{file} was not loaded to its end; load it again"):
         with session.failing_clearly():
-            loaded = files.read_reference(dataset, file, key=key, lines_in_fields=lines_in_fields)
-        removed = session.run(lambda connection: files.publish_reference(connection, loaded))
+            loaded = reference.read(dataset, file, key=key, lines_in_fields=lines_in_fields)
+        removed = session.run(lambda connection: reference.publish(connection, loaded))
     if removed:
         session.note(f"Removed what no batch uses any more: {', '.join(removed)}")
     session.answer(render.reference(loaded.version), documents.reference(loaded.version), as_json=as_json)
@@ -57,10 +59,12 @@ def load_reference(
 @_reference.command("show")
 def show_reference(ctx: typer.Context, dataset: Dataset, as_json: AsJson = False) -> None:
     """Show the version of a data set that new batches use."""
+    from baton_cli.batches import reference  # noqa: PLC0415 - see `load_reference`
+
     session = session_of(ctx)
 
     async def ask(connection: Connection) -> None:
-        version = await files.current_reference(connection, dataset)
+        version = await reference.current(connection, dataset)
         session.answer(render.reference(version), documents.reference(version), as_json=as_json)
 
     session.run(ask)

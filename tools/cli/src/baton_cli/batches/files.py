@@ -2,37 +2,25 @@
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import os
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
 from baton.catalog import Catalog
 from baton.checksums import combine, crc64nvme
-from baton.encoding import composed
 from baton.errors import NotFound, Unavailable
 from baton.model.batch import Batch
 from baton.model.identity import batch_id_of
 from baton.model.paths import input_key, is_marker
-from baton.ports import ObjectStore, ReferenceVersion, Row
-from baton.topology import PROGRESS_KEPT_DAYS
-from baton_cli.batches.reference_records import Record, check_record, records
-from baton_cli.hints import baton
+from baton.ports import ObjectStore
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
 from baton_cli.reach.connection import Connection, Refused
 
 _KEY_BYTES_MAX: Final = 1_024
 """S3's ceiling for a key."""
-_VERSION_HEX_DIGITS: Final = 12
-REPLACED_VERSIONS_KEPT: Final = timedelta(days=PROGRESS_KEPT_DAYS)
-"""No batch that was planned with one begins a run after that: see `actions.RETRIED_AGE_MAX`."""
-_BEHIND_MAX: Final = timedelta(days=1)
-"""How long another Region may have planned with a version that was replaced already: a global table takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,105 +144,3 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceRows:
-    """The rows of a reference file by key, read anew each time: none is held."""
-
-    path: Path
-    key: str
-    lines_in_fields: bool = False
-
-    def __iter__(self) -> Iterator[tuple[str, Row]]:
-        columns, rows = _rows(self.path, self.key, lines_in_fields=self.lines_in_fields)
-        for record in rows:
-            row = dict(zip(columns, record.fields, strict=True))
-            yield row[self.key], row
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceFile:
-    """A reference data set on disk that was read through once."""
-
-    version: ReferenceVersion
-    rows: ReferenceRows
-
-
-def read_reference(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -> ReferenceFile:
-    """Check a CSV file with one row per key. Its version is a digest of what its rows mean: key, columns and values.
-
-    16 bytes of each key are held, and one row at a time. Raises `Refused` if the file is no CSV with that column, if a
-    key is empty or there twice, or if a value holds a NUL or, unless `lines_in_fields`, lines that look like records.
-    Names of columns are compared, and kept, in composed form (NFC).
-    """
-    key = composed(key)
-    columns, rows = _rows(path, key, lines_in_fields=lines_in_fields)
-    position, seen = columns.index(key), set[bytes]()
-    content = hashlib.sha256(json.dumps([key, columns]).encode())
-    for record in rows:
-        fields = record.fields
-        name = hashlib.blake2b(fields[position].encode(), digest_size=16).digest()
-        if not fields[position] or name in seen:
-            what = "there twice" if fields[position] else "empty"
-            raise Refused(f"{path}, {record.where}: the key {fields[position]!r} is {what}")
-        seen.add(name)
-        content.update(json.dumps(fields).encode())
-    version = ReferenceVersion(dataset, content.hexdigest()[:_VERSION_HEX_DIGITS], rows=len(seen), columns=columns)
-    return ReferenceFile(version, ReferenceRows(path, key, lines_in_fields))
-
-
-def _rows(path: Path, key: str, *, lines_in_fields: bool) -> tuple[tuple[str, ...], Iterator[Record]]:
-    """Return the header, and each further record. Raises `Refused`."""
-    found = records(path)
-    header = next(found, None)
-    columns = tuple(map(composed, header.fields)) if header else ()
-    if header is None or key not in columns or len(set(columns)) != len(columns):
-        has = ", ".join(columns) or "nothing"
-        raise Refused(f"{path}: the file needs a column {key!r}, each name once, between commas; it has: {has}")
-
-    def checked(record: Record) -> Record:
-        check_record(path, record, columns, lines_in_fields=lines_in_fields)
-        return record
-
-    checked(header)
-    return columns, map(checked, found)
-
-
-async def publish_reference(connection: Connection, file: ReferenceFile) -> Sequence[str]:
-    """Make it the version that new batches use, and remove those that no batch uses any more; return these.
-
-    Repeating it is harmless. Raises `Refused` if the rows are not what they were, or not what the table takes.
-    """
-    removed: set[str] = set()
-    replaced_before = await _pinned_since(connection)
-    for reference in connection.references:
-        try:
-            await reference.publish(file.version, file.rows)
-        except ValueError as error:
-            raise Refused(f"{file.rows.path}: {error}") from error
-        removed |= {*await reference.prune(file.version.dataset, replaced_before=replaced_before)}
-    return sorted(removed)
-
-
-async def _pinned_since(connection: Connection) -> datetime:
-    """Return a time such that no batch is pinned to a version that was replaced before it, nor will be.
-
-    A batch is planned after its admission, with the version that is current then, and keeps it until it ends. So one
-    that is planned or retried meanwhile cannot be pinned to what is removed, whether or not the list has it yet.
-    """
-    kept_since = connection.clock.now() - REPLACED_VERSIONS_KEPT
-    async for page in connection.ledger.list_open():
-        kept_since = min([kept_since, *(batch.admitted_at - _BEHIND_MAX for batch in page.batches)])
-    return kept_since
-
-
-async def current_reference(connection: Connection, dataset: str) -> ReferenceVersion:
-    """Return the version that new batches use. Raises `Refused` if the data set was never loaded."""
-    for reference in connection.references:
-        version = await reference.current(dataset)
-        if version is not None:
-            return version
-    raise Refused(
-        f"there is no data set {dataset!r}: load one with `{baton()} reference load {dataset} FILE --key COLUMN`"
-    )
