@@ -9,6 +9,7 @@ from baton_proof.mutants import (
     of_decisions,
     of_library,
     of_merger_and_notifier,
+    of_restores,
     of_splitter,
     of_worker,
 )
@@ -20,6 +21,7 @@ MUTANTS: Final = (
     *of_decisions.MUTANTS,
     *of_library.MUTANTS,
     *of_merger_and_notifier.MUTANTS,
+    *of_restores.MUTANTS,
     *of_splitter.MUTANTS,
     *of_worker.MUTANTS,
 )

@@ -58,12 +58,12 @@ async def fail_over(
     Raises `Refused` if this machine is not set up as the controllers are, or the ledger went back. What the rules
     refuse is an outcome.
     """
-    await epoch.refuse_restored(connection)
     now = await queries.situation(connection)
     switch = connection.switch()
     heartbeats = {view.region: view.heartbeat for view in now.controllers if view.heartbeat}
     if wrong := wrong_place(now.control, connection.regions, heartbeats, switch.backend):
         raise Refused(wrong)
+    await epoch.refuse_restored(connection)
     for line in _told_before(now):
         tell(line)
     hand = _by_hand(connection, command, now, tell)
