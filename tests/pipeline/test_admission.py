@@ -1,6 +1,7 @@
 """Who admits what and when: while a switch drains, around the moment of a switch, and on behalf of the other Region."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def test_a_region_that_drains_admits_nothing_and_keeps_the_event() -> None:
     async def story() -> tuple[bool, BatchState]:
         world = _world()
         batch_id = await _sent(world.east)
-        await world.control(phase=Phase.DRAINING)
+        await world.control(phase=Phase.DRAINING, drains_until=world.clock.now() + timedelta(hours=1))
         record = {"eventName": "ObjectCreated:Put", "s3": {"object": {"key": KEY}}}
         with pytest.raises(Unavailable, match="planned switch"):
             await admit_all({"Records": [record]}, world.east.process.admitter)
@@ -64,6 +65,27 @@ def test_batches_that_were_admitted_before_go_on_while_it_drains() -> None:
         return (await world.east.batch(batch_id)).state
 
     assert asyncio.run(story()) is S.COMPLETED
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_drain_that_no_controller_ends_is_over_for_the_services_at_its_deadline(*, told: bool) -> None:
+    """By the deadline in the row; of a row without one, which an older version wrote, after five minutes."""
+
+    async def story() -> tuple[bool, BatchState]:
+        world = _world()
+        began = world.clock.now()
+        await world.control(
+            phase=Phase.DRAINING, phase_since=began, drains_until=began + timedelta(seconds=30) if told else None
+        )
+        batch_id = await _sent(world.east)
+        early = await world.east.region.ledger.get(batch_id) is not None
+        await world.pass_time(29 if told else 299, region=EAST)
+        early = early or await world.east.region.ledger.get(batch_id) is not None
+        await world.pass_time(120, region=EAST)
+        await world.east.drive()
+        return early, (await world.east.batch(batch_id)).state
+
+    assert asyncio.run(story()) == (False, S.COMPLETED)
 
 
 # --- on behalf of the active Region -----------------------------------------------------------------------------------

@@ -152,15 +152,16 @@ class Scene:
             log=recording_log(self.lines),
         )
 
-    def controller(self, region: str, instance: str = "i") -> Controller:
+    def controller(self, region: str, kill: Kill | None = None) -> Controller:
         """Return a controller of the Region that has just started."""
-        kill = Kill()
-        actor = self._actor(self.ledger, self.switch, kill)
-        reach = Reach(self.ledger, self.journal, self.switch, actor, self._places(kill), self.canaries, self.events)
+        kill = kill or Kill()
+        ledger, journal, switch = kill.wrap(self.ledger), kill.wrap(self.journal), kill.wrap(self.switch)
+        actor, canaries = self._actor(ledger, switch, kill), kill.wrap(self.canaries)
+        reach = Reach(ledger, journal, switch, actor, self._places(kill), canaries, kill.wrap(self.events))
         return Controller(
             region=region,
             regions=REGIONS_DEFAULT,
-            instance=f"{region}-{instance}",
+            instance=f"{region}-i",
             reach=reach,
             settings=self.settings,
             clock=self.clock,
@@ -168,10 +169,10 @@ class Scene:
         )
 
     @asynccontextmanager
-    async def awake(self, region: str) -> AsyncGenerator[None]:
-        """Have a controller of the Region that has just started."""
+    async def awake(self, region: str, kill: Kill | None = None) -> AsyncGenerator[None]:
+        """Have a controller of the Region that has just started, and may be killed."""
         stop = asyncio.Event()
-        running = asyncio.create_task(self.controller(region).run(stop))
+        running = asyncio.create_task(self.controller(region, kill).run(stop))
         try:
             yield
         finally:

@@ -75,7 +75,7 @@ def test_a_planned_switch_drains_first(kind: CommandKind) -> None:
 
     assert _answer(trace, kind, target=WEST, until=LATER) == ("ACCEPTED", "switch t8")
     assert (trace.control.epoch, trace.control.active_region, trace.control.phase) == (2, EAST, Phase.DRAINING)
-    assert not trace.control.admits
+    assert not trace.control.admits(trace.now)
     assert (trace.control.drill is not None) is (kind is K.DRILL)
 
 

@@ -31,7 +31,7 @@ def test_drained_it_moves_the_epoch() -> None:
     assert trace.kinds == [K.STARTED, K.COMMITTED]
     assert trace.decisions[-1].summary == "drained, 4 batches go along: the epoch moves"
     assert (trace.control.epoch, trace.control.active_region, trace.control.phase) == (3, WEST, Phase.SWITCHING)
-    assert trace.control.admits
+    assert trace.control.admits(trace.now)
 
 
 def test_it_asks_again_until_it_is_drained() -> None:
@@ -56,7 +56,7 @@ def test_at_its_deadline_it_is_rolled_back_with_the_reason() -> None:
     assert trace.decisions[-1].summary == why
     assert trace.decisions[-1].at - began <= seconds(SETTINGS.drain_seconds + 5)
     assert (trace.control.epoch, trace.control.active_region, trace.control.phase) == (2, EAST, Phase.STEADY)
-    assert trace.control.admits
+    assert trace.control.admits(trace.now)
     assert trace.control.transition is not None
     assert trace.control.transition.outcome == f"rolled back: {why}"
     assert trace.control.transition.ended_at == trace.decisions[-1].at
@@ -200,3 +200,45 @@ def test_nothing_is_failed_over_from_while_a_switch_is_under_way() -> None:
     assert trace.kinds == [K.STARTED]
     trace.run(60)
     assert trace.kinds[:4] == [K.STARTED, K.ROLLED_BACK, K.SUSPECTED, K.COMMITTED]
+
+
+# --- whoever is alive -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("region", [EAST, WEST])
+@pytest.mark.parametrize("drained", [True, False])
+def test_a_drain_whose_deadline_is_long_over_is_rolled_back_by_whoever_wakes_up(region: str, *, drained: bool) -> None:
+    """Both controllers were gone for hours: the order was meant for another situation, drained or not."""
+    trace = Trace(region=region, waiting=() if drained else ("a file",))
+    trace.beats = region == WEST
+    trace.control = control_made(
+        phase=Phase.DRAINING,
+        transition=under_way(SwitchKind.SWITCHOVER, command_id="c"),
+        phase_since=START - timedelta(hours=3),
+        drains_until=START - timedelta(hours=3) + seconds(SETTINGS.drain_seconds),
+    )
+
+    trace.run(SETTINGS.driver_seconds + 15)
+
+    assert trace.kinds[0] is K.ROLLED_BACK
+    assert (trace.control.epoch, trace.control.drains_until) == (2, None)
+
+
+def test_the_deadline_stands_in_the_row_as_long_as_it_drains() -> None:
+    trace = _draining()
+    began = trace.looks[-1][0]
+    assert trace.control.drains_until == began + seconds(SETTINGS.drain_seconds)
+    assert not trace.control.admits(began)
+    assert trace.control.admits(began + seconds(SETTINGS.drain_seconds))
+
+    trace.run(10)
+
+    assert (trace.control.phase, trace.control.drains_until) == (Phase.SWITCHING, None)
+
+
+def test_one_who_fails_over_meanwhile_leaves_no_deadline() -> None:
+    trace = _draining(waiting=("a file",))
+
+    trace.order(CommandKind.FAILOVER, target=WEST)
+
+    assert (trace.control.phase, trace.control.drains_until) == (Phase.SWITCHING, None)

@@ -81,7 +81,7 @@ class Admitter:
         if control.active_region != self._region:
             self._log.info("left_to_active_region", key=key, active_region=control.active_region)
             return None
-        if not control.admits:
+        if not control.admits(self._clock.now()):
             raise Unavailable("a planned switch is under way: nothing is admitted until it is through")
         return await self._admit(info, name.job, control.epoch)
 

@@ -60,4 +60,5 @@ def moved(control: Control, phase: Phase, now: datetime, *, suspects: bool = Fal
     source = State.SUSPECT if suspects else State(control.phase.value)
     if not TABLE.allowed(source, State(phase.value)):
         raise ValueError(f"no step leads from {source} to {phase}")
+    changes.setdefault("drains_until", None)
     return control.changed(phase=phase, phase_since=now, **changes)

@@ -1,9 +1,9 @@
 """Begins a switch, advances it step by step, and ends it. Each step is a compare-and-set of the control row."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from baton.model.control import (
     Control,
@@ -13,14 +13,14 @@ from baton.model.control import (
     StepDone,
     StepName,
     StepOutcome,
-    SwitchKind,
     Transition,
 )
 from baton.model.identity import next_epoch
-from baton.model.journal import Assessment, Command, Decision, DecisionKind, Signal, Verdict
+from baton.model.journal import Assessment, Decision, DecisionKind, Signal, Verdict
 from handover.facts import Memory, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Write
 from handover.look import Look
+from handover.orders import Order
 from handover.states import moved
 
 _ENDS: Final = frozenset({DecisionKind.COMPLETED, DecisionKind.ROLLED_BACK})
@@ -28,44 +28,6 @@ _COMMANDS_KEPT: Final = 50
 """Applied commands that the control row remembers: far more than can be pending at once."""
 STEPS: Final = (StepName.TAKEOVER, StepName.SWITCH, StepName.ROUTES)
 """Side by side, the one that users wait for first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A switch that a controller or an operator wants."""
-
-    kind: SwitchKind
-    target: str
-    reason: str
-    automatic: bool
-    command_id: str | None = None
-    drill: Drill | None = None
-
-    @classmethod
-    def automatic_failover(cls, target: str, reason: str) -> Self:
-        return cls(SwitchKind.FAILOVER, target, reason, automatic=True)
-
-    @classmethod
-    def automatic_failback(cls, target: str, reason: str) -> Self:
-        return cls(SwitchKind.FAILBACK, target, reason, automatic=True)
-
-    @classmethod
-    def end_of_drill(cls, target: str, reason: str, control: Control) -> Self:
-        """Return the switch home, under the command that started the drill."""
-        begun_by = control.transition.command_id if control.transition else None
-        return cls(SwitchKind.DRILL, target, reason, automatic=False, command_id=begun_by)
-
-    @classmethod
-    def of(cls, command: Command, control: Control) -> Self:
-        """Return what an operator's command asks for. It names a target."""
-        assert command.target is not None
-        kind = SwitchKind(command.kind.value)
-        drill = None
-        if kind is SwitchKind.DRILL:
-            assert command.until is not None
-            drill = Drill(control.active_region, command.until, command.blocking_alarm)
-        reason = command.reason or f"ordered by {command.by}"
-        return cls(kind, command.target, reason, automatic=False, command_id=command.id, drill=drill)
 
 
 def decision(
@@ -191,6 +153,7 @@ def planned(look: Look, order: Order) -> tuple[Look, Write]:
         Phase.DRAINING,
         look.now,
         suspects=look.memory.suspect_since is not None,
+        drains_until=look.now + timedelta(seconds=look.memory.settings.drain_seconds),
         transition=transition,
         drill=order.drill or control.drill,
         commands=with_command(control, order.command_id),
@@ -270,7 +233,9 @@ def _draining(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, .
     # too many.
     if not drives(memory, transition.target, look.now):
         return look, ()
-    if look.waited_seconds >= limit:
+    # The row's deadline ends it for whoever comes late: then the services admit again, and the order is an old one.
+    overdue = control.drains_until is not None and look.now >= control.drains_until
+    if look.waited_seconds >= limit or overdue:
         waiting = "; ".join(drain.waiting) if drain and drain.waiting else "it was not seen to be drained"
         return _rolled_back(look, transition, f"not drained in {limit:g} s: {waiting}")
     assert memory.phase_seen is not None

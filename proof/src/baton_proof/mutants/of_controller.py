@@ -30,8 +30,22 @@ MUTANTS: Final = (
     Mutant(
         "a drain that takes too long goes on",
         _RULES + "switching.py",
-        "    if look.waited_seconds >= limit:\n        waiting",
+        "    if look.waited_seconds >= limit or overdue:\n        waiting",
         "    if limit < 0:\n        waiting",
+        _TESTS + "test_planned_switch.py",
+    ),
+    Mutant(
+        "a drain is never over for the services",
+        _BATON + "model/control.py",
+        "return until is not None and now >= until",
+        "return until is not None and now < self.phase_since",
+        "tests/pipeline/test_admission.py",
+    ),
+    Mutant(
+        "an old drain is carried on",
+        _RULES + "switching.py",
+        "overdue = control.drains_until is not None and look.now >= control.drains_until",
+        "overdue = False",
         _TESTS + "test_planned_switch.py",
     ),
     Mutant(

@@ -52,7 +52,7 @@ class ArrivalSweep:
             if not infos:
                 continue
             control = await self._ledger.control()
-            if not control.admits:
+            if not control.admits(self._clock.now()):
                 return
             if control.active_region != self._region:
                 due = now - timedelta(seconds=self._settings.unadmitted_standby_seconds)

@@ -157,7 +157,7 @@ class InputSweep:
         if control.epoch != self._epoch:
             self._settled.clear()  # whose inputs these are, and who files them away, is another question now
             self._epoch = control.epoch
-        if not control.admits:
+        if not control.admits(self._clock.now()):
             return None
         is_active, now = control.active_region == self._region, self._clock.now()
         settings = self._settings

@@ -6,11 +6,14 @@ from it, so that an act is always preceded by a durable record of what is wanted
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from baton.model.stored import Word
+
+_DRAINS_MAX: Final = timedelta(minutes=5)
+"""Where an older version wrote no deadline: ten times as long as a drain takes by default."""
 
 
 class Phase(Word):
@@ -192,6 +195,8 @@ class Control:
     phase: Phase = Phase.STEADY
     phase_since: datetime | None = None
     """None: since the world was set up."""
+    drains_until: datetime | None = None
+    """While a planned switch drains: when that ends for everybody, even if no controller is left to end it."""
     transition: Transition | None = None
     freeze: Freeze | None = None
     failovers: tuple[datetime, ...] = ()
@@ -209,10 +214,12 @@ class Control:
         """Return the row as it is to be written next."""
         return replace(self, revision=self.revision + 1, **changes)
 
-    @property
-    def admits(self) -> bool:
-        """Whether the active Region takes new batches."""
-        return self.phase is not Phase.DRAINING
+    def admits(self, now: datetime) -> bool:
+        """Whether the active Region takes new batches: a drain that nobody ends is over at its deadline."""
+        if self.phase is not Phase.DRAINING:
+            return True
+        until = self.drains_until or (self.phase_since + _DRAINS_MAX if self.phase_since else None)
+        return until is not None and now >= until
 
     @property
     def in_transition(self) -> bool:
