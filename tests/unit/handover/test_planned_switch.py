@@ -221,6 +221,7 @@ def test_a_drain_whose_deadline_is_long_over_is_rolled_back_by_whoever_wakes_up(
     trace.run(SETTINGS.driver_seconds + 15)
 
     assert trace.kinds[0] is K.ROLLED_BACK
+    assert trace.intents(LookAtDrain) == []
     assert (trace.control.epoch, trace.control.drains_until) == (2, None)
 
 
