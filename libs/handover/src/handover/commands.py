@@ -10,6 +10,7 @@ from handover import brakes, signals, switching
 from handover.facts import Memory
 from handover.intents import Intent, Note, Settle, Write
 from handover.look import Look
+from handover.orders import Order
 
 SWITCHES: Final = frozenset({CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK, CommandKind.DRILL})
 """Orders that make a Region active."""
@@ -66,7 +67,7 @@ def _switch(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
         reason = _not_ready(look, command)
     if reason is not None:
         return refused(look, command, reason)
-    order = switching.Order.of(command, control)
+    order = Order.of(command, control)
     begin = switching.planned if order.kind.is_planned else switching.failover
     look, write = begin(look, order)
     transition = write.after.transition

@@ -26,6 +26,7 @@ from handover import (
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Note, Write
 from handover.look import Look
+from handover.orders import Order
 from handover.settings import Mode
 from handover.states import state_of
 
@@ -123,7 +124,7 @@ def _automatic(look: Look) -> tuple[Look, tuple[Intent, ...]]:
         look, note = _noted(look.remembering(announced=reason.key), reason.kind, reason.text, held_by=reason.rules)
         return look, (note,)
     grounds = f"{control.active_region} fails its users: {_why(look.evidence)}"
-    order = switching.Order.automatic_failover(look.standby, grounds)
+    order = Order.automatic_failover(look.standby, grounds)
     look, write = switching.failover(look, order, assessment=assess(look))
     return look, (write,)
 
@@ -196,7 +197,7 @@ def _noted(look: Look, kind: DecisionKind, text: str, *, held_by: tuple[str, ...
 # --- planned and automatic --------------------------------------------------------------------------------------------
 
 
-def _failback(look: Look) -> switching.Order | None:
+def _failback(look: Look) -> Order | None:
     """Fail back if that is enabled: after an hour without a fault, in a window, with no brake on.
 
     A spent budget is one: at home nothing would lead away from the next fault until it is cleared.
@@ -214,10 +215,10 @@ def _failback(look: Look) -> switching.Order | None:
         return None
     if _tried_within(look, settings.clean_seconds):
         return None
-    return switching.Order.automatic_failback(home, f"{home} was clean for {now - memory.clean_since}")
+    return Order.automatic_failback(home, f"{home} was clean for {now - memory.clean_since}")
 
 
-def _end_of_drill(look: Look) -> switching.Order | None:
+def _end_of_drill(look: Look) -> Order | None:
     """End a drill when its time is over, or as soon as the blocking alarm fires or the Region is unhealthy."""
     control, settings = look.control, look.memory.settings
     drill = control.drill
@@ -230,7 +231,7 @@ def _end_of_drill(look: Look) -> switching.Order | None:
         return None
     if not switching.drives(look.memory, drill.home, look.now) or not look.is_ready(drill.home):
         return None
-    return switching.Order.end_of_drill(drill.home, hurts or "the practice run is over", control)
+    return Order.end_of_drill(drill.home, hurts or "the practice run is over", control)
 
 
 def _tried_within(look: Look, seconds: float) -> bool:
