@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from baton.model.control import Control, Phase, StepOutcome, Transition
+from baton.model.control import Control, StepOutcome, Transition
 from baton.model.journal import Assessment, Command, CommandState, Decision, DecisionKind, Rule, Verdict
 from baton_cli.batches.render import grid, moment, plain, span, table_of, with_next
 from baton_cli.handover.by_hand import Kept, still_to_do
@@ -161,9 +161,8 @@ def handover(situation: Situation) -> RenderableType:
     """Return what `status` shows of the control row and of both controllers."""
     control, now = situation.control, situation.at
     phase = f"{control.phase}" + (f" for {span(now - control.phase_since)}" if control.phase_since else "")
-    if control.phase is Phase.DRAINING:
-        phase = f"{phase}: {'late, and admits again' if control.admits(now) else 'admits nothing'}"
-    rows: list[tuple[str, RenderableType]] = [("phase", Text(phase))]
+    shown = phase if control.admits(now) else f"{phase}: admits nothing"
+    rows: list[tuple[str, RenderableType]] = [("phase", Text(shown))]
     rows += [("ledger", went_back(found)) for found in (situation.went_back,) if found]
     if control.transition:
         name = "switch" if control.in_transition else "last switch"
