@@ -128,8 +128,7 @@ def _next(standing: Standing) -> str:
 def done_by_hand(standing: Standing, regions: tuple[str, str]) -> RenderableType:
     """Return what has come of an order that this machine carried out, and what is left to do."""
     head, control, switch = order(standing), standing.control, standing.transition
-    is_active = control is not None and control.active_region == standing.command.target
-    if standing.outcome is Outcome.UNDER_WAY or not is_active or control is None or switch is None:
+    if standing.outcome is Outcome.UNDER_WAY or not switch or not control or control.active_region != switch.target:
         again = f"{baton()} failover --to {standing.command.target} --without-controllers"
         return head if standing.outcome is not Outcome.UNDER_WAY else Group(head, _left([f"continue it: {again}"]))
     return Group(head, _left(still_to_do(control, missing=switch.degraded, regions=regions)))
@@ -146,7 +145,7 @@ def kept(kept: Kept, regions: tuple[str, str]) -> RenderableType:
 
 
 def _left(lines: Sequence[str]) -> RenderableType:
-    return Group(Text(), Text("Still to do", style="bold"), *(plain(f"- {line}") for line in lines))
+    return Group(Text("\nStill to do", style="bold"), *(plain(f"- {line}") for line in lines))
 
 
 def submitted(command: Command) -> RenderableType:
@@ -161,8 +160,8 @@ def handover(situation: Situation) -> RenderableType:
     """Return what `status` shows of the control row and of both controllers."""
     control, now = situation.control, situation.at
     phase = f"{control.phase}" + (f" for {span(now - control.phase_since)}" if control.phase_since else "")
-    shown = phase if control.admits(now) else f"{phase}: admits nothing"
-    rows: list[tuple[str, RenderableType]] = [("phase", Text(shown))]
+    phase += "" if control.admits(now) else ": admits nothing"
+    rows: list[tuple[str, RenderableType]] = [("phase", Text(phase))]
     rows += [("ledger", went_back(found)) for found in (situation.went_back,) if found]
     if control.transition:
         name = "switch" if control.in_transition else "last switch"
