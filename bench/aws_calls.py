@@ -104,7 +104,7 @@ def expected_calls(shape: Shape) -> Counter[str]:
     sharded = c > UNSHARDED_CHUNKS
     calls = Counter(
         {
-            "s3.HeadObject": 5,
+            "s3.HeadObject": 6,
             # the file, the plan twice, chunks, a range of each part with rejects for queries (a thousand are enough)
             # and one for the examples in the mail
             "s3.GetObject": shape.source_ranges + 2 + c + shape.indexed_parts + shape.rejects,

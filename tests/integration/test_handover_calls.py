@@ -35,6 +35,7 @@ MADE = {
     "route53-recovery-cluster.UpdateRoutingControlStates",
     "s3-control.GetMultiRegionAccessPointRoutes",
     "s3-control.SubmitMultiRegionAccessPointRoutes",
+    "s3.PutObject",
     "sqs.GetQueueUrl",
     "sqs.SendMessageBatch",
 }

@@ -151,4 +151,4 @@ def test_the_swarm_catches(planted: str, monkeypatch: pytest.MonkeyPatch) -> Non
         except TimeoutError:
             return True
 
-    assert any(caught(seed) for seed in range(SEEDS)), "no seed noticed"
+    assert any(caught(seed) for seed in range(2 * SEEDS)), "no seed noticed"  # one mistake shows in one of 200

@@ -57,10 +57,10 @@ class Outcome:
         """Return the number of files in each row of the table."""
         found = Counter({"files sent": len(self.fates) + self.untaken, UNTAKEN: self.untaken, SWITCHES: self.switches})
         for fate in self.fates:
-            found[NO_RESULT] += bool(fate.told_at) and not fate.is_there
             if fate.is_gone:
-                found[GONE] += 1
+                found[GONE] += 1  # its result too, mailed or not
                 continue
+            found[NO_RESULT] += bool(fate.told_at) and not fate.is_there
             found[LOST] += not fate.is_admitted and not fate.is_there
             found[STUCK] += fate.is_admitted and not fate.is_there
             found[TWICE] += fate.results > 1
