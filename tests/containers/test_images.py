@@ -103,7 +103,7 @@ def test_it_holds_its_own_packages_and_no_other_service_but_for_versions(image: 
     # Every image that has jobs computes their versions, from the sources of the services that write results.
     has_jobs = "baton-jobs" in project["project"]["dependencies"]
     jobs = {"baton_jobs", *ENGINE_PACKAGES} if has_jobs else set[str]()
-    rules = {"handover"} if "baton-handover" in project["project"]["dependencies"] else set[str]()
+    rules = {"handover", "handover_shell"} if "baton-handover" in project["project"]["dependencies"] else set[str]()
     # Where there is no Lambda its poller runs in the splitter's image.
     pollers = {"trigger"} if image.service == "splitter" else set[str]()
 
