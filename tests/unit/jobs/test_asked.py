@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
+from pydantic.config import JsonDict
 
 from baton.asked import asked_for
 from baton.fields import ShortDate, Text
@@ -38,6 +39,7 @@ class Order(Record):
         ("size", "literal_error", "one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more"),
         ("note", "string_too_short", "a word or two"),
         ("note", "value_error: must be kind", ""),
+        ("note", "missing_reference", ""),
         ("uuid", "missing", ""),
         ("", "columns", ""),
         ("colour", "literal_error", ""),
@@ -60,3 +62,20 @@ def test_a_model_that_has_no_json_schema_tells_nothing() -> None:
         a: Annotated[str, Field(json_schema_extra=_no_schema)]
 
     assert asked_for(Odd, "a", "literal_error") == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "extra"),
+    [
+        ("string_too_short", {"minLength": "three"}),
+        ("greater_than_equal", {"minimum": {"a": 1}}),
+        ("literal_error", {"enum": 7}),
+        ("literal_error", {"anyOf": [True]}),
+        ("literal_error", {"$ref": 7}),
+    ],
+)
+def test_whatever_a_job_writes_into_its_schema_breaks_no_mail(rule: str, extra: JsonDict) -> None:
+    class Odd(Record):
+        a: Annotated[str, Field(json_schema_extra=extra)]
+
+    assert asked_for(Odd, "a", rule) == ""

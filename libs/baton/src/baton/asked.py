@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from baton.job import Record
+from baton.rejects import MISSING_REFERENCE
 
 __all__ = ["asked_for"]
 
@@ -18,11 +19,19 @@ def asked_for(record: type[Record] | None, column: str, rule: str) -> str:
     """Return what a value of this column must be to keep to this rule; nothing if that is not known.
 
     That is the `description` of the field if it has one, else what its JSON schema says of this rule. A rule that comes
-    with a text of its own (`value_error: …`) has said it.
+    with a text of its own (`value_error: …`) has said it, and a key that is not in the reference data breaks no rule of
+    the model.
     """
-    if record is None or ":" in rule:
+    if record is None or ":" in rule or rule == MISSING_REFERENCE:
         return ""
-    for each in _alternatives(_schema_of(record), column):
+    try:
+        return _asked_for(_schema_of(record), column, rule)
+    except Exception:  # noqa: BLE001 - a job may write anything into its schema, and its mail must go out all the same
+        return ""
+
+
+def _asked_for(schema: _Schema, column: str, rule: str) -> str:
+    for each in _alternatives(schema, column):
         if description := each.get("description"):
             return str(description)
         tell = _TELLS.get(rule)

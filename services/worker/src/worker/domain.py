@@ -20,6 +20,7 @@ from baton.job import Dialect, Job, Lookup, Missing
 from baton.model.batch import Counts
 from baton.model.plan import MIB, Chunk
 from baton.ports import Row
+from baton.rejects import MISSING_REFERENCE
 from worker.parse import Text, parse, parse_lines, undecodable, utf8
 from worker.reference import SUFFIX, ReferenceFrame, join, prepare_reference
 from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, render_rejects, table_of
@@ -282,7 +283,7 @@ def _enrich(
         return joined, NO_REJECTS, table.plain
     lost = joined.filter(pl.col(SUFFIX).is_null())
     values = lost[key].str.slice(0, VALUE_CHARS_MAX)
-    missing = table_of(lost[_RECORD], column=lookup.key, rule="missing_reference", value=values)
+    missing = table_of(lost[_RECORD], column=lookup.key, rule=MISSING_REFERENCE, value=values)
     return joined.filter(pl.col(SUFFIX).is_not_null()), missing, table.plain
 
 
