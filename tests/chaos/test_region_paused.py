@@ -40,7 +40,7 @@ HOME, AWAY = layout.WORLD.regions
 _FILES: Final = 3
 _RECORDS: Final = 300
 _COMPLETED_SECONDS: Final = 180
-"""LocalStack on two cores. A failover takes at most 35 s in this world."""
+"""LocalStack on two cores. A failover takes at most 60 s in this world."""
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from baton.settings import WORKER_ENVIRONMENT
 from baton.topology import REGIONS_DEFAULT, Topology
 from baton_local.in_containers import layout
 from baton_local.in_containers.border import BorderSettings
-from baton_local.pace import COMPOSE_TIME_SCALE, pace
+from baton_local.pace import COMPOSE_CANARY_SECONDS, COMPOSE_TIME_SCALE, pace
 from baton_local.settings import LocalSettings
 from baton_local.stand_ins.gates import Gate
 from baton_local.wiring import Border, Wiring
@@ -106,7 +106,7 @@ def test_every_service_is_told_what_it_is_told_in_the_world_of_plain_processes(r
     for name in _names_of(layout.LETTERS[region]) - {f"localstack-{layout.LETTERS[region]}"}:
         told = _services()[name]["environment"]
         assert told.keys() == (expected.keys() - own) | slowed | WORKER_ENVIRONMENT.keys(), name
-        slower = pace(COMPOSE_TIME_SCALE)
+        slower = pace(COMPOSE_TIME_SCALE, COMPOSE_CANARY_SECONDS)
         same = [key for key in expected.keys() - own - slower.keys() if "ENDPOINT" not in key and "CONTROLS" not in key]
         assert {key: told[key] for key in same} == {key: expected[key] for key in same}
         assert {key: told[key] for key in slower} == slower

@@ -23,7 +23,7 @@ def _draw(*troubles: Trouble) -> Draw:
 
 def _hit(
     fault: Fault,
-    seconds: float = 50,
+    seconds: float = 75,
     side: Side = Side.ACTIVE,
     *,
     service: str = "",

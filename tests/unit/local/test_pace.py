@@ -1,6 +1,6 @@
 """The pace of a local world: what it divides is what services would wait otherwise."""
 
-from baton_local.pace import COMPOSE_TIME_SCALE, TIME_SCALE, pace
+from baton_local.pace import CANARY_SECONDS, COMPOSE_CANARY_SECONDS, COMPOSE_TIME_SCALE, TIME_SCALE, pace
 from handover.settings import ControllerSettings
 from splitter.settings import SplitterSettings
 
@@ -16,11 +16,11 @@ def test_at_the_pace_of_aws_services_wait_as_they_do_by_default() -> None:
 
 
 def test_a_canary_has_its_time_in_every_world() -> None:
-    for scale in (TIME_SCALE, COMPOSE_TIME_SCALE):
-        told = {name.removeprefix("BATON_CONTROLLER_").lower(): value for name, value in pace(scale).items()}
+    for scale, seconds in ((TIME_SCALE, CANARY_SECONDS), (COMPOSE_TIME_SCALE, COMPOSE_CANARY_SECONDS)):
+        told = {name.removeprefix("BATON_CONTROLLER_").lower(): value for name, value in pace(scale, seconds).items()}
         settings = ControllerSettings.model_validate(
             {name: value for name, value in told.items() if name in ControllerSettings.model_fields}
         ).scaled()
 
-        assert settings.probe_deadline_seconds == 5
+        assert settings.probe_deadline_seconds == seconds
         assert settings.probe_deadline_seconds < settings.fresh_seconds

@@ -174,7 +174,7 @@ class Chaos:
     async def _until_well(self, scene: inflict.Scene) -> None:
         await until_followed(self._connection)
         scene.say("both Regions follow")
-        # A Region that was unhealthy recovers after 20 good canaries in a row: two minutes, or more if the machine
+        # A Region that was unhealthy recovers after 10 good canaries in a row: two minutes, or more if the machine
         # is busy. A controller that has just started needs three of its own.
         before = {beat.instance for beat in (await self._connection.journal.heartbeats()).values()}
         await self._composed.restart("controller")

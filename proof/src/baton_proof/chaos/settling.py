@@ -13,7 +13,7 @@ from baton_cli.reach.connection import Connection
 from baton_proof.handovers import until, until_ready
 
 _WELL_SECONDS_MAX: Final = 300
-"""A Region that was unhealthy recovers after 20 good canaries: two minutes in this world."""
+"""A Region that was unhealthy recovers after 10 good canaries: two minutes in this world."""
 _SWITCH_SECONDS_MAX: Final = 120
 _HEARD_SECONDS_MAX: Final = 6
 _PLANNED_COOLDOWN: Final = timedelta(seconds=30)
