@@ -25,7 +25,7 @@ from template_reading import Templates, planted
 
 CONTROLLER: Final = "failover-controller"
 TRIGGER: Final = "trigger"
-OF_LIBRARIES: Final = {"worker": {"MALLOC_ARENA_MAX", "POLARS_MAX_THREADS"}}
+OF_LIBRARIES: Final = {"worker": {"MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "POLARS_MAX_THREADS"}}
 """Read by glibc and polars."""
 FITS: Final[Mapping[str, str]] = {
     "AWS_REGION": "set by ECS, and by Lambda",

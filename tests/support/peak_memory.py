@@ -13,8 +13,8 @@ from typing import Final
 from baton.settings import WORKER_ENVIRONMENT
 
 _RESET: Final = "5"
-_M_ARENA_MAX: Final = -8
-"""From glibc's `malloc.h`."""
+_M_OPTIONS: Final = {"MALLOC_ARENA_MAX": -8, "MALLOC_MMAP_THRESHOLD_": -3}
+"""Of each variable the option of `mallopt`. From glibc's `malloc.h`."""
 _PRELOADED: Final = ("baton_proof.region", "splitter.main", "merger.main", "notifier.main")
 """Most of what a process imports, once for all. Not polars, nor what imports it: it starts threads."""
 
@@ -33,8 +33,9 @@ def apart[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 def _as_a_worker() -> None:
     os.environ.update(WORKER_ENVIRONMENT)  # noqa: TID251 - written, for polars, which reads it at its first use
     with contextlib.suppress(AttributeError):  # a C library that is not glibc
-        # This process was forked from another, whose start is past: then MALLOC_ARENA_MAX has to be said by a call.
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, int(WORKER_ENVIRONMENT["MALLOC_ARENA_MAX"]))
+        # This process was forked from another, whose start is past: then these have to be said by calls.
+        for name, option in _M_OPTIONS.items():
+            ctypes.CDLL(None).mallopt(option, int(WORKER_ENVIRONMENT[name]))
 
 
 class Peak:

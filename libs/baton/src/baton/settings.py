@@ -18,6 +18,9 @@ WORKER_ENVIRONMENT: Final = {
     "POLARS_MAX_THREADS": "1",
     # glibc gives each thread an arena that keeps what was freed: tens of MiB each.
     "MALLOC_ARENA_MAX": "1",
+    # Larger blocks go back to the system at once, and grow without a copy. Otherwise glibc raises this to 32 MiB, and
+    # whether a block of rejects can grow in place is luck.
+    "MALLOC_MMAP_THRESHOLD_": f"{4 * 1024 * 1024}",
 }
 """Environment of the worker's process besides its settings, wherever it runs."""
 
