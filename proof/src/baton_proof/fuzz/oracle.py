@@ -117,7 +117,7 @@ def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[_Why | No
     try:
         line.raw.decode(encoding)
     except UnicodeDecodeError as error:
-        told = f"byte 0x{line.raw[error.start]:02x} at {error.start} of the record is not {encoding}"
+        told = f"byte 0x{line.raw[error.start]:02x} at {error.start}"
         return _Why("", "encoding", told), ()
     record = dict(zip(header, fields, strict=True))
     if job.record is not None:

@@ -91,7 +91,7 @@ def undecodable(data: bytes, cut: Cut, encoding: str) -> Iterator[tuple[int, str
             try:
                 data[start:end].decode(encoding)
             except UnicodeDecodeError as error:
-                yield index, f"byte 0x{error.object[error.start]:02x} at {error.start} of the record is not {encoding}"
+                yield index, f"byte 0x{error.object[error.start]:02x} at {error.start}"
 
 
 def _decodes(data: bytes, encoding: str) -> bool:
