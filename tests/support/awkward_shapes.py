@@ -191,9 +191,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "not a byte can be decoded, all allowed": Shape(
         _of_columns(("a",), str), _lines(b"\xff" * 63 + b"\n", first=b"a\n1\n")
     ),
-    "rows of one byte that cannot be decoded": Shape(
-        _of_columns(("a",), str), _lines(b"\xff\n", first=b"a\n1\n")
-    ),
+    "rows of one byte that cannot be decoded": Shape(_of_columns(("a",), str), _lines(b"\xff\n", first=b"a\n1\n")),
     "a wording for each value": Shape(
         _of_columns(("a",), Annotated[str, AfterValidator(_number)]), _worded, is_costly=True
     ),

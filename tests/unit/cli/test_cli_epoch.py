@@ -80,10 +80,20 @@ def test_nonsense_is_refused_and_nothing_is_changed(at_least: int, says: str) ->
     assert run(world.ledger.control()).epoch == EPOCH
 
 
+def test_a_ledger_that_was_not_restored_keeps_its_epoch() -> None:
+    world = virtual_world()
+
+    result = _baton(world, "epoch", "--at-least", 3, "--yes")
+
+    assert result.exit_code == 1
+    assert "nothing says that the ledger was restored" in result.stderr
+    assert run(world.ledger.control()).epoch == EPOCH
+
+
 def test_who_does_not_confirm_changes_nothing_and_is_told_if_nothing_was_restored() -> None:
     world, asked = virtual_world(), list[str]()
 
-    result = _baton(world, "epoch", "--at-least", 3, asked=asked, answer=False)
+    result = _baton(world, "epoch", "--at-least", 3, "--force", asked=asked, answer=False)
 
     assert result.exit_code == 1
     assert "Nothing says that the ledger was restored" in asked[0]

@@ -111,7 +111,7 @@ def test_the_commands_of_the_runbooks_succeed_in_their_order() -> None:
     def typed(line: str) -> None:
         away = run(world.ledger.control()).active_region == HOME
         batch = waiting if " cancel " in line else broken
-        line = re.sub(r"--at-least \d+", f"--at-least {run(world.ledger.control()).epoch + 1}", line)
+        line = re.sub(r"--at-least \w+", f"--at-least {run(world.ledger.control()).epoch + 1} --force", line)
         line = line.replace("STANDBY", AWAY if away else HOME).replace("BATCH", batch.batch_id)
         session = Session(world, out=Console(), err=Console(stderr=True), runner=virtual_time.run, dice=dice)
         result = CliRunner().invoke(app, shlex.split(line, comments=True)[1:], obj=session)

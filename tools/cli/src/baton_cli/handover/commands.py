@@ -375,6 +375,7 @@ def epoch(
     ],
     reason: Reason = "",
     by: By = None,
+    force: Annotated[bool, typer.Option("--force", help="Even if nothing says that it was restored.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -385,12 +386,11 @@ def epoch(
     session = session_of(ctx)
 
     async def ask(connection: Connection) -> epochs.Raised:
-        control, known = await epochs.standing(connection)
-        after = epochs.raised(connection, control, known, at_least)
-        if not yes and not session.confirmed(epoch_render.question_of_epoch(control, after, known)):
+        found, name = await epochs.standing(connection), f"{session.dice.getrandbits(32):08x}"
+        after = epochs.raised(connection, found, at_least, force=force)
+        if not yes and not session.confirmed(epoch_render.question_of_epoch(found, after)):
             raise Refused("nothing was changed")
-        name = f"{session.dice.getrandbits(32):08x}"
-        return await epochs.write(connection, control, after, known, by=by or session.who(), reason=reason, name=name)
+        return await epochs.write(connection, found, after, by=by or session.who(), reason=reason, name=name)
 
     done = session.run(ask)
     if not done.is_recorded:

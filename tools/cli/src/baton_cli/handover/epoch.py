@@ -33,11 +33,24 @@ class Raised:
     is_recorded: bool = True
 
 
-async def standing(connection: Connection) -> tuple[Control, HighWater]:
-    """Return the control row, and the furthest that row, controllers and both buckets know the ledger to have been.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the ledger is, and how far it has been."""
 
-    Raises `Refused` if the Regions are named in another order than the row's.
-    """
+    control: Control
+    known: HighWater
+    """The furthest that the control row, the controllers and both buckets know of."""
+    is_told: bool
+    """Whether a controller says that it was restored."""
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether anything says that the ledger lost what came later."""
+        return self.is_told or self.known.place > (self.control.epoch, self.control.revision)
+
+
+async def standing(connection: Connection) -> Standing:
+    """Read it. Raises `Refused` if the Regions are named in another order than the row's."""
     control, heartbeats, kept = await asyncio.gather(
         connection.ledger.control(),
         connection.journal.heartbeats(),
@@ -51,7 +64,8 @@ async def standing(connection: Connection) -> tuple[Control, HighWater]:
     known = HighWater(control.epoch, control.revision)
     for each in (*kept, *map(_said_by, heartbeats.values())):
         known = known.joined(each)
-    return control, known
+    told = (heartbeat.assessment.went_back for heartbeat in heartbeats.values())
+    return Standing(control, known, any(each and control.epoch < each.at_least for each in told))
 
 
 async def _kept_in(connection: Connection, region: str) -> HighWater | None:
@@ -69,19 +83,24 @@ def _said_by(heartbeat: Heartbeat) -> HighWater | None:
 
 async def refuse_restored(connection: Connection) -> None:
     """Raise `Refused` if the ledger is behind what is known of it: what its control row says may be long over."""
-    control, known = await standing(connection)
-    if known.place > (control.epoch, control.revision):
+    found = await standing(connection)
+    known = found.known
+    if found.is_restored:
         raise Refused(
-            f"the ledger went back: it has been at epoch {known.epoch}, and is at {control.epoch}. "
+            f"the ledger went back: it has been at epoch {known.epoch}, and is at {found.control.epoch}. "
             f"First: {baton()} epoch --at-least {known.epoch + 1}"
         )
 
 
-def raised(connection: Connection, control: Control, known: HighWater, at_least: int) -> Control:
+def raised(connection: Connection, found: Standing, at_least: int, *, force: bool = False) -> Control:
     """Return the row under an epoch that was never in force, of the Region that was active last. Pure.
 
-    Raises `Refused` for an epoch that may have been in force, or that is far above all that were.
+    Raises `Refused` for an epoch that may have been in force, or that is far above all that were; and, without
+    `force`, if nothing says that the ledger was restored: then there is nothing to make good, and a drill to break off.
     """
+    control, known = found.control, found.known
+    if not found.is_restored and not force:
+        raise Refused("nothing says that the ledger was restored, so there is no need to raise the epoch (or: --force)")
     if at_least <= known.epoch:
         raise Refused(f"epoch {known.epoch} was in force already: order at least {known.epoch + 1}")
     if at_least > known.epoch + JUMP_MAX:
@@ -105,10 +124,9 @@ def raised(connection: Connection, control: Control, known: HighWater, at_least:
     )
 
 
-async def write(
-    connection: Connection, before: Control, after: Control, known: HighWater, *, by: str, reason: str, name: str
-) -> Raised:
+async def write(connection: Connection, found: Standing, after: Control, *, by: str, reason: str, name: str) -> Raised:
     """Compare and set the control row, then put on record who raised the epoch. Raises `Conflict` if it changed."""
+    before, known = found.control, found.known
     text = f"{by} raised the epoch to {after.epoch}: {after.active_region} is active; known was epoch {known.epoch}"
     decision = Decision(
         id=f"{name}-1",

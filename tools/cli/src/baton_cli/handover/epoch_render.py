@@ -4,10 +4,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from baton.model.control import Control
-from baton.model.high_water import HighWater
 from baton.model.journal import WentBack
 from baton_cli.batches.render import with_next
-from baton_cli.handover.epoch import Raised
+from baton_cli.handover.epoch import Raised, Standing
 from baton_cli.hints import baton
 
 
@@ -22,11 +21,13 @@ def went_back(found: WentBack) -> Text:
     return Text(text, style="bold red")
 
 
-def question_of_epoch(before: Control, after: Control, known: HighWater) -> str:
+def question_of_epoch(found: Standing, after: Control) -> str:
     """Return what is asked before the epoch is raised."""
-    behind = "" if known.place > (before.epoch, before.revision) else " Nothing says that the ledger was restored."
+    before = found.control
+    behind = "" if found.is_restored else " Nothing says that the ledger was restored."
     return (
-        f"The ledger has epoch {before.epoch} ({before.active_region} is active); the last one known is {known.epoch}."
+        f"The ledger has epoch {before.epoch} ({before.active_region} is active); the last one known is "
+        f"{found.known.epoch}."
         f"{behind} Raise it to {after.epoch}, with {after.active_region} active?"
     )
 
