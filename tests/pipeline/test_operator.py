@@ -17,12 +17,13 @@ from baton.memory import MemoryEventBus, MemoryJournal, MemoryRoutes
 from baton.messages import Kind
 from baton.model.batch import Batch
 from baton.model.states import BatchState
+from baton.ports import ReferenceVersion
 from baton.testing.faults import CrashPlan
 from baton.topology import REGIONS_DEFAULT
 from baton_cli.batches import actions
 from baton_cli.reach.connection import Connection, RegionPorts
 from baton_proof.pipeline import Pipeline
-from baton_proof.sales import Sample, financial, sales_file
+from baton_proof.sales import FINANCIAL, Sample, financial, sales_file
 from cli_world import MemoryUploader
 
 SAMPLE = sales_file(records=24)
@@ -92,6 +93,28 @@ def test_a_retry_does_only_the_chunks_that_are_not_done() -> None:
     assert (before, after) == (1, batch.chunks - 1)
     assert len(mails) == len(set(mails)) == 2, "one of the failure, one of the retry's success"
     assert [step.by for step in batch.history].count("operator") == 1
+
+
+def test_a_retry_uses_reference_data_that_was_loaded_again_with_all_columns() -> None:
+    async def story() -> tuple[Batch, Batch]:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        sample = sales_file(records=24)
+        columns = tuple(name for name in FINANCIAL if name != "unitPrice")
+        fewer = {key: {name: row[name] for name in columns if name in row} for key, row in sample.reference.items()}
+        await pipeline.region.reference.publish(ReferenceVersion("financial", "fewer", len(fewer), columns), fewer)
+        batch_id = await pipeline.upload("input/sales/f.csv", sample.body)
+        await pipeline.drive()
+        failed = await pipeline.batch(batch_id)
+        await financial(pipeline.region.reference, sample)
+        await actions.retry(_connection(pipeline), batch_id)
+        await pipeline.drive()
+        return failed, await pipeline.batch(batch_id)
+
+    failed, batch = asyncio.run(story())
+
+    assert failed.failure
+    assert failed.failure.code == "reference_columns"
+    assert (batch.state, batch.counts.records_out) == (BatchState.COMPLETED, 24)
 
 
 def test_a_batch_over_its_limits_does_not_pass_by_a_retry() -> None:

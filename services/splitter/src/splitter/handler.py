@@ -144,7 +144,7 @@ class Splitter:
             return None
 
     async def _can_be_kept(self, batch: Batch, plan: Plan, loaded: LoadedJob) -> bool:
-        """Return whether the reference data that the plan is pinned to is here; false if it is given up.
+        """Return whether the reference data that the plan is pinned to is here, and will do; false if it is given up.
 
         Raises `_NotHereYet` to wait for it: parts made with other data would be thrown away, and published bytes are
         not made with other data at all.
@@ -153,6 +153,8 @@ class Splitter:
         if lookup is None or plan.reference_version is None:
             return True
         pinned = await self._reference.describe(lookup.dataset, plan.reference_version)
+        if pinned and not batch.published and not set(lookup.columns) <= set(pinned.columns):
+            return False  # nothing comes of it but the same failure: what was loaded since may have all columns
         if pinned and await self._is_complete(pinned):
             return True
         waited = batch.state is BatchState.WAITING_INPUT and self._clock.now() >= batch.entered_at + timedelta(
