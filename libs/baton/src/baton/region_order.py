@@ -12,13 +12,21 @@ from baton.ports import Ledger
 _PAUSE_SECONDS: Final = 5.0
 
 
+def another_order(control: Control, regions: tuple[str, str]) -> str | None:
+    """Return how the row differs from our order of the Regions, for people; None: it does not."""
+    owner = owner_of(control.epoch, regions)
+    if owner == control.active_region:
+        return None
+    return (
+        f"epoch {control.epoch} is {control.active_region}'s by the ledger, {owner}'s by BATON_REGIONS="
+        f"{','.join(regions)}: name the Regions as every other process does, the home Region first"
+    )
+
+
 def check_order(control: Control, regions: tuple[str, str]) -> None:
     """Raise `Refused` if the row was written by processes that have the Regions in another order."""
-    if owner_of(control.epoch, regions) != control.active_region:
-        raise Refused(
-            f"epoch {control.epoch} is {control.active_region}'s by the ledger, {owner_of(control.epoch, regions)}'s "
-            f"by BATON_REGIONS={','.join(regions)}: name the Regions as every other process does, the home Region first"
-        )
+    if told := another_order(control, regions):
+        raise Refused(told)
 
 
 async def refuse_another_order(stop: asyncio.Event, *, ledger: Ledger, regions: tuple[str, str]) -> None:

@@ -1,7 +1,7 @@
 """`decide_by_hand(memory, seen, now) -> (memory, intents)`: what an operator's own command does without a controller.
 
 It answers his order and takes the switch further by the controllers' own rules, in the place of the controller of the
-target. Nothing happens by itself: no signal is judged, and what nobody ordered is left alone.
+target. Nothing is automatic: no signal is judged, and what nobody ordered is left alone.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from baton.model.control import Control, SwitchBackend
-from baton.model.identity import owner_of
 from baton.model.journal import Heartbeat
+from baton.region_order import another_order
 from handover import attempts, invariants, signals, under_way, writes
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Write
@@ -39,11 +39,8 @@ def wrong_place(
     """Return why this machine must not act on that ledger: its settings are not those of the controllers."""
     if control.unknown:
         return f"a newer version of Baton wrote {', '.join(control.unknown)} into the control row"
-    if owner_of(control.epoch, regions) != control.active_region:
-        return (
-            f"epoch {control.epoch} belongs to {owner_of(control.epoch, regions)} here and to {control.active_region} "
-            "in the control row: BATON_REGIONS names the Regions in another order"
-        )
+    if told := another_order(control, regions):
+        return told
     newest = max(heartbeats.values(), key=lambda beat: beat.at, default=None)
     if newest is None or newest.switch in {None, switch}:
         return None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from baton.model.control import Phase
 from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict, Voice
+from baton.region_order import another_order
 from handover import (
     attempts,
     brakes,
@@ -42,7 +43,7 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
         return _unread(memory, now), ()
     memory = restored.absorbed(memory, seen, seen.control)
     look = Look(replace(memory, read_at=now), seen, seen.control, now)
-    if look.control.unknown or restored.in_another_order(memory, look.control) or not seen.kept_is_known:
+    if look.control.unknown or another_order(look.control, memory.regions) or not seen.kept_is_known:
         # A newer version ends what it began; of the others, see their conclusions.
         return replace(memory, suspect_since=None, clean_since=None), ()
     if memory.went_back:

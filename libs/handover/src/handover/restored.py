@@ -10,8 +10,8 @@ from typing import Final
 
 from baton.model.control import Control
 from baton.model.high_water import HighWater
-from baton.model.identity import owner_of
 from baton.model.journal import Assessment, DecisionKind, WentBack
+from baton.region_order import another_order
 from handover import commands, switching
 from handover.facts import Memory, Seen
 from handover.intents import Intent, Note
@@ -46,11 +46,6 @@ def _still(memory: Memory, seen: Seen, found: HighWater) -> WentBack | None:
     return next((each for each in (memory.went_back, *told) if each and found.epoch < each.at_least), None)
 
 
-def in_another_order(memory: Memory, control: Control) -> bool:
-    """Return whether our settings name the Regions in another order than those who wrote the row."""
-    return owner_of(control.epoch, memory.regions) != control.active_region
-
-
 def refusing(look: Look, assess: Callable[[Look], Assessment]) -> tuple[Look, tuple[Intent, ...]]:
     """Put it on record once, and refuse every order: what is pending may have been carried out long ago."""
     intents: list[Intent] = []
@@ -71,12 +66,8 @@ def conclusion(look: Look) -> str | None:
     """Return why the ledger is not trusted, as one sentence; None: it is."""
     if look.memory.went_back:
         return _text(look)
-    if in_another_order(look.memory, look.control):
-        regions = " and ".join(look.memory.regions)
-        return (
-            f"epoch {look.control.epoch} of {look.control.active_region} does not fit to the Regions {regions} in this "
-            "order (BATON_REGIONS): this controller acts on nothing"
-        )
+    if told := another_order(look.control, look.memory.regions):
+        return f"this controller acts on nothing: {told}"
     return None if look.seen.kept_is_known else f"{_STARTING}: this controller acts on nothing"
 
 

@@ -13,6 +13,7 @@ from baton.model.control import Control, Ending, Phase
 from baton.model.high_water import HighWater
 from baton.model.identity import next_epoch, owner_of
 from baton.model.journal import Decision, DecisionKind, Heartbeat
+from baton.region_order import another_order
 from baton_cli.hints import baton
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
 from baton_cli.reach.connection import Connection, Refused
@@ -56,11 +57,8 @@ async def standing(connection: Connection) -> Standing:
         connection.journal.heartbeats(),
         asyncio.gather(*(_kept_in(connection, region) for region in connection.regions)),
     )
-    if owner_of(control.epoch, connection.regions) != control.active_region:
-        raise Refused(
-            f"epoch {control.epoch} is {control.active_region}'s, which does not fit to the Regions "
-            f"{', '.join(connection.regions)} in this order: set BATON_REGIONS as the services have it"
-        )
+    if told := another_order(control, connection.regions):
+        raise Refused(told)
     known = HighWater(control.epoch, control.revision)
     for each in (*kept, *map(_said_by, heartbeats.values())):
         known = known.joined(each)
