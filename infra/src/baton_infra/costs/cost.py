@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,16 @@ type Template = Mapping[str, Any]
 type Templates = Mapping[str, Template]
 
 
+class CostGroup(StrEnum):
+    """What a line of a bill is compared with, in the seed's bill."""
+
+    SWITCH = "switch"
+    ENDPOINTS = "interface endpoints"
+    EGRESS = "way out"
+    TASKS = "tasks"
+    OTHER = "everything else"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One line of a bill."""
@@ -40,6 +51,7 @@ class Item:
     of: str
     """What it is computed from."""
     usd: float
+    group: CostGroup = CostGroup.OTHER
 
 
 # --- what does not come from a template, each with its reason
@@ -89,13 +101,13 @@ _COPIES: Final = 4
 """Input, parts, result and archive: each about the size of the file, each replicated."""
 _COPIES_IN_TIME: Final = 2
 
-SEED: Final[Mapping[str, float]] = {
+SEED: Final[Mapping[CostGroup, float]] = {
     # The AWS sample that Baton replaces, with its three zones and twelve endpoints a Region, by the same prices.
-    "switch": 1_825,
-    "interface endpoints": 526,
-    "way out": 66,
-    "tasks": 43,
-    "everything else": 60,
+    CostGroup.SWITCH: 1_825,
+    CostGroup.ENDPOINTS: 526,
+    CostGroup.EGRESS: 66,
+    CostGroup.TASKS: 43,
+    CostGroup.OTHER: 60,
 }
 SEED_MILLION: Final = 55.6
 """Two state transitions, an API call and two Lambda invocations for each record."""
@@ -135,8 +147,8 @@ def _switch(templates: Templates) -> list[Item]:
     zones = len(_of_type(templates, "AWS::Route53::HostedZone"))
     checks = len(_of_type(templates, "AWS::Route53::HealthCheck"))
     return [
-        Item("ARC cluster", f"{clusters}", clusters * _HOURS * price("arc_cluster_hour")),
-        Item("Region switch plan", f"{plans}", plans * price("region_switch_plan_month")),
+        Item("ARC cluster", f"{clusters}", clusters * _HOURS * price("arc_cluster_hour"), CostGroup.SWITCH),
+        Item("Region switch plan", f"{plans}", plans * price("region_switch_plan_month"), CostGroup.SWITCH),
         Item(
             "private zone, health checks",
             f"{zones}, {checks}",
@@ -157,9 +169,10 @@ def _network(templates: Templates) -> list[Item]:
             "interface endpoints",
             f"{len(endpoints)}, in {places} zones in all",
             places * _HOURS * price("endpoint_az_hour"),
+            CostGroup.ENDPOINTS,
         ),
-        Item("NAT gateways", f"{gateways}", gateways * _HOURS * price("nat_gateway_hour")),
-        Item("public IPv4 addresses", f"{addresses}", addresses * _HOURS * price("public_ipv4_hour")),
+        Item("NAT gateways", f"{gateways}", gateways * _HOURS * price("nat_gateway_hour"), CostGroup.EGRESS),
+        Item("public IPv4 addresses", f"{addresses}", addresses * _HOURS * price("public_ipv4_hour"), CostGroup.EGRESS),
     ]
 
 
@@ -176,7 +189,8 @@ def _tasks(config: EnvironmentConfig, templates: Templates) -> list[Item]:
         tasks = config.tasks_of(service)
         count = 2 * tasks.tasks_min
         of = f"{count} x {tasks.cpu / 1_024:g} vCPU, {tasks.memory_mib / 1_024:g} GB"
-        items.append(Item(f"tasks: {service}", of, count * _HOURS * task_hour(tasks.cpu, tasks.memory_mib)))
+        usd = count * _HOURS * task_hour(tasks.cpu, tasks.memory_mib)
+        items.append(Item(f"tasks: {service}", of, usd, CostGroup.TASKS))
     return items
 
 
@@ -320,26 +334,15 @@ def _usd(amount: float) -> str:
 
 def _seed_table(bills: Mapping[SwitchBackend, Sequence[Item]]) -> list[str]:
     lines = [f"| beside the seed, a month | seed | {' | '.join(bills)} |", f"|---|{'---:|' * (1 + len(bills))}"]
-    sums = {switch: _by_kind(items) for switch, items in bills.items()}
-    for kind, seed in SEED.items():
-        lines.append(f"| {kind} | {seed:,.0f} | {' | '.join(f'{found[kind]:,.0f}' for found in sums.values())} |")
+    sums = {switch: _by_group(items) for switch, items in bills.items()}
+    for group, seed in SEED.items():
+        lines.append(f"| {group} | {seed:,.0f} | {' | '.join(f'{found[group]:,.0f}' for found in sums.values())} |")
     totals = (f"**{sum(found.values()):,.0f}**" for found in sums.values())
     return [*lines, f"| **total** | **{sum(SEED.values()):,.0f}** | {' | '.join(totals)} |"]
 
 
-def _by_kind(items: Iterable[Item]) -> dict[str, float]:
-    kinds = {
-        "ARC cluster": "switch",
-        "Region switch plan": "switch",
-        "interface endpoints": "interface endpoints",
-        "NAT gateways": "way out",
-        "public IPv4 addresses": "way out",
-    }
-    found = dict.fromkeys(SEED, 0.0)
-    for item in items:
-        default = "tasks" if item.what.startswith("tasks") else "everything else"
-        found[kinds.get(item.what, default)] += item.usd
-    return found
+def _by_group(items: Sequence[Item]) -> dict[CostGroup, float]:
+    return {group: sum(item.usd for item in items if item.group is group) for group in CostGroup}
 
 
 def _million_table(items: Sequence[Item]) -> list[str]:
