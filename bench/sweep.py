@@ -22,7 +22,7 @@ from baton.memory import MemoryClock, MemoryHeartbeats, MemoryLedger, MemoryObje
 from baton.model.batch import Batch, Failure, MailClaim, Source, Step
 from baton.model.control import Control
 from baton.model.states import BatchState
-from baton.ports import BatchPage, ListedVersion, ObjectInfo, Signs, Tally, VersionPage
+from baton.ports import BatchPage, ListedVersion, ObjectInfo, PageEnd, Signs, Tally, VersionPage
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT, RETENTION_DAYS
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
@@ -129,15 +129,15 @@ class _Objects(MemoryObjectStore):
         return None
 
     @override
-    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+    async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
         self._world.calls["s3.ListObjectVersions"] += 1
         if not prefix.startswith("input/"):
             return VersionPage([], None)
-        at, start = self._world.clock.now() - timedelta(days=400), int(cursor or 0)
+        at, start = self._world.clock.now() - timedelta(days=400), int(after.version_id) if after else 0
         end = min(start + _PAGE_VERSIONS, self._world.inputs)
         infos = (ObjectInfo(f"input/passthrough/{n:08d}.csv", "v" * 32, 1_000, at) for n in range(start, end))
         versions = [ListedVersion(info, is_current=True) for info in infos]
-        return VersionPage(versions, str(end) if end < self._world.inputs else None)
+        return VersionPage(versions, PageEnd(versions[-1].info.key, str(end)) if end < self._world.inputs else None)
 
 
 class _Heartbeats(MemoryHeartbeats):

@@ -324,7 +324,7 @@ async def test_every_version_of_every_key_is_listed_the_newest_of_each_first(por
         ("input/c", replica.version_id, 1, True),
         (KEY, odd.version_id, 4, True),
     ]
-    assert page.cursor is None
+    assert page.end is None
     origins = [each.info.origin for each in page.versions]
     assert origins == [second.version_id, first.version_id, hidden.version_id, "from-west", odd.version_id]
     assert abs((page.versions[0].info.last_modified - ports.clock.now()).total_seconds()) < 60
@@ -348,17 +348,17 @@ async def test_lists_name_every_key_that_there_can_be(ports: Ports) -> None:
 
 @pytest.mark.differs(localstack="LocalStack pages by percent-encoded keys, as in its list of objects")
 @in_world
-async def test_a_list_of_versions_goes_on_from_its_cursor(ports: Ports) -> None:
+async def test_a_list_of_versions_continues_where_a_page_ended(ports: Ports) -> None:
     names = sorted([f"input/{number:04d}" for number in range(503)] + ["input/ä b+c"], key=str.encode)
     await in_parallel(16, names, lambda name: ports.objects.put(name, b"1"))
     await ports.objects.put(names[499], b"22")
 
     first = await ports.objects.list_versions("input/")
-    assert first.cursor is not None
-    later = await ports.objects.put(names[0], b"written behind the cursor")
-    second = await ports.objects.list_versions("input/", cursor=first.cursor)
+    assert first.end is not None
+    later = await ports.objects.put(names[0], b"written before the end of the page")
+    second = await ports.objects.list_versions("input/", after=first.end)
 
     listed = [each.info.key for page in (first, second) for each in page.versions]
     assert listed == sorted([*names, names[499]], key=str.encode)
-    assert second.cursor is None
+    assert second.end is None
     assert later.version_id not in {each.info.version_id for each in second.versions}

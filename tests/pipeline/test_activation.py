@@ -15,7 +15,7 @@ from baton.model.batch import Batch, Source
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, next_epoch
 from baton.model.states import BatchState
-from baton.ports import ListedVersion, ObjectInfo, VersionPage
+from baton.ports import ListedVersion, ObjectInfo, PageEnd, VersionPage
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.logs import recording_log
@@ -49,12 +49,12 @@ class ManyInputs(MemoryObjectStore):
         return info
 
     @override
-    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+    async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
         if not prefix.startswith("input/"):
             return VersionPage([], None)
         await asyncio.sleep(self.page_seconds)
         self.lists += 1
-        start = int(cursor or 0)
+        start = int(after.version_id) if after else 0
         if start in self.silent:
             raise Unavailable(f"page {start}")
         end = min(start + _PAGE, self._inputs)
@@ -65,7 +65,7 @@ class ManyInputs(MemoryObjectStore):
             if number in self._waiting:
                 infos.append(self._waiting[number])
         versions = [ListedVersion(info, is_current=True) for info in infos]
-        return VersionPage(versions, str(end) if end < self._inputs else None)
+        return VersionPage(versions, PageEnd(infos[-1].key, str(end)) if end < self._inputs else None)
 
 
 class DoneButSome(MemoryLedger):
@@ -226,7 +226,7 @@ def test_a_file_that_is_noted_when_its_region_has_become_active_is_admitted_by_i
 
     class Unlisted(MemoryObjectStore):
         @override
-        async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+        async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
             return VersionPage([], None)
 
     async def story() -> Batch:

@@ -12,7 +12,7 @@ from baton.errors import Unavailable
 from baton.memory import READS, LoopClock, MemoryClock, MemoryLedger, MemoryObjectStore, Refusal
 from baton.model.batch import Batch, Source
 from baton.model.states import BatchState
-from baton.ports import ObjectInfo, VersionPage
+from baton.ports import ObjectInfo, PageEnd, VersionPage
 from baton.testing import virtual_time
 from baton.topology import RETENTION_DAYS
 from baton_proof.logs import recording_log
@@ -45,10 +45,10 @@ class TroubledObjectStore(MemoryObjectStore):
         return await super().head(key, version_id=version_id)
 
     @override
-    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+    async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
         if self._trouble.unlistable:
             raise Unavailable("ListObjectVersions: 500")
-        return await super().list_versions(prefix, cursor=cursor)
+        return await super().list_versions(prefix, after=after)
 
     @override
     async def copy(self, source: ObjectInfo, target_key: str) -> None:
@@ -154,8 +154,8 @@ def test_an_object_that_is_refused_for_a_minute_goes_through() -> None:
 def test_a_bucket_that_cannot_be_listed_never_ends_the_sweeper() -> None:
     class Unlisted(MemoryObjectStore):
         @override
-        async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
-            raise RuntimeError(f"{prefix}{cursor}: surprise")
+        async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
+            raise RuntimeError(f"{prefix}{after}: surprise")
 
     async def story() -> bool:
         region = Region(clock=LoopClock())
@@ -260,9 +260,9 @@ def test_an_input_that_a_retry_completed_is_archived_even_if_that_message_is_los
 def test_a_long_sweep_does_not_hold_up_the_stop() -> None:
     class Slow(MemoryObjectStore):
         @override
-        async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+        async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
             await asyncio.sleep(100)
-            return await super().list_versions(prefix, cursor=cursor)
+            return await super().list_versions(prefix, after=after)
 
     async def story() -> float:
         region = Region(clock=LoopClock())

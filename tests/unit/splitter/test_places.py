@@ -6,19 +6,18 @@ from bisect import bisect_right
 import pytest
 
 from baton.memory.clock import START
-from baton.ports import ListedVersion, ObjectInfo, VersionPage
+from baton.ports import ListedVersion, ObjectInfo, PageEnd, VersionPage
 from splitter.places import Part, Places
 
 _PAGE = 5
 
 
-def _page(entries: list[tuple[str, str]], cursor: str | None) -> VersionPage:
+def _page(entries: list[tuple[str, str]], after: PageEnd | None) -> VersionPage:
     """List as S3 does: by the bytes of a key, then the newest first, from a key and version that may be gone."""
-    key, version = cursor.split("\0") if cursor else ("", "")
-    first = bisect_right(entries, _order((key, version)), key=_order)
+    first = bisect_right(entries, _order((after.key, after.version_id)), key=_order) if after else 0
     ahead = entries[first : first + _PAGE + 1]
     versions = [ListedVersion(ObjectInfo(key, version, 1, START), is_current=True) for key, version in ahead[:_PAGE]]
-    return VersionPage(versions, "\0".join(ahead[_PAGE - 1]) if len(ahead) > _PAGE else None)
+    return VersionPage(versions, PageEnd(*ahead[_PAGE - 1]) if len(ahead) > _PAGE else None)
 
 
 def _order(entry: tuple[str, str]) -> tuple[bytes, str]:
@@ -31,12 +30,12 @@ def _sorted(entries: set[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _go(places: Places, entries: list[tuple[str, str]], *, pages: int) -> None:
-    cursor: str | None = None
+    after: PageEnd | None = None
     for _ in range(pages):
-        page = _page(entries, cursor)
+        page = _page(entries, after)
         places.passed(page)
-        cursor = page.cursor
-        if cursor is None:
+        after = page.end
+        if after is None:
             break
     places.begin_anew()
 
@@ -45,9 +44,9 @@ def _seen(entries: list[tuple[str, str]], part: Part) -> list[tuple[str, str]]:
     seen: list[tuple[str, str]] = []
     left: Part | None = part
     while left:
-        page = _page(entries, left.cursor)
+        page = _page(entries, left.after)
         seen += [(each.info.key, each.info.version_id) for each in page.versions]
-        left = left.after(page)
+        left = left.without(page)
     return seen
 
 

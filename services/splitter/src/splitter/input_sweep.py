@@ -15,7 +15,7 @@ from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of
 from baton.model.states import BatchState
-from baton.ports import Clock, Ledger, ListedVersion, ObjectStore, VersionPage
+from baton.ports import Clock, Ledger, ListedVersion, ObjectStore, PageEnd, VersionPage
 from baton.telemetry import Log
 from splitter.alone import Alone
 from splitter.batch_sweep import BatchSweep
@@ -79,7 +79,7 @@ class InputSweep:
         self._log = log
         self._alone = Alone(log)
         self._epoch: int | None = None
-        self._cursor: str | None = None
+        self._after: PageEnd | None = None
         """Where the next sweep continues."""
         self._settled = Remembered()
         """Batches that were seen settled: not asked about in every sweep."""
@@ -98,19 +98,19 @@ class InputSweep:
         """Look at the next pages of inputs. Batches that are `running`, by id, have a row.
 
         `just_activated`: at all pages, many at once, and no input is too young, since the events of the time around a
-        switch went to nobody. What raises is gone on with by the next call, if it says the same.
+        switch went to nobody. A call that raises is continued by the next one, if that says the same.
         """
         await self._forget_settled(running)
         if just_activated:
             await self._sweep_whole(running)
             return
         for _ in range(self._settings.sweep_pages_max):
-            page = await self._sweep_page(self._cursor, running, just_activated=False)
+            page = await self._sweep_page(self._after, running, just_activated=False)
             if page is None:
                 return
             self._places.passed(page)
-            self._cursor = page.cursor
-            if page.cursor is None:
+            self._after = page.end
+            if page.end is None:
                 self._pass_ended()
                 return
 
@@ -120,27 +120,27 @@ class InputSweep:
             self._parts_left, self._parts_epoch = set(self._places.parts(_PAGES_AT_ONCE)), epoch
 
         async def one(left: Part | None) -> None:
-            while left and (page := await self._sweep_page(left.cursor, running, just_activated=True)):
+            while left and (page := await self._sweep_page(left.after, running, just_activated=True)):
                 self._parts_left.remove(left)
-                left = left.after(page)
+                left = left.without(page)
                 if left:
                     self._parts_left.add(left)
 
         ended = await asyncio.gather(*map(one, self._parts_left), return_exceptions=True)
         for error in filter(None, ended):
             raise error
-        self._cursor = None
+        self._after = None
         self._pass_ended()
 
     async def _sweep_page(
-        self, cursor: str | None, running: AbstractSet[str], *, just_activated: bool
+        self, after: PageEnd | None, running: AbstractSet[str], *, just_activated: bool
     ) -> VersionPage | None:
         """Go through one page; return it, or None while nothing is admitted."""
         view = self._view(await self._ledger.control(), just_activated=just_activated)
         if view is None:
             self.moved_on_at = self._clock.now()
             return None
-        page = await self._objects.list_versions(paths.INPUT, cursor=cursor)
+        page = await self._objects.list_versions(paths.INPUT, after=after)
         await self._sweep_some(page.versions, running, view)
         self.moved_on_at = self._clock.now()
         return page

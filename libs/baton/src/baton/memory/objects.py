@@ -16,6 +16,7 @@ from baton.ports.objects import (
     JoinedPiece,
     ListedVersion,
     ObjectInfo,
+    PageEnd,
     Piece,
     Stretch,
     VersionPage,
@@ -172,7 +173,7 @@ class MemoryObjectStore:
             if key.startswith(prefix) and (version := self._find(key, None)):
                 yield replace(version.info, metadata={}, version_id="", origin_version_id=None)
 
-    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
+    async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
         self.refusals.check("list_versions")
         listed: list[tuple[tuple[bytes, int], Version, bool]] = []
         for key, versions in self._versions.items():
@@ -180,8 +181,8 @@ class MemoryObjectStore:
                 newest = len(versions) - 1
                 listed += [((key.encode(), newest - n), each, n == newest) for n, each in enumerate(versions)]
         listed.sort(key=lambda row: row[0])
-        names = [f"{version.info.key}\0{version.info.version_id}" for _, version, _ in listed]
-        start = names.index(cursor) + 1 if cursor else 0
+        ends = [PageEnd(version.info.key, version.info.version_id) for _, version, _ in listed]
+        start = ends.index(after) + 1 if after else 0
         page = listed[start : start + _PAGE_VERSIONS]
         found = [
             ListedVersion(replace(version.info, metadata={}), is_current)
@@ -189,7 +190,7 @@ class MemoryObjectStore:
             if version.body is not None
         ]
         end = start + len(page)
-        return VersionPage(found, names[end - 1] if end < len(names) else None)
+        return VersionPage(found, ends[end - 1] if end < len(ends) else None)
 
     def history(self) -> Mapping[str, Sequence[Version]]:
         """Return every version and delete marker of every key, oldest first."""

@@ -34,11 +34,22 @@ class ListedVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class PageEnd:
+    """Where a page of versions ended, in the order of the bytes of keys; the next page begins right behind it.
+
+    It stays good while the bucket changes, also if that version is gone.
+    """
+
+    key: str
+    version_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class VersionPage:
-    """A page of versions, by key and then the newest first; `cursor` is None on the last page."""
+    """A page of versions, by key and then the newest first; `end` is None on the last page."""
 
     versions: Sequence[ListedVersion]
-    cursor: str | None
+    end: PageEnd | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +155,13 @@ class ObjectStore(Protocol):
         """Yield the current objects below a prefix, every page, in key order; without metadata."""
         ...
 
-    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
-        """Return a page of about 1,000 versions below a prefix, those that are hidden or replaced among them.
+    async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
+        """Return a page of at most 1,000 versions below a prefix, those that are hidden or replaced among them.
 
-        Delete markers are left out, so that a page may be empty and still have a next one. A cursor stays good: what
-        was written meanwhile behind it is in the next pass.
+        One page, and no iterator over all as the other lists are: the sweeper, the only one who lists versions, reads
+        the control row before each page, goes on in its next sweep where it stopped, and lists parts side by side.
+
+        Delete markers are left out, so that a page may be empty and still have a next one. What was written before
+        `after` meanwhile is in the next pass.
         """
         ...

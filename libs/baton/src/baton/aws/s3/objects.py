@@ -23,6 +23,7 @@ from baton.ports.objects import (
     JoinedPiece,
     ListedVersion,
     ObjectInfo,
+    PageEnd,
     Piece,
     Stretch,
     VersionPage,
@@ -88,11 +89,11 @@ class S3ObjectStore:
         return None
 
     @translated()
-    async def list_versions(self, prefix: str, *, cursor: str | None = None) -> VersionPage:
-        page = await self._versions.page(prefix, cursor)
+    async def list_versions(self, prefix: str, *, after: PageEnd | None = None) -> VersionPage:
+        page = await self._versions.page(prefix, after)
         if not self._stand_ins:
             return page
-        return VersionPage(await in_parallel(_HEADS_AT_ONCE, page.versions, self._with_origin), page.cursor)
+        return VersionPage(await in_parallel(_HEADS_AT_ONCE, page.versions, self._with_origin), page.end)
 
     async def _with_origin(self, version: ListedVersion) -> ListedVersion:
         info = version.info

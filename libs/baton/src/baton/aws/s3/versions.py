@@ -4,15 +4,13 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
 from baton.aws.sdk.clients import S3
-from baton.ports.objects import ListedVersion, ObjectInfo, VersionPage
+from baton.ports.objects import ListedVersion, ObjectInfo, PageEnd, VersionPage
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import ObjectVersionTypeDef
 
 _PAGE_VERSIONS: Final = 500
 """Delete markers included. The SDK takes 40 ms to parse so many, in one go; for S3's maximum of 1,000 it takes 80."""
-_BETWEEN: Final = "\0"
-"""Between key and version ID of a cursor: a key cannot contain it."""
 
 
 class Versions:
@@ -22,30 +20,29 @@ class Versions:
         self._client = client
         self._bucket = bucket
 
-    async def page(self, prefix: str, cursor: str | None) -> VersionPage:
+    async def page(self, prefix: str, after: PageEnd | None) -> VersionPage:
         """Return a page of versions below a prefix, without its delete markers."""
         client = await self._client()
-        key, _, version_id = (cursor or "").partition(_BETWEEN)
-        place: dict[str, Any] = {"KeyMarker": key} if cursor else {}
-        if version_id:
-            place["VersionIdMarker"] = version_id
+        place: dict[str, Any] = {"KeyMarker": after.key} if after else {}
+        if after and after.version_id:
+            place["VersionIdMarker"] = after.version_id
         answer = await client.list_object_versions(Bucket=self._bucket, Prefix=prefix, MaxKeys=_PAGE_VERSIONS, **place)
-        after = f"{answer.get('NextKeyMarker', '')}{_BETWEEN}{answer.get('NextVersionIdMarker', '')}"
+        end = PageEnd(answer.get("NextKeyMarker", ""), answer.get("NextVersionIdMarker", ""))
         return VersionPage(
-            [_listed(entry) for entry in answer.get("Versions", [])], after if answer.get("IsTruncated") else None
+            [_listed(entry) for entry in answer.get("Versions", [])], end if answer.get("IsTruncated") else None
         )
 
     async def of(self, key: str) -> AsyncIterator[ListedVersion]:
         """Yield the versions of one key, the newest first."""
-        cursor: str | None = None
+        after: PageEnd | None = None
         while True:
-            page = await self.page(key, cursor)
+            page = await self.page(key, after)
             for version in page.versions:
                 if version.info.key == key:
                     yield version
-            cursor = page.cursor
+            after = page.end
             # The key itself comes first of all that begin like it.
-            if cursor is None or cursor.partition(_BETWEEN)[0] != key:
+            if after is None or after.key != key:
                 return
 
 
