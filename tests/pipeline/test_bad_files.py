@@ -64,7 +64,7 @@ FAILS = {
     "empty file": (b"", "empty_file", "empty"),
     "only blank lines": (b"\n\r\n\n", "empty_file", "empty"),
     "only a byte order mark": (b"\xef\xbb\xbf", "empty_file", "empty"),
-    "wrong delimiter": (_file(header=HEADER.replace(b",", b";")), "header", "with the delimiter ';'"),
+    "wrong delimiter": (_file(header=HEADER.replace(b",", b";")), "header", "separated by semicolons"),
     "missing column": (_file(header=b"uuid,Country"), "header", "missing 'Item Type'"),
     "unknown column": (_file(header=HEADER + b",Colour"), "header", "unknown 'Colour'"),
     "duplicate header names": (_file(header=HEADER + b",uuid"), "header", "names a column twice: 'uuid'"),
@@ -79,7 +79,7 @@ FAILS = {
     "lines ended by CR alone": (GOOD.body.replace(b"\n", b"\r"), "header", ""),
     "every record rejected": (_file(*[ROW.replace(b",Asia,", b",,")] * 5), "too_many_rejects", "allows 2 of 5"),
     "a million commas": (b"," * 1_000_000 + b"\n1\n", "header", "1,000,001 columns"),
-    "text, not CSV": (b"Dear all,\n\nplease find the sales attached.\n", "header", "missing 'uuid'"),
+    "text, not CSV": (b"Dear all,\n\nplease find the sales attached.\n", "header", "names none of the columns"),
     "binary": (bytes(range(255, 127, -1)) * 40, "encoding", ""),
 }
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from baton.address import Address
-from baton.job import Record
+from baton.job import Dialect, Job, Record
 from baton.model.batch import Batch, Counts, Failure, Source
 from baton.model.states import BatchState
 from baton.ports import Link, Mail, RejectCount, StoredReject
@@ -39,7 +39,7 @@ def _mail(
     *,
     links: Links | None = None,
     rejected: Rejected = NOTHING_REJECTED,
-    record: type[Record] | None = None,
+    job: Job | None = None,
 ) -> Mail:
     return compose(
         batch,
@@ -47,7 +47,7 @@ def _mail(
         recipients=[Address("", "a", "example.com")],
         links=links or Links(LINK, LINK),
         rejected=rejected,
-        record=record,
+        job=job,
     )
 
 
@@ -97,7 +97,7 @@ def test_a_mail_says_what_the_rules_of_the_job_ask_for(form: str) -> None:
 
     reasons = (RejectCount("Amount", "string_pattern_mismatch", 3), RejectCount("Kind", "literal_error", 2))
     rejected = replace(REJECTED, records=5, reasons=reasons, of=5)
-    mail = _mail(DONE, rejected=rejected, record=Entry)
+    mail = _mail(DONE, rejected=rejected, job=Job(name="sales", record=Entry, recipients=("a@example.com",)))
 
     assert "text like ^[0-9]{1,9}$" in getattr(mail, form)
     assert "<b>" not in mail.html
@@ -187,6 +187,39 @@ def test_a_mail_is_bounded_whatever_is_in_it(batch: Batch) -> None:
 def test_a_second_run_is_a_second_mail_and_a_second_send_is_not() -> None:
     assert _mail(DONE).message_id == _mail(DONE).message_id
     assert _mail(DONE).message_id != _mail(replace(DONE, run=2)).message_id
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+@pytest.mark.parametrize("code", ["header", "encoding", "not_csv"])
+@pytest.mark.parametrize(
+    ("dialect", "words"),
+    [
+        (Dialect(), "The job reads CSV in UTF-8 with commas (in Excel: “CSV UTF-8”)."),
+        (
+            Dialect(encoding="cp1252", delimiter=";"),
+            "The job reads CSV in cp1252 with semicolons (in Excel: “CSV”, not “CSV UTF-8”).",
+        ),
+        (Dialect(encoding="koi8-r", delimiter="\t"), "The job reads CSV in koi8-r with tabs."),
+    ],
+)
+def test_a_file_of_another_form_is_told_the_form_of_its_job(dialect: Dialect, words: str, code: str, form: str) -> None:
+    job = Job(name="sales", record=None, dialect=dialect, recipients=("a@example.com",))
+    failed = replace(FAILED, failure=Failure(code, "it is another one"))
+
+    body = getattr(_mail(failed, links=NO_LINKS, job=job), form)
+
+    assert words in body
+    assert ("UTF-8" in body) == ("UTF-8" in words), "it is no advice for another job"
+    assert "Unpack" not in body
+
+
+def test_the_mail_about_an_unknown_job_is_for_those_who_get_it() -> None:
+    failed = replace(FAILED, job="slaes", failure=Failure("unknown_job", "there is no job 'slaes'. Jobs: sales"))
+
+    text = _mail(failed, links=NO_LINKS).text
+
+    assert "comes to the operators" in text
+    assert f"baton retry {FAILED.batch_id}" in text
 
 
 def test_every_documented_failure_has_advice() -> None:

@@ -45,28 +45,61 @@ def dialect(job: Job, **changes: str) -> Job:
 
 
 @pytest.mark.parametrize(
-    ("text", "columns", "delimiter"),
+    ("text", "columns", "found"),
     [
-        ("id;name;price\n", 3, ";"),
-        ('"id";"name";"price"\n', 3, ";"),
-        ("id\tname\tnote\n", 3, "\t"),
-        ("id|name\n", 2, "|"),
-        ("id^name^price\n", 3, "^"),
-        ("id~name\n", 2, "~"),
-        ("id\x01name\n", 2, "\x01"),
-        ("\ufeffid;name\n", 2, ";"),
-        ("id;name", 2, ";"),
+        ("id;name;price\n", 3, "semicolons"),
+        ('"id";"name";"price"\n', 3, "semicolons"),
+        ("id\tname\tnote\n", 3, "tabs"),
+        ("id|name\n", 2, "vertical bars"),
+        ("id^name^price\n", 3, "carets"),
+        ("id~name\n", 2, "tildes"),
+        ("id\x01name\n", 2, "the control character 0x01"),
+        ("\ufeffid;name\n", 2, "semicolons"),
+        ("id;name", 2, "semicolons"),
     ],
 )
-def test_one_column_that_is_several_with_another_delimiter_fails(text: str, columns: int, delimiter: str) -> None:
+def test_one_column_that_is_several_with_another_delimiter_fails(text: str, columns: int, found: str) -> None:
     reason = refused(text, ANY)
 
-    assert reason.startswith("header: the header is one column, ")
-    assert f"it would have {columns} with the delimiter {delimiter!r}: set the job's dialect.delimiter" in reason
+    assert reason.startswith(
+        f"header: the header is one column, and would be {columns} with {found} in place of commas"
+    )
+    assert "save the file with commas, set the job's dialect.delimiter to " in reason
 
 
 def test_the_delimiter_that_would_fit_may_be_a_comma() -> None:
-    assert "with the delimiter ','" in refused("id,name\n", dialect(ANY, delimiter=";"))
+    reason = refused("id,name\n", dialect(ANY, delimiter=";"))
+
+    assert "2 with commas in place of semicolons: save the file with semicolons" in reason
+
+
+@pytest.mark.parametrize("text", ["Name,Größe\n", "Größe,Name,Preis\n", "NAME,größe\n", '"Name","Größe"\n'])
+def test_another_delimiter_than_the_jobs_is_named_in_place_of_missing_names(text: str) -> None:
+    reason = refused(text, dialect(NAMED, delimiter=";"))
+
+    assert reason == (
+        "header: the columns of the file are separated by commas, and the job 'named' reads semicolons: "
+        "save the file with semicolons, or set the job's dialect.delimiter to ','"
+    )
+
+
+@pytest.mark.parametrize("text", ["Erika Mustermann,DE89370400440532013000\n", "Erika,Mu,12\n", "Erika Mustermann\n"])
+def test_a_first_line_that_names_no_column_is_not_quoted(text: str) -> None:
+    reason = refused(text, NAMED)
+
+    assert "names none of the columns of the job 'named': is the header missing" in reason
+    assert "due are 'Name', 'Größe'" in reason
+    assert not any(word in reason for word in text.strip().split(","))
+
+
+def test_a_first_line_that_names_no_column_is_not_quoted_for_its_quotes_or_doubles() -> None:
+    assert "names none of the columns" in refused("Erika,Erika\n", NAMED)
+    assert "names none of the columns" in refused('"Eri"ka,7\n', NAMED)
+
+
+@pytest.mark.parametrize("text", ["NAME,SIZE\n", "nam e,x\n", "Names,x\n", "N\xe4me,x\n"])
+def test_names_that_are_nearly_the_jobs_make_a_line_a_header(text: str) -> None:
+    assert "unknown " in refused(text, NAMED)
 
 
 @pytest.mark.parametrize("text", ["name\n", '"Price; net"\n', "Price net\n", '"a|b"\n', "a:b\n"])
@@ -105,12 +138,12 @@ def test_a_name_twice_in_two_forms_is_twice() -> None:
 @pytest.mark.parametrize(
     ("found", "difference"),
     [
-        ("Name ", "'Name ' has U+0020 (SPACE) where the job's 'Name' has nothing more"),
-        ("Name\xa0", "'Name\\xa0' has U+00A0 (NO-BREAK SPACE) where the job's 'Name' has nothing more"),
-        ("name", "has U+006E (LATIN SMALL LETTER N) where the job's 'Name' has U+004E (LATIN CAPITAL LETTER N)"),
-        ("N\u0430me", "has U+0430 (CYRILLIC SMALL LETTER A) where the job's 'Name' has U+0061 (LATIN SMALL LETTER A)"),
-        ("Nam", "'Nam' has nothing more where the job's 'Name' has U+0065 (LATIN SMALL LETTER E)"),
-        ("\ufeffName", "has U+FEFF (ZERO WIDTH NO-BREAK SPACE) where"),
+        ("Name ", "'Name ' has a space where the job's 'Name' has nothing more"),
+        ("Name\xa0", "has the invisible (no-break space, U+00A0) where the job's 'Name' has nothing more"),
+        ("name", "'name' has 'n' where the job's 'Name' has 'N'"),
+        ("N\u0430me", "has '\u0430' (cyrillic small letter a, U+0430) where the job's 'Name' has 'a'"),
+        ("Nam", "'Nam' has nothing more where the job's 'Name' has 'e'"),
+        ("\ufeffName", "has the invisible (zero width no-break space, U+FEFF) where"),
     ],
 )
 def test_names_that_look_alike_are_told_apart(found: str, difference: str) -> None:
@@ -124,7 +157,7 @@ def test_a_name_of_one_letter_of_another_script_is_told_apart() -> None:
 
     job = Job(name="letters", record=Letters, recipients=("a@example.com",))
 
-    assert "U+0410 (CYRILLIC CAPITAL LETTER A)" in refused("\u0410,B\n", job)
+    assert "'\u0410' (cyrillic capital letter a, U+0410)" in refused("\u0410,B\n", job)
 
 
 def test_two_names_that_are_left_over_are_not_compared_if_they_are_not_alike() -> None:
@@ -189,8 +222,8 @@ def test_text_after_a_closing_quote_is_no_part_of_a_name(text: str, job: Job) ->
     ("text", "words"),
     [
         ('id,"na\rme"\n', "a carriage return stands within quotes: 'na\\rme'; take it out of the name"),
-        ("id,name\r1,2\r", "the header holds a lone carriage return; lines must end in LF or CRLF"),
-        ('id,"na\rme"\r1,2\r', "the header holds a lone carriage return; lines must end in LF or CRLF"),
+        ("id,name\r1,2\r", "the lines of the file seem to end in CR alone, as old Macs wrote them; save it with"),
+        ('id,"na\rme"\r1,2\r', "the lines of the file seem to end in CR alone, as old Macs wrote them; save it with"),
         ("id,na\0me\n", "the header holds a NUL"),
         ('id,"na\0me"\n', "the header holds a NUL"),
     ],
@@ -218,3 +251,15 @@ def test_a_utf8_header_of_a_single_byte_job_is_named() -> None:
     reason = refused("Name,Größe\n".encode(), dialect(NAMED, encoding="cp1252"))
 
     assert reason == "encoding: the header is UTF-8, but the job reads cp1252: save it as cp1252"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [(b"Na\xffme,x\n", "at 2 of the name of column 1, 'Na"), (b"Name,\xff\n", "at 0 of the name of column 2")],
+)
+def test_a_header_that_does_not_decode_says_where(text: bytes, place: str) -> None:
+    reason = refused(text, NAMED)
+
+    assert reason.startswith("encoding: the header is not UTF-8: byte 0xff ")
+    assert place in reason
+    assert reason.endswith("save the file as UTF-8, or set the job's dialect.encoding to what it is")

@@ -10,25 +10,34 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from baton.job import Dialect
+
 HEAD_BYTES: Final = 4_096
 """Enough for everything below: what lies behind may be anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What a file is ("a gzip file") and what its sender can do about it ("unpack it …"): ends of two sentences."""
+    """What a file is ("a gzip file") and what its sender can do about it: ends of two sentences."""
 
     what: str
     remedy: str
+    """With places for what the receiver reads: see `told`."""
+
+    def told(self, dialect: Dialect) -> str:
+        """Return both as one sentence, for files that are to be written like this."""
+        in_excel = f" ({dialect.in_excel})" if dialect.in_excel else ""
+        remedy = self.remedy.format(csv=dialect.described, excel=in_excel)
+        return f"this is not CSV text but {self.what}: {remedy}"
 
 
 _UNPACK: Final = "unpack it and send the CSV file that is in it"
-_SAVE_SHEET: Final = "save its sheet as CSV (UTF-8) and send that"
-_EXPORT: Final = "export its table as CSV and send that"
+_SAVE_SHEET: Final = "save its sheet as {csv}{excel} and send that"
+_EXPORT: Final = "export its table as {csv} and send that"
 _FETCH: Final = "something answered in place of the file: look at it, get the file again and send that"
 _DECRYPT: Final = "decrypt it and send the CSV file that is in it"
 _MESSAGE: Final = "an encrypted or signed message"
-_UTF8: Final = "save it as UTF-8 and send that"
+_ENCODE: Final = "save it as {csv} and send that"
 _POINTED: Final = "send the file that it stands for (`git lfs pull` brings it)"
 
 _SIGNATURES: Final = (
@@ -221,13 +230,13 @@ def _wide_text(head: bytes) -> Foreign | None:
     quads = [head[place : len(head) // 4 * 4 : 4] for place in range(4)]
     for ascii_place, zero_places in ((0, (1, 2, 3)), (3, (0, 1, 2))):
         if quads[0] and any(quads[ascii_place]) and not any(any(quads[place]) for place in zero_places):
-            return Foreign("UTF-32 text without a byte order mark", _UTF8)
+            return Foreign("UTF-32 text without a byte order mark", _ENCODE)
     pairs = head[: len(head) // 2 * 2]
     for encoding, low, high in (("utf-16-le", pairs[::2], pairs[1::2]), ("utf-16-be", pairs[1::2], pairs[::2])):
         narrow = high.count(0)
         has_line_end = b"\n" not in head or "\n" in pairs.decode(encoding, "replace")
         if narrow >= max(_NULS_MIN, len(high) // 5) and not low.count(0) and has_line_end:
-            return Foreign("UTF-16 text without a byte order mark", _UTF8)
+            return Foreign("UTF-16 text without a byte order mark", _ENCODE)
     return None
 
 
@@ -237,7 +246,7 @@ def _mainframe_text(head: bytes) -> Foreign | None:
     high = len(head.translate(None, bytes(range(128))))
     has_lines = below.strip(_EBCDIC_TAB) and not below.strip(_EBCDIC_TAB + _EBCDIC_LINE_ENDS)
     if has_lines and high * 2 > len(head) and _EBCDIC_WORD.search(head):
-        return Foreign("EBCDIC text", _UTF8)
+        return Foreign("EBCDIC text", _ENCODE)
     return None
 
 

@@ -20,6 +20,22 @@ _UNWRITABLE: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\ud
 """Control characters but tabs and line ends, which a quoted name may hold, and halves of surrogate pairs."""
 
 
+_DELIMITERS: Final = {
+    ",": "commas",
+    ";": "semicolons",
+    "\t": "tabs",
+    "|": "vertical bars",
+    ":": "colons",
+    " ": "spaces",
+    "^": "carets",
+    "~": "tildes",
+    "\x01": "the control character 0x01",
+    "\x1f": "the control character 0x1F",
+}
+_OF_WINDOWS: Final = re.compile("cp125[0-8]|iso8859-1")
+"""What Excel writes as CSV, each where Windows has its language."""
+
+
 def _written(name: str) -> str:
     """Return a column's name. Raises `ValueError` for one that no header can hold."""
     found = _UNWRITABLE.search(name)
@@ -39,6 +55,11 @@ class Record(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=False, validate_by_alias=True)
+
+
+def delimiters(character: str) -> str:
+    """Return what people call the characters between columns: `semicolons`."""
+    return _DELIMITERS.get(character, f"the character {character!r}")
 
 
 class Dialect(BaseModel):
@@ -71,6 +92,23 @@ class Dialect(BaseModel):
         if self.delimiter == self.quote:
             raise ValueError("delimiter and quote must differ")
         return self
+
+    @property
+    def described(self) -> str:
+        """What people call such a file: `CSV in UTF-8 with commas`."""
+        return f"CSV in {self.encoding_name} with {delimiters(self.delimiter)}"
+
+    @property
+    def encoding_name(self) -> str:
+        """What people call the encoding."""
+        return "UTF-8" if self.encoding == UTF8 else self.encoding
+
+    @property
+    def in_excel(self) -> str:
+        """What Excel calls it where it is saved; empty: Excel cannot write it."""
+        if self.encoding == UTF8:
+            return "in Excel: “CSV UTF-8”"
+        return "in Excel: “CSV”, not “CSV UTF-8”" if _OF_WINDOWS.fullmatch(self.encoding) else ""
 
     def check_holds(self, name: str) -> None:
         """Raise `ValueError` for a column name that a file in this encoding cannot have."""

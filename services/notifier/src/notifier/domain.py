@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from baton.address import Address
 from baton.asked import asked_for
-from baton.job import Record
+from baton.job import Job
 from baton.model import paths
 from baton.model.batch import Batch
 from baton.model.identity import message_id_of
@@ -39,13 +39,17 @@ _RESULT_STANDS: Final = (
     "downloads it, `baton retry {batch_id}` sends the mail again."
 )
 ADVICE: Final = {
-    "unknown_job": "Upload the file again under input/<job>/ with the name of one of the jobs above.",
-    "header": f"Correct the first line of the file, or send it to the job it was made for, and {_SEND_AGAIN}",
-    "encoding": f"Save the file in the encoding that the reason names (UTF-8: “CSV UTF-8” in Excel) and {_SEND_AGAIN}",
-    "not_csv": f"Unpack it, or export the data as a CSV file, and {_SEND_AGAIN}",
+    "unknown_job": (
+        "This mail comes to the operators, since no job says whose file it is. Find out who sent it: it belongs under "
+        "input/<job>/, with the name of one of the jobs above. If the job is new, start or deploy the services with "
+        "it; `baton retry {batch_id}` processes the file then."
+    ),
+    "header": f"Correct the file as the reason says, or send it to the job it was made for, and {_SEND_AGAIN}",
+    "encoding": f"Save the file in the encoding of the job, and {_SEND_AGAIN}",
+    "not_csv": f"Turn it into CSV as the reason says, and {_SEND_AGAIN}",
     "empty_file": f"Check how the file was exported and {_SEND_AGAIN}",
     "unbalanced_quote": f"Close the quote at the place named above and {_SEND_AGAIN}",
-    "record_too_large": f"Look for a quote that was never closed near the place named above, and {_SEND_AGAIN}",
+    "record_too_large": f"Correct the file at the place and for the cause named above, and {_SEND_AGAIN}",
     "file_too_large": "Send the file in parts.",
     "too_many_rejects": (
         f"Correct the records below, or whatever wrote them, and {_SEND_AGAIN} If the records are right and the rules "
@@ -73,6 +77,8 @@ ADVICE: Final = {
     _OPERATORS_TURN,
 )
 """What the reader can do, by failure code, without any command."""
+_ABOUT_FORMAT: Final = frozenset({"header", "encoding", "not_csv"})
+"""Failures whose reader wants to know what the job reads."""
 _NOTICE_REASON: Final = (
     "Baton's own record of this file cannot be read by the version that runs: a later version wrote it, or a person. "
     "Nothing is done with the file meanwhile: it is neither finished, nor ended, nor taken over by the other Region."
@@ -159,9 +165,9 @@ def compose(
     recipients: Sequence[Address],
     links: Links,
     rejected: Rejected = NOTHING_REJECTED,
-    record: type[Record] | None = None,
+    job: Job | None = None,
 ) -> Mail:
-    """Write the mail for a published or failed batch; `record` is its job's model, which tells what rules ask for."""
+    """Write the mail for a published or failed batch; its job tells what rules ask for, and how a file is written."""
     failed = batch.state is BatchState.FAILED
     name = paths.parse_input_key(batch.source.key)
     link = links.result or links.rejects
@@ -172,10 +178,10 @@ def compose(
         "links": links,
         "expires_at": link.expires_at.strftime("%Y-%m-%d %H:%M UTC") if link else None,
         "reason": shown(batch.failure.reason, most=_REASON_CHARACTERS_MAX) if batch.failure else "",
-        "advice": _advice(batch),
+        "advice": _advice(batch, job),
         "rejected": rejected,
         "reasons": rejected.reasons[:_REASONS_MAX],
-        "asked_for": partial(asked_for, record),
+        "asked_for": partial(asked_for, job.record if job else None),
         "other_reasons": sum(each.records for each in rejected.reasons[_REASONS_MAX:]),
         # A chunk that exceeds the limit counts reasons of its first rejects only, any other its most frequent ones.
         "uncounted": rejected.of - sum(each.records for each in rejected.reasons),
@@ -219,7 +225,11 @@ def _subject(batch: Batch, file_name: str, *, failed: bool) -> str:
     return f"Done: {file_name} ({batch.job}): {batch.counts.records_out:,} records{rejected}"
 
 
-def _advice(batch: Batch) -> str:
+def _advice(batch: Batch, job: Job | None) -> str:
     if batch.failure is None:
         return ""
-    return ADVICE.get(batch.failure.code, _OPERATORS_TURN).replace("{batch_id}", batch.batch_id)
+    advice = ADVICE.get(batch.failure.code, _OPERATORS_TURN).replace("{batch_id}", batch.batch_id)
+    if job is None or batch.failure.code not in _ABOUT_FORMAT:
+        return advice
+    in_excel = f" ({job.dialect.in_excel})" if job.dialect.in_excel else ""
+    return f"{advice} The job reads {job.dialect.described}{in_excel}."

@@ -145,7 +145,7 @@ class Notifier:
             recipients=self._recipients(batch),
             links=links,
             rejected=found.rejected,
-            record=loaded.job.record if (loaded := self._catalog.get(batch.job)) else None,
+            job=loaded.job if (loaded := self._catalog.get(batch.job)) else None,
         )
 
     async def _send(self, batch: Batch, mail: Mail) -> None:

@@ -11,7 +11,8 @@ from typing import Final
 from baton.csv import Header, RecordDefect, Syntax, cut, fields
 from baton.encoding import UTF8, composed
 from baton.errors import BatchFailed
-from baton.job import Dialect, Job
+from baton.job import Dialect, Job, delimiters
+from baton.shown import shown
 
 COLUMNS_MAX: Final = 10_000
 """A worker handles a chunk column by column: about 0.1 ms each. More is no table but a line without its line ends."""
@@ -25,6 +26,9 @@ _NAME_CHARS_MAX: Final = 80
 _LINE_BYTES_MAX: Final = 64 * 1024
 _DIFFERENCES_MAX: Final = 3
 _ALIKE_RATIO_MIN: Final = 0.5
+_NEARLY_RATIO_MIN: Final = 0.8
+_COMPARED_MAX: Final = 100
+"""Names compared with each of as many columns: each pair takes some microseconds."""
 
 
 def check_header(job: Job, header: Header) -> tuple[str, ...]:
@@ -35,16 +39,19 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
     """
     if len(header.fields) > COLUMNS_MAX:
         raise BatchFailed("header", f"the header has {len(header.fields):,} columns; at most {COLUMNS_MAX:,} are taken")
-    names = _decoded(job.dialect, header.fields)
+    names = _decoded(job.dialect, header)
     _check_form(job.dialect, names, header)
-    if len(names) > 1:  # of one alone a wrong delimiter may look like this, and is told first
-        _check_quotes(job.dialect, header)
     expected = job.columns
     if expected is None:
-        _check_delimiter(job.dialect, header)
+        if len(names) == 1:  # else it has the delimiter
+            _check_delimiter(job.dialect, header)
         _check_quotes(job.dialect, header)
         _check_doubled([name for name in names if not _is_blank(name)])
         return names
+    if not _names_any(expected, names):
+        raise _mismatch(job, expected, names, header)
+    if len(names) > 1:  # of one alone a wrong delimiter may look like this, and is told first
+        _check_quotes(job.dialect, header)
     spelling = {composed(name): name for name in expected}
     names = tuple(spelling.get(composed(name), name) for name in names)
     _check_doubled([name for name in names if not _is_blank(name) or name in spelling])
@@ -54,15 +61,20 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
     return names
 
 
-def _decoded(dialect: Dialect, raw: Sequence[bytes]) -> tuple[str, ...]:
-    try:
-        return tuple(field.decode(dialect.encoding) for field in raw)
-    except UnicodeDecodeError as error:
-        raise BatchFailed(
-            "encoding",
-            f"the header is not {dialect.encoding}: byte {error.object[error.start]:#04x}; "
-            "set the job's dialect.encoding if the file is meant to be written otherwise",
-        ) from error
+def _decoded(dialect: Dialect, header: Header) -> tuple[str, ...]:
+    names = list[str]()
+    for number, field in enumerate(header.fields, 1):
+        try:
+            names.append(field.decode(dialect.encoding))
+        except UnicodeDecodeError as error:
+            name = dialect.encoding_name
+            raise BatchFailed(
+                "encoding",
+                f"the header is not {name}: byte {error.object[error.start]:#04x} at {error.start} of the name of "
+                f"column {number}, {shown(field.decode(dialect.encoding, 'replace'), most=_NAME_CHARS_MAX)!r}; "
+                f"save the file as {name}, or set the job's dialect.encoding to what it is",
+            ) from error
+    return tuple(names)
 
 
 def _check_form(dialect: Dialect, names: Sequence[str], header: Header) -> None:
@@ -74,7 +86,11 @@ def _check_form(dialect: Dialect, names: Sequence[str], header: Header) -> None:
         raise BatchFailed("header", "the header holds a NUL, which no CSV file may")
     held = [name for name in names if _LONE_CR.search(name)]
     if held and _defect(dialect, header) == "bare_cr":
-        raise BatchFailed("header", "the header holds a lone carriage return; lines must end in LF or CRLF")
+        raise BatchFailed(
+            "header",
+            "the header holds a lone carriage return: the lines of the file seem to end in CR alone, as old Macs wrote "
+            "them; save it with lines that end in LF or CRLF (in Excel: not “CSV (Macintosh)”)",
+        )
     if held:
         raise BatchFailed(
             "header", f"in the header a carriage return stands within quotes: {_quoted(held)}; take it out of the name"
@@ -117,16 +133,14 @@ def _check_doubled(names: Sequence[str]) -> None:
 
 def _check_delimiter(dialect: Dialect, header: Header) -> None:
     """Refuse one column that is several with another delimiter, unless it stands in quotes."""
-    if len(header.fields) > 1:
-        return
     for other in _other_delimiters(dialect):
         columns = _split(header, other, dialect)
         if len(columns) > 1:
-            name = _quoted([header.line.decode(dialect.encoding, "replace")])
             raise BatchFailed(
                 "header",
-                f"the header is one column, {name}; it would have {len(columns)} with the delimiter {other!r}: set the "
-                f"job's dialect.delimiter, or write the name in quotes ({dialect.quote}) if it is one",
+                f"the header is one column, and would be {len(columns)} with {delimiters(other)} in place of "
+                f"{delimiters(dialect.delimiter)}: save the file with {delimiters(dialect.delimiter)}, set the job's "
+                f"dialect.delimiter to {other!r}, or write the name in quotes ({dialect.quote}) if it is one",
             )
 
 
@@ -134,6 +148,15 @@ def _mismatch(job: Job, columns: Sequence[str], names: Sequence[str], header: He
     if job.dialect.encoding != UTF8 and _reads_as_utf8(columns, header):
         encoding = job.dialect.encoding
         return BatchFailed("encoding", f"the header is UTF-8, but the job reads {encoding}: save it as {encoding}")
+    if told := _other_delimiter(job, columns, header):
+        return BatchFailed("header", told)
+    if not _names_any(columns, names):
+        # It may be a record, and what people write into records is not for mails.
+        return BatchFailed(
+            "header",
+            f"the first line names none of the columns of the job {job.name!r}: is the header missing, or is the file "
+            f"meant for another job? It has {len(names):,} column{'s' * (len(names) > 1)}; due are {_quoted(columns)}",
+        )
     here, due = set(names), set(columns)
     missing = [name for name in columns if name not in here]
     unknown = [name for name in names if name not in due]
@@ -144,9 +167,23 @@ def _mismatch(job: Job, columns: Sequence[str], names: Sequence[str], header: He
         without = f"{nameless} column{'s' * (nameless > 1)} without a name"
         parts.append(f"{without} at the end: its lines end in delimiters" if at_end else without)
     reason = f"the header does not match the job {job.name!r}: {'; '.join(parts)}"
-    return BatchFailed(
-        "header", ". ".join([reason, *_hints(job.dialect, columns, header), *_differences(named, missing)])
-    )
+    return BatchFailed("header", ". ".join([reason, *_differences(named, missing)]))
+
+
+def _names_any(columns: Sequence[str], names: Sequence[str]) -> bool:
+    """Return whether any name is a column's, or nearly so: else the line may be no header at all."""
+    due = [_letters(name) for name in columns]
+    found = [_letters(name) for name in names[:COLUMNS_MAX]]
+    if set(due) & set(found):
+        return True
+    some = [name for name in found if name][:_COMPARED_MAX]
+    return any(_ratio(name, other) >= _NEARLY_RATIO_MIN for name in some for other in due[:_COMPARED_MAX])
+
+
+def _letters(name: str) -> str:
+    """Return what is left of a name without case, accents, spaces and signs; all of it if that is nothing."""
+    folded = unicodedata.normalize("NFKD", name[:_NAME_CHARS_MAX]).casefold()
+    return "".join(filter(str.isalnum, folded)) or folded
 
 
 def _reads_as_utf8(columns: Sequence[str], header: Header) -> bool:
@@ -156,11 +193,19 @@ def _reads_as_utf8(columns: Sequence[str], header: Header) -> bool:
         return False
 
 
-def _hints(dialect: Dialect, columns: Sequence[str], header: Header) -> list[str]:
+def _other_delimiter(job: Job, columns: Sequence[str], header: Header) -> str:
+    """Say so if the header is one column, and several with another delimiter; else nothing."""
+    dialect, due = job.dialect, delimiters(job.dialect.delimiter)
+    if len(header.fields) > 1:
+        return ""
     for other in _other_delimiters(dialect):
-        if len(header.fields) == 1 and len(_split(header, other, dialect)) == len(columns) > 1:
-            return [f"It would have {len(columns)} columns with the delimiter {other!r}: set dialect.delimiter"]
-    return []
+        found = [name.decode(dialect.encoding, "replace") for name in _split(header, other, dialect)]
+        if len(found) > 1 and (len(found) == len(columns) or _names_any(columns, found)):
+            return (
+                f"the columns of the file are separated by {delimiters(other)}, and the job {job.name!r} reads "
+                f"{due}: save the file with {due}, or set the job's dialect.delimiter to {other!r}"
+            )
+    return ""
 
 
 def _differences(unknown: Sequence[str], missing: Sequence[str]) -> list[str]:
@@ -176,7 +221,11 @@ def _differences(unknown: Sequence[str], missing: Sequence[str]) -> list[str]:
 
 
 def _likeness(name: str, other: str) -> float:
-    return difflib.SequenceMatcher(None, _folded(name), _folded(other)).ratio()
+    return _ratio(_folded(name), _folded(other))
+
+
+def _ratio(name: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, name, other).ratio()
 
 
 def _folded(name: str) -> str:
@@ -190,9 +239,13 @@ def _difference(name: str, expected: str) -> str:
 
 
 def _named(character: str) -> str:
-    if not character:
-        return "nothing more"
-    return f"U+{ord(character):04X} ({unicodedata.name(character, 'a control character')})"
+    """Return what people call a character; by its code point only where it is not to be seen what it is."""
+    if not character or character == " ":
+        return "a space" if character else "nothing more"
+    if character.isascii() and character.isprintable():
+        return repr(character)
+    name = unicodedata.name(character, "a control character").lower()
+    return f"{repr(character) if character.isprintable() else 'the invisible'} ({name}, U+{ord(character):04X})"
 
 
 def _other_delimiters(dialect: Dialect) -> list[str]:

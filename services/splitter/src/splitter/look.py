@@ -63,7 +63,7 @@ class Look:
         _check_mark(head, self._dialect)
         foreign = recognise(head[:HEAD_BYTES], delimiter=ord(self._dialect.delimiter))
         if foreign:
-            raise BatchFailed("not_csv", f"this is not CSV text but {foreign.what}: {foreign.remedy}")
+            raise BatchFailed("not_csv", foreign.told(self._dialect))
         return head
 
 
@@ -73,7 +73,9 @@ def _check_mark(head: bytes, dialect: Dialect) -> None:
         return
     if marked == "UTF-8":
         raise BatchFailed("encoding", f"a byte order mark says that the file is UTF-8, {_but_job_reads(dialect)}")
-    raise BatchFailed("encoding", f"a byte order mark says that the file is {marked}: save it as {dialect.encoding}")
+    raise BatchFailed(
+        "encoding", f"a byte order mark says that the file is {marked}: save it as {dialect.encoding_name}"
+    )
 
 
 def _but_job_reads(dialect: Dialect) -> str:

@@ -29,8 +29,28 @@ _TOO_MANY_REJECTS: Final = (
 _UNKNOWN_JOB: Final = (
     "Submit it again to one of the jobs that the reason names. "
     "A new job is known once the services were started with it: restart the world "
-    "({baton} down, {baton} up) or deploy, then submit the file again."
+    "({baton} down, {baton} up) or deploy, then: {baton} retry {me}"
 )
+_LOAD_REFERENCE: Final = (
+    "Load the data set that the reason names, with every column that the job adds: "
+    "{baton} reference load DATASET FILE --key COLUMN. Then: {baton} retry {me}"
+)
+_CORRECT_JOB: Final = (
+    "Correct the job, and start the services with it: restart the world ({baton} down, {baton} up) or deploy. "
+    "Then: {baton} retry {me}. What was finished under the old version is done again."
+)
+_UNREADABLE: Final = (
+    "Let Baton read the file (the reason says what it lacks), then: {baton} retry {me}, or upload it so that it can."
+)
+_BY_CODE: Final = {
+    "too_many_rejects": _TOO_MANY_REJECTS,
+    "unknown_job": _UNKNOWN_JOB,
+    "reference_missing": _LOAD_REFERENCE,
+    "reference_columns": _LOAD_REFERENCE,
+    "rule_error": _CORRECT_JOB,
+    "rule_hangs": _CORRECT_JOB,
+    "unreadable": _UNREADABLE,
+}
 _FAULTS_OF_THE_FILE: Final = frozenset(
     {
         "header",
@@ -41,6 +61,7 @@ _FAULTS_OF_THE_FILE: Final = frozenset(
         "record_too_large",
         "file_too_large",
         "input_gone",
+        "part_missing",
     }
 )
 
@@ -55,8 +76,5 @@ def _advice(batch: Batch) -> str:
         return _ADVICE[batch.state]
     if batch.published:
         return _MAIL_FAILED
-    if batch.failure.code == "too_many_rejects":
-        return _TOO_MANY_REJECTS
-    if batch.failure.code == "unknown_job":
-        return _UNKNOWN_JOB
-    return _SEND_ANOTHER if batch.failure.code in _FAULTS_OF_THE_FILE else _ADVICE[batch.state]
+    code = batch.failure.code
+    return _BY_CODE.get(code, _SEND_ANOTHER if code in _FAULTS_OF_THE_FILE else _ADVICE[batch.state])

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Self, TextIO
 from baton.csv import RECORD_BYTES_MAX, Syntax, cut
 from baton.encoding import marked_as
 from baton.foreign import HEAD_BYTES, recognise
+from baton.job import Dialect
 from baton_cli.reach.connection import Refused
 
 _SYNTAX: Final = Syntax.of(",", '"')
@@ -149,4 +150,4 @@ def _check_text(path: Path) -> None:
         raise Refused(f"{path} is {marked}: save it as UTF-8")
     foreign = recognise(head, delimiter=ord(","))
     if foreign:
-        raise Refused(f"{path} is not CSV text but {foreign.what}: {foreign.remedy}")
+        raise Refused(f"{path}: {foreign.told(Dialect())}")
