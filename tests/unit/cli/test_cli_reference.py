@@ -15,6 +15,7 @@ from baton.job import DEADLINE_MINUTES_MAX
 from baton.memory import MemoryReferenceData
 from baton.model.states import BatchState
 from baton.ports import ReferenceVersion, Row
+from baton.requests import PAGE_BATCHES
 from baton_cli.batches import actions, reference
 from baton_cli.reach.connection import Refused
 from cli_world import CliWorld
@@ -118,12 +119,17 @@ def test_no_version_is_removed_that_an_open_batch_may_be_pinned_to(tmp_path: Pat
     run(world.admit(batch))
     loads.load()
     world.clock.advance(100 * 86_400)
+    # Newer ones stand before it on the list: it is on the second page.
+    newer = [world.batch(f"newer-{number}") for number in range(PAGE_BATCHES)]
+    for each in newer:
+        run(world.admit(each))
 
     assert loads.load() == loads.names[:1]
     assert loads.are_there() == [False, True, True, True]
 
     world.clock.advance(100 * 86_400)
-    run(world.ledger.update(batch, batch.moved(BatchState.CANCELLED, at=world.clock.now(), by="x")))
+    for each in (batch, *newer):
+        run(world.ledger.update(each, each.moved(BatchState.CANCELLED, at=world.clock.now(), by="x")))
     assert loads.load() == sorted(loads.names[1:3])
 
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import override
+from typing import Final, override
 
 import pytest
 
@@ -20,7 +20,8 @@ from baton.memory import (
 from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control, StepName, SwitchKind
 from baton.model.states import BatchState
-from baton.ports import BatchPage, ObjectInfo
+from baton.ports import BatchPage, ObjectInfo, batches_of
+from baton.requests import PAGE_BATCHES
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from controller_made import EAST, START, WEST, control_made, frozen, under_way
@@ -29,6 +30,10 @@ from handover_shell.acts import Actor, Place
 
 AFTER = control_made(active_region=WEST, epoch=3)
 """The row after a failover to the second Region."""
+
+
+MANY: Final = 2 * PAGE_BATCHES + 50
+"""Open batches on three pages of the ledger's list, as the one on AWS has them."""
 
 
 class StubbornRoutes(MemoryRoutes):
@@ -164,6 +169,17 @@ def test_canaries_stay_where_they_are() -> None:
     assert result.note == "1 batch taken over"
 
 
+def test_batches_of_every_page_of_the_list_are_taken_over() -> None:
+    setting = Setting()
+    batches = [admitted(f"b{number:03d}", START + timedelta(seconds=number)) for number in range(MANY)]
+
+    result = setting.act(StepName.TAKEOVER, None, *batches)
+
+    left = virtual_time.run(batches_of(setting.ledger.list_open()))
+    assert (result.done, result.taken_over) == (True, MANY)
+    assert {batch.owner_epoch for batch in left} == {AFTER.epoch}
+
+
 # --- what a planned switch waits for ----------------------------------------------------------------------------------
 
 
@@ -187,6 +203,14 @@ def test_it_waits_for_every_file() -> None:
     drain = virtual_time.run(_drained(setting, admitted("b1", START)))
 
     assert (drain.open_batches, drain.waiting) == (1, ("the file of b1 is not there yet",))
+
+
+def test_it_waits_for_files_of_every_page_of_the_list() -> None:
+    batches = [admitted(f"b{number:03d}", START + timedelta(seconds=number)) for number in range(MANY)]
+
+    drain = virtual_time.run(_drained(_planned(), *batches))
+
+    assert drain.open_batches == MANY
 
 
 def test_a_file_that_is_there_is_not_waited_for() -> None:

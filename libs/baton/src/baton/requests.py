@@ -18,6 +18,8 @@ NOT_ENDED: Final[Mapping[str, Any]] = {
     "ExpressionAttributeValues": {":superseded": Ending.SUPERSEDED.value},
 }
 """The condition that how a switch really ended is not on record."""
+PAGE_BATCHES: Final = 100
+"""Of each partition of the index that is listed. What lies below the end of another partition's is read again."""
 FENCE: Final = ("state", "owner_epoch", "run", "updated_at")
 """What a batch's row must still have for a write that was decided on it."""
 

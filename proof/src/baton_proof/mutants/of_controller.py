@@ -185,6 +185,13 @@ MUTANTS: Final = (
         _SHELL + "test_acts.py",
     ),
     Mutant(
+        "only the first page of open batches is taken over",
+        _ACTING + "acts.py",
+        "    async for page in ledger.list_open():\n",
+        "    async for page in ledger.list_open():\n        if batches:\n            break\n",
+        _SHELL + "test_acts.py",
+    ),
+    Mutant(
         "dials are not read back",
         _ACTING + "acts.py",
         "        if found != wanted:\n",

@@ -8,6 +8,13 @@ _BATON: Final = "libs/baton/src/baton/"
 
 MUTANTS: Final = (
     Mutant(
+        "reference data goes that a batch on the second page of the list uses",
+        "tools/cli/src/baton_cli/batches/reference.py",
+        "for batch in page.batches)])\n",
+        "for batch in page.batches)])\n        break\n",
+        "tests/unit/cli/test_cli_reference.py::test_no_version_is_removed_that_an_open_batch_may_be_pinned_to",
+    ),
+    Mutant(
         "canaries stand in line with users' files",
         _BATON + "messages/__init__.py",
         "        return CANARY\n",

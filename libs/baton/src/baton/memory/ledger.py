@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import batched
-from typing import Final
 
 from baton.errors import Conflict, Fenced, NotFound, Refused
 from baton.memory.items import KEYS_MAX, check_item
@@ -19,8 +18,7 @@ from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
 from baton.ports.ledger import Admission, BatchPage
 from baton.ports.preconditions import check_control, check_final, check_step, with_claim
-
-_PAGE_BATCHES: Final = 100
+from baton.requests import PAGE_BATCHES
 
 
 @dataclass(slots=True)
@@ -36,7 +34,7 @@ class _Store:
 class MemoryLedger:
     """One ledger; `view` gives another client of the same rows."""
 
-    def __init__(self, control: Control | None = None, *, page_batches: int = _PAGE_BATCHES) -> None:
+    def __init__(self, control: Control | None = None, *, page_batches: int = PAGE_BATCHES) -> None:
         self.refusals = Refusals(MemoryLedger)
         self._store = _Store(control)
         self._page_batches = page_batches

@@ -30,10 +30,8 @@ from baton.model.unreadable import UnreadableRow
 from baton.ports.clock import Clock
 from baton.ports.ledger import Admission, BatchPage
 from baton.ports.preconditions import check_control, check_final, check_step, with_claim
-from baton.requests import ABSENT, CONTROL_KEY, listing, same_revision
+from baton.requests import ABSENT, CONTROL_KEY, PAGE_BATCHES, listing, same_revision
 
-_PAGE_BATCHES: Final = 100
-"""Of each partition. What lies below the end of another partition's is read again: 1 in 7 of a page of 800."""
 _QUERIES_AT_ONCE: Final = 8
 _OURS: Final = frozenset({*CONTROL_KEY, "write_id"})
 """Attributes of the table, not of the record."""
@@ -54,7 +52,7 @@ class DynamoLedger:
         table: str,
         clock: Clock,
         dice: random.Random,
-        page_batches: int = _PAGE_BATCHES,
+        page_batches: int = PAGE_BATCHES,
     ) -> None:
         self._client = client
         self._table = table
