@@ -182,7 +182,6 @@ def test_what_is_no_csv_is_named(name: str) -> None:
         "[]\n1\n",
         "{}\na\n",
         "[1],[2]\n3,4\n",
-        "[true," + "[" * 3_000,
         "<p> score,<q>\n1,<p>x</p>\n",
         "ID;PLZ;Ort\nC;X1;Y\n",
         "ID;P\nA;B\nC;D\n",

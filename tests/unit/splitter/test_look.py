@@ -260,3 +260,35 @@ def test_a_utf8_mark_contradicts_a_job_of_one_byte_per_character() -> None:
 
 def test_a_utf8_mark_is_left_to_the_header_of_a_utf8_job() -> None:
     assert look(b"\xef\xbb\xbfa;b\n", encoding="utf-8") == b"\xef\xbb\xbfa;b\n"
+
+
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n" * 10_000, b"\n" * 4_090])
+@pytest.mark.parametrize("block_bytes", [1, 1_000, 2**20])
+def test_what_is_no_csv_is_told_behind_blank_lines(blank: bytes, block_bytes: int) -> None:
+    assert refused(blank + b'{"a":1}\n' * 9, encoding="utf-8", block_bytes=block_bytes).startswith("not_csv")
+
+
+@pytest.mark.parametrize("block_bytes", [7, 2**20])
+def test_blank_lines_are_not_held_back(block_bytes: int) -> None:
+    body = b"\r\n" * 10_000 + b"a,b\n1,2\n"
+
+    assert look(body, encoding="utf-8", block_bytes=block_bytes) == body
+
+
+@pytest.mark.parametrize(
+    ("body", "columns"),
+    [
+        (b'"text"', ["text"]),
+        (b"[x]\na=1\n", ["[x]"]),
+        (b"\xef\xbb\xbf\r\n<x>\r\n<y>1</y>\r\n", ["<x>"]),
+        (b"null", ["null"]),
+        (b'{"a": 1},b\n1,2\n', ["b", '{"a": 1}']),
+    ],
+)
+def test_a_header_that_names_the_columns_is_a_header_whatever_it_looks_like(body: bytes, columns: list[str]) -> None:
+    due = Look(Dialect(), columns)
+    assert due.feed(body) + due.finish() == body
+
+    other = Look(Dialect(), ["other"])
+    with pytest.raises(BatchFailed, match="this is not CSV text"):
+        assert not other.feed(body) + other.finish()

@@ -59,9 +59,30 @@ MUTANTS: Final = (
     Mutant(
         "what is no CSV text is read all the same",
         _SPLITTER + "look.py",
-        "        if foreign:\n",
-        "        if foreign and not head:\n",
+        "if foreign and not self._begins_with_header(first):",
+        "if foreign and not head:",
         "tests/pipeline/test_odd_files.py::test_it_fails_with_its_reason_and_nothing_is_published",
+    ),
+    Mutant(
+        "a header that looks like something else is none",
+        _SPLITTER + "look.py",
+        "if foreign and not self._begins_with_header(first):",
+        "if foreign:",
+        "tests/unit/splitter/test_look.py::test_a_header_that_names_the_columns_is_a_header_whatever_it_looks_like",
+    ),
+    Mutant(
+        "blank lines hide what is no CSV text",
+        _SPLITTER + "look.py",
+        "if len(self._head.lstrip(_LINE_ENDS)) >= HEAD_BYTES",
+        "if len(self._head) >= HEAD_BYTES",
+        "tests/unit/splitter/test_look.py::test_what_is_no_csv_is_told_behind_blank_lines",
+    ),
+    Mutant(
+        "whatever begins with a bracket is JSON",
+        "libs/baton/src/baton/foreign/json_text.py",
+        "return _End.BROKEN, at, values",
+        "return _End.CUT, at, values",
+        "tests/unit/csv/test_foreign_text.py::test_a_csv_file_is_taken_for_nothing_else",
     ),
     Mutant(
         "a plan rests on reference data that is still on its way",

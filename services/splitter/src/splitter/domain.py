@@ -50,7 +50,7 @@ class Planner:
         if self._chunk_bytes > max(chunk_bytes, chunk_bytes_max):
             raise _too_large(size_bytes, chunk_bytes_max)
         self._chunk_records = chunk_records_for(size_bytes, chunk_bytes=self._chunk_bytes, chunk_records=chunk_records)
-        self._look = Look(job.dialect)
+        self._look = Look(job.dialect, job.columns)
         self._header = HeaderReader(self._syntax)
         self._taken_bytes = 0
         self._columns: tuple[str, ...] = ()

@@ -2,9 +2,11 @@
 
 import codecs
 import re
+from collections.abc import Sequence
 from typing import Final
 
-from baton.encoding import UTF8, marked_as
+from baton.csv import Syntax, fields
+from baton.encoding import UTF8, composed, marked_as
 from baton.errors import BatchFailed
 from baton.foreign import HEAD_BYTES, recognise
 from baton.job import Dialect
@@ -14,6 +16,8 @@ _WEIGHED_BYTES: Final = 2 * 1024
 """How much is weighed at once; where all of it is ASCII, that costs nothing."""
 _WEIGHED_MAX: Final = 20_000
 """Bytes beyond ASCII that are weighed."""
+_LINE_ENDS: Final = b"\r\n"
+"""However many stand at the beginning, what is looked at begins behind them."""
 _ASCII: Final = bytes(range(128))
 _BEYOND_ASCII: Final = re.compile("[^\0-\x7f]")
 
@@ -24,8 +28,10 @@ class Look:
     Raises `BatchFailed`: `not_csv` for what is no text, `encoding` for text of another encoding than the job's.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, columns: Sequence[str] | None = None) -> None:
+        """Take the columns that the header must name; None if any header will do."""
         self._dialect = dialect
+        self._columns = columns
         self._head: bytes | None = b""
         """What came, until it is enough to judge; None from then on."""
         settled = dialect.encoding in (UTF8, "ascii") or dialect.encoding_is_certain
@@ -35,10 +41,10 @@ class Look:
         """Return what may be read of the file now: nothing, what was held back and the block, or the block."""
         if self._utf8:
             self._utf8.feed(block)
-        if self._head is None:
+        if self._head is None or (not self._head and not block.strip(_LINE_ENDS)):
             return block
         self._head += block
-        return self._pass_head() if len(self._head) >= HEAD_BYTES else b""
+        return self._pass_head() if len(self._head.lstrip(_LINE_ENDS)) >= HEAD_BYTES else b""
 
     def finish(self) -> bytes:
         """Say that the file ends here; return what was held back."""
@@ -61,10 +67,18 @@ class Look:
     def _pass_head(self) -> bytes:
         head, self._head = self._head or b"", None
         _check_mark(head, self._dialect)
-        foreign = recognise(head[:HEAD_BYTES], delimiter=ord(self._dialect.delimiter))
-        if foreign:
+        first = head.lstrip(_LINE_ENDS)
+        foreign = recognise(first[:HEAD_BYTES], delimiter=ord(self._dialect.delimiter))
+        if foreign and not self._begins_with_header(first):
             raise BatchFailed("not_csv", foreign.told(self._dialect))
         return head
+
+    def _begins_with_header(self, text: bytes) -> bool:
+        """Return whether the first line names the job's columns, and so is no other thing's, whatever it looks like."""
+        dialect, line = self._dialect, text.removeprefix(codecs.BOM_UTF8).lstrip(_LINE_ENDS).partition(b"\n")[0]
+        names = fields(line.removesuffix(b"\r"), Syntax.of(dialect.delimiter, dialect.quote))
+        found = sorted(composed(name.decode(dialect.encoding, "replace")) for name in names)
+        return self._columns is not None and found == sorted(self._columns)
 
 
 def _check_mark(head: bytes, dialect: Dialect) -> None:
