@@ -175,6 +175,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "rows too narrow, all allowed": Shape(PATIENT, _lines(b"x\n"), is_costly=True),
     "rows too wide, all allowed": Shape(PATIENT, _lines(ROW[:-1] + b",x\n")),
     "short rows too wide, all allowed": Shape(_patient(None), _lines(b",,\n", first=b"a,b\n1,2\n"), is_costly=True),
+    "rows of a NUL": Shape(_of_columns(("a",), str), _lines(b"\0\n", first=b"a\n1\n"), is_costly=True),
+    "text behind each quote": Shape(_of_columns(("a",), str), _lines(b'""x\n', first=b"a\n1\n"), is_costly=True),
     "blank lines before the header": Shape(_STRICT, lambda size: b"\n" * size + HEADER + ROW),
     "blank lines between": Shape(_STRICT, _blank_between),
     "blank lines behind": Shape(_STRICT, lambda size: HEADER + ROW * 10 + b"\r\n" * (size // 2)),

@@ -36,21 +36,21 @@ def test_clean_data_is_handed_back_as_the_same_object(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("record", "defect"),
     [
-        (b"a\0,b", Defect("nul_byte")),
-        (b'"a\0",b', Defect("nul_byte")),
-        (b"a\r,b", Defect("bare_cr")),
-        (b'"a"\r,b', Defect("bare_cr")),
-        (b'"a"b,c', Defect("quote")),
-        (b'"a" ,c', Defect("quote")),
-        (b'"a"b"c,d', Defect("quote")),
-        (b'"a"""b,c', Defect("quote")),
+        (b"a\0,b", Defect("nul_byte", 1)),
+        (b'"a\0",b', Defect("nul_byte", 1)),
+        (b"a\r,b", Defect("bare_cr", 1)),
+        (b'"a"\r,b', Defect("bare_cr", 1)),
+        (b'"a"b,c', Defect("quote", 1)),
+        (b'"a" ,c', Defect("quote", 1)),
+        (b'"a"b"c,d', Defect("quote", 1)),
+        (b'"a"""b,c', Defect("quote", 1)),
         (b"a", Defect("columns", 1)),
         (b"a,b,c", Defect("columns", 3)),
         (b'"a,b"', Defect("columns", 1)),
         (b'5",6",7"', Defect("columns", 3)),
-        (b'"a"b\r\0', Defect("nul_byte")),
-        (b'"a"b\rc', Defect("bare_cr")),
-        (b'"a"b', Defect("quote")),
+        (b'"a"b\r\0', Defect("nul_byte", 1)),
+        (b'"a"b\rc', Defect("bare_cr", 1)),
+        (b'"a"b', Defect("quote", 1)),
     ],
 )
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -68,14 +68,14 @@ def test_defective_record_is_left_out_and_explained(record: bytes, defect: Defec
 def test_cr_at_the_end_of_the_file_is_a_lone_one() -> None:
     result = taken_apart(b"a,b\nc,d\r")
 
-    assert result.defects == {1: Defect("bare_cr")}
+    assert result.defects == {1: Defect("bare_cr", 2)}
     assert result.clean == b"a,b\n"
 
 
 def test_cr_before_a_crlf_is_a_lone_one() -> None:
     result = taken_apart(b"a,b\r\r\nc,d\r\n")
 
-    assert result.defects == {0: Defect("bare_cr")}
+    assert result.defects == {0: Defect("bare_cr", 2)}
     assert (result.starts[0], result.ends[0]) == (0, 4)
 
 
@@ -104,7 +104,7 @@ def test_requoted_and_defective_records_side_by_side() -> None:
     result = taken_apart(b'5",a\nbad\n6",b\n"x"y",c\nd,7"\n')
 
     assert result.clean == b'"5""",a\n"6""",b\nd,"7"""\n'
-    assert result.defects == {1: Defect("columns", 1), 3: Defect("quote")}
+    assert result.defects == {1: Defect("columns", 1), 3: Defect("quote", 1)}
 
 
 def test_blank_lines_are_left_out() -> None:
@@ -153,7 +153,7 @@ def test_range_of_many_blocks_is_taken_apart_like_its_lines() -> None:
 
     full = [record for record in records if record]
     assert [data[a:b] for a, b in zip(result.starts.tolist(), result.ends.tolist(), strict=True)] == full
-    wrong = {b"a": Defect("columns", 1), b'"a"b,c': Defect("quote"), b"a\r,b": Defect("bare_cr")}
+    wrong = {b"a": Defect("columns", 1), b'"a"b,c': Defect("quote", 1), b"a\r,b": Defect("bare_cr", 1)}
     assert result.defects == {i: wrong[record] for i, record in enumerate(full) if record in wrong}
     clean = [record.replace(b'5"', b'"5"""') + b"\r\n" for record in full if record not in wrong]
     assert result.clean == b"".join(clean)

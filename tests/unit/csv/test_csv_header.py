@@ -55,7 +55,7 @@ def test_quote_that_is_never_closed_is_named() -> None:
         read_header(BOM + b'a,"b\nc', at_end=True)
 
     assert (caught.value.code, caught.value.record_number, caught.value.byte_offset) == ("unbalanced_quote", 0, 3)
-    assert str(caught.value) == "the header does not end: a quote opened at byte 5 is never closed"
+    assert str(caught.value) == "the header does not end: a quote opened at byte 5 is never closed, in column 2"
 
 
 @pytest.mark.parametrize("rest", [b"", b"\r", b"\n", b"\r\n"])

@@ -52,9 +52,10 @@ class Naive:
     end: int = 0
     stop: int = 0
     fields: list[bytearray] = field(default_factory=lambda: [bytearray()])
-    nul: bool = False
-    bare_cr: bool = False
-    text_after_quote: bool = False
+    nul: int = 0
+    """The column of the first one, from 1; 0 without one. As below."""
+    bare_cr: int = 0
+    text_after_quote: int = 0
     stray: bool = False
     quoted: bool = False
     """Ends inside quotes, `opened` there."""
@@ -64,11 +65,11 @@ class Naive:
 
     def defect(self, columns: int) -> Defect | None:
         if self.nul:
-            return Defect("nul_byte")
+            return Defect("nul_byte", self.nul)
         if self.bare_cr:
-            return Defect("bare_cr")
+            return Defect("bare_cr", self.bare_cr)
         if self.text_after_quote:
-            return Defect("quote")
+            return Defect("quote", self.text_after_quote)
         return None if len(self.fields) == columns else Defect("columns", len(self.fields))
 
 
@@ -94,7 +95,8 @@ def naive_records(data: bytes, syntax: Syntax) -> Iterator[Naive]:
 
 def step(record: Naive, state: str, byte: int, i: int, syntax: Syntax) -> str:
     """Take one byte that is no part of a terminator; return the state after it."""
-    record.nul |= byte == 0
+    column = len(record.fields)
+    record.nul = record.nul or column * (byte == 0)
     match state, byte:
         case "quoted", syntax.quote:
             return "closed"
@@ -111,8 +113,8 @@ def step(record: Naive, state: str, byte: int, i: int, syntax: Syntax) -> str:
             record.fields.append(bytearray())
             return "start"
         case _:
-            record.bare_cr |= byte == ord("\r")
-            record.text_after_quote |= state in ("closed", "after")
+            record.bare_cr = record.bare_cr or column * (byte == ord("\r"))
+            record.text_after_quote = record.text_after_quote or column * (state in ("closed", "after"))
             record.stray |= byte == syntax.quote
             record.fields[-1].append(byte)
             return "after" if state in ("closed", "after") else "text"

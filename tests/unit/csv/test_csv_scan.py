@@ -109,8 +109,34 @@ def test_large_file_with_cr_alone_as_line_end_says_so() -> None:
 
     assert (found.code, found.record_number, found.byte_offset) == ("record_too_large", 1, 9)
     assert str(found) == (
-        "record 1 (at byte 9) is larger than 1,048,576 bytes: lines may end in something else than LF or CRLF"
+        "record 1 (at byte 9) is larger than 1,048,576 bytes: 95,325 carriage returns stand alone in it: "
+        "its lines seem to end in CR, and must end in LF or CRLF"
     )
+
+
+@pytest.mark.parametrize("block_bytes", [4_096, 256 * 1024])
+@pytest.mark.parametrize(
+    ("record", "column", "cause"),
+    [
+        (b"1,2," + b"x" * 2 * MIB, 3, "column 3 alone has over 1,048,572 of them, without a delimiter or a line end"),
+        (b'1,"a,b\nc",' + b"x\ry" * MIB, 3, "349,522 carriage returns stand alone in it"),
+        (b"x" * 2 * MIB, 1, "column 1 alone has over 1,048,576 of them"),
+        (b"x" * 600_000 + b"\r" + b"x" * MIB, 1, "column 1 alone has over"),
+        (b"1234567," * 300_000, 131_073, "it has over 131,073 columns, without a line end"),
+        (b'1,2,"3,' + b"x\n" * MIB, 3, "a quote opened at byte 11 is never closed, in column 3"),
+    ],
+)
+def test_a_record_that_is_too_large_says_what_is_large_in_it(
+    record: bytes, column: int, cause: str, block_bytes: int
+) -> None:
+    scanner = Scanner(SYNTAX, start=7, chunk_bytes=MIB, block_bytes=block_bytes)
+
+    with pytest.raises(CsvDefect) as caught:
+        scanner.feed(record)
+
+    assert caught.value.code == "record_too_large"
+    assert caught.value.column == column
+    assert cause in str(caught.value)
 
 
 @pytest.mark.parametrize("terminator", [b"\n", b"\r\n", b""])
@@ -145,7 +171,8 @@ def test_quote_that_is_never_closed_is_named_when_it_makes_a_record_too_large() 
 
     assert (found.code, found.record_number, found.byte_offset) == ("record_too_large", 101, 450)
     assert str(found) == (
-        "record 101 (at byte 450) is larger than 1,048,576 bytes: perhaps a quote opened at byte 454 is never closed"
+        "record 101 (at byte 450) is larger than 1,048,576 bytes: perhaps a quote opened at byte 454 is never closed, "
+        "in column 3"
     )
 
 
@@ -153,7 +180,7 @@ def test_quote_that_is_never_closed_is_named_at_the_end() -> None:
     found = defect(b'a,b\n"c",d,"e"",\n', start=50)
 
     assert (found.code, found.record_number, found.byte_offset) == ("unbalanced_quote", 2, 54)
-    assert str(found) == "record 2 (at byte 54) does not end: a quote opened at byte 60 is never closed"
+    assert str(found) == "record 2 (at byte 54) does not end: a quote opened at byte 60 is never closed, in column 3"
 
 
 @pytest.mark.parametrize("rest", [b"", b"x"])

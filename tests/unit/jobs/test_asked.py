@@ -38,6 +38,8 @@ class Order(Record):
         ("amount", "less_than_equal", "at most 10"),
         ("size", "literal_error", "one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more"),
         ("note", "string_too_short", "a word or two"),
+        ("note", "quote", ""),
+        ("note", "nul_byte", ""),
         ("note", "value_error: must be kind", ""),
         ("note", "missing_reference", ""),
         ("uuid", "missing", ""),

@@ -42,6 +42,21 @@ def planned(body: bytes, *, block_bytes: int = 256 * 1024, chunk_bytes: int = 16
     return planner.finish(job_version="1", reference_version=None)
 
 
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (b"1," + b"x" * 2 * MIB, "column 2 alone has over 1,048,574 of them, without a delimiter or a line end"),
+        (b'1,"x\n2,y\n', "is never closed, in column 2"),
+    ],
+)
+def test_a_record_without_an_end_is_told_with_its_column(record: bytes, words: str) -> None:
+    with pytest.raises(BatchFailed) as failed:
+        planned(b"first,second\n" + record)
+
+    assert words in failed.value.reason
+    assert failed.value.reason.endswith("(column 2 is 'second')")
+
+
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\n\r\n"])
 def test_blank_lines_before_the_header_are_read_once_and_held_never(mark: bytes, line_end: bytes) -> None:

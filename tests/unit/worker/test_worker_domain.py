@@ -91,29 +91,32 @@ def test_broken_rule_is_told_with_number_place_column_value_and_line() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "rule", "value"),
+    ("line", "column", "rule", "value"),
     [
-        (b"1,nut", "columns", "2 fields, expected 3"),
-        (b"1,nut,S,,", "columns", "5 fields, expected 3"),
-        (b"1,n\0t,S", "nul_byte", "a NUL byte"),
-        (b"1,n\rt,S", "bare_cr", "a carriage return that ends no line"),
-        (b'1,"n"t,S', "quote", "text after a closing quote"),
-        (b"1,n\xfft,S", "encoding", "byte 0xff at 3"),
-        (b'1,"n\xe4,t",S', "encoding", "byte 0xe4 at 4"),
-        (b"1,n\xed\xa0\x80t,S", "encoding", "byte 0xed at 3"),
+        (b"1,nut", "", "columns", "2 fields, expected 3"),
+        (b"1,nut,S,,", "", "columns", "5 fields, expected 3"),
+        (b"1,n\0t,S", "Name", "nul_byte", "a NUL byte"),
+        (b'1,"n,\0",S\0', "Name", "nul_byte", "a NUL byte"),
+        (b"1,nut,S,,\0", "", "nul_byte", "a NUL byte"),
+        (b"1,n\rt,S", "Name", "bare_cr", "a carriage return that ends no line"),
+        (b'1,"n"t,S', "Name", "quote", "text after a closing quote"),
+        (b'"1"x,"n"t,S', "sku", "quote", "text after a closing quote"),
+        (b'1,"' + b"n," * 200 + b'","S"x', "size", "quote", "text after a closing quote"),
+        (b"1,n\xfft,S", "", "encoding", "byte 0xff at 3"),
+        (b'1,"n\xe4,t",S', "", "encoding", "byte 0xe4 at 4"),
+        (b"1,n\xed\xa0\x80t,S", "", "encoding", "byte 0xed at 3"),
     ],
 )
 @pytest.mark.parametrize("job", [RULES, ANY], ids=["rules", "any"])
 def test_record_that_cannot_be_read_is_a_reject_and_its_neighbours_are_not(
-    line: bytes, rule: str, value: str, job: Job
+    line: bytes, column: str, rule: str, value: str, job: Job
 ) -> None:
     output = run(b"1,a,S\n" + line + b"\n2,b,L\n", job, COLUMNS)
 
     assert output.part == b"sku,Name,size\n1,a,S\n2,b,L\n"
     assert output.counts == Counts(records_in=3, records_out=2, rejects=1)
-    assert [(r["record_number"], r["byte_offset"], r["rule"], r["value"]) for r in rejects(output)] == [
-        ("2", "6", rule, value)
-    ]
+    keys = ("record_number", "byte_offset", "column", "rule", "value")
+    assert [tuple(r[key] for key in keys) for r in rejects(output)] == [("2", "6", column, rule, value)]
 
 
 def test_line_of_a_reject_shows_undecodable_bytes_as_escapes() -> None:

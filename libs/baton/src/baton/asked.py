@@ -5,12 +5,13 @@ from functools import lru_cache
 from typing import Any, Final
 
 from baton.job import Record
-from baton.rejects import MISSING_REFERENCE
+from baton.rejects import MISSING_REFERENCE, OF_FORM
 
 __all__ = ["asked_for"]
 
 type _Schema = Mapping[str, Any]
 
+_OF_NO_MODEL: Final = OF_FORM | {MISSING_REFERENCE}
 _SHOWN_MAX: Final = 12
 """Values of a list of allowed ones: enough for a mail."""
 
@@ -20,9 +21,9 @@ def asked_for(record: type[Record] | None, column: str, rule: str) -> str:
 
     That is the `description` of the field if it has one, else what its JSON schema says of this rule. A rule that comes
     with a text of its own (`value_error: …`) has said it, and a key that is not in the reference data breaks no rule of
-    the model.
+    the model, nor does a record that cannot be read.
     """
-    if record is None or ":" in rule or rule == MISSING_REFERENCE:
+    if record is None or ":" in rule or rule in _OF_NO_MODEL:
         return ""
     try:
         return _asked_for(_schema_of(record), column, rule)

@@ -8,13 +8,22 @@ from typing import Final
 
 from baton.ports.rejects import StoredReject
 
-__all__ = ["MISSING_REFERENCE", "REJECTS_HEADER", "REJECT_COLUMNS", "STORED_TEXT_CHARACTERS_MAX", "read_rejects"]
+__all__ = [
+    "MISSING_REFERENCE",
+    "OF_FORM",
+    "REJECTS_HEADER",
+    "REJECT_COLUMNS",
+    "STORED_TEXT_CHARACTERS_MAX",
+    "read_rejects",
+]
 
 REJECT_COLUMNS: Final = ("record_number", "byte_offset", "column", "rule", "value", "line", "also")
 REJECTS_HEADER: Final = f"{','.join(REJECT_COLUMNS)}\n".encode()
 """Begins the rejects of a file's first chunk, and of no other."""
 MISSING_REFERENCE: Final = "missing_reference"
 """The rule of a record whose key is not in the reference data."""
+OF_FORM: Final = frozenset({"columns", "nul_byte", "encoding", "quote", "swallowed", "bare_cr"})
+"""The rules of records that cannot be read: no rule of the job has seen their values."""
 _FIELD_CHARACTERS_MAX: Final = 16 * 1024 * 1024
 """A rejected line may be a whole record of 1 MiB, escaped: the csv module's own limit is 128 KiB, process-wide."""
 STORED_TEXT_CHARACTERS_MAX: Final = 2_000

@@ -59,6 +59,8 @@ class _Line:
     start: int
     raw: bytes
     defect: str | None
+    column: int
+    """That the defect is in, from 1; 0 without one."""
     is_open: bool
     quoted: bytes
     """As `raw`, with 1 for each byte inside quotes and 0 for any other."""
@@ -122,7 +124,7 @@ def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[_Why | No
     """Return the first thing wrong with a record, or the row of the result."""
     job = case.job
     fields = _fields(line.raw, job.dialect)
-    if defect := _defect(line, len(fields), len(header), job.dialect):
+    if defect := _defect(line, len(fields), header, job.dialect):
         return defect, ()
     encoding = job.dialect.encoding
     try:
@@ -139,7 +141,8 @@ def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[_Why | No
     return _enriched(record, fields, case)
 
 
-def _defect(line: _Line, fields: int, columns: int, dialect: Dialect) -> _Why | None:
+def _defect(line: _Line, fields: int, header: Sequence[str], dialect: Dialect) -> _Why | None:
+    columns = len(header)
     code = line.defect or ("columns" if fields != columns else None)
     lines = 0
     if code not in {"nul_byte", "bare_cr"}:
@@ -153,7 +156,8 @@ def _defect(line: _Line, fields: int, columns: int, dialect: Dialect) -> _Why | 
         "columns": f"{fields} fields, expected {columns}",
     }
     code = "swallowed" if lines else code
-    return _Why("", code, told[code]) if code else None
+    column = header[line.column - 1] if code == line.defect and 0 < line.column <= columns else ""
+    return _Why(column, code, told[code]) if code else None
 
 
 def _swallowed(line: _Line, columns: int, dialect: Dialect, *, defective: bool) -> int:
@@ -238,50 +242,49 @@ def _lines(body: bytes, start: int, dialect: Dialect) -> Iterator[_Line]:
     """Yield records, blank ones too."""
     delimiter, quote = ord(dialect.delimiter), ord(dialect.quote)
     begin, state = start, "start"
-    defects: set[str] = set()
+    column, defects = 1, dict[str, int]()
     quoted = bytearray()
     for at in range(start, len(body)):
         byte = body[at]
         quoted.append(state == "quoted")
         if byte == 0:
-            defects.add("nul_byte")
+            defects.setdefault("nul_byte", column)
         if state == "quoted":
             state = "closed" if byte == quote else state
             continue
         if byte == ord("\n"):
             yield _line(body, begin, at, defects, bytes(quoted), is_open=False)
             begin, state = at + 1, "start"
-            defects = set()
+            column, defects = 1, {}
             quoted = bytearray()
             continue
         if byte == ord("\r") and body[at + 1 : at + 2] == b"\n":
             continue
         if byte == ord("\r"):
-            defects.add("bare_cr")
-        state = _next(state, byte, delimiter, quote, defects)
+            defects.setdefault("bare_cr", column)
+        state = _next(state, byte, delimiter, quote)
+        column += byte == delimiter
+        defects |= {} if state != "after" else {"quote": defects.get("quote", column)}
     if begin < len(body):
         yield _line(body, begin, len(body), defects, bytes(quoted), is_open=state == "quoted")
 
 
-def _next(state: str, byte: int, delimiter: int, quote: int, defects: set[str]) -> str:
+def _next(state: str, byte: int, delimiter: int, quote: int) -> str:
     """Return what follows a byte outside quotes."""
     if byte == quote and state in {"start", "closed"}:
         return "quoted"
     if byte == delimiter:
         return "start"
-    if state in {"closed", "after"}:
-        defects.add("quote")
-        return "after"
-    return "text"
+    return "after" if state in {"closed", "after"} else "text"
 
 
-def _line(body: bytes, begin: int, end: int, defects: set[str], quoted: bytes, *, is_open: bool) -> _Line:
+def _line(body: bytes, begin: int, end: int, defects: dict[str, int], quoted: bytes, *, is_open: bool) -> _Line:
     terminated = end < len(body)
     raw = body[begin:end]
     if terminated and raw.endswith(b"\r"):
         raw = raw[:-1]
     first = next((code for code in ("nul_byte", "bare_cr", "quote") if code in defects), None)
-    return _Line(begin, raw, first, is_open, quoted[: len(raw)])
+    return _Line(begin, raw, first, defects.get(first or "", 0), is_open, quoted[: len(raw)])
 
 
 def _written(rows: Sequence[Sequence[str]]) -> bytes:

@@ -14,6 +14,7 @@ from baton.model.plan import (
     chunk_bytes_for,
     chunk_records_for,
 )
+from baton.shown import shown
 from splitter.header import check_header
 from splitter.look import Look
 
@@ -113,4 +114,8 @@ class Planner:
 
     def _failed(self, defect: CsvDefect) -> BatchFailed:
         where = "in the header: " if self._scanner is None else ""
-        return BatchFailed(defect.code, f"{where}{defect}")
+        column = defect.column or 0
+        name = (
+            f" (column {column:,} is {shown(self._columns[column - 1])!r})" if 0 < column <= len(self._columns) else ""
+        )
+        return BatchFailed(defect.code, f"{where}{defect}{name}")

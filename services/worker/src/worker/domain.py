@@ -108,7 +108,7 @@ def check(data: bytes, chunk: Chunk, columns: tuple[str, ...], job: Job, *, reje
         raise BatchFailed("header", f"the file's columns are {columns}, the job's are {job.columns}")
     left = chunk.records if rejects_left is None else rejects_left
     found = _cut(data, chunk, job.dialect, len(columns))
-    rejects, frame, broken = _defective(found, len(columns)), _NOTHING, Rejected(0, NO_REJECTS)
+    rejects, frame, broken = _defective(found, columns), _NOTHING, Rejected(0, NO_REJECTS)
     plain = False
     if rejects.height <= left:
         text = utf8(found.clean, job.dialect)
@@ -182,13 +182,20 @@ def check_number(chunk: Chunk, records: int) -> None:
         raise BatchFailed("conservation", reason)
 
 
-def _defective(found: Cut, width: int) -> pl.DataFrame:
+def _defective(found: Cut, columns: tuple[str, ...]) -> pl.DataFrame:
     # There are few different ones, however many records have one.
     kinds, kind = np.unique(np.stack([found.defects.codes, found.defects.found]), axis=1, return_inverse=True)
     defects = [Defect(DEFECT_CODES[int(code)], int(number)) for code, number in kinds.T]
     rules = pl.Series([defect.code for defect in defects], dtype=pl.String).gather(kind)
-    values = pl.Series([_told(defect, width) for defect in defects], dtype=pl.String).gather(kind)
-    return table_of(found.defects.records, rule=rules, value=values)
+    values = pl.Series([_told(defect, len(columns)) for defect in defects], dtype=pl.String).gather(kind)
+    names = pl.Series([_column_of(defect, columns) for defect in defects], dtype=pl.String).gather(kind)
+    return table_of(found.defects.records, column=names, rule=rules, value=values)
+
+
+def _column_of(defect: Defect, columns: tuple[str, ...]) -> str | None:
+    if defect.code in ("columns", "swallowed") or not defect.found or defect.found > len(columns):
+        return None
+    return columns[defect.found - 1] or None
 
 
 def _told(defect: Defect, width: int) -> str:

@@ -114,6 +114,18 @@ def first(words: Words) -> int | None:
     return at * _WORD_BITS + (word & -word).bit_length() - 1 if word else None
 
 
+def first_from(words: Words, starts: Positions) -> Positions:
+    """Return the position of the first set bit from each start on; there is one."""
+    at = starts >> 6
+    found = words[at] & (~np.uint64(0) << (starts & 63).astype(np.uint64))
+    empty = np.flatnonzero(found == 0)
+    while empty.size:
+        at[empty] += 1
+        found[empty] = words[at[empty]]
+        empty = empty[found[empty] == 0]
+    return (at << 6) + np.bitwise_count((found & (~found + _ONE)) - _ONE)
+
+
 def last(words: Words) -> int | None:
     """Return the position of the last set bit. It costs next to nothing if that is in the last word."""
     at = words.size - 1

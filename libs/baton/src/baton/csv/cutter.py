@@ -1,16 +1,33 @@
 """Cuts a worker's range into records: where each one is, which are defective, and clean CSV for a fast parser."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from baton.csv.bits import Block, Positions, Words, bitmap, count_between, is_set, last, lowered, positions, shifted
+from baton.csv.bits import (
+    Block,
+    Positions,
+    Words,
+    bitmap,
+    count_between,
+    first_from,
+    is_set,
+    last,
+    lowered,
+    positions,
+    shifted,
+)
 from baton.csv.clean import Records, clean
 from baton.csv.defects import DEFECT_CODES, NO_DEFECTS, Defects, RecordDefect
 from baton.csv.lines import Quoted, swallowed
+from baton.csv.overlong import unbalanced
 from baton.csv.structure import BLOCK_BYTES, Quotes, State, read
-from baton.csv.syntax import CR, LF, CsvDefect, Syntax
+from baton.csv.syntax import CR, LF, Syntax
+
+_RECORDS_AT_ONCE: Final = 256 * 1024
+"""Defective records whose columns are looked up together: every one of a chunk may be, and be two bytes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +61,8 @@ def cut(
     marks = _mark(data, syntax, block_bytes)
     records = _records(data, marks)
     if marks.left_open is not None:
-        raise CsvDefect.unbalanced(records.starts.size, int(records.starts[-1]), opened=marks.left_open)
+        start = int(records.starts[-1])
+        raise unbalanced(data[start:], syntax, number=records.starts.size, start=start, opened=marks.left_open)
     codes, found = _defects(marks, records, columns)
     if marks.inside is not None and not lines_in_fields:
         which, lines = swallowed(
@@ -144,6 +162,7 @@ def _defects(marks: _Marks, records: Records, columns: int) -> tuple[NDArray[np.
     """Return by record the place of its defect in `DEFECT_CODES`, from 1, 0 for none; and the number for its text."""
     found = count_between(marks.delimiters, records.starts, records.ends) + 1
     codes = np.where(found != columns, _code("columns"), np.uint8(0))
+    found[codes != _code("columns")] = 0
     # A record's bytes leave its terminator out: in them, a CR outside quotes is a lone one, and what follows a closing
     # quote must be a delimiter. The first reason wins, so the later ones are written first.
     text_after_quote = None if marks.after_quote is None else marks.after_quote & ~marks.delimiters
@@ -154,9 +173,18 @@ def _defects(marks: _Marks, records: Records, columns: int) -> tuple[NDArray[np.
     }
     for code, words in by_code.items():
         if words is not None and words.any():
-            codes[count_between(words, records.starts, records.ends) > 0] = _code(code)
-    found[codes != _code("columns")] = 0
+            has = np.flatnonzero(count_between(words, records.starts, records.ends))
+            codes[has], found[has] = _code(code), _columns(words, marks.delimiters, records.starts[has])
     return codes, found
+
+
+def _columns(words: Words, delimiters: Words, starts: Positions) -> Positions:
+    """Return of records, each of which has a set bit, the column of the first one, from 1."""
+    columns = np.empty(starts.size, np.int64)
+    for at in range(0, starts.size, _RECORDS_AT_ONCE):
+        some = starts[at : at + _RECORDS_AT_ONCE]
+        columns[at : at + some.size] = count_between(delimiters, some, first_from(words, some)) + 1
+    return columns
 
 
 def _code(code: RecordDefect) -> np.uint8:

@@ -20,7 +20,7 @@ class Defect:
 
     `nul_byte`: it holds a NUL. `bare_cr`: a CR outside quotes ends no line. `swallowed`: its quoted fields take in
     `found` more lines, which look like records. `quote`: text follows a closing quote. `columns`: it has `found`
-    fields, not as many as the header.
+    fields, not as many as the header. Where one byte shows it, `found` is the column of the first such byte, from 1.
     """
 
     code: RecordDefect

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 
 from baton.csv.bits import first
+from baton.csv.overlong import too_large, unbalanced
 from baton.csv.records import fields
 from baton.csv.structure import BLOCK_BYTES, State, read
-from baton.csv.syntax import CR, LF, RECORD_BYTES_MAX, CsvDefect, Syntax
+from baton.csv.syntax import CR, LF, RECORD_BYTES_MAX, Syntax
 
 _BLANK_LINES: Final = re.compile(rb"\n*+(?:\r\n\n*+)*+")
 
@@ -69,7 +70,7 @@ class HeaderReader:
         if self._state is State.QUOTED:
             opened = self._opener(len(self._record) - 1)
             assert opened is not None, "the last byte is inside quotes"
-            raise CsvDefect.unbalanced(0, self._start, opened=opened)
+            raise unbalanced(self._record, self._syntax, number=0, start=self._start, opened=opened)
         return self._header(b"")
 
     def _without_mark(self, block: bytes | bytearray) -> bytes | bytearray:
@@ -109,7 +110,9 @@ class HeaderReader:
     def _check_size(self, size: int) -> None:
         if size > RECORD_BYTES_MAX:
             opened = self._opener(RECORD_BYTES_MAX)
-            raise CsvDefect.too_large(0, self._start, limit=RECORD_BYTES_MAX, opened=opened)
+            raise too_large(
+                self._record, self._syntax, number=0, start=self._start, limit=RECORD_BYTES_MAX, opened=opened
+            )
 
     def _opener(self, position: int) -> int | None:
         """Return where the quoted field around this byte of the record was opened, as an offset in the file."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from baton.csv.bits import Block, Positions, Words, any_set, bitmap, count, first, is_set, last, positions, shifted
+from baton.csv.overlong import too_large, unbalanced
 from baton.csv.structure import BLOCK_BYTES, State, Structure, read
 from baton.csv.syntax import CR, LF, RECORD_BYTES_MAX, CsvDefect, Syntax
 
@@ -64,6 +65,8 @@ class Scanner:
         self._state = State.START
         self._last_byte = LF
         self._record_start = start
+        self._record = bytearray()
+        """The bytes of the record that is open: if it never ends, they say why. A block more than the largest one."""
         self._opened = start
         self._start = start
         self._range_start: int | None = None
@@ -97,7 +100,8 @@ class Scanner:
         if size > self._record_bytes_max:  # by the CR that might have been half of a CRLF
             raise self._too_large(opened=self._opened if quoted else None)
         if quoted:
-            raise CsvDefect.unbalanced(self._records + 1, self._record_start, opened=self._opened)
+            number = self._records + 1
+            raise unbalanced(self._record, self._syntax, number=number, start=self._record_start, opened=self._opened)
         if size:
             self._take(np.array([self._record_start]), np.array([self._at]))
             self._records, self._stop = self._records + 1, self._at
@@ -122,8 +126,11 @@ class Scanner:
                 self._take(*self._placed(structure.ends, ends))
             self._records += found
             self._stop = self._at + final + 1
-        if (line_feed := last(structure.ends)) is not None:
+        line_feed = last(structure.ends)
+        if line_feed is not None:
             self._record_start = self._at + line_feed + 1
+            self._record.clear()
+        self._record += memoryview(data)[start if line_feed is None else start + line_feed + 1 : stop]
         if structure.quotes and (opener := last(structure.quotes.openers)) is not None:
             self._opened = self._at + opener
         self._state = structure.state
@@ -191,6 +198,7 @@ class Scanner:
         before = int(block[end - 1]) if end else self._last_byte
         if self._at + end - (before == CR) - self._record_start > self._record_bytes_max:
             over = self._record_start + self._record_bytes_max - self._at
+            self._record += block[:end].tobytes()
             raise self._too_large(opened=self._opener(structure, over))
 
     def _opener(self, structure: Structure, position: int) -> int | None:
@@ -201,5 +209,7 @@ class Scanner:
         return None if opened is None else self._at + opened
 
     def _too_large(self, *, opened: int | None) -> CsvDefect:
-        number = self._records + 1
-        return CsvDefect.too_large(number, self._record_start, limit=self._record_bytes_max, opened=opened)
+        limit, number = self._record_bytes_max, self._records + 1
+        return too_large(
+            self._record, self._syntax, number=number, start=self._record_start, limit=limit, opened=opened
+        )

@@ -35,29 +35,12 @@ class CsvDefect(ValueError):
     `record_number` counts from 1, 0 is the header; `byte_offset` is where that record starts.
     """
 
-    def __init__(self, code: DefectCode, text: str, *, record_number: int, byte_offset: int) -> None:
+    def __init__(
+        self, code: DefectCode, text: str, *, record_number: int, byte_offset: int, column: int | None = None
+    ) -> None:
         super().__init__(text)
         self.code = code
         self.record_number = record_number
         self.byte_offset = byte_offset
-
-    @classmethod
-    def too_large(cls, record_number: int, byte_offset: int, *, limit: int, opened: int | None) -> Self:
-        """Return the defect of a record over `limit` bytes; `opened`: the quote that is open where it passes it."""
-        cause = (
-            "lines may end in something else than LF or CRLF"
-            if opened is None
-            else f"perhaps a quote opened at byte {opened} is never closed"
-        )
-        text = f"{_name(record_number, byte_offset)} is larger than {limit:,} bytes: {cause}"
-        return cls("record_too_large", text, record_number=record_number, byte_offset=byte_offset)
-
-    @classmethod
-    def unbalanced(cls, record_number: int, byte_offset: int, *, opened: int) -> Self:
-        """Return the defect of an input that ends inside the quoted field that began at `opened`."""
-        text = f"{_name(record_number, byte_offset)} does not end: a quote opened at byte {opened} is never closed"
-        return cls("unbalanced_quote", text, record_number=record_number, byte_offset=byte_offset)
-
-
-def _name(record_number: int, byte_offset: int) -> str:
-    return f"record {record_number} (at byte {byte_offset})" if record_number else "the header"
+        self.column = column
+        """In which it shows, counted from 1."""
