@@ -73,6 +73,95 @@ def test_the_delimiter_that_would_fit_may_be_a_comma() -> None:
     assert "2 with commas in place of semicolons: save the file with semicolons" in reason
 
 
+@pytest.mark.parametrize(
+    ("text", "columns", "found"),
+    [
+        ("user:x:uid:gid\n", 4, "colons"),
+        ("id:name:price\n", 3, "colons"),
+        ("order_id customer_id amount\n", 3, "spaces"),
+        ("ID     NAME      AMOUNT\n", 3, "spaces"),
+        ("ID   NAME\n", 2, "spaces"),
+        ("ID  NAME  AMOUNT\n", 3, "spaces"),
+    ],
+)
+def test_colons_and_spaces_separate_columns_if_no_name_has_them_like_this(text: str, columns: int, found: str) -> None:
+    assert f"is one column, and would be {columns} with {found} in place of commas" in refused(text, ANY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "dc:title\n",
+        "note: a: b\n",
+        "http://a/b\n",
+        "from 12:30 to 14:00\n",
+        "Date of birth\n",
+        "order_id of it\n",
+        "Unit  price\n",
+        "  name  \n",
+        '"id:name:price"\n',
+        '"order_id customer_id"\n',
+    ],
+)
+def test_a_name_may_hold_colons_and_spaces(text: str) -> None:
+    assert check(text, ANY) == (text.strip("\n").strip('"'),)
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter", "here", "columns", "found"),
+    [
+        ("id;net,gross;tax\n", ",", 2, 3, "semicolons"),
+        ('id;name;"a,b";price,net\n', ",", 3, 4, "semicolons"),
+        ("id\tname\tprice,net\n", ",", 2, 3, "tabs"),
+        ("id,name,price;net\n", ";", 2, 3, "commas"),
+        ("id|name|a,b|c,d|e\n", ",", 3, 5, "vertical bars"),
+        ("id;unit price;tax\n", " ", 2, 3, "semicolons"),
+    ],
+)
+def test_several_columns_that_are_more_with_another_delimiter_fail(
+    text: str, delimiter: str, here: int, columns: int, found: str
+) -> None:
+    reason = refused(text, dialect(ANY, delimiter=delimiter))
+
+    assert reason.startswith(f"header: the header is {here} columns, and would be {columns} with {found} in place of")
+    assert "or write each name that holds it in quotes" in reason
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("id,price;net\n", ","),
+        ("id;price,net\n", ";"),
+        ("id;Name, first, last, other\n", ";"),
+        ('id,"a;b;c"\n', ","),
+        ('id,"a;""b"";c;d"\n', ","),
+        ("id,name,a|b|c\n", ","),
+        ("a:b c:d\n", " "),
+    ],
+)
+def test_several_columns_are_taken_if_they_are_as_many_as_any_delimiter_makes(text: str, delimiter: str) -> None:
+    assert len(check(text, dialect(ANY, delimiter=delimiter))) > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Name:Größe\n", "colons"),
+        ("Name Größe\n", "spaces"),
+        ("Name:Größe:a,b\n", "colons"),
+        ("Größe;Name;net,gross\n", "semicolons"),
+    ],
+)
+def test_another_delimiter_than_the_jobs_is_known_by_the_names_that_it_makes(text: str, found: str) -> None:
+    assert f"the columns of the file are separated by {found}, and the job 'named' reads commas" in refused(text, NAMED)
+
+
+@pytest.mark.parametrize("text", ["Name x\n", "Name,x:y\n", "Name;x,Größ\n"])
+def test_one_name_alone_shows_no_other_delimiter(text: str) -> None:
+    assert "separated by colons" not in refused(text, NAMED)
+    assert "separated by spaces" not in refused(text, NAMED)
+
+
 @pytest.mark.parametrize("text", ["Name,Größe\n", "Größe,Name,Preis\n", "NAME,größe\n", '"Name","Größe"\n'])
 def test_another_delimiter_than_the_jobs_is_named_in_place_of_missing_names(text: str) -> None:
     reason = refused(text, dialect(NAMED, delimiter=";"))

@@ -292,3 +292,7 @@ def test_a_header_that_names_the_columns_is_a_header_whatever_it_looks_like(body
     other = Look(Dialect(), ["other"])
     with pytest.raises(BatchFailed, match="this is not CSV text"):
         assert not other.feed(body) + other.finish()
+
+
+def test_blank_lines_are_no_part_of_what_is_looked_at() -> None:
+    assert refused(b"\n" * HEAD_BYTES + b'{"a":1}', encoding="utf-8", block_bytes=HEAD_BYTES + 1).startswith("not_csv")

@@ -75,7 +75,7 @@ MUTANTS: Final = (
         _SPLITTER + "look.py",
         "if len(self._head.lstrip(_LINE_ENDS)) >= HEAD_BYTES",
         "if len(self._head) >= HEAD_BYTES",
-        "tests/unit/splitter/test_look.py::test_what_is_no_csv_is_told_behind_blank_lines",
+        "tests/unit/splitter/test_look.py::test_blank_lines_are_no_part_of_what_is_looked_at",
     ),
     Mutant(
         "whatever begins with a bracket is JSON",
@@ -83,6 +83,20 @@ MUTANTS: Final = (
         "return _End.BROKEN, at, values",
         "return _End.CUT, at, values",
         "tests/unit/csv/test_foreign_text.py::test_a_csv_file_is_taken_for_nothing_else",
+    ),
+    Mutant(
+        "the job's delimiter in one name hides that the file has another",
+        _SPLITTER + "separators.py",
+        "return most if most.columns > columns else None",
+        "return None",
+        "tests/unit/splitter/test_header.py::test_several_columns_that_are_more_with_another_delimiter_fail",
+    ),
+    Mutant(
+        "a comma in prose separates columns",
+        _SPLITTER + "separators.py",
+        'rb",(?! )"',
+        'rb","',
+        "tests/unit/splitter/test_header.py::test_several_columns_are_taken_if_they_are_as_many_as_any_delimiter_makes",
     ),
     Mutant(
         "a plan rests on reference data that is still on its way",

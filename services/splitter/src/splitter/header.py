@@ -8,22 +8,21 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Final
 
-from baton.csv import Header, RecordDefect, Syntax, cut, fields
+from baton.csv import Header, RecordDefect, Syntax, cut
 from baton.encoding import UTF8, composed
 from baton.errors import BatchFailed
 from baton.job import Dialect, Job, delimiters
 from baton.shown import shown
+from splitter.separators import is_certain, likely_other, names_by_other
 
 COLUMNS_MAX: Final = 10_000
 """A worker handles a chunk column by column: about 0.1 ms each. More is no table but a line without its line ends."""
 _LONE_CR: Final = re.compile("\r(?!\n)")
-_OTHER_DELIMITERS: Final = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f")
 _EXCEL_HINT: Final = re.compile(rb'"?sep=[^\r\n]?"?', re.IGNORECASE)
 _NOTHING_TO_SEE: Final = ("Zs", "Zl", "Zp", "Cc", "Cf")
 _SHOWN_MAX: Final = 10
 """Names in a reason: enough for a mail."""
 _NAME_CHARS_MAX: Final = 80
-_LINE_BYTES_MAX: Final = 64 * 1024
 _DIFFERENCES_MAX: Final = 3
 _ALIKE_RATIO_MIN: Final = 0.5
 _NEARLY_RATIO_MIN: Final = 0.8
@@ -43,8 +42,7 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
     _check_form(job.dialect, names, header)
     expected = job.columns
     if expected is None:
-        if len(names) == 1:  # else it has the delimiter
-            _check_delimiter(job.dialect, header)
+        _check_delimiter(job.dialect, header)
         _check_quotes(job.dialect, header)
         _check_doubled([name for name in names if not _is_blank(name)])
         return names
@@ -132,16 +130,18 @@ def _check_doubled(names: Sequence[str]) -> None:
 
 
 def _check_delimiter(dialect: Dialect, header: Header) -> None:
-    """Refuse one column that is several with another delimiter, unless it stands in quotes."""
-    for other in _other_delimiters(dialect):
-        columns = _split(header, other, dialect)
-        if len(columns) > 1:
-            raise BatchFailed(
-                "header",
-                f"the header is one column, and would be {len(columns)} with {delimiters(other)} in place of "
-                f"{delimiters(dialect.delimiter)}: save the file with {delimiters(dialect.delimiter)}, set the job's "
-                f"dialect.delimiter to {other!r}, or write the name in quotes ({dialect.quote}) if it is one",
-            )
+    """Refuse columns that are more with another delimiter, unless it stands in quotes."""
+    other, found = likely_other(header.line, dialect), len(header.fields)
+    if not other:
+        return
+    due = delimiters(dialect.delimiter)
+    here, names = ("one column", "the name") if found == 1 else (f"{found:,} columns", "each name")
+    raise BatchFailed(
+        "header",
+        f"the header is {here}, and would be {other.columns:,} with {delimiters(other.by)} in place of {due}: save the "
+        f"file with {due}, set the job's dialect.delimiter to {other.by!r}, or write {names} that holds it in quotes "
+        f"({dialect.quote})",
+    )
 
 
 def _mismatch(job: Job, columns: Sequence[str], names: Sequence[str], header: Header) -> BatchFailed:
@@ -194,13 +194,13 @@ def _reads_as_utf8(columns: Sequence[str], header: Header) -> bool:
 
 
 def _other_delimiter(job: Job, columns: Sequence[str], header: Header) -> str:
-    """Say so if the header is one column, and several with another delimiter; else nothing."""
-    dialect, due = job.dialect, delimiters(job.dialect.delimiter)
-    if len(header.fields) > 1:
-        return ""
-    for other in _other_delimiters(dialect):
-        found = [name.decode(dialect.encoding, "replace") for name in _split(header, other, dialect)]
-        if len(found) > 1 and (len(found) == len(columns) or _names_any(columns, found)):
+    """Say so if another delimiter than the job's makes more of its columns of the header; else nothing."""
+    dialect, due, wanted = job.dialect, delimiters(job.dialect.delimiter), set(columns)
+    is_one = len(header.fields) == 1
+    here = len(wanted & {composed(field.decode(dialect.encoding, "replace")) for field in header.fields})
+    for other, found in names_by_other(header.line, dialect):
+        looks_right = is_one and is_certain(other) and (len(found) == len(columns) or _names_any(columns, found))
+        if len(found) > 1 and (looks_right or len(wanted & set(found)) > max(here, 1)):
             return (
                 f"the columns of the file are separated by {delimiters(other)}, and the job {job.name!r} reads "
                 f"{due}: save the file with {due}, or set the job's dialect.delimiter to {other!r}"
@@ -246,16 +246,6 @@ def _named(character: str) -> str:
         return repr(character)
     name = unicodedata.name(character, "a control character").lower()
     return f"{repr(character) if character.isprintable() else 'the invisible'} ({name}, U+{ord(character):04X})"
-
-
-def _other_delimiters(dialect: Dialect) -> list[str]:
-    return [other for other in _OTHER_DELIMITERS if other not in (dialect.delimiter, dialect.quote)]
-
-
-def _split(header: Header, delimiter: str, dialect: Dialect) -> tuple[bytes, ...]:
-    # What a hint says of a longer line is short of the truth, and soon said.
-    line = header.line[:_LINE_BYTES_MAX]
-    return fields(line, Syntax.of(delimiter, dialect.quote))
 
 
 def _is_blank(name: str) -> bool:
