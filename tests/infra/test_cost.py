@@ -14,7 +14,6 @@ from baton.model.control import SwitchBackend
 from baton.model.journal import Heartbeat, Verdict
 from baton_infra.costs import cost, prices
 from controller_made import START, WEST, Trace
-from splitter.settings import SplitterSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 PRICED_AS = {
@@ -109,10 +108,6 @@ def test_a_heartbeat_weighs_what_is_charged() -> None:
     weight = len(TypeAdapter(Heartbeat).dump_json(heartbeat))
 
     assert math.ceil(weight / 1_024) == cost.HEARTBEAT_KB
-
-
-def test_sweeps_are_as_frequent_as_they_are_charged() -> None:
-    assert SplitterSettings().sweep_seconds == cost.SWEEP_SECONDS
 
 
 def test_a_price_from_memory_is_called_one() -> None:

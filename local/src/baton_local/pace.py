@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from baton.topology import SWEEP_SECONDS
+
 TIME_SCALE: Final = 5.0
 """Every wait of the controller, and those of the splitter's sweeper, is divided by it. A handover is then over within
 a minute, which one can watch."""
@@ -10,7 +12,7 @@ CANARY_SECONDS: Final = 5
 as well."""
 _PAUSED: Final = 1.2
 """One is sent after so many times what it may take."""
-_SPLITTER_SECONDS: Final = {"SWEEP": 30, "UNADMITTED": 60, "UNADMITTED_STANDBY": 300, "EPOCH_POLL": 3}
+_SPLITTER_SECONDS: Final = {"SWEEP": SWEEP_SECONDS, "UNADMITTED": 60, "UNADMITTED_STANDBY": 300, "EPOCH_POLL": 3}
 """The splitter's own defaults. Not `STALLED`: how long a message takes does not shrink with the distances."""
 
 COMPOSE_TIME_SCALE: Final = 2.5

@@ -23,7 +23,7 @@ from baton_local.stand_ins.arc import Outage
 from baton_local.stand_ins.dns import TTL_SECONDS, TxtServer
 from baton_local.stand_ins.gates import HOST
 from baton_local.state import World
-from baton_local.switches.admin import Admin, AdminError
+from baton_local.switches.admin import Admin, AdminError, ArcChange, ArcWait
 from local_worlds import client, do, environment_for, status
 
 EAST, WEST = "us-east-1", "us-west-2"
@@ -82,19 +82,24 @@ def _texts(record: Any) -> str:
     return " ".join(text.to_text().strip('"') for text in record)
 
 
+async def _wait(admin: Admin, seconds: float) -> None:
+    """Set how long after a change the routing controls refuse the next one."""
+    await admin.call("POST", "/arc/wait", ArcWait(seconds=seconds))
+
+
 @pytest.fixture
 def arc(world: World) -> Iterator[World]:
     """Yield a world whose cluster is up, without a wait period, and has the first Region On; leave it so."""
     admin = Admin(world.admin_endpoint)
-    do(admin.arc_wait(0))
+    do(_wait(admin, 0))
     yield world
     do(admin.heal(EAST))
     for number in range(1, 6):
         do(admin.arc_up(number))
     do(admin.arc_gate(is_open=True))
-    do(admin.arc_wait(0))
+    do(_wait(admin, 0))
     _turn(environment_for(world, EAST), IN_EAST)
-    do(admin.arc_wait(WAIT_SECONDS))
+    do(_wait(admin, WAIT_SECONDS))
 
 
 def test_the_record_follows_the_controls_by_itself(arc: World) -> None:
@@ -151,8 +156,8 @@ def test_endpoints_go_down_and_come_back_by_command(arc: World) -> None:
     admin, outside = Admin(arc.admin_endpoint), environment_for(arc, EAST)
     do(admin.arc_down(1, Outage.REFUSING))
     do(admin.arc_down(2))
-    do(admin.arc_slow(3, 0.01))
-    do(admin.arc_lose_answers(4))
+    do(admin.call("POST", "/arc/3/slow", ArcChange(slow_seconds=0.01)))
+    do(admin.call("POST", "/arc/4/lose-answers", ArcChange(lose_answers=1)))
 
     assert [endpoint.state for endpoint in status(arc).arc.endpoints] == ["refusing", "silent", "slow", "up", "up"]
     assert _endpoints(outside) == Endpoints(3, 5)
@@ -176,7 +181,7 @@ def test_a_closed_gate_stops_everybody(arc: World) -> None:
 
 def test_the_wait_period_refuses_a_quick_return(arc: World) -> None:
     _turn(environment_for(arc, EAST), IN_WEST)
-    do(Admin(arc.admin_endpoint).arc_wait(60))
+    do(_wait(Admin(arc.admin_endpoint), 60))
 
     with pytest.raises(SwitchRefused, match="wait period"):
         _turn(environment_for(arc, EAST), IN_EAST)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from baton.messages import LANES
 from baton.model.control import SwitchBackend
-from baton.topology import SERVICES
+from baton.topology import SERVICES, SWEEP_SECONDS
 from baton_infra import assemblies
 from baton_infra import config as environments
 from baton_infra.config import EnvironmentConfig
@@ -79,7 +79,6 @@ _INSIGHTS_METRICS: Final = 130
 _LOG_KB_OF_A_CANARY: Final = 6
 _LOG_KB_OF_A_LOOK: Final = 1.2
 _EMPTY_RECEIVE_SECONDS: Final = 20
-SWEEP_SECONDS: Final = 30
 _LISTS_OF_A_SWEEP: Final = 3
 """Inputs, canaries, and what canaries left; of at most a thousand objects each."""
 

@@ -22,6 +22,8 @@ MAX_RECEIVES: Final = 5
 """Receives of one message before SQS moves it to the dead-letter queue."""
 VISIBILITY_SECONDS: Final = 60
 """Short: a crashed consumer's message is back this soon. Consumers extend it at a third while they work."""
+SWEEP_SECONDS: Final = 30
+"""How often each splitter looks for inputs that were not admitted and batches that do not move."""
 RETENTION_DAYS: Final = 14
 """SQS's maximum, and how long ledger rows of finished batches are kept: longer than any replication lag."""
 PROGRESS_KEPT_DAYS: Final = 45

@@ -197,21 +197,9 @@ class Admin:
         """Bring an endpoint up, without delays or lost answers."""
         await self.call("POST", f"/arc/{number}/up")
 
-    async def arc_slow(self, number: int, seconds: float) -> None:
-        """Delay every request to this endpoint for so long."""
-        await self.call("POST", f"/arc/{number}/slow", ArcChange(slow_seconds=seconds))
-
-    async def arc_lose_answers(self, number: int, count: int = 1) -> None:
-        """Make this endpoint apply its next changes without an answer."""
-        await self.call("POST", f"/arc/{number}/lose-answers", ArcChange(lose_answers=count))
-
     async def arc_gate(self, *, is_open: bool) -> None:
         """Open or close the gate before both routing controls."""
         await self.call("POST", f"/arc/gate/{'open' if is_open else 'close'}")
-
-    async def arc_wait(self, seconds: float) -> None:
-        """Set how long after a change the routing controls refuse the next one."""
-        await self.call("POST", "/arc/wait", ArcWait(seconds=seconds))
 
     async def inbox(self) -> list[dict[str, Any]]:
         """Return every mail, oldest first: the fields of `mailbox.Mail`."""

@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from baton.model.plan import CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_RECORDS_DEFAULT
+from baton.topology import SWEEP_SECONDS
 
 
 class SplitterSettings(BaseSettings):
@@ -20,7 +21,7 @@ class SplitterSettings(BaseSettings):
     reference_wait_seconds: float = Field(default=300, ge=0)
     """How long a batch that was planned elsewhere waits for the reference data that it was planned with, before it is
     planned anew with what is current here. A global table replicates within seconds; a published batch waits on."""
-    sweep_seconds: float = Field(default=30, gt=0)
+    sweep_seconds: float = Field(default=SWEEP_SECONDS, gt=0)
     """How often the sweeper looks for inputs that were not admitted and batches that stand still."""
     unadmitted_seconds: float = Field(default=60, ge=0)
     """Age at which an input without a ledger row is the sweeper's: the trigger and its retries had their time."""

@@ -3,11 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from baton.aws.dynamodb.items import expires_at, from_item, to_item
 from baton.aws.sdk.clients import DynamoDB
-from baton.aws.sdk.failures import is_condition_failed, translated
+from baton.aws.sdk.failures import condition_held, translated
 from baton.errors import Conflict
 from baton.ports.heartbeats import Nudges, Signs
 
@@ -28,12 +26,7 @@ class DynamoHeartbeats:
     async def beat(self, batch_id: str, *, at: datetime) -> None:
         update = _update(batch_id, {"worked_at": at}, now=at)
         update["ConditionExpression"] = "attribute_not_exists(worked_at) OR worked_at < :worked_at"
-        client = await self._client()
-        try:
-            await client.update_item(TableName=self._table, **update)
-        except ClientError as error:
-            if not is_condition_failed(error):
-                raise
+        await self._updated(update)  # a later sign of life is as good
 
     @translated()
     async def signs(self, batch_id: str) -> Signs:
@@ -55,13 +48,8 @@ class DynamoHeartbeats:
             # The moment tells one count from any other: a count may begin anew.
             update["ConditionExpression"] = "nudged_at = :before"
             update["ExpressionAttributeValues"] |= to_item({":before": before.last_at})
-        client = await self._client()
-        try:
-            await client.update_item(TableName=self._table, **update)
-        except ClientError as error:
-            if not is_condition_failed(error):
-                raise
-            raise Conflict(f"batch {batch_id}: another sweeper nudged it") from error
+        if not await self._updated(update):
+            raise Conflict(f"batch {batch_id}: another sweeper nudged it")
 
     @translated()
     async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> int:
@@ -89,19 +77,16 @@ class DynamoHeartbeats:
         free = "attribute_not_exists(notice_at) OR (attribute_not_exists(notice_sent_at) AND notice_at <= :over)"
         update["ConditionExpression"] = free
         update["ExpressionAttributeValues"] |= to_item({":over": at - lease})
-        client = await self._client()
-        try:
-            await client.update_item(TableName=self._table, **update)
-        except ClientError as error:
-            if not is_condition_failed(error):
-                raise
-            return False
-        return True
+        return await self._updated(update)
 
     @translated()
     async def notice_sent(self, batch_id: str, *, at: datetime) -> None:
         client = await self._client()
         await client.update_item(TableName=self._table, **_update(batch_id, {"notice_sent_at": at}, now=at))
+
+    async def _updated(self, update: dict[str, Any]) -> bool:
+        client = await self._client()
+        return await condition_held(client.update_item(TableName=self._table, **update))
 
 
 def _update(batch_id: str, row: dict[str, Any], *, now: datetime, step: str = "heartbeat") -> dict[str, Any]:

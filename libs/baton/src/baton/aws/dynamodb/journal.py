@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from baton.aws.dynamodb.items import Item, iso, to_item, typed
 from baton.aws.dynamodb.rows import Rows
 from baton.aws.sdk.clients import DynamoDB
-from baton.aws.sdk.failures import is_condition_failed, translated
+from baton.aws.sdk.failures import condition_held, translated
 from baton.errors import Conflict, Refused
 from baton.model.control import Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
@@ -55,12 +53,8 @@ class DynamoJournal:
         item = to_item({**row, "body": _json(HEARTBEAT, heartbeat)})
         condition = {} if heartbeat.beats is None else typed(not_beaten(heartbeat.beats))
         client = await self._client()
-        try:
-            await client.put_item(TableName=self._table, Item=item, **condition)
-        except ClientError as error:
-            if not is_condition_failed(error):
-                raise
-            raise Conflict(f"a later heartbeat of {heartbeat.region} is in the ledger") from error
+        if not await condition_held(client.put_item(TableName=self._table, Item=item, **condition)):
+            raise Conflict(f"a later heartbeat of {heartbeat.region} is in the ledger")
 
     @translated()
     async def heartbeats(self) -> Mapping[str, Heartbeat]:

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from botocore.exceptions import ClientError
-
 from baton.aws.dynamodb.batch_calls import BatchCalls
 from baton.aws.dynamodb.batch_item import (
     SHARDS,
@@ -20,7 +18,7 @@ from baton.aws.dynamodb.batch_item import (
 from baton.aws.dynamodb.items import Item, from_item, iso, to_item, typed
 from baton.aws.dynamodb.rows import Rows
 from baton.aws.sdk.clients import DynamoDB
-from baton.aws.sdk.failures import is_condition_failed, translated
+from baton.aws.sdk.failures import condition_held, translated
 from baton.aws.sdk.parallel import in_parallel
 from baton.errors import Conflict, Fenced, NotFound
 from baton.model.batch import Batch, MailClaim
@@ -132,14 +130,10 @@ class DynamoLedger:
         check_final(batch)
         client = await self._client()
         key = _key(batch.batch_id)
-        try:
-            await client.delete_item(TableName=self._table, Key=key, **unchanged(batch))
-        except ClientError as error:
-            if not is_condition_failed(error):
-                raise
-            # A row that is not there was deleted, by this very call or by another: the same.
-            if await self._rows.read(key) is not None:
-                raise Fenced(f"batch {batch.batch_id} changed since it was read as {batch.state}") from error
+        held = await condition_held(client.delete_item(TableName=self._table, Key=key, **unchanged(batch)))
+        # A row that is not there was deleted, by this very call or by another: the same.
+        if not held and await self._rows.read(key) is not None:
+            raise Fenced(f"batch {batch.batch_id} changed since it was read as {batch.state}")
 
     async def _pages(self, partitions: Sequence[str], *, since: str) -> AsyncIterator[BatchPage]:
         cursor: str | None = None

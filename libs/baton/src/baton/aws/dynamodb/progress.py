@@ -23,7 +23,7 @@ from botocore.exceptions import ClientError
 from baton.aws.dynamodb.batch_calls import BatchCalls
 from baton.aws.dynamodb.items import expires_at, from_item, to_item
 from baton.aws.sdk.clients import DynamoDB
-from baton.aws.sdk.failures import code_of, is_condition_failed, translated
+from baton.aws.sdk.failures import code_of, condition_held, translated
 from baton.aws.sdk.parallel import Backoff, in_parallel
 from baton.errors import Conflict, NotFound
 from baton.model.batch import Counts
@@ -67,11 +67,7 @@ class DynamoProgress:
             "expires_at": expires_at(now),
         }
         client = await self._client()
-        try:
-            await client.put_item(TableName=self._table, Item=to_item(row), **ABSENT)
-        except ClientError as error:
-            if not is_condition_failed(error):
-                raise
+        if not await condition_held(client.put_item(TableName=self._table, Item=to_item(row), **ABSENT)):
             return await self._known_tally(batch_id, plan_id)
         return Tally(batch_id, plan_id, chunks=chunks, chunks_done=0, counts=Counts(), updated_at=now)
 

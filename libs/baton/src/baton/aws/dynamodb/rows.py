@@ -4,11 +4,9 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from baton.aws.dynamodb.items import Item
 from baton.aws.sdk.clients import DynamoDB
-from baton.aws.sdk.failures import is_condition_failed
+from baton.aws.sdk.failures import condition_held
 
 
 class Rows:
@@ -34,14 +32,10 @@ class Rows:
         checked anew each time, and when it fails the row says whether it failed because of ourselves.
         """
         client = await self._client()
-        try:
-            await client.put_item(TableName=self._table, Item=item, **condition)
-        except ClientError as error:
-            if not is_condition_failed(error):
-                raise
-            row = await self.read({"pk": item["pk"], "sk": item["sk"]})
-            return row is not None and row.get("write_id") == item["write_id"]
-        return True
+        if await condition_held(client.put_item(TableName=self._table, Item=item, **condition)):
+            return True
+        row = await self.read({"pk": item["pk"], "sk": item["sk"]})
+        return row is not None and row.get("write_id") == item["write_id"]
 
     async def read(self, key: Item) -> Item | None:
         """Return one row by a strong read."""

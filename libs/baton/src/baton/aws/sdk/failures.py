@@ -4,7 +4,7 @@ No answer, throttled, or the Region is unreachable: `Unavailable`. Lost a race: 
 Anything else that a service or the SDK itself refuses: `Refused`.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -77,9 +77,15 @@ def code_of(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def is_condition_failed(error: ClientError) -> bool:
-    """Return whether the condition of a write to DynamoDB did not hold."""
-    return code_of(error) == _CONDITION_FAILED
+async def condition_held(write: Awaitable[object]) -> bool:
+    """Make this conditional write to DynamoDB; return whether its condition held, so that it was made."""
+    try:
+        await write
+    except ClientError as error:
+        if code_of(error) != _CONDITION_FAILED:
+            raise
+        return False
+    return True
 
 
 def is_down(*, code: str, status: int) -> bool:
