@@ -7,8 +7,12 @@ from typing import Final
 
 import pytest
 
+from baton.model.journal import Overlay
+
 ROOT: Final = Path(__file__).parents[2]
 _PATH: Final = re.compile(r"`((?:services|libs|jobs|tools|local|infra|proof|tests|bench|docs)(?:/[\w.-]+)*)/?`")
+_NAME: Final = re.compile(r"[a-z_]+(?:\.py)?")
+"""A short name, of something near what a row of a table has named before."""
 _MODULE: Final = re.compile(
     r"`((?:baton|handover|handover_shell|trigger|splitter|worker|merger|notifier|failover_controller|baton_\w+)(?:\.[a-z_0-9]+)+)`"
 )
@@ -21,6 +25,34 @@ def test_each_path_that_a_page_names_exists(page: str) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
     if page == "CONTRIBUTING.md":
         assert len(named) > 10, "the page has its map"
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """Return what stands in backticks in each row of the first table below this heading of CONTRIBUTING.md."""
+    below = (ROOT / "CONTRIBUTING.md").read_text().partition(f"## {heading}")[2]
+    lines = below.partition("| what |" if "| what |" in below[:100] else "| path |")[2].split("\n## ")[0].splitlines()
+    return [re.findall(r"`([^`]+)`", line) for line in lines if "`" in line]
+
+
+def _is_below(folder: Path, name: str) -> bool:
+    """Return whether a file, module or folder of this name is somewhere below the folder, or beside it."""
+    places = (folder, folder.parent)
+    return any(next(place.rglob(each), None) for place in places for each in (name, f"{name}.py") if place != ROOT)
+
+
+@pytest.mark.parametrize("heading", ["Where things are", "Where do I change"])
+def test_each_short_name_in_a_row_of_the_map_is_near_the_path_that_the_row_begins_with(heading: str) -> None:
+    lost: list[tuple[str, str]] = []
+    for first, *names in _rows(heading):
+        path = ROOT / first
+        folder = path if path.is_dir() else path.parent
+        lost += [
+            (first, name) for name in names if _NAME.fullmatch(name) and name != "baton" and not _is_below(folder, name)
+        ]
+        assert path.exists(), first
+
+    assert lost == []
+    assert len(_rows(heading)) > 5
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
@@ -52,3 +84,9 @@ def test_what_can_be_run_to_prove_something_needs_nothing_of_the_tests() -> None
     imported |= {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
 
     assert imported & tools == set()
+
+
+def test_each_overlay_is_in_the_glossary() -> None:
+    row = next(line for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line.startswith("| overlay |"))
+
+    assert [overlay for overlay in Overlay if overlay.value not in row] == []

@@ -10,14 +10,14 @@ from typing import Final, Protocol
 from baton.ports.objects import ObjectInfo
 
 ARRIVALS_KEPT: Final = timedelta(days=1)
-"""How long a file is told of. The standby looks at it after minutes, and the list of the bucket has it in any case."""
+"""How long a file stays noted. The standby reads the notes after minutes, and lists the bucket in any case."""
 
 
 class Arrivals(Protocol):
     """One Region's, by the time at which they were noted."""
 
     async def note(self, info: ObjectInfo, *, at: datetime) -> None:
-        """Note a version of an object, at least once: doing it again later may tell of it twice."""
+        """Note a version of an object, at least once: noted again later, it may be yielded twice."""
         ...
 
     def noted(self, *, since: datetime) -> AsyncIterator[Sequence[ObjectInfo]]:

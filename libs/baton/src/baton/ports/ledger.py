@@ -32,7 +32,7 @@ class BatchPage:
 
 
 async def whole_list(pages: AsyncIterator[BatchPage]) -> BatchPage:
-    """Return a list on one page, each row once: one that moves between two pages may stand on both."""
+    """Return a list on one page, each row once."""
     batches: dict[str, Batch] = {}
     unreadable: dict[str, UnreadableRow] = {}
     async for page in pages:

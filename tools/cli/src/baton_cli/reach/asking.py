@@ -11,9 +11,9 @@ LAST: Final = "last"
 ANSWER_SECONDS_MAX: Final = 4.0
 """Of the ledger and of a Region. One that is cut off answers nothing at all: nobody waits for the client's retries."""
 NO_ANSWER: Final = (TimeoutError, Unavailable)
-NOT_HERE: Final = (*NO_ANSWER, Refused, NotFound)
-"""What one Region does not answer, or refuses, the other one may do."""
 """What a question that is not answered raises."""
+NOT_HERE: Final = (*NO_ANSWER, Refused, NotFound)
+"""What a Region raises that does not answer, or refuses: the other one may answer."""
 
 
 class Ending(Protocol):
