@@ -3,11 +3,14 @@
 import asyncio
 import csv
 import io
+import unicodedata
 from collections.abc import Mapping
 
 import pytest
 
 from baton.catalog import LoadedJob, load_jobs
+from baton.encoding import composed
+from baton.job import Job, Lookup, Record
 from baton.memory import LoopClock, MemoryReferenceData
 from baton.model.batch import Batch
 from baton.model.states import BatchState
@@ -185,3 +188,39 @@ def test_a_worker_loads_a_table_once_however_many_chunks_ask_at_once() -> None:
     assert batch.state is BatchState.COMPLETED
     assert batch.chunks > 2
     assert loads == ["v1"]
+
+
+class Town(Record):
+    town: str
+    note: str
+
+
+TOWNS = Job(
+    name="towns",
+    record=Town,
+    lookup=Lookup(dataset="towns", key="town", columns=("state",)),
+    recipients=("a@example.com",),
+)
+APART = unicodedata.normalize("NFD", "Köln")
+
+
+@pytest.mark.parametrize("rows_in_memory_max", ["0", "1000"])
+@pytest.mark.parametrize("key", ["Köln", APART])
+def test_keys_are_compared_in_composed_form_and_come_out_as_they_came(
+    monkeypatch: pytest.MonkeyPatch, key: str, rows_in_memory_max: str
+) -> None:
+    monkeypatch.setenv("BATON_WORKER_REFERENCE_ROWS_IN_MEMORY_MAX", rows_in_memory_max)
+    body = f"town,note\nKöln,a\n{APART},{APART}\nBonn,b\nKoln,c\n".encode()
+
+    async def story() -> tuple[bytes, bytes]:
+        pipeline = Pipeline({"towns": LoadedJob(TOWNS, "1")})
+        rows = {composed(town): {"town": town, "state": town} for town in (key, "Bonn")}
+        await pipeline.region.reference.publish(ReferenceVersion("towns", "v1", 2, ("town", "state")), rows)
+        batch_id = await pipeline.upload("input/towns/f.csv", body)
+        await pipeline.drive()
+        return await pipeline.result(batch_id), await pipeline.rejects(batch_id)
+
+    result, rejects = asyncio.run(story())
+
+    assert result.decode() == f"town,note,state\nKöln,a,{key}\n{APART},{APART},{key}\nBonn,b,Bonn\n"
+    assert b"4,39,town,missing_reference,Koln" in rejects

@@ -251,6 +251,21 @@ def test_names_of_reference_columns_are_compared_in_composed_form(tmp_path: Path
     assert list(loaded.rows) == [("1", {"Größe": "1", "für": unicodedata.normalize("NFD", "ü")})], "values stay"
 
 
+def test_keys_are_compared_in_composed_form_and_values_stay(tmp_path: Path) -> None:
+    apart = unicodedata.normalize("NFD", "Köln")
+    path = tmp_path / "f.csv"
+    path.write_text(f"id,n\n{apart},a\n", encoding="utf-8")
+
+    loaded = reference.read("d", path, key="id")
+
+    assert list(loaded.rows) == [("Köln", {"id": apart, "n": "a"})]
+    path.write_text("id,n\nKöln,a\n", encoding="utf-8")
+    assert reference.read("d", path, key="id").version != loaded.version
+    path.write_text(f"id,n\n{apart},a\nKöln,b\n", encoding="utf-8")
+    with pytest.raises(Refused, match=r"line 3: the key 'Köln' is there twice"):
+        reference.read("d", path, key="id")
+
+
 def test_a_missing_reference_file_and_a_missing_data_set_are_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="cannot be read: No such file"):
         reference.read("d", tmp_path / "f.csv", key="id")

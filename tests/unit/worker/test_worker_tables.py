@@ -1,15 +1,18 @@
 """What a worker holds of reference data is bounded in bytes, however few rows they are."""
 
 import asyncio
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import override
 
 import pytest
 
 import worker.tables
+from baton.encoding import composed
 from baton.job import Lookup
 from baton.memory import MemoryReferenceData
 from baton.ports import ReferenceVersion, Row
+from worker.reference import ReferenceFrame
 from worker.settings import WorkerSettings
 from worker.tables import Tables, TooLargeError
 
@@ -69,6 +72,28 @@ def test_table_of_few_rows_with_giant_values_is_asked_for_its_keys(monkeypatch: 
 
     monkeypatch.setattr(worker.tables, "_VALUES_AT_ONCE_BYTES", 5_000)
     assert _asked(rows=8, value_bytes=2_000, settings=settings) == [2, 2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("rows_in_memory_max", [0, 1_000])
+def test_two_keys_that_are_one_in_composed_form_are_one_row(
+    monkeypatch: pytest.MonkeyPatch, rows_in_memory_max: int
+) -> None:
+    monkeypatch.setattr(worker.tables, "_KEYS_AT_ONCE_MAX", 1)
+    monkeypatch.setattr(worker.tables, "_KEYS_AT_ONCE_MIN", 1)
+    apart = unicodedata.normalize("NFD", "é")
+    table = {key: {"id": key, "text": repr(key)} for key in (apart, "é", "ü", "z")}
+
+    async def story() -> ReferenceFrame:
+        reference = MemoryReferenceData()
+        await reference.publish(ReferenceVersion("texts", "1", len(table), COLUMNS), table)
+        settings = WorkerSettings(reference_rows_in_memory_max=rows_in_memory_max)
+        return await Tables(reference, compute=_inline, settings=settings).rows_for(
+            LOOKUP, "1", lambda: [*map(composed, table), apart]
+        )
+
+    rows = asyncio.run(story()).frame.select("key", "r0").rows()
+
+    assert sorted(rows) == [("z", "'z'"), ("é", "'é'"), ("ü", "'ü'")]
 
 
 def test_table_that_takes_more_than_is_kept_is_not_kept() -> None:

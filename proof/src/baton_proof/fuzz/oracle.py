@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -200,7 +201,7 @@ def _enriched(record: dict[str, str], fields: Sequence[str], case: Case) -> tupl
     if lookup is None:
         return None, _picked(case.job, record, fields)
     key = record[lookup.key]
-    row = case.reference.get(key)
+    row = case.reference.get(unicodedata.normalize("NFC", key))
     if row is None and lookup.missing is Missing.REJECT:
         return _Why(lookup.key, "missing_reference", key[:_VALUE_CHARACTERS_MAX]), ()
     added = [row[column] if row else "" for column in lookup.columns]

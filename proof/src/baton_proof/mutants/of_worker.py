@@ -8,6 +8,13 @@ _WORKER: Final = "services/worker/src/worker/"
 
 MUTANTS: Final = (
     Mutant(
+        "keys of reference data are compared as they came",
+        _WORKER + "reference.py",
+        'return keys.str.normalize("NFC")',
+        "return keys",
+        "tests/pipeline/test_enrichment.py::test_keys_are_compared_in_composed_form_and_come_out_as_they_came",
+    ),
+    Mutant(
         "a computation that ends takes away the end of another one",
         "services/worker/src/worker/compute.py",
         "        if self._ends:\n",

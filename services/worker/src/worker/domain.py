@@ -22,7 +22,7 @@ from baton.model.plan import MIB, Chunk
 from baton.ports import Row
 from baton.rejects import MISSING_REFERENCE
 from worker.parse import Text, parse, parse_lines, undecodable, utf8
-from worker.reference import SUFFIX, ReferenceFrame, join, prepare_reference
+from worker.reference import SUFFIX, ReferenceFrame, composed_keys, join, prepare_reference
 from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, render_rejects, table_of
 from worker.render import render_lines, render_names, render_part
 from worker.rules import Rejected, rules_of
@@ -76,11 +76,17 @@ class Checked:
         return self.rejects.rows > self.rejects_left
 
     def lookup_keys(self) -> list[str]:
-        """Return the distinct keys to look up, in order of appearance; none if the job enriches nothing."""
+        """Return the distinct keys to look up, in order of appearance; none if the job enriches nothing.
+
+        They are in composed form (NFC). Those that came in another one follow: tables that an older Baton loaded may
+        have them like this.
+        """
         if self.job.lookup is None or self.too_many:
             return []
         keys = self.frame[_named(self.columns, self.job.lookup.key)]
-        return keys.unique(maintain_order=True).fill_null("").to_list()
+        keys = keys.fill_null("").unique(maintain_order=True)
+        composed = composed_keys(keys)
+        return keys.to_list() if composed is keys else pl.concat([composed, keys]).unique(maintain_order=True).to_list()
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ _KEY: Final = "key"
 class ReferenceFrame:
     """Rows of a data set ready to join: `key`, the lookup's columns as `r0`, `r1`, ..., and `suffix`, never null.
 
-    A suffix is the rest of a line to which this row is added, written once for all of them: `,9.90,"a, b"`, LF.
-    `plain`: no value holds anything that has to be quoted when it is written.
+    A key is in composed form (NFC), and there once. A suffix is the rest of a line to which this row is added, written
+    once for all of them: `,9.90,"a, b"`, LF. `plain`: no value holds anything that has to be quoted when it is written.
     """
 
     frame: pl.DataFrame
@@ -53,14 +53,33 @@ def prepare_reference(rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame
         reason = f"a row of data set {lookup.dataset!r} has no column {error.args[0]!r}, which the job adds"
         raise BatchFailed("reference_columns", reason) from error
     schema = dict.fromkeys((_KEY, *values), pl.String)
-    frame = pl.DataFrame({_KEY: list(rows), **values}, schema=schema)
+    frame = each_key_once(pl.DataFrame({_KEY: list(rows), **values}, schema=schema))
     suffix = pl.concat_str([x for name in values for x in (pl.lit(","), as_field(pl.col(name)))] + [pl.lit("\n")])
     quoted = frame.select(pl.any_horizontal((as_field(pl.col(name)) != pl.col(name)).any() for name in values)).item()
     return ReferenceFrame(frame.with_columns(suffix.alias(SUFFIX)), plain=not quoted)
 
 
+def each_key_once(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows with their keys in composed form; of two with the same key, the one that had it like this.
+
+    Tables that an older Baton loaded may have two.
+    """
+    keys = composed_keys(frame[_KEY])
+    if not keys.is_duplicated().any():
+        return frame.with_columns(keys.alias(_KEY))
+    first = (frame[_KEY] != keys).arg_sort()
+    return frame.with_columns(keys.alias(_KEY))[first].unique(_KEY, keep="first", maintain_order=True)
+
+
+def composed_keys(keys: pl.Series) -> pl.Series:
+    """Return keys as they are compared: in composed form (NFC), as names of columns are."""
+    if (keys.str.len_bytes() == keys.str.len_chars()).all():
+        return keys
+    return keys.str.normalize("NFC")
+
+
 def join(frame: pl.DataFrame, key: str, reference: pl.DataFrame) -> pl.DataFrame:
     """Return the frame in its order with the reference's columns; `suffix` is null where there is no such key."""
     # An empty key is null in the frame; it is looked up as the empty text that it is.
-    keyed = frame.with_columns(pl.col(key).fill_null("").alias(_KEY))
+    keyed = frame.with_columns(composed_keys(frame[key].fill_null("")).alias(_KEY))
     return keyed.join(reference, on=_KEY, how="left", maintain_order="left")

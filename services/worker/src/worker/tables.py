@@ -12,7 +12,7 @@ from baton.model.plan import MIB
 from baton.offload import Offload
 from baton.ports import ReferenceData, ReferenceVersion, Row
 from worker.recent import Recent
-from worker.reference import ReferenceFrame, prepare_reference
+from worker.reference import ReferenceFrame, each_key_once, prepare_reference
 from worker.settings import WorkerSettings
 
 __all__ = ["Tables", "TooLargeError"]
@@ -83,7 +83,8 @@ class Tables:
                 names = ", ".join(map(repr, lookup.columns))
                 what = f"{names} of {lookup.dataset!r} for {len(keys):,} keys"
                 raise TooLargeError(f"{what} take more than {self._held_max:,} bytes")
-        return ReferenceFrame(pl.concat(table.frame for table in tables), plain=all(table.plain for table in tables))
+        found = each_key_once(pl.concat(table.frame for table in tables))
+        return ReferenceFrame(found, plain=all(table.plain for table in tables))
 
     async def _prepare(self, rows: Mapping[str, Row], lookup: Lookup) -> ReferenceFrame:
         return await self._compute(lambda: prepare_reference(rows, lookup))

@@ -34,7 +34,7 @@ class ReferenceRows:
         columns, rows = _rows(self.path, self.key, lines_in_fields=self.lines_in_fields)
         for record in rows:
             row = dict(zip(columns, record.fields, strict=True))
-            yield row[self.key], row
+            yield composed(row[self.key]), row
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def read(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -
 
     16 bytes of each key are held, and one row at a time. Raises `Refused` if the file is no CSV with that column, if a
     key is empty or there twice, or if a value holds a NUL or, unless `lines_in_fields`, lines that look like records.
-    Names of columns are compared, and kept, in composed form (NFC).
+    Names of columns are compared, and kept, in composed form (NFC), and rows are found by their keys in it.
     """
     key = composed(key)
     columns, rows = _rows(path, key, lines_in_fields=lines_in_fields)
@@ -58,12 +58,14 @@ def read(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -
     content = hashlib.sha256(json.dumps([key, columns]).encode())
     for record in rows:
         fields = record.fields
-        name = hashlib.blake2b(fields[position].encode(), digest_size=16).digest()
+        found_by = composed(fields[position])
+        name = hashlib.blake2b(found_by.encode(), digest_size=16).digest()
         if not fields[position] or name in seen:
             what = "there twice" if fields[position] else "empty"
             raise Refused(f"{path}, {record.where}: the key {fields[position]!r} is {what}")
         seen.add(name)
-        content.update(json.dumps(fields).encode())
+        # Such a row lay under another key when keys were kept as they came.
+        content.update(json.dumps([*fields, found_by] if found_by != fields[position] else fields).encode())
     version = ReferenceVersion(dataset, content.hexdigest()[:_VERSION_HEX_DIGITS], rows=len(seen), columns=columns)
     return ReferenceFile(version, ReferenceRows(path, key, lines_in_fields))
 
