@@ -5,12 +5,14 @@ import csv
 import io
 from dataclasses import replace
 from datetime import timedelta
-from typing import override
+from typing import Self, override
 
 import pytest
+from pydantic import model_validator
 
-from baton.catalog import load_jobs
+from baton.catalog import LoadedJob, load_jobs
 from baton.errors import Retry
+from baton.job import Job, Record
 from baton.memory import LoopClock, MemoryLedger, Refusal
 from baton.messages import NotifyBatch
 from baton.model.batch import Batch, MailClaim
@@ -62,6 +64,50 @@ def test_the_mail_of_too_many_rejects_shows_them_and_links_to_all_that_are_there
     for body in (mail.text, mail.html):
         for words in (rows[0][0], "Item Type", "literal_error", "Weapons", f"{len(rows)}"):
             assert words in body
+
+
+@pytest.mark.parametrize("chunk_bytes", [1_000, 16 * 1024**2])
+def test_the_mail_of_too_many_rejects_says_that_there_may_be_more(chunk_bytes: int) -> None:
+    sample = sales_file(records=60, bad=40)
+
+    async def story() -> tuple[Batch, Mail]:
+        pipeline = Pipeline(load_jobs("baton_jobs"), chunk_bytes=chunk_bytes)
+        await financial(pipeline.region.reference, sample)
+        batch_id = await pipeline.upload(KEY, sample.body)
+        await pipeline.drive()
+        return await pipeline.batch(batch_id), pipeline.region.mailer.outbox[0]
+
+    batch, mail = asyncio.run(story())
+
+    assert batch.counts.rejects > 30, "the row tells them, so that a list of batches does"
+    assert batch.counts.records_in == (60 if chunk_bytes > 1_000 else batch.counts.records_in) <= 60
+    for body in (mail.text, mail.html.replace("&#39;", "'")):
+        assert f"There may be more: processing stopped when {batch.counts.records_in} of 60 records had been" in body
+        assert "not every key looked up in 'financial'" in body
+
+
+def test_a_record_that_breaks_a_rule_of_its_own_has_no_empty_value() -> None:
+    class Span(Record):
+        low: str
+        high: str
+
+        @model_validator(mode="after")
+        def _in_order(self) -> Self:
+            if self.low > self.high:
+                raise ValueError("low must not be above high")
+            return self
+
+    async def story() -> Mail:
+        job = Job(name="spans", record=Span, recipients=("a@example.com",))
+        pipeline = Pipeline({"spans": LoadedJob(job, "1")})
+        await pipeline.upload("input/spans/f.csv", b"low,high\n1,2\n3,2\n1,9\n")
+        await pipeline.drive()
+        return pipeline.region.mailer.outbox[0]
+
+    mail = asyncio.run(story())
+
+    assert "record 2, the record, value_error: low must not be above high\n" in mail.text
+    assert "empty" not in mail.text + mail.html
 
 
 def test_a_header_that_fails_needs_no_rejects() -> None:

@@ -11,7 +11,7 @@ from aio import run
 from baton.job import DEADLINE_MINUTES_MAX
 from baton.memory import MemoryLedger, Refusal
 from baton.messages import NotifyBatch, SplitBatch
-from baton.model.batch import Batch, Failure, MailClaim
+from baton.model.batch import Batch, Counts, Failure, MailClaim
 from baton.model.states import BatchState
 from baton.testing import virtual_time
 from baton.topology import PROGRESS_KEPT_DAYS
@@ -139,6 +139,13 @@ def test_a_batch_of_which_nothing_can_be_gone_may_be_retried_at_any_time(changes
     world.clock.advance(100 * 86_400)
 
     assert run(actions.retry(world.connection, batch.batch_id)).batch.run == 2
+
+
+def test_a_retry_counts_anew_what_is_done_again() -> None:
+    world = CliWorld()
+    batch = run(world.admit(world.batch(counts=Counts(8, 2, 6), **failed("too_many_rejects"))))
+
+    assert run(actions.retry(world.connection, batch.batch_id)).batch.counts == Counts()
 
 
 def test_a_retry_of_a_published_batch_sends_its_mail_again() -> None:

@@ -478,6 +478,11 @@ def test_the_rejects_of_a_failed_batch_are_fetched_from_where_its_mail_links_to(
     assert f"The first 1 of at least 2 rejects. All that were written: baton fetch {ID} --rejects" in " ".join(
         listed.stdout.split()
     )
+    assert "There may be more: processing stopped when the limit was exceeded, and perhaps not every key looked" in (
+        " ".join(listed.stdout.split())
+    )
+    assert "There may be more: processing stopped" in fetched.stderr
+    assert "'financial'" in json.loads(_baton(world, "rejects", ID, "--json").stdout)["not_all"]
     assert fetched.exit_code == 0
     assert (tmp_path / "out").read_text() == "all of them"
 

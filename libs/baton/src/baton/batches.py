@@ -78,10 +78,13 @@ class Batches:
             batch = await self.move(batch, BatchState.PROCESSED, counts=tally.counts)
         await self._outbox.send([_for(MergeBatch, batch)])
 
-    async def fail(self, batch: Batch, failed: BatchFailed) -> None:
-        """End the batch FAILED and call the notifier. The reason is cut: it may quote a whole value."""
-        reason = shown(failed.reason, most=REASON_CHARACTERS_MAX)
-        batch = await self.move(batch, BatchState.FAILED, failure=Failure(failed.code, reason))
+    async def fail(self, batch: Batch, failed: BatchFailed, *, counts: Counts | None = None) -> None:
+        """End the batch FAILED and call the notifier. The reason is cut: it may quote a whole value.
+
+        `counts`: of the chunks done so far, if they are known.
+        """
+        failure = Failure(failed.code, shown(failed.reason, most=REASON_CHARACTERS_MAX))
+        batch = await self.move(batch, BatchState.FAILED, failure=failure, counts=counts or batch.counts)
         await self.announce(batch)
 
     async def announce(self, batch: Batch) -> None:

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from itertools import islice, pairwise
 from typing import Final
 
+from baton.job import Job, Missing
+from baton.model.batch import Batch
+from baton.model.states import BatchState
 from baton.ports.rejects import StoredReject
 
 __all__ = [
@@ -14,6 +17,7 @@ __all__ = [
     "REJECTS_HEADER",
     "REJECT_COLUMNS",
     "STORED_TEXT_CHARACTERS_MAX",
+    "not_all",
     "read_rejects",
 ]
 
@@ -28,6 +32,23 @@ _FIELD_CHARACTERS_MAX: Final = 16 * 1024 * 1024
 """A rejected line may be a whole record of 1 MiB, escaped: the csv module's own limit is 128 KiB, process-wide."""
 STORED_TEXT_CHARACTERS_MAX: Final = 2_000
 """Kept of a rejected line, and of any other text; `rejects.csv` holds it whole."""
+
+
+def not_all(batch: Batch, job: Job | None) -> str:
+    """Return why a failed batch may hold more bad records than were rejected, as a sentence; empty: it does not.
+
+    A batch that exceeds its limit is not processed further, and the chunk that exceeds it alone not looked up at all.
+    """
+    checked, total = batch.counts.records_in, batch.records_total
+    if batch.state is not BatchState.FAILED or batch.published or batch.failure is None:
+        return ""
+    if batch.failure.code != "too_many_rejects":
+        return "" if checked and checked == total else "There may be more: the batch failed before its end."
+    some = f"when {checked:,} of {total:,} records had been checked" if checked else "when the limit was exceeded"
+    has_lookup = job is not None and job.lookup is not None and job.lookup.missing is Missing.REJECT
+    dataset = job.lookup.dataset if has_lookup and job and job.lookup else ""
+    keys = f", and perhaps not every key looked up in {dataset!r}" if dataset else ""
+    return f"There may be more: processing stopped {some}{keys}."
 
 
 def read_rejects(body: bytes, *, whole: bool, limit: int) -> list[StoredReject]:

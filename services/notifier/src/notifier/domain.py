@@ -17,6 +17,7 @@ from baton.model.identity import message_id_of
 from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
 from baton.ports import ChunkDone, Link, Mail, RejectCount, StoredReject
+from baton.rejects import not_all
 from baton.shown import shown
 
 _TEMPLATES: Final = Environment(
@@ -185,6 +186,7 @@ def compose(
         "other_reasons": sum(each.records for each in rejected.reasons[_REASONS_MAX:]),
         # A chunk that exceeds the limit counts reasons of its first rejects only, any other its most frequent ones.
         "uncounted": rejected.of - sum(each.records for each in rejected.reasons),
+        "not_all": not_all(batch, job) if rejected.records else "",
         "rejects_cut": rejected.cut or (batch.failure is not None and batch.failure.code == "too_many_rejects"),
     }
     template = "failed" if failed else "completed"

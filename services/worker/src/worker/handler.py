@@ -93,12 +93,13 @@ class Worker:
             await self._batches.nudge(batch)
         if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:
             raise await self._batches.left(batch, why="no chunk to do")
+        tally: Tally | None = None
         try:
             done = await self._done(batch, message, attempt=attempt)
             tally = await self._counted(done)
             check_rejects(batch, self._catalog[batch.job].job.limits, tally.counts)
         except BatchFailed as failed:
-            await self._batches.fail(batch, failed)
+            await self._batches.fail(batch, failed, counts=tally.counts if tally else None)
             return None
         except ComputationHungError as hung:
             if attempt == 1:

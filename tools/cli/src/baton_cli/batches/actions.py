@@ -9,7 +9,7 @@ from typing import Any, Final
 from baton.batches import Batches
 from baton.errors import Fenced
 from baton.job import DEADLINE_MINUTES_MAX
-from baton.model.batch import Batch
+from baton.model.batch import Batch, Counts
 from baton.model.states import TABLE, BatchState
 from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli.reach.asking import NOT_HERE
@@ -86,7 +86,8 @@ def _retried(batch: Batch, now: datetime) -> dict[str, Any]:
             f"over {RETRIED_AGE_MAX.days} days ago: what was finished of it may be gone before a retry ends. "
             "Upload the file again: that is a new batch"
         )
-    return {"state": state, "run": batch.run + 1, "retried_at": now, "failure": None}
+    counts = {"counts": Counts()} if state is BatchState.ADMITTED else {}
+    return {"state": state, "run": batch.run + 1, "retried_at": now, "failure": None, **counts}
 
 
 def _require(batch: Batch, states: Iterable[BatchState], done: str) -> None:

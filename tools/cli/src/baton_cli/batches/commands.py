@@ -11,10 +11,11 @@ from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
 from rich.text import Text
 
 from baton.catalog import CatalogError
-from baton.job import Record
+from baton.job import Job
 from baton.model.batch import Batch
 from baton.model.paths import failed_rejects_key
 from baton.model.states import BatchState
+from baton.rejects import not_all
 from baton_cli.batches import actions, documents, files, queries, render, watching
 from baton_cli.batches.files import Submission, Submitted
 from baton_cli.handover import documents as handover_documents
@@ -162,18 +163,18 @@ def rejects(
 
     async def ask(connection: Connection) -> None:
         found = await queries.rejects_of(connection, await queries.resolve(connection, batch), limit=limit)
-        record = _record_of(session, found.batch)
-        session.answer(render.rejects(found, record=record), documents.rejects(found), as_json=as_json)
+        job = _job_of(session, found.batch)
+        session.answer(render.rejects(found, job=job), documents.rejects(found, job=job), as_json=as_json)
 
     session.run(ask)
 
 
-def _record_of(session: Session, batch: Batch) -> type[Record] | None:
+def _job_of(session: Session, batch: Batch) -> Job | None:
     try:
         loaded = session.places.catalog().get(batch.job)
     except CatalogError:  # to look at rejects one need not have the jobs
         return None
-    return loaded.job.record if loaded else None
+    return loaded.job if loaded else None
 
 
 @app.command(rich_help_panel=_SEE)
@@ -203,6 +204,8 @@ def fetch(
         path = output or Path(f"{found.batch_id}-{key.rpartition('/')[2]}")
         fetched = await files.fetch(connection, found, key, path, checksum=checksum)
         session.answer(render.fetched(fetched), documents.fetched(fetched), as_json=as_json)
+        if want_rejects and (unfinished := not_all(found, _job_of(session, found))):
+            session.note(unfinished)
 
     session.run(ask)
 

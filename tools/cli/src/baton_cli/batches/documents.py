@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from baton.catalog import Catalog
+from baton.job import Job
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import ReferenceVersion, Tally
+from baton.rejects import not_all
 from baton_cli.batches.advice import advise
 from baton_cli.batches.files import Fetched, Submitted
 from baton_cli.batches.queries import Detail, Rejects, Status
@@ -90,11 +92,13 @@ def status(status: Status) -> dict[str, Json]:
     }
 
 
-def rejects(rejects: Rejects) -> dict[str, Json]:
+def rejects(rejects: Rejects, *, job: Job | None = None) -> dict[str, Json]:
+    """Return the rejects. `not_all` says why there may be more bad records than these, and is null if there are not."""
     return {
         "batch_id": rejects.batch.batch_id,
         "total": rejects.total,
         "rejects_key": rejects.batch.published.rejects_key if rejects.batch.published else None,
+        "not_all": not_all(rejects.batch, job) or None,
         "rejects": [
             {
                 "record_number": reject.record_number,

@@ -10,12 +10,13 @@ from rich.text import Text
 
 from baton.asked import asked_for
 from baton.catalog import Catalog
-from baton.job import Record
+from baton.job import Job
 from baton.model.batch import Batch
 from baton.model.paths import parse_input_key
 from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
 from baton.ports import ReferenceVersion
+from baton.rejects import not_all
 from baton.shown import shown
 from baton_cli.batches.advice import advise
 from baton_cli.batches.files import Fetched, Submitted
@@ -151,11 +152,17 @@ def batches(batches: Sequence[Batch], *, now: datetime) -> RenderableType:
             state(batch.state),
             _cell(batch.job),
             _cell(_file_name(batch)),
-            f"{batch.counts.records_in or batch.records_total:,}",
-            f"{batch.counts.rejects:,}",
+            f"{batch.records_total or batch.counts.records_in:,}",
+            _rejects_known(batch),
             span(now - batch.admitted_at),
         )
     return table
+
+
+def _rejects_known(batch: Batch) -> str:
+    counts = batch.counts
+    is_unknown = batch.state is BatchState.FAILED and not batch.published and not counts.records_in
+    return "-" if is_unknown else f"{counts.rejects:,}"
 
 
 def _file_name(batch: Batch) -> str:
@@ -182,6 +189,8 @@ def summary(batch: Batch, *, owner: str) -> RenderableType:
 
 def _books(batch: Batch) -> str:
     counts = batch.counts
+    if batch.state is BatchState.FAILED and not batch.published:
+        return f"{counts.records_in:,} of {batch.records_total:,} were checked, {counts.rejects:,} rejected"
     return f"{counts.records_in:,} in = {counts.records_out:,} out + {counts.rejects:,} rejected"
 
 
@@ -225,8 +234,9 @@ def _outcome(batch: Batch) -> list[tuple[str, RenderableType]]:
     return rows
 
 
-def rejects(rejects: Rejects, *, record: type[Record] | None = None) -> RenderableType:
-    """Return the table of rejects; what their rules require comes from the job's record model, if it is known."""
+def rejects(rejects: Rejects, *, job: Job | None = None) -> RenderableType:
+    """Return the table of rejects; what their rules require comes from the job, if it is known."""
+    record, unfinished = job.record if job else None, not_all(rejects.batch, job)
     if not rejects.rejects:
         return told(_no_rejects(rejects))
     table = table_of("RECORD", "BYTE", "COLUMN", "RULE", "VALUE", numbers=("RECORD", "BYTE"))
@@ -238,6 +248,8 @@ def rejects(rejects: Rejects, *, record: type[Record] | None = None) -> Renderab
         f"{column}, {rule}: must be {words}" for column, rule in reasons if (words := asked_for(record, column, rule))
     ]
     parts: list[RenderableType] = [table, *([Text(), told(*asked)] if asked else [])]
+    if unfinished:
+        parts += [Text(), plain(unfinished, "yellow")]
     listed = len(rejects.rejects)
     if listed >= rejects.total:
         return Group(*parts)
