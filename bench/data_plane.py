@@ -12,6 +12,7 @@ process with reading and writing the files. All results must be equal to the byt
 
 import argparse
 import csv
+import io
 import random
 import resource
 import statistics
@@ -177,7 +178,7 @@ def steps(world: World) -> dict[str, float]:
         "lines": lambda: parse_lines(text, records=chunk.records),
         "rules, rejects explained": lambda: rules.broken(frame, COLUMNS, **told),
         "join": lambda: join(checked.frame, "c0", table.suffixes),
-        "render": lambda: render_lines(joined, pl.col("line"), pl.col(SUFFIX)),
+        "render": lambda: render_lines(joined, io.BytesIO(), pl.col("line"), pl.col(SUFFIX)),
         "check + finish": lambda: finish(check(data, chunk, COLUMNS, job), table),
     }
     return {name: 1000 * statistics.median(cpu_seconds(work) for _ in range(5)) for name, work in works.items()}

@@ -44,7 +44,8 @@ def test_a_table_too_large_for_memory_is_asked_key_by_key_with_the_same_result(m
 def test_what_a_chunk_looks_up_beyond_what_a_worker_holds_fails_its_batch_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("BATON_WORKER_OUTPUT_BYTES_MAX", "200")
+    for limit in ("OUTPUT_BYTES_MAX", "REFERENCE_BYTES_HELD_MAX"):
+        monkeypatch.setenv(f"BATON_WORKER_{limit}", "200")
 
     async def story(rows_in_memory_max: str) -> Batch:
         monkeypatch.setenv("BATON_WORKER_REFERENCE_ROWS_IN_MEMORY_MAX", rows_in_memory_max)

@@ -10,7 +10,7 @@ from baton.catalog import Catalog, LoadedJob
 from baton.job import Job, Limits, Record
 from baton.model.states import BatchState
 from baton_proof.pipeline import Pipeline
-from merger.handler import _PARTS_INDEXED_AT_ONCE  # pyright: ignore[reportPrivateUsage] - the bound that is held here
+from merger.handler import PARTS_INDEXED_AT_ONCE
 
 BATCHES = 3
 
@@ -55,4 +55,4 @@ def test_parts_of_one_batch_at_a_time_are_read_for_the_index(monkeypatch: pytest
         return [(await pipeline.batch(batch_id)).state for batch_id in ids]
 
     assert asyncio.run(work()) == [BatchState.MERGED] * BATCHES
-    assert most == _PARTS_INDEXED_AT_ONCE
+    assert most == PARTS_INDEXED_AT_ONCE

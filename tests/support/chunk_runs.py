@@ -50,7 +50,7 @@ def run_in_pieces(
         watch(piece)
         some = data[piece.start - chunk.start : piece.end - chunk.start]
         checked = check(some, piece, columns, job, rejects_left=allowed - whole.rejects)
-        output = finish(checked, reference, first=not place)
+        output = finish(checked, reference, first=not place, behind=whole.part)
         whole.add(output)
         if output.too_many:
             break

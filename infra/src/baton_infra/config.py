@@ -42,8 +42,8 @@ class Tasks(Frozen):
 
 
 TASKS: Final = {
-    # Sizes by docs/performance.md. The splitter's memory is bound whatever the file: of each of its four
-    # files 17 ranges of 8 MiB at most, 544 MiB in all.
+    # Sizes by docs/performance.md. Memory is what all lanes of a service hold together at most, whatever the files, as
+    # `tests/infra/test_task_memory.py` adds it up: 844, 2,015, 447 and 381 MiB.
     "splitter": Tasks(cpu=512, memory_mib=1024),
     "worker": Tasks(cpu=1024, memory_mib=2048, tasks_max=50, spot=True),
     "merger": Tasks(),

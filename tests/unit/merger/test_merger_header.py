@@ -19,6 +19,7 @@ from baton.model.control import Control
 from baton.ports import ChunkDone
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.pipeline import inline
+from merger.bounds import Bounds
 from merger.handler import Merger
 from plans_made import plan_of
 
@@ -40,6 +41,7 @@ def _columns_over(part: bytes) -> tuple[str, ...]:
             rejects=MemoryRejectIndex(),
             catalog=load_jobs("baton_jobs"),
             offload=inline,
+            bounds=Bounds(),
         )
         return await merger._columns(_PLAN, first)  # pyright: ignore[reportPrivateUsage] - no message says when versions meet
 

@@ -29,7 +29,7 @@ from baton.settings import RunnerSettings, WorldSettings
 from baton.telemetry import Log, configure
 
 _BAD_SETTINGS: Final = 2
-_CANARY_SLOTS: Final = 4
+CANARY_SLOTS: Final = 4
 """Two controllers send canaries, each two at a time if some failed lately."""
 
 type SideTask = Callable[[asyncio.Event], Awaitable[None]]
@@ -114,7 +114,7 @@ def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, s
                 handler=service.handlers[lane],
                 parse=parse,
                 log_fields=log_fields,
-                settings=runner.model_copy(update={"slots": _CANARY_SLOTS}) if lane == CANARY else runner,
+                settings=runner.model_copy(update={"slots": CANARY_SLOTS}) if lane == CANARY else runner,
                 clock=context.clock,
                 dice=random.Random(),  # noqa: S311 - jitter, no secret
                 log=log,

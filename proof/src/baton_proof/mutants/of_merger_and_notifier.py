@@ -9,6 +9,20 @@ _MERGER: Final = "services/merger/src/merger/"
 
 MUTANTS: Final = (
     Mutant(
+        "each lane merges as many large batches at a time as a process may",
+        _MERGER + "main.py",
+        "bounds=own_bounds if lane == CANARY else bounds",
+        "bounds=Bounds()",
+        "tests/pipeline/test_lanes_share.py::test_large_batches_of_all_lanes_are_merged_by_some_at_a_time",
+    ),
+    Mutant(
+        "each lane joins as many pieces at a time as a process may",
+        _MERGER + "main.py",
+        "objects=own_objects if lane == CANARY else objects",
+        "objects=ports.objects()",
+        "tests/pipeline/test_lanes_share.py::test_users_share_the_store_that_bounds_what_is_joined_and_canaries_have_another",
+    ),
+    Mutant(
         "a result over its limit of rejects is published",
         _MERGER + "handler.py",
         "        check_rejects(batch, self._catalog[batch.job].job.limits, books.counts)\n",

@@ -15,6 +15,27 @@ MUTANTS: Final = (
         "tests/pipeline/test_enrichment.py::test_keys_are_compared_in_composed_form_and_come_out_as_they_came",
     ),
     Mutant(
+        "each lane has memory for one chunk beyond its share",
+        _WORKER + "main.py",
+        "room=own_room if lane == CANARY else room",
+        "room=Room()",
+        "tests/pipeline/test_lanes_share.py::test_one_chunk_at_a_time_holds_more_than_its_share_until_it_is_uploaded",
+    ),
+    Mutant(
+        "a canary's chunk waits until a user's is uploaded",
+        _WORKER + "main.py",
+        "room=own_room if lane == CANARY else room",
+        "room=room",
+        "tests/pipeline/test_lanes_share.py::test_one_chunk_at_a_time_that_is_larger_than_its_share_is_read",
+    ),
+    Mutant(
+        "nothing is dropped before a table is loaded",
+        _WORKER + "tables.py",
+        "            self._kept.keep_up_to(self._in_all_max - LOADING_FACTOR * size_bytes)\n",
+        "",
+        "tests/unit/worker/test_worker_tables.py::test_one_table_is_loaded_at_a_time_and_as_much_is_dropped_before_as_that_takes",
+    ),
+    Mutant(
         "a computation that ends takes away the end of another one",
         "services/worker/src/worker/compute.py",
         "        if self._ends:\n",

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from itertools import batched
 from typing import Final
@@ -21,14 +22,15 @@ from baton.plans import load_plan
 from baton.ports import ChunkDone, ObjectInfo, ObjectStore, Progress, RejectIndex, StoredReject
 from baton.rejects import read_rejects
 from baton.telemetry import Metrics
+from merger.bounds import LARGE_CHUNKS, Bounds
 from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of
 
 _RETRY_SECONDS: Final = 20
 """Before a retry: replication usually brings what is missing within a minute."""
-_PARTS_INDEXED_AT_ONCE: Final = 8
-_INDEX_BYTES_FIRST: Final = 512 * 1024
+PARTS_INDEXED_AT_ONCE: Final = 8
+INDEX_BYTES_FIRST: Final = 512 * 1024
 """Of a rejects part: a thousand rejects as they usually are."""
-_INDEX_BYTES_MAX: Final = 4 * MIB
+INDEX_BYTES_MAX: Final = 4 * MIB
 """Of a rejects part: more is read only for records of many kilobytes, and then not all of them are indexed."""
 
 
@@ -44,6 +46,7 @@ class Merger:
         rejects: RejectIndex,
         catalog: Catalog,
         offload: Offload,
+        bounds: Bounds,
     ) -> None:
         self._batches = batches
         self._objects = objects
@@ -51,8 +54,7 @@ class Merger:
         self._rejects = rejects
         self._catalog = catalog
         self._offload = offload
-        self._indexing = asyncio.Lock()
-        """One batch at a time, or the bound on what is read would be no bound on memory."""
+        self._bounds = bounds
 
     async def handle(self, message: Message, _attempt: int) -> Metrics | None:
         """Publish the batch, or find it published: keys are the same in every attempt."""
@@ -63,7 +65,8 @@ class Merger:
         if batch.state is not BatchState.PROCESSED:
             raise await self._batches.left(batch, why="nothing to merge")
         try:
-            published, counts = await self._publish(batch)
+            async with self._bounds.large if (batch.chunks or 0) >= LARGE_CHUNKS else nullcontext():
+                published, counts = await self._publish(batch)
         except BatchFailed as failed:
             await self._batches.fail(batch, failed)
             return None
@@ -135,8 +138,8 @@ class Merger:
 
     async def _index_rejects(self, batch_id: str, wanted: Sequence[Wanted]) -> None:
         first: list[StoredReject] = []
-        for some in batched(wanted, _PARTS_INDEXED_AT_ONCE):
-            async with self._indexing:
+        for some in batched(wanted, PARTS_INDEXED_AT_ONCE):
+            async with self._bounds.indexing:
                 for found in await asyncio.gather(*map(self._first_rejects, some)):
                     first += found
         if first:
@@ -144,17 +147,19 @@ class Merger:
 
     async def _first_rejects(self, wanted: Wanted) -> list[StoredReject]:
         """Read so much of a rejects part as these rows need. What is not within the limit is left to `rejects.csv`."""
-        part, body, window_bytes = wanted.part, b"", _INDEX_BYTES_FIRST
-        while True:
-            try:
-                body += await self._objects.get(part.key, start=len(body), end=min(window_bytes, part.size_bytes))
-            except NotFound as error:
-                raise _part_missing(error) from error
-            read = partial(read_rejects, body, whole=len(body) >= part.size_bytes, limit=wanted.rows)
-            found = await self._offload(read)
-            if len(found) >= wanted.rows or window_bytes >= min(part.size_bytes, _INDEX_BYTES_MAX):
-                return found
-            window_bytes *= 2
+        found = await self._read_rejects(wanted, INDEX_BYTES_FIRST)
+        if len(found) < wanted.rows and wanted.part.size_bytes > INDEX_BYTES_FIRST:
+            async with self._bounds.widening:
+                found = await self._read_rejects(wanted, INDEX_BYTES_MAX)
+        return found
+
+    async def _read_rejects(self, wanted: Wanted, window_bytes: int) -> list[StoredReject]:
+        part = wanted.part
+        try:
+            body = await self._objects.get(part.key, end=min(window_bytes, part.size_bytes))
+        except NotFound as error:
+            raise _part_missing(error) from error
+        return await self._offload(partial(read_rejects, body, whole=len(body) >= part.size_bytes, limit=wanted.rows))
 
 
 def _part_missing(error: NotFound) -> BatchFailed:

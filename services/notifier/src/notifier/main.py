@@ -13,7 +13,7 @@ from notifier.rejects import RejectsOf
 from notifier.settings import NotifierSettings
 
 SLOTS: Final = 8
-"""It waits for others nearly all the time; deletes and receives are shared by ten."""
+"""Of each lane. It waits for others nearly all the time; deletes and receives are shared by ten."""
 
 
 def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
@@ -24,6 +24,7 @@ def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
     notice = Notice(
         ledger=ledger, heartbeats=heartbeats, mailer=mailer, catalog=context.catalog, clock=clock, settings=settings
     )
+    rejects = RejectsOf(objects=objects, progress=progress, offload=offload, settings=settings, log=context.log)
 
     def handler() -> Notifier:
         return Notifier(
@@ -32,7 +33,7 @@ def build(context: Context, *, offload: Offload = asyncio.to_thread) -> Service:
             objects=objects,
             mailer=mailer,
             links=links,
-            rejects=RejectsOf(objects=objects, progress=progress, offload=offload, settings=settings, log=context.log),
+            rejects=rejects,
             notice=notice,
             catalog=context.catalog,
             clock=clock,

@@ -21,8 +21,6 @@ from notifier.settings import NotifierSettings
 _HEAD_BYTES: Final = 256 * 1024
 """Of the rejects, for examples: a rejected line may be 1 MiB, but few are."""
 _ROWS_MAX: Final = 1_000
-_AT_ONCE: Final = 1
-"""Files of failed batches that are put together at once: each has up to 16 pieces of 10 MiB in hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,10 @@ class _File:
 
 
 class RejectsOf:
-    """One Region's rejects."""
+    """One Region's rejects. One for all lanes: what it has in hand at a time is a bound on the process.
+
+    A canary has none, and so waits for nobody here.
+    """
 
     def __init__(
         self, *, objects: ObjectStore, progress: Progress, offload: Offload, settings: NotifierSettings, log: Log
@@ -53,7 +54,10 @@ class RejectsOf:
         self._offload = offload
         self._settings = settings
         self._log = log
-        self._composing = asyncio.Semaphore(_AT_ONCE)
+        self._composing = asyncio.Lock()
+        """Held while the file of a failed batch is put together, of thousands of parts."""
+        self._summing = asyncio.Lock()
+        """Held while the reasons of a batch are in hand, up to 20 of each of thousands of chunks."""
 
     async def __call__(self, batch: Batch) -> Found:
         """Never raises, and ends in a bounded time."""
@@ -68,9 +72,17 @@ class RejectsOf:
             return Found(NOTHING_REJECTED, published)
 
     async def _find(self, batch: Batch, plan_id: str, published: str | None) -> Found:
-        file = _File(published, cut=False) if published else await self._composed(batch, plan_id)
+        if published:
+            file = _File(published, cut=False)
+        else:
+            async with self._composing:
+                file = await self._composed(batch, plan_id)
         if file is None:
             return NOTHING_FOUND
+        async with self._summing:
+            return Found(await self._summed(batch, plan_id, file), file.key)
+
+    async def _summed(self, batch: Batch, plan_id: str, file: _File) -> Rejected:
         head = await self._objects.get(file.key, end=_HEAD_BYTES)
         done = await self._progress.done(batch.batch_id, plan_id)
 
@@ -78,7 +90,7 @@ class RejectsOf:
             rows = read_rejects(head, whole=len(head) < _HEAD_BYTES, limit=_ROWS_MAX)
             return rejected_of(done, rows, records=batch.counts.rejects, cut=file.cut)
 
-        return Found(await self._offload(rejected), file.key)
+        return await self._offload(rejected)
 
     async def _composed(self, batch: Batch, plan_id: str) -> _File | None:
         """Write the rejects of a failed batch as they stand: the same work again writes the same.
@@ -100,7 +112,6 @@ class RejectsOf:
         if size_bytes <= (len(REJECTS_HEADER) if has_header else 0):
             return None
         key = paths.failed_rejects_key(batch.job, batch.batch_id, batch.owner_epoch, plan_id, batch.run)
-        async with self._composing:
-            pieces = await self._offload(lambda: arrange(parts, head=b"" if has_header else REJECTS_HEADER))
-            await self._objects.compose(key, pieces)
+        pieces = await self._offload(lambda: arrange(parts, head=b"" if has_header else REJECTS_HEADER))
+        await self._objects.compose(key, pieces)
         return _File(key, cut)

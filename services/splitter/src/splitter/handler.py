@@ -1,7 +1,8 @@
 """Plans a batch: one streaming pass over the file, then one message per chunk."""
 
+import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -27,7 +28,7 @@ from baton.telemetry import Metrics
 from splitter.domain import Planner
 from splitter.settings import SplitterSettings
 
-_SCANNED_BYTES: Final = 4 * MIB
+SCANNED_BYTES: Final = 4 * MIB
 """How much is scanned in one go, away from the event loop: many times what the way there costs, a tenth of a ms."""
 _SENT_AT_ONCE: Final = 1_000
 """Messages that are made and sent, so that those of thousands of chunks are never all at hand."""
@@ -53,8 +54,10 @@ class Splitter:
         catalog: Catalog,
         clock: Clock,
         offload: Offload,
+        large: asyncio.Semaphore,
         settings: SplitterSettings,
     ) -> None:
+        """`large`: held while a large file is scanned; one for all handlers of the process."""
         self._batches = batches
         self._objects = objects
         self._outbox = outbox
@@ -64,6 +67,7 @@ class Splitter:
         self._catalog = catalog
         self._clock = clock
         self._offload = offload
+        self._large = large
         self._settings = settings
         self._complete: set[ReferenceVersion] = set()
         """Snapshots that were seen whole: they never change again."""
@@ -116,8 +120,9 @@ class Splitter:
             return before
         elsewhere = batch.plan_id is not None and before is None
         reference_version = await self._reference_version(batch, loaded, elsewhere=elsewhere)
-        with reading_input(attempt, batch_id=batch.batch_id):
-            plan = await self._scan(batch, loaded, source, reference_version)
+        async with self._large if batch.is_large else nullcontext():
+            with reading_input(attempt, batch_id=batch.batch_id):
+                plan = await self._scan(batch, loaded, source, reference_version)
         if batch.published and elsewhere and plan.plan_id != batch.plan_id:
             raise _NotHereYet  # it is to give the published bytes again: only the plan that gave them will do
         body = await self._offload(plan.to_bytes)
@@ -256,16 +261,16 @@ async def _gathered(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes | byt
 
     In one place, since new memory for each block costs as much as its scan.
     """
-    room, size = bytearray(_SCANNED_BYTES), 0
+    room, size = bytearray(SCANNED_BYTES), 0
     within = memoryview(room)
     async with aclosing(stream):
         async for piece in stream:
             rest = memoryview(piece)
             while rest:
-                taken = min(len(rest), _SCANNED_BYTES - size)
+                taken = min(len(rest), SCANNED_BYTES - size)
                 within[size : size + taken] = rest[:taken]
                 size, rest = size + taken, rest[taken:]
-                if size == _SCANNED_BYTES:
+                if size == SCANNED_BYTES:
                     yield room
                     size = 0
     if size:

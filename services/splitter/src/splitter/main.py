@@ -26,7 +26,10 @@ from splitter.settings import SplitterSettings
 from splitter.sweeper import Sweeper
 
 SLOTS: Final = 4
-"""It waits for S3 most of the time, and holds up to seventeen ranges of 8 MiB for each file."""
+"""Of each lane. It waits for S3 most of the time."""
+LARGE_AT_ONCE: Final = 4
+"""Large files that are scanned at a time, of whatever lane their messages are: of each up to seventeen ranges of 8 MiB
+are held. Of any other one there is not more than `LARGE_FROM_BYTES`."""
 
 
 def build(
@@ -34,7 +37,7 @@ def build(
 ) -> Service:
     """Put the splitter together."""
     settings = settings or SplitterSettings()
-    ports = context.ports
+    ports, large = context.ports, asyncio.Semaphore(LARGE_AT_ONCE)
 
     def handler() -> Splitter:
         return Splitter(
@@ -47,6 +50,7 @@ def build(
             catalog=context.catalog,
             clock=context.clock,
             offload=offload,
+            large=large,
             settings=settings,
         )
 

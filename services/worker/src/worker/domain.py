@@ -6,6 +6,7 @@
 Between the two the handler fetches the reference rows that `Checked.lookup_keys` asks for.
 """
 
+import io
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,7 @@ __all__ = [
     "check",
     "check_number",
     "finish",
+    "most_added_bytes",
     "not_whole",
     "prepare_reference",
     "too_large",
@@ -44,7 +46,7 @@ __all__ = [
 REJECTS_TOLD_MAX: Final = 10_000
 """Of a chunk that breaks the job's limit alone: its batch fails, and so many show why."""
 OUTPUT_BYTES_MAX: Final = 384 * MIB
-"""Of a chunk, part and rejects together: they are in memory until they are uploaded, those of two chunks at once."""
+"""Of a chunk, part and rejects together: they are in memory until they are uploaded."""
 _REASONS_MAX: Final = 100
 """Kept of a piece, the most frequent ones: a rule may have a wording for each value."""
 _RECORD: Final = "record"
@@ -136,12 +138,14 @@ def finish(
     *,
     first: bool = True,
     room_bytes: int = OUTPUT_BYTES_MAX,
+    behind: io.BytesIO | None = None,
 ) -> ChunkOutput:
     """Enrich the records that passed, and render them and the rejects, in `room_bytes` together.
 
     `reference` holds at least the rows of `checked.lookup_keys()` that exist; None if the job enriches nothing.
-    `first`: this is the first piece of its chunk. Raises `BatchFailed`: `reference_columns` if a row lacks a column,
-    `output_too_large` if there is not room enough, `conservation` if records went astray.
+    `first`: this is the first piece of its chunk. `behind`: the result of the pieces before, behind which that of this
+    one is written, in place of `part`: it is never held twice. Raises `BatchFailed`: `reference_columns` if a row lacks
+    a column, `output_too_large` if there is not room enough, `conservation` if records went astray.
     """
     job, chunk, header = checked.job, checked.chunk, first and checked.chunk.index == 0
     rejects, frame, plain = checked.rejects, checked.frame, True
@@ -155,12 +159,21 @@ def finish(
     counts = Counts(records_in=chunk.records, records_out=passed, rejects=rejects.rows)
     if not counts.balanced:
         raise BatchFailed("conservation", f"chunk {chunk.index} does not balance: {counts}")
-    names = render_names(job.output_columns(checked.columns)) if header else b""
     lines = render_rejects(told, checked.data, checked.cut, chunk, job.dialect.encoding, header=header)
-    part = b"" if too_many else _render(frame, checked, plain=plain, header=names)
-    if not too_many and len(part) + len(lines) > room_bytes:
-        raise too_large(checked, f"{len(part):,} bytes of result and {len(lines):,} of rejects are too many")
-    return ChunkOutput(counts, part, lines, _reasons(told), too_many)
+    part = io.BytesIO() if behind is None else behind
+    before = part.tell()
+    if not too_many:
+        if header:
+            part.write(render_names(job.output_columns(checked.columns)))
+        _render(frame, checked, part, plain=plain)
+        if (size_bytes := part.tell() - before) + len(lines) > room_bytes:
+            raise too_large(checked, f"{size_bytes:,} bytes of result and {len(lines):,} of rejects are too many")
+    return ChunkOutput(counts, part.getvalue() if behind is None else b"", lines, _reasons(told), too_many)
+
+
+def most_added_bytes(checked: Checked, reference: ReferenceFrame | None) -> int:
+    """Return how many bytes a lookup adds to these records at most: as if it found the longest row for each."""
+    return checked.frame.height * reference.longest_bytes if reference else 0
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -317,15 +330,16 @@ def _largest(frame: pl.DataFrame, key: str, table: ReferenceFrame, lookup: Looku
     return max(zip(lookup.columns, sums.row(0), strict=True), key=lambda each: each[1] or 0)
 
 
-def _render(frame: pl.DataFrame, checked: Checked, *, plain: bool, header: bytes) -> bytes:
-    """Return the lines of the result. `plain`: so is what was added."""
+def _render(frame: pl.DataFrame, checked: Checked, out: io.BytesIO, *, plain: bool) -> None:
+    """Write the lines of the result. `plain`: so is what was added."""
     if _LINE in frame.columns:
         end = pl.col(SUFFIX) if SUFFIX in frame.columns else pl.lit("\n")
-        return render_lines(frame, pl.col(_LINE), end, header=header)
+        render_lines(frame, out, pl.col(_LINE), end)
+        return
     sources = _sources(checked.job, checked.columns)
     output = frame.select(pl.col(name).alias(f"o{n}") for n, name in enumerate(sources))
     sizes = _added(frame, checked.job) if checked.job.lookup else None
-    return render_part(output, plain=plain and checked.plain, header=header, sizes=sizes)
+    render_part(output, out, plain=plain and checked.plain, sizes=sizes)
 
 
 def _reasons(told: pl.DataFrame) -> Mapping[tuple[str, str], int]:

@@ -24,10 +24,11 @@ from baton.reading import reading_input
 from baton.shown import shown
 from baton.telemetry import Metrics
 from worker.compute import ComputationHungError
-from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, too_large
+from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, most_added_bytes, too_large
 from worker.done import chunk_done, from_metadata, to_metadata
 from worker.pieces import Assembly, pieces
 from worker.recent import Recent
+from worker.room import Place, Room, Share
 from worker.settings import WorkerSettings
 from worker.tables import Tables, TooLargeError
 
@@ -53,6 +54,15 @@ class _Task:
     version_id: str
 
 
+type Plans = Recent[tuple[str, str], _Task]
+"""By batch and plan."""
+
+
+def plans_of(settings: WorkerSettings) -> Plans:
+    """Make what keeps plans between chunks."""
+    return Recent(settings.plans_cached, weigh=lambda task: len(task.plan.chunks), weight_max=settings.chunks_cached)
+
+
 class Worker:
     """Handles `ProcessChunk`."""
 
@@ -63,6 +73,9 @@ class Worker:
         objects: ObjectStore,
         progress: Progress,
         tables: Tables,
+        plans: Plans,
+        room: Room,
+        share: Share,
         catalog: Catalog,
         clock: Clock,
         offload: Offload,
@@ -73,14 +86,13 @@ class Worker:
         self._batches = batches
         self._objects = objects
         self._progress = progress
+        self._plans = plans
+        self._room, self._share = room, share
         self._catalog = catalog
         self._clock = clock
         self._offload = offload
         self._computer = compute
         self._apart = apart or _here
-        self._tasks = Recent[tuple[str, str], _Task](
-            settings.plans_cached, weigh=lambda task: len(task.plan.chunks), weight_max=settings.chunks_cached
-        )
         self._tables = tables.computing_by(self._compute)
         self._output_bytes_max = settings.output_bytes_max
 
@@ -146,24 +158,30 @@ class Worker:
     # --- one chunk -----------------------------------------------------------------------------------------------
 
     async def _make(self, task: _Task, chunk: Chunk, attempt: int) -> ChunkDone:
-        # Nothing but the output is held while it is written: by then the next chunk is in work.
-        return await self._write(task.plan, chunk, await self._output(task, chunk, attempt))
+        async with self._room.place(self._share) as place:
+            if attempt > 1:
+                await place.hold_anything()  # a process apart needs as much again; lack of memory may have ended one
+            # Nothing but the output is held while it is written: by then the next chunk is in work.
+            return await self._write(task.plan, chunk, await self._output(task, chunk, attempt, place))
 
-    async def _output(self, task: _Task, chunk: Chunk, attempt: int) -> ChunkOutput:
+    async def _output(self, task: _Task, chunk: Chunk, attempt: int, place: Place) -> ChunkOutput:
         where = self._where(attempt)
         plan, job, whole = task.plan, self._catalog[task.plan.job].job, Assembly()
         allowed = job.limits.rejects_allowed(plan.records_total)
+        await place.hold(chunk_bytes=chunk.end - chunk.start)
         with reading_input(attempt, batch_id=plan.batch_id):
             data = await self._read(task, chunk)
-        for place, piece in enumerate(await self._compute(lambda: pieces(data, chunk, len(plan.columns), job))):
+        for number, piece in enumerate(await self._compute(lambda: pieces(data, chunk, len(plan.columns), job))):
             some = data if piece == chunk else data[piece.start - chunk.start : piece.end - chunk.start]
             judge = partial(check, some, piece, plan.columns, job, rejects_left=allowed - whole.rejects)
             checked = await self._compute(partial(where, judge))
-            reference = await self._rows_for(plan, job, checked)
+            reference = await self._rows_for(plan, job, checked, place)
+            await place.hold(output_bytes=whole.size_bytes + most_added_bytes(checked, reference))
             room_bytes = self._output_bytes_max - whole.size_bytes
-            end = partial(finish, checked, reference, first=not place, room_bytes=room_bytes)
+            end = partial(finish, checked, reference, first=not number, room_bytes=room_bytes, behind=whole.part)
             output = await self._compute(end)
             whole.add(output)
+            await place.hold(output_bytes=whole.size_bytes)
             if output.too_many:
                 break
         return whole.output(chunk)
@@ -210,7 +228,7 @@ class Worker:
     # --- what is kept between chunks -----------------------------------------------------------------------------
 
     async def _task(self, batch: Batch, plan_id: str, attempt: int) -> _Task:
-        return await self._tasks.get_or_make((batch.batch_id, plan_id), lambda: self._look_up(batch, plan_id, attempt))
+        return await self._plans.get_or_make((batch.batch_id, plan_id), lambda: self._look_up(batch, plan_id, attempt))
 
     async def _look_up(self, batch: Batch, plan_id: str, attempt: int) -> _Task:
         try:
@@ -240,11 +258,13 @@ class Worker:
         except (NotFound, Refused):
             return False
 
-    async def _rows_for(self, plan: Plan, job: Job, checked: Checked) -> ReferenceFrame | None:
+    async def _rows_for(self, plan: Plan, job: Job, checked: Checked, place: Place) -> ReferenceFrame | None:
         if job.lookup is None or plan.reference_version is None or checked.too_many:
             return None
         try:
-            return await self._tables.rows_for(job.lookup, plan.reference_version, checked.lookup_keys)
+            return await self._tables.rows_for(
+                job.lookup, plan.reference_version, checked.lookup_keys, hold=lambda size: place.hold(rows_bytes=size)
+            )
         except TooLargeError as error:
             raise too_large(checked, str(error)) from error
 

@@ -6,16 +6,19 @@ from functools import partial
 from typing import Final
 
 from baton.context import Context
-from baton.messages import LANES, Lane
+from baton.messages import CANARY, LANES, Lane
 from baton.offload import Offload
 from baton.service import Service, run_service
 from worker.compute import Compute, apart
-from worker.handler import Worker
+from worker.handler import Worker, plans_of
+from worker.room import SHARES, Room
 from worker.settings import WorkerSettings
 from worker.tables import Tables
 
 SLOTS: Final = 2
-"""One chunk in work, which keeps a vCPU busy, and one that is read or written meanwhile."""
+"""Of each lane: one chunk in work, which keeps a vCPU busy, and one that is read or written meanwhile."""
+CANARIES_KEPT: Final = 8
+"""Plans of canaries: each is done within seconds."""
 
 
 def build(
@@ -24,7 +27,9 @@ def build(
     """Put the worker together. `compute`: where a lane's chunks are computed, if not as in `worker.compute`."""
     ports, settings = context.ports, WorkerSettings()
     own = {lane: Compute(seconds_max=settings.compute_seconds_max) for lane in LANES}
-    tables = Tables(ports.reference(), compute=offload, settings=settings)
+    tables, plans, room = Tables(ports.reference(), compute=offload, settings=settings), plans_of(settings), Room()
+    # A canary's lane shares nothing of it, or a user's work could keep it waiting.
+    own_plans, own_room = plans_of(settings.model_copy(update={"plans_cached": CANARIES_KEPT})), Room()
 
     def handler(lane: Lane) -> Worker:
         return Worker(
@@ -32,6 +37,9 @@ def build(
             objects=ports.objects(),
             progress=ports.progress(),
             tables=tables,
+            plans=own_plans if lane == CANARY else plans,
+            room=own_room if lane == CANARY else room,
+            share=SHARES[lane],
             catalog=context.catalog,
             clock=context.clock,
             offload=offload,

@@ -74,10 +74,12 @@ def _is_whole(size_bytes: int, records: int, fields: int) -> bool:
 
 
 class Assembly:
-    """Puts the outputs of a chunk's pieces together, in their order. The one of a single piece is not copied."""
+    """Puts the outputs of a chunk's pieces together, in their order."""
 
     def __init__(self) -> None:
-        self._part, self._rejects = io.BytesIO(), io.BytesIO()
+        self.part = io.BytesIO()
+        """What each piece writes its result behind."""
+        self._rejects = io.BytesIO()
         self._counts, self._reasons = Counts(), Counter[tuple[str, str]]()
         self._too_many = False
 
@@ -89,11 +91,10 @@ class Assembly:
     @property
     def size_bytes(self) -> int:
         """How many bytes are held so far."""
-        return self._part.getbuffer().nbytes + self._rejects.getbuffer().nbytes
+        return self.part.getbuffer().nbytes + self._rejects.getbuffer().nbytes
 
     def add(self, output: ChunkOutput) -> None:
         """Take the next piece's output."""
-        self._part = _appended(self._part, output.part)
         self._rejects = _appended(self._rejects, output.rejects)
         self._counts += output.counts
         self._reasons.update(output.reasons)
@@ -106,7 +107,7 @@ class Assembly:
             counts=Counts(records_in=chunk.records, records_out=passed, rejects=rejects)
             if self._too_many
             else self._counts,
-            part=b"" if self._too_many else self._part.getvalue(),
+            part=b"" if self._too_many else self.part.getvalue(),
             rejects=self._rejects.getvalue(),
             reasons=self._reasons,
             too_many=self._too_many,

@@ -48,6 +48,11 @@ class Recent[K, V]:
             self._values.popitem(last=False)
         return value
 
+    def keep_up_to(self, weight: int) -> None:
+        """Drop the least recently used ones that are beyond it."""
+        while self._values and self._weight > weight:
+            self._values.popitem(last=False)
+
     @property
     def _weight(self) -> int:
         return sum(map(self._weigh, self._values.values())) if self._weigh else 0

@@ -34,6 +34,12 @@ class ReferenceFrame:
         return int(self.frame.estimated_size())
 
     @property
+    def longest_bytes(self) -> int:
+        """How many bytes its longest row adds to a line."""
+        longest = self.frame[SUFFIX].str.len_bytes().max()
+        return longest if isinstance(longest, int) else 0
+
+    @property
     def suffixes(self) -> pl.DataFrame:
         """Return what it takes to add to whole lines."""
         return self.frame.select(_KEY, SUFFIX)

@@ -17,38 +17,34 @@ _BYTES_AT_ONCE: Final = 4 * 1024 * 1024
 
 def render_names(header: Sequence[str]) -> bytes:
     """Return the line of column names."""
-    return render_part(pl.DataFrame({f"h{n}": [name or None] for n, name in enumerate(header)}), plain=False)
+    out = io.BytesIO()
+    render_part(pl.DataFrame({f"h{n}": [name or None] for n, name in enumerate(header)}), out, plain=False)
+    return out.getvalue()
 
 
-def render_part(frame: pl.DataFrame, *, plain: bool, header: bytes = b"", sizes: pl.Series | None = None) -> bytes:
-    """Return the rows of an all-text frame, below a header line if there is one. A null is an empty field.
+def render_part(frame: pl.DataFrame, out: io.BytesIO, *, plain: bool, sizes: pl.Series | None = None) -> None:
+    """Write the rows of an all-text frame behind what `out` holds. A null is an empty field.
 
     `plain` says that no field needs quotes, so that none is searched for any; the bytes are the same without it.
     `sizes`: about the bytes that each row becomes, where these may be many more than were read.
     """
-    out = io.BytesIO()
-    out.write(header)
     if frame.width == 1:
         # A lone empty field must be recognised as a record: it is written as "", an empty line would be none.
         frame, plain = frame.select(pl.all().fill_null("")), False
     for some in [frame] if sizes is None else _slices(frame, sizes):
         some.write_csv(out, include_header=False, quote_style="never" if plain else "necessary")
-    return out.getvalue()
 
 
-def render_lines(frame: pl.DataFrame, *texts: pl.Expr, header: bytes = b"") -> bytes:
-    """Return lines, each of these texts of a row with its end, below a header.
+def render_lines(frame: pl.DataFrame, out: io.BytesIO, *texts: pl.Expr) -> None:
+    """Write lines behind what `out` holds, each of these texts of a row with its end.
 
     For many that is half the cost of writing their fields. What is held besides is a few MiB.
     """
-    out = io.BytesIO()
-    out.write(header)
     sizes = frame.select(pl.sum_horizontal(text.str.len_bytes() for text in texts)).to_series()
     for some in _slices(frame, sizes):
         joined = some.select(pl.concat_str(texts).str.join("").cast(pl.Binary)).item()
         assert isinstance(joined, bytes)
         out.write(joined)
-    return out.getvalue()
 
 
 def _slices(frame: pl.DataFrame, sizes: pl.Series) -> Iterator[pl.DataFrame]:

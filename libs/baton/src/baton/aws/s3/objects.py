@@ -40,7 +40,7 @@ _COPY_RANGE_BYTES: Final = 256 * 1024 * 1024
 _COPY_RANGES_MAX: Final = 9_000
 _HEADS_AT_ONCE: Final = 16
 _ORIGINS_MAX: Final = 100_000
-_JOINED_AT_ONCE: Final = 8
+JOINED_AT_ONCE: Final = 8
 """Of all uploads together: pieces of up to 10 MiB, each held twice while it is put together."""
 _FETCHES_AT_ONCE: Final = 8
 """For one joined piece, which may consist of thousands of objects of a few bytes."""
@@ -69,7 +69,7 @@ class S3ObjectStore:
         """Of listed versions in a world with stand-ins, by key and version ID: only a HEAD tells it."""
         self._copy_whole_bytes_max = copy_whole_bytes_max
         self._copy_range_bytes = copy_range_bytes
-        self._joining = asyncio.Semaphore(_JOINED_AT_ONCE)
+        self._joining = asyncio.Semaphore(JOINED_AT_ONCE)
 
     @translated()
     async def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo | None:
