@@ -1,9 +1,7 @@
 """The access point takes uploads from clients that people have: in one request, in parts, from a pipe, as a tree."""
 
 import os
-import shutil
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -16,6 +14,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 
+import clients
 from baton_local import state
 from baton_local.state import World
 from local_worlds import bucket, client, eventually
@@ -209,15 +208,8 @@ type Run = Callable[..., str]
 @pytest.fixture(params=list(TOOLS))
 def tool(request: pytest.FixtureRequest) -> Tool:
     tool = TOOLS[request.param]
-    if not _path_of(tool):
-        assert tool.program == "rclone", f"`{tool.program}` is pinned with what these tests need: `make setup`"
-        pytest.skip(f"`{tool.program}` is not installed on this machine")
+    clients.program(tool.program)
     return tool
-
-
-def _path_of(tool: Tool) -> str | None:
-    # The environment's own first: what is on the shell's path may be of another time.
-    return shutil.which(tool.program, path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
 
 
 @pytest.fixture
@@ -247,7 +239,7 @@ def run(world: World, tool: Tool, tmp_path: Path) -> Run:
     options = [option.format(home=tmp_path) for option in tool.options]
 
     def run(*arguments: str | Path, piped: bytes | None = None) -> str:
-        command = [_path_of(tool) or tool.program, *options, *map(str, arguments)]
+        command = [clients.program(tool.program), *options, *map(str, arguments)]
         ended = subprocess.run(command, input=piped, env=environment, capture_output=True, timeout=100, check=False)  # noqa: S603 - this test's own words
         assert ended.returncode == 0, (command, ended.stdout, ended.stderr)
         return ended.stdout.decode()
@@ -295,11 +287,10 @@ def test_a_client_brings_a_tree_up_to_date_and_reads_what_is_there(
         assert _stored(world, f"{below}copy.csv")["Body"].read() == SMALL
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="`curl` is not installed on this machine")
 def test_who_asks_before_sending_is_told_to_go_on(world: World, tmp_path: Path) -> None:
     (tmp_path / "large.csv").write_bytes(LARGE)
     own = state.credentials(world.account_id)
-    command = ["curl", "--silent", "--fail", "--upload-file", str(tmp_path / "large.csv")]
+    command = [clients.program("curl"), "--silent", "--fail", "--upload-file", str(tmp_path / "large.csv")]
     command += ["--header", "Expect: 100-continue", "--aws-sigv4", f"aws:amz:{EAST}:s3", "--noproxy", "*"]
     command += ["--user", f"{own['AWS_ACCESS_KEY_ID']}:{own['AWS_SECRET_ACCESS_KEY']}"]
 
