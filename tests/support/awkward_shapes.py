@@ -155,6 +155,13 @@ def _titled(names: Sequence[str]) -> bytes:
     return ",".join(names).encode() + b"\n"
 
 
+def _empty(number: int) -> Shape:
+    names = tuple(f"c{n}" for n in range(number))
+    first = _titled(names) + b",".join([b"x"] * number) + b"\n"
+    job = _of_columns(names, Annotated[str, Field(min_length=1)])
+    return Shape(job, _lines(b"," * (number - 1) + b"\n", first=first))
+
+
 _EMPTY_HUNDRED: Final = _lines(b"," * 99 + b"\n", first=_titled(_HUNDRED) + b",".join([b"x"] * 100) + b"\n")
 
 SHAPES: Final[Mapping[str, Shape]] = {
@@ -193,7 +200,14 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "not a byte can be decoded, all allowed": Shape(
         _of_columns(("a",), str), _lines(b"\xff" * 63 + b"\n", first=b"a\n1\n")
     ),
-    "rows of one byte that cannot be decoded": Shape(_of_columns(("a",), str), _lines(b"\xff\n", first=b"a\n1\n")),
+    "rows of one byte that cannot be decoded": Shape(
+        _of_columns(("a",), str), _lines(b"\xff\n", first=b"a\n1\n"), is_costly=True
+    ),
+    "rows of a byte that is no character": Shape(
+        _patient(None, dialect=Dialect(encoding="cp1252")),
+        _lines(b"\x81\n", first=b"a\n" + b"1\n" * 1_000),
+        is_costly=True,
+    ),
     "a wording for each value": Shape(
         _of_columns(("a",), Annotated[str, AfterValidator(_number)]), _worded, is_costly=True
     ),
@@ -205,6 +219,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
         _of_ten_thousand,
         _lines(b"," * 9_999 + b"\n", first=_titled(_TEN_THOUSAND) + b",".join([b"x"] * 10_000) + b"\n"),
     ),
+    "two empty columns": _empty(2),
+    "four empty columns": _empty(4),
+    "1,000 empty columns": _empty(1_000),
     "100 empty columns": Shape(_of_columns(_HUNDRED, Annotated[str, Field(min_length=1)]), _EMPTY_HUNDRED),
     "100 empty columns in own words": Shape(
         _of_columns(_HUNDRED, Annotated[str, AfterValidator(_filled)]), _EMPTY_HUNDRED

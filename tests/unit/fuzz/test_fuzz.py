@@ -106,8 +106,8 @@ def _one_too_many(limits: Limits, records_total: int) -> int:
     return records_total
 
 
-def _misread(rejects: pl.DataFrame, data: bytes, found: Cut, chunk: Chunk, encoding: str, *, header: bool) -> bytes:
-    return render_rejects(rejects, data, found, chunk, "latin-1" if encoding == "utf-8" else "utf-8", header=header)
+def _misread(rejects: pl.DataFrame, data: bytes, found: Cut, chunk: Chunk, encoding: str, **how: Any) -> bytes:
+    return render_rejects(rejects, data, found, chunk, "latin-1" if encoding == "utf-8" else "utf-8", **how)
 
 
 BUGS: dict[str, tuple[object, str, object]] = {

@@ -1,22 +1,25 @@
 """However a chunk is taken apart, it leaves the same bytes; and what is too much is not worked off."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, create_model
 
 import worker.domain
 import worker.pieces
+import worker.rejects
 import worker.render
 from baton.errors import BatchFailed
 from baton.job import Job, Lookup, Record
 from baton.model.plan import Chunk
 from chunk_runs import chunk_of, run, run_in_pieces, table
-from worker.domain import check, finish
+from worker.domain import check, finish, most_added_bytes
 from worker.pieces import pieces
+from worker.rejects import render_rejects
 
 
 class Digits(Record):
@@ -242,6 +245,37 @@ def test_rejects_beyond_the_room_fail_in_words() -> None:
         finish(checked, None, room_bytes=1_000)
 
     assert caught.value.code == "output_too_large"
+
+
+def test_rejects_beyond_the_room_are_not_all_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = list[int]()
+
+    def watched(rejects: pl.DataFrame, *args: Any, **kwargs: Any) -> bytes:
+        lines = render_rejects(rejects, *args, **kwargs)
+        written.append(len(lines))
+        return lines
+
+    monkeypatch.setattr(worker.domain, "render_rejects", watched)
+    monkeypatch.setattr(worker.rejects, "_LINES_AT_ONCE", 10)
+    data = b"x,a\n" * 1_000
+    checked = check(data, chunk_of(data, JOB, 2), COLUMNS, JOB)
+
+    with pytest.raises(BatchFailed, match="of rejects are too many"):
+        finish(checked, None, room_bytes=1_000)
+
+    assert 1_000 < written[0] < 2_000
+
+
+def test_reasons_with_long_names_count_before_they_are_written_down() -> None:
+    name = "n" * 500
+    fields: dict[str, Any] = {name: (Annotated[str, Field(pattern="^[0-9]+$")], ...)}
+    job = JOB.model_copy(update={"record": create_model("Long", __base__=Record, **fields)})
+    data = b"x\n" * 100
+    checked = check(data, chunk_of(data, job, 1), (name,), job)
+
+    most_bytes = most_added_bytes(checked, None)
+
+    assert 100 * len(name) < most_bytes < len(finish(checked, None).rejects)
 
 
 def test_lines_put_together_by_some_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,19 +147,25 @@ class Merger:
 
     async def _first_rejects(self, wanted: Wanted) -> list[StoredReject]:
         """Read so much of a rejects part as these rows need. What is not within the limit is left to `rejects.csv`."""
-        found = await self._read_rejects(wanted, INDEX_BYTES_FIRST)
-        if len(found) < wanted.rows and wanted.part.size_bytes > INDEX_BYTES_FIRST:
-            async with self._bounds.widening:
-                found = await self._read_rejects(wanted, INDEX_BYTES_MAX)
+        window_bytes = INDEX_BYTES_FIRST
+        found, body = await self._read_on(wanted, b"", window_bytes)
+        if len(found) >= wanted.rows or window_bytes >= wanted.part.size_bytes:
+            return found
+        async with self._bounds.widening:
+            while len(found) < wanted.rows and window_bytes < min(wanted.part.size_bytes, INDEX_BYTES_MAX):
+                window_bytes *= 2
+                found, body = await self._read_on(wanted, body, window_bytes)
         return found
 
-    async def _read_rejects(self, wanted: Wanted, window_bytes: int) -> list[StoredReject]:
+    async def _read_on(self, wanted: Wanted, body: bytes, window_bytes: int) -> tuple[list[StoredReject], bytes]:
+        """Read behind `body` up to `window_bytes`; return the rows of all of it, and all of it."""
         part = wanted.part
         try:
-            body = await self._objects.get(part.key, end=min(window_bytes, part.size_bytes))
+            body += await self._objects.get(part.key, start=len(body), end=min(window_bytes, part.size_bytes))
         except NotFound as error:
             raise _part_missing(error) from error
-        return await self._offload(partial(read_rejects, body, whole=len(body) >= part.size_bytes, limit=wanted.rows))
+        read = partial(read_rejects, body, whole=len(body) >= part.size_bytes, limit=wanted.rows)
+        return await self._offload(read), body
 
 
 def _part_missing(error: NotFound) -> BatchFailed:

@@ -24,7 +24,7 @@ from baton.ports import Row
 from baton.rejects import MISSING_REFERENCE
 from worker.parse import Text, parse, parse_lines, undecodable, utf8
 from worker.reference import SUFFIX, ReferenceFrame, composed_keys, join, prepare_reference
-from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, render_rejects, table_of
+from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, render_rejects, table_of, words_bytes
 from worker.render import render_lines, render_names, render_part
 from worker.rules import Rejected, rules_of
 
@@ -159,7 +159,9 @@ def finish(
     counts = Counts(records_in=chunk.records, records_out=passed, rejects=rejects.rows)
     if not counts.balanced:
         raise BatchFailed("conservation", f"chunk {chunk.index} does not balance: {counts}")
-    lines = render_rejects(told, checked.data, checked.cut, chunk, job.dialect.encoding, header=header)
+    lines = render_rejects(
+        told, checked.data, checked.cut, chunk, job.dialect.encoding, header=header, room_bytes=room_bytes
+    )
     part = io.BytesIO() if behind is None else behind
     before = part.tell()
     if not too_many:
@@ -172,8 +174,9 @@ def finish(
 
 
 def most_added_bytes(checked: Checked, reference: ReferenceFrame | None) -> int:
-    """Return how many bytes a lookup adds to these records at most: as if it found the longest row for each."""
-    return checked.frame.height * reference.longest_bytes if reference else 0
+    """Return how many bytes come out besides those that came in, at most: as if each lookup found the longest row."""
+    looked_up = checked.frame.height * reference.longest_bytes if reference else 0
+    return looked_up + words_bytes(checked.rejects.told)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

@@ -18,13 +18,13 @@ __all__ = ["PIECE_BYTES", "PIECE_FIELDS", "PIECE_RECORDS", "Assembly", "pieces"]
 
 PIECE_BYTES: Final = 16 * MIB
 """An ordinary chunk. Files over 141 GiB have larger ones, as an object has at most 10,000 parts."""
-PIECE_RECORDS: Final = 32 * 1024
+PIECE_RECORDS: Final = 16 * 1024
 """Each takes some 700 bytes while it is judged, however short, if it breaks a rule."""
-PIECE_FIELDS: Final = 1024 * 1024
+PIECE_FIELDS: Final = 512 * 1024
 """Each takes some 40 bytes while it is judged, even an empty one, which is one byte in the file."""
 _WHOLE_BY_BYTES: Final = 2
-_WHOLE_BY_FIELDS: Final = 4
-_WHOLE_BY_RECORDS: Final = 8
+_WHOLE_BY_FIELDS: Final = 8
+_WHOLE_BY_RECORDS: Final = 16
 """An ordinary chunk, such as one of 200,000 sales, is not worth another pass over its bytes."""
 _WHOLE_RECORD_BYTES: Final = 24
 _WHOLE_FIELD_BYTES: Final = 4

@@ -5,6 +5,7 @@ first reason `column`, `rule` and `value`, and in `also` up to five others. Text
 """
 
 import io
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,7 @@ __all__ = [
     "render_rejects",
     "table_of",
     "told_also",
+    "words_bytes",
 ]
 
 VALUE_CHARS_MAX: Final = 200
@@ -38,7 +40,7 @@ ALSO_MAX: Final = 5
 ALSO_CHARS_MAX: Final = 100
 """Of each of them."""
 _SCHEMA: Final = {"record": pl.UInt32, "column": pl.String, "rule": pl.String, "value": pl.String, "also": pl.String}
-_LINES_AT_ONCE: Final = 8_192
+_LINES_AT_ONCE: Final = 4_096
 """Lines of the rejects file made at once: as Python objects they take ten times their bytes."""
 
 NO_REJECTS: Final = pl.DataFrame(schema=_SCHEMA)
@@ -101,8 +103,26 @@ def joined_also(others: Sequence[pl.Series], more: NDArray[np.int32]) -> pl.Seri
     return pl.DataFrame(columns).select(also=pl.when(joined != "").then(joined)).to_series()
 
 
-def render_rejects(rejects: pl.DataFrame, data: bytes, cut: Cut, chunk: Chunk, encoding: str, *, header: bool) -> bytes:
-    """Return one CSV line per record of the table, in its order, each with the bytes of the input."""
+def words_bytes(rejects: pl.DataFrame) -> int:
+    """Return how many bytes the reasons of a table take: with long names of columns many times their records."""
+    texts = (pl.col(name).str.len_bytes().sum() for name in ("column", "rule", "value", "also"))
+    return int(rejects.select(pl.sum_horizontal(*texts)).item())
+
+
+def render_rejects(
+    rejects: pl.DataFrame,
+    data: bytes,
+    cut: Cut,
+    chunk: Chunk,
+    encoding: str,
+    *,
+    header: bool,
+    room_bytes: int = sys.maxsize,
+) -> bytes:
+    """Return one CSV line per record of the table, in its order, each with the bytes of the input.
+
+    It ends with the lines that pass `room_bytes`, which is too many whatever comes behind them.
+    """
     out = io.BytesIO()
     if header:
         out.write(REJECTS_HEADER)
@@ -120,4 +140,6 @@ def render_rejects(rejects: pl.DataFrame, data: bytes, cut: Cut, chunk: Chunk, e
             pl.Series("line", lines, pl.String),
             "also",
         ).write_csv(out, include_header=False)
+        if out.tell() > room_bytes:
+            break
     return out.getvalue()
