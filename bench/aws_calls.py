@@ -38,7 +38,7 @@ from baton.runner import Handler
 from baton.topology import REGIONS_DEFAULT, REJECTS_INDEXED_MAX
 from baton_local.sales import sample
 from baton_proof.logs import silent_log
-from baton_proof.sales import FINANCIAL, Sample, financial, sales_file
+from baton_proof.sales import FINANCIAL, SalesFile, financial, sales_file
 from emulator_process import ministack
 from merger.domain import rejects_wanted
 from worlds import aws_at
@@ -191,7 +191,7 @@ async def services_at(url: str, environment: str) -> AsyncGenerator[World]:
         yield World(aws, counting, handlers, inboxes, context.admitter())
 
 
-async def count_one(world: World, sample: Sample, *, name: str) -> Counted:
+async def count_one(world: World, sample: SalesFile, *, name: str) -> Counted:
     """Run one sales batch through the services, one message after the other, and count its calls.
 
     Every message costs one receive and one delete here; a busy consumer shares both among up to ten messages.
@@ -270,7 +270,7 @@ def _print(name: str, counted: Counted) -> None:
     )
 
 
-def _large_sample(records: int) -> Sample:
+def _large_sample(records: int) -> SalesFile:
     """Return a sample of any size made as the `baton sample` command makes it, with few distinct keys."""
     with tempfile.TemporaryDirectory() as folder:
         file, reference = Path(folder) / "sales.csv", Path(folder) / "financial.csv"
@@ -278,7 +278,7 @@ def _large_sample(records: int) -> Sample:
         with reference.open(newline="") as text:
             rows = {row["uuid"]: row for row in csv.DictReader(text)}
         assert set(next(iter(rows.values()))) == set(FINANCIAL)
-        return Sample(file.read_bytes(), (), rows)
+        return SalesFile(file.read_bytes(), (), rows)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ from baton_local.sales import sample
 from baton_local.state import World
 from baton_local.switches.admin import Admin
 from baton_proof.handovers import (
-    Sent,
+    Uploads,
     acknowledge,
     decisions_since,
     message_ids,
@@ -82,7 +82,7 @@ class Tally:
     """Failovers that no cut had caused."""
     helped: int = 0
     """Batches whose file only the old Region had: through after the heal."""
-    sent: list[Sent] = field(default_factory=list[Sent])
+    sent: list[Uploads] = field(default_factory=list[Uploads])
 
 
 class Bench:
@@ -142,7 +142,7 @@ class Bench:
             f"round {number}: {active} cut with {in_flight} in flight: {took}; {waited} waited for the heal", flush=True
         )
 
-    async def _until_drawn(self, sent: Sent, standby: str) -> None:
+    async def _until_drawn(self, sent: Uploads, standby: str) -> None:
         """Return at the moment that was drawn: early in what the files take in peace, so nearly all are in flight."""
         dice = self._dice
         moment = asyncio.get_running_loop().time() + dice.uniform(0, self._peace_seconds / 4)
@@ -150,7 +150,7 @@ class Bench:
             await until_replicated(self._connection, sent, standby)
         await asyncio.sleep(moment - asyncio.get_running_loop().time())
 
-    async def _follow(self, sent: Sent, active: str, standby: str) -> list[Batch]:
+    async def _follow(self, sent: Uploads, active: str, standby: str) -> list[Batch]:
         """Wait until the other Region has done all it can; return what is through."""
         connection = self._connection
         objects = connection.by_region[standby].objects
@@ -170,7 +170,7 @@ class Bench:
         await until(look, "all that can be done", seconds=_SECONDS_MAX)
         return [batch for batch in await rows(connection, sent) if batch.state is BatchState.COMPLETED]
 
-    async def _all(self, sent: Sent) -> list[Batch]:
+    async def _all(self, sent: Uploads) -> list[Batch]:
         """Return every batch; count those that never end."""
         try:
             return await until_completed(self._connection, sent, seconds=_SECONDS_MAX)
@@ -187,7 +187,7 @@ class Bench:
         self.tally.seconds.append(took)
         return ", ".join(f"{name} {seconds:.1f} s" for name, seconds in took.items())
 
-    async def _compare(self, sent: Sent, batches: Sequence[Batch], region: str) -> None:
+    async def _compare(self, sent: Uploads, batches: Sequence[Batch], region: str) -> None:
         objects = self._connection.by_region[region].objects
 
         async def replicated() -> bool:

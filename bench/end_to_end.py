@@ -25,7 +25,7 @@ from baton.model.states import BatchState
 from baton_cli.reach import connect
 from baton_local.on_processes import lifecycle
 from baton_local.sales import sample
-from baton_local.switches.admin import Admin, Status
+from baton_local.switches.admin import Admin, SupervisorStatus
 from embedded import Embedded
 from local_worlds import do
 
@@ -50,7 +50,7 @@ class Usage:
         return {name: seconds - before.cpu_seconds.get(name, 0) for name, seconds in self.cpu_seconds.items()}
 
 
-def _status(world: Embedded) -> Status:
+def _status(world: Embedded) -> SupervisorStatus:
     return do(Admin(world.world.admin_endpoint).status())
 
 

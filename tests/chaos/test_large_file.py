@@ -15,7 +15,7 @@ from baton_local.in_containers import layout
 from baton_local.sales import sample
 from baton_proof.chaos.settling import until_well
 from baton_proof.composed import Composed
-from baton_proof.handovers import Sent, decisions_since, until_completed
+from baton_proof.handovers import Uploads, decisions_since, until_completed
 
 pytestmark = [pytest.mark.docker, pytest.mark.chaos, pytest.mark.timeout(900)]
 
@@ -36,7 +36,7 @@ def test_a_large_file_on_containers_makes_nobody_suspect(composed: Composed, tmp
             began = connection.clock.now()
             key = input_key("sales", f"large-{time.time_ns()}.csv")
             version = await connection.uploader.upload(file, key, sent=lambda _: None)
-            sent = Sent({batch_id_of(key, version): file}, [key])
+            sent = Uploads({batch_id_of(key, version): file}, [key])
             await until_completed(connection, sent, seconds=_COMPLETED_SECONDS)
             took = (connection.clock.now() - began).total_seconds()
             print(f"{file.stat().st_size / 1e6:.0f} MB through in {took:.0f} s")  # noqa: T201 - shown when the test fails

@@ -21,7 +21,7 @@ from baton_local.sales import sample
 from baton_proof.chaos.settling import make_active, until_well
 from baton_proof.composed import SERVICES, Composed
 from baton_proof.handovers import (
-    Sent,
+    Uploads,
     acknowledge,
     decisions_since,
     first,
@@ -99,7 +99,7 @@ class _Story:
         await self._check(sent, await rows(connection, sent))
         await self._home_again()
 
-    async def _in_flight(self) -> tuple[Sent, datetime]:
+    async def _in_flight(self) -> tuple[Uploads, datetime]:
         """Send files; return when each is in the middle of its work in Region A, with a copy of its file in B."""
         connection, began = self._connection, self._connection.clock.now()
         await self._composed.pause(HOME, "worker")
@@ -115,7 +115,7 @@ class _Story:
         self._say(f"in flight: {', '.join(sent.files)}")
         return sent, began
 
-    async def _check(self, sent: Sent, batches: Sequence[Batch]) -> None:
+    async def _check(self, sent: Uploads, batches: Sequence[Batch]) -> None:
         """Hold every result against the undisturbed one, and count the mails: one, or two copies of one."""
         connection, mails = self._connection, await ComposeAdmin().inbox()
         for batch in batches:

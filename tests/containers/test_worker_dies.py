@@ -7,7 +7,7 @@ from baton.messages import LARGE, MergeBatch
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.topology import INITIAL_EPOCH
-from baton_proof.sales import Sample, sales_file
+from baton_proof.sales import SalesFile, sales_file
 from service_containers import Region, Running, Stage
 
 # The first test builds all images; where nothing is cached that takes minutes.
@@ -18,11 +18,11 @@ _CPU_SHARE = 0.05
 _VISIBILITY_SECONDS = 6
 
 
-def _large(*, records: int) -> Sample:
+def _large(*, records: int) -> SalesFile:
     """Return a file of many records of which few differ: large to read and write, quick to make."""
     small = sales_file(records=1_000, bad=10)
     header, _, rows = small.body.partition(b"\n")
-    return Sample(header + b"\n" + rows * (records // 1_000), (), small.reference)
+    return SalesFile(header + b"\n" + rows * (records // 1_000), (), small.reference)
 
 
 _SAMPLE = _large(records=600_000)

@@ -21,7 +21,7 @@ from baton_cli.reach.connection import Connection
 from baton_local.sales import expected, sample
 from baton_local.switches.admin import Admin
 from baton_proof.handovers import (
-    Sent,
+    Uploads,
     acknowledge,
     decisions_since,
     first,
@@ -72,7 +72,7 @@ class Scene:
 
         return asyncio.run(connected())
 
-    async def check(self, connection: Connection, sent: Sent, batches: Sequence[Batch], region: str) -> None:
+    async def check(self, connection: Connection, sent: Uploads, batches: Sequence[Batch], region: str) -> None:
         """Hold every result against the undisturbed one, and count the mails."""
         mails = await Admin(self.embedded.world.admin_endpoint).inbox()
         for batch in batches:
@@ -212,7 +212,7 @@ async def _switched_over(scene: Scene, connection: Connection) -> timedelta:
     return first(made, DecisionKind.COMMITTED).at - first(made, DecisionKind.STARTED).at
 
 
-async def until_whole(scene: Scene, connection: Connection, sent: Sent, batches: Sequence[Batch]) -> None:
+async def until_whole(scene: Scene, connection: Connection, sent: Uploads, batches: Sequence[Batch]) -> None:
     """Check every result in the new Region, once replication has brought what the old one had published."""
 
     async def look() -> bool:

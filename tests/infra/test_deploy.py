@@ -19,7 +19,7 @@ PROD = config.load("prod")
 BUILT = PROD.model_copy(update={"images": dict.fromkeys(SERVICES, DIGEST)})
 
 
-def _stacks(step: steps.Step) -> list[str]:
+def _stacks(step: steps.RunbookStep) -> list[str]:
     return [part for part in step.command if part in templates("prod")]
 
 

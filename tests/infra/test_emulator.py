@@ -20,7 +20,7 @@ from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs import trigger_code
 from baton_local import bootstrap
 from baton_local.on_processes import lifecycle
-from baton_local.roster import Trigger, product
+from baton_local.roster import LocalTrigger, product
 from baton_local.sales import expected, sample
 from baton_local.stand_ins import trigger as local_trigger
 from deployed import ASSEMBLY, LEFT_OUT, PROGRAM, deploy, known
@@ -40,7 +40,7 @@ def _environment(file: str, **changes: Any) -> EnvironmentConfig:
     return config.load(file).model_copy(update={"account_id": ACCOUNT_ID, **changes})
 
 
-def _product_trigger() -> Trigger:
+def _product_trigger() -> LocalTrigger:
     trigger = product("baton_jobs").trigger
     assert trigger is not None
     return trigger

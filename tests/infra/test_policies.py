@@ -12,7 +12,7 @@ from baton.model.identity import CANARY
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
 from baton_infra.declared import policies
-from baton_infra.declared.policies import Reach, Statement
+from baton_infra.declared.policies import RoleScope, Statement
 from golden_roles import GOLDEN, roles, text
 from synthesized import templates
 
@@ -22,8 +22,8 @@ PROD = config.load("prod")
 PREFIXES = {*paths.REPLICATED, CANARY, paths.CANARY_WORK}
 
 
-def _reach(switch: SwitchBackend = SwitchBackend.ARC) -> Reach:
-    return Reach(
+def _reach(switch: SwitchBackend = SwitchBackend.ARC) -> RoleScope:
+    return RoleScope(
         PROD.topology,
         REGIONS_DEFAULT[0],
         sender=PROD.sender.spec,

@@ -18,10 +18,10 @@ from baton.model.control import SwitchBackend
 from baton.model.paths import CANARY_WORK
 from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
 from baton_infra.declared import policies
-from baton_infra.declared.policies import Reach, Statement
+from baton_infra.declared.policies import RoleScope, Statement
 from baton_local.bootstrap import SENDER
 from baton_local.on_processes import lifecycle
-from baton_local.roster import Roster, Trigger, product
+from baton_local.roster import LocalTrigger, Roster, product
 from baton_local.stand_ins.arc import Cluster
 from embedded import CALM, Embedded
 from emulator_process import ACCOUNT_ID
@@ -69,7 +69,7 @@ UNUSED = {
 """Who is allowed what no ordinary run does, and why."""
 
 
-def _recorded_trigger(directory: Path, path: Path) -> Trigger:
+def _recorded_trigger(directory: Path, path: Path) -> LocalTrigger:
     """Return the product's trigger with a recorder before it: nothing can be told to a Lambda's environment here."""
     trigger = product("baton_jobs").trigger
     assert trigger is not None
@@ -131,7 +131,7 @@ def _play(world: Embedded, directory: Path) -> None:
 
 
 def _statements(role: str, region: str) -> tuple[Statement, ...]:
-    reach = Reach(
+    reach = RoleScope(
         TOPOLOGY,
         region,
         sender=SENDER,

@@ -11,7 +11,7 @@ from baton.model.routing import AssertionRule, failover_panel
 from baton.topology import REGIONS_DEFAULT
 from baton_infra import config
 from baton_infra.declared import policies
-from baton_infra.declared.policies import Reach
+from baton_infra.declared.policies import RoleScope
 from baton_infra.stacks.recovery import WAIT
 from region_switch_plan import PLAN_ARN, region_switch
 from synthesized import resources, templates
@@ -106,7 +106,7 @@ def test_the_controllers_may_make_each_call_of_the_plans_adapter_and_no_other() 
             await switch.endpoints()
             return plan.asked
 
-    reach = Reach(config.load("staging").topology, home, switch=SwitchBackend.REGION_SWITCH, plan_arn=PLAN_ARN)
+    reach = RoleScope(config.load("staging").topology, home, switch=SwitchBackend.REGION_SWITCH, plan_arn=PLAN_ARN)
     (allowed,) = (each for each in policies.of_service("failover-controller", reach) if each.sid == "Switch")
 
     assert set(allowed.actions) == {f"arc-region-switch:{operation}" for operation in run(story())}

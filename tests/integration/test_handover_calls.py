@@ -10,7 +10,7 @@ from aiobotocore.session import AioSession
 
 from arc_cluster import arc_cluster
 from batches_made import admitted
-from baton.aws import Aws, Endpoints, SystemClock
+from baton.aws import Aws, EmulatorEndpoints, SystemClock
 from baton.aws.bootstrap import create_global, create_region
 from baton.model.batch import Source
 from baton.model.control import Phase, SwitchBackend
@@ -66,7 +66,9 @@ async def _controller(url: str, environment: str, session: AioSession) -> AsyncG
         world = settings_for(environment, AWAY, url).model_copy(
             update={"mrap_control_endpoint_url": arc.mrap_control_url}
         )
-        async with Aws(world, endpoints=Endpoints(dict.fromkeys(REGIONS_DEFAULT, url), url), session=session) as aws:
+        async with Aws(
+            world, endpoints=EmulatorEndpoints(dict.fromkeys(REGIONS_DEFAULT, url), url), session=session
+        ) as aws:
             process = Process(world, aws, SystemClock(), silent_log())
             settings = ControllerSettings(verify_seconds=0.01, retry_seconds=0.1)
             yield controller_of(process, settings, arc.settings), aws

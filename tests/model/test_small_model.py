@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_proof.small_model.explore import Report, Step, explore
+from baton_proof.small_model.explore import Exploration, Step, explore
 from baton_proof.small_model.protocol import Baton
 from baton_proof.small_model.state import SETTLED, Bounds, Bug, Design, Law, State
 
@@ -64,7 +64,7 @@ WORLDS = {
 }
 
 
-def _explored(design: Design) -> Report[State]:
+def _explored(design: Design) -> Exploration[State]:
     report = explore(Baton(design))
     sys.stdout.write(f"{design}\n{report}\n")
     return report
@@ -80,7 +80,7 @@ def test_every_law_holds_in_every_state(world: World) -> None:
     assert max(end.sends for end in report.ends) <= 1 + _windows(world.design.bounds)
 
 
-def _figures(report: Report[State]) -> str:
+def _figures(report: Exploration[State]) -> str:
     return f"| {report.states:,} | {report.transitions:,} | {report.depth} |"
 
 
@@ -120,7 +120,7 @@ def test_what_is_not_explored_would_show_no_other_end(bounds: Bounds) -> None:
     assert full.states > 2 * reduced.states
 
 
-def _ends(report: Report[State]) -> set[State]:
+def _ends(report: Exploration[State]) -> set[State]:
     """Return the ends, whatever could still have gone wrong."""
     return {end._replace(left=Bounds()) for end in report.ends}
 

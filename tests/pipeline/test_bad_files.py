@@ -16,7 +16,7 @@ from baton.catalog import load_jobs
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton_proof.pipeline import Pipeline
-from baton_proof.sales import COLUMNS, Sample, financial, sales_file
+from baton_proof.sales import COLUMNS, SalesFile, financial, sales_file
 
 GOOD = sales_file(records=20)
 HEADER = ",".join(COLUMNS).encode()
@@ -35,7 +35,7 @@ class Outcome:
     mail: str
 
 
-async def _process(body: bytes, *, key: str = "input/sales/file.csv", sample: Sample = GOOD) -> Outcome:
+async def _process(body: bytes, *, key: str = "input/sales/file.csv", sample: SalesFile = GOOD) -> Outcome:
     pipeline = Pipeline(load_jobs("baton_jobs"))
     await financial(pipeline.region.reference, sample)
     batch_id = await pipeline.upload(key, body)

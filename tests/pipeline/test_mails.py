@@ -24,12 +24,12 @@ from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
-from baton_proof.sales import Sample, financial, sales_file
+from baton_proof.sales import SalesFile, financial, sales_file
 
 KEY = "input/sales/july.csv"
 
 
-async def _pipeline(sample: Sample, region: Region | None = None) -> Pipeline:
+async def _pipeline(sample: SalesFile, region: Region | None = None) -> Pipeline:
     pipeline = Pipeline(load_jobs("baton_jobs"), region=region)
     await financial(pipeline.region.reference, sample)
     return pipeline
@@ -129,7 +129,7 @@ def test_a_header_that_fails_needs_no_rejects() -> None:
 # --- a mail service that takes none now ------------------------------------------------------------------------------
 
 
-async def _merged(sample: Sample, region: Region) -> tuple[Pipeline, NotifyBatch]:
+async def _merged(sample: SalesFile, region: Region) -> tuple[Pipeline, NotifyBatch]:
     pipeline = await _pipeline(sample, region)
     batch = await _until(pipeline, await pipeline.upload(KEY, sample.body), BatchState.MERGED)
     return pipeline, NotifyBatch(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch)

@@ -23,7 +23,7 @@ from baton.topology import REGIONS_DEFAULT
 from baton_cli.batches import actions
 from baton_cli.reach.connection import Connection, RegionPorts
 from baton_proof.pipeline import Pipeline
-from baton_proof.sales import FINANCIAL, Sample, financial, sales_file
+from baton_proof.sales import FINANCIAL, SalesFile, financial, sales_file
 from cli_world import MemoryUploader
 
 SAMPLE = sales_file(records=24)
@@ -54,7 +54,7 @@ def _batches(pipeline: Pipeline) -> Batches:
     return Batches(region=REGIONS_DEFAULT[0], ledger=region.ledger, outbox=region.queues.outbox(), clock=region.clock)
 
 
-async def _started(sample: Sample = SAMPLE, *, catalog: Catalog | None = None) -> tuple[Pipeline, str]:
+async def _started(sample: SalesFile = SAMPLE, *, catalog: Catalog | None = None) -> tuple[Pipeline, str]:
     pipeline = Pipeline(catalog or load_jobs("baton_jobs"), crash=CrashPlan(at=None))
     await financial(pipeline.region.reference, sample)
     return pipeline, await pipeline.upload(KEY, sample.body)

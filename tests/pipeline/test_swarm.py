@@ -16,7 +16,7 @@ from baton.model.states import BatchState
 from baton.ports import ChunkDone, Tally
 from baton.testing import virtual_time
 from baton_proof.sales import sales_file
-from baton_proof.swarm import Ending, Odds, Swarm
+from baton_proof.swarm import Odds, Swarm, SwarmResult
 from merger.handler import Merger
 from notifier.handler import Notifier
 from splitter.handler import Splitter
@@ -30,13 +30,13 @@ SEEDS_PER_TEST = 20
 HARSH = Odds(crash=0.05, slow=0.05, again=0.6)
 
 
-def run(seed: int, odds: Odds | None = None) -> Ending:
+def run(seed: int, odds: Odds | None = None) -> SwarmResult:
     swarm = Swarm(load_jobs("baton_jobs"), SAMPLE, seed, odds=odds or Odds())
     return virtual_time.run(swarm.run(KEY))
 
 
 @cache
-def _in_peace() -> Ending:
+def _in_peace() -> SwarmResult:
     return run(0, Odds(crash=0, slow=0, again=0))
 
 

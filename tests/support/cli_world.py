@@ -23,7 +23,7 @@ from baton.model.batch import Batch, Counts, Failure, Published, Source, Step
 from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.topology import REGIONS_DEFAULT
-from baton_cli.reach.connection import Connection, Refused, RegionPorts
+from baton_cli.reach.connection import Connection, Declined, RegionPorts
 from baton_proof.region import Region
 
 HOME, AWAY = REGIONS_DEFAULT
@@ -145,11 +145,11 @@ class CliWorld:
 
     def admin(self) -> Any:
         if self.admin_double is None:
-            raise Refused("no world runs on this machine")
+            raise Declined("no world runs on this machine")
         return self.admin_double
 
     def up(self) -> Any:
-        raise Refused("not on this machine")
+        raise Declined("not on this machine")
 
     def down(self) -> None:
         self.started = False

@@ -20,7 +20,7 @@ _STOP_SECONDS_MAX: Final = 10
 @contextmanager
 def ministack(directory: Path) -> Generator[str]:
     """Yield the URL of a running emulator. Its log and its temporary files lie in `directory`."""
-    ports = emulator.Ports(None)
+    ports = emulator.TcpPorts(None)
     port = ports.pick()
     environment = {
         "PATH": "/usr/bin:/bin",

@@ -13,9 +13,9 @@ import botocore.session
 from botocore.config import Config
 
 from baton_local import state
-from baton_local.roster import Roster, Service, Trigger
+from baton_local.roster import LocalService, LocalTrigger, Roster
 from baton_local.state import World
-from baton_local.switches.admin import Admin, Status
+from baton_local.switches.admin import Admin, SupervisorStatus
 
 HERE = Path(__file__).parents[1] / "integration" / "local"
 
@@ -23,8 +23,8 @@ HERE = Path(__file__).parents[1] / "integration" / "local"
 def tiny_roster(directory: Path) -> Roster:
     """Return one service per Region that writes its environment into `directory`, and a trigger."""
     directory.mkdir(parents=True, exist_ok=True)
-    service = Service(name="tiny", command=(sys.executable, str(HERE / "tiny_service.py"), str(directory)))
-    trigger = Trigger(handler="tiny_trigger.handler", sources=(HERE / "tiny_trigger.py",), requirements=None)
+    service = LocalService(name="tiny", command=(sys.executable, str(HERE / "tiny_service.py"), str(directory)))
+    trigger = LocalTrigger(handler="tiny_trigger.handler", sources=(HERE / "tiny_trigger.py",), requirements=None)
     return Roster(services=(service,), trigger=trigger)
 
 
@@ -81,7 +81,7 @@ def do[T](work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def status(world: World) -> Status:
+def status(world: World) -> SupervisorStatus:
     return do(Admin(world.admin_endpoint).status())
 
 

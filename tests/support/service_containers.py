@@ -30,7 +30,7 @@ from baton.topology import REGIONS_DEFAULT
 from baton_local import bootstrap
 from baton_proof.handovers import until
 from baton_proof.logs import silent_log
-from baton_proof.sales import Sample, financial
+from baton_proof.sales import SalesFile, financial
 from chunk_runs import run as run_chunk
 from emulator_process import ACCOUNT_ID
 from emulators import Images
@@ -154,7 +154,7 @@ class Region:
     lane: Lane = ORDINARY
     """Whose queues it looks at."""
 
-    async def sent(self, sample: Sample, *, name: str = "sales") -> Batch:
+    async def sent(self, sample: SalesFile, *, name: str = "sales") -> Batch:
         """Upload a sales file with its reference data, have it admitted, and return its batch."""
         await financial(self.aws.reference(), sample)
         info = await self.aws.objects().put(paths.input_key("sales", f"{name}.csv"), sample.body)
@@ -206,7 +206,7 @@ class Region:
             async for part in objects.list(paths.parts_of_chunk(plan.batch_id, plan.plan_id, chunk.index))
         }
 
-    def expected(self, plan: Plan, sample: Sample) -> Mapping[int, ChunkOutput]:
+    def expected(self, plan: Plan, sample: SalesFile) -> Mapping[int, ChunkOutput]:
         """Return what must come of each chunk, computed here and now."""
         job = self.catalog[plan.job].job
         return {

@@ -13,7 +13,7 @@ from aiobotocore.session import AioSession
 
 from aio import run
 from baton.address import Address
-from baton.aws import Aws, Endpoints, SystemClock
+from baton.aws import Aws, EmulatorEndpoints, SystemClock
 from baton.aws.bootstrap import create_global, create_region
 from baton.aws.dynamodb.journal import DynamoJournal
 from baton.aws.dynamodb.ledger import DynamoLedger
@@ -235,7 +235,7 @@ def settings_for(environment: str, region: str, url: str) -> WorldSettings:
 
 def aws_at(url: str, environment: str, *, region: str = EAST, session: AioSession | None = None) -> Aws:
     """Return adapters that find everything at one URL."""
-    endpoints = Endpoints(dict.fromkeys(REGIONS_DEFAULT, url), url)
+    endpoints = EmulatorEndpoints(dict.fromkeys(REGIONS_DEFAULT, url), url)
     return Aws(settings_for(environment, region, url), endpoints=endpoints, session=session)
 
 

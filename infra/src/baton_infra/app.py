@@ -8,16 +8,16 @@ import aws_cdk as cdk
 
 from baton_infra import config as environments
 from baton_infra.config import EnvironmentConfig
-from baton_infra.stacks.chaos import Chaos
-from baton_infra.stacks.compute import Compute
-from baton_infra.stacks.data import Data
-from baton_infra.stacks.global_data import GlobalData
-from baton_infra.stacks.images import Images
-from baton_infra.stacks.network import Network
-from baton_infra.stacks.observability import Observability
-from baton_infra.stacks.recovery import Recovery
-from baton_infra.stacks.routing import Routing
-from baton_infra.stacks.runbook import Runbook
+from baton_infra.stacks.chaos import ChaosStack
+from baton_infra.stacks.compute import ComputeStack
+from baton_infra.stacks.data import DataStack
+from baton_infra.stacks.global_data import GlobalDataStack
+from baton_infra.stacks.images import ImagesStack
+from baton_infra.stacks.network import NetworkStack
+from baton_infra.stacks.observability import ObservabilityStack
+from baton_infra.stacks.recovery import RecoveryStack
+from baton_infra.stacks.routing import RoutingStack
+from baton_infra.stacks.runbook import RunbookStack
 
 _CDK_JSON: Final = Path(__file__).parents[2] / "cdk.json"
 
@@ -28,25 +28,25 @@ def build(config: EnvironmentConfig, *, outdir: Path | None = None) -> cdk.App:
     context = json.loads(_CDK_JSON.read_text())["context"]
     app = cdk.App(outdir=str(outdir) if outdir else None, context=context)
     home, standby = config.regions
-    shared = GlobalData(app, config, home)
-    networks: dict[str, Network] = {}
-    data: list[Data] = []
+    shared = GlobalDataStack(app, config, home)
+    networks: dict[str, NetworkStack] = {}
+    data: list[DataStack] = []
     for region in (standby, home):
-        Images(app, config, region)
-        networks[region] = Network(app, config, region)
-        data.append(Data(app, config, region))
-    routing = Routing(app, config, home)
-    recovery = Recovery(app, config, home, networks=networks)
+        ImagesStack(app, config, region)
+        networks[region] = NetworkStack(app, config, region)
+        data.append(DataStack(app, config, region))
+    routing = RoutingStack(app, config, home)
+    recovery = RecoveryStack(app, config, home, networks=networks)
     for each in data:
         routing.add_stack_dependency(each)
     for region in (standby, home):
-        compute = Compute(app, config, region, network=networks[region], routing=routing, recovery=recovery)
+        compute = ComputeStack(app, config, region, network=networks[region], routing=routing, recovery=recovery)
         for earlier in (shared, *data):
             compute.add_stack_dependency(earlier)
-        observability = Observability(app, config, region)
+        observability = ObservabilityStack(app, config, region)
         observability.add_stack_dependency(compute)  # whose logs it filters
-        Runbook(app, config, region).add_stack_dependency(shared)
-        Chaos(app, config, region).add_stack_dependency(observability)  # whose alarms end its experiments
+        RunbookStack(app, config, region).add_stack_dependency(shared)
+        ChaosStack(app, config, region).add_stack_dependency(observability)  # whose alarms end its experiments
     return app
 
 

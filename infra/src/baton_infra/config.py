@@ -54,7 +54,7 @@ TASKS: Final = {
 """What an environment's file need not say."""
 
 
-class Network(Frozen):
+class NetworkConfig(Frozen):
     """One Region's network."""
 
     cidr: Cidr
@@ -71,7 +71,7 @@ class EnvironmentConfig(Frozen):
     """The home Region first."""
     witness_region: str = "us-east-2"
     """The third of one Region set of DynamoDB's strong consistency: it holds no data."""
-    networks: Mapping[str, Network]
+    networks: Mapping[str, NetworkConfig]
     switch: SwitchBackend = SwitchBackend.ARC
     sender: GivenAddress
     """Address that mails come from; SES verifies it in both Regions."""

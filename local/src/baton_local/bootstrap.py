@@ -7,16 +7,16 @@ from typing import Any, Final
 import aiohttp
 from aiobotocore.session import AioSession
 
-from baton.aws import Aws, Endpoints
+from baton.aws import Aws, EmulatorEndpoints
 from baton.aws.bootstrap import create_global, create_queue, create_region
 from baton.model.identity import CANARY
 from baton.model.paths import INPUT
 from baton.settings import WorldSettings
 from baton.topology import VISIBILITY_SECONDS, Topology, other_region
 from baton_local import state
-from baton_local.roster import Trigger
+from baton_local.roster import LocalTrigger
 from baton_local.stand_ins import trigger as lambda_trigger
-from baton_local.stand_ins.replicator import EVENTS, Link
+from baton_local.stand_ins.replicator import EVENTS, ReplicationLink
 from baton_local.stand_ins.side import Side
 from baton_local.stand_ins.trigger import Function
 
@@ -40,7 +40,7 @@ async def connect(stack: AsyncExitStack, topology: Topology, endpoints: Mapping[
             "ledger_endpoint_url": global_endpoint,
         }
     )
-    aws = Aws(settings, endpoints=Endpoints(regions=endpoints, shared=global_endpoint), session=session)
+    aws = Aws(settings, endpoints=EmulatorEndpoints(regions=endpoints, shared=global_endpoint), session=session)
     return await stack.enter_async_context(aws)
 
 
@@ -61,7 +61,7 @@ async def create_replication_queue(aws: Aws, region: str) -> dict[str, Any]:
 
 
 async def create_function(
-    aws: Aws, region: str, trigger: Trigger, code: bytes, environment: Mapping[str, str]
+    aws: Aws, region: str, trigger: LocalTrigger, code: bytes, environment: Mapping[str, str]
 ) -> Function:
     """Make a Region's trigger."""
     sqs = await aws.client("sqs", region)()
@@ -125,7 +125,7 @@ def _created(prefix: str) -> dict[str, Any]:
     return {"Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
 
 
-async def links(aws: Aws, session: aiohttp.ClientSession, endpoints: Mapping[str, str]) -> dict[str, Link]:
+async def links(aws: Aws, session: aiohttp.ClientSession, endpoints: Mapping[str, str]) -> dict[str, ReplicationLink]:
     """Return the replication out of each Region; `aws` and `endpoints` go through the gates."""
     topology = aws.topology
     sides = {
@@ -135,10 +135,10 @@ async def links(aws: Aws, session: aiohttp.ClientSession, endpoints: Mapping[str
     return {region: await _link(aws, region, sides) for region in topology.regions}
 
 
-async def _link(aws: Aws, region: str, sides: Mapping[str, Side]) -> Link:
+async def _link(aws: Aws, region: str, sides: Mapping[str, Side]) -> ReplicationLink:
     other = other_region(region, aws.topology.regions)
     queues = await aws.client("sqs", region, long_poll=True)()
-    return Link(
+    return ReplicationLink(
         region=region,
         source=sides[region],
         target=sides[other],

@@ -10,7 +10,7 @@ from baton.settings import WORKER_ENVIRONMENT
 from baton.topology import CONTROLLER, STAGES
 
 
-class Service(BaseModel):
+class LocalService(BaseModel):
     """One long-running process per Region. It answers `/healthz` on the port in BATON_RUNNER_HEALTH_PORT."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,7 +29,7 @@ class Service(BaseModel):
         return self.command[2] if is_module and sys.platform == "linux" else None
 
 
-class Trigger(BaseModel):
+class LocalTrigger(BaseModel):
     """The Lambda function that S3 calls for each input. `sources` are packages or modules put beside its libraries."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,9 +45,9 @@ class Roster(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    services: tuple[Service, ...] = ()
-    trigger: Trigger | None = None
-    watchers: tuple[Service, ...] = ()
+    services: tuple[LocalService, ...] = ()
+    trigger: LocalTrigger | None = None
+    watchers: tuple[LocalService, ...] = ()
     """Started once services and trigger are healthy: canaries sent before would be held against the Region."""
 
     @property
@@ -60,19 +60,19 @@ def product(jobs_package: str) -> Roster:
     """Return the roster of the product itself."""
     return Roster(
         services=tuple(
-            Service(
+            LocalService(
                 name=name,
                 command=(sys.executable, "-m", f"{name}.main"),
                 environment=WORKER_ENVIRONMENT if name == "worker" else {},
             )
             for name in STAGES
         ),
-        trigger=Trigger(
+        trigger=LocalTrigger(
             handler="trigger.function.handler",
             sources=tuple(_location(name) for name in ("baton", "trigger", jobs_package)),
             requirements=Path(__file__).parents[3] / "requirements" / "trigger.txt",
         ),
-        watchers=(Service(name=CONTROLLER, command=(sys.executable, "-m", "failover_controller.main")),),
+        watchers=(LocalService(name=CONTROLLER, command=(sys.executable, "-m", "failover_controller.main")),),
     )
 
 

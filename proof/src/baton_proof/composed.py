@@ -39,7 +39,7 @@ class DockerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Container:
+class DockerContainer:
     """One container as Docker sees it."""
 
     name: str
@@ -109,7 +109,7 @@ class Composed:
                 await _limit(name, wanted)
                 await docker("restart", "--time", "0", name)
 
-    async def containers(self) -> dict[str, Container]:
+    async def containers(self) -> dict[str, DockerContainer]:
         """Return every container of both Regions that exists, by its name."""
         names = [container(region, service) for region in layout.LETTERS for service in SERVICES]
         existing = (await docker("ps", "--all", "--format", "{{.Names}}")).split()
@@ -247,9 +247,9 @@ def _compose_names(region: str, services: Sequence[str]) -> list[str]:
     return [f"{service}-{layout.LETTERS[region]}" for service in services or SERVICES]
 
 
-def _container(described: Any) -> Container:
+def _container(described: Any) -> DockerContainer:
     state = described["State"]
-    return Container(
+    return DockerContainer(
         name=described["Name"].removeprefix("/"),
         status=state["Status"],
         health=state.get("Health", {}).get("Status", ""),

@@ -31,7 +31,7 @@ async def until[T](look: Callable[[], Awaitable[T]], what: str, *, seconds: floa
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Uploads:
     """Files that were taken by the access point, each a batch."""
 
     files: Mapping[str, Path]
@@ -39,7 +39,7 @@ class Sent:
     keys: Sequence[str]
 
 
-async def send(connection: Connection, files: Iterable[Path], tag: str) -> Sent:
+async def send(connection: Connection, files: Iterable[Path], tag: str) -> Uploads:
     """Send the files under names of their own."""
     slots = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
@@ -50,10 +50,10 @@ async def send(connection: Connection, files: Iterable[Path], tag: str) -> Sent:
         return batch_id_of(key, version), key, path
 
     found = await asyncio.gather(*map(one, files))
-    return Sent({batch_id: path for batch_id, _, path in found}, [key for _, key, _ in found])
+    return Uploads({batch_id: path for batch_id, _, path in found}, [key for _, key, _ in found])
 
 
-async def until_replicated(connection: Connection, sent: Sent, region: str, *, seconds: float = 30) -> None:
+async def until_replicated(connection: Connection, sent: Uploads, region: str, *, seconds: float = 30) -> None:
     """Return once every file has a copy in that Region, in which a cut could not keep it back."""
     objects = connection.by_region[region].objects
 
@@ -65,13 +65,13 @@ async def until_replicated(connection: Connection, sent: Sent, region: str, *, s
     await until(look, f"a copy of every file in {region}", seconds=seconds)
 
 
-async def rows(connection: Connection, sent: Sent) -> list[Batch]:
+async def rows(connection: Connection, sent: Uploads) -> list[Batch]:
     """Return the rows of all that are admitted by now."""
     found = await asyncio.gather(*(connection.ledger.get(batch_id) for batch_id in sent.files))
     return [batch for batch in found if batch is not None]
 
 
-async def until_completed(connection: Connection, sent: Sent, *, seconds: float) -> list[Batch]:
+async def until_completed(connection: Connection, sent: Uploads, *, seconds: float) -> list[Batch]:
     """Return all rows once every batch is COMPLETED. Raises `AssertionError` with those that are not in time."""
     seen: list[Batch] = []
 
@@ -160,7 +160,7 @@ def message_ids(mails: Iterable[Mapping[str, Any]], batch_id: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class HandoverTimes:
     """When a handover was how far."""
 
     decided: datetime
@@ -172,12 +172,12 @@ class Times:
     """The last one of them was through."""
 
 
-def times_of(batches: Iterable[Batch], decisions: Sequence[Decision], target: str) -> Times:
+def times_of(batches: Iterable[Batch], decisions: Sequence[Decision], target: str) -> HandoverTimes:
     """Return how far the handover to `target` was when. The batches are COMPLETED."""
     decided = first(decisions, DecisionKind.COMMITTED).at
     theirs = [[step for step in batch.history if step.by == target and step.at >= decided] for batch in batches]
     taken = [steps for steps in theirs if len(steps) > 1]
-    return Times(
+    return HandoverTimes(
         decided=decided,
         owned=max((steps[0].at for steps in taken), default=None),
         going_on=min((steps[1].at for steps in taken), default=None),

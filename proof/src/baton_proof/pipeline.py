@@ -51,7 +51,7 @@ async def inline[T](work: Callable[[], T], /) -> T:
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class RegionServices:
     """Every service of the Region, built once; discarded at a crash."""
 
     admitter: Admitter
@@ -210,7 +210,7 @@ class Pipeline:
     def _anything_queued(self) -> bool:
         return any(self.region.queues.queued(kind, lane) for kind in KINDS for lane in LANES)
 
-    def _build(self) -> Process:
+    def _build(self) -> RegionServices:
         context = Context(
             region=self.region.region,
             regions=REGIONS_DEFAULT,
@@ -232,7 +232,7 @@ class Pipeline:
             for kind, service in services.items()
             for lane, handler in service.handlers.items()
         }
-        return Process(context.admitter(), splitter.main.sweeper(context, settings), handlers, lanes)
+        return RegionServices(context.admitter(), splitter.main.sweeper(context, settings), handlers, lanes)
 
     def _computes(self, lane: Lane) -> Offload:
         return self._compute_of(lane) if self._compute_of else self._compute

@@ -16,7 +16,7 @@ FINANCIAL = ("uuid", "unitsSold", "unitPrice", "unitCost", "totalRevenue", "tota
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class SalesFile:
     """A file, its records as a csv reader sees them, and the reference rows of its good ones."""
 
     body: bytes
@@ -24,7 +24,7 @@ class Sample:
     reference: Mapping[str, Mapping[str, str]]
 
 
-def sales_file(*, records: int, bad: int = 0, seed: int = 1) -> Sample:
+def sales_file(*, records: int, bad: int = 0, seed: int = 1) -> SalesFile:
     """Return a file of `records` records of which `bad`, spread evenly, name an unknown item type."""
     dice = random.Random(seed)
     spoiled = {index * records // bad for index in range(bad)} if bad else set[int]()
@@ -38,7 +38,7 @@ def sales_file(*, records: int, bad: int = 0, seed: int = 1) -> Sample:
         row[0]: dict(zip(columns, (row[0], *(str(dice.randrange(1, 10_000)) for _ in FINANCIAL[1:])), strict=True))
         for row in rows
     }
-    return Sample(text.getvalue().encode(), tuple(rows), reference)
+    return SalesFile(text.getvalue().encode(), tuple(rows), reference)
 
 
 def _row(dice: random.Random, index: int, *, good: bool) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ def _row(dice: random.Random, index: int, *, good: bool) -> tuple[str, ...]:
     )
 
 
-async def financial(reference: ReferenceData, sample: Sample, *, version: str = "v1") -> None:
+async def financial(reference: ReferenceData, sample: SalesFile, *, version: str = "v1") -> None:
     """Publish the sample's reference rows as the current version of `financial`."""
     await reference.publish(
         ReferenceVersion(dataset="financial", version=version, rows=len(sample.reference), columns=FINANCIAL),

@@ -23,7 +23,7 @@ from baton.testing.faults import EFFECTS, Crash, CrashPlan
 from baton_proof.logs import recording_log
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
-from baton_proof.sales import Sample, financial
+from baton_proof.sales import SalesFile, financial
 
 PROCESSES = 4
 CRASHES_MAX = 8
@@ -43,7 +43,7 @@ class Odds:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class SwarmResult:
     """The result of a batch, and what went wrong on the way."""
 
     batch: Batch
@@ -53,7 +53,7 @@ class Ending:
     crashes: Sequence[str]
 
 
-class WatchedMailer(MemoryMailer):
+class ClaimWatchingMailer(MemoryMailer):
     """Notes a mail that no claim allows: after the mark, or while another claim's lease must still run."""
 
     def __init__(self, ledger: MemoryLedger, clock: LoopClock) -> None:
@@ -77,7 +77,7 @@ class WatchedMailer(MemoryMailer):
         return await super().send(mail)
 
 
-class Fate(CrashPlan):
+class ProcessFate(CrashPlan):
     """What happens to one process. Once it is dead no call of its goes through any more."""
 
     def __init__(self, swarm: "Swarm") -> None:
@@ -109,7 +109,7 @@ class Fate(CrashPlan):
 
 
 class _Fated:
-    def __init__(self, port: Any, name: str, fate: Fate) -> None:
+    def __init__(self, port: Any, name: str, fate: ProcessFate) -> None:
         self._port, self._name, self._fate = port, name, fate
 
     def __getattr__(self, attribute: str) -> Any:
@@ -142,7 +142,7 @@ class Swarm:
     """One Region, one batch, several processes, one seed."""
 
     catalog: Catalog
-    sample: Sample
+    sample: SalesFile
     seed: int
     odds: Odds = field(default_factory=Odds)
     region: Region = field(default_factory=lambda: Region(clock=LoopClock(), progress=MemoryProgress()))
@@ -150,18 +150,18 @@ class Swarm:
     crashes_max: int = field(init=False)
     crashes: list[str] = field(default_factory=list[str])
     lines: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    mailer: WatchedMailer = field(init=False)
+    mailer: ClaimWatchingMailer = field(init=False)
 
     def __post_init__(self) -> None:
         assert isinstance(self.region.clock, LoopClock)
         self.dice = random.Random(self.seed)
         self.crashes_max = self.dice.randint(0, CRASHES_MAX)
-        self.region.mailer = self.mailer = WatchedMailer(self.region.ledger, self.region.clock)
+        self.region.mailer = self.mailer = ClaimWatchingMailer(self.region.ledger, self.region.clock)
 
-    async def run(self, key: str) -> Ending:
+    async def run(self, key: str) -> SwarmResult:
         """Follow one file from its upload to its end. Raises `TimeoutError` if it never ends."""
         await financial(self.region.reference, self.sample)
-        uploader = self._process(Fate(self))
+        uploader = self._process(ProcessFate(self))
         announced = self.dice.random() < 0.7
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -185,7 +185,7 @@ class Swarm:
     async def _live(self, stop: asyncio.Event) -> None:
         """Be one process after the other until `stop`."""
         while not stop.is_set():
-            fate = Fate(self)
+            fate = ProcessFate(self)
             process = self._process(fate).process
             ends = [asyncio.create_task(runner.run(stop)) for runner in process.runners.values()]
             ends.append(asyncio.create_task(process.sweeper.run(stop)))
@@ -197,7 +197,7 @@ class Swarm:
             await asyncio.gather(*ends, return_exceptions=True)
             await asyncio.sleep(self.dice.uniform(1, 40))
 
-    def _process(self, fate: Fate) -> Pipeline:
+    def _process(self, fate: ProcessFate) -> Pipeline:
         # Its processes end by the dice, more often than a step may end them: no message is the cause.
         settings = RunnerSettings(deaths_max=CRASHES_MAX + 1)
         log = recording_log(self.lines)
@@ -210,7 +210,7 @@ class Swarm:
         archived = batch is not None and (batch.state is not BatchState.COMPLETED or not inputs)
         return batch is not None and batch.is_settled and archived and not busy
 
-    async def _ending(self, uploader: Pipeline, batch_id: str) -> Ending:
+    async def _ending(self, uploader: Pipeline, batch_id: str) -> SwarmResult:
         batch = await uploader.batch(batch_id)
         flaws = [*self.mailer.flaws, *flaws_of(batch, [mail.message_id for mail in self.mailer.outbox])]
         flaws += [f"{line['event']}: {line.get('exc_info')}" for line in self.lines if line["event"] in _BUGS]
@@ -218,9 +218,11 @@ class Swarm:
         if tally is None or (tally.chunks_done, tally.counts) != (tally.chunks, batch.counts):
             flaws.append(f"the tally says {tally}")
         if batch.published is None:
-            return Ending(batch, b"", b"", flaws, self.crashes)
+            return SwarmResult(batch, b"", b"", flaws, self.crashes)
         result = await self.region.objects.get(batch.published.result_key)
-        return Ending(batch, result, await self.region.objects.get(batch.published.rejects_key), flaws, self.crashes)
+        return SwarmResult(
+            batch, result, await self.region.objects.get(batch.published.rejects_key), flaws, self.crashes
+        )
 
 
 _BUGS = frozenset({"handler_bug", "give_up_failed", "not_swept"})

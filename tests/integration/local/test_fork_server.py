@@ -13,7 +13,7 @@ import pytest
 
 from baton_local.processes import pids
 from baton_local.processes.fork_server import Forked, ForkServer
-from baton_local.processes.process import Process, ProcessState, Program, leash
+from baton_local.processes.process import ProcessState, Program, SupervisedProcess, leash
 from local_worlds import HERE, eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every program is started by itself")
@@ -83,7 +83,7 @@ def test_all_die_with_the_server_and_are_started_afresh_without_it(tmp_path: Pat
     program = Program("us-east-1", "tiny", COMMAND, {**INHERITED}, log)
 
     async def test(server: ForkServer) -> None:
-        process = Process(program, lambda: None, server)
+        process = SupervisedProcess(program, lambda: None, server)
         await process.start()
         before = process.started
         assert before

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import ValidationError
 
-from baton_local.in_containers.border import BorderChange, BorderPost, BorderSettings, BorderStatus, Link
+from baton_local.in_containers.border import BorderChange, BorderLink, BorderPost, BorderSettings, BorderStatus
 from baton_local.stand_ins import http
 from baton_local.stand_ins.gates import HOST
 from baton_local.switches.admin import Admin, AdminError
@@ -52,7 +52,7 @@ def _at_border(test: Callable[[_Border], Awaitable[None]]) -> None:
             stack.push_async_callback(served.cleanup)
             target = served.addresses[0][1]
             post = BorderPost(
-                [Link(name=name, port=0, host=HOST, target_port=target) for name in ("ledger", "s3", "dynamodb")]
+                [BorderLink(name=name, port=0, host=HOST, target_port=target) for name in ("ledger", "s3", "dynamodb")]
             )
             await post.start(stack)
             switches = await http.serve(post.app(), 0)
@@ -153,8 +153,8 @@ def test_links_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     links = BorderSettings().links  # pyright: ignore[reportCallIssue] - read from the environment
 
     assert links == (
-        Link(name="inward", port=4566, host="localstack-a", target_port=4566),
-        Link(name="ledger", port=4571, host="ledger", target_port=4566),
+        BorderLink(name="inward", port=4566, host="localstack-a", target_port=4566),
+        BorderLink(name="ledger", port=4571, host="ledger", target_port=4566),
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 from baton_local import state
 from baton_local.on_processes import lifecycle
 from baton_local.processes.process import ProcessState
-from baton_local.roster import Roster, Service, Trigger
+from baton_local.roster import LocalService, LocalTrigger, Roster
 from baton_local.switches.admin import Admin, AdminError
 from local_worlds import client, do, eventually, processes_naming, status, tiny_roster
 
@@ -56,7 +56,7 @@ def test_a_killed_supervisor_takes_everything_along_and_neither_up_nor_down_mind
 
 
 def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left(tmp_path: Path, directory: Path) -> None:
-    broken = Service(name="broken", command=(sys.executable, "-c", "raise SystemExit('no such job: sails')"))
+    broken = LocalService(name="broken", command=(sys.executable, "-c", "raise SystemExit('no such job: sails')"))
 
     with pytest.raises(lifecycle.WorldFailed, match=r"(?s)broken keeps ending.*no such job: sails"):
         lifecycle.up(directory, roster=Roster(services=(broken,)))
@@ -67,7 +67,7 @@ def test_a_service_that_cannot_start_is_named_with_its_log_and_nothing_is_left(t
 
 def test_a_trigger_that_cannot_start_is_named_with_what_it_said(tmp_path: Path, directory: Path) -> None:
     (tmp_path / "torn.py").write_text("import sails\n")
-    torn = Trigger(handler="torn.handler", sources=(tmp_path / "torn.py",), requirements=None)
+    torn = LocalTrigger(handler="torn.handler", sources=(tmp_path / "torn.py",), requirements=None)
 
     with pytest.raises(lifecycle.WorldFailed, match=r"trigger fails: .*No module named 'sails'"):
         lifecycle.up(directory, roster=Roster(trigger=torn))

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from itertools import pairwise
 from pathlib import Path
 
-from baton_local.processes.process import Process, ProcessState, Program
-from baton_local.stand_ins.emulator import Ports
+from baton_local.processes.process import ProcessState, Program, SupervisedProcess
+from baton_local.stand_ins.emulator import TcpPorts
 from local_worlds import eventually, processes_naming
 
 _SLEEP = "import time; time.sleep(600)"
@@ -30,9 +30,9 @@ def _program(tmp_path: Path, code: str, **options: bool) -> Program:
     )
 
 
-def _with(program: Program, test: Callable[[Process], Awaitable[None]]) -> None:
+def _with(program: Program, test: Callable[[SupervisedProcess], Awaitable[None]]) -> None:
     async def run() -> None:
-        process = Process(program, lambda: None)
+        process = SupervisedProcess(program, lambda: None)
         await process.start()
         try:
             await test(process)
@@ -47,9 +47,9 @@ async def _until(look: Callable[[], object]) -> None:
 
 
 def test_ports_are_consecutive_from_a_base_and_free_without_one() -> None:
-    based = Ports(21_000)
+    based = TcpPorts(21_000)
 
-    with contextlib.closing(Ports(None)) as free, socket.create_server(("127.0.0.1", free.pick())) as listener:
+    with contextlib.closing(TcpPorts(None)) as free, socket.create_server(("127.0.0.1", free.pick())) as listener:
         taken = listener.getsockname()[1]
         assert taken + 1 <= free.pick() < 32_768
 
@@ -58,14 +58,14 @@ def test_ports_are_consecutive_from_a_base_and_free_without_one() -> None:
 
 def test_worlds_that_start_at_one_moment_never_pick_the_same_port() -> None:
     with contextlib.ExitStack() as stack:
-        worlds = [stack.enter_context(contextlib.closing(Ports(None))) for _ in range(40)]
+        worlds = [stack.enter_context(contextlib.closing(TcpPorts(None))) for _ in range(40)]
         picked = [world.pick() for world in worlds for _ in range(60)]
 
     assert len(set(picked)) == len(picked)
 
 
 def test_a_killed_process_is_started_again_under_a_new_id(tmp_path: Path) -> None:
-    async def test(process: Process) -> None:
+    async def test(process: SupervisedProcess) -> None:
         before = process.started
 
         process.kill()
@@ -80,7 +80,7 @@ def test_a_process_that_ends_itself_again_and_again_is_started_again_after_growi
     code = "import os, time, pathlib; pathlib.Path(os.environ['MARK'], str(time.time_ns())).touch(); os._exit(1)"
     program = _program(tmp_path, code)
 
-    async def test(process: Process) -> None:
+    async def test(process: SupervisedProcess) -> None:
         await _until(lambda: process.restarts >= 4)
 
     _with(program, test)
@@ -92,7 +92,7 @@ def test_a_process_that_ends_itself_again_and_again_is_started_again_after_growi
 
 
 def test_a_process_that_is_never_restarted_stays_dead(tmp_path: Path) -> None:
-    async def test(process: Process) -> None:
+    async def test(process: SupervisedProcess) -> None:
         process.kill()
 
         await _until(lambda: process.state is ProcessState.DEAD)
@@ -103,7 +103,7 @@ def test_a_process_that_is_never_restarted_stays_dead(tmp_path: Path) -> None:
 
 
 def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
-    async def test(process: Process) -> None:
+    async def test(process: SupervisedProcess) -> None:
         await _until(lambda: "deaf" in process.program.log.read_text())
 
     _with(_program(tmp_path, _DEAF), test)
@@ -112,7 +112,7 @@ def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path
 
 
 def test_a_paused_process_stops_as_well(tmp_path: Path) -> None:
-    async def test(process: Process) -> None:
+    async def test(process: SupervisedProcess) -> None:
         process.pause()
         assert process.state is ProcessState.PAUSED
 
@@ -122,7 +122,7 @@ def test_a_paused_process_stops_as_well(tmp_path: Path) -> None:
 
 
 def test_what_a_process_started_ends_with_it(tmp_path: Path) -> None:
-    async def test(process: Process) -> None:
+    async def test(process: SupervisedProcess) -> None:
         await _until(lambda: len(processes_naming(str(tmp_path))) == 2)
 
         process.kill()
@@ -138,7 +138,7 @@ def test_a_process_dies_with_whoever_started_it(tmp_path: Path) -> None:
 
     child = os.fork()
     if child == 0:
-        asyncio.run(Process(program, lambda: None).start())
+        asyncio.run(SupervisedProcess(program, lambda: None).start())
         os._exit(0)
     os.waitpid(child, 0)
 

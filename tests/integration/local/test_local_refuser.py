@@ -16,7 +16,7 @@ from baton.messages import SplitBatch
 from baton.ports import CopyPiece, JoinedPiece, Stretch
 from baton_local.stand_ins import http
 from baton_local.stand_ins.gates import HOST
-from baton_local.stand_ins.refuser import Answer, Refuser
+from baton_local.stand_ins.refuser import RefusalKind, Refuser
 from worlds import EAST, aws_at
 
 _PART = bytes(range(256)) * (6 * 4096)
@@ -56,14 +56,14 @@ def test_what_is_not_hit_goes_through_unchanged(ministack: str, environment: str
 
 @pytest.mark.parametrize(
     ("answer", "raised"),
-    [(Answer.DENIED, Refused), (Answer.UNAVAILABLE, Unavailable), (Answer.THROTTLED, Unavailable)],
+    [(RefusalKind.DENIED, Refused), (RefusalKind.UNAVAILABLE, Unavailable), (RefusalKind.THROTTLED, Unavailable)],
 )
 def test_an_sdk_takes_a_refusal_for_that_of_aws(
     ministack: str,
     environment: str,
     sdk_session: AioSession,
     monkeypatch: pytest.MonkeyPatch,
-    answer: Answer,
+    answer: RefusalKind,
     raised: type[BatonError],
 ) -> None:
     monkeypatch.setattr(clients, "ATTEMPTS", 1)

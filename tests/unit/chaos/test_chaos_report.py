@@ -3,13 +3,13 @@
 import json
 
 from baton_proof.chaos import report
-from baton_proof.chaos.draws import Draw, Fault, Side, Trouble
+from baton_proof.chaos.draws import Draw, Fault, HitSide, Trouble
 from baton_proof.chaos.report import Round, Run
 from baton_proof.chaos.verdicts import Expected
 
 
 def _round(number: int = 1) -> Round:
-    draw = Draw(4, number, "us-east-1", (Trouble(Fault.PAUSE, Side.ACTIVE, 0, 50),))
+    draw = Draw(4, number, "us-east-1", (Trouble(Fault.PAUSE, HitSide.ACTIVE, 0, 50),))
     return Round(draw, Expected.FAILOVER, batches=20, in_flight=3, failovers=1, decided=20.0, through=31.5, load=4.2)
 
 

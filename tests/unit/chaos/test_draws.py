@@ -4,8 +4,18 @@ from collections import Counter
 
 import pytest
 
-from baton_local.stand_ins.refuser import Answer
-from baton_proof.chaos.draws import LONG_SECONDS, SEVERING, SHORT_SECONDS, Fault, Load, Side, Trouble, compatible, drawn
+from baton_local.stand_ins.refuser import RefusalKind
+from baton_proof.chaos.draws import (
+    LONG_SECONDS,
+    SEVERING,
+    SHORT_SECONDS,
+    Fault,
+    HitSide,
+    Load,
+    Trouble,
+    compatible,
+    drawn,
+)
 
 _ROUNDS = [drawn(seed, number) for seed in range(1, 30) for number in range(1, 28)]
 
@@ -37,7 +47,7 @@ def test_both_regions_are_active_both_sides_are_hit_and_some_rounds_have_two_fau
     assert len({draw.active for draw in _ROUNDS}) == 2
     for fault in Fault:
         hit = [each for draw in _ROUNDS for each in draw.troubles if each.fault is fault]
-        assert {each.side for each in hit} == (set(Side) if fault is not Fault.LOAD else {Side.ACTIVE})
+        assert {each.side for each in hit} == (set(HitSide) if fault is not Fault.LOAD else {HitSide.ACTIVE})
     assert 0.2 < sum(len(draw.troubles) == 2 for draw in _ROUNDS) / len(_ROUNDS) < 0.4
 
 
@@ -55,14 +65,14 @@ def test_two_faults_are_drawn_only_if_they_can_be_undone_side_by_side() -> None:
     assert all(Fault.EMPTY not in {each.fault for each in pair} for pair in pairs)
 
 
-def _trouble(fault: Fault, side: Side = Side.ACTIVE, service: str = "") -> Trouble:
+def _trouble(fault: Fault, side: HitSide = HitSide.ACTIVE, service: str = "") -> Trouble:
     return Trouble(fault, side, 0, 50, service)
 
 
 @pytest.mark.parametrize("fault", sorted(SEVERING - {Fault.PAUSE}))
 def test_a_region_is_severed_in_one_way_at_a_time(fault: Fault) -> None:
     assert not compatible(_trouble(Fault.PAUSE), _trouble(fault))
-    assert compatible(_trouble(Fault.PAUSE), _trouble(fault, Side.STANDBY))
+    assert compatible(_trouble(Fault.PAUSE), _trouble(fault, HitSide.STANDBY))
 
 
 def test_a_border_that_is_away_cannot_be_told_to_be_quick_again() -> None:
@@ -74,10 +84,13 @@ def test_every_load_every_answer_and_every_link_is_drawn() -> None:
     drawn_ones = [each for draw in _ROUNDS for each in draw.troubles]
 
     assert {each.service for each in drawn_ones if each.fault is Fault.LOAD} == set(Load)
-    assert {each.answer for each in drawn_ones if each.fault is Fault.REFUSE} == {Answer.DENIED, Answer.UNAVAILABLE}
+    assert {each.answer for each in drawn_ones if each.fault is Fault.REFUSE} == {
+        RefusalKind.DENIED,
+        RefusalKind.UNAVAILABLE,
+    }
     assert {each.service for each in drawn_ones if each.fault is Fault.REFUSE} == {"s3", "dynamodb", "inward"}
     assert {(each.answer, each.amount) for each in drawn_ones if each.fault is Fault.GREY} == {
-        (answer, share) for answer in (Answer.UNAVAILABLE, Answer.LATE) for share in (0.1, 0.3)
+        (answer, share) for answer in (RefusalKind.UNAVAILABLE, RefusalKind.LATE) for share in (0.1, 0.3)
     }
 
 

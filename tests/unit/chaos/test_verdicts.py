@@ -8,9 +8,9 @@ import pytest
 
 from baton.model.journal import Assessment, Decision, DecisionKind, Rule, Signal, State, Verdict
 from baton.topology import REGIONS_DEFAULT
-from baton_local.stand_ins.refuser import Answer
+from baton_local.stand_ins.refuser import RefusalKind
 from baton_proof.chaos import verdicts
-from baton_proof.chaos.draws import Draw, Fault, Side, Trouble
+from baton_proof.chaos.draws import Draw, Fault, HitSide, Trouble
 from baton_proof.chaos.verdicts import Effect, Expected, effect_of, expected, named
 
 HOME, AWAY = REGIONS_DEFAULT
@@ -24,11 +24,11 @@ def _draw(*troubles: Trouble) -> Draw:
 def _hit(
     fault: Fault,
     seconds: float = 75,
-    side: Side = Side.ACTIVE,
+    side: HitSide = HitSide.ACTIVE,
     *,
     service: str = "",
     amount: float = 0,
-    answer: Answer = Answer.UNAVAILABLE,
+    answer: RefusalKind = RefusalKind.UNAVAILABLE,
 ) -> Trouble:
     return Trouble(fault, side, 0, seconds, service, amount, answer)
 
@@ -61,12 +61,12 @@ _UNHEALTHY_REASONS = (Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY)
         (_hit(Fault.THROTTLE, amount=1), Effect.UNHEALTHY),
         (_hit(Fault.THROTTLE, amount=0.3), Effect.DEGRADED),
         (_hit(Fault.EMPTY), Effect.UNHEALTHY),
-        (_hit(Fault.REFUSE, service="s3", answer=Answer.DENIED), Effect.UNHEALTHY),
+        (_hit(Fault.REFUSE, service="s3", answer=RefusalKind.DENIED), Effect.UNHEALTHY),
         (_hit(Fault.REFUSE, service="dynamodb"), Effect.UNHEALTHY),
         (_hit(Fault.REFUSE, service="inward"), Effect.UNNOTICED),
         (_hit(Fault.GREY, service="s3", amount=0.3), Effect.DEGRADED),
         (_hit(Fault.GREY, service="s3", amount=0.1), Effect.UNNOTICED),
-        (_hit(Fault.GREY, service="s3", amount=0.1, answer=Answer.LATE), Effect.DEGRADED),
+        (_hit(Fault.GREY, service="s3", amount=0.1, answer=RefusalKind.LATE), Effect.DEGRADED),
         (_hit(Fault.LOAD, service="a large file"), Effect.UNNOTICED),
     ],
 )
@@ -79,7 +79,7 @@ def test_what_a_fault_does_to_its_region(trouble: Trouble, effect: Effect) -> No
     [
         ((_hit(Fault.PAUSE),), Expected.FAILOVER),
         ((_hit(Fault.PAUSE, 5),), Expected.NONE),
-        ((_hit(Fault.PAUSE, side=Side.STANDBY),), Expected.NONE),
+        ((_hit(Fault.PAUSE, side=HitSide.STANDBY),), Expected.NONE),
         ((_hit(Fault.KILL, service="controller"),), Expected.NONE),
         ((_hit(Fault.KILL, service="trigger"),), Expected.EITHER),
         ((_hit(Fault.CUT, 6), _hit(Fault.PACKETS, 6)), Expected.EITHER),
@@ -88,9 +88,9 @@ def test_what_a_fault_does_to_its_region(trouble: Trouble, effect: Effect) -> No
         ((_hit(Fault.REFUSE, service="inward"),), Expected.NONE),
         ((_hit(Fault.REFUSE, service="s3"),), Expected.FAILOVER),
         ((_hit(Fault.GREY, service="s3", amount=0.3),), Expected.EITHER),
-        ((_hit(Fault.CUT, 4), _hit(Fault.PACKETS, 4, Side.STANDBY)), Expected.NONE),
+        ((_hit(Fault.CUT, 4), _hit(Fault.PACKETS, 4, HitSide.STANDBY)), Expected.NONE),
         ((_hit(Fault.CUT), _hit(Fault.THROTTLE, amount=0.3)), Expected.FAILOVER),
-        ((_hit(Fault.CUT), _hit(Fault.KILL, 4, Side.STANDBY, service="worker")), Expected.EITHER),
+        ((_hit(Fault.CUT), _hit(Fault.KILL, 4, HitSide.STANDBY, service="worker")), Expected.EITHER),
     ],
 )
 def test_what_must_follow(troubles: Sequence[Trouble], wanted: Expected) -> None:

@@ -17,7 +17,7 @@ from baton.testing import virtual_time
 from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli.batches import actions
 from baton_cli.batches.actions import Changed
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, failed
 
 ALLOWED = {
@@ -60,7 +60,7 @@ def test_any_other_action_is_refused_and_changes_nothing(action: str, state: Bat
     world = CliWorld()
     batch = world.batch(state=state)
 
-    with pytest.raises(Refused, match=f"is {state}: only a batch that is .* can be"):
+    with pytest.raises(Declined, match=f"is {state}: only a batch that is .* can be"):
         _do(world, action, batch)
 
     assert run(world.ledger.get(batch.batch_id)) == batch
@@ -70,7 +70,7 @@ def test_any_other_action_is_refused_and_changes_nothing(action: str, state: Bat
 def test_an_action_on_no_batch_is_refused() -> None:
     world = CliWorld()
 
-    with pytest.raises(Refused, match="there is no batch ffff"):
+    with pytest.raises(Declined, match="there is no batch ffff"):
         run(actions.cancel(world.connection, "ffff"))
 
 
@@ -125,7 +125,7 @@ def test_no_chain_of_retries_outlives_what_was_finished(retries: int) -> None:
         run(world.ledger.update(retried, again))
     world.clock.advance(actions.RETRIED_AGE_MAX.total_seconds() + 1)
 
-    with pytest.raises(Refused, match="Upload the file again"):
+    with pytest.raises(Declined, match="Upload the file again"):
         run(actions.retry(world.connection, batch.batch_id))
 
 
@@ -232,12 +232,12 @@ def test_a_lost_race_is_decided_anew_on_what_the_row_says_now() -> None:
 def test_a_lost_race_against_the_end_is_refused() -> None:
     world = CliWorld(ledger=_Moving({"state": BatchState.FAILED, "failure": Failure("x", "y")}))
 
-    with pytest.raises(Refused, match="is FAILED"):
+    with pytest.raises(Declined, match="is FAILED"):
         _do(world, "cancel", world.batch(state=BatchState.SPLIT))
 
 
 def test_a_batch_that_never_stands_still_is_given_up_with_a_reason() -> None:
     world = CliWorld(ledger=_Moving(*({"chunks": n} for n in range(1, 7))))
 
-    with pytest.raises(Refused, match="changed 5 times"):
+    with pytest.raises(Declined, match="changed 5 times"):
         _do(world, "cancel", world.batch(state=BatchState.SPLIT))

@@ -29,9 +29,9 @@ from baton_local.switches.admin import (
     ArcEndpointStatus,
     ArcStatus,
     ProcessStatus,
-    RegionStatus,
+    RegionLinks,
     ReplicationStatus,
-    Status,
+    SupervisorStatus,
 )
 from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed, failed, virtual_world
 
@@ -636,10 +636,10 @@ class _Admin:
     def __init__(self) -> None:
         self.done: list[tuple[Any, ...]] = []
 
-    async def status(self) -> Status:
-        return Status(
+    async def status(self) -> SupervisorStatus:
+        return SupervisorStatus(
             processes=(ProcessStatus(region=HOME, name="worker", pid=7, state="RUNNING", restarts=1),),
-            regions={HOME: RegionStatus(cut=True, dial=100)},
+            regions={HOME: RegionLinks(cut=True, dial=100)},
             replication=ReplicationStatus(lag_seconds=2, cut=False, backlog={HOME: 3}, oldest_seconds=1),
             arc=ArcStatus(
                 states={HOME: True},

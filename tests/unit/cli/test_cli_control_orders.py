@@ -21,7 +21,7 @@ from baton.model.journal import Command, CommandKind, CommandState, Decision, De
 from baton.testing import virtual_time
 from baton_cli.durations import duration
 from baton_cli.handover import orders
-from baton_cli.handover.orders import Outcome, Standing, milestones
+from baton_cli.handover.orders import OrderOutcome, Standing, milestones
 from baton_cli.main import app
 from baton_cli.session import Session
 from cli_world import AWAY, EPOCH, HOME, CliWorld
@@ -384,17 +384,21 @@ _SLOW = StepDone(StepName.ROUTES, StepOutcome.DEGRADED, START, AWAY)
 @pytest.mark.parametrize(
     ("ended", "outcome", "text"),
     [
-        (replace(OURS, ended=Ending.COMPLETED), Outcome.COMPLETED, "completed"),
-        (replace(OURS, ended=Ending.COMPLETED, steps=(_SLOW,)), Outcome.DEGRADED, "completed; degraded: routes"),
-        (replace(OURS, ended=Ending.ROLLED_BACK, note="not drained"), Outcome.ROLLED_BACK, "rolled back: not drained"),
-        (replace(OURS, ended=Ending.SUPERSEDED, note="t9"), Outcome.SUPERSEDED, "superseded by t9"),
-        (replace(OURS, ended=Ending("abandoned")), Outcome.SUPERSEDED, "abandoned"),
+        (replace(OURS, ended=Ending.COMPLETED), OrderOutcome.COMPLETED, "completed"),
+        (replace(OURS, ended=Ending.COMPLETED, steps=(_SLOW,)), OrderOutcome.DEGRADED, "completed; degraded: routes"),
+        (
+            replace(OURS, ended=Ending.ROLLED_BACK, note="not drained"),
+            OrderOutcome.ROLLED_BACK,
+            "rolled back: not drained",
+        ),
+        (replace(OURS, ended=Ending.SUPERSEDED, note="t9"), OrderOutcome.SUPERSEDED, "superseded by t9"),
+        (replace(OURS, ended=Ending("abandoned")), OrderOutcome.SUPERSEDED, "abandoned"),
     ],
 )
 @pytest.mark.parametrize("was_seen", [True, False])
 def test_a_switch_that_ended_unseen_is_told_from_its_own_row(
     ended: Transition,
-    outcome: Outcome,
+    outcome: OrderOutcome,
     text: str,
     was_seen: bool,  # noqa: FBT001 - a case
 ) -> None:
@@ -428,7 +432,7 @@ def test_an_accepted_order_without_any_trace_of_its_switch_is_under_way() -> Non
 
     standing = run(work())
 
-    assert (standing.outcome, standing.is_over, standing.transition) == (Outcome.UNDER_WAY, False, None)
+    assert (standing.outcome, standing.is_over, standing.transition) == (OrderOutcome.UNDER_WAY, False, None)
 
 
 # --- when the ledger fails -------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from baton.model.identity import batch_id_of
 from baton.testing import virtual_time
 from baton_cli.batches import files
 from baton_cli.batches.files import Fetched, Submission
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 from cli_world import AWAY, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed
 
 KEY = PUBLISHED.result_key
@@ -53,13 +53,13 @@ def test_an_unknown_job_is_refused_with_the_known_ones_unless_forced(tmp_path: P
     forced = files.prepare(tmp_path / "x", job="sails", name=None, catalog=catalog, force=True)
 
     assert forced.key == "input/sails/x"
-    with pytest.raises(Refused, match="no job 'sails'; the jobs are: passthrough, sales"):
+    with pytest.raises(Declined, match="no job 'sails'; the jobs are: passthrough, sales"):
         files.prepare(tmp_path / "x", job="sails", name=None, catalog=catalog)
 
 
 @pytest.mark.parametrize(("path", "reason"), [("none.csv", "there is no file"), (".", "is a folder")])
 def test_what_is_no_file_is_refused(tmp_path: Path, path: str, reason: str) -> None:
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(Declined, match=reason):
         files.prepare(tmp_path / path, job="sales", name=None, catalog=CliWorld().catalog())
 
 
@@ -68,7 +68,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"")
     (tmp_path / "x").chmod(0)
 
-    with pytest.raises(Refused, match="may not be read"):
+    with pytest.raises(Declined, match="may not be read"):
         files.prepare(tmp_path / "x", job="sales", name=None, catalog=CliWorld().catalog())
 
 
@@ -76,7 +76,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_cannot_be_a_key_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "x").write_bytes(b"")
 
-    with pytest.raises(Refused, match="cannot be the name of an input"):
+    with pytest.raises(Declined, match="cannot be the name of an input"):
         files.prepare(tmp_path / "x", job="sales", name=name, catalog=CliWorld().catalog())
 
 
@@ -93,14 +93,14 @@ NEVER_DATA = ("_SUCCESS", "a_$folder$", "_temporary/x.csv", "2026/_temporary/0/x
 def test_a_name_that_no_batch_is_made_of_is_refused(tmp_path: Path, name: str, body: bytes, reason: str) -> None:
     (tmp_path / "x").write_bytes(body)
 
-    with pytest.raises(Refused, match=f"would never become a batch: .*{reason}.*; give it another name"):
+    with pytest.raises(Declined, match=f"would never become a batch: .*{reason}.*; give it another name"):
         files.prepare(tmp_path / "x", job="sales", name=name, catalog=CliWorld().catalog())
 
 
 def test_a_job_that_no_batch_is_made_of_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"a\n")
 
-    with pytest.raises(Refused, match="would never become a batch"):
+    with pytest.raises(Declined, match="would never become a batch"):
         files.prepare(tmp_path / "x", job="_temporary", name=None, catalog=CliWorld().catalog(), force=True)
 
 
@@ -215,5 +215,5 @@ def test_an_object_that_is_nowhere_is_said_to_be(tmp_path: Path) -> None:
 
 
 def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="cannot be written: No such file or directory"):
+    with pytest.raises(Declined, match="cannot be written: No such file or directory"):
         _fetch(CliWorld(), tmp_path / "none" / "r.csv")

@@ -19,7 +19,7 @@ from baton.testing import virtual_time
 from baton_cli.batches import queries
 from baton_cli.batches.advice import advise
 from baton_cli.batches.queries import RegionStatus, Snapshot
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 from cli_world import AWAY, EPOCH, HOME, PUBLISHED, CliWorld, Silent, Unreachable, completed, failed, virtual_world
 
 REJECT = StoredReject(7, 420, "uuid", "string_pattern_mismatch", "x", "x,y")
@@ -59,12 +59,12 @@ def test_a_name_that_fits_none_or_several_is_refused(text: str, reason: str) -> 
     world = CliWorld()
     _ids(world, "abcd1" + "0" * 15, "abcd2" + "0" * 15)
 
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(Declined, match=reason):
         run(queries.resolve(world.connection, text))
 
 
 def test_there_is_no_last_batch_in_an_empty_world() -> None:
-    with pytest.raises(Refused, match="there is no batch yet"):
+    with pytest.raises(Declined, match="there is no batch yet"):
         run(queries.resolve(CliWorld().connection, "last"))
 
 

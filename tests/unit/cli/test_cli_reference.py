@@ -17,7 +17,7 @@ from baton.model.states import BatchState
 from baton.ports import ReferenceVersion, Row
 from baton.requests import PAGE_BATCHES
 from baton_cli.batches import actions, reference
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 from cli_world import CliWorld
 
 
@@ -161,7 +161,7 @@ def test_a_reference_file_that_changes_while_it_is_loaded_is_refused(tmp_path: P
     loaded = reference.read("d", path, key="id")
     path.write_text("id\n1\n")
 
-    with pytest.raises(Refused, match=r"f\.csv: d@.*1 rows given, 2 announced"):
+    with pytest.raises(Declined, match=r"f\.csv: d@.*1 rows given, 2 announced"):
         run(reference.publish(world.connection, loaded))
 
 
@@ -202,7 +202,7 @@ def test_a_reference_file_that_changes_while_it_is_loaded_is_refused(tmp_path: P
 def test_a_file_that_is_no_reference_data_is_refused(tmp_path: Path, body: bytes, reason: str) -> None:
     (tmp_path / "f.csv").write_bytes(body)
 
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(Declined, match=reason):
         reference.read("d", tmp_path / "f.csv", key="id")
 
 
@@ -230,7 +230,7 @@ def test_a_row_may_be_as_large_as_a_table_takes_it(tmp_path: Path) -> None:
 
     path.write_text(f"id,n\n1,{'x' * 200_000}\n")
     loaded = reference.read("d", path, key="id")
-    with pytest.raises(Refused, match="row '1' has 200,001 bytes, more than 200,000"):
+    with pytest.raises(Declined, match="row '1' has 200,001 bytes, more than 200,000"):
         run(reference.publish(world.connection, loaded))
 
 
@@ -262,12 +262,12 @@ def test_keys_are_compared_in_composed_form_and_values_stay(tmp_path: Path) -> N
     path.write_text("id,n\nKöln,a\n", encoding="utf-8")
     assert reference.read("d", path, key="id").version != loaded.version
     path.write_text(f"id,n\n{apart},a\nKöln,b\n", encoding="utf-8")
-    with pytest.raises(Refused, match=r"line 3: the key 'Köln' is there twice"):
+    with pytest.raises(Declined, match=r"line 3: the key 'Köln' is there twice"):
         reference.read("d", path, key="id")
 
 
 def test_a_missing_reference_file_and_a_missing_data_set_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="cannot be read: No such file"):
+    with pytest.raises(Declined, match="cannot be read: No such file"):
         reference.read("d", tmp_path / "f.csv", key="id")
-    with pytest.raises(Refused, match="there is no data set 'd'"):
+    with pytest.raises(Declined, match="there is no data set 'd'"):
         run(reference.current(CliWorld().connection, "d"))

@@ -18,7 +18,7 @@ from baton.model.control import Control
 from baton.topology import REGIONS_DEFAULT
 from baton_cli.batches import queries
 from baton_cli.reach import connect
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 from baton_cli.reach.upload import S3Uploader
 from baton_local.state import World
 from emulator_process import ACCOUNT_ID
@@ -165,7 +165,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_submitted(
 
     async def work() -> None:
         async with _bucket(sdk_session, ministack, environment) as client:
-            with pytest.raises(Refused, match=rf"{path} changed while it was sent; nothing was submitted"):
+            with pytest.raises(Declined, match=rf"{path} changed while it was sent; nothing was submitted"):
                 await _uploader(_Failing(client, hurt), environment).upload(path, "k", sent=print)
             assert await _uploads_open(client, environment) == 0
             assert "Contents" not in await client.list_objects_v2(Bucket=environment)
@@ -182,7 +182,7 @@ def test_a_bucket_without_versions_is_refused(
         async with _bucket(sdk_session, ministack, environment, versioned=False) as client:
             await _uploader(client, environment).upload(tmp_path / "f", "k", sent=print)
 
-    with pytest.raises(Refused, match="keeps no versions"):
+    with pytest.raises(Declined, match="keeps no versions"):
         run(work())
 
 
@@ -226,7 +226,7 @@ def test_an_account_without_our_tables_is_an_error_in_words(ministack: str, envi
         async with connect.embedded(_world(ministack, environment)) as connection:
             await queries.status(connection)
 
-    with pytest.raises(Refused, match=r"AWS refuses: .*ResourceNotFound"):
+    with pytest.raises(Declined, match=r"AWS refuses: .*ResourceNotFound"):
         run(work())
 
 

@@ -18,7 +18,7 @@ from baton_proof.fuzz.cases import Case, case_of
 from baton_proof.fuzz.oracle import Ended, expected
 from baton_proof.fuzz.play import difference
 from baton_proof.fuzz.readings import is_misread
-from splitter.look import Look
+from splitter.look import HeadInspector
 from worker.rejects import render_rejects
 
 pytestmark = pytest.mark.xdist_group("fuzz")  # all read the same cases, which are made once
@@ -68,7 +68,7 @@ def test_the_look_and_the_slow_reader_agree_what_is_utf8() -> None:
 
 
 def _is_refused(body: bytes, encoding: str) -> bool:
-    look = Look(Dialect(encoding=encoding))
+    look = HeadInspector(Dialect(encoding=encoding))
     for at in range(0, len(body), 3):
         look.feed(body[at : at + 3])
     try:

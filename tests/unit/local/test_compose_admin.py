@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 from baton_cli.world.commands import WorldChoice, WorldPlaces
 from baton_local.in_containers.admin import ComposeAdmin
 from baton_local.switches.admin import AdminError
@@ -48,7 +48,7 @@ def test_compose_starts_and_stops_its_world_itself(tmp_path: Path) -> None:
     places = WorldPlaces(directory=tmp_path, choice=WorldChoice.COMPOSE, jobs_package="baton_jobs")
 
     assert isinstance(places.admin(), ComposeAdmin)
-    with pytest.raises(Refused, match="docker compose up -d --wait"):
+    with pytest.raises(Declined, match="docker compose up -d --wait"):
         places.up()
-    with pytest.raises(Refused, match="docker compose down -v"):
+    with pytest.raises(Declined, match="docker compose down -v"):
         places.down()

@@ -17,7 +17,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 
 from aio import run
 from baton_local.stand_ins import inbox_page
-from baton_local.stand_ins.mailbox import Mailbox, Sent
+from baton_local.stand_ins.mailbox import Mailbox, SentMail
 
 HOSTILE: Final = """</title></pre></strong><script>alert(1)</script>" onload="alert(1)'>&amp;"""
 ACCEPTED: Final = '<R xmlns="http://ses.amazonaws.com/doc/2010-12-01/"><SendRawEmailResult><MessageId>m</MessageId></SendRawEmailResult></R>'
@@ -103,7 +103,7 @@ def pages_after(mails: Sequence[bytes], *paths: str, to: str = "ops@example.org"
     async def story() -> list[Page]:
         async with site() as s:
             for number, raw in enumerate(mails):
-                s.mailbox.keep(Sent("baton@example.com", (to,), raw), str(number))
+                s.mailbox.keep(SentMail("baton@example.com", (to,), raw), str(number))
             return [await s.get(path) for path in paths]
 
     return run(story())

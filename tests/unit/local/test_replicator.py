@@ -10,7 +10,7 @@ from urllib.parse import quote_plus
 import pytest
 
 from baton.testing import virtual_time
-from baton_local.stand_ins.replicator import Link, Replicator
+from baton_local.stand_ins.replicator import ReplicationLink, Replicator
 from baton_local.stand_ins.side import Version
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def _played(bad: Exception, *bodies: str, seconds: float) -> tuple[Source, Queue
 
     async def play() -> None:
         stand_ins: dict[str, Any] = {"source": source, "target": Target(), "queue": queue}
-        replicator = Replicator({"east": Link("east", **stand_ins, queue_url="url")}, now=NOW.timestamp)
+        replicator = Replicator({"east": ReplicationLink("east", **stand_ins, queue_url="url")}, now=NOW.timestamp)
         running = asyncio.create_task(replicator.run())
         await asyncio.sleep(seconds)
         assert not running.done(), running.exception()

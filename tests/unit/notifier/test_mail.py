@@ -15,11 +15,11 @@ from baton.model.batch import Batch, Counts, Failure, Source
 from baton.model.states import BatchState
 from baton.ports import Link, Mail, RejectCount, StoredReject
 from ended_batches import DONE, FAILED
-from notifier.domain import ADVICE, NOTHING_REJECTED, Links, Rejected, compose
+from notifier.domain import ADVICE, NOTHING_REJECTED, Downloads, RejectSummary, compose
 
 LINK = Link("https://files.example/result.csv?a=1&b=2", datetime(2026, 7, 1, 13, 0, tzinfo=UTC))
-NO_LINKS = Links(None, None)
-REJECTED = Rejected(
+NO_LINKS = Downloads(None, None)
+REJECTED = RejectSummary(
     records=200,
     reasons=(RejectCount("Amount", "value_error: must be positive", 150), RejectCount("", "columns", 40)),
     of=200,
@@ -37,15 +37,15 @@ HOSTILE = (
 def _mail(
     batch: Batch,
     *,
-    links: Links | None = None,
-    rejected: Rejected = NOTHING_REJECTED,
+    links: Downloads | None = None,
+    rejected: RejectSummary = NOTHING_REJECTED,
     job: Job | None = None,
 ) -> Mail:
     return compose(
         batch,
         sender=Address("", "baton", "example.com"),
         recipients=[Address("", "a", "example.com")],
-        links=links or Links(LINK, LINK),
+        links=links or Downloads(LINK, LINK),
         rejected=rejected,
         job=job,
     )
@@ -61,7 +61,7 @@ def test_a_mail_of_success_has_counts_links_and_until_when_they_work(form: str) 
 
 
 def test_without_rejects_there_is_no_second_link() -> None:
-    mail = _mail(replace(DONE, counts=Counts(5, 5, 0)), links=Links(LINK, None))
+    mail = _mail(replace(DONE, counts=Counts(5, 5, 0)), links=Downloads(LINK, None))
 
     assert mail.text.count("https://") == 1
     assert "rejected" not in mail.subject
@@ -80,7 +80,7 @@ def test_a_mail_of_failure_has_the_reason_and_what_to_do(form: str) -> None:
 @pytest.mark.parametrize("form", ["text", "html"])
 @pytest.mark.parametrize("batch", [DONE, FAILED])
 def test_both_mails_say_why_records_were_rejected_with_examples(batch: Batch, form: str) -> None:
-    body = getattr(_mail(batch, links=Links(LINK if batch.published else None, LINK), rejected=REJECTED), form)
+    body = getattr(_mail(batch, links=Downloads(LINK if batch.published else None, LINK), rejected=REJECTED), form)
 
     for words in ("Amount", "value_error: must be positive", "150", "columns", "40", "not counted by reason", "10"):
         assert words in body
@@ -128,7 +128,7 @@ def test_reasons_of_a_part_of_the_rejects_say_of_which(form: str) -> None:
 def test_a_result_whose_mail_failed_is_offered_with_the_failure(form: str) -> None:
     unsent = replace(DONE, state=BatchState.FAILED, failure=Failure("mail_failed", "the mail could not be sent"))
 
-    body = getattr(_mail(unsent, links=Links(LINK, None)), form)
+    body = getattr(_mail(unsent, links=Downloads(LINK, None)), form)
 
     assert "Nothing of this file was published" not in body
     assert "Download the result" in body
@@ -137,7 +137,7 @@ def test_a_result_whose_mail_failed_is_offered_with_the_failure(form: str) -> No
 
 @pytest.mark.parametrize("form", ["text", "html"])
 def test_a_file_of_rejects_that_is_cut_says_so(form: str) -> None:
-    links = Links(None, LINK)
+    links = Downloads(None, LINK)
 
     assert "The first rejected records" in getattr(
         _mail(FAILED, links=links, rejected=replace(REJECTED, cut=True)), form
@@ -156,7 +156,7 @@ def _everything_is(text: str, batch: Batch) -> Mail:
     key = f"input/{text}/{text}" if batch.failure else f"input/sales/{text}"
     failure = replace(batch.failure, reason=text) if batch.failure else None
     batch = replace(batch, job=text if failure else "sales", source=Source(key, "v", 1), failure=failure)
-    rejected = Rejected(2, (RejectCount(text, text, 2),), 2, (StoredReject(1, 0, text, text, text, text),))
+    rejected = RejectSummary(2, (RejectCount(text, text, 2),), 2, (StoredReject(1, 0, text, text, text, text),))
     return _mail(batch, rejected=rejected)
 
 
@@ -177,7 +177,7 @@ def test_a_mail_is_bounded_whatever_is_in_it(batch: Batch) -> None:
     many = tuple(RejectCount("c" * 5_000, f"r{number}" * 5_000, 1) for number in range(200))
     examples = tuple(StoredReject(number, 0, "c" * 5_000, "r" * 5_000, "v" * 900_000, "") for number in range(5))
     mail = _everything_is("x" * 900_000, batch)
-    full = _mail(batch, rejected=Rejected(200, many, 200, examples))
+    full = _mail(batch, rejected=RejectSummary(200, many, 200, examples))
 
     assert len(mail.subject) < 400
     for each in (mail, full):

@@ -10,7 +10,7 @@ import pytest
 
 from baton_local.demo import run, stage
 from baton_local.demo.stage import DemoFailed
-from baton_local.sales.expected import Checked
+from baton_local.sales.expected import Comparison
 
 MAIL = """Download (until 2026-01-01):
 http://127.0.0.1:1/b/output/sales/x/e2/r%C3%A9sult.csv?X-Amz-Signature=1&y=2
@@ -37,10 +37,10 @@ def test_a_mail_without_the_link_fails_the_demo(mail: str) -> None:
 def test_a_ledger_that_says_something_else_fails_the_demo() -> None:
     told = {"records_in": 10, "records_out": 9, "rejects": 1}
 
-    run.agree(told, Checked(10, 9, 1))
+    run.agree(told, Comparison(10, 9, 1))
 
     with pytest.raises(DemoFailed, match="the ledger says"):
-        run.agree(told, Checked(10, 8, 2))
+        run.agree(told, Comparison(10, 8, 2))
 
 
 class _OneFile(http.server.BaseHTTPRequestHandler):

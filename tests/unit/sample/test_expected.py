@@ -7,9 +7,9 @@ import pytest
 from baton_local.sales.expected import (
     INPUT_COLUMNS,
     OUTPUT_COLUMNS,
-    Checked,
+    Comparison,
+    ExpectedReject,
     Mismatch,
-    Rejected,
     check,
 )
 from sales_expected import Expected, expect
@@ -66,7 +66,7 @@ def test_a_broken_rule_is_named_with_its_column(tmp_path: Path, record: str, rea
 
     expected = _expect(tmp_path, data)
 
-    assert expected.rejected == [Rejected(2, reason, column)]
+    assert expected.rejected == [ExpectedReject(2, reason, column)]
     assert len(expected.rows) == 2
 
 
@@ -74,7 +74,7 @@ def test_blank_lines_are_no_records_and_a_byte_order_mark_is_skipped(tmp_path: P
     expected = _expect(tmp_path, f"\ufeff{HEADER}\r\n\r\n{GOOD}\r\n\r\nbad\r\n\r\n".encode())
 
     assert len(expected.rows) == 1
-    assert expected.rejected == [Rejected(2, "columns")]
+    assert expected.rejected == [ExpectedReject(2, "columns")]
 
 
 def test_a_quoted_line_end_stays_in_its_record(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_file_with_another_header_is_no_sales_file(tmp_path: Path) -> None:
         _expect(tmp_path, b"a,b\n1,2\n")
 
 
-def _check(directory: Path, result: str, rejects: str) -> Checked:
+def _check(directory: Path, result: str, rejects: str) -> Comparison:
     (directory / "in.csv").write_bytes(f"{HEADER}\n{GOOD}\n{GOOD[1:]}\n".encode())
     (directory / "reference.csv").write_bytes(REFERENCE)
     (directory / "out.csv").write_text(",".join(OUTPUT_COLUMNS) + "\n" + result)
@@ -103,7 +103,7 @@ REJECT_ROW = "2,90,uuid,string_pattern_mismatch,,line,\n"
 def test_a_right_result_is_counted(tmp_path: Path) -> None:
     checked = _check(tmp_path, RESULT_ROW, REJECT_ROW)
 
-    assert checked == Checked(records_in=2, records_out=1, rejects=1)
+    assert checked == Comparison(records_in=2, records_out=1, rejects=1)
 
 
 @pytest.mark.parametrize(

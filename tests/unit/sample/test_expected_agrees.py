@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from baton_jobs.sales import job
-from baton_local.sales.expected import ADDED_COLUMNS, INPUT_COLUMNS, Rejected, outcomes
+from baton_local.sales.expected import ADDED_COLUMNS, INPUT_COLUMNS, ExpectedReject, outcomes
 from baton_local.sales.sample import write_sales
 
 SPOILED = ("", " ", "0", "1/1/15", "1/0/15", "0/1/15", "2/29/00", "2/29/14", "1/1/5", "00/1/15", "1/1/15 ", "c", "Meat")
@@ -38,7 +38,7 @@ def test_the_job_and_the_checker_judge_every_record_alike(tmp_path: Path) -> Non
     assert len(found) == len(rows)
     for row, outcome in zip(rows, found, strict=True):
         broken = _broken_columns(row)
-        column = outcome.column if isinstance(outcome, Rejected) else ""
+        column = outcome.column if isinstance(outcome, ExpectedReject) else ""
         assert column == min(broken, key=INPUT_COLUMNS.index, default=""), row
 
 

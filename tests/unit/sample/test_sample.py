@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from baton_local.sales.expected import Rejected
+from baton_local.sales.expected import ExpectedReject
 from baton_local.sales.sample import BAD_KINDS, Written, write_sales
 from sales_expected import expect
 
@@ -105,4 +105,4 @@ def test_quoted_names_and_letters_of_two_bytes_are_in_the_sample(tmp_path: Path)
 
     assert b'"Korea, South"' in sales
     assert "São Tomé".encode() in sales
-    assert rejected == list[Rejected]()
+    assert rejected == list[ExpectedReject]()

@@ -7,7 +7,7 @@ import pytest
 from baton.model.batch import Batch, Counts, Source, Step
 from baton.model.states import BatchState
 from baton.ports import Nudges, Signs, Tally
-from splitter.liveness import QUEUES, Seen, may_be_lost, silence_max
+from splitter.liveness import QUEUES, BatchSeen, may_be_lost, silence_max
 from splitter.settings import SplitterSettings
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -43,37 +43,39 @@ def tally(at: float) -> Tally:
 @pytest.mark.parametrize(
     ("seen", "at"),
     [
-        (Seen(batch(entered=7), Signs()), 7),
-        (Seen(batch(), Signs(worked_at=after(50))), 50),
-        (Seen(batch(), Signs(nudges=nudges(1, at=60))), 60),
-        (Seen(batch(), Signs(), tally(70)), 70),
-        (Seen(batch(entered=99), Signs(after(50), nudges(1, at=60)), tally(70)), 99),
+        (BatchSeen(batch(entered=7), Signs()), 7),
+        (BatchSeen(batch(), Signs(worked_at=after(50))), 50),
+        (BatchSeen(batch(), Signs(nudges=nudges(1, at=60))), 60),
+        (BatchSeen(batch(), Signs(), tally(70)), 70),
+        (BatchSeen(batch(entered=99), Signs(after(50), nudges(1, at=60)), tally(70)), 99),
     ],
     ids=["its row", "its message in hand", "its message sent again", "its chunks", "the latest of all"],
 )
-def test_the_last_sign_is_the_latest_of_any_kind(seen: Seen, at: float) -> None:
+def test_the_last_sign_is_the_latest_of_any_kind(seen: BatchSeen, at: float) -> None:
     assert seen.last_sign == after(at)
 
 
 @pytest.mark.parametrize(
     ("seen", "count"),
     [
-        (Seen(batch(), Signs()), 0),
-        (Seen(batch(), Signs(nudges=nudges(3, at=60))), 3),
-        (Seen(batch(), Signs(after(70), nudges(3, at=60))), 3),
-        (Seen(batch(entered=80), Signs(nudges=nudges(3, at=60))), 0),
-        (Seen(batch(), Signs(nudges=nudges(3, at=60)), tally(50)), 3),
-        (Seen(batch(), Signs(nudges=nudges(3, at=60)), tally(70)), 0),
+        (BatchSeen(batch(), Signs()), 0),
+        (BatchSeen(batch(), Signs(nudges=nudges(3, at=60))), 3),
+        (BatchSeen(batch(), Signs(after(70), nudges(3, at=60))), 3),
+        (BatchSeen(batch(entered=80), Signs(nudges=nudges(3, at=60))), 0),
+        (BatchSeen(batch(), Signs(nudges=nudges(3, at=60)), tally(50)), 3),
+        (BatchSeen(batch(), Signs(nudges=nudges(3, at=60)), tally(70)), 0),
     ],
     ids=["none", "three", "in hand, yet not done", "of an earlier step", "older chunks", "a chunk since"],
 )
-def test_nudges_count_until_the_batch_moves(seen: Seen, count: int) -> None:
+def test_nudges_count_until_the_batch_moves(seen: BatchSeen, count: int) -> None:
     assert seen.nudges == count
     assert seen.nudged(after(100)) == Nudges(seen.batch.entered_at, count + 1, after(100))
 
 
 def test_the_wait_doubles_with_each_nudge_and_not_endlessly() -> None:
-    seconds = [silence_max(Seen(batch(), Signs(nudges=nudges(n, at=1))), SETTINGS).total_seconds() for n in range(9)]
+    seconds = [
+        silence_max(BatchSeen(batch(), Signs(nudges=nudges(n, at=1))), SETTINGS).total_seconds() for n in range(9)
+    ]
 
     assert seconds == [300, 600, 1_200, 2_400, 4_800, 9_600, 19_200, 19_200, 19_200]
 
@@ -90,7 +92,7 @@ def test_the_wait_doubles_with_each_nudge_and_not_endlessly() -> None:
     ids=["not asked yet", "answered", "asked and silent", "never in hand", "asked in an earlier step"],
 )
 def test_a_batch_that_waits_for_its_file_is_asked_again_once_it_has_answered(signs: Signs, seconds: float) -> None:
-    waiting = Seen(batch(BatchState.WAITING_INPUT), signs)
+    waiting = BatchSeen(batch(BatchState.WAITING_INPUT), signs)
 
     assert silence_max(waiting, SETTINGS).total_seconds() == seconds
 

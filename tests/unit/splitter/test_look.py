@@ -8,12 +8,12 @@ import pytest
 from baton.errors import BatchFailed
 from baton.foreign import HEAD_BYTES
 from baton.job import Dialect
-from splitter.look import Look
+from splitter.look import HeadInspector
 
 
 def look(body: bytes, *, encoding: str = "cp1252", block_bytes: int = 1_000) -> bytes:
     """Return what a look lets through of a whole file."""
-    seen = Look(Dialect(encoding=encoding))
+    seen = HeadInspector(Dialect(encoding=encoding))
     blocks = [body[at : at + block_bytes] for at in range(0, len(body), block_bytes)]
     through = b"".join(map(seen.feed, blocks)) + seen.finish()
     seen.check_encoding()
@@ -209,7 +209,7 @@ def test_words_of_any_language_are_refused_in_utf8(encoding: str, words: str) ->
 )
 def test_what_reads_as_well_either_way_is_refused_unless_the_job_is_certain(encoding: str, word: str) -> None:
     body = f"id;name\n1;{word}\n".encode(encoding)
-    certain = Look(Dialect(encoding=encoding, encoding_is_certain=True))
+    certain = HeadInspector(Dialect(encoding=encoding, encoding_is_certain=True))
 
     assert "dialect.encoding_is_certain" in refused(body, encoding=encoding)
     assert certain.feed(body) + certain.finish() == body
@@ -286,10 +286,10 @@ def test_blank_lines_are_not_held_back(block_bytes: int) -> None:
     ],
 )
 def test_a_header_that_names_the_columns_is_a_header_whatever_it_looks_like(body: bytes, columns: list[str]) -> None:
-    due = Look(Dialect(), columns)
+    due = HeadInspector(Dialect(), columns)
     assert due.feed(body) + due.finish() == body
 
-    other = Look(Dialect(), ["other"])
+    other = HeadInspector(Dialect(), ["other"])
     with pytest.raises(BatchFailed, match="this is not CSV text"):
         assert not other.feed(body) + other.finish()
 

@@ -7,7 +7,7 @@ import pytest
 
 from baton.memory.clock import START
 from baton.ports import ListedVersion, ObjectInfo, PageEnd, VersionPage
-from splitter.places import Part, Places
+from splitter.places import ListPart, PageEnds
 
 _PAGE = 5
 
@@ -29,7 +29,7 @@ def _sorted(entries: set[tuple[str, str]]) -> list[tuple[str, str]]:
     return sorted(entries, key=_order)
 
 
-def _go(places: Places, entries: list[tuple[str, str]], *, pages: int) -> None:
+def _go(places: PageEnds, entries: list[tuple[str, str]], *, pages: int) -> None:
     after: PageEnd | None = None
     for _ in range(pages):
         page = _page(entries, after)
@@ -40,9 +40,9 @@ def _go(places: Places, entries: list[tuple[str, str]], *, pages: int) -> None:
     places.begin_anew()
 
 
-def _seen(entries: list[tuple[str, str]], part: Part) -> list[tuple[str, str]]:
+def _seen(entries: list[tuple[str, str]], part: ListPart) -> list[tuple[str, str]]:
     seen: list[tuple[str, str]] = []
-    left: Part | None = part
+    left: ListPart | None = part
     while left:
         page = _page(entries, left.after)
         seen += [(each.info.key, each.info.version_id) for each in page.versions]
@@ -58,7 +58,7 @@ def test_no_version_is_left_out_whatever_changed_since_the_places_were_met(seed:
         # Few keys of many versions among them, and characters whose order differs in UTF-16.
         return {(f"{dice.choice('ab￿𐀀')}{dice.randrange(40)}", f"{dice.randrange(30):02d}") for _ in range(count)}
 
-    entries, places = drawn(dice.randrange(200)), Places()
+    entries, places = drawn(dice.randrange(200)), PageEnds()
     for _ in range(3):
         _go(places, _sorted(entries), pages=dice.choice((3, 1_000)))
         entries = {each for each in entries if dice.random() < 0.7} | drawn(60)
@@ -69,7 +69,7 @@ def test_no_version_is_left_out_whatever_changed_since_the_places_were_met(seed:
 
 
 def test_parts_of_a_list_that_stays_have_about_one_length_and_do_not_overlap() -> None:
-    entries, places = [(f"{number:05d}", "1") for number in range(10_000)], Places()
+    entries, places = [(f"{number:05d}", "1") for number in range(10_000)], PageEnds()
     _go(places, entries, pages=10_000)
 
     lengths = [len(_seen(entries, part)) for part in places.parts(16)]
@@ -80,4 +80,4 @@ def test_parts_of_a_list_that_stays_have_about_one_length_and_do_not_overlap() -
 
 
 def test_of_a_list_that_nobody_went_through_there_is_one_part() -> None:
-    assert Places().parts(16) == [Part()]
+    assert PageEnds().parts(16) == [ListPart()]

@@ -24,7 +24,7 @@ Source: aws/containers-roadmap#1359."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TaskPlace:
     """Where a service's tasks run, and under whose guard."""
 
     cluster: str
@@ -49,7 +49,7 @@ class Container:
 
 
 def fargate_service(
-    scope: Construct, config: EnvironmentConfig, arns: Arns, container: Container, place: Place
+    scope: Construct, config: EnvironmentConfig, arns: Arns, container: Container, place: TaskPlace
 ) -> ecs.CfnService:
     """Make a service, its task definition, its roles and its log group."""
     name = container.service.title().replace("-", "")

@@ -39,7 +39,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class RoleScope:
     """What a role of one Region is about. What is known only after a deployment may be a token of CDK."""
 
     topology: Topology
@@ -68,12 +68,12 @@ def document(statements: Iterable[Statement]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": [statement.as_json() for statement in statements]}
 
 
-def of_service(service: str, reach: Reach) -> tuple[Statement, ...]:
+def of_service(service: str, reach: RoleScope) -> tuple[Statement, ...]:
     """Return what a container (one of `topology.SERVICES`) or the `trigger` may do."""
     return (*_SERVICES[service](reach), *_exec(service, reach))
 
 
-def of_link_role(reach: Reach) -> tuple[Statement, ...]:
+def of_link_role(reach: RoleScope) -> tuple[Statement, ...]:
     """Return what a download link may do: read `output/`, through the access point and in both buckets behind it."""
     objects = [arns.objects(OUTPUT) for arns in reach.everywhere]
     resources = (f"{reach.mrap_arn}/object/{OUTPUT}*", *objects)
@@ -83,7 +83,7 @@ def of_link_role(reach: Reach) -> tuple[Statement, ...]:
     )
 
 
-def of_replication_keys(reach: Reach, target: Arns) -> tuple[Statement, ...]:
+def of_replication_keys(reach: RoleScope, target: Arns) -> tuple[Statement, ...]:
     """Return what S3 needs to read with one Region's key and to write with the other's."""
     # Source: "Replicating encrypted objects", Amazon S3 User Guide: replicas are written by Encrypt, unlike objects.
     return (
@@ -101,7 +101,7 @@ def traces(*, enabled: bool) -> tuple[Statement, ...]:
 # --- what the services share
 
 
-def _read(reach: Reach, *prefixes: str) -> tuple[Statement, ...]:
+def _read(reach: RoleScope, *prefixes: str) -> tuple[Statement, ...]:
     """Allow to read objects, and to be told that one is not there: without ListBucket S3 says 403 for 404.
 
     No condition on the prefix: a HEAD has none, so it would not be met.
@@ -127,7 +127,7 @@ def _read_versions(arns: Iterable[Arns], *prefixes: str) -> tuple[Statement, ...
     )
 
 
-def _write(reach: Reach, *prefixes: str, parts: bool = False) -> Statement:
+def _write(reach: RoleScope, *prefixes: str, parts: bool = False) -> Statement:
     """Allow to write objects; `parts`: and to take back an upload in parts that fails."""
     actions = ("s3:PutObject", "s3:AbortMultipartUpload") if parts else ("s3:PutObject",)
     return Statement("WriteObjects", actions, tuple(reach.here.objects(prefix) for prefix in prefixes))
@@ -141,7 +141,7 @@ def rows(*leading: str) -> Mapping[str, Any]:
     return {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": list(leading)}}
 
 
-def _batches(reach: Reach, *also: str) -> tuple[Statement, ...]:
+def _batches(reach: RoleScope, *also: str) -> tuple[Statement, ...]:
     """Allow to read and write batches: by compare-and-set, which no policy can ask for. `also`: other rows to read."""
     ledger = (reach.here.table(reach.topology.ledger_table),)
     return (
@@ -150,16 +150,16 @@ def _batches(reach: Reach, *also: str) -> tuple[Statement, ...]:
     )
 
 
-def _listing(reach: Reach) -> Statement:
+def _listing(reach: RoleScope) -> Statement:
     index = f"{reach.here.table(reach.topology.ledger_table)}/index/listing"
     return Statement("ListLedger", ("dynamodb:Query",), (index,))
 
 
-def _table(reach: Reach, sid: str, table: str, *operations: str) -> Statement:
+def _table(reach: RoleScope, sid: str, table: str, *operations: str) -> Statement:
     return Statement(sid, tuple(f"dynamodb:{each}" for each in operations), (reach.here.table(table),))
 
 
-def _consume(reach: Reach, kind: Kind, *also: tuple[str, str]) -> tuple[Statement, ...]:
+def _consume(reach: RoleScope, kind: Kind, *also: tuple[str, str]) -> tuple[Statement, ...]:
     """Allow to take messages from a kind's queues, to put them back or among their dead letters, and to say who works.
 
     `also`: another queue, with its dead-letter queue.
@@ -182,20 +182,20 @@ def _send(arns: Iterable[Arns], topology: Topology, *kinds: Kind, lanes: tuple[L
     return Statement("Send", ("sqs:GetQueueUrl", "sqs:SendMessage"), queues)
 
 
-def _protect(reach: Reach) -> Statement:
+def _protect(reach: RoleScope) -> Statement:
     account_id, cluster = reach.topology.account_id, reach.topology.cluster
     tasks = f"arn:aws:ecs:{reach.region}:{account_id}:task/{cluster}/*"
     return Statement("ProtectTask", ("ecs:UpdateTaskProtection",), (tasks,))
 
 
-def _exec(service: str, reach: Reach) -> tuple[Statement, ...]:
+def _exec(service: str, reach: RoleScope) -> tuple[Statement, ...]:
     if not reach.exec or service == "trigger":
         return ()
     actions = ("CreateControlChannel", "CreateDataChannel", "OpenControlChannel", "OpenDataChannel")
     return (Statement("Exec", tuple(f"ssmmessages:{action}" for action in actions), ("*",)),)  # it has no resources
 
 
-def _keys(reach: Reach, sid: str, arns: Iterable[Arns], *actions: str) -> tuple[Statement, ...]:
+def _keys(reach: RoleScope, sid: str, arns: Iterable[Arns], *actions: str) -> tuple[Statement, ...]:
     """Allow S3 to use this environment's keys for the role, and nobody else, the role itself included.
 
     By alias: a key's own name is known only once it is there.
@@ -211,7 +211,7 @@ def _keys(reach: Reach, sid: str, arns: Iterable[Arns], *actions: str) -> tuple[
     return (Statement(sid, actions, keys, conditions),)
 
 
-def _key(reach: Reach) -> tuple[Statement, ...]:
+def _key(reach: RoleScope) -> tuple[Statement, ...]:
     """Allow to read and write encrypted objects of the role's Region. A HEAD needs no key."""
     return _keys(reach, "UseKey", (reach.here,), _DECRYPT, _ENCRYPT)
 
@@ -219,7 +219,7 @@ def _key(reach: Reach) -> tuple[Statement, ...]:
 # --- one function per role
 
 
-def _trigger(reach: Reach) -> tuple[Statement, ...]:
+def _trigger(reach: RoleScope) -> tuple[Statement, ...]:
     progress = (reach.here.table(reach.topology.progress_table),)
     return (
         *_read(reach, INPUT),
@@ -230,7 +230,7 @@ def _trigger(reach: Reach) -> tuple[Statement, ...]:
     )
 
 
-def _splitter(reach: Reach) -> tuple[Statement, ...]:
+def _splitter(reach: RoleScope) -> tuple[Statement, ...]:
     topology = reach.topology
     ledger = (reach.here.table(topology.ledger_table),)
     canaries = (reach.here.objects(CANARY), reach.here.objects(CANARY_WORK))
@@ -255,7 +255,7 @@ def _splitter(reach: Reach) -> tuple[Statement, ...]:
     )
 
 
-def _worker(reach: Reach) -> tuple[Statement, ...]:
+def _worker(reach: RoleScope) -> tuple[Statement, ...]:
     topology = reach.topology
     return (
         *_read(reach, WORK, CANARY_WORK),
@@ -273,7 +273,7 @@ def _worker(reach: Reach) -> tuple[Statement, ...]:
     )
 
 
-def _merger(reach: Reach) -> tuple[Statement, ...]:
+def _merger(reach: RoleScope) -> tuple[Statement, ...]:
     topology = reach.topology
     return (
         *_read(reach, WORK, OUTPUT, CANARY_WORK),
@@ -288,7 +288,7 @@ def _merger(reach: Reach) -> tuple[Statement, ...]:
     )
 
 
-def _notifier(reach: Reach) -> tuple[Statement, ...]:
+def _notifier(reach: RoleScope) -> tuple[Statement, ...]:
     topology, here = reach.topology, reach.here
     domain = reach.sender.rpartition("@")[2]
     identities = tuple(
@@ -318,7 +318,7 @@ def _notifier(reach: Reach) -> tuple[Statement, ...]:
     )
 
 
-def _controller(reach: Reach) -> tuple[Statement, ...]:
+def _controller(reach: RoleScope) -> tuple[Statement, ...]:
     topology, everywhere = reach.topology, reach.everywhere
     ledger = (reach.here.table(topology.ledger_table),)
     queues = tuple(
@@ -360,12 +360,12 @@ def _controller(reach: Reach) -> tuple[Statement, ...]:
     )
 
 
-def _tell(reach: Reach) -> Statement:
+def _tell(reach: RoleScope) -> Statement:
     ours = {"StringEquals": {"events:source": SOURCE}}
     return Statement("TellEvents", ("events:PutEvents",), (reach.here.default_bus(),), ours)
 
 
-def _switch(reach: Reach) -> tuple[Statement, ...]:
+def _switch(reach: RoleScope) -> tuple[Statement, ...]:
     match reach.switch:
         case SwitchBackend.LEDGER:
             return ()
@@ -381,7 +381,7 @@ def _switch(reach: Reach) -> tuple[Statement, ...]:
 _DECRYPT: Final = "kms:Decrypt"
 _ENCRYPT: Final = "kms:GenerateDataKey"
 _CONTROLLERS_ROWS: Final = ("control", "batch#*", "heartbeat", "command#*", "decision#*")
-_SERVICES: Final[Mapping[str, Callable[[Reach], tuple[Statement, ...]]]] = {
+_SERVICES: Final[Mapping[str, Callable[[RoleScope], tuple[Statement, ...]]]] = {
     "trigger": _trigger,
     "splitter": _splitter,
     "worker": _worker,

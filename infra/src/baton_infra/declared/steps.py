@@ -22,7 +22,7 @@ _OVERSIGHT: Final = ("observability", "runbook", "chaos")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RunbookStep:
     """One command, and what it is for."""
 
     purpose: str
@@ -34,7 +34,7 @@ class Step:
         return f"# {self.purpose}\n{shlex.join(self.command).replace(npx, 'npx').replace(python, 'python')}"
 
 
-def deploy(config: EnvironmentConfig) -> tuple[Step, ...]:
+def deploy(config: EnvironmentConfig) -> tuple[RunbookStep, ...]:
     """Return how an environment comes to be, or to be up to date: the standby Region before the home Region.
 
     Each may be repeated: a deployment that was cut off is started anew.
@@ -64,7 +64,7 @@ def deploy(config: EnvironmentConfig) -> tuple[Step, ...]:
     )
 
 
-def destroy(config: EnvironmentConfig) -> tuple[Step, ...]:
+def destroy(config: EnvironmentConfig) -> tuple[RunbookStep, ...]:
     """Return how an environment goes: what depends on others first. Retained data stay where they are."""
     home, standby = config.regions
     emptied = (
@@ -86,17 +86,17 @@ def unbuilt(config: EnvironmentConfig) -> list[str]:
     return [service for service in SERVICES if config.images.get(service, UNBUILT) == UNBUILT]
 
 
-def _images(config: EnvironmentConfig) -> tuple[Step, ...]:
+def _images(config: EnvironmentConfig) -> tuple[RunbookStep, ...]:
     missing = unbuilt(config)
     return (_python(f"images of {', '.join(missing)}", "deployment.images", config.name),) if missing else ()
 
 
-def _deployed(config: EnvironmentConfig, purpose: str, stacks: str | Sequence[str], *regions: str) -> Step:
+def _deployed(config: EnvironmentConfig, purpose: str, stacks: str | Sequence[str], *regions: str) -> RunbookStep:
     options = ("--exclusively", "--require-approval", "never")
     return _cdk(config, purpose, "deploy", *options, *_ids(stacks, regions))
 
 
-def _destroyed(config: EnvironmentConfig, purpose: str, stacks: str | Sequence[str], *regions: str) -> Step:
+def _destroyed(config: EnvironmentConfig, purpose: str, stacks: str | Sequence[str], *regions: str) -> RunbookStep:
     return _cdk(config, purpose, "destroy", "--exclusively", "--force", *_ids(stacks, regions))
 
 
@@ -105,11 +105,11 @@ def _ids(stacks: str | Sequence[str], regions: Sequence[str]) -> list[str]:
     return [f"{stack}-{region}" for region in regions for stack in each]
 
 
-def _cdk(config: EnvironmentConfig, purpose: str, verb: str, *arguments: str) -> Step:
+def _cdk(config: EnvironmentConfig, purpose: str, verb: str, *arguments: str) -> RunbookStep:
     app = shlex.join([_PYTHON, "-m", "baton_infra.app"])
     common = ("--app", app, "--context", f"environment={config.name}", "--no-lookups", "--no-notices")
-    return Step(purpose, (*_NPX, "--yes", _CDK, verb, *common, *arguments))
+    return RunbookStep(purpose, (*_NPX, "--yes", _CDK, verb, *common, *arguments))
 
 
-def _python(purpose: str, module: str, *arguments: str) -> Step:
-    return Step(purpose, (_PYTHON, "-m", f"baton_infra.{module}", *arguments))
+def _python(purpose: str, module: str, *arguments: str) -> RunbookStep:
+    return RunbookStep(purpose, (_PYTHON, "-m", f"baton_infra.{module}", *arguments))

@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from baton_infra import config as environments
 from baton_infra.config import EnvironmentConfig
 from baton_infra.declared import steps
-from baton_infra.declared.steps import NODE, Step
+from baton_infra.declared.steps import NODE, RunbookStep
 from baton_infra.deployment import sdk
 
 
@@ -48,7 +48,7 @@ def kept(config: EnvironmentConfig) -> str:
     return "\n".join(lines)
 
 
-def _run(step: Step) -> None:
+def _run(step: RunbookStep) -> None:
     sys.stdout.write(f"\n{step}\n")
     sys.stdout.flush()
     # The CDK command is a script that looks for a Node on the path.

@@ -54,7 +54,7 @@ EXPERIMENTS: Final = (
 )
 
 
-class Chaos(BatonStack):
+class ChaosStack(BatonStack):
     """Experiments of the Fault Injection Service: what the tests do to containers, done to a Region."""
 
     purpose = "chaos"

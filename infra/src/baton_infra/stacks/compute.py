@@ -8,19 +8,19 @@ from constructs import Construct
 from baton.messages import Kind
 from baton.topology import SERVICES
 from baton_infra.config import UNBUILT, EnvironmentConfig
-from baton_infra.constructs.fargate import Container, Place, fargate_service
+from baton_infra.constructs.fargate import Container, TaskPlace, fargate_service
 from baton_infra.constructs.scaling import backlog_scaling
 from baton_infra.declared import environment, policies
 from baton_infra.stacks.base import BatonStack
-from baton_infra.stacks.network import Network
-from baton_infra.stacks.recovery import Recovery
-from baton_infra.stacks.routing import Routing
+from baton_infra.stacks.network import NetworkStack
+from baton_infra.stacks.recovery import RecoveryStack
+from baton_infra.stacks.routing import RoutingStack
 
 CONSUMES: Final[dict[str, Kind]] = {"splitter": "split", "worker": "chunk", "merger": "merge", "notifier": "notify"}
 _CONTROLLER: Final = "failover-controller"
 
 
-class Compute(BatonStack):
+class ComputeStack(BatonStack):
     """One Region's services on ECS Fargate. The standby's run as well: taking over needs no control plane."""
 
     purpose = "compute"
@@ -31,14 +31,16 @@ class Compute(BatonStack):
         config: EnvironmentConfig,
         region: str,
         *,
-        network: Network,
-        routing: Routing,
-        recovery: Recovery,
+        network: NetworkStack,
+        routing: RoutingStack,
+        recovery: RecoveryStack,
     ) -> None:
         super().__init__(scope, config, region)
         cluster, providers = self._cluster()
-        private = Place(cluster, [each.ref for each in network.private_subnets], network.service_group.attr_group_id)
-        egress = Place(
+        private = TaskPlace(
+            cluster, [each.ref for each in network.private_subnets], network.service_group.attr_group_id
+        )
+        egress = TaskPlace(
             cluster,
             [each.ref for each in network.egress_subnets],
             network.controller_group.attr_group_id,
@@ -69,9 +71,9 @@ class Compute(BatonStack):
         )
         return cluster.ref, providers
 
-    def _container(self, service: str, routing: Routing, recovery: Recovery) -> Container:
+    def _container(self, service: str, routing: RoutingStack, recovery: RecoveryStack) -> Container:
         config = self.config
-        reach = policies.Reach(
+        reach = policies.RoleScope(
             self.topology,
             self.region,
             sender=config.sender.spec,

@@ -26,7 +26,7 @@ _TRIGGER_SECONDS: Final = 30
 _TRIGGER_MEMORY_MIB: Final = 512
 
 
-class Data(BatonStack):
+class DataStack(BatonStack):
     """One Region's data: bucket, queues, tables, the trigger and the address that mails come from."""
 
     purpose = "data"
@@ -230,7 +230,7 @@ class Data(BatonStack):
         ).node.add_dependency(self.node.find_child("TriggerDead"))
 
     def _trigger_may(self, dead_letters: str) -> list[policies.Statement]:
-        reach = policies.Reach(self.topology, self.region, customer_keys=self.config.customer_keys)
+        reach = policies.RoleScope(self.topology, self.region, customer_keys=self.config.customer_keys)
         give_up = policies.Statement("GiveUp", ("sqs:SendMessage",), (dead_letters,))
         return [*policies.of_service("trigger", reach), give_up, *policies.traces(enabled=self.config.traces)]
 

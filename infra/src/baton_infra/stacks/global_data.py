@@ -10,7 +10,7 @@ from baton_infra.config import EnvironmentConfig
 from baton_infra.stacks.base import BatonStack
 
 
-class GlobalData(BatonStack):
+class GlobalDataStack(BatonStack):
     """What both Regions share: the ledger and the reference table."""
 
     purpose = "global-data"

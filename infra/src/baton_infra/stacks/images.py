@@ -14,7 +14,7 @@ _KEPT: Final = 30
 """Images of a service: what ran last month can be run again."""
 
 
-class Images(BatonStack):
+class ImagesStack(BatonStack):
     """One Region's image repositories: a Region must be able to start tasks while the other one is gone."""
 
     purpose = "images"

@@ -15,7 +15,7 @@ from baton_infra.stacks.base import BatonStack
 _HTTPS: Final = 443
 
 
-class Network(BatonStack):
+class NetworkStack(BatonStack):
     """One Region's network: private subnets, the endpoints that services need, and egress for the controller alone."""
 
     purpose = "network"

@@ -19,7 +19,7 @@ from baton_infra.stacks.base import BatonStack
 _ERRORS: Final = '{ ($.level = "error") || ($.level = "critical") }'
 
 
-class Observability(BatonStack):
+class ObservabilityStack(BatonStack):
     """One Region's dashboards, alarms and rule of events, and the topic by which it calls people."""
 
     purpose = "observability"

@@ -18,7 +18,7 @@ from baton_infra.constructs.functions import function
 from baton_infra.constructs.roles import service_role
 from baton_infra.declared.policies import Statement
 from baton_infra.stacks.base import BatonStack
-from baton_infra.stacks.network import Network
+from baton_infra.stacks.network import NetworkStack
 
 WAIT: Final = timedelta(seconds=60)
 """After a change ARC refuses the next one for so long, from any caller: a last brake on flapping."""
@@ -27,13 +27,13 @@ _PLAN_CONTROL_PLANE: Final = "us-east-1"
 _ARC_CONTROL_PLANE: Final = "us-west-2"
 
 
-class Recovery(BatonStack):
+class RecoveryStack(BatonStack):
     """The switch: ARC's controls or plan, and the record that follows them. With `switch = "ledger"` there is none."""
 
     purpose = "recovery"
 
     def __init__(
-        self, scope: Construct, config: EnvironmentConfig, region: str, *, networks: Mapping[str, Network]
+        self, scope: Construct, config: EnvironmentConfig, region: str, *, networks: Mapping[str, NetworkStack]
     ) -> None:
         super().__init__(scope, config, region)
         self.controls: tuple[str, ...] = ()

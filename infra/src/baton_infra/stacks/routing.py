@@ -20,7 +20,7 @@ from baton_infra.declared.policies import Statement
 from baton_infra.stacks.base import BatonStack
 
 
-class Routing(BatonStack):
+class RoutingStack(BatonStack):
     """The way between the Regions: the Multi-Region Access Point, replication both ways, and the role of links."""
 
     purpose = "routing"
@@ -136,7 +136,7 @@ class Routing(BatonStack):
             Statement("ReadVersions", reads, tuple(here.objects(prefix) for prefix in REPLICATED)),
             Statement("WriteReplicas", writes, tuple(target.objects(prefix) for prefix in REPLICATED)),
             *policies.of_replication_keys(
-                policies.Reach(self.topology, source, customer_keys=self.config.customer_keys), target
+                policies.RoleScope(self.topology, source, customer_keys=self.config.customer_keys), target
             ),
         ]
         return service_role(
@@ -150,7 +150,7 @@ class Routing(BatonStack):
 
     def _link_role(self) -> None:
         """Declare whose credentials sign the links: a role can never do more than its own policy says."""
-        reach = policies.Reach(
+        reach = policies.RoleScope(
             self.topology, self.region, mrap_arn=self.mrap_arn, customer_keys=self.config.customer_keys
         )
         notifiers = [

@@ -16,7 +16,7 @@ from baton_infra.stacks.base import BatonStack
 ORDERS: Final = (CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK)
 
 
-class Runbook(BatonStack):
+class RunbookStack(BatonStack):
     """One Region's runbook in Systems Manager: orders a switch from the controllers, as `baton` does."""
 
     purpose = "runbook"

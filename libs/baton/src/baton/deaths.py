@@ -16,7 +16,7 @@ _COUNTED_FROM: Final = 2
 """Of a message's deliveries. Nearly every message has one alone, which costs nothing."""
 
 
-class Attempts[M](Protocol):
+class AttemptNotes[M](Protocol):
     """Where it is noted which processes began a message's step and have not ended."""
 
     async def attempt_begun(self, message: M) -> int:
@@ -31,7 +31,7 @@ class Attempts[M](Protocol):
 class Deaths[M]:
     """One process's attempts. What cannot be noted counts for the process: an outage is no death."""
 
-    def __init__(self, attempts: Attempts[M] | None, *, deaths_max: int, seconds_max: float, log: Log) -> None:
+    def __init__(self, attempts: AttemptNotes[M] | None, *, deaths_max: int, seconds_max: float, log: Log) -> None:
         """`seconds_max`: how long a note may take. Without `attempts` nothing is counted."""
         self._attempts = attempts
         self._deaths_max = deaths_max

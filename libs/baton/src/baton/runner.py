@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from baton.deaths import Attempts, Deaths
+from baton.deaths import AttemptNotes, Deaths
 from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable, said
 from baton.health import TaskProtection
 from baton.outcome import Handled, Outcome
@@ -89,7 +89,7 @@ class Runner[M]:
         log: Log,
         protection: TaskProtection | None = None,
         beat: Callable[[M, int], Awaitable[None]] | None = None,
-        attempts: Attempts[M] | None = None,
+        attempts: AttemptNotes[M] | None = None,
     ) -> None:
         self._service = service
         self._region = region

@@ -18,7 +18,7 @@ from baton_local.demo import handover
 from baton_local.demo.handover import Figures
 from baton_local.demo.stage import DemoFailed, Stage, download, link_to, say, step
 from baton_local.on_processes import lifecycle
-from baton_local.sales.expected import Checked, Mismatch, check
+from baton_local.sales.expected import Comparison, Mismatch, check
 
 _RECORDS: Final = "10000"
 _BAD_PERCENT: Final = "2"
@@ -28,7 +28,7 @@ _CHUNK_BYTES: Final = "32768"
 _WATCH_SECONDS_MAX: Final = "300"
 
 
-def run(stage: Stage) -> tuple[Checked, Figures]:
+def run(stage: Stage) -> tuple[Comparison, Figures]:
     """Take the steps; return what was checked. Raises `DemoFailed`, `Mismatch`, or whatever else goes wrong."""
     step("Two Regions come up on this machine")
     stage.baton("up", BATON_SPLITTER_CHUNK_BYTES=_CHUNK_BYTES)
@@ -52,9 +52,9 @@ def run(stage: Stage) -> tuple[Checked, Figures]:
     return checked, handover.run(stage, seed=_SEED, keys=_RECORDS)
 
 
-def agree(batch: Any, checked: Checked) -> None:
+def agree(batch: Any, checked: Comparison) -> None:
     """Hold what the ledger says against what the files say. Raises `DemoFailed`."""
-    told = Checked(batch["records_in"], batch["records_out"], batch["rejects"])
+    told = Comparison(batch["records_in"], batch["records_out"], batch["rejects"])
     if told != checked:
         raise DemoFailed(f"the ledger says {told}, the files say {checked}")
     say(f"  {checked.records_in:,} in = {checked.records_out:,} out + {checked.rejects:,} rejected, each as expected")

@@ -5,7 +5,7 @@ from typing import Any, override
 
 from baton_local.in_containers import layout
 from baton_local.in_containers.border import DYNAMODB, BorderChange
-from baton_local.stand_ins.refuser import Answer
+from baton_local.stand_ins.refuser import RefusalKind
 from baton_local.switches.admin import Admin, AdminError
 
 
@@ -30,10 +30,10 @@ class ComposeAdmin(Admin):
 
     @override
     async def throttle(self, region: str, share: float) -> None:
-        await self.refuse(region, DYNAMODB, share, Answer.THROTTLED)
+        await self.refuse(region, DYNAMODB, share, RefusalKind.THROTTLED)
 
     @override
-    async def refuse(self, region: str, link: str, share: float, answer: Answer) -> None:
+    async def refuse(self, region: str, link: str, share: float, answer: RefusalKind) -> None:
         await self._change(region, BorderChange(link=link, refused_share=share, answer=answer))
 
     @override

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from baton_local.in_containers import container
 from baton_local.stand_ins import http
 from baton_local.stand_ins.gates import HOST, Gate
-from baton_local.stand_ins.refuser import Answer, Refuser
+from baton_local.stand_ins.refuser import RefusalKind, Refuser
 
 S3: Final = "s3"
 DYNAMODB: Final = "dynamodb"
@@ -29,7 +29,7 @@ REFUSABLE: Final = _INSIDE | {INWARD}
 """Links whose calls can be refused."""
 
 
-class Link(BaseModel):
+class BorderLink(BaseModel):
     """A way through the border: what comes to `port` goes to `host:target_port`."""
 
     model_config = ConfigDict(frozen=True)
@@ -40,7 +40,7 @@ class Link(BaseModel):
     target_port: int
 
     @classmethod
-    def parsed(cls, text: str) -> "Link":
+    def parsed(cls, text: str) -> "BorderLink":
         """Return the link that `name=port:host:port` describes. Raises `ValueError` if it describes none."""
         name, _, way = text.partition("=")
         try:
@@ -55,14 +55,14 @@ class BorderSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="BATON_BORDER_", extra="ignore", frozen=True)
 
-    links: Annotated[tuple[Link, ...], NoDecode]
+    links: Annotated[tuple[BorderLink, ...], NoDecode]
     """`name=port:host:port`, separated by blanks."""
     admin_port: int = 4569
 
     @field_validator("links", mode="before")
     @classmethod
     def _split_links(cls, value: object) -> object:
-        return tuple(map(Link.parsed, value.split())) if isinstance(value, str) else value
+        return tuple(map(BorderLink.parsed, value.split())) if isinstance(value, str) else value
 
 
 class BorderChange(BaseModel):
@@ -77,7 +77,7 @@ class BorderChange(BaseModel):
     """How long each piece of a request lies there."""
     refused_share: float | None = Field(default=None, ge=0, le=1)
     """Of the calls on the link that are hit."""
-    answer: Answer = Answer.THROTTLED
+    answer: RefusalKind = RefusalKind.THROTTLED
     """What becomes of those."""
 
 
@@ -96,7 +96,7 @@ class BorderStatus(BaseModel):
 class BorderPost:
     """The gates of one Region."""
 
-    def __init__(self, links: Sequence[Link]) -> None:
+    def __init__(self, links: Sequence[BorderLink]) -> None:
         self._links = {link.name: link for link in links}
         self._gates: Mapping[str, Gate] = {
             link.name: Gate(link.target_port, link.host, listens_on=container.EVERYWHERE) for link in links
@@ -155,7 +155,7 @@ class BorderPost:
     def _crossing(self) -> list[Gate]:
         return [gate for name, gate in self._gates.items() if name not in _INSIDE]
 
-    def _refuse(self, name: str, share: float, answer: Answer) -> None:
+    def _refuse(self, name: str, share: float, answer: RefusalKind) -> None:
         refuser, port = self._refusers[name]
         if not share and not refuser.share:
             return  # nobody has to come again

@@ -27,13 +27,13 @@ from baton.topology import Topology
 from baton_local import bootstrap, state
 from baton_local.processes import pids
 from baton_local.processes.fork_server import ForkServer
-from baton_local.processes.process import Process, Program, StartFailed, leash
-from baton_local.roster import Roster, Service, product
+from baton_local.processes.process import Program, StartFailed, SupervisedProcess, leash
+from baton_local.roster import LocalService, Roster, product
 from baton_local.settings import LocalSettings
 from baton_local.stand_ins import arc, emulator, http, trigger
 from baton_local.stand_ins.arc import Cluster
 from baton_local.stand_ins.dns import TxtServer
-from baton_local.stand_ins.emulator import GLOBAL, Ports
+from baton_local.stand_ins.emulator import GLOBAL, TcpPorts
 from baton_local.stand_ins.front_door import FrontDoor
 from baton_local.stand_ins.gates import HOST, Gate
 from baton_local.stand_ins.mailbox import Mailbox
@@ -69,8 +69,8 @@ class Supervisor:
         self._settings = settings
         self._ready_seconds = ready_seconds
         self._topology = Topology(environment="local", account_id=ACCOUNT_ID)
-        self._ports = Ports(settings.port_base)
-        self._processes: list[Process] = []
+        self._ports = TcpPorts(settings.port_base)
+        self._processes: list[SupervisedProcess] = []
         self._forks: ForkServer | None = None
         self._functions: list[Function] = []
         self._background: set[asyncio.Task[None]] = set()
@@ -253,7 +253,7 @@ class Supervisor:
         self, stack: AsyncExitStack, session: aiohttp.ClientSession, programs: Sequence[Program], deadline: float
     ) -> None:
         """Start programs together and wait until all are healthy; they stop together with the stack."""
-        processes = [Process(program, self._remember, self._forks) for program in programs]
+        processes = [SupervisedProcess(program, self._remember, self._forks) for program in programs]
         self._processes += processes
 
         async def stop() -> None:
@@ -278,12 +278,12 @@ class Supervisor:
             settings=self._settings,
         )
 
-    def _service_programs(self, wiring: Wiring, services: Sequence[Service]) -> list[Program]:
+    def _service_programs(self, wiring: Wiring, services: Sequence[LocalService]) -> list[Program]:
         return [
             self._service_program(wiring, region, service) for region in self._topology.regions for service in services
         ]
 
-    def _service_program(self, wiring: Wiring, region: str, service: Service) -> Program:
+    def _service_program(self, wiring: Wiring, region: str, service: LocalService) -> Program:
         port = self._ports.pick()
         return Program(
             region=region,

@@ -75,7 +75,7 @@ class StartFailed(Exception):
         return cls(f"{program.region} {program.name} {why}; the end of {program.log}:\n{tail(program.log)}")
 
 
-class Process:
+class SupervisedProcess:
     """One supervised program."""
 
     def __init__(self, program: Program, changed: Callable[[], None], forks: ForkServer | None = None) -> None:

@@ -52,7 +52,7 @@ class Mismatch(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class ExpectedReject:
     """A record that must be rejected, and why: a word of `STRUCTURE`, or `value` with the first wrong column."""
 
     record_number: int
@@ -61,7 +61,7 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class Comparison:
     """What `check` compared, one by one."""
 
     records_in: int
@@ -69,7 +69,7 @@ class Checked:
     rejects: int
 
 
-def outcomes(input_path: Path, reference_path: Path) -> Iterator[list[str] | Rejected]:
+def outcomes(input_path: Path, reference_path: Path) -> Iterator[list[str] | ExpectedReject]:
     """Yield for each record, in order, its output row or why it is rejected. Blank lines are no records."""
     reference = _reference(reference_path)
     # Bytes that are no UTF-8 come through as lone surrogates, so that one bad record does not stop the file.
@@ -79,10 +79,10 @@ def outcomes(input_path: Path, reference_path: Path) -> Iterator[list[str] | Rej
             raise Mismatch(f"{input_path} does not start with the header of a sales file")
         for record_number, row in enumerate(rows, start=1):
             reason, column = _verdict(row, reference)
-            yield Rejected(record_number, reason, column) if reason else row + reference[row[0]]
+            yield ExpectedReject(record_number, reason, column) if reason else row + reference[row[0]]
 
 
-def check(input_path: Path, reference_path: Path, result_path: Path, rejects_path: Path) -> Checked:
+def check(input_path: Path, reference_path: Path, result_path: Path, rejects_path: Path) -> Comparison:
     """Hold a result and its rejects file against what they should be, record by record and field by field.
 
     Raises `Mismatch` at the first difference.
@@ -96,7 +96,7 @@ def check(input_path: Path, reference_path: Path, result_path: Path, rejects_pat
             raise Mismatch("the result does not start with the expected header")
         records_out = rejected = 0
         for outcome in outcomes(input_path, reference_path):
-            if isinstance(outcome, Rejected):
+            if isinstance(outcome, ExpectedReject):
                 rejected += 1
                 _check_reject(outcome, next(reject_rows, None))
             else:
@@ -105,7 +105,7 @@ def check(input_path: Path, reference_path: Path, result_path: Path, rejects_pat
         for extra, _ in zip_longest(result_rows, reject_rows):
             name = "the result" if extra else "the rejects file"
             raise Mismatch(f"{name} holds more than it should")
-    return Checked(records_in=records_out + rejected, records_out=records_out, rejects=rejected)
+    return Comparison(records_in=records_out + rejected, records_out=records_out, rejects=rejected)
 
 
 def _check_row(number: int, expected: list[str], found: list[str] | None) -> None:
@@ -113,7 +113,7 @@ def _check_row(number: int, expected: list[str], found: list[str] | None) -> Non
         raise Mismatch(f"row {number:,} of the result should be {expected}, and is {found}")
 
 
-def _check_reject(expected: Rejected, found: dict[str, str] | None) -> None:
+def _check_reject(expected: ExpectedReject, found: dict[str, str] | None) -> None:
     if found is None:
         raise Mismatch(f"record {expected.record_number:,} should be among the rejects, and is not")
     rule = found["rule"]

@@ -72,7 +72,7 @@ _STRETCHES: Final = range(15_000, 32_000, _STRETCH_PORTS)
 between the moment in which it is picked and the seconds later in which its process listens."""
 
 
-class Ports:
+class TcpPorts:
     """Picks ports: consecutive ones from a base, or those of a stretch that no other world has; then close it."""
 
     def __init__(self, base: int | None) -> None:

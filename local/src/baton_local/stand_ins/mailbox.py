@@ -29,7 +29,7 @@ _KEPT_MAX: Final = 10_000
 """The oldest mail goes first."""
 
 
-class Mail(BaseModel):
+class ReceivedMail(BaseModel):
     """One mail. `message_id` is the mail service's own, without brackets; `raw` is the whole source.
 
     `number` counts every mail that was accepted, from 1.
@@ -49,7 +49,7 @@ class Mail(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentMail:
     """A mail on its way: envelope and bytes."""
 
     source: str
@@ -63,10 +63,10 @@ class Mailbox:
     def __init__(self, session: aiohttp.ClientSession, emulator: str) -> None:
         self._session = session
         self._emulator = emulator
-        self._mails: list[Mail] = []
+        self._mails: list[ReceivedMail] = []
 
     @property
-    def mails(self) -> tuple[Mail, ...]:
+    def mails(self) -> tuple[ReceivedMail, ...]:
         """Every mail, oldest first."""
         return tuple(self._mails)
 
@@ -91,11 +91,11 @@ class Mailbox:
                 self.keep(sent, identity or "")
             return web.Response(status=answer.status, body=body, headers=forwardable(answer.headers, "content-length"))
 
-    def keep(self, sent: Sent, message_id: str) -> None:
+    def keep(self, sent: SentMail, message_id: str) -> None:
         """Put a mail that the service took under this id into the inbox."""
         message = email.message_from_bytes(sent.raw, policy=email.policy.default)
         self._mails.append(
-            Mail(
+            ReceivedMail(
                 number=self._mails[-1].number + 1 if self._mails else 1,
                 message_id=message_id,
                 sender=sent.source,
@@ -110,7 +110,7 @@ class Mailbox:
         del self._mails[:-_KEPT_MAX]
 
 
-def _sent(form: dict[str, list[str]]) -> Sent | None:
+def _sent(form: dict[str, list[str]]) -> SentMail | None:
     """Return what `SendRawEmail` asks for; None for any other call. Whom the envelope leaves out, the headers name."""
     if form.get("Action") != ["SendRawEmail"]:
         return None
@@ -118,7 +118,7 @@ def _sent(form: dict[str, list[str]]) -> Sent | None:
     message = email.message_from_bytes(raw, policy=email.policy.default)
     destinations = [values[0] for name, values in form.items() if name.startswith("Destinations.member.")]
     source = form.get("Source") or _addresses(message, "From")
-    return Sent("".join(source[:1]), tuple(destinations or _addresses(message, "To")), raw)
+    return SentMail("".join(source[:1]), tuple(destinations or _addresses(message, "To")), raw)
 
 
 def _addresses(message: EmailMessage, name: str) -> list[str]:

@@ -16,7 +16,7 @@ LATE_SECONDS: Final = 3.0
 """Less than a client waits for an answer, and more than any user would call quick."""
 
 
-class Answer(StrEnum):
+class RefusalKind(StrEnum):
     """What becomes of the calls that are hit."""
 
     THROTTLED = "throttled"
@@ -27,17 +27,17 @@ class Answer(StrEnum):
     """Passed on after `LATE_SECONDS`."""
 
 
-_OF_S3: Final[Mapping[Answer, tuple[int, str]]] = {
-    Answer.THROTTLED: (503, "SlowDown"),
-    Answer.DENIED: (403, "AccessDenied"),
-    Answer.UNAVAILABLE: (503, "ServiceUnavailable"),
+_OF_S3: Final[Mapping[RefusalKind, tuple[int, str]]] = {
+    RefusalKind.THROTTLED: (503, "SlowDown"),
+    RefusalKind.DENIED: (403, "AccessDenied"),
+    RefusalKind.UNAVAILABLE: (503, "ServiceUnavailable"),
 }
-_OF_OTHERS: Final[Mapping[Answer, tuple[int, str]]] = {
-    Answer.THROTTLED: (400, "ThrottlingException"),
-    Answer.DENIED: (400, "AccessDeniedException"),
-    Answer.UNAVAILABLE: (503, "ServiceUnavailable"),
+_OF_OTHERS: Final[Mapping[RefusalKind, tuple[int, str]]] = {
+    RefusalKind.THROTTLED: (400, "ThrottlingException"),
+    RefusalKind.DENIED: (400, "AccessDeniedException"),
+    RefusalKind.UNAVAILABLE: (503, "ServiceUnavailable"),
 }
-_OF_DYNAMODB: Final = {**_OF_OTHERS, Answer.THROTTLED: (400, "ProvisionedThroughputExceededException")}
+_OF_DYNAMODB: Final = {**_OF_OTHERS, RefusalKind.THROTTLED: (400, "ProvisionedThroughputExceededException")}
 """Status and code, as each service writes them."""
 
 
@@ -51,7 +51,7 @@ class Refuser:
         self._due = 0.0
         self.share = 0.0
         """From 0, all pass, to 1, none does."""
-        self.answer = Answer.THROTTLED
+        self.answer = RefusalKind.THROTTLED
 
     def app(self) -> web.Application:
         app = web.Application()
@@ -62,7 +62,7 @@ class Refuser:
         self._due += self.share
         if self._due >= 1:
             self._due -= 1
-            if self.answer is not Answer.LATE:
+            if self.answer is not RefusalKind.LATE:
                 return _refusal(_service_of(request), self.answer, request.method)
             await asyncio.sleep(LATE_SECONDS)
         return await self._pass_on(request)
@@ -88,7 +88,7 @@ def _service_of(request: web.Request) -> str:
     return scope[3] if len(scope) > 3 else "s3"  # noqa: PLR2004 - the fourth part; what is signed in its query is S3's
 
 
-def _refusal(service: str, how: Answer, method: str) -> web.Response:
+def _refusal(service: str, how: RefusalKind, method: str) -> web.Response:
     if service == "s3":
         status, code = _OF_S3[how]
         body = "" if method == "HEAD" else f"<Error><Code>{code}</Code><Message>Refused on purpose.</Message></Error>"

@@ -46,7 +46,7 @@ _GATHER_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ReplicationLink:
     """One direction: changes of `source`, as its queue tells them, go to `target`."""
 
     region: str
@@ -63,7 +63,7 @@ class _Change:
     at_seconds: float
     key: str
     version_id: str
-    link: Link = field(compare=False)
+    link: ReplicationLink = field(compare=False)
     refills: bool = field(default=False, compare=False)
     """The target lost what it had: its own originals are copied back to it."""
     refusals: int = field(default=0, compare=False)
@@ -73,7 +73,7 @@ class _Change:
 class Replicator:
     """Copies what changed, `lag_seconds` after it changed, unless it is cut."""
 
-    def __init__(self, links: Mapping[str, Link], *, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, links: Mapping[str, ReplicationLink], *, now: Callable[[], float] = time.time) -> None:
         self._links = links
         self._now = now
         self._lag_seconds = 0.0
@@ -121,7 +121,7 @@ class Replicator:
             for _ in range(_COPIES_AT_ONCE):
                 tasks.create_task(self._copy())
 
-    async def _listen(self, link: Link) -> None:
+    async def _listen(self, link: ReplicationLink) -> None:
         while True:
             try:
                 await self._receive(link)
@@ -134,7 +134,7 @@ class Replicator:
                 _log.info("replication_queue_unreachable region=%s error=%r", link.region, error)
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _receive(self, link: Link) -> None:
+    async def _receive(self, link: ReplicationLink) -> None:
         answer = await link.queue.receive_message(
             QueueUrl=link.queue_url, MaxNumberOfMessages=_MESSAGES_MAX, WaitTimeSeconds=_WAIT_SECONDS
         )
@@ -228,7 +228,7 @@ def _is_outage(error: Exception) -> bool:
     return isinstance(error, aiohttp.ClientError | OSError)
 
 
-def _changes(link: Link, body: dict[str, Any]) -> list[_Change]:
+def _changes(link: ReplicationLink, body: dict[str, Any]) -> list[_Change]:
     """Return the changes below a replicated prefix that an S3 event reports. Keys in it are encoded as form fields."""
     changes: list[_Change] = []
     for record in body.get("Records", ()):
@@ -238,7 +238,7 @@ def _changes(link: Link, body: dict[str, Any]) -> list[_Change]:
     return [change for change in changes if change.key.startswith(REPLICATED)]
 
 
-async def converge(link: Link, key: str, *, until_seconds: float, refills: bool = False) -> None:
+async def converge(link: ReplicationLink, key: str, *, until_seconds: float, refills: bool = False) -> None:
     """Bring the target up to what the source was at that time: each version once, in order, and delete markers.
 
     `refills`: versions that came from the target go back to it; without it, one that it deleted would rise again.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from baton_local.processes.process import StartFailed
-from baton_local.roster import Trigger
+from baton_local.roster import LocalTrigger
 
 if TYPE_CHECKING:
     from types_aiobotocore_lambda.client import LambdaClient
@@ -35,7 +35,7 @@ _UNUSED: Final = re.compile(r"botocore/data/(?!(dynamodb|s3|sqs|sts)/)[^/]+/|.*\
 _NAME: Final = re.compile(r"^([A-Za-z0-9._-]+)==")
 
 
-def build_zip(trigger: Trigger) -> bytes:
+def build_zip(trigger: LocalTrigger) -> bytes:
     """Return the function's zip: its sources, and its libraries as they are installed here."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
@@ -44,7 +44,7 @@ def build_zip(trigger: Trigger) -> bytes:
     return held.getvalue()
 
 
-def _files(trigger: Trigger) -> Iterator[tuple[Path, str]]:
+def _files(trigger: LocalTrigger) -> Iterator[tuple[Path, str]]:
     for source in trigger.sources:
         found = sorted(source.rglob("*")) if source.is_dir() else [source]
         yield from (
@@ -71,7 +71,7 @@ class Function:
     dead_letter_queue_url: str
 
 
-async def create(function: Function, trigger: Trigger, code: bytes, environment: Mapping[str, str]) -> None:
+async def create(function: Function, trigger: LocalTrigger, code: bytes, environment: Mapping[str, str]) -> None:
     """Create the function. The environment holds nothing that Lambda itself sets."""
     await function.lambda_.create_function(
         FunctionName=function.name,

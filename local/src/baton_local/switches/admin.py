@@ -8,7 +8,7 @@ import aiohttp
 from pydantic import BaseModel, ConfigDict, Field
 
 from baton_local.stand_ins.arc import Outage
-from baton_local.stand_ins.refuser import Answer
+from baton_local.stand_ins.refuser import RefusalKind
 
 
 class ProcessStatus(BaseModel):
@@ -23,7 +23,7 @@ class ProcessStatus(BaseModel):
     restarts: int
 
 
-class RegionStatus(BaseModel):
+class RegionLinks(BaseModel):
     """One Region's links. `dial` is its share of the front door's requests: 0 or 100."""
 
     model_config = ConfigDict(frozen=True)
@@ -65,13 +65,13 @@ class ArcStatus(BaseModel):
     endpoints: tuple[ArcEndpointStatus, ...]
 
 
-class Status(BaseModel):
+class SupervisorStatus(BaseModel):
     """The whole world at one moment."""
 
     model_config = ConfigDict(frozen=True)
 
     processes: tuple[ProcessStatus, ...]
-    regions: dict[str, RegionStatus]
+    regions: dict[str, RegionLinks]
     replication: ReplicationStatus
     arc: ArcStatus
 
@@ -114,7 +114,7 @@ class ReplicationChange(BaseModel):
     cut: bool | None = None
 
 
-class Act(StrEnum):
+class ServiceAction(StrEnum):
     """What can be done to a service."""
 
     KILL = "kill"
@@ -144,9 +144,9 @@ class Admin:
             await self._session.close()
             self._session = None
 
-    async def status(self) -> Status:
+    async def status(self) -> SupervisorStatus:
         """Return processes, Regions, replication and routing controls."""
-        return Status.model_validate(await self.call("GET", "/status"))
+        return SupervisorStatus.model_validate(await self.call("GET", "/status"))
 
     async def cut(self, region: str) -> None:
         """Cut every link across the Region's border, silently. What runs inside keeps running."""
@@ -166,7 +166,7 @@ class Admin:
         """Make the Region's DynamoDB refuse a share of all calls."""
         raise AdminError(f"in the composed world only: nothing here stands before DynamoDB ({region}, {share:.0%})")
 
-    async def refuse(self, region: str, link: str, share: float, answer: Answer) -> None:
+    async def refuse(self, region: str, link: str, share: float, answer: RefusalKind) -> None:
         """Answer a share of all calls on a link (`s3`, `dynamodb`, `inward`; see `border`) in the emulator's place."""
         raise AdminError(
             f"in the composed world only: nothing here stands before {link} ({region}, {share:.0%} {answer})"
@@ -174,15 +174,15 @@ class Admin:
 
     async def kill(self, region: str, service: str) -> None:
         """SIGKILL; the supervisor starts a service again (an emulator never: its data are gone)."""
-        await self._act(region, service, Act.KILL)
+        await self._act(region, service, ServiceAction.KILL)
 
     async def pause(self, region: str, service: str) -> None:
         """SIGSTOP: the process exists and does nothing."""
-        await self._act(region, service, Act.PAUSE)
+        await self._act(region, service, ServiceAction.PAUSE)
 
     async def resume(self, region: str, service: str) -> None:
         """SIGCONT."""
-        await self._act(region, service, Act.RESUME)
+        await self._act(region, service, ServiceAction.RESUME)
 
     async def replication(self, lag_seconds: float | None = None, cut: bool | None = None) -> ReplicationStatus:  # noqa: FBT001 — a field of the request, always named
         """Change how replication behaves, both ways; return how it stands."""
@@ -202,14 +202,14 @@ class Admin:
         await self.call("POST", f"/arc/gate/{'open' if is_open else 'close'}")
 
     async def inbox(self) -> list[dict[str, Any]]:
-        """Return every mail, oldest first: the fields of `mailbox.Mail`."""
+        """Return every mail, oldest first: the fields of `mailbox.ReceivedMail`."""
         return await self.call("GET", "/inbox")
 
     async def shutdown(self) -> None:
         """Ask the supervisor to stop everything; returns before it has."""
         await self.call("POST", "/shutdown")
 
-    async def _act(self, region: str, service: str, act: Act) -> None:
+    async def _act(self, region: str, service: str, act: ServiceAction) -> None:
         await self.call("POST", f"/regions/{region}/services/{service}/{act}")
 
     async def call(self, method: str, path: str, body: BaseModel | None = None) -> Any:

@@ -9,24 +9,24 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from baton.model.routing import GATE
-from baton_local.processes.process import Process
+from baton_local.processes.process import SupervisedProcess
 from baton_local.stand_ins import inbox_page
 from baton_local.stand_ins.arc import Cluster, Endpoint, Outage
 from baton_local.stand_ins.front_door import FrontDoor
 from baton_local.stand_ins.mailbox import Mailbox
 from baton_local.stand_ins.replicator import Replicator
 from baton_local.switches.admin import (
-    Act,
     ArcChange,
     ArcEndpointStatus,
     ArcStatus,
     ArcWait,
     ProcessStatus,
     RegionChange,
-    RegionStatus,
+    RegionLinks,
     ReplicationChange,
     ReplicationStatus,
-    Status,
+    ServiceAction,
+    SupervisorStatus,
 )
 from baton_local.wiring import Border
 
@@ -35,7 +35,7 @@ from baton_local.wiring import Border
 class Switchboard:
     """Everything that can be switched; `stop` ends the world."""
 
-    processes: list[Process]
+    processes: list[SupervisedProcess]
     borders: Mapping[str, Border]
     front_door: FrontDoor
     replicator: Replicator
@@ -63,10 +63,10 @@ class Switchboard:
 
     async def _status(self, _: web.Request) -> web.Response:
         return _json(
-            Status(
+            SupervisorStatus(
                 processes=tuple(_process_status(process) for process in self.processes),
                 regions={
-                    region: RegionStatus(cut=border.is_cut, dial=self.front_door.routes[region])
+                    region: RegionLinks(cut=border.is_cut, dial=self.front_door.routes[region])
                     for region, border in self.borders.items()
                 },
                 replication=self._replication_status(),
@@ -92,12 +92,12 @@ class Switchboard:
         known = {(process.program.region, process.program.name): process for process in self.processes}
         if (process := known.get(wanted)) is None:
             raise web.HTTPNotFound(text=f"no such service; there are {', '.join('/'.join(names) for names in known)}")
-        match Act(request.match_info["act"]):
-            case Act.KILL:
+        match ServiceAction(request.match_info["act"]):
+            case ServiceAction.KILL:
                 process.kill()
-            case Act.PAUSE:
+            case ServiceAction.PAUSE:
                 process.pause()
-            case Act.RESUME:
+            case ServiceAction.RESUME:
                 process.resume()
         return web.json_response({})
 
@@ -146,7 +146,7 @@ class Switchboard:
         )
 
 
-def _process_status(process: Process) -> ProcessStatus:
+def _process_status(process: SupervisedProcess) -> ProcessStatus:
     return ProcessStatus(
         region=process.program.region,
         name=process.program.name,

@@ -12,7 +12,7 @@ from typing import Final
 
 from baton.topology import REGIONS_DEFAULT, STAGES
 from baton_local.in_containers.border import DYNAMODB, INWARD, S3
-from baton_local.stand_ins.refuser import Answer
+from baton_local.stand_ins.refuser import RefusalKind
 
 
 class Fault(StrEnum):
@@ -42,7 +42,7 @@ class Fault(StrEnum):
     """The Region's emulator starts anew: S3, SQS and DynamoDB are empty until an operator fills them."""
 
 
-class Side(StrEnum):
+class HitSide(StrEnum):
     """Which of the two Regions is hit."""
 
     ACTIVE = "active"
@@ -75,11 +75,11 @@ _SHARES: Final = (0.3, 1.0)
 OUTSIDE: Final = INWARD
 """The link of all who ask a Region from outside: users, the other Region's canary, replication."""
 _REFUSED_LINKS: Final = (S3, DYNAMODB, OUTSIDE)
-_REFUSALS: Final = (Answer.DENIED, Answer.UNAVAILABLE)
+_REFUSALS: Final = (RefusalKind.DENIED, RefusalKind.UNAVAILABLE)
 _GREY_LINKS: Final = (S3, DYNAMODB)
 _GREY_SHARES: Final = (0.1, 0.3)
 """A tenth, which a client's second attempt hides, and a third."""
-_GREYS: Final = (Answer.UNAVAILABLE, Answer.LATE)
+_GREYS: Final = (RefusalKind.UNAVAILABLE, RefusalKind.LATE)
 
 
 class Load(StrEnum):
@@ -96,13 +96,13 @@ class Trouble:
     """One fault. `amount` is a delay in seconds (slow S3) or a share of all calls (what is refused)."""
 
     fault: Fault
-    side: Side
+    side: HitSide
     after_seconds: float
     seconds: float
     service: str = ""
     """What it is aimed at: a service, a link, or the kind of load."""
     amount: float = 0.0
-    answer: Answer = Answer.THROTTLED
+    answer: RefusalKind = RefusalKind.THROTTLED
     """What becomes of calls that are hit."""
 
     @property
@@ -141,7 +141,7 @@ class Draw:
 
     def region(self, trouble: Trouble) -> str:
         """Return the Region that a fault hits."""
-        return self.active if trouble.side is Side.ACTIVE else self.standby
+        return self.active if trouble.side is HitSide.ACTIVE else self.standby
 
 
 def drawn(seed: int, number: int, *, without: frozenset[Fault] = frozenset()) -> Draw:
@@ -169,7 +169,7 @@ def drawn(seed: int, number: int, *, without: frozenset[Fault] = frozenset()) ->
 def _trouble(dice: random.Random, fault: Fault, *, after_seconds: float = 0.0) -> Trouble:
     is_long = fault is Fault.EMPTY or dice.random() < 3 / 4
     seconds = round(dice.uniform(*(LONG_SECONDS if is_long else SHORT_SECONDS)), 1)
-    side = Side.ACTIVE if dice.random() < 3 / 4 else Side.STANDBY
+    side = HitSide.ACTIVE if dice.random() < 3 / 4 else HitSide.STANDBY
     trouble = Trouble(fault, side, round(after_seconds, 1), seconds)
     match fault:
         case Fault.KILL | Fault.OOM:
@@ -184,7 +184,7 @@ def _trouble(dice: random.Random, fault: Fault, *, after_seconds: float = 0.0) -
             share, answer = dice.choice(_GREY_SHARES), dice.choice(_GREYS)
             return replace(trouble, service=dice.choice(_GREY_LINKS), amount=share, answer=answer)
         case Fault.LOAD:  # it comes through the access point
-            return replace(trouble, side=Side.ACTIVE, service=dice.choice(tuple(Load)))
+            return replace(trouble, side=HitSide.ACTIVE, service=dice.choice(tuple(Load)))
         case _:
             return trouble
 

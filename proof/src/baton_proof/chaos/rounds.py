@@ -32,7 +32,7 @@ from baton_proof.chaos.settling import make_active, until_followed, until_well
 from baton_proof.chaos.stream import Loads, Stream
 from baton_proof.composed import ROOT, Composed, reason_not_to_swallow
 from baton_proof.handovers import (
-    Sent,
+    Uploads,
     acknowledge,
     decisions_since,
     message_ids,
@@ -184,7 +184,7 @@ class Chaos:
     async def _flows(self, stream: Stream) -> bool:
         return len(await rows(self._connection, stream.sent)) >= _FLOWING_BATCHES
 
-    async def _all(self, played: Round, sent: Sent) -> list[Batch]:
+    async def _all(self, played: Round, sent: Uploads) -> list[Batch]:
         """Return every batch; note those that never end."""
         played.batches = len(sent.files)
         try:
@@ -219,7 +219,7 @@ class Chaos:
             played.owned = (times.owned - zero).total_seconds() if times.owned else None
         played.disagreements += verdicts.disagreements(played.draw, decisions, played.healed_at or zero)
 
-    async def _compare(self, played: Round, sent: Sent, batches: Sequence[Batch]) -> None:
+    async def _compare(self, played: Round, sent: Uploads, batches: Sequence[Batch]) -> None:
         connection = self._connection
         region = (await connection.ledger.control()).active_region
         objects = connection.by_region[region].objects
@@ -233,7 +233,7 @@ class Chaos:
             if await result(connection, batch, region) != self._wanted[sent.files[batch.batch_id]]:
                 played.differing.append(batch.batch_id)
 
-    async def count_mails(self, played: Round, sent: Sent) -> None:
+    async def count_mails(self, played: Round, sent: Uploads) -> None:
         """Count the mails of a round's batches: one Message-ID each, and each links to the one published result."""
         mails = await self._composed.admin.inbox()
         batches = {batch.batch_id: batch for batch in await rows(self._connection, sent)}

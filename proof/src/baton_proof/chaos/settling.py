@@ -8,7 +8,7 @@ from typing import Final
 from baton.model.control import Control
 from baton.model.journal import Command, CommandKind, Heartbeat, Verdict
 from baton_cli.handover import orders
-from baton_cli.handover.orders import Outcome
+from baton_cli.handover.orders import OrderOutcome
 from baton_cli.reach.connection import Connection
 from baton_proof.handovers import until, until_ready
 
@@ -84,7 +84,7 @@ async def _switch_over(connection: Connection, region: str) -> None:
         )
         await orders.submit(connection, command)
         standing = await orders.followed(connection, command, lambda _: None, seconds_max=_SWITCH_SECONDS_MAX)
-        return standing.outcome in {Outcome.COMPLETED, Outcome.DEGRADED}
+        return standing.outcome in {OrderOutcome.COMPLETED, OrderOutcome.DEGRADED}
 
     # Refused or rolled back: a Region may have been unready for a moment.
     await until(switched, f"a planned switch to {region}", seconds=_WELL_SECONDS_MAX)

@@ -15,7 +15,7 @@ from baton.model.identity import batch_id_of
 from baton.model.paths import input_key
 from baton_cli.reach.connection import Uploader
 from baton_proof.chaos.draws import Load
-from baton_proof.handovers import Sent
+from baton_proof.handovers import Uploads
 
 _SECONDS_BETWEEN: Final = 3.0
 """LocalStack on two cores takes about this long for a batch; the canaries of both controllers go through it as well."""
@@ -72,9 +72,9 @@ class Stream:
             self._begin(*self._loads[load])
 
     @property
-    def sent(self) -> Sent:
+    def sent(self) -> Uploads:
         """What was taken so far."""
-        return Sent(dict(self._files_by_batch), list(self._keys))
+        return Uploads(dict(self._files_by_batch), list(self._keys))
 
     async def rest(self) -> None:
         """Return once nothing is being sent."""

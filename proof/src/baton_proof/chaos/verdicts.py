@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 from baton.model.journal import Decision, DecisionKind, Signal, Verdict
-from baton_local.stand_ins.refuser import Answer
-from baton_proof.chaos.draws import OUTSIDE, PIPELINE, SEVERING, Draw, Fault, Side, Trouble
+from baton_local.stand_ins.refuser import RefusalKind
+from baton_proof.chaos.draws import OUTSIDE, PIPELINE, SEVERING, Draw, Fault, HitSide, Trouble
 from handover.facts import CANARIES
 from handover.witnesses import TESTIMONIES
 
@@ -49,7 +49,7 @@ def effect_of(trouble: Trouble) -> Effect:
         return Effect.UNNOTICED
     if fault is Fault.REFUSE and trouble.service == OUTSIDE:
         return Effect.UNNOTICED  # the way is broken, and the Region says that it is well
-    if fault is Fault.GREY and trouble.amount <= _HIDDEN_SHARE and trouble.answer is not Answer.LATE:
+    if fault is Fault.GREY and trouble.amount <= _HIDDEN_SHARE and trouble.answer is not RefusalKind.LATE:
         return Effect.UNNOTICED
     useless = (
         fault in {Fault.EMPTY, Fault.REFUSE}
@@ -62,11 +62,11 @@ def effect_of(trouble: Trouble) -> Effect:
 
 def expected(draw: Draw) -> Expected:
     """Return whether a failover must follow, must not, or may."""
-    hits = [each for each in draw.troubles if each.side is Side.ACTIVE and effect_of(each) is not Effect.UNNOTICED]
+    hits = [each for each in draw.troubles if each.side is HitSide.ACTIVE and effect_of(each) is not Effect.UNNOTICED]
     if not any(each.is_long for each in hits):
         return Expected.EITHER if sum(each.seconds for each in hits) > _SHORT_SUM_SECONDS else Expected.NONE
     useless = any(each.is_long and effect_of(each) in {Effect.GONE, Effect.UNHEALTHY} for each in hits)
-    standby_is_hit = any(each.side is Side.STANDBY for each in draw.troubles)
+    standby_is_hit = any(each.side is HitSide.STANDBY for each in draw.troubles)
     return Expected.FAILOVER if useless and not standby_is_hit else Expected.EITHER
 
 
@@ -100,7 +100,7 @@ def disagreements(draw: Draw, decisions: Sequence[Decision], healed_at: datetime
 def _unmatched(draw: Draw, move: Decision) -> list[str]:
     """Return what a failover names that was not done, and what was done that it does not name."""
     signals = named(move)
-    effects = {effect_of(each) for each in draw.troubles if each.side is Side.ACTIVE}
+    effects = {effect_of(each) for each in draw.troubles if each.side is HitSide.ACTIVE}
     found: list[str] = []
     if move.region != draw.standby:
         found.append(f"the failover was decided in {move.region}, not in the standby")
@@ -109,7 +109,7 @@ def _unmatched(draw: Draw, move: Decision) -> list[str]:
     if Effect.GONE in effects and len(effects) == 1 and not signals & {Signal.SILENCE, Signal.CALLS}:
         found.append(f"the Region was gone, and it names neither silence nor own calls: {_listed(signals)}")
     silent = Effect.GONE in effects or any(
-        each.service == "controller" for each in draw.troubles if each.side is Side.ACTIVE
+        each.service == "controller" for each in draw.troubles if each.side is HitSide.ACTIVE
     )
     allowed = _GENERAL | (frozenset({Signal.SILENCE}) if silent else frozenset[Signal]())
     if strange := signals - allowed:

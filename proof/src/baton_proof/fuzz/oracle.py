@@ -22,7 +22,7 @@ _MARK: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
+class RejectLine:
     """One line of rejects.csv, all of it."""
 
     record_number: int
@@ -50,7 +50,7 @@ class Ended:
 
     failure: str | None
     result: bytes = b""
-    rejects: tuple[Reject, ...] = ()
+    rejects: tuple[RejectLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ def expected(case: Case) -> Ended:
     if lines[-1].is_open:
         return Ended("unbalanced_quote")
     good: list[Sequence[str]] = []
-    rejects: list[Reject] = []
+    rejects: list[RejectLine] = []
     for number, line in enumerate(lines[1:], 1):
         why, row = _judged(line, header, case)
         if why:
             text = line.raw.decode(case.job.dialect.encoding, "backslashreplace")
-            rejects.append(Reject(number, line.start, why.column, why.rule, why.value, text, why.also))
+            rejects.append(RejectLine(number, line.start, why.column, why.rule, why.value, text, why.also))
         else:
             good.append(row)
     if len(rejects) > case.job.limits.rejects_allowed(len(lines) - 1):

@@ -14,7 +14,7 @@ from baton.model.states import BatchState
 from baton.ports import ReferenceVersion, StoredReject
 from baton.rejects import STORED_TEXT_CHARACTERS_MAX
 from baton_proof.fuzz.cases import JOB, Case
-from baton_proof.fuzz.oracle import Ended, Reject, expected
+from baton_proof.fuzz.oracle import Ended, RejectLine, expected
 from baton_proof.pipeline import Pipeline
 
 _SHOWN_BYTES: Final = 400
@@ -63,7 +63,7 @@ async def _played(case: Case) -> Ended:
     return Ended(None, await pipeline.result(batch_id), rejects)
 
 
-def _stored(reject: Reject) -> StoredReject:
+def _stored(reject: RejectLine) -> StoredReject:
     """Return what can be queried of a reject: a line of many characters is cut there, and whole in the file only."""
     texts = (reject.column, reject.rule, reject.value, reject.line)
     return StoredReject(
@@ -71,6 +71,6 @@ def _stored(reject: Reject) -> StoredReject:
     )
 
 
-def _rejects(body: bytes) -> tuple[Reject, ...]:
+def _rejects(body: bytes) -> tuple[RejectLine, ...]:
     rows = csv.DictReader(io.StringIO(body.decode(), newline=""))
-    return tuple(Reject(int(row.pop("record_number")), int(row.pop("byte_offset")), **row) for row in rows)
+    return tuple(RejectLine(int(row.pop("record_number")), int(row.pop("byte_offset")), **row) for row in rows)

@@ -64,7 +64,7 @@ class Counterexample[S]:
 
 
 @dataclass(slots=True)
-class Report[S]:
+class Exploration[S]:
     """What was explored. Counts are of the part before the counterexample, if there is one."""
 
     states: int = 0
@@ -92,9 +92,9 @@ class _Search[S: Hashable]:
         self._progress_to = array("q")
         """Where progress leads, state after state."""
         self._progress_start = array("q", [0])
-        self._report = Report[S]()
+        self._report = Exploration[S]()
 
-    def run(self) -> Report[S]:
+    def run(self) -> Exploration[S]:
         report = self._report
         at = 0
         while at < len(self._states) and report.found is None:
@@ -204,7 +204,7 @@ def _back(came_from: dict[int, int], at: int, start: int) -> list[int]:
     return way[::-1]
 
 
-def explore[S: Hashable](model: Model[S]) -> Report[S]:
+def explore[S: Hashable](model: Model[S]) -> Exploration[S]:
     """Visit every state that the model can reach, or as many as it takes to find a law broken."""
     # States form no cycles of references: looking for some in ever more of them takes a third of the time.
     was_enabled = gc.isenabled()

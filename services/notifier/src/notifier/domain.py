@@ -96,7 +96,7 @@ _EXAMPLES_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class Downloads:
     """What the mail offers to download."""
 
     result: Link | None
@@ -104,7 +104,7 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectSummary:
     """What is known of a batch's rejects: how many, why, and some of them. Reasons may be known of a part of them."""
 
     records: int = 0
@@ -118,12 +118,12 @@ class Rejected:
     """Whether the file behind the link lacks some of them, because it would be too large."""
 
 
-NOTHING_REJECTED: Final = Rejected()
+NOTHING_REJECTED: Final = RejectSummary()
 
 
 def rejected_of(
     done: Iterable[ChunkDone], rows: Sequence[StoredReject], *, records: int, cut: bool = False
-) -> Rejected:
+) -> RejectSummary:
     """Sum up finished chunks; `rows` are the first rejects, `records` how many there are as far as is known elsewhere.
 
     Where no chunk has counted its reasons, or no chunk is known, those of the rows must do.
@@ -140,7 +140,7 @@ def rejected_of(
         sums.update((row.column, row.rule) for row in rows)
         of = len(rows)
     reasons = sorted((RejectCount(*reason, number) for reason, number in sums.items()), key=_most_frequent_first)
-    return Rejected(records, tuple(reasons), of, _examples(rows), cut)
+    return RejectSummary(records, tuple(reasons), of, _examples(rows), cut)
 
 
 def _most_frequent_first(count: RejectCount) -> tuple[int, str, str]:
@@ -164,8 +164,8 @@ def compose(
     *,
     sender: Address,
     recipients: Sequence[Address],
-    links: Links,
-    rejected: Rejected = NOTHING_REJECTED,
+    links: Downloads,
+    rejected: RejectSummary = NOTHING_REJECTED,
     job: Job | None = None,
 ) -> Mail:
     """Write the mail for a published or failed batch; its job tells what rules ask for, and how a file is written."""

@@ -12,10 +12,9 @@ from baton.messages import Message, NotifyBatch
 from baton.model import paths
 from baton.model.batch import Batch, Counts, MailClaim
 from baton.model.states import BatchState
-from baton.ports import Clock, Ledger, Mail, Mailer, ObjectStore
-from baton.ports import Links as LinkSigner
+from baton.ports import Clock, Ledger, Links, Mail, Mailer, ObjectStore
 from baton.telemetry import Log, Metrics
-from notifier.domain import Links, compose
+from notifier.domain import Downloads, compose
 from notifier.notice import Notice
 from notifier.rejects import NOTHING_FOUND, RejectsOf
 from notifier.settings import NotifierSettings
@@ -38,7 +37,7 @@ class Notifier:
         ledger: Ledger,
         objects: ObjectStore,
         mailer: Mailer,
-        links: LinkSigner,
+        links: Links,
         rejects: RejectsOf,
         notice: Notice,
         catalog: Catalog,
@@ -131,14 +130,14 @@ class Notifier:
         """Write the mail; `here`: what the batch published, if anything, can be downloaded."""
         found = await self._rejects(batch) if here else NOTHING_FOUND
         try:
-            links = Links(
+            links = Downloads(
                 result=await self._links.sign(batch.published.result_key) if batch.published and here else None,
                 rejects=await self._links.sign(found.key) if found.key else None,
             )
         except Refused:
             if batch.state is not BatchState.FAILED:
                 raise
-            links = Links(result=None, rejects=None)  # its mail says what to do all the same, and may be about this
+            links = Downloads(result=None, rejects=None)  # its mail says what to do all the same, and may be about this
         return compose(
             batch,
             sender=self._settings.sender,

@@ -15,7 +15,7 @@ from baton.offload import Offload
 from baton.ports import ObjectStore, Progress
 from baton.rejects import REJECTS_HEADER, read_rejects
 from baton.telemetry import Log
-from notifier.domain import NOTHING_REJECTED, Rejected, rejected_of
+from notifier.domain import NOTHING_REJECTED, RejectSummary, rejected_of
 from notifier.settings import NotifierSettings
 
 _HEAD_BYTES: Final = 256 * 1024
@@ -27,7 +27,7 @@ _ROWS_MAX: Final = 1_000
 class Found:
     """What is known of the rejects, and the key of a file that holds them; None: there is none, or none to link to."""
 
-    rejected: Rejected
+    rejected: RejectSummary
     key: str | None
 
 
@@ -82,11 +82,11 @@ class RejectsOf:
         async with self._summing:
             return Found(await self._summed(batch, plan_id, file), file.key)
 
-    async def _summed(self, batch: Batch, plan_id: str, file: _File) -> Rejected:
+    async def _summed(self, batch: Batch, plan_id: str, file: _File) -> RejectSummary:
         head = await self._objects.get(file.key, end=_HEAD_BYTES)
         done = await self._progress.done(batch.batch_id, plan_id)
 
-        def rejected() -> Rejected:
+        def rejected() -> RejectSummary:
             rows = read_rejects(head, whole=len(head) < _HEAD_BYTES, limit=_ROWS_MAX)
             return rejected_of(done, rows, records=batch.counts.rejects, cut=file.cut)
 

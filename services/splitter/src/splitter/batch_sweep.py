@@ -22,7 +22,7 @@ from baton.model.unreadable import UnreadableRow
 from baton.ports import Clock, Heartbeats, Ledger, Outbox, Progress, Signs
 from baton.telemetry import Log, emf
 from splitter.canaries import CanarySweep
-from splitter.liveness import BOUNDED, Seen, may_be_lost, queues_of, silence_max
+from splitter.liveness import BOUNDED, BatchSeen, may_be_lost, queues_of, silence_max
 from splitter.queue_watch import QueueWatch
 from splitter.settings import SplitterSettings
 from splitter.unreadable import UnreadableRows
@@ -145,7 +145,7 @@ class BatchSweep:
         if not listed.is_canary and not self._is_late(listed, self._clock.now()):
             # Of a batch that is in hand nothing else is read: the row itself is as old as the listed one, or younger.
             signs = await self._heartbeats.signs(listed.batch_id)
-            if self._is_alive(Seen(listed, signs)):
+            if self._is_alive(BatchSeen(listed, signs)):
                 return
         # The list is eventually consistent: decide on the row itself.
         batch = await self._ledger.get(listed.batch_id)
@@ -182,19 +182,19 @@ class BatchSweep:
         self._log.warning("nudged", batch_id=batch.batch_id, state=batch.state, nudges=nudges.count)
         await self._batches.nudge(batch)
 
-    def _is_alive(self, seen: Seen) -> bool:
+    def _is_alive(self, seen: BatchSeen) -> bool:
         return self._clock.now() <= seen.last_sign + silence_max(seen, self._settings)
 
-    async def _seen(self, batch: Batch, signs: Signs) -> Seen:
+    async def _seen(self, batch: Batch, signs: Signs) -> BatchSeen:
         if batch.state is BatchState.SPLIT and batch.plan_id:
-            return Seen(batch, signs, await self._progress.tally(batch.batch_id, batch.plan_id))
-        return Seen(batch, signs)
+            return BatchSeen(batch, signs, await self._progress.tally(batch.batch_id, batch.plan_id))
+        return BatchSeen(batch, signs)
 
     def _waits_its_turn(self, batch: Batch) -> bool:
         """Return whether the row alone tells that the batch's message may still be queued: nobody is asked about it."""
-        return self._may_be_queued(Seen(batch, Signs(worked_at=None, nudges=None)))
+        return self._may_be_queued(BatchSeen(batch, Signs(worked_at=None, nudges=None)))
 
-    def _may_be_queued(self, seen: Seen) -> bool:
+    def _may_be_queued(self, seen: BatchSeen) -> bool:
         """Return whether the batch's message may wait in its queue: then it is not lost, however long the queue is.
 
         A batch that waits for its input has none there, unless it was asked and has not answered.

@@ -16,7 +16,7 @@ from baton.model.plan import (
 )
 from baton.shown import shown
 from splitter.header import check_header
-from splitter.look import Look
+from splitter.look import HeadInspector
 
 
 def _too_large(size_bytes: int, chunk_bytes_max: int) -> BatchFailed:
@@ -51,7 +51,7 @@ class Planner:
         if self._chunk_bytes > max(chunk_bytes, chunk_bytes_max):
             raise _too_large(size_bytes, chunk_bytes_max)
         self._chunk_records = chunk_records_for(size_bytes, chunk_bytes=self._chunk_bytes, chunk_records=chunk_records)
-        self._look = Look(job.dialect, job.columns)
+        self._look = HeadInspector(job.dialect, job.columns)
         self._header = HeaderReader(self._syntax)
         self._taken_bytes = 0
         self._columns: tuple[str, ...] = ()

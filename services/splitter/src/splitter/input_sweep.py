@@ -19,7 +19,7 @@ from baton.ports import Clock, Ledger, ListedVersion, ObjectStore, PageEnd, Vers
 from baton.telemetry import Log
 from splitter.alone import Alone
 from splitter.batch_sweep import BatchSweep
-from splitter.places import Part, Places
+from splitter.places import ListPart, PageEnds
 from splitter.remembered import Remembered
 from splitter.settings import SplitterSettings
 
@@ -87,8 +87,8 @@ class InputSweep:
         """Batches that were running at the last sweep: none of them is among the settled ones."""
         self._met = 0
         """Remembered ones that this pass has met, or made."""
-        self._places = Places()
-        self._parts_left: set[Part] = set()
+        self._places = PageEnds()
+        self._parts_left: set[ListPart] = set()
         """Of the pass that a Region makes once it became active."""
         self._parts_epoch: int | None = None
         self.moved_on_at = clock.now()
@@ -119,7 +119,7 @@ class InputSweep:
         if not self._parts_left or epoch != self._parts_epoch:
             self._parts_left, self._parts_epoch = set(self._places.parts(_PAGES_AT_ONCE)), epoch
 
-        async def one(left: Part | None) -> None:
+        async def one(left: ListPart | None) -> None:
             while left and (page := await self._sweep_page(left.after, running, just_activated=True)):
                 self._parts_left.remove(left)
                 left = left.without(page)

@@ -33,7 +33,7 @@ def queues_of(batch: Batch) -> tuple[tuple[Kind, Lane], ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class BatchSeen:
     """One batch: its row, its signs of life, and while it is SPLIT its tally."""
 
     batch: Batch
@@ -71,7 +71,7 @@ class Seen:
         return Nudges(self.batch.entered_at, self.nudges + 1, now)
 
 
-def silence_max(seen: Seen, settings: SplitterSettings) -> timedelta:
+def silence_max(seen: BatchSeen, settings: SplitterSettings) -> timedelta:
     """Return how long the batch may be silent before its message counts as lost; it doubles with each nudge.
 
     A batch that waits for its file is asked about it in every sweep, but one question at a time.

@@ -22,7 +22,7 @@ _ASCII: Final = bytes(range(128))
 _BEYOND_ASCII: Final = re.compile("[^\0-\x7f]")
 
 
-class Look:
+class HeadInspector:
     """Takes the file's bytes in order and gives them on, the first `HEAD_BYTES` only when they were looked at.
 
     Raises `BatchFailed`: `not_csv` for what is no text, `encoding` for text of another encoding than the job's.

@@ -14,20 +14,20 @@ _KEPT_MAX: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ListPart:
     """A part of the list: what comes after a place (None: from the beginning), up to another (None: to the end)."""
 
     after: PageEnd | None = None
     until: PageEnd | None = None
 
-    def without(self, page: VersionPage) -> "Part | None":
+    def without(self, page: VersionPage) -> "ListPart | None":
         """Return what is left of it once this page of it was gone through; None if nothing is.
 
         The last page may reach into the next part: what was written meanwhile moves the bounds of pages.
         """
         if page.end is None or (self.until and _reaches(page.end, self.until)):
             return None
-        return Part(page.end, self.until)
+        return ListPart(page.end, self.until)
 
 
 def _reaches(end: PageEnd, until: PageEnd) -> bool:
@@ -35,7 +35,7 @@ def _reaches(end: PageEnd, until: PageEnd) -> bool:
     return end == until or end.key.encode() > until.key.encode()
 
 
-class Places:
+class PageEnds:
     """What the passes over one list have met."""
 
     def __init__(self) -> None:
@@ -67,9 +67,9 @@ class Places:
         self._ahead = deque(known[:: 2 if len(known) > _KEPT_MAX else 1])
         self._behind, self._every, self._pages = [], 1, 0
 
-    def parts(self, most: int) -> list[Part]:
+    def parts(self, most: int) -> list[ListPart]:
         """Return the list in at most so many parts of about one length, as far as places are known."""
         known = [*self._behind, *self._ahead]
         count = min(most, len(known) + 1)
         bounds = [known[number * (len(known) + 1) // count - 1] for number in range(1, count)]
-        return [Part(after, until) for after, until in pairwise([None, *bounds, None])]
+        return [ListPart(after, until) for after, until in pairwise([None, *bounds, None])]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from worker.rejects import ALSO_MAX, NO_REJECTS, VALUE_CHARS_MAX, joined_also, told_also
 
-__all__ = ["Refused", "put_together"]
+__all__ = ["RefusedValues", "put_together"]
 
 _SETS_AT_MOST: Final = 256
 _FIELDS_AT_MOST: Final = 65_536
@@ -18,7 +18,7 @@ _FIELDS_AT_MOST: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedValues:
     """What a field refuses of a column's values. Many values are refused for the same reasons."""
 
     name: str
@@ -58,7 +58,7 @@ class Refused:
 
 
 def put_together(
-    frame: pl.DataFrame, rows: pl.Series, refused: Sequence[Refused]
+    frame: pl.DataFrame, rows: pl.Series, refused: Sequence[RefusedValues]
 ) -> tuple[pl.DataFrame, NDArray[np.intp]]:
     """Return the table of these rows, and the places in it that the model is to check (`_asked_again`)."""
     whys = [each.why(frame[each.name]) for each in refused]
@@ -116,7 +116,7 @@ def _distinct(codes: Sequence[NDArray[np.uint32]]) -> tuple[NDArray[np.intp], ND
     return samples, which
 
 
-def _worded(found: NDArray[np.uint32], refused: Sequence[Refused]) -> pl.DataFrame:
+def _worded(found: NDArray[np.uint32], refused: Sequence[RefusedValues]) -> pl.DataFrame:
     """Return the texts of combinations of reasons; there may be as many as records. `found`: why, of each column."""
     rules = pl.concat(each.rules for each in refused)
     column = np.repeat(np.arange(len(refused)), [each.rules.len() for each in refused])
@@ -133,7 +133,9 @@ def _worded(found: NDArray[np.uint32], refused: Sequence[Refused]) -> pl.DataFra
     )
 
 
-def _first_ones(found: NDArray[np.uint32], refused: Sequence[Refused]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _first_ones(
+    found: NDArray[np.uint32], refused: Sequence[RefusedValues]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Return of each combination its first rules as places among the rules of all, -1 for none, and their number."""
     slots = np.full((1 + ALSO_MAX, found.shape[1]), -1, dtype=np.int32)
     number = np.zeros(found.shape[1], dtype=np.int32)

@@ -23,7 +23,7 @@ from pydantic_core import SchemaValidator, core_schema
 
 from baton.errors import BatchFailed, said
 from baton.job import Record
-from worker.refused import Refused, put_together
+from worker.refused import RefusedValues, put_together
 from worker.rejects import NO_REJECTS, VALUE_CHARS_MAX, Broken, rejects_of
 
 __all__ = ["REASON_CHARS_MAX", "Rejected", "Rules", "rules_of"]
@@ -56,10 +56,10 @@ class _ColumnRules:
     """Of values alone: the fast way, for all that such a list can express."""
     fields: Callable[[], SchemaValidator]
     """Of records that hold this field alone: 15 times slower, and just what the model does, defaults included."""
-    of_nothing: list[Refused | None]
+    of_nothing: list[RefusedValues | None]
     """What is refused of a column without any value, once that is known."""
 
-    def refused(self, series: pl.Series) -> Refused | None:
+    def refused(self, series: pl.Series) -> RefusedValues | None:
         """Judge each distinct value once. Raises what a rule of the user's own raises."""
         if series.null_count() < series.len() or not series.len():
             return self._judged(_unique(series))
@@ -69,7 +69,7 @@ class _ColumnRules:
         known = self.of_nothing[0]
         return known and replace(known, name=series.name)
 
-    def _judged(self, values: pl.Series) -> Refused | None:
+    def _judged(self, values: pl.Series) -> RefusedValues | None:
         places, whys, reasons = array("I"), array("I"), _Reasons()
         for at in range(0, values.len(), _VALUES_AT_ONCE):
             errors: dict[int, list[str]] = {}
@@ -80,7 +80,7 @@ class _ColumnRules:
                 whys.append(reasons.place(tuple(rules)))
         if not places:
             return None
-        return Refused(
+        return RefusedValues(
             values.name,
             self.column,
             values=values if len(places) == values.len() else values.gather(np.frombuffer(places, np.uint32)),

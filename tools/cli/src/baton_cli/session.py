@@ -21,7 +21,7 @@ from baton.errors import BatonError
 from baton.model.states import BatchState
 from baton.shown import shown
 from baton_cli.batches.documents import Json
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 
 if TYPE_CHECKING:  # the local world takes half a second to import: only the commands that need it should wait
     from baton_local.state import World
@@ -47,7 +47,7 @@ OUTCOMES = {BatchState.FAILED: ExitStatus.FAILED, BatchState.CANCELLED: ExitStat
 
 
 class Places(Protocol):
-    """Where things are. Each raises `Refused` if it is not there."""
+    """Where things are. Each raises `Declined` if it is not there."""
 
     def connect(self) -> AbstractAsyncContextManager[Connection]:
         """Open the ports of both Regions."""
@@ -123,7 +123,7 @@ class Session:
             yield
         except TimeoutError:
             self.fail("no answer in time")
-        except Refused as error:
+        except Declined as error:
             self.fail(*error.lines)
         except (BatonError, OSError) as error:
             self.fail(str(error))

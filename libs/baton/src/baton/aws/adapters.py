@@ -45,7 +45,7 @@ _NO_REGION: Final = "global"
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoints:
+class EmulatorEndpoints:
     """Where emulators are, for a process that speaks to more than one. What is None is left to the SDK's variables."""
 
     regions: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -54,10 +54,10 @@ class Endpoints:
     """For SES, STS and IAM."""
 
 
-def _others(settings: WorldSettings) -> Endpoints:
+def _others(settings: WorldSettings) -> EmulatorEndpoints:
     """Return where the other Region is; our own is where the SDK's variables say."""
     urls = settings.region_endpoint_urls
-    return Endpoints(regions={region: url for region, url in urls.items() if region != settings.region})
+    return EmulatorEndpoints(regions={region: url for region, url in urls.items() if region != settings.region})
 
 
 class Aws:
@@ -67,7 +67,7 @@ class Aws:
         self,
         settings: WorldSettings,
         *,
-        endpoints: Endpoints | None = None,
+        endpoints: EmulatorEndpoints | None = None,
         max_pool_connections: int = _CONNECTIONS_DEFAULT,
         clock: Clock | None = None,
         dice: random.Random | None = None,

@@ -15,28 +15,28 @@ _RUN_BYTES_MIN: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class RecordBounds:
     """Three columns; `stops` are the ends of the terminators."""
 
     starts: Positions
     ends: Positions
     stops: Positions
 
-    def __getitem__(self, which: slice | Positions | NDArray[np.bool_]) -> "Records":
-        return Records(self.starts[which], self.ends[which], self.stops[which])
+    def __getitem__(self, which: slice | Positions | NDArray[np.bool_]) -> "RecordBounds":
+        return RecordBounds(self.starts[which], self.ends[which], self.stops[which])
 
     def gaps(self) -> NDArray[np.bool_]:
         """Return of each record but the last whether there is something between it and the next."""
         return self.stops[:-1] != self.starts[1:]
 
-    def groups(self) -> Iterator["Records"]:
+    def groups(self) -> Iterator["RecordBounds"]:
         """Yield the records in groups that begin close to each other: what is made of one of them is bounded."""
         edges = np.flatnonzero(np.diff(self.starts // _GROUP_BYTES)) + 1
         for first, last in zip([0, *edges.tolist()], [*edges.tolist(), self.starts.size], strict=True):
             yield self[first:last]
 
 
-def clean(data: bytes, records: Records, *, strays: Words | None, delimiters: Words, quote: int) -> bytes:
+def clean(data: bytes, records: RecordBounds, *, strays: Words | None, delimiters: Words, quote: int) -> bytes:
     """Return these records of `data`, each with its terminator: `data` itself if that is all there is in it.
 
     `strays`: quotes that are literal because they are in text; their fields are put in quotes.
@@ -49,7 +49,7 @@ def clean(data: bytes, records: Records, *, strays: Words | None, delimiters: Wo
     for group in records.groups():
         base, stop = int(group.starts[0]), int(group.stops[-1])
         piece = memoryview(data)[base:stop]
-        placed = Records(group.starts - base, group.ends - base, group.stops - base)
+        placed = RecordBounds(group.starts - base, group.ends - base, group.stops - base)
         literal = _within(strays, base, stop) if strays is not None else group.starts[:0]
         literal = literal[_owned(literal, placed)]
         if literal.size:
@@ -69,13 +69,13 @@ def _within(words: Words, base: int, stop: int) -> Positions:
     return found[(found >= 0) & (found < stop - base)]
 
 
-def _owned(at: Positions, records: Records) -> NDArray[np.bool_]:
+def _owned(at: Positions, records: RecordBounds) -> NDArray[np.bool_]:
     """Return of each position whether it is in one of the records, and not in one that was left out between them."""
     owner = np.searchsorted(records.starts, at, side="right") - 1
     return at < records.ends[owner]
 
 
-def _insertions(literal: Positions, separators: Positions, records: Records) -> Positions:
+def _insertions(literal: Positions, separators: Positions, records: RecordBounds) -> Positions:
     """Return before which bytes a quote must go so that fields with literal quotes become quoted ones, sorted.
 
     That is before each of these quotes, and before the first and after the last byte of their field.
@@ -99,14 +99,14 @@ def _inserted(piece: memoryview, insertions: Positions, byte: int) -> memoryview
     return memoryview(new)
 
 
-def _moved(records: Records, insertions: Positions) -> Records:
+def _moved(records: RecordBounds, insertions: Positions) -> RecordBounds:
     """Return where the records are after an insertion before each of these bytes, to which it belongs."""
     by_end = np.searchsorted(insertions, records.ends, side="right")
     starts = records.starts + np.searchsorted(insertions, records.starts)
-    return Records(starts, records.ends + by_end, records.stops + by_end)
+    return RecordBounds(starts, records.ends + by_end, records.stops + by_end)
 
 
-def _picked(piece: memoryview, records: Records) -> list[memoryview]:
+def _picked(piece: memoryview, records: RecordBounds) -> list[memoryview]:
     """Return the records' bytes, in as few pieces as that is fast."""
     gaps = records.gaps()
     starts, stops = records.starts[np.append(True, gaps)], records.stops[np.append(gaps, True)]

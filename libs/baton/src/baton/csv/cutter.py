@@ -19,11 +19,11 @@ from baton.csv.bits import (
     positions,
     shifted,
 )
-from baton.csv.clean import Records, clean
+from baton.csv.clean import RecordBounds, clean
 from baton.csv.defects import DEFECT_CODES, NO_DEFECTS, Defects, RecordDefect
 from baton.csv.lines import Quoted, swallowed
 from baton.csv.overlong import unbalanced
-from baton.csv.structure import BLOCK_BYTES, Quotes, State, read
+from baton.csv.structure import BLOCK_BYTES, Quotes, ReaderState, read
 from baton.csv.syntax import CR, LF, Syntax
 
 _RECORDS_AT_ONCE: Final = 256 * 1024
@@ -116,7 +116,7 @@ def _mark(data: bytes, syntax: Syntax, block_bytes: int) -> _Marks:
         inside=(quotes.inside, line_feeds, delimiters),
         after_quote=shifted(quotes.structural, carry=False) & outside & ~quotes.structural,
         strays=strays if strays.any() else None,
-        left_open=last(quotes.openers) if state is State.QUOTED else None,
+        left_open=last(quotes.openers) if state is ReaderState.QUOTED else None,
     )
 
 
@@ -124,9 +124,9 @@ def _bitmap(blocks: list[Block], byte: int) -> Words:
     return np.concatenate([bitmap(block, byte) for block in blocks])
 
 
-def _read(data: bytes, blocks: list[Block], syntax: Syntax) -> tuple[Quotes, State]:
+def _read(data: bytes, blocks: list[Block], syntax: Syntax) -> tuple[Quotes, ReaderState]:
     """Return the quotes of all blocks as one, and the state at their end. `data`: the blocks, joined."""
-    state, found, at = State.START, list[Quotes](), 0
+    state, found, at = ReaderState.START, list[Quotes](), 0
     for block in blocks:
         stop = at + block.size
         structure = read(block, syntax, state, has_quotes=data.find(syntax.quote, at, stop) >= 0)
@@ -140,7 +140,7 @@ def _read(data: bytes, blocks: list[Block], syntax: Syntax) -> tuple[Quotes, Sta
     return Quotes(inside, structural, openers), state
 
 
-def _records(data: bytes, marks: _Marks) -> Records:
+def _records(data: bytes, marks: _Marks) -> RecordBounds:
     begins = shifted(marks.line_feeds, carry=True)
     blank = marks.line_feeds & begins
     if marks.crs is not None:
@@ -155,10 +155,10 @@ def _records(data: bytes, marks: _Marks) -> Records:
         ends -= is_set(marks.crs, ends - 1)
     if starts.size > stops.size:  # no line end closes the last record
         stops, ends = np.append(stops, len(data)), np.append(ends, len(data))
-    return Records(starts, ends, stops)
+    return RecordBounds(starts, ends, stops)
 
 
-def _defects(marks: _Marks, records: Records, columns: int) -> tuple[NDArray[np.uint8], Positions]:
+def _defects(marks: _Marks, records: RecordBounds, columns: int) -> tuple[NDArray[np.uint8], Positions]:
     """Return by record the place of its defect in `DEFECT_CODES`, from 1, 0 for none; and the number for its text."""
     found = count_between(marks.delimiters, records.starts, records.ends) + 1
     codes = np.where(found != columns, _code("columns"), np.uint8(0))

@@ -10,7 +10,7 @@ import numpy as np
 from baton.csv.bits import first
 from baton.csv.overlong import too_large, unbalanced
 from baton.csv.records import fields
-from baton.csv.structure import BLOCK_BYTES, State, read
+from baton.csv.structure import BLOCK_BYTES, ReaderState, read
 from baton.csv.syntax import CR, LF, RECORD_BYTES_MAX, Syntax
 
 _BLANK_LINES: Final = re.compile(rb"\n*+(?:\r\n\n*+)*+")
@@ -41,7 +41,7 @@ class HeaderReader:
         self._start: int = 0
         """Where the record begins, or would if the next line is not blank."""
         self._record = bytearray()
-        self._state = State.START
+        self._state = ReaderState.START
 
     def feed(self, block: bytes | bytearray) -> Header | None:
         """Take the next bytes of the file; None if it takes more. Raises `CsvDefect` (record number 0)."""
@@ -52,7 +52,7 @@ class HeaderReader:
                 # A blank line that is split between two blocks.
                 self._start, at = self._start + 2, at + 1
                 self._record.clear()
-                self._state = State.START
+                self._state = ReaderState.START
             if not self._record:
                 blank = _BLANK_LINES.match(block, at)
                 assert blank is not None, "nothing is matched too"
@@ -67,7 +67,7 @@ class HeaderReader:
         """Say that the file ends here; one without a record has no fields. Raises `CsvDefect`."""
         self._record += self._mark or b""
         self._check_size(len(self._record))
-        if self._state is State.QUOTED:
+        if self._state is ReaderState.QUOTED:
             opened = self._opener(len(self._record) - 1)
             assert opened is not None, "the last byte is inside quotes"
             raise unbalanced(self._record, self._syntax, number=0, start=self._start, opened=opened)
@@ -116,6 +116,6 @@ class HeaderReader:
 
     def _opener(self, position: int) -> int | None:
         """Return where the quoted field around this byte of the record was opened, as an offset in the file."""
-        structure = read(np.frombuffer(self._record, np.uint8), self._syntax, State.START, has_quotes=True)
+        structure = read(np.frombuffer(self._record, np.uint8), self._syntax, ReaderState.START, has_quotes=True)
         opened = structure.opened(position, before=0)
         return None if opened is None else self._start + opened

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from baton.csv.bits import Block, Positions, Words, count_between, positions
-from baton.csv.clean import Records
+from baton.csv.clean import RecordBounds
 from baton.csv.syntax import CR, LF, Syntax
 
 _COLUMNS_MANY: Final = 4
@@ -52,7 +52,7 @@ class Quoted:
         return Quoted(self.data[base:stop], self.syntax, self.columns, *cut)
 
 
-def swallowed(quoted: Quoted, records: Records, defective: NDArray[np.bool_]) -> tuple[Positions, Positions]:
+def swallowed(quoted: Quoted, records: RecordBounds, defective: NDArray[np.bool_]) -> tuple[Positions, Positions]:
     """Return the records, by index, that swallowed lines, and how many lines each did.
 
     `defective`: by record. Where no quoted field holds a line end, it costs next to nothing.

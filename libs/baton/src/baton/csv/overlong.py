@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from baton.csv.bits import Positions, bitmap, positions
-from baton.csv.structure import State, read
+from baton.csv.structure import ReaderState, read
 from baton.csv.syntax import CR, CsvDefect, Syntax
 
 _LINE_BYTES_MAX: Final = 64 * 1024
@@ -47,7 +47,7 @@ def unbalanced(record: bytes | bytearray, syntax: Syntax, *, number: int, start:
 def _outside_quotes(head: bytes | bytearray, syntax: Syntax) -> tuple[Positions, Positions]:
     """Return where the delimiters and carriage returns outside quotes are; no line feed is."""
     block = np.frombuffer(head, np.uint8)
-    quotes = read(block, syntax, State.START, has_quotes=True).quotes
+    quotes = read(block, syntax, ReaderState.START, has_quotes=True).quotes
     assert quotes is not None, "it was told that there are some"
     delimiters, crs = (positions(bitmap(block, byte) & ~quotes.inside) for byte in (syntax.delimiter, CR))
     return delimiters, crs

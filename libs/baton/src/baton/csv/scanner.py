@@ -7,7 +7,7 @@ import numpy as np
 
 from baton.csv.bits import Block, Positions, Words, any_set, bitmap, count, first, is_set, last, positions, shifted
 from baton.csv.overlong import too_large, unbalanced
-from baton.csv.structure import BLOCK_BYTES, State, Structure, read
+from baton.csv.structure import BLOCK_BYTES, ReaderState, Structure, read
 from baton.csv.syntax import CR, LF, RECORD_BYTES_MAX, CsvDefect, Syntax
 
 
@@ -62,7 +62,7 @@ class Scanner:
         self._record_bytes_max = record_bytes_max
         self._waiting = bytearray()
         self._at = start
-        self._state = State.START
+        self._state = ReaderState.START
         self._last_byte = LF
         self._record_start = start
         self._record = bytearray()
@@ -96,7 +96,7 @@ class Scanner:
         if self._waiting:
             self._flush()
         size = self._at - self._record_start
-        quoted = self._state is State.QUOTED
+        quoted = self._state is ReaderState.QUOTED
         if size > self._record_bytes_max:  # by the CR that might have been half of a CRLF
             raise self._too_large(opened=self._opened if quoted else None)
         if quoted:
@@ -204,7 +204,7 @@ class Scanner:
     def _opener(self, structure: Structure, position: int) -> int | None:
         """Return where the quoted field around this byte of the block was opened, as an offset in the file."""
         if position < 0:  # the CR at the end of the block before
-            return self._opened if self._state is State.QUOTED else None
+            return self._opened if self._state is ReaderState.QUOTED else None
         opened = structure.opened(position, before=self._opened - self._at)
         return None if opened is None else self._at + opened
 

@@ -16,7 +16,7 @@ BLOCK_BYTES: Final = 256 * 1024
 """Block and bitmaps fit a 1 MiB second-level cache; smaller ones pay more for calls than they gain."""
 
 
-class State(Enum):
+class ReaderState(Enum):
     """State of the reader between two bytes: all that the next block needs of this one."""
 
     START = "at the start of a field"
@@ -44,7 +44,7 @@ class Structure:
     ends: Words
     """LF outside quotes."""
     quotes: Quotes | None
-    state: State
+    state: ReaderState
     """After the block's last byte."""
 
     def opened(self, position: int, *, before: int) -> int | None:
@@ -60,51 +60,56 @@ class Structure:
         return before if found is None else found
 
 
-def read(block: Block, syntax: Syntax, state: State, *, has_quotes: bool) -> Structure:
+def read(block: Block, syntax: Syntax, state: ReaderState, *, has_quotes: bool) -> Structure:
     """Find the structure of a block of at least one byte that begins in `state`. `has_quotes`: there are quotes in it.
 
     That `bytes.find` says in a quarter of the time that numpy takes.
     """
     line_feeds = bitmap(block, LF)
-    if state is not State.QUOTED and not has_quotes:
+    if state is not ReaderState.QUOTED and not has_quotes:
         return Structure(line_feeds, None, _after_text(int(block[-1]), syntax))
     delimiters = bitmap(block, syntax.delimiter)
     found = bitmap(block, syntax.quote)
     quotes = _pair(found, state)
     # Pairing quotes by parity is right up to the first literal quote, and that one shows: it seems to open a field, yet
     # is neither after a quote (as half of an escape) nor at the start of a field. If none shows, all is right.
-    if any_set(quotes.openers & ~shifted(delimiters | line_feeds, carry=state is State.START)):
+    if any_set(quotes.openers & ~shifted(delimiters | line_feeds, carry=state is ReaderState.START)):
         quotes, after = _exact(block, found, syntax, state)
     elif int(quotes.inside[-1]) >> (block.size - 1) % 64 & 1:
-        after = State.QUOTED
+        after = ReaderState.QUOTED
     else:
         final = int(block[-1])
-        after = State.CLOSED if final == syntax.quote else _after_text(final, syntax)
+        after = ReaderState.CLOSED if final == syntax.quote else _after_text(final, syntax)
     return Structure(line_feeds & ~quotes.inside, quotes, after)
 
 
-def _pair(structural: Words, state: State) -> Quotes:
-    inside = prefix_xor(structural, carry=state is State.QUOTED)
-    openers = structural & inside & ~shifted(structural, carry=state is State.CLOSED)
+def _pair(structural: Words, state: ReaderState) -> Quotes:
+    inside = prefix_xor(structural, carry=state is ReaderState.QUOTED)
+    openers = structural & inside & ~shifted(structural, carry=state is ReaderState.CLOSED)
     return Quotes(inside, structural, openers)
 
 
-def _after_text(byte: int, syntax: Syntax) -> State:
-    return State.START if byte in (syntax.delimiter, LF) else State.TEXT
+def _after_text(byte: int, syntax: Syntax) -> ReaderState:
+    return ReaderState.START if byte in (syntax.delimiter, LF) else ReaderState.TEXT
 
 
-def _exact(block: Block, quotes: Words, syntax: Syntax, state: State) -> tuple[Quotes, State]:
+def _exact(block: Block, quotes: Words, syntax: Syntax, state: ReaderState) -> tuple[Quotes, ReaderState]:
     positions, after = find_strays(block.tobytes(), syntax, state)
     is_stray = np.zeros(block.size, np.bool_)
     is_stray[positions] = True
     return _pair(quotes & ~pack(is_stray), state), after
 
 
-def find_strays(block: bytes, syntax: Syntax, state: State) -> tuple[list[int], State]:
+def find_strays(block: bytes, syntax: Syntax, state: ReaderState) -> tuple[list[int], ReaderState]:
     """Return the positions of literal quotes and the state after the block: exact, but only some 200 MB a second."""
     quote = bytes([syntax.quote])
     # A few bytes that lead to the state, so that the pattern works as if nothing were before the block.
-    lead = {State.START: b"\n", State.TEXT: b"\0", State.QUOTED: b"\n" + quote, State.CLOSED: b"\n" + 2 * quote}[state]
+    lead = {
+        ReaderState.START: b"\n",
+        ReaderState.TEXT: b"\0",
+        ReaderState.QUOTED: b"\n" + quote,
+        ReaderState.CLOSED: b"\n" + 2 * quote,
+    }[state]
     text = lead + block
     strays: list[int] = []
     for match in _quotes_pattern(syntax).finditer(text):
@@ -113,7 +118,7 @@ def find_strays(block: bytes, syntax: Syntax, state: State) -> tuple[list[int], 
             continue
         tail_start, tail_end = match.span("tail")
         if tail_start == len(text):
-            return strays, State.CLOSED if match["close"] else State.QUOTED
+            return strays, ReaderState.CLOSED if match["close"] else ReaderState.QUOTED
         strays += (i - len(lead) for i in range(tail_start, tail_end) if text[i] == syntax.quote)
     return strays, _after_text(text[-1], syntax)
 

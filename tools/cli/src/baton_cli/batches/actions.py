@@ -13,7 +13,7 @@ from baton.model.batch import Batch, Counts
 from baton.model.states import TABLE, BatchState
 from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli.reach.asking import NOT_HERE
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 
 _BY: Final = "operator"
 """Who a batch's history names for these steps."""
@@ -38,24 +38,24 @@ class Changed:
 
 
 async def cancel(connection: Connection, batch_id: str) -> Changed:
-    """End a batch before its result is published. Raises `Refused` if it is too late."""
+    """End a batch before its result is published. Raises `Declined` if it is too late."""
     return Changed(await _change(connection, batch_id, "cancelled", _cancelled))
 
 
 async def pause(connection: Connection, batch_id: str) -> Changed:
-    """Hold a batch; finished chunks are kept. Raises `Refused` once every chunk is done."""
+    """Hold a batch; finished chunks are kept. Raises `Declined` once every chunk is done."""
     return Changed(await _change(connection, batch_id, "paused", _paused))
 
 
 async def resume(connection: Connection, batch_id: str) -> Changed:
-    """Resume a paused batch, and send its message. Raises `Refused` if it is not paused."""
+    """Resume a paused batch, and send its message. Raises `Declined` if it is not paused."""
     return await _send(connection, await _change(connection, batch_id, "resumed", _resumed))
 
 
 async def retry(connection: Connection, batch_id: str) -> Changed:
     """Start a failed batch again where it stopped: the mail if the result stands, else what is not finished yet.
 
-    Raises `Refused` if it has not failed, or if what is finished may be gone before the run ends.
+    Raises `Declined` if it has not failed, or if what is finished may be gone before the run ends.
     """
     now = connection.clock.now()
     return await _send(connection, await _change(connection, batch_id, "retried", lambda batch: _retried(batch, now)))
@@ -81,7 +81,7 @@ def _retried(batch: Batch, now: datetime) -> dict[str, Any]:
     state = BatchState.MERGED if batch.published else BatchState.ADMITTED
     # What was made of it is never older than its admission.
     if state is BatchState.ADMITTED and batch.plan_id and now > batch.admitted_at + RETRIED_AGE_MAX:
-        raise Refused(
+        raise Declined(
             f"batch {batch.batch_id} was admitted on {batch.admitted_at:%Y-%m-%d}, "
             f"over {RETRIED_AGE_MAX.days} days ago: what was finished of it may be gone before a retry ends. "
             "Upload the file again: that is a new batch"
@@ -94,20 +94,20 @@ def _require(batch: Batch, states: Iterable[BatchState], done: str) -> None:
     allowed = frozenset(states)
     if batch.state not in allowed:
         names = ", ".join(sorted(allowed))
-        raise Refused(f"batch {batch.batch_id} is {batch.state}: only a batch that is {names} can be {done}")
+        raise Declined(f"batch {batch.batch_id} is {batch.state}: only a batch that is {names} can be {done}")
 
 
 async def _change(connection: Connection, batch_id: str, done: str, decide: Callable[[Batch], dict[str, Any]]) -> Batch:
     for _ in range(_ATTEMPTS_MAX):
         before = await connection.ledger.get(batch_id)
         if before is None:
-            raise Refused(f"there is no batch {batch_id}")
+            raise Declined(f"there is no batch {batch_id}")
         after = before.moved(at=connection.clock.now(), by=_BY, **decide(before))
         try:
             return await connection.ledger.update(before, after)
         except Fenced:
             continue  # a service moved it on between the read and the write: decide anew
-    raise Refused(f"batch {batch_id} changed {_ATTEMPTS_MAX} times while it was to be {done}: try again")
+    raise Declined(f"batch {batch_id} changed {_ATTEMPTS_MAX} times while it was to be {done}: try again")
 
 
 async def _send(connection: Connection, batch: Batch) -> Changed:

@@ -23,7 +23,7 @@ from baton_cli.handover import queries as handover_queries
 from baton_cli.handover import render as handover_render
 from baton_cli.hints import baton
 from baton_cli.options import AsJson, BatchName, TimeoutSeconds
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 from baton_cli.session import OUTCOMES, ExitStatus, Session, session_of
 
 app = typer.Typer()
@@ -84,7 +84,7 @@ def _watch(session: Session, batch_id: str, *, timeout: float | None, as_json: b
                 last = await watching.follow(queries.watch(connection, batch_id), screen)
         except TimeoutError as error:
             now = await queries.look(connection, batch_id, queries.Snapshot(connection.clock.now(), None, None))
-            raise Refused(f"not done after {timeout:g} s{_how_on(batch_id, now.batch)}") from error
+            raise Declined(f"not done after {timeout:g} s{_how_on(batch_id, now.batch)}") from error
         assert last.batch is not None, "watching ends with a final batch"
         return last.batch, connection.owner(last.batch)
 
@@ -211,15 +211,15 @@ def fetch(
 
 
 def _wanted(batch: Batch, *, rejects: bool, manifest: bool) -> tuple[str, str | None]:
-    """Return the key of what is wanted, and its checksum if one is known. Raises `Refused` if there is none."""
+    """Return the key of what is wanted, and its checksum if one is known. Raises `Declined` if there is none."""
     published = batch.published
     if rejects and manifest:
-        raise Refused("--rejects or --manifest, not both")
+        raise Declined("--rejects or --manifest, not both")
     if published is None and rejects and batch.state is BatchState.FAILED and batch.plan_id:
         # Where the notifier put them together, if there were any.
         return failed_rejects_key(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id, batch.run), None
     if published is None:
-        raise Refused(f"batch {batch.batch_id} is {batch.state}: nothing of it is published")
+        raise Declined(f"batch {batch.batch_id} is {batch.state}: nothing of it is published")
     if rejects:
         return published.rejects_key, None
     if manifest:

@@ -10,7 +10,7 @@ from baton.ports import ReferenceVersion, Tally
 from baton.rejects import not_all
 from baton_cli.batches.advice import advise
 from baton_cli.batches.files import Fetched, Submitted
-from baton_cli.batches.queries import Detail, Rejects, Status
+from baton_cli.batches.queries import Detail, Overview, Rejects
 
 type Json = str | int | float | bool | Sequence["Json"] | Mapping[str, "Json"] | None
 
@@ -77,7 +77,7 @@ def submitted(submitted: Submitted) -> dict[str, Json]:
     }
 
 
-def status(status: Status) -> dict[str, Json]:
+def status(status: Overview) -> dict[str, Json]:
     return {
         "environment": status.environment,
         "epoch": status.control.epoch,

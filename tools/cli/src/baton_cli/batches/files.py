@@ -17,7 +17,7 @@ from baton.model.identity import batch_id_of
 from baton.model.paths import input_key, is_marker
 from baton.ports import ObjectStore
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 
 _KEY_BYTES_MAX: Final = 1_024
 """S3's ceiling for a key."""
@@ -45,18 +45,18 @@ class Submitted:
 
 
 def prepare(path: Path, *, job: str, name: str | None, catalog: Catalog, force: bool = False) -> Submission:
-    """Check what can be known before a byte is sent. Raises `Refused`."""
+    """Check what can be known before a byte is sent. Raises `Declined`."""
     if job not in catalog and not force:
-        raise Refused(f"there is no job {job!r}; the jobs are: {', '.join(sorted(catalog))} (--force sends it anyway)")
+        raise Declined(f"there is no job {job!r}; the jobs are: {', '.join(sorted(catalog))} (--force sends it anyway)")
     if not path.is_file():
-        raise Refused(f"{path} is a folder" if path.is_dir() else f"there is no file {path}")
+        raise Declined(f"{path} is a folder" if path.is_dir() else f"there is no file {path}")
     if not os.access(path, os.R_OK):
-        raise Refused(f"{path} may not be read by you")
+        raise Declined(f"{path} may not be read by you")
     name = path.name if name is None else name
     key = input_key(job, name)
     is_name = name.strip("/") == name and name.isprintable() and "//" not in name
     if not name or not is_name or len(key.encode()) > _KEY_BYTES_MAX:
-        raise Refused(f"{name!r} cannot be the name of an input: printable, no / at either end, 1 to 1,000 bytes")
+        raise Declined(f"{name!r} cannot be the name of an input: printable, no / at either end, 1 to 1,000 bytes")
     size_bytes = path.stat().st_size
     if is_marker(key, size_bytes):
         _refuse_marker(key)
@@ -64,11 +64,11 @@ def prepare(path: Path, *, job: str, name: str | None, catalog: Catalog, force: 
 
 
 def _refuse_marker(key: str) -> NoReturn:
-    """Raise `Refused`: the file would be taken, and then ignored by whoever admits batches."""
+    """Raise `Declined`: the file would be taken, and then ignored by whoever admits batches."""
     tools = "Spark, Hadoop and the like leave files of that name beside data"
     empty = "an empty file whose name begins with _ or . is a placeholder"
     why = tools if is_marker(key, None) else empty
-    raise Refused(f"{key} would never become a batch: {why}; give it another name with --name")
+    raise Declined(f"{key} would never become a batch: {why}; give it another name with --name")
 
 
 async def submit(connection: Connection, submission: Submission, *, sent: Callable[[int], None]) -> Submitted:
@@ -94,7 +94,7 @@ async def fetch(connection: Connection, batch: Batch, key: str, path: Path, *, c
     `checksum` is its CRC64NVME in hex; None checks the size alone.
 
     It is written under another name beside `path` and renamed when every byte is there: `path` is whole or untouched.
-    Raises `NotFound` if neither Region gives it whole, `Refused` if `path` cannot be written.
+    Raises `NotFound` if neither Region gives it whole, `Declined` if `path` cannot be written.
     """
     problems: list[str] = []
     for region in connection.owner_first(batch):
@@ -103,7 +103,7 @@ async def fetch(connection: Connection, batch: Batch, key: str, path: Path, *, c
         except NOT_HERE as error:
             problems.append(f"{region}: {error or 'no answer'}")
         except OSError as error:
-            raise Refused(f"{path} cannot be written: {error.strerror}") from error
+            raise Declined(f"{path} cannot be written: {error.strerror}") from error
         else:
             return Fetched(key, path, size_bytes, region)
     raise NotFound(f"{key} could not be fetched; {'; '.join(problems)}")

@@ -20,7 +20,7 @@ from baton.rejects import read_rejects
 from baton.topology import REJECTS_INDEXED_MAX, RETENTION_DAYS
 from baton_cli.hints import baton
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, LAST, NO_ANSWER, NOT_HERE, follow
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 
 PREFIX_DIGITS_MIN: Final = 4
 _ID_DIGITS: Final = 20
@@ -68,20 +68,20 @@ async def _admitted_since(connection: Connection, since: datetime) -> BatchPage:
 async def resolve(connection: Connection, text: str) -> Batch:
     """Return the batch that `text` names: its id, a unique beginning of it, or `last`.
 
-    Raises `Refused` if there is none, or more than one.
+    Raises `Declined` if there is none, or more than one.
     """
     if text == LAST:
         newest = await recent(connection, limit=1)
         if not newest:
-            raise Refused(f"there is no batch yet: send one with `{baton()} submit FILE --job JOB`")
+            raise Declined(f"there is no batch yet: send one with `{baton()} submit FILE --job JOB`")
         return newest[0]
     if len(text) >= _ID_DIGITS:
         batch = await connection.ledger.get(text)
         if batch is None:
-            raise Refused(f"there is no batch {text}")
+            raise Declined(f"there is no batch {text}")
         return batch
     if len(text) < PREFIX_DIGITS_MIN:
-        raise Refused(f"{text!r} is too short: give at least {PREFIX_DIGITS_MIN} digits of the id, or `{LAST}`")
+        raise Declined(f"{text!r} is too short: give at least {PREFIX_DIGITS_MIN} digits of the id, or `{LAST}`")
     return await _by_prefix(connection, text.lower())
 
 
@@ -90,14 +90,14 @@ async def _by_prefix(connection: Connection, prefix: str) -> Batch:
     listed = await _admitted_since(connection, since)
     found = {each.batch_id: each for each in (*listed.batches, *listed.unreadable) if each.batch_id.startswith(prefix)}
     if not found:
-        raise Refused(f"no batch of the last {RETENTION_DAYS} days starts with {prefix}")
+        raise Declined(f"no batch of the last {RETENTION_DAYS} days starts with {prefix}")
     if len(found) > 1:
-        raise Refused(f"{len(found)} batches start with {prefix}: {', '.join(list(found)[:5])}")
+        raise Declined(f"{len(found)} batches start with {prefix}: {', '.join(list(found)[:5])}")
     # The list is eventually consistent; the row itself is not. It is what says that it cannot be read.
     ((batch_id, seen),) = found.items()
     batch = await connection.ledger.get(batch_id) or seen
     if isinstance(batch, UnreadableRow):
-        raise Refused(f"batch {batch_id} is gone")
+        raise Declined(f"batch {batch_id} is gone")
     return batch
 
 
@@ -111,7 +111,7 @@ class RegionStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class Overview:
     """The world at one moment. `open_by_state` counts the batches that have no outcome yet."""
 
     environment: str
@@ -123,7 +123,7 @@ class Status:
     """Of open batches: what can be told of rows that this version cannot read."""
 
 
-async def status(connection: Connection) -> Status:
+async def status(connection: Connection) -> Overview:
     """Return who is active, which Regions answer, and what is open. Raises `Unavailable` without the ledger.
 
     Canaries are not counted: they come and go.
@@ -132,7 +132,7 @@ async def status(connection: Connection) -> Status:
     problems = await asyncio.gather(*(_problem_of(connection, region) for region in connection.regions))
     listed = await whole_list(connection.ledger.list_open())
     unfinished = [batch for batch in listed.batches if not batch.is_final and not batch.is_canary]
-    return Status(
+    return Overview(
         environment=connection.environment,
         control=control,
         regions=tuple(

@@ -11,9 +11,9 @@ from typing import Final
 from baton.encoding import composed
 from baton.ports import ReferenceVersion, Row
 from baton.topology import PROGRESS_KEPT_DAYS
-from baton_cli.batches.reference_records import Record, check_record, records
+from baton_cli.batches.reference_records import ReferenceRecord, check_record, records
 from baton_cli.hints import baton
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 
 _VERSION_HEX_DIGITS: Final = 12
 REPLACED_VERSIONS_KEPT: Final = timedelta(days=PROGRESS_KEPT_DAYS)
@@ -48,7 +48,7 @@ class ReferenceFile:
 def read(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -> ReferenceFile:
     """Check a CSV file with one row per key. Its version is a digest of what its rows mean: key, columns and values.
 
-    16 bytes of each key are held, and one row at a time. Raises `Refused` if the file is no CSV with that column, if a
+    16 bytes of each key are held, and one row at a time. Raises `Declined` if the file is no CSV with that column, if a
     key is empty or there twice, or if a value holds a NUL or, unless `lines_in_fields`, lines that look like records.
     Names of columns are compared, and kept, in composed form (NFC), and rows are found by their keys in it.
     """
@@ -62,7 +62,7 @@ def read(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -
         name = hashlib.blake2b(found_by.encode(), digest_size=16).digest()
         if not fields[position] or name in seen:
             what = "there twice" if fields[position] else "empty"
-            raise Refused(f"{path}, {record.where}: the key {fields[position]!r} is {what}")
+            raise Declined(f"{path}, {record.where}: the key {fields[position]!r} is {what}")
         seen.add(name)
         # Such a row lay under another key when keys were kept as they came.
         content.update(json.dumps([*fields, found_by] if found_by != fields[position] else fields).encode())
@@ -70,16 +70,16 @@ def read(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -
     return ReferenceFile(version, ReferenceRows(path, key, lines_in_fields))
 
 
-def _rows(path: Path, key: str, *, lines_in_fields: bool) -> tuple[tuple[str, ...], Iterator[Record]]:
-    """Return the header, and each further record. Raises `Refused`."""
+def _rows(path: Path, key: str, *, lines_in_fields: bool) -> tuple[tuple[str, ...], Iterator[ReferenceRecord]]:
+    """Return the header, and each further record. Raises `Declined`."""
     found = records(path)
     header = next(found, None)
     columns = tuple(map(composed, header.fields)) if header else ()
     if header is None or key not in columns or len(set(columns)) != len(columns):
         has = ", ".join(columns) or "nothing"
-        raise Refused(f"{path}: the file needs a column {key!r}, each name once, between commas; it has: {has}")
+        raise Declined(f"{path}: the file needs a column {key!r}, each name once, between commas; it has: {has}")
 
-    def checked(record: Record) -> Record:
+    def checked(record: ReferenceRecord) -> ReferenceRecord:
         check_record(path, record, columns, lines_in_fields=lines_in_fields)
         return record
 
@@ -90,7 +90,7 @@ def _rows(path: Path, key: str, *, lines_in_fields: bool) -> tuple[tuple[str, ..
 async def publish(connection: Connection, file: ReferenceFile) -> Sequence[str]:
     """Make it the version that new batches use, and remove those that no batch uses any more; return these.
 
-    Repeating it is harmless. Raises `Refused` if the rows are not what they were, or not what the table takes.
+    Repeating it is harmless. Raises `Declined` if the rows are not what they were, or not what the table takes.
     """
     removed: set[str] = set()
     replaced_before = await _pinned_since(connection)
@@ -98,7 +98,7 @@ async def publish(connection: Connection, file: ReferenceFile) -> Sequence[str]:
         try:
             await reference.publish(file.version, file.rows)
         except ValueError as error:
-            raise Refused(f"{file.rows.path}: {error}") from error
+            raise Declined(f"{file.rows.path}: {error}") from error
         removed |= {*await reference.prune(file.version.dataset, replaced_before=replaced_before)}
     return sorted(removed)
 
@@ -116,11 +116,11 @@ async def _pinned_since(connection: Connection) -> datetime:
 
 
 async def current(connection: Connection, dataset: str) -> ReferenceVersion:
-    """Return the version that new batches use. Raises `Refused` if the data set was never loaded."""
+    """Return the version that new batches use. Raises `Declined` if the data set was never loaded."""
     for reference in connection.references:
         version = await reference.current(dataset)
         if version is not None:
             return version
-    raise Refused(
+    raise Declined(
         f"there is no data set {dataset!r}: load one with `{baton()} reference load {dataset} FILE --key COLUMN`"
     )

@@ -9,14 +9,14 @@ from baton.csv import RECORD_BYTES_MAX, Syntax, cut
 from baton.encoding import marked_as
 from baton.foreign import HEAD_BYTES, recognise
 from baton.job import Dialect
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 
 _SYNTAX: Final = Syntax.of(",", '"')
 _RECORD_CHARS_MAX: Final = RECORD_BYTES_MAX
 """Far above what a row of a table may have: whoever writes one that long left a quote open."""
 
 
-class Record(NamedTuple):
+class ReferenceRecord(NamedTuple):
     """One record that is not blank: its lines in the file, counted from 1, its fields, and the text of its lines."""
 
     first_line: int
@@ -30,8 +30,8 @@ class Record(NamedTuple):
         return f"lines {self.first_line} to {self.last_line}" if many else f"line {self.first_line}"
 
 
-def records(path: Path) -> Iterator[Record]:
-    """Return the records one by one, the header first. Raises `Refused` if the file is no UTF-8 CSV."""
+def records(path: Path) -> Iterator[ReferenceRecord]:
+    """Return the records one by one, the header first. Raises `Declined` if the file is no UTF-8 CSV."""
     lines = None
     try:
         _check_text(path)
@@ -42,41 +42,41 @@ def records(path: Path) -> Iterator[Record]:
             for fields in csv.reader(lines, strict=True):
                 first, text = lines.taken()
                 if fields:
-                    yield Record(first, lines.number, fields, text)
+                    yield ReferenceRecord(first, lines.number, fields, text)
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}") from error
+        raise Declined(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        raise Refused(
+        raise Declined(
             f"{path}, line {_undecodable_line(path)}: byte {byte:#04x} is no UTF-8: save it as “CSV UTF-8”, with commas"
         ) from error
     except csv.Error as error:
         assert lines is not None, "only its reader raises this"
-        raise Refused(
+        raise Declined(
             f"{path} is no UTF-8 CSV file: in the record that begins at line {lines.first}: {error}"
         ) from error
 
 
-def check_record(path: Path, record: Record, columns: Sequence[str], *, lines_in_fields: bool) -> None:
-    """Raise `Refused` unless the record fits the columns, holds no NUL, and took in no other records.
+def check_record(path: Path, record: ReferenceRecord, columns: Sequence[str], *, lines_in_fields: bool) -> None:
+    """Raise `Declined` unless the record fits the columns, holds no NUL, and took in no other records.
 
     `lines_in_fields`: quoted fields may hold lines that look like records.
     """
     swallowed = 0 if lines_in_fields else _swallowed(record, len(columns))
     if swallowed:
         what = "lines that look like records" if swallowed > 1 else "line that looks like a record"
-        raise Refused(
+        raise Declined(
             f"{path}, {record.where}: quotes hold {swallowed:,} more {what}: was a quote left open? "
             "(--lines-in-fields takes them as text)"
         )
     if len(record.fields) != len(columns):
-        raise Refused(f"{path}, {record.where} has {len(record.fields)} fields, the header {len(columns)}")
+        raise Declined(f"{path}, {record.where} has {len(record.fields)} fields, the header {len(columns)}")
     for column, value in zip(columns, record.fields, strict=True):
         if "\0" in value:
-            raise Refused(f"{path}, {record.where}: the column {column!r} holds a NUL, which no CSV file may")
+            raise Declined(f"{path}, {record.where}: the column {column!r} holds a NUL, which no CSV file may")
 
 
-def _swallowed(record: Record, columns: int) -> int:
+def _swallowed(record: ReferenceRecord, columns: int) -> int:
     """Return how many lines this record took in, by the rule that inputs are read by."""
     if record.first_line == record.last_line:
         return 0
@@ -114,7 +114,7 @@ class _Lines:
         self._held.append(line)
         self._chars += len(line)
         if self._chars > _RECORD_CHARS_MAX:
-            raise Refused(
+            raise Declined(
                 f"{self._path}: the record that begins at line {self.first} has more than {_RECORD_CHARS_MAX:,} "
                 "characters: perhaps a quote in it is never closed"
             )
@@ -147,7 +147,7 @@ def _check_text(path: Path) -> None:
         head = file.read(HEAD_BYTES)
     marked = marked_as(head)
     if marked not in (None, "UTF-8"):
-        raise Refused(f"{path} is {marked}: save it as UTF-8")
+        raise Declined(f"{path} is {marked}: save it as UTF-8")
     foreign = recognise(head, delimiter=ord(","))
     if foreign:
-        raise Refused(f"{path}: {foreign.told(Dialect())}")
+        raise Declined(f"{path}: {foreign.told(Dialect())}")

@@ -20,12 +20,11 @@ from baton.rejects import not_all
 from baton.shown import shown
 from baton_cli.batches.advice import advise
 from baton_cli.batches.files import Fetched, Submitted
-from baton_cli.batches.queries import Detail, Rejects, Status
+from baton_cli.batches.queries import Detail, Overview, Rejects
 from baton_cli.hints import baton, has_options
 
 if TYPE_CHECKING:  # see session.py
-    from baton_local.switches.admin import ArcStatus
-    from baton_local.switches.admin import Status as WorldStatus
+    from baton_local.switches.admin import ArcStatus, SupervisorStatus
 
 _STYLES: Final = {
     BatchState.COMPLETED: "green",
@@ -109,7 +108,7 @@ def table_of(*names: str, numbers: Sequence[str] = ()) -> Table:
     return table
 
 
-def status(status: Status, *, now: datetime) -> RenderableType:
+def status(status: Overview, *, now: datetime) -> RenderableType:
     regions = table_of("REGION", "ROLE", "ANSWERS")
     for region in status.regions:
         role = Text("active", style="bold green") if region.active else Text("standby", style="dim")
@@ -125,7 +124,7 @@ def status(status: Status, *, now: datetime) -> RenderableType:
     )
 
 
-def _open(status: Status, now: datetime) -> Text:
+def _open(status: Overview, now: datetime) -> Text:
     if status.oldest_open is None:
         return Text("No batch is open.")
     counts = ", ".join(f"{count:,} {name}" for name, count in sorted(status.open_by_state.items()))
@@ -308,7 +307,7 @@ def changed(batch: Batch, *, owner: str) -> RenderableType:
     return Text.assemble(f"Batch {batch.batch_id} is ", state(batch.state), f". {advise(batch, owner=owner)}")
 
 
-def world(status: "WorldStatus") -> RenderableType:
+def world(status: "SupervisorStatus") -> RenderableType:
     regions = table_of("REGION", "LINKS", "UPLOADS", "CONTROL")
     for name, region in status.regions.items():
         link = Text("cut", style="bold red") if region.cut else Text("up", style="green")

@@ -22,7 +22,7 @@ from baton_cli.handover import epoch, orders, queries
 from baton_cli.handover.orders import Standing
 from baton_cli.handover.queries import Situation
 from baton_cli.hints import baton
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 from handover.by_hand import wrong_place
 from handover.facts import StepResult
 from handover.settings import ControllerSettings
@@ -37,7 +37,7 @@ type Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Realigned:
     """What came of bringing switch, dials and owners in line with a row that names the Region already."""
 
     control: Control
@@ -52,17 +52,17 @@ class Kept:
 
 async def fail_over(
     connection: Connection, command: Command, *, show: Callable[[Standing], None], tell: Tell, seconds_max: float
-) -> Standing | Kept:
+) -> Standing | Realigned:
     """Do everything that the order asks for; return what came of it within `seconds_max`.
 
-    Raises `Refused` if this machine is not set up as the controllers are, or the ledger went back. What the rules
+    Raises `Declined` if this machine is not set up as the controllers are, or the ledger went back. What the rules
     refuse is an outcome.
     """
     now = await queries.situation(connection)
     switch = connection.switch()
     heartbeats = {view.region: view.heartbeat for view in now.controllers if view.heartbeat}
     if wrong := wrong_place(now.control, connection.regions, heartbeats, switch.backend):
-        raise Refused(wrong)
+        raise Declined(wrong)
     await epoch.refuse_restored(connection)
     for line in _told_before(now):
         tell(line)
@@ -130,19 +130,19 @@ async def _proved(hand: ByHand, target: str, tell: Tell) -> None:
         tell(f"{'a canary' if probe.verdict is Verdict.HEALTHY else 'a canary failed'}: {probe.value}")
 
 
-async def _kept(now: Situation, hand: ByHand, *, seconds_max: float) -> Kept:
+async def _kept(now: Situation, hand: ByHand, *, seconds_max: float) -> Realigned:
     """Bring everything in line with the row; there is no order in it, since nothing is to be decided."""
     control = now.control
     if control.frozen(now.at) and control.freeze:
         freeze = control.freeze
-        raise Refused(
+        raise Declined(
             f"{control.active_region} is active already, and what differs from the ledger is left as it is: "
             f"frozen by {freeze.by} until {moment(freeze.until)}: {freeze.reason}"
         )
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds_max), hand.acting(None):
             await hand.in_line.wait()
-    return Kept(control, tuple(hand.results[step] for step in STEPS if step in hand.results))
+    return Realigned(control, tuple(hand.results[step] for step in STEPS if step in hand.results))
 
 
 def _telling(tell: Tell) -> Log:

@@ -11,23 +11,23 @@ import typer
 from baton.model.control import Control
 from baton.model.journal import Command, CommandKind, Verdict
 from baton_cli.durations import duration
-from baton_cli.handover import by_hand, documents, epoch_render, orders, queries, render
+from baton_cli.handover import by_hand, by_hand_render, documents, epoch_render, orders, queries, render
 from baton_cli.handover import epoch as epochs
-from baton_cli.handover.orders import Outcome, Standing
+from baton_cli.handover.orders import OrderOutcome, Standing
 from baton_cli.hints import baton
 from baton_cli.options import AsJson
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 from baton_cli.session import ExitStatus, Session, session_of
 
 app = typer.Typer()
 PANEL: Final = "Hand over"
 EXITS: Final = {
-    Outcome.PENDING: ExitStatus.ERROR,
-    Outcome.REFUSED: ExitStatus.ERROR,
-    Outcome.UNDER_WAY: ExitStatus.ERROR,
-    Outcome.ROLLED_BACK: ExitStatus.FAILED,
-    Outcome.SUPERSEDED: ExitStatus.CANCELLED,
-    Outcome.DEGRADED: ExitStatus.DEGRADED,
+    OrderOutcome.PENDING: ExitStatus.ERROR,
+    OrderOutcome.REFUSED: ExitStatus.ERROR,
+    OrderOutcome.UNDER_WAY: ExitStatus.ERROR,
+    OrderOutcome.ROLLED_BACK: ExitStatus.FAILED,
+    OrderOutcome.SUPERSEDED: ExitStatus.CANCELLED,
+    OrderOutcome.DEGRADED: ExitStatus.DEGRADED,
 }
 _SWITCH_SECONDS: Final = 300.0
 """Longer than any switch takes under the settings that controllers have by default: drained, stepped, verified."""
@@ -90,7 +90,7 @@ def _place(ctx: typer.Context, order: _Order) -> None:
     """Order it, follow it, answer with what came of it, and end with its status."""
     session = session_of(ctx)
     placed: list[Command] = []
-    lines = render.Lines(session.err)
+    lines = render.MilestoneLines(session.err)
     quiet = order.as_json and not session.err.is_terminal
 
     async def ask(connection: Connection) -> Standing | None:
@@ -124,7 +124,7 @@ def _place(ctx: typer.Context, order: _Order) -> None:
 def _by_hand(ctx: typer.Context, order: _Order) -> None:
     """Carry it out from here, and end with its status."""
     session = session_of(ctx)
-    lines = render.Lines(session.err)
+    lines = render.MilestoneLines(session.err)
     quiet = order.as_json and not session.err.is_terminal
     begun: list[Command] = []
 
@@ -136,7 +136,7 @@ def _by_hand(ctx: typer.Context, order: _Order) -> None:
         if not quiet:
             session.note(text)
 
-    async def act(connection: Connection) -> tuple[Standing | by_hand.Kept, tuple[str, str]]:
+    async def act(connection: Connection) -> tuple[Standing | by_hand.Realigned, tuple[str, str]]:
         command = order.command(session, connection)
         await _check(connection, command, session if order.ask else None)
         begun.append(command)
@@ -150,10 +150,10 @@ def _by_hand(ctx: typer.Context, order: _Order) -> None:
         stands = f"Whatever is under way stands. Continue it: the same command. See it: {baton()} status"
         session.note(stands if begun else "Interrupted: nothing was ordered")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
-    if isinstance(done, by_hand.Kept):
-        session.answer(render.kept(done, regions), documents.kept(done), as_json=order.as_json)
+    if isinstance(done, by_hand.Realigned):
+        session.answer(by_hand_render.kept(done, regions), documents.kept(done), as_json=order.as_json)
         raise typer.Exit(ExitStatus.DEGRADED if done.missing else ExitStatus.OK)
-    session.answer(render.done_by_hand(done, regions), documents.order(done), as_json=order.as_json)
+    session.answer(by_hand_render.done_by_hand(done, regions), documents.order(done), as_json=order.as_json)
     raise typer.Exit(EXITS.get(done.outcome, ExitStatus.OK))
 
 
@@ -162,10 +162,10 @@ async def _check(connection: Connection, command: Command, asking: Session | Non
     if command.target is None:
         return
     if command.target not in connection.regions:
-        raise Refused(f"there is no Region {command.target}; there are {' and '.join(connection.regions)}")
+        raise Declined(f"there is no Region {command.target}; there are {' and '.join(connection.regions)}")
     control = await connection.ledger.control()
     if asking and not asking.confirmed(_question(command, control)):
-        raise Refused("nothing was ordered")
+        raise Declined("nothing was ordered")
 
 
 async def _until_ready(connection: Connection, command: Command, session: Session, *, seconds_max: float) -> None:
@@ -389,7 +389,7 @@ def epoch(
         found, name = await epochs.standing(connection), f"{session.dice.getrandbits(32):08x}"
         after = epochs.raised(connection, found, at_least, force=force)
         if not yes and not session.confirmed(epoch_render.question_of_epoch(found, after)):
-            raise Refused("nothing was changed")
+            raise Declined("nothing was changed")
         return await epochs.write(connection, found, after, by=by or session.who(), reason=reason, name=name)
 
     done = session.run(ask)

@@ -3,11 +3,11 @@
 from baton.model.control import Control, Transition
 from baton.model.journal import Assessment, Command, Decision, Rule, WentBack
 from baton_cli.batches.documents import Json
-from baton_cli.handover.by_hand import Kept
+from baton_cli.handover.by_hand import Realigned
 from baton_cli.handover.epoch import Raised
 from baton_cli.handover.orders import Standing, since
-from baton_cli.handover.planning import Plan
-from baton_cli.handover.queries import ControllerView, Found, Situation
+from baton_cli.handover.planning import SwitchPlan
+from baton_cli.handover.queries import ControllerView, Explained, Situation
 
 
 def command(command: Command) -> dict[str, Json]:
@@ -42,7 +42,7 @@ def order(standing: Standing) -> dict[str, Json]:
     }
 
 
-def kept(kept: Kept) -> dict[str, Json]:
+def kept(kept: Realigned) -> dict[str, Json]:
     """Return what was brought in line with a control row that named the Region already."""
     return {
         "epoch": kept.control.epoch,
@@ -222,7 +222,7 @@ def explanation(situation: Situation) -> dict[str, Json]:
     }
 
 
-def found(found: Found) -> dict[str, Json]:
+def found(found: Explained) -> dict[str, Json]:
     """Return what an id names, with its grounds and what belongs to it; what it does not name is null."""
     me = found.decision
     return {
@@ -235,7 +235,7 @@ def found(found: Found) -> dict[str, Json]:
     }
 
 
-def plan(plan: Plan) -> dict[str, Json]:
+def plan(plan: SwitchPlan) -> dict[str, Json]:
     """Return a switch as it would be. `driver` is null if no controller runs, `refusal` if none would refuse it."""
     return {
         "kind": plan.kind.value,

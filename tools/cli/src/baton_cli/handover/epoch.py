@@ -16,7 +16,7 @@ from baton.model.journal import Decision, DecisionKind, Heartbeat
 from baton.region_order import another_order
 from baton_cli.hints import baton
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 
 JUMP_MAX: Final = 1_000
 """Above what is known. Epochs grow by one or two with each switch: a larger step is a slip of the finger."""
@@ -35,7 +35,7 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LedgerStanding:
     """Where the ledger is, and how far it has been."""
 
     control: Control
@@ -50,20 +50,20 @@ class Standing:
         return self.is_told or self.known.place > (self.control.epoch, self.control.revision)
 
 
-async def standing(connection: Connection) -> Standing:
-    """Read it. Raises `Refused` if the Regions are named in another order than the row's."""
+async def standing(connection: Connection) -> LedgerStanding:
+    """Read it. Raises `Declined` if the Regions are named in another order than the row's."""
     control, heartbeats, kept = await asyncio.gather(
         connection.ledger.control(),
         connection.journal.heartbeats(),
         asyncio.gather(*(_kept_in(connection, region) for region in connection.regions)),
     )
     if told := another_order(control, connection.regions):
-        raise Refused(told)
+        raise Declined(told)
     known = HighWater(control.epoch, control.revision)
     for each in (*kept, *map(_said_by, heartbeats.values())):
         known = known.joined(each)
     told = (heartbeat.assessment.went_back for heartbeat in heartbeats.values())
-    return Standing(control, known, any(each and control.epoch < each.at_least for each in told))
+    return LedgerStanding(control, known, any(each and control.epoch < each.at_least for each in told))
 
 
 async def _kept_in(connection: Connection, region: str) -> HighWater | None:
@@ -80,29 +80,31 @@ def _said_by(heartbeat: Heartbeat) -> HighWater | None:
 
 
 async def refuse_restored(connection: Connection) -> None:
-    """Raise `Refused` if the ledger is behind what is known of it: what its control row says may be long over."""
+    """Raise `Declined` if the ledger is behind what is known of it: what its control row says may be long over."""
     found = await standing(connection)
     known = found.known
     if found.is_restored:
-        raise Refused(
+        raise Declined(
             f"the ledger went back: it has been at epoch {known.epoch}, and is at {found.control.epoch}. "
             f"First: {baton()} epoch --at-least {known.epoch + 1}"
         )
 
 
-def raised(connection: Connection, found: Standing, at_least: int, *, force: bool = False) -> Control:
+def raised(connection: Connection, found: LedgerStanding, at_least: int, *, force: bool = False) -> Control:
     """Return the row under an epoch that was never in force, of the Region that was active last. Pure.
 
-    Raises `Refused` for an epoch that may have been in force, or that is far above all that were; and, without
+    Raises `Declined` for an epoch that may have been in force, or that is far above all that were; and, without
     `force`, if nothing says that the ledger was restored: then there is nothing to make good, and a drill to break off.
     """
     control, known = found.control, found.known
     if not found.is_restored and not force:
-        raise Refused("nothing says that the ledger was restored, so there is no need to raise the epoch (or: --force)")
+        raise Declined(
+            "nothing says that the ledger was restored, so there is no need to raise the epoch (or: --force)"
+        )
     if at_least <= known.epoch:
-        raise Refused(f"epoch {known.epoch} was in force already: order at least {known.epoch + 1}")
+        raise Declined(f"epoch {known.epoch} was in force already: order at least {known.epoch + 1}")
     if at_least > known.epoch + JUMP_MAX:
-        raise Refused(
+        raise Declined(
             f"{at_least:,} is far above epoch {known.epoch}, the last one that is known: "
             f"order {known.epoch + 1}, or at most {known.epoch + JUMP_MAX:,}"
         )
@@ -122,7 +124,9 @@ def raised(connection: Connection, found: Standing, at_least: int, *, force: boo
     )
 
 
-async def write(connection: Connection, found: Standing, after: Control, *, by: str, reason: str, name: str) -> Raised:
+async def write(
+    connection: Connection, found: LedgerStanding, after: Control, *, by: str, reason: str, name: str
+) -> Raised:
     """Compare and set the control row, then put on record who raised the epoch. Raises `Conflict` if it changed."""
     before, known = found.control, found.known
     text = f"{by} raised the epoch to {after.epoch}: {after.active_region} is active; known was epoch {known.epoch}"

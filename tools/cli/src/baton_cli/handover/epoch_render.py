@@ -6,7 +6,7 @@ from rich.text import Text
 from baton.model.control import Control
 from baton.model.journal import WentBack
 from baton_cli.batches.render import with_next
-from baton_cli.handover.epoch import Raised, Standing
+from baton_cli.handover.epoch import LedgerStanding, Raised
 from baton_cli.hints import baton
 
 
@@ -21,7 +21,7 @@ def went_back(found: WentBack) -> Text:
     return Text(text, style="bold red")
 
 
-def question_of_epoch(found: Standing, after: Control) -> str:
+def question_of_epoch(found: LedgerStanding, after: Control) -> str:
     """Return what is asked before the epoch is raised."""
     before = found.control
     behind = "" if found.is_restored else " Nothing says that the ledger was restored."

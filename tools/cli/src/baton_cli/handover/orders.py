@@ -28,7 +28,7 @@ _DECISIONS_READ: Final = 200
 """Far more than are made while somebody waits for one switch."""
 
 
-class Outcome(StrEnum):
+class OrderOutcome(StrEnum):
     """How an order stands when the command ends."""
 
     PENDING = "pending"
@@ -65,33 +65,33 @@ class Standing:
     @property
     def is_over(self) -> bool:
         """Whether nothing more comes of it."""
-        return self.outcome not in {Outcome.PENDING, Outcome.UNDER_WAY}
+        return self.outcome not in {OrderOutcome.PENDING, OrderOutcome.UNDER_WAY}
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> OrderOutcome:
         """What has come of it so far."""
         if self.command.state is CommandState.REFUSED:
-            return Outcome.REFUSED
+            return OrderOutcome.REFUSED
         if not self.is_taken:
-            return Outcome.PENDING
+            return OrderOutcome.PENDING
         if self.command.kind not in commands.SWITCHES:
-            return Outcome.DONE if self.command.state is CommandState.ACCEPTED else Outcome.UNDER_WAY
+            return OrderOutcome.DONE if self.command.state is CommandState.ACCEPTED else OrderOutcome.UNDER_WAY
         if self.transition is None:
-            return Outcome.UNDER_WAY
+            return OrderOutcome.UNDER_WAY
         return outcome_of(self.transition.ended, self.transition.degraded)
 
 
-def outcome_of(ended: Ending | None, degraded: Sequence[StepName]) -> Outcome:
+def outcome_of(ended: Ending | None, degraded: Sequence[StepName]) -> OrderOutcome:
     """Return what the end of a switch comes to."""
     match ended:
         case None:
-            return Outcome.UNDER_WAY
+            return OrderOutcome.UNDER_WAY
         case Ending.COMPLETED:
-            return Outcome.DEGRADED if degraded else Outcome.COMPLETED
+            return OrderOutcome.DEGRADED if degraded else OrderOutcome.COMPLETED
         case Ending.ROLLED_BACK:
-            return Outcome.ROLLED_BACK
+            return OrderOutcome.ROLLED_BACK
         case _:
-            return Outcome.SUPERSEDED
+            return OrderOutcome.SUPERSEDED
 
 
 async def submit(connection: Connection, command: Command) -> None:
@@ -218,10 +218,10 @@ def _of_switch(standing: Standing) -> list[Milestone]:
         return []
     found: list[Milestone] = []
     outcome = outcome_of(transition.ended, transition.degraded)
-    if outcome is Outcome.UNDER_WAY and control.phase is Phase.DRAINING:
+    if outcome is OrderOutcome.UNDER_WAY and control.phase is Phase.DRAINING:
         found.append(Milestone("draining", f"admission pauses: {transition.source} drains"))
     in_row = control.transition is not None and control.transition.id == transition.id
-    has_moved = outcome is not Outcome.ROLLED_BACK and control.phase is not Phase.DRAINING
+    has_moved = outcome is not OrderOutcome.ROLLED_BACK and control.phase is not Phase.DRAINING
     if in_row and has_moved and control.active_region == transition.target:
         text = f"the epoch moved to {control.epoch}: {transition.target} is active"
         found.append(Milestone("epoch", text, Tone.GOOD))
@@ -233,7 +233,7 @@ def _of_switch(standing: Standing) -> list[Milestone]:
         tone = Tone.GOOD if step.outcome is StepOutcome.DONE else Tone.BAD
         found.append(Milestone(f"step {step.step}", f"{verb}{note}", tone))
     if transition.ended is not None:
-        tone = Tone.GOOD if outcome is Outcome.COMPLETED else Tone.BAD
+        tone = Tone.GOOD if outcome is OrderOutcome.COMPLETED else Tone.BAD
         found.append(Milestone("outcome", f"{transition.kind} {transition.id} {transition.outcome}", tone))
     return found
 

@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from baton_cli.batches.render import plain, table_of
-from baton_cli.handover.planning import Plan
+from baton_cli.handover.planning import SwitchPlan
 from baton_cli.handover.render import rules_table
 from handover.plan import PlannedCall
 from handover.timeline import TimedStep
 
 
-def plan(plan: Plan, *, timing: bool) -> RenderableType:
+def plan(plan: SwitchPlan, *, timing: bool) -> RenderableType:
     """Return whether it would be done, by whom, on what rules, and each call; `timing` adds the worst case in time."""
     parts: list[RenderableType] = [_verdict(plan)]
     if plan.readiness:
@@ -28,7 +28,7 @@ def plan(plan: Plan, *, timing: bool) -> RenderableType:
     return Group(*parts)
 
 
-def _verdict(plan: Plan) -> Text:
+def _verdict(plan: SwitchPlan) -> Text:
     control = plan.situation.control
     head = plain(f"{plan.kind} from {control.active_region} to {plan.target}, epoch {control.epoch}: ")
     if plan.refusal is not None:

@@ -11,7 +11,7 @@ from baton.model.control import SwitchBackend, SwitchKind
 from baton.model.journal import Command, CommandKind, Rule, Verdict
 from baton.topology import Topology
 from baton_cli.handover.queries import ControllerView, Situation, memory_of, situation
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 from handover import brakes, commands
 from handover.plan import PlannedCall, plan_steps
 from handover.timeline import TimedStep, timing
@@ -21,7 +21,7 @@ _DRILL: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SwitchPlan:
     """A switch as it would be if it were ordered at that moment."""
 
     situation: Situation
@@ -44,10 +44,10 @@ class Plan:
         return self.refusal is None and self.driver is not None
 
 
-async def plan(connection: Connection, *, target: str, kind: SwitchKind) -> Plan:
-    """Return the plan. Raises `Refused` if there is no such Region."""
+async def plan(connection: Connection, *, target: str, kind: SwitchKind) -> SwitchPlan:
+    """Return the plan. Raises `Declined` if there is no such Region."""
     if target not in connection.regions:
-        raise Refused(f"there is no Region {target}; there are {' and '.join(connection.regions)}")
+        raise Declined(f"there is no Region {target}; there are {' and '.join(connection.regions)}")
     now = await situation(connection)
     driver = _driver(now, target)
     readiness = _readiness(now, target, driver)
@@ -57,7 +57,7 @@ async def plan(connection: Connection, *, target: str, kind: SwitchKind) -> Plan
         topology = Topology(connection.environment, "<account>", connection.regions)
         calls = plan_steps(now.control, target, kind, connection.regions, _switch(now), topology=topology)
     settings = next((view.settings for view in now.controllers if view.heartbeat), now.of(target).settings)
-    return Plan(
+    return SwitchPlan(
         situation=now,
         kind=kind,
         target=target,

@@ -18,7 +18,7 @@ from baton.model.journal import Command, Decision, Heartbeat, Rule, WentBack
 from baton.topology import other_region
 from baton_cli.hints import baton
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, LAST, NO_ANSWER
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 from handover import brakes
 from handover.facts import Memory
 from handover.settings import ControllerSettings
@@ -120,7 +120,7 @@ def _settings_of(heartbeat: Heartbeat | None) -> ControllerSettings:
 # --- decisions --------------------------------------------------------------------------------------------------------
 
 
-class Outage(Protocol):
+class OutageListener(Protocol):
     """Told when the ledger stops to answer, and when it answers again."""
 
     def __call__(self, *, down: bool) -> None: ...
@@ -139,7 +139,7 @@ async def news(
     connection: Connection,
     *,
     past: int,
-    outage: Outage,
+    outage: OutageListener,
     poll_seconds: float = _POLL_SECONDS,
 ) -> AsyncIterator[News]:
     """Yield the newest `past` decisions and then every further one as it is made, endlessly, through any outage."""
@@ -166,7 +166,7 @@ async def news(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Explained:
     """What an id names, and what belongs to it."""
 
     decision: Decision | None = None
@@ -178,55 +178,57 @@ class Found:
     """The oldest first, without the decision itself."""
 
 
-async def find(connection: Connection, text: str) -> Found:
+async def find(connection: Connection, text: str) -> Explained:
     """Return what `text` names: a decision, a command or a switch, by its id or a unique beginning, or `last`.
 
-    Raises `Refused` if there is none, or more than one.
+    Raises `Declined` if there is none, or more than one.
     """
     decisions, control = await asyncio.gather(
         connection.journal.decisions(limit=_SEARCHED), connection.ledger.control()
     )
     if text == LAST:
         if not decisions:
-            raise Refused("nothing was decided yet")
+            raise Declined("nothing was decided yet")
         text = decisions[0].id
     text = text.lower()
     transitions = {each.transition_id for each in decisions if each.transition_id}
     if control.transition:
         transitions.add(control.transition.id)
     if text in transitions:
-        return await _with_related(connection, Found(transition_id=text), decisions, control)
+        return await _with_related(connection, Explained(transition_id=text), decisions, control)
     if _TRANSITION.fullmatch(text):
-        raise Refused(f"there is no switch {text} among the newest {_SEARCHED:,} decisions")
+        raise Declined(f"there is no switch {text} among the newest {_SEARCHED:,} decisions")
     found = await _exactly(connection, text)
     if found is None:
         pending = await connection.journal.pending()
         names = {each.id for each in (*decisions, *pending)} | {c.command_id for c in decisions if c.command_id}
         found = await _exactly(connection, _only(text, names))
     if found is None:
-        raise Refused(f"there is no decision and no command {text}")
+        raise Declined(f"there is no decision and no command {text}")
     return await _with_related(connection, found, decisions, control)
 
 
-async def _exactly(connection: Connection, name: str) -> Found | None:
+async def _exactly(connection: Connection, name: str) -> Explained | None:
     decision, command = await asyncio.gather(connection.journal.decision(name), connection.journal.command(name))
     if decision is not None:
-        return Found(decision=decision, transition_id=decision.transition_id)
-    return Found(command=command) if command is not None else None
+        return Explained(decision=decision, transition_id=decision.transition_id)
+    return Explained(command=command) if command is not None else None
 
 
 def _only(prefix: str, names: Iterable[str]) -> str:
     if len(prefix) < _PREFIX_MIN:
-        raise Refused(f"{prefix!r} is too short: give at least {_PREFIX_MIN} letters of the id, or `{LAST}`")
+        raise Declined(f"{prefix!r} is too short: give at least {_PREFIX_MIN} letters of the id, or `{LAST}`")
     matching = sorted(name for name in names if name.startswith(prefix))
     if not matching:
-        raise Refused(f"no decision, no command and no switch starts with {prefix}: see `{baton()} history`")
+        raise Declined(f"no decision, no command and no switch starts with {prefix}: see `{baton()} history`")
     if len(matching) > 1:
-        raise Refused(f"{len(matching)} ids start with {prefix}: {', '.join(matching[:5])}")
+        raise Declined(f"{len(matching)} ids start with {prefix}: {', '.join(matching[:5])}")
     return matching[0]
 
 
-async def _with_related(connection: Connection, found: Found, decisions: Iterable[Decision], control: Control) -> Found:
+async def _with_related(
+    connection: Connection, found: Explained, decisions: Iterable[Decision], control: Control
+) -> Explained:
     """Add what was decided for the same switch or the same command."""
     me = found.decision
     command_id = found.command.id if found.command else me.command_id if me else None
@@ -237,7 +239,7 @@ async def _with_related(connection: Connection, found: Found, decisions: Iterabl
     carries = in_row is not None and command_id is not None and in_row.command_id == command_id
     belongs = carries or (in_row is not None and in_row.id in switches)
     name = found.transition_id or next(iter(sorted(filter(None, switches))), None)
-    return Found(
+    return Explained(
         decision=me,
         command=found.command,
         transition_id=name,

@@ -9,9 +9,9 @@ import typer
 from baton.model.control import SwitchKind
 from baton_cli.handover import documents, orders, plan_render, planning, queries, render
 from baton_cli.handover.commands import EXITS, PANEL, To
-from baton_cli.handover.orders import Outcome
+from baton_cli.handover.orders import OrderOutcome
 from baton_cli.options import AsJson
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 from baton_cli.session import ExitStatus, Session, session_of
 
 app = typer.Typer()
@@ -54,14 +54,14 @@ def history(
 
 
 def _follow(session: Session, past: int, *, until_outcome: bool, timeout: float | None, as_json: bool) -> None:
-    async def bounded(connection: Connection) -> Outcome:
+    async def bounded(connection: Connection) -> OrderOutcome:
         try:
             async with asyncio.timeout(timeout):
                 return await _timeline(connection, session, past, until_outcome=until_outcome, as_json=as_json)
         except TimeoutError as error:
             if until_outcome:
-                raise Refused(f"no switch ended within {timeout:g} s") from error
-            return Outcome.DONE
+                raise Declined(f"no switch ended within {timeout:g} s") from error
+            return OrderOutcome.DONE
 
     try:
         outcome = session.run(bounded)
@@ -72,7 +72,7 @@ def _follow(session: Session, past: int, *, until_outcome: bool, timeout: float 
 
 async def _timeline(
     connection: Connection, session: Session, past: int, *, until_outcome: bool, as_json: bool
-) -> Outcome:
+) -> OrderOutcome:
     """Print decisions as they are made; return how the first switch ended that ends from now on, if that is asked."""
 
     def outage(*, down: bool) -> None:

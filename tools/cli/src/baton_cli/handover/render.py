@@ -12,10 +12,9 @@ from rich.text import Text
 from baton.model.control import Control, StepOutcome, Transition
 from baton.model.journal import Assessment, Command, CommandState, Decision, DecisionKind, Rule, Verdict
 from baton_cli.batches.render import grid, moment, plain, span, table_of, with_next
-from baton_cli.handover.by_hand import Kept, still_to_do
 from baton_cli.handover.epoch_render import went_back
-from baton_cli.handover.orders import Milestone, Outcome, Standing, Tone, milestones, settler, since
-from baton_cli.handover.queries import ControllerView, Found, Situation
+from baton_cli.handover.orders import Milestone, OrderOutcome, Standing, Tone, milestones, settler, since
+from baton_cli.handover.queries import ControllerView, Explained, Situation
 from baton_cli.hints import baton
 from handover.metrics import CLOCK_OFF_SECONDS_MAX
 
@@ -37,7 +36,7 @@ _KINDS: Final = {
 # --- orders -----------------------------------------------------------------------------------------------------------
 
 
-class Lines:
+class MilestoneLines:
     """Prints each milestone of an order once, with the time since it was given."""
 
     def __init__(self, console: Console) -> None:
@@ -93,15 +92,15 @@ def _wording(command: Command) -> str:
 def _outcome(standing: Standing) -> Text:
     command, outcome, took = standing.command, standing.outcome, span(since(standing))
     match outcome:
-        case Outcome.PENDING:
+        case OrderOutcome.PENDING:
             return Text(f"pending: no controller took it within {took}", style="yellow")
-        case Outcome.REFUSED:
+        case OrderOutcome.REFUSED:
             return Text("refused: ", style="bold red").append_text(plain(command.answer))
-        case Outcome.UNDER_WAY:
+        case OrderOutcome.UNDER_WAY:
             return Text(f"under way for {took}", style="yellow")
-        case Outcome.DONE:
+        case OrderOutcome.DONE:
             return plain(command.answer)
-        case Outcome.COMPLETED:
+        case OrderOutcome.COMPLETED:
             return Text(f"completed after {took}", style="green")
         case _:
             assert standing.transition is not None
@@ -111,41 +110,18 @@ def _outcome(standing: Standing) -> Text:
 def _next(standing: Standing) -> str:
     me = standing.transition.id if standing.transition else standing.command.id
     match standing.outcome:
-        case Outcome.PENDING:
+        case OrderOutcome.PENDING:
             return (
                 "It stays pending until a controller runs; an order to switch is refused once it is too old. "
                 f"See what came of it: {baton()} explain {standing.command.id}. "
                 f"Which controllers run: {baton()} status"
             )
-        case Outcome.UNDER_WAY:
+        case OrderOutcome.UNDER_WAY:
             return f"It continues. See how: {baton()} explain {me}, or {baton()} history --until-outcome"
-        case Outcome.DEGRADED:
+        case OrderOutcome.DEGRADED:
             return f"The controllers continue with what is missing. See how: {baton()} explain {me}, {baton()} history"
         case _:
             return f"See how and why: {baton()} explain {me}"
-
-
-def done_by_hand(standing: Standing, regions: tuple[str, str]) -> RenderableType:
-    """Return what has come of an order that this machine carried out, and what is left to do."""
-    head, control, switch = order(standing), standing.control, standing.transition
-    if standing.outcome is Outcome.UNDER_WAY or not switch or not control or control.active_region != switch.target:
-        again = f"{baton()} failover --to {standing.command.target} --without-controllers"
-        return head if standing.outcome is not Outcome.UNDER_WAY else Group(head, _left([f"continue it: {again}"]))
-    return Group(head, _left(still_to_do(control, missing=switch.degraded, regions=regions)))
-
-
-def kept(kept: Kept, regions: tuple[str, str]) -> RenderableType:
-    """Return what was brought in line with the control row, and what is left to do."""
-    control = kept.control
-    rows: list[tuple[str, RenderableType]] = [
-        ("now", f"{control.active_region} was active already, under epoch {control.epoch}"),
-        *((each.step.value, plain(each.note, style="green" if each.done else "bold red")) for each in kept.results),
-    ]
-    return Group(grid(rows), _left(still_to_do(control, missing=kept.missing, regions=regions)))
-
-
-def _left(lines: Sequence[str]) -> RenderableType:
-    return Group(Text("\nStill to do", style="bold"), *(plain(f"- {line}") for line in lines))
 
 
 def submitted(command: Command) -> RenderableType:
@@ -186,8 +162,10 @@ def _switch(transition: Transition, now: datetime) -> str:
 def _brakes(control: Control, now: datetime) -> Iterable[tuple[str, RenderableType]]:
     freeze, drill, until = control.freeze, control.drill, control.cooldown_until
     if freeze and control.frozen(now):
-        text = f"by {freeze.by} until {moment(freeze.until)}: {freeze.reason}. Lift it: {baton()} unfreeze"
-        yield "frozen", plain(text)
+        yield (
+            "frozen",
+            plain(f"by {freeze.by} until {moment(freeze.until)}: {freeze.reason}. Lift it: {baton()} unfreeze"),
+        )
     if until and now < until:
         yield "cooldown", f"for another {span(until - now)}: no automatic failover"
     if drill:
@@ -203,9 +181,8 @@ def _controller(view: ControllerView) -> Sequence[RenderableType]:
     beat = view.heartbeat
     if beat is None or view.age is None:
         return (view.region, Text("never", style="bold red"), "-", "-", "-")
-    heard = Text(f"{span(view.age)} ago", style="bold red" if view.is_silent else "green")
-    if view.is_silent:
-        heard.append(": silent")
+    said = ": silent" if view.is_silent else ""
+    heard = Text(f"{span(view.age)} ago{said}", style="bold red" if said else "green")
     follows = Text("yes", style="green") if view.follows else Text(f"no: epoch {beat.epoch_seen}", style="red")
     return (view.region, heard, verdict(beat.canary), verdict(beat.ready), follows)
 
@@ -298,7 +275,7 @@ def _decider(decision: Decision) -> str:
     return f"{decision.operator}, without a controller" if decision.operator else f"the controller of {decision.region}"
 
 
-def found(found: Found) -> RenderableType:
+def found(found: Explained) -> RenderableType:
     """Return what an id names, with its grounds and what belongs to it."""
     parts: list[RenderableType] = []
     if found.decision:

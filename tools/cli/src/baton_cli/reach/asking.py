@@ -16,14 +16,14 @@ NOT_HERE: Final = (*NO_ANSWER, Refused, NotFound)
 """What a Region raises that does not answer, or refuses: the other one may answer."""
 
 
-class Ending(Protocol):
+class Pollable(Protocol):
     """Something that is over at some time."""
 
     @property
     def is_over(self) -> bool: ...
 
 
-async def follow[T: Ending](seen: T, look: Callable[[T], Awaitable[T]], *, every_seconds: float) -> AsyncIterator[T]:
+async def follow[T: Pollable](seen: T, look: Callable[[T], Awaitable[T]], *, every_seconds: float) -> AsyncIterator[T]:
     """Yield how it stands again and again until it is over. `look` takes what was seen before."""
     while not seen.is_over:
         seen = await look(seen)

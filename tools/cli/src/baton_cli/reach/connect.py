@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from baton import errors
-from baton.aws import Aws, Endpoints, SystemClock
+from baton.aws import Aws, EmulatorEndpoints, SystemClock
 from baton.errors import NotFound, Unavailable
 from baton.model.control import SwitchBackend
 from baton.ports import Journal, Ledger
@@ -20,7 +20,7 @@ from baton.settings import SwitchSettings, WorldSettings
 from baton.topology import other_region
 from baton_cli.hints import baton
 from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
-from baton_cli.reach.connection import Connection, Refused, RegionPorts
+from baton_cli.reach.connection import Connection, Declined, RegionPorts
 from baton_cli.reach.upload import S3Uploader
 from baton_local.state import World, credentials
 
@@ -52,7 +52,7 @@ async def embedded(world: World) -> AsyncGenerator[Connection]:
         mrap_arn=None,
         stand_in_replication=True,
     )
-    endpoints = Endpoints(regions=world.region_endpoints, shared=world.global_endpoint)
+    endpoints = EmulatorEndpoints(regions=world.region_endpoints, shared=world.global_endpoint)
     async with (
         _refusals_in_words(),
         Aws(settings, endpoints=endpoints, session=session) as aws,
@@ -84,7 +84,7 @@ def _from_environment() -> WorldSettings:
     try:
         return WorldSettings()  # pyright: ignore[reportCallIssue] - read from the environment
     except ValidationError as error:
-        raise Refused(
+        raise Declined(
             f"no world runs here (start one: `{baton()} up`), and the environment names none on AWS: {_wrong(error)}"
         ) from error
 
@@ -98,7 +98,7 @@ def _switch_named() -> SwitchSettings:
     try:
         return SwitchSettings()
     except ValidationError as error:
-        raise Refused(f"the environment does not say what turns traffic: {_wrong(error)}") from error
+        raise Declined(f"the environment does not say what turns traffic: {_wrong(error)}") from error
 
 
 def _wrong(error: ValidationError) -> str:
@@ -110,7 +110,7 @@ def _settings(**values: Any) -> WorldSettings:
 
 
 async def answering(ledgers: Sequence[Ledger]) -> Ledger:
-    """Return the first ledger that answers in time. Raises `Unavailable` if none does, `Refused` if all refuse."""
+    """Return the first ledger that answers in time. Raises `Unavailable` if none does, `Declined` if all refuse."""
     problems: list[Exception] = []
     for ledger in ledgers:
         try:
@@ -163,7 +163,7 @@ async def _connected(
 @asynccontextmanager
 async def _uploader(settings: WorldSettings, session: Any) -> AsyncGenerator[S3Uploader]:
     if settings.mrap_arn is None and settings.mrap_endpoint_url is None:
-        raise Refused("uploads need BATON_MRAP_ARN, the ARN of the Multi-Region Access Point")
+        raise Declined("uploads need BATON_MRAP_ARN, the ARN of the Multi-Region Access Point")
     async with AsyncExitStack() as stack:
 
         async def client() -> "S3Client":
@@ -184,4 +184,4 @@ async def _refusals_in_words() -> AsyncGenerator[None]:
     try:
         yield
     except (errors.Refused, NotFound, ClientError, BotoCoreError) as error:
-        raise Refused(f"AWS refuses: {error}") from error
+        raise Declined(f"AWS refuses: {error}") from error

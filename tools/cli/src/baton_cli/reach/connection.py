@@ -24,7 +24,7 @@ from baton.ports import (
 from baton.topology import other_region
 
 
-class Refused(BatonError):
+class Declined(BatonError):
     """The command cannot do what was asked; the text says why and what to do instead, in one line or several."""
 
     def __init__(self, *lines: str) -> None:
@@ -68,7 +68,7 @@ class Connection:
     uploader: Uploader
     clock: Clock
     switch: Callable[[], Switch]
-    """Builds what turns traffic besides the ledger. Raises `Refused` if nobody says what that is."""
+    """Builds what turns traffic besides the ledger. Raises `Declined` if nobody says what that is."""
     routes: Callable[[], Routes]
     """Builds what sets the dials of the access point."""
     events: Callable[[], EventBus]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 
 _TICK_SECONDS: Final = 0.02
 """Times of files advance by the kernel's tick, 10 ms at most: two changes within one cannot be told apart."""
@@ -31,7 +31,7 @@ class _Identity:
 
 
 class SteadyFile:
-    """An open file, as it was when it was opened. Every method raises `Refused` once it is another one."""
+    """An open file, as it was when it was opened. Every method raises `Declined` once it is another one."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
         self._path = path
@@ -47,7 +47,7 @@ class SteadyFile:
         try:
             body = await asyncio.to_thread(os.pread, self._descriptor, size_bytes, start)
         except OSError as error:
-            raise Refused(f"{self._path} cannot be read: {error.strerror}") from error
+            raise Declined(f"{self._path} cannot be read: {error.strerror}") from error
         self.check()
         if len(body) != size_bytes:
             raise self._changed()
@@ -62,17 +62,17 @@ class SteadyFile:
         if any(_Identity.of(each) != self._identity for each in found):
             raise self._changed()
 
-    def _changed(self) -> Refused:
-        return Refused(f"{self._path} changed while it was sent; nothing was submitted: try again when it is complete")
+    def _changed(self) -> Declined:
+        return Declined(f"{self._path} changed while it was sent; nothing was submitted: try again when it is complete")
 
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncGenerator[SteadyFile]:
-    """Open a file to be read in pieces. Raises `Refused` if it cannot be."""
+    """Open a file to be read in pieces. Raises `Declined` if it cannot be."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}") from error
+        raise Declined(f"{path} cannot be read: {error.strerror}") from error
     try:
         # What was written a moment ago may be written again within the same tick: that one is let pass first.
         if abs(time.time() - os.fstat(descriptor).st_mtime) < _TICK_SECONDS:

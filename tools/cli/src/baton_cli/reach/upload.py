@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from baton.aws.s3.multipart import CHECKSUM
 from baton.aws.sdk.failures import translated
 from baton.aws.sdk.parallel import in_parallel
-from baton_cli.reach.connection import Refused
+from baton_cli.reach.connection import Declined
 from baton_cli.reach.steady import SteadyFile, opened
 
 if TYPE_CHECKING:  # stubs are a development dependency
@@ -42,7 +42,7 @@ class S3Uploader:
     async def upload(self, path: Path, key: str, *, sent: Callable[[int], None]) -> str:
         """Write the file under `key` and return its version ID. `sent` is called with bytes sent so far.
 
-        Raises `Unavailable` if no Region takes it, `Refused` if the file changes meanwhile.
+        Raises `Unavailable` if no Region takes it, `Declined` if the file changes meanwhile.
         """
         async with opened(path) as file:
             return await self._in_parts(await self._client(), {"Bucket": self._bucket, "Key": key}, file, sent)
@@ -81,5 +81,5 @@ class S3Uploader:
 def _version_of(answer: Any) -> str:
     version_id = answer.get("VersionId")
     if not version_id:
-        raise Refused("the bucket keeps no versions, so a batch could not be named: is it one of Baton's?")
+        raise Declined("the bucket keeps no versions, so a batch could not be named: is it one of Baton's?")
     return version_id

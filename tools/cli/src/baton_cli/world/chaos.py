@@ -118,7 +118,7 @@ def throttle(
 
 
 class AnswerChoice(StrEnum):
-    """What becomes of calls that are hit: see `baton_local.stand_ins.refuser.Answer`."""
+    """What becomes of calls that are hit: see `baton_local.stand_ins.refuser.RefusalKind`."""
 
     THROTTLED = "throttled"
     DENIED = "denied"
@@ -138,11 +138,11 @@ def refuse(
     as_json: AsJson = False,
 ) -> None:
     """Refuse a share of the calls on a Region's link, or let them come late. In the composed world only."""
-    from baton_local.stand_ins.refuser import Answer  # noqa: PLC0415 - see `WorldPlaces.connect`
+    from baton_local.stand_ins.refuser import RefusalKind  # noqa: PLC0415 - see `WorldPlaces.connect`
 
     told = f"{share:.0%} of the calls on {link} of {region} are {how}. End it: {baton()} chaos heal {region}"
     document: Json = {"region": region, "link": link, "refused_share": share, "answer": how.value}
-    _disturb(ctx, lambda admin: admin.refuse(region, link, share, Answer(how)), told, document, as_json=as_json)
+    _disturb(ctx, lambda admin: admin.refuse(region, link, share, RefusalKind(how)), told, document, as_json=as_json)
 
 
 @_chaos.command()

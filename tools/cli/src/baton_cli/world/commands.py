@@ -15,7 +15,7 @@ from baton.catalog import Catalog, load_jobs, offered
 from baton_cli.batches import render
 from baton_cli.hints import baton
 from baton_cli.options import AsJson
-from baton_cli.reach.connection import Connection, Refused
+from baton_cli.reach.connection import Connection, Declined
 from baton_cli.session import Session, session_of
 from baton_local import state
 
@@ -51,7 +51,7 @@ class WorldPlaces:
 
         world = self._local()
         if world is None and self.choice is WorldChoice.EMBEDDED:
-            raise Refused(f"no world runs in {self.directory}: start one with `{baton()} up`")
+            raise Declined(f"no world runs in {self.directory}: start one with `{baton()} up`")
         return connect.embedded(world) if world else connect.aws()
 
     def admin(self) -> "Admin":
@@ -64,7 +64,7 @@ class WorldPlaces:
         # Asked for by name or not: a disturbance is for this machine alone.
         world = self._local()
         if world is None:
-            raise Refused(f"this works on a world of this machine only, and none runs: start it with `{baton()} up`")
+            raise Declined(f"this works on a world of this machine only, and none runs: start it with `{baton()} up`")
         return Admin(world.admin_endpoint)
 
     def _local(self) -> "World | None":
@@ -75,7 +75,7 @@ class WorldPlaces:
                 from baton_local.in_containers import layout  # noqa: PLC0415 - see `connect`
 
                 if not any(map(_listens, (*layout.WORLD.region_endpoints.values(), layout.WORLD.global_endpoint))):
-                    raise Refused("no composed world runs: start it with `docker compose up -d --wait`")
+                    raise Declined("no composed world runs: start it with `docker compose up -d --wait`")
                 return layout.WORLD
             case _:
                 return state.read(self.directory)
@@ -88,7 +88,7 @@ class WorldPlaces:
         try:
             return lifecycle.up(self.directory)
         except lifecycle.WorldFailed as error:
-            raise Refused(*str(error).splitlines()) from error
+            raise Declined(*str(error).splitlines()) from error
 
     def down(self) -> None:
         from baton_local.on_processes import lifecycle  # noqa: PLC0415 - see `connect`
@@ -98,7 +98,7 @@ class WorldPlaces:
 
     def _refuse_compose(self, instead: str) -> None:
         if self.choice is WorldChoice.COMPOSE:
-            raise Refused(f"Compose itself starts and stops its world: `docker compose {instead}`")
+            raise Declined(f"Compose itself starts and stops its world: `docker compose {instead}`")
 
     def catalog(self) -> Catalog:
         return offered(load_jobs(self.jobs_package))
@@ -153,6 +153,6 @@ def ask[T](session: Session, question: "Callable[[Admin], Coroutine[Any, Any, T]
         try:
             return await question(session.places.admin())
         except AdminError as error:
-            raise Refused(str(error)) from error
+            raise Declined(str(error)) from error
 
     return session.run_alone(answered())

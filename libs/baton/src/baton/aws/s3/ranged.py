@@ -29,7 +29,7 @@ _MISSING: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class ByteRange:
     """Bytes `[start, stop)`, as they came."""
 
     start: int
@@ -69,7 +69,7 @@ class RangeReader:
         if current is None:
             return
         spans = self._spans(current.stop, current.total if end is None else min(end, current.total))
-        ahead, in_flight = deque[asyncio.Task[Range]](), 1
+        ahead, in_flight = deque[asyncio.Task[ByteRange]](), 1
         try:
             while current is not None:
                 in_flight = min(2 * in_flight, RANGES_AHEAD)
@@ -90,7 +90,7 @@ class RangeReader:
     def _spans(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
         return ((at, min(at + self._range_bytes, stop)) for at in range(start, stop, self._range_bytes))
 
-    async def _first(self, start: int, end: int | None) -> Range | None:
+    async def _first(self, start: int, end: int | None) -> ByteRange | None:
         """Return the first range; None if there is no byte in `[start, end)`."""
         try:
             # A range must hold a byte for S3: an empty one is asked as the first byte, for whether the object is there.
@@ -104,7 +104,7 @@ class RangeReader:
             raise
         return None if end is not None and end <= start else found
 
-    async def _range(self, start: int, stop: int) -> Range:
+    async def _range(self, start: int, stop: int) -> ByteRange:
         pieces: list[bytes] = []
         offset = start
         for _ in range(_ATTEMPTS):
@@ -118,13 +118,13 @@ class RangeReader:
             except BROKEN:
                 continue
             if offset == stop:
-                return Range(start, stop, total, tuple(pieces))
+                return ByteRange(start, stop, total, tuple(pieces))
         raise Unavailable(f"{self._key}: broke {_ATTEMPTS} times between bytes {start} and {stop}, last at {offset}")
 
     async def _get(self, offset: int, stop: int) -> "GetObjectOutputTypeDef":
         """Ask for the range; the first answer says of which version all further ones are to be."""
         client = await self._client()
-        asked: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key, "Range": f"bytes={offset}-{stop - 1}"}
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key, "ByteRange": f"bytes={offset}-{stop - 1}"}
         answer = await client.get_object(**asked, **self._version)
         if not self._version:
             version_id = answer.get("VersionId")
