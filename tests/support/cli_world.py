@@ -1,13 +1,13 @@
 """Both Regions in memory, as the operator's command sees them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from baton.catalog import Catalog, load_jobs, offered
+from baton.catalog import Catalog, CatalogError, load_jobs, offered
 from baton.errors import Unavailable
 from baton.memory import (
     LoopClock,
@@ -90,6 +90,8 @@ class CliWorld:
     events: MemoryEventBus = field(default_factory=MemoryEventBus)
     admin_double: Any = None
     started: bool = False
+    jobs_there: Mapping[str, str] | None = None
+    """Versions of the jobs that the world was started with."""
 
     def __post_init__(self) -> None:
         self.switch = MemorySwitch(clock=self.clock)
@@ -151,11 +153,15 @@ class CliWorld:
     def up(self) -> Any:
         raise Declined("not on this machine")
 
-    def down(self) -> None:
-        self.started = False
+    def down(self) -> bool:
+        self.started, was = False, self.started
+        return was
 
-    def catalog(self) -> Catalog:
-        return offered(load_jobs("baton_jobs"))
+    def catalog(self, *, left_out: list[CatalogError] | None = None) -> Catalog:
+        return offered(load_jobs("baton_jobs", left_out=left_out))
+
+    def jobs_at_start(self) -> Mapping[str, str] | None:
+        return self.jobs_there
 
 
 def virtual_world() -> CliWorld:

@@ -70,7 +70,7 @@ def test_ctrl_c_while_reference_data_is_loaded_says_that_the_version_before_stan
             raise KeyboardInterrupt
             yield self.connection
 
-    result = _baton(Interrupted(), "reference", "load", "financial", march, "--key", "a")
+    result = _baton(Interrupted(), "reference", "load", "prices", march, "--key", "a")
 
     assert result.exit_code == 130
     assert "not loaded to its end; load it again" in " ".join(result.stderr.split())
@@ -105,6 +105,7 @@ def test_submit_answers_with_the_batch_id_key_and_version(march: Path) -> None:
         "key": "input/sales/march.csv",
         "version_id": f"{HOME}-000001",
         "size_bytes": 4,
+        "sent_before_batch_id": None,
     }
 
 
@@ -420,8 +421,8 @@ def test_rejects_say_what_their_rules_ask_for() -> None:
 
 def test_rejects_are_listed_even_if_the_jobs_cannot_be_loaded_here() -> None:
     class Jobless(CliWorld):
-        def catalog(self) -> Catalog:
-            raise CatalogError("there is no package")
+        def catalog(self, *, left_out: list[CatalogError] | None = None) -> Catalog:
+            raise CatalogError(f"there is no package, whatever is left out: {left_out}")
 
     world = _with(CliWorld().batch(**completed()), world=Jobless())
     run(world.home.rejects.put(ID, [StoredReject(1, 1, "uuid", "string_pattern_mismatch", "x", "x")]))

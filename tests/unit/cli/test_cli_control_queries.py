@@ -511,9 +511,9 @@ def test_status_tells_what_is_under_way_and_what_holds_it_back() -> None:
     for part in (
         "phase DRAINING for 9.0 s: admits nothing",
         f"switch t8: switchover from {HOME} to {AWAY}, under way for 0.0 s: switch done",
-        f"frozen by ann until 2026-01-01 02:00:00: {SHOWN}",
+        f"frozen by ann until 2026-01-01 02:00:00 UTC: {SHOWN}",
         "cooldown for another 7 min",
-        f"drill back to {HOME} at 2026-01-01 00:30:00, or as soon as baton-rejects fires",
+        f"drill back to {HOME} at 2026-01-01 00:30:00 UTC, or as soon as baton-rejects fires",
         "budget 1 of 1 automatic failovers in 6:00:00; spent",
         f"{AWAY} 3.0 s ago UNKNOWN HEALTHY yes",
         f"{HOME} 4 min ago: silent UNKNOWN HEALTHY yes",

@@ -27,7 +27,7 @@ BODY = b"a,b\n" + b"1,2\n" * 50_000
 def test_a_submitted_file_is_named_by_its_key_and_version(tmp_path: Path) -> None:
     world = CliWorld()
     (tmp_path / "march.csv").write_bytes(b"a\n1\n")
-    submission = files.prepare(tmp_path / "march.csv", job="sales", name=None, catalog=world.catalog())
+    submission = files.prepare(tmp_path / "march.csv", job="sales", name=None, jobs=files.Jobs(world.catalog()))
     sent: list[int] = []
 
     submitted = run(files.submit(world.connection, submission, sent=sent.append))
@@ -41,7 +41,9 @@ def test_a_submitted_file_is_named_by_its_key_and_version(tmp_path: Path) -> Non
 def test_a_file_can_be_named_differently_over_there(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"")
 
-    submission = files.prepare(tmp_path / "x", job="sales", name="2026/march é.csv", catalog=CliWorld().catalog())
+    submission = files.prepare(
+        tmp_path / "x", job="sales", name="2026/march é.csv", jobs=files.Jobs(CliWorld().catalog())
+    )
 
     assert submission.key == "input/sales/2026/march é.csv"
 
@@ -50,17 +52,17 @@ def test_an_unknown_job_is_refused_with_the_known_ones_unless_forced(tmp_path: P
     (tmp_path / "x").write_bytes(b"")
     catalog = CliWorld().catalog()
 
-    forced = files.prepare(tmp_path / "x", job="sails", name=None, catalog=catalog, force=True)
+    forced = files.prepare(tmp_path / "x", job="sails", name=None, jobs=files.Jobs(catalog), force=True)
 
     assert forced.key == "input/sails/x"
     with pytest.raises(Declined, match="no job 'sails'; the jobs are: passthrough, sales"):
-        files.prepare(tmp_path / "x", job="sails", name=None, catalog=catalog)
+        files.prepare(tmp_path / "x", job="sails", name=None, jobs=files.Jobs(catalog))
 
 
 @pytest.mark.parametrize(("path", "reason"), [("none.csv", "there is no file"), (".", "is a folder")])
 def test_what_is_no_file_is_refused(tmp_path: Path, path: str, reason: str) -> None:
     with pytest.raises(Declined, match=reason):
-        files.prepare(tmp_path / path, job="sales", name=None, catalog=CliWorld().catalog())
+        files.prepare(tmp_path / path, job="sales", name=None, jobs=files.Jobs(CliWorld().catalog()))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -69,7 +71,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").chmod(0)
 
     with pytest.raises(Declined, match="may not be read"):
-        files.prepare(tmp_path / "x", job="sales", name=None, catalog=CliWorld().catalog())
+        files.prepare(tmp_path / "x", job="sales", name=None, jobs=files.Jobs(CliWorld().catalog()))
 
 
 @pytest.mark.parametrize("name", ["", "/x", "x/", "a//b", "a\nb", "a\0b", "x" * 1_020])
@@ -77,7 +79,7 @@ def test_a_name_that_cannot_be_a_key_is_refused(tmp_path: Path, name: str) -> No
     (tmp_path / "x").write_bytes(b"")
 
     with pytest.raises(Declined, match="cannot be the name of an input"):
-        files.prepare(tmp_path / "x", job="sales", name=name, catalog=CliWorld().catalog())
+        files.prepare(tmp_path / "x", job="sales", name=name, jobs=files.Jobs(CliWorld().catalog()))
 
 
 NEVER_DATA = ("_SUCCESS", "a_$folder$", "_temporary/x.csv", "2026/_temporary/0/x.csv", "_committed_7", "a/_started_7")
@@ -94,21 +96,21 @@ def test_a_name_that_no_batch_is_made_of_is_refused(tmp_path: Path, name: str, b
     (tmp_path / "x").write_bytes(body)
 
     with pytest.raises(Declined, match=f"would never become a batch: .*{reason}.*; give it another name"):
-        files.prepare(tmp_path / "x", job="sales", name=name, catalog=CliWorld().catalog())
+        files.prepare(tmp_path / "x", job="sales", name=name, jobs=files.Jobs(CliWorld().catalog()))
 
 
 def test_a_job_that_no_batch_is_made_of_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"a\n")
 
     with pytest.raises(Declined, match="would never become a batch"):
-        files.prepare(tmp_path / "x", job="_temporary", name=None, catalog=CliWorld().catalog(), force=True)
+        files.prepare(tmp_path / "x", job="_temporary", name=None, jobs=files.Jobs(CliWorld().catalog()), force=True)
 
 
 @pytest.mark.parametrize(("name", "body"), [("_x.csv", b"a\n1\n"), ("empty.csv", b""), (".x", b"a\n")])
 def test_a_name_that_only_looks_like_a_marker_is_sent(tmp_path: Path, name: str, body: bytes) -> None:
     (tmp_path / name).write_bytes(body)
 
-    submission = files.prepare(tmp_path / name, job="sales", name=None, catalog=CliWorld().catalog())
+    submission = files.prepare(tmp_path / name, job="sales", name=None, jobs=files.Jobs(CliWorld().catalog()))
 
     assert submission.key == f"input/sales/{name}"
 

@@ -52,11 +52,11 @@ def test_a_log_gets_a_line_per_change_and_not_per_look() -> None:
     lines = _shown(terminal=False, quiet=False).splitlines()
 
     assert lines == [
-        "00:00:00  waiting for admission",
-        "00:00:01  SPLIT  0 of 4,000 records",
-        "00:00:09  SPLIT  3,000 of 4,000 records",
-        "00:00:10  us-east-1 does not answer  3,000 of 4,000 records",
-        "00:00:11  COMPLETED  4,000 of 4,000 records",
+        "00:00:00 UTC  waiting for admission",
+        "00:00:01 UTC  SPLIT  0 of 4,000 records",
+        "00:00:09 UTC  SPLIT  3,000 of 4,000 records",
+        "00:00:10 UTC  us-east-1 does not answer  3,000 of 4,000 records",
+        "00:00:11 UTC  COMPLETED  4,000 of 4,000 records",
     ]
 
 

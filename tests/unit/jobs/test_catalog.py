@@ -117,7 +117,7 @@ def test_package_in_place_of_a_module_is_refused(make_package: MakePackage, tmp_
         ("import no_such_library\n", r"line 1: ModuleNotFoundError: No module named 'no_such_library'"),
         ("x = 1\ny = (\n", r"line 2: SyntaxError: '\(' was never closed"),
         ("x = 1\n\ny = 1 / 0\n", r"line 3: ZeroDivisionError: division by zero"),
-        (SALES.replace("a@example.com", "nobody"), r"line 2: recipients\.0: Value error, 'nobody' is no"),
+        (SALES.replace("a@example.com", "nobody"), r"line 2: recipients\.0: 'nobody' is no"),
         (f"def made():\n    {SALES.splitlines()[0]}\n    return Job(name='')\nmade()\n", r"line 3: name: .*; record: "),
         ("raise SystemExit(3)\n", r"line 1: SystemExit: 3"),
     ],
@@ -133,6 +133,20 @@ def test_error_inside_a_job_or_the_package_is_named_with_its_line(
 
     assert failed.value.__cause__ is not None, "the log shows where it comes from"
     assert len(str(failed.value).splitlines()) == 1
+
+
+def test_a_broken_module_keeps_no_other_job_back_from_who_takes_what_there_is(make_package: MakePackage) -> None:
+    package = make_package(a_broken="x = 1 / 0\n", b_orphan="x = 1\n", c_sales=SALES, d_twice=SALES, e_stock=STOCK)
+    left_out: list[CatalogError] = []
+
+    jobs = load_jobs(package, left_out=left_out)
+
+    assert list(offered(jobs)) == ["sales", "stock"]
+    assert [str(error).partition(" ")[0] for error in left_out] == [
+        f"{package}/a_broken.py,",
+        f"{package}.b_orphan",
+        f"{package}.c_sales",
+    ]
 
 
 def test_catalog_cannot_be_changed(make_package: MakePackage) -> None:

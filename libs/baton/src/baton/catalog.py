@@ -45,11 +45,12 @@ type Catalog = Mapping[str, LoadedJob]
 """Jobs by name, in the order of their modules."""
 
 
-def load_jobs(package: str) -> Catalog:
+def load_jobs(package: str, *, left_out: list[CatalogError] | None = None) -> Catalog:
     """Import every module of `package` and return their jobs by name, and Baton's own job for canaries.
 
     Raises `CatalogError` if there is no such package, if a module exposes no `job = Job(...)`, or if two modules
     name their job alike, or one like the canary's; and for any error inside a module, with its file and line.
+    `left_out`: what is wrong with single modules is added here, and the other jobs are returned.
     """
     found = _import_package(package)
     names = tuple(_module_names(found))
@@ -58,11 +59,13 @@ def load_jobs(package: str) -> Catalog:
     homes: dict[str, str] = {}
     jobs: dict[str, LoadedJob] = {}
     for name in (name for name in names if name not in private):
-        job = _job_of(name)
-        if job.name == CANARY_JOB.name:
-            raise CatalogError(f"{name} defines a job named {job.name!r}: that name is Baton's own, take another one")
-        if job.name in homes:
-            raise CatalogError(f"{homes[job.name]} and {name} both define a job named {job.name!r}")
+        try:
+            job = _job_of(name, homes)
+        except CatalogError as error:
+            if left_out is None:
+                raise
+            left_out.append(error)
+            continue
         homes[job.name] = name
         jobs[job.name] = LoadedJob(job, _version((package, *private, name), home=package, shared=shared))
     canary = _version((_CANARY,), home="baton", shared={"engine": shared["engine"]})
@@ -96,7 +99,8 @@ def _module_names(package: ModuleType) -> Iterator[str]:
         yield info.name
 
 
-def _job_of(module_name: str) -> Job:
+def _job_of(module_name: str, homes: Mapping[str, str]) -> Job:
+    """Return the job of a module. `homes`: the modules of those that were found before, by the names of their jobs."""
     try:
         module = import_module(module_name)
     except (Exception, SystemExit) as error:
@@ -104,7 +108,18 @@ def _job_of(module_name: str) -> Job:
     job = getattr(module, "job", None)
     if not isinstance(job, Job):
         raise CatalogError(f"{module_name} exposes no `job = Job(...)`")
+    if job.name == CANARY_JOB.name:
+        raise CatalogError(
+            f"{module_name} defines a job named {job.name!r}: that name is Baton's own, take another one"
+        )
+    if job.name in homes:
+        raise CatalogError(f"{homes[job.name]} and {module_name} both define a job named {job.name!r}")
     return job
+
+
+def in_own_words(message: str) -> str:
+    """Return what a validator said, without what pydantic writes before it."""
+    return message.removeprefix("Value error, ")
 
 
 def _broken(package: str, error: BaseException) -> CatalogError:
@@ -116,7 +131,7 @@ def _broken(package: str, error: BaseException) -> CatalogError:
     own = [(Path(name), line) for name, line in lines if folder in Path(name).parts]
     where = "".join(f"{'/'.join(path.parts[path.parts.index(folder) :])}, line {line}: " for path, line in own[-1:])
     if isinstance(error, ValidationError):
-        what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {in_own_words(each['msg'])}" for each in error.errors())
     else:
         what = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
     return CatalogError(shown(f"{where or f'{package}: '}{what}", most=_REASON_CHARS_MAX))

@@ -64,7 +64,7 @@ def up(
 
 def down(directory: Path = state.DIRECTORY) -> None:
     """Stop everything and remove the directory. Harmless if there is no world, or if its supervisor was killed."""
-    if not any((directory / name).exists() for name in _OURS):
+    if not is_there(directory):
         return
     if supervisor := _supervised(directory):
         with contextlib.suppress(ProcessLookupError):
@@ -74,6 +74,11 @@ def down(directory: Path = state.DIRECTORY) -> None:
         pids.kill_group(process)
         _wait_gone(process, seconds=5)
     shutil.rmtree(directory)
+
+
+def is_there(directory: Path = state.DIRECTORY) -> bool:
+    """Return whether there is a world in this directory, or what is left of one."""
+    return any((directory / name).exists() for name in _OURS)
 
 
 def _supervised(directory: Path) -> pids.Started | None:

@@ -1,8 +1,17 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def no_pipe(path: Path | None) -> Path | None:
+    """Refuse `-`, which means a pipe elsewhere: files are read and written as a whole."""
+    if path == Path("-"):
+        raise typer.BadParameter("a pipe is not taken: name a file")
+    return path
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON, for scripts.")]
 BatchName = Annotated[

@@ -7,16 +7,16 @@ import json
 import random
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import typer
 from rich.console import Console, RenderableType
 
-from baton.catalog import Catalog
+from baton.catalog import Catalog, CatalogError
 from baton.errors import BatonError
 from baton.model.states import BatchState
 from baton.shown import shown
@@ -57,17 +57,33 @@ class Places(Protocol):
         """Return the switches of the world on this machine."""
         ...
 
-    def up(self) -> "World":
-        """Start the world on this machine, or return the running one."""
+    def up(self) -> "tuple[World, bool]":
+        """Start the world on this machine, or return the running one; and whether it ran before."""
         ...
 
-    def down(self) -> None:
-        """Stop the world on this machine, if there is one."""
+    def down(self) -> bool:
+        """Stop the world on this machine and delete its data; return whether there was one."""
         ...
 
-    def catalog(self) -> Catalog:
-        """Return the jobs."""
+    def catalog(self, *, left_out: list[CatalogError] | None = None) -> Catalog:
+        """Return the jobs; with `left_out` those that can be loaded: what is wrong with others is added to it."""
         ...
+
+    def jobs_at_start(self) -> Mapping[str, str] | None:
+        """Return the versions of the jobs that the world on this machine was started with; None: nobody knows."""
+        ...
+
+
+_UNBROKEN_WIDTH: Final = 10_000
+"""Of lines that no terminal shows: who reads them from a file or a pipe wants ids, addresses and links whole."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return where text goes: as wide as the terminal, or without any breaks if there is none."""
+    made = Console(stderr=stderr, highlight=False)
+    if not made.is_terminal:
+        made.width = _UNBROKEN_WIDTH
+    return made
 
 
 def _run_for_real[T](work: Coroutine[Any, Any, T]) -> T:
@@ -92,8 +108,8 @@ class Session:
     """Answers go to stdout, everything else to stderr."""
 
     places: Places
-    out: Console = field(default_factory=lambda: Console(highlight=False))
-    err: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    out: Console = field(default_factory=console)
+    err: Console = field(default_factory=lambda: console(stderr=True))
     runner: Callable[[Coroutine[Any, Any, Any]], Any] = _run_for_real
     who: Callable[[], str] = _whoever
     """Who orders things: user@host."""

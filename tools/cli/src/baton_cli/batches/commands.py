@@ -22,7 +22,7 @@ from baton_cli.handover import documents as handover_documents
 from baton_cli.handover import queries as handover_queries
 from baton_cli.handover import render as handover_render
 from baton_cli.hints import baton
-from baton_cli.options import AsJson, BatchName, TimeoutSeconds
+from baton_cli.options import AsJson, BatchName, TimeoutSeconds, no_pipe
 from baton_cli.reach.connection import Connection, Declined
 from baton_cli.session import OUTCOMES, ExitStatus, Session, session_of
 
@@ -34,7 +34,7 @@ _CHANGE: Final = "Change"
 @app.command(rich_help_panel=_CHANGE)
 def submit(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="The file to process.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="The file to process.", show_default=False, callback=no_pipe)],
     job: Annotated[
         str, typer.Option("--job", "-j", help="The job to run on it; see `baton jobs`.", show_default=False)
     ],
@@ -50,9 +50,19 @@ def submit(
     watching: the batch continues and ends with a mail in any case.
     """
     session = session_of(ctx)
+    left_out: list[CatalogError] = []
     with session.failing_clearly():
-        submission = files.prepare(file, job=job, name=name, catalog=session.places.catalog(), force=force)
+        here = session.places.catalog(left_out=left_out)
+        jobs = files.Jobs(here, left_out, session.places.jobs_at_start())
+        submission = files.prepare(file, job=job, name=name, jobs=jobs, force=force)
+    if jobs.is_older_there(job):
+        session.note(
+            f"The world that runs was started with another version of the job {job!r}, and processes the file by that. "
+            f"To use the one that is here: {baton()} down, then {baton()} up"
+        )
     submitted = session.run(lambda connection: _upload(connection, submission, session))
+    if submitted.sent_before:
+        session.note(render.sent_before(submitted.sent_before))
     if watch:
         session.note(f"Batch {submitted.batch_id}")
         _watch(session, submitted.batch_id, timeout=timeout, as_json=as_json)
@@ -63,8 +73,13 @@ def submit(
 async def _upload(connection: Connection, submission: Submission, session: Session) -> Submitted:
     columns = ("Sending", *Progress.get_default_columns()[1:2], DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=session.err, transient=True, disable=not session.err.is_terminal) as progress:
+        before = await queries.sent_before(connection, submission.key, submission.size_bytes)
         task = progress.add_task("", total=submission.size_bytes)
-        return await files.submit(connection, submission, sent=lambda count: progress.update(task, completed=count))
+
+        def sent(count: int) -> None:
+            progress.update(task, completed=count)
+
+        return await files.submit(connection, submission, sent=sent, sent_before=before)
 
 
 @app.command(rich_help_panel=_SEE)
@@ -171,7 +186,7 @@ def rejects(
 
 def _job_of(session: Session, batch: Batch) -> Job | None:
     try:
-        loaded = session.places.catalog().get(batch.job)
+        loaded = session.places.catalog(left_out=[]).get(batch.job)
     except CatalogError:  # to look at rejects one need not have the jobs
         return None
     return loaded.job if loaded else None
@@ -187,27 +202,42 @@ def fetch(
             "--output",
             "-o",
             help="Where to write it. Default: BATCH-result.csv (or -rejects, -manifest) in this directory.",
+            callback=no_pipe,
         ),
     ] = None,
     want_rejects: Annotated[
         bool, typer.Option("--rejects", help="The rejected records instead of the result.")
     ] = False,
     want_manifest: Annotated[bool, typer.Option("--manifest", help="The manifest instead of the result.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Download the result of a batch. An interrupted download leaves no file."""
+    """Download the result of a batch. An interrupted download leaves no file, and none that is there is replaced."""
     session = session_of(ctx)
 
     async def ask(connection: Connection) -> None:
         found = await queries.resolve(connection, batch)
         key, checksum = _wanted(found, rejects=want_rejects, manifest=want_manifest)
-        path = output or Path(f"{found.batch_id}-{key.rpartition('/')[2]}")
+        path = files.place(output, found, key, force=force)
+        if want_rejects and not found.published:
+            await _check_rejects(connection, found)
         fetched = await files.fetch(connection, found, key, path, checksum=checksum)
         session.answer(render.fetched(fetched), documents.fetched(fetched), as_json=as_json)
         if want_rejects and (unfinished := not_all(found, _job_of(session, found))):
             session.note(unfinished)
 
     session.run(ask)
+
+
+async def _check_rejects(connection: Connection, batch: Batch) -> None:
+    """Raise `Declined` if a failed batch has no file of rejects, since none were found or its mail is not out yet."""
+    if not (await queries.rejects_of(connection, batch, limit=1)).rejects:
+        raise Declined(f"no record of batch {batch.batch_id} was rejected before it failed: there is no such file")
+    if not batch.is_announced:
+        raise Declined(
+            f"the rejects of batch {batch.batch_id} are put together with its mail, which is not out yet. "
+            f"The first of them: {baton()} rejects {batch.batch_id}"
+        )
 
 
 def _wanted(batch: Batch, *, rejects: bool, manifest: bool) -> tuple[str, str | None]:
@@ -220,6 +250,8 @@ def _wanted(batch: Batch, *, rejects: bool, manifest: bool) -> tuple[str, str | 
         return failed_rejects_key(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id, batch.run), None
     if published is None:
         raise Declined(f"batch {batch.batch_id} is {batch.state}: nothing of it is published")
+    if rejects and not batch.counts.rejects:
+        raise Declined(f"no record of batch {batch.batch_id} was rejected: there is nothing to fetch")
     if rejects:
         return published.rejects_key, None
     if manifest:

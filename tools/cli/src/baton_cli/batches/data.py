@@ -6,8 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
+from baton.catalog import CatalogError
 from baton_cli.batches import documents, render
-from baton_cli.options import AsJson
+from baton_cli.options import AsJson, no_pipe
 from baton_cli.reach.connection import Connection
 from baton_cli.session import session_of
 from baton_local.sales.sample import KEYS_DEFAULT, write_sales
@@ -22,22 +23,27 @@ Dataset = Annotated[str, typer.Argument(help="Name of the data set, as jobs call
 
 @app.command(rich_help_panel=_PANEL)
 def jobs(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the jobs that a file can be sent to."""
+    """List the jobs that a file can be sent to. Ends with 1 if one of them cannot be loaded."""
     session = session_of(ctx)
+    left_out: list[CatalogError] = []
     with session.failing_clearly():
-        catalog = session.places.catalog()
-    session.answer(render.jobs(catalog), documents.jobs(catalog), as_json=as_json)
+        catalog = session.places.catalog(left_out=left_out)
+    if catalog or not left_out:
+        session.answer(render.jobs(catalog), documents.jobs(catalog), as_json=as_json)
+    if left_out:
+        session.fail(*map(str, left_out))
 
 
 @_reference.command("load")
 def load_reference(
     ctx: typer.Context,
     dataset: Dataset,
-    file: Annotated[Path, typer.Argument(help="A CSV file with a header and one row per key.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A CSV file with a header and one row per key.", callback=no_pipe)],
     key: Annotated[str, typer.Option("--key", help="The column that records are looked up by.", show_default=False)],
     lines_in_fields: Annotated[
         bool, typer.Option("--lines-in-fields", help="Quoted text may hold lines that look like rows.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if it lacks columns that jobs add.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish a file as the current version of a data set. Batches that are already planned keep theirs.
@@ -50,6 +56,8 @@ def load_reference(
     with session.interruptible(f"{file} was not loaded to its end; load it again"):
         with session.failing_clearly():
             loaded = reference.read(dataset, file, key=key, lines_in_fields=lines_in_fields)
+            if not force:
+                reference.check_columns(loaded, session.places.catalog(left_out=[]))
         removed = session.run(lambda connection: reference.publish(connection, loaded))
     if removed:
         session.note(f"Removed what no batch uses any more: {', '.join(removed)}")

@@ -74,6 +74,7 @@ def submitted(submitted: Submitted) -> dict[str, Json]:
         "key": submitted.key,
         "version_id": submitted.version_id,
         "size_bytes": submitted.size_bytes,
+        "sent_before_batch_id": submitted.sent_before.batch_id if submitted.sent_before else None,
     }
 
 

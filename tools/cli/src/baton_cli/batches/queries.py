@@ -24,7 +24,8 @@ from baton_cli.reach.connection import Connection, Declined
 
 PREFIX_DIGITS_MIN: Final = 4
 _ID_DIGITS: Final = 20
-_WINDOWS: Final = (timedelta(hours=1), timedelta(days=1), timedelta(days=RETENTION_DAYS))
+_DAY: Final = timedelta(days=1)
+_WINDOWS: Final = (timedelta(hours=1), _DAY, timedelta(days=RETENTION_DAYS))
 """How far back to look for the newest batches: most questions are about the last hour."""
 _POLL_SECONDS: Final = 0.3
 _REJECTS_READ_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -57,6 +58,17 @@ async def listed(
         if len(batches) >= limit:
             break
     return BatchPage(batches[:limit], unreadable)
+
+
+async def sent_before(connection: Connection, key: str, size_bytes: int) -> Batch | None:
+    """Return the newest batch of the last day of a file of this key and size; None also if the list does not answer."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            found = await _admitted_since(connection, connection.clock.now() - _DAY)
+    except (*NO_ANSWER, errors.Refused):
+        return None
+    same = (each for each in found.batches if (each.source.key, each.source.size_bytes) == (key, size_bytes))
+    return next(same, None)
 
 
 async def _admitted_since(connection: Connection, since: datetime) -> BatchPage:

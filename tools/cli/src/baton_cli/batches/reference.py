@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from baton.catalog import Catalog
 from baton.encoding import composed
 from baton.ports import ReferenceVersion, Row
 from baton.topology import PROGRESS_KEPT_DAYS
@@ -68,6 +69,19 @@ def read(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -
         content.update(json.dumps([*fields, found_by] if found_by != fields[position] else fields).encode())
     version = ReferenceVersion(dataset, content.hexdigest()[:_VERSION_HEX_DIGITS], rows=len(seen), columns=columns)
     return ReferenceFile(version, ReferenceRows(path, key, lines_in_fields))
+
+
+def check_columns(file: ReferenceFile, catalog: Catalog) -> None:
+    """Raise `Declined` if a job adds a column that the file does not have: every batch of it would fail."""
+    version = file.version
+    lookups = ((name, loaded.job.lookup) for name, loaded in sorted(catalog.items()))
+    for name, lookup in lookups:
+        lacking = [each for each in lookup.columns if each not in version.columns] if lookup else []
+        if lookup and lookup.dataset == version.dataset and lacking:
+            raise Declined(
+                f"{file.rows.path} lacks what the job {name!r} adds: {', '.join(map(repr, lacking))}; "
+                f"it has: {', '.join(version.columns)} (--force loads it anyway)"
+            )
 
 
 def _rows(path: Path, key: str, *, lines_in_fields: bool) -> tuple[tuple[str, ...], Iterator[ReferenceRecord]]:

@@ -1,8 +1,8 @@
 """Answers about batches for people: drawn with rich, 80 columns wide. Foreign text is shown, never interpreted."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -22,9 +22,6 @@ from baton_cli.batches.advice import advise
 from baton_cli.batches.files import Fetched, Submitted
 from baton_cli.batches.queries import Detail, Overview, Rejects
 from baton_cli.hints import baton, has_options
-
-if TYPE_CHECKING:  # see session.py
-    from baton_local.switches.admin import ArcStatus, SupervisorStatus
 
 _STYLES: Final = {
     BatchState.COMPLETED: "green",
@@ -81,7 +78,12 @@ def span(length: timedelta) -> str:
 
 
 def moment(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S}"
+    """Return a time as it is written in a sentence."""
+    return f"{_utc(at)} UTC"
+
+
+def _utc(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def grid(rows: Iterable[tuple[str, RenderableType]]) -> Table:
@@ -100,11 +102,13 @@ def with_next(rows: Iterable[tuple[str, RenderableType]], text: str) -> Renderab
     return grid([*rows, ("next", plain(text))])
 
 
-def table_of(*names: str, numbers: Sequence[str] = ()) -> Table:
+def table_of(*names: str, numbers: Sequence[str] = (), whole_columns: Sequence[str] = ()) -> Table:
+    """Return an empty table. What `whole_columns` hold is short, and never folded."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in names:
         # What people copy or compare is never cut; the rest folds.
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+        whole = column in whole_columns
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold", no_wrap=whole)
     return table
 
 
@@ -142,9 +146,9 @@ def unreadable(rows: Sequence[UnreadableRow]) -> str:
 def batches(batches: Sequence[Batch], *, now: datetime) -> RenderableType:
     if not batches:
         return Text("No batch.")
-    table = table_of(
-        "BATCH", "STATE", "JOB", "FILE", "RECORDS", "REJECTS", "AGE", numbers=("RECORDS", "REJECTS", "AGE")
-    )
+    numbers = ("RECORDS", "REJECTS", "AGE")
+    whole = ("BATCH", "STATE", *numbers)
+    table = table_of("BATCH", "STATE", "JOB", "FILE", *numbers, numbers=numbers, whole_columns=whole)
     for batch in batches:
         table.add_row(
             batch.batch_id,
@@ -208,7 +212,7 @@ def detail(detail: Detail) -> RenderableType:
     rows += _outcome(batch)
     history = table_of("WHEN (UTC)", "AFTER", "STATE", "WRITTEN BY")
     for step in batch.history:
-        history.add_row(moment(step.at), f"+{span(step.at - batch.admitted_at)}", state(step.state), step.by)
+        history.add_row(_utc(step.at), f"+{span(step.at - batch.admitted_at)}", state(step.state), step.by)
     return Group(with_next(rows, advise(batch, owner=detail.owner)), Text(), history)
 
 
@@ -279,17 +283,35 @@ def submitted(submitted: Submitted) -> RenderableType:
     return with_next(rows, f"{baton()} watch {submitted.batch_id}")
 
 
+def sent_before(batch: Batch) -> str:
+    """Return the note on a file that seems to be sent again."""
+    return (
+        f"A file of this name and size was sent at {moment(batch.admitted_at)}: batch {batch.batch_id}, {batch.state}. "
+        f"This is another batch; if that was a mistake: {baton()} cancel last"
+    )
+
+
 def fetched(fetched: Fetched) -> RenderableType:
     return plain(f"{fetched.path}: {size(fetched.size_bytes)} from {fetched.region}")
 
 
 def jobs(catalog: Catalog) -> RenderableType:
-    table = table_of("JOB", "VERSION", "COLUMNS", "REFERENCE", "MAIL TO")
+    if not catalog:
+        return Text("No job.")
+    parts: list[RenderableType] = []
     for name, loaded in sorted(catalog.items()):
-        columns = ", ".join(loaded.job.columns) if loaded.job.columns else "any"
-        lookup = f"{loaded.job.lookup.dataset} by {loaded.job.lookup.key}" if loaded.job.lookup else "-"
-        table.add_row(name, loaded.version, plain(columns), plain(lookup), plain(", ".join(loaded.job.recipients)))
-    return table
+        job = loaded.job
+        head = Text.assemble((name, "bold"), ("  version ", "dim"), loaded.version)
+        rows: list[tuple[str, RenderableType]] = [
+            ("  reads", plain(job.dialect.described)),
+            ("  columns", plain(", ".join(job.columns) if job.columns else "any")),
+        ]
+        if job.lookup:
+            rows.append(("  looks up", plain(f"{job.lookup.dataset} by {job.lookup.key}")))
+        # Addresses are copied: each has a line of its own, which is not broken.
+        rows += [("  mail to" if not number else "", told(each)) for number, each in enumerate(job.recipients)]
+        parts += [*([Text()] if parts else []), head, grid(rows)]
+    return Group(*parts)
 
 
 def reference(version: ReferenceVersion) -> RenderableType:
@@ -305,57 +327,3 @@ def reference(version: ReferenceVersion) -> RenderableType:
 
 def changed(batch: Batch, *, owner: str) -> RenderableType:
     return Text.assemble(f"Batch {batch.batch_id} is ", state(batch.state), f". {advise(batch, owner=owner)}")
-
-
-def world(status: "SupervisorStatus") -> RenderableType:
-    regions = table_of("REGION", "LINKS", "UPLOADS", "CONTROL")
-    for name, region in status.regions.items():
-        link = Text("cut", style="bold red") if region.cut else Text("up", style="green")
-        control = Text("On", style="green") if status.arc.states.get(name) else Text("Off", style="dim")
-        regions.add_row(name, link, f"{region.dial} %", control)
-    processes = table_of("REGION", "PROCESS", "PID", "STATE", "RESTARTS", numbers=("PID", "RESTARTS"))
-    for process in status.processes:
-        pid = "-" if process.pid is None else str(process.pid)
-        processes.add_row(process.region, process.name, pid, process.state, str(process.restarts))
-    copying = status.replication
-    backlog = ", ".join(f"{count:,} from {region}" for region, count in copying.backlog.items())
-    line = (
-        f"Replication: {'cut' if copying.cut else 'up'}, lag {copying.lag_seconds:g} s, waiting: {backlog or 'none'}."
-    )
-    return Group(regions, Text(), processes, Text(), Text(line), _cluster(status.arc))
-
-
-def _cluster(arc: "ArcStatus") -> Text:
-    up = sum(endpoint.state == "up" for endpoint in arc.endpoints)
-    disturbed = [f"{each.number} ({each.region}) is {each.state}" for each in arc.endpoints if each.state != "up"]
-    gate = "open" if arc.gate_open else "closed"
-    line = f"Routing controls: {up} of {len(arc.endpoints)} endpoints up, gate {gate}."
-    return Text(line + "".join(f" Endpoint {each}." for each in disturbed))
-
-
-def _unbroken(line: str) -> Text:
-    # A link that is cut into lines can neither be clicked nor copied.
-    text = plain(line)
-    text.no_wrap, text.overflow = True, "ignore"
-    return text
-
-
-def inbox(mails: Sequence[Mapping[str, Any]]) -> RenderableType:
-    if not mails:
-        return Text("No mail.")
-    parts: list[RenderableType] = []
-    for mail in mails:
-        parts += [
-            Text("─" * 60, style="dim"),
-            grid(
-                (
-                    ("from", plain(str(mail["sender"]))),
-                    ("to", plain(", ".join(mail["recipients"]))),
-                    ("at", plain(str(mail["received_at"]))),
-                    ("subject", plain(str(mail["subject"]))),
-                )
-            ),
-            Text(),
-            *(_unbroken(line) for line in str(mail["text"]).splitlines()),
-        ]
-    return Group(*parts)

@@ -1,6 +1,7 @@
 """Follows a batch on the screen: a progress bar on a terminal, otherwise one line per change."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -92,7 +93,7 @@ class Lines(Nothing):
         self._stage = text.plain
         self._records = snapshot.records_done
         self._next_line_at = now + _LINE_EVERY_SECONDS
-        parts = (Text(f"{snapshot.at:%H:%M:%S}"), text, Text(_counted(snapshot)))
+        parts = (Text(f"{snapshot.at.astimezone(UTC):%H:%M:%S} UTC"), text, Text(_counted(snapshot)))
         self._console.print(Text("  ").join(part for part in parts if part), soft_wrap=True)
 
 

@@ -261,7 +261,7 @@ def _decision(decision: Decision) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("decided", summary),
         ("kind", decision.kind.value),
-        ("at", f"{moment(decision.at)} UTC by {_decider(decision)}, epoch {decision.epoch}"),
+        ("at", f"{moment(decision.at)} by {_decider(decision)}, epoch {decision.epoch}"),
         ("id", plain(decision.id)),
     ]
     if decision.transition_id:
@@ -301,12 +301,12 @@ def found(found: Explained) -> RenderableType:
 def _command(command: Command) -> RenderableType:
     rows: list[tuple[str, RenderableType]] = [
         ("command", plain(f"{command.id}: {_wording(command)}")),
-        ("at", f"{moment(command.at)} UTC"),
+        ("at", f"{moment(command.at)}"),
     ]
     if command.reason:
         rows.append(("reason", plain(command.reason)))
     if command.until:
-        rows.append(("until", f"{moment(command.until)} UTC"))
+        rows.append(("until", f"{moment(command.until)}"))
     if command.blocking_alarm:
         rows.append(("ends if", plain(f"{command.blocking_alarm} fires")))
     style = {CommandState.PENDING: "yellow", CommandState.REFUSED: "bold red"}.get(command.state, "green")
@@ -325,7 +325,7 @@ def _transition(transition: Transition) -> RenderableType:
             "ordered",
             "automatically" if transition.automatic else plain(transition.command_id or "by an operator"),
         ),
-        ("started", f"{moment(transition.started_at)} UTC"),
+        ("started", f"{moment(transition.started_at)}"),
     ]
     for step in transition.steps:
         text = plain(
@@ -358,7 +358,7 @@ def history(decisions: Sequence[Decision]) -> RenderableType:
     parts: list[RenderableType] = []
     for each in decisions:
         by = f"{each.operator} for {each.region}" if each.operator else each.region
-        head = plain(f"{moment(each.at)} UTC  {by}  ", style="dim").append_text(kind(each.kind))
+        head = plain(f"{moment(each.at)}  {by}  ", style="dim").append_text(kind(each.kind))
         parts.append(head.append(f"  epoch {each.epoch}  ").append_text(plain(each.id)))
         parts.append(Padding(plain(each.summary), (0, 0, 0, 4)))
     return Group(*parts)

@@ -10,9 +10,11 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 
 from baton import errors
 from baton.aws import Aws, EmulatorEndpoints, SystemClock
+from baton.catalog import in_own_words
 from baton.errors import NotFound, Unavailable
 from baton.model.control import SwitchBackend
 from baton.ports import Journal, Ledger
@@ -85,7 +87,8 @@ def _from_environment() -> WorldSettings:
         return WorldSettings()  # pyright: ignore[reportCallIssue] - read from the environment
     except ValidationError as error:
         raise Declined(
-            f"no world runs here (start one: `{baton()} up`), and the environment names none on AWS: {_wrong(error)}"
+            f"no world runs here (start one: `{baton()} up`), and the environment names none on AWS: "
+            f"{_wrong(error, WorldSettings)}"
         ) from error
 
 
@@ -98,11 +101,27 @@ def _switch_named() -> SwitchSettings:
     try:
         return SwitchSettings()
     except ValidationError as error:
-        raise Declined(f"the environment does not say what turns traffic: {_wrong(error)}") from error
+        raise Declined(f"the environment does not say what turns traffic: {_wrong(error, SwitchSettings)}") from error
 
 
-def _wrong(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+def _wrong(error: ValidationError, settings: type[BaseSettings]) -> str:
+    """Return what is wrong by the variables of the environment, whose names people know."""
+    return "; ".join(
+        f"{_variable(each['loc'], settings)} is not set"
+        if each["type"] == "missing"
+        else f"{_variable(each['loc'], settings)}{': ' * bool(each['loc'])}{in_own_words(each['msg'])}"
+        for each in error.errors()
+    )
+
+
+def _variable(where: Sequence[int | str], settings: type[BaseSettings]) -> str:
+    if not where:
+        return ""
+    name = str(where[0])
+    if name not in settings.model_fields:
+        return name  # by its alias already
+    alias = settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else f"{settings.model_config.get('env_prefix', '')}{name}".upper()
 
 
 def _settings(**values: Any) -> WorldSettings:

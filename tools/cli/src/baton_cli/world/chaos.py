@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from baton_cli.batches import render
 from baton_cli.batches.documents import Json
+from baton_cli.batches.render import told as lines
 from baton_cli.hints import baton
 from baton_cli.options import AsJson
 from baton_cli.session import session_of
+from baton_cli.world import render
 from baton_cli.world.commands import PANEL, ask
 
 if TYPE_CHECKING:  # see session.py
@@ -227,4 +228,4 @@ def _disturb(
 ) -> None:
     session = session_of(ctx)
     ask(session, act)
-    session.answer(render.told(told), document, as_json=as_json)
+    session.answer(lines(told), document, as_json=as_json)
