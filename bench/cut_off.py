@@ -62,7 +62,7 @@ _SETTINGS: Final = _SCALED | {
     "BATON_SPLITTER_CHUNK_BYTES": str(_CHUNK_BYTES),
     "BATON_CONTROLLER_COOLDOWN_SECONDS": f"{TIME_SCALE:g}",
 }
-_ADVANCES: Final = ("decided", "last batch owned", "first batch going on", "last batch completed")
+_ADVANCES: Final = ("decided", "last batch owned", "first batch continues", "last batch completed")
 
 
 @dataclass(slots=True)

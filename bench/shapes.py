@@ -1,6 +1,6 @@
 """Measures files of awkward shapes in splitter, worker and merger: `make bench NAME=shapes [ARGS="--mib 4 16"]`.
 
-Each shape and size is a process of its own. Memory is the peak above what the process and the file take by themselves:
+Each shape and size is a process of its own. Memory is the peak above what the process and the file take alone:
 for the splitter and the merger in MiB, for the worker by byte of its largest chunk. CPU is by MiB of the file, of that
 chunk, and of what is published.
 """

@@ -1,4 +1,4 @@
-"""One meaning per class name: whoever reads `Link` need not look up which one it is."""
+"""One meaning per class name: a reader of `Link` need not look up which one it is."""
 
 import ast
 from collections import defaultdict

@@ -113,7 +113,7 @@ def buckets(template: Template) -> Iterator[Finding]:
         if "NotificationConfiguration" in bucket and _status(bucket) != "Enabled":
             yield Finding(name, "is not versioned: a batch is named by its file's version, and replication wants it")
         if "LifecycleConfiguration" not in bucket:
-            yield Finding(name, "keeps everything forever")
+            yield Finding(name, "keeps everything without an end")
         if not any(name in refs for refs in tls):
             yield Finding(name, "can be reached without TLS")
 
@@ -173,7 +173,7 @@ def logs_end(template: Template) -> Iterator[Finding]:
     """Log groups keep what was asked for, and no more."""
     for name, group in _of(template, "AWS::Logs::LogGroup"):
         if not group.get("RetentionInDays"):
-            yield Finding(name, "keeps logs forever")
+            yield Finding(name, "keeps logs without an end")
 
 
 def functions_are_ours(template: Template) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""The rule by which operators are told of handovers: an example for rules of one's own (docs/events.md)."""
+"""The rule that notifies operators of handovers: an example for your own rules (docs/events.md)."""
 
 from typing import Any, Final
 

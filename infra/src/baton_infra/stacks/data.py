@@ -131,7 +131,7 @@ class DataStack(BatonStack):
         )
 
     def _queues(self) -> sqs.CfnQueuePolicy:
-        """Declare all queues; return the policy that lets S3 tell of canaries."""
+        """Declare all queues; return the policy that lets S3 send the events of canaries."""
         topology = self.topology
         for queue in topology.queues:
             work_queue(self, queue, self.arns)

@@ -27,7 +27,7 @@ class GlobalDataStack(BatonStack):
             self.topology.ledger_table,
             LEDGER,
             multi_region_consistency="STRONG",
-            # The third Region keeps no rows: it only has a voice when one of the two is gone.
+            # The third Region keeps no rows: it only votes when one of the two is gone.
             global_table_witnesses=[
                 dynamodb.CfnGlobalTable.GlobalTableWitnessProperty(region=self.config.witness_region)
             ],

@@ -41,12 +41,12 @@ class Stage:
         return self.home / name
 
     def baton(self, *args: str, **environment: str) -> None:
-        """Run the command for everybody to see. Raises `DemoFailed` if it does not end well."""
+        """Print the command and run it. Raises `DemoFailed` if it fails."""
         say(f"  $ {''.join(f'{name}={value} ' for name, value in environment.items())}baton {' '.join(args)}")
         self._run(args, None, environment)
 
     def ask(self, *args: str) -> Any:
-        """Run the command quietly and return its JSON. Raises `DemoFailed` if it does not end well."""
+        """Run the command quietly and return its JSON. Raises `DemoFailed` if it fails."""
         return json.loads(self._run((*args, "--json"), subprocess.PIPE, {}))
 
     @contextlib.contextmanager

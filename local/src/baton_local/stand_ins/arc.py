@@ -42,7 +42,7 @@ class Outage(StrEnum):
     MAINTENANCE = "maintenance"
     """Says that another endpoint is to be asked, as real ones do every now and then."""
     DENIED = "denied"
-    """Refuses whoever asks, as with a right that is missing or a session that is over."""
+    """Refuses every caller, as with a right that is missing or a session that is over."""
 
 
 @dataclass(eq=False, slots=True)

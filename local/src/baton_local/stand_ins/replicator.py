@@ -178,7 +178,7 @@ class Replicator:
                 if not change.link.source.wrote(change.key, change.version_id):
                     until_seconds = self._now() - self._lag_seconds
                     await converge(change.link, change.key, until_seconds=until_seconds, refills=change.refills)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with one key, the others go on
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one key, the others are copied
                 await asyncio.sleep(_RETRY_SECONDS)
                 self._again(change, error)
             finally:
@@ -200,7 +200,7 @@ class Replicator:
             self._woken.clear()
             pause = self._waiting[0].at_seconds + self._lag_seconds - self._now() if self._waiting else 0.0
             try:
-                # Nothing due: a new event, the end of a copy or a changed setting wakes us, or the oldest one's time.
+                # Nothing due: until a new event, the end of a copy, a changed setting, or the time of the oldest one.
                 await asyncio.wait_for(self._woken.wait(), pause if pause > 0 else None)
             except TimeoutError:
                 continue

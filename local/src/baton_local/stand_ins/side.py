@@ -194,7 +194,7 @@ def _row(page: ET.Element, element: ET.Element, key: str) -> tuple[tuple[datetim
 
 
 def _next_place(page: ET.Element, key: str) -> dict[str, str] | None:
-    """Return where the list goes on; None at its end, or past the key, which comes first of all that begin like it."""
+    """Return where the list continues; None at its end, or past the key: it comes first of all that begin like it."""
     if page.findtext(f"{_SPACE}IsTruncated") != "true" or _text(page, page, "NextKeyMarker") != key:
         return None
     return {"key-marker": key, "version-id-marker": page.findtext(f"{_SPACE}NextVersionIdMarker", "")}

@@ -48,16 +48,16 @@ def effect_of(trouble: Trouble) -> Effect:
     if trouble.service == "controller" or fault is Fault.LOAD:
         return Effect.UNNOTICED
     if fault is Fault.REFUSE and trouble.service == OUTSIDE:
-        return Effect.UNNOTICED  # the way is broken, and the Region says that it is well
+        return Effect.UNNOTICED  # the way is broken, and the Region says that it is healthy
     if fault is Fault.GREY and trouble.amount <= _HIDDEN_SHARE and trouble.answer is not RefusalKind.LATE:
         return Effect.UNNOTICED
-    useless = (
+    serves_nobody = (
         fault in {Fault.EMPTY, Fault.REFUSE}
         or trouble.service in PIPELINE
         or (fault is Fault.SLOW and trouble.amount > _UNBEARABLE_SECONDS)
         or (fault is Fault.THROTTLE and trouble.amount >= 1)
     )
-    return Effect.UNHEALTHY if useless else Effect.DEGRADED
+    return Effect.UNHEALTHY if serves_nobody else Effect.DEGRADED
 
 
 def expected(draw: Draw) -> Expected:
@@ -65,9 +65,9 @@ def expected(draw: Draw) -> Expected:
     hits = [each for each in draw.troubles if each.side is HitSide.ACTIVE and effect_of(each) is not Effect.UNNOTICED]
     if not any(each.is_long for each in hits):
         return Expected.EITHER if sum(each.seconds for each in hits) > _SHORT_SUM_SECONDS else Expected.NONE
-    useless = any(each.is_long and effect_of(each) in {Effect.GONE, Effect.UNHEALTHY} for each in hits)
+    serves_nobody = any(each.is_long and effect_of(each) in {Effect.GONE, Effect.UNHEALTHY} for each in hits)
     standby_is_hit = any(each.side is HitSide.STANDBY for each in draw.troubles)
-    return Expected.FAILOVER if useless and not standby_is_hit else Expected.EITHER
+    return Expected.FAILOVER if serves_nobody and not standby_is_hit else Expected.EITHER
 
 
 def named(decision: Decision) -> frozenset[Signal]:

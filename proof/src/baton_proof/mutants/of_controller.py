@@ -28,7 +28,7 @@ MUTANTS: Final = (
         _TESTS + "test_steps.py",
     ),
     Mutant(
-        "a drain that takes too long goes on",
+        "a drain that takes too long continues",
         _RULES + "switching.py",
         "    if look.waited_seconds >= limit or overdue:\n        waiting",
         "    if limit < 0:\n        waiting",
@@ -220,7 +220,7 @@ MUTANTS: Final = (
         _SHELL + "test_acts.py",
     ),
     Mutant(
-        "messages that were not sent are forgotten",
+        "messages that were not sent are dropped",
         _ACTING + "acts.py",
         "            takeover.unsent[batch.batch_id] = there\n",
         "",

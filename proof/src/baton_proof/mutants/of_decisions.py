@@ -359,7 +359,7 @@ MUTANTS: Final = (
         _TESTS + "test_drill_and_failback.py",
     ),
     Mutant(
-        "a frozen reconciler goes on",
+        "a frozen reconciler continues",
         _RULES + "under_way.py",
         "if look.control.phase is Phase.SWITCHING or look.frozen:",
         "if look.control.phase is Phase.SWITCHING:",

@@ -148,7 +148,7 @@ MUTANTS: Final = (
         "tests/unit/test_bounded.py::test_as_many_as_the_bound_are_in_work_at_once_and_never_more",
     ),
     Mutant(
-        "work goes on after an error",
+        "work continues after an error",
         _BATON + "bounded.py",
         "                failed = True\n",
         "                pass\n",

@@ -37,7 +37,7 @@ MUTANTS: Final = (
         "tests/pipeline/test_merging.py::test_a_result_of_another_size_than_its_parts_is_not_published",
     ),
     Mutant(
-        "the checksum of joined parts forgets their sizes",
+        "the checksum of joined parts leaves out their sizes",
         _MERGER + "domain.py",
         "combine(crc, part.crc64nvme or 0, part.size_bytes)",
         "combine(crc, part.crc64nvme or 0, 0)",

@@ -20,7 +20,7 @@ MUTANTS: Final = (
         _RULES,
     ),
     Mutant(
-        "heartbeats that go on make good what was lost",
+        "heartbeats that continue make good what was lost",
         _RESTORED,
         "for each in (memory.went_back, *told) if",
         "for each in told if",

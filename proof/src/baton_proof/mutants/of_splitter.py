@@ -162,7 +162,7 @@ MUTANTS: Final = (
         "tests/pipeline/test_liveness.py::test_a_batch_whose_messages_always_get_lost_ends_failed_and_announced",
     ),
     Mutant(
-        "what was forgotten is remembered",
+        "what was deleted is remembered",
         _SPLITTER + "remembered.py",
         "                del bucket[place]\n",
         "                pass\n",
@@ -190,21 +190,21 @@ MUTANTS: Final = (
         "tests/unit/splitter/test_remembered.py::test_clearing_forgets_all",
     ),
     Mutant(
-        "a batch is forgotten before its time",
+        "a batch is deleted before its time",
         _SPLITTER + "retention.py",
         "[each for each in mine if each.updated_at < settled_before]",
         "mine",
         "tests/unit/splitter/test_retention.py::test_what_is_forgotten_is_old_and_ones_own",
     ),
     Mutant(
-        "a batch is forgotten by admission and not by its end",
+        "a batch is deleted by admission and not by its end",
         _SPLITTER + "retention.py",
         "if each.updated_at < settled_before",
         "if each.admitted_at < settled_before",
         "tests/unit/splitter/test_retention.py::test_what_is_forgotten_is_old_and_ones_own",
     ),
     Mutant(
-        "a batch is forgotten though its input lies there",
+        "a batch is deleted though its input lies there",
         _SPLITTER + "retention.py",
         "return there is not None and there.origin == batch.source.version_id",
         "return False",
@@ -239,7 +239,7 @@ MUTANTS: Final = (
         "tests/unit/splitter/test_retention.py::test_an_input_that_may_be_there_keeps_its_row_and_no_other",
     ),
     Mutant(
-        "rows are forgotten one after the other",
+        "rows are deleted one after the other",
         _SPLITTER + "retention.py",
         "_AT_ONCE: Final = 16",
         "_AT_ONCE: Final = 1",
@@ -288,7 +288,7 @@ MUTANTS: Final = (
         "tests/unit/splitter/test_last_signs.py::test_nudges_count_until_the_batch_moves",
     ),
     Mutant(
-        "more rows are forgotten at once than the bound",
+        "more rows are deleted at once than the bound",
         _SPLITTER + "retention.py",
         "_AT_ONCE: Final = 16",
         "_AT_ONCE: Final = 17",

@@ -162,7 +162,7 @@ MUTANTS: Final = (
         "tests/pipeline/test_hanging_rules.py::test_it_ends_failed_with_the_jobs_name",
     ),
     Mutant(
-        "chunks of a batch go on after its limit of rejects",
+        "chunks of a batch are processed after its limit of rejects",
         _WORKER + "handler.py",
         "            check_rejects(batch, self._catalog[batch.job].job.limits, tally.counts)\n",
         "",

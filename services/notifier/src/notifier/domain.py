@@ -201,7 +201,7 @@ def compose(
 
 
 def compose_notice(row: UnreadableRow, *, sender: Address, recipients: Sequence[Address]) -> Mail:
-    """Write the mail about a batch whose row cannot be read, of whatever can be told of it."""
+    """Write the mail about a batch whose row cannot be read, with what is known of it."""
     name = paths.parse_input_key(row.key) if row.key else None
     facts = {
         "row": row,

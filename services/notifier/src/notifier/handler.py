@@ -207,7 +207,7 @@ class Notifier:
         try:
             return await self._objects.head(_archived(batch)) is not None
         except Refused as refused:
-            # The mail is due whoever may look into the archive: a second copy after a restore is the lesser evil.
+            # The mail is due whether or not the archive may be read: a second copy after a restore is the lesser evil.
             self._log.warning("archive_not_read", batch_id=batch.batch_id, error=str(refused))
             return False
 

@@ -96,7 +96,7 @@ class Splitter:
         return None
 
     async def give_up(self, message: Message, *, cause: str) -> None:
-        """End the batch FAILED: it could not be planned in any attempt. One that went on stays as it is."""
+        """End the batch FAILED: it could not be planned in any attempt. One that moved on stays as it is."""
         batch = await self._batches.owned(message)
         if batch.state not in _PLANNED_FROM:
             raise await self._batches.left(batch, why="nothing to split")

@@ -90,7 +90,7 @@ def _run_for_real[T](work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(work)
 
 
-def _whoever() -> str:
+def _user() -> str:
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -111,7 +111,7 @@ class Session:
     out: Console = field(default_factory=console)
     err: Console = field(default_factory=lambda: console(stderr=True))
     runner: Callable[[Coroutine[Any, Any, Any]], Any] = _run_for_real
-    who: Callable[[], str] = _whoever
+    who: Callable[[], str] = _user
     """Who orders things: user@host."""
     confirmed: Callable[[str], bool] = _confirmed_on_a_terminal
     """Asks a question that is answered with yes or no."""

@@ -1,4 +1,4 @@
-"""What a file is that is no CSV text, in words for its sender."""
+"""What a file is that is no CSV text, as its sender would call it."""
 
 from dataclasses import dataclass
 from typing import Final

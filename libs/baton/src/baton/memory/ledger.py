@@ -26,7 +26,7 @@ class _Store:
     control: Control | None
     batches: dict[str, Batch] = field(default_factory=dict[str, Batch])
     spoiled: dict[str, UnreadableRow] = field(default_factory=dict[str, UnreadableRow])
-    """What can be told of rows that this version cannot read."""
+    """What is known of rows that this version cannot read."""
     index: dict[str, Batch] | None = None
     """What lists see while the index lags: the rows as they were. None: it does not lag."""
 
@@ -48,7 +48,7 @@ class MemoryLedger:
     def spoil(self, batch_id: str, *, leaving: UnreadableRow | None = None) -> None:
         """Make the row one that this version of Baton cannot read, as if a later one had written it.
 
-        `leaving`: what can be told of it, if that is less than usual.
+        `leaving`: what is known of it, if that is less than usual.
         """
         self._store.spoiled[batch_id] = leaving or _remains_of(self._store.batches[batch_id])
 

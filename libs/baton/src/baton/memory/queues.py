@@ -49,7 +49,7 @@ class _Queue:
     """By number, so in the order in which they were sent."""
     dead: list[str] = field(default_factory=list[str])
     waiters: dict[asyncio.Future[None], None] = field(default_factory=dict[asyncio.Future[None], None])
-    """A dict for its order: a set would wake the waiters in the order of their addresses, different in each run."""
+    """A dict for its order: a set would release the waiters in the order of their addresses, different in each run."""
 
     def put(self, body: str, group: str, delay_seconds: float) -> None:
         self.sent += 1

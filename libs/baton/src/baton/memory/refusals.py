@@ -89,7 +89,7 @@ class Refusals:
         self._rules.append(_Rule(frozenset(operations), by, key, after, calls))
 
     def allow(self) -> None:
-        """Forget every rule."""
+        """Delete every rule."""
         self._rules.clear()
 
     def check(self, operation: str, *keys: str) -> None:

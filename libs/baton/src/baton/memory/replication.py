@@ -106,7 +106,7 @@ class MemoryReplication:
         self._wake()
 
     def lose(self, source: str) -> int:
-        """Forget what is under way out of `source`, as if its disks were gone; return how many changes that were."""
+        """Drop what is under way out of `source`, as if its disks were gone; return how many changes that were."""
         lost = self.backlog()[source]
         self._directions[source].waiting.clear()
         return lost

@@ -1,4 +1,4 @@
-"""How far the ledger has been: what tells a ledger that was restored from one that went on.
+"""How far the ledger has been: how a ledger that was restored differs from one that was not.
 
 Each controller keeps it in memory and in its Region's bucket, which no restore of the table takes back with it.
 """
@@ -38,9 +38,9 @@ class HighWater:
         return HighWater(*max(self.place, other.place), beats)
 
     def has_been_passed_by(self, found: "HighWater") -> bool:
-        """Return whether a ledger that is found like this went on from here; otherwise it lost what came since."""
+        """Return whether a ledger that is found like this continues from here; otherwise it lost what came since."""
         if found.epoch > self.epoch:
-            return True  # whoever raised the epoch knew of this one
+            return True  # who raised the epoch knew of this one
         behind = any(count < self.beats.get(region, 0) for region, count in found.beats.items())
         return found.place >= self.place and not behind
 

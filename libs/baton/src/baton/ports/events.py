@@ -1,4 +1,4 @@
-"""Port: the bus on which handovers are told to whoever wants to know."""
+"""Port: the event bus on which handovers are published."""
 
 from typing import Protocol
 

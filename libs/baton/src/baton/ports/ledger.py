@@ -73,7 +73,7 @@ class Ledger(Protocol):
         ...
 
     async def unreadable(self, batch_id: str) -> UnreadableRow | None:
-        """Return what can be told of a row that this version cannot read, by a strong read; None if there is none."""
+        """Return what is known of a row that this version cannot read, by a strong read; None if there is none."""
         ...
 
     async def get_many(self, batch_ids: Sequence[str]) -> Mapping[str, Batch | None]:

@@ -159,7 +159,7 @@ class ObjectStore(Protocol):
         """Return a page of at most 1,000 versions below a prefix, those that are hidden or replaced among them.
 
         One page, and no iterator over all as the other lists are: the sweeper, the only one who lists versions, reads
-        the control row before each page, goes on in its next sweep where it stopped, and lists parts side by side.
+        the control row before each page, continues in its next sweep where it stopped, and lists parts side by side.
 
         Delete markers are left out, so that a page may be empty and still have a next one. What was written before
         `after` meanwhile is in the next pass.

@@ -14,7 +14,7 @@ class QueueVitals:
     waiting: int
     dead_letters: int
     oldest_seconds: float | None
-    """Age of the oldest message of the ordinary lane; large batches may well wait for each other. None: the metric has
+    """Age of the oldest message of the ordinary lane; large batches may wait for each other. None: the metric has
     no data."""
 
 

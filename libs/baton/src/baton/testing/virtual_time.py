@@ -1,7 +1,7 @@
 """An event loop whose clock jumps to the next timer: a simulated hour takes a millisecond.
 
 Only for code without real I/O or threads: the selector never waits. When nothing is ready and no timer is left, the
-program would hang forever; the loop raises `DeadlockError` instead.
+program would hang; the loop raises `DeadlockError` instead.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class _JumpingSelector(selectors.SelectSelector):
             return ready
         if timeout is None:
             raise DeadlockError("no timer is set and no task can run")
-        # One microsecond more than asked: rounding must not leave a timer due "just not yet" forever.
+        # One microsecond more than asked: rounding must not leave a timer due "just not yet" in every round.
         self.seconds += timeout + 1e-6
         return []
 

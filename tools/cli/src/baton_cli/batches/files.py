@@ -116,7 +116,7 @@ def _no_file(path: Path) -> str:
 
 
 def _refuse_marker(key: str) -> NoReturn:
-    """Raise `Declined`: the file would be taken, and then ignored by whoever admits batches."""
+    """Raise `Declined`: the file would be taken, and then ignored by the trigger."""
     tools = "Spark, Hadoop and the like leave files of that name beside data"
     empty = "an empty file whose name begins with _ or . is a placeholder"
     why = tools if is_marker(key, None) else empty

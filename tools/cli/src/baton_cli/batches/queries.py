@@ -132,7 +132,7 @@ class Overview:
     open_by_state: Mapping[BatchState, int]
     oldest_open: Batch | None
     unreadable: tuple[UnreadableRow, ...] = ()
-    """Of open batches: what can be told of rows that this version cannot read."""
+    """Of open batches: what is known of rows that this version cannot read."""
 
 
 async def status(connection: Connection) -> Overview:

@@ -13,7 +13,7 @@ from baton_cli.reach.connection import Declined
 
 _SYNTAX: Final = Syntax.of(",", '"')
 _RECORD_CHARS_MAX: Final = RECORD_BYTES_MAX
-"""Far above what a row of a table may have: whoever writes one that long left a quote open."""
+"""Far above what a row of a table may have: a record that long has a quote that was left open."""
 
 
 class ReferenceRecord(NamedTuple):

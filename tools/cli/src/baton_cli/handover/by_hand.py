@@ -77,7 +77,7 @@ async def fail_over(
 
 
 def _told_before(now: Situation) -> Iterator[str]:
-    """Yield which controllers run in spite of all, and what an operator's order goes on under."""
+    """Yield which controllers still run."""
     for view in now.controllers:
         if not view.is_silent and view.age is not None:
             yield (

@@ -68,11 +68,11 @@ class Connection:
     uploader: Uploader
     clock: Clock
     switch: Callable[[], Switch]
-    """Builds what turns traffic besides the ledger. Raises `Declined` if nobody says what that is."""
+    """Builds what routes traffic besides the ledger. Raises `Declined` if no setting names it."""
     routes: Callable[[], Routes]
     """Builds what sets the dials of the access point."""
     events: Callable[[], EventBus]
-    """Builds what tells of switches."""
+    """Builds the event bus on which switches are published."""
 
     def owner(self, batch: Batch) -> str:
         """Return the Region that owns the batch."""

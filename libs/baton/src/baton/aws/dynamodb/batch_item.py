@@ -56,7 +56,7 @@ def batch_from_item(item: Item) -> Batch:
 
 
 def remains_of(item: Item) -> UnreadableRow:
-    """Return what can be told of a row that `batch_from_item` does not read. Raises nothing, whatever is in it."""
+    """Return what is known of a row that `batch_from_item` does not read. Raises nothing, whatever is in it."""
     epoch = _found(item, "N", "owner_epoch")
     return UnreadableRow(
         batch_id=batch_id_in(item),

@@ -39,7 +39,7 @@ SHARDS: Final = 15
 """Besides the first partition. Their number is part of the layout: where a chunk's row is follows from its index."""
 _PLANS_KNOWN_MAX: Final = 1_000
 _ROWS_AT_ONCE: Final = 100
-"""Read in one go on the event loop: with all their reject counts the SDK takes 30 ms to parse these, and we 5."""
+"""Parsed at once, on the event loop: with all their reject counts the SDK takes 30 ms to parse these, and we 5."""
 _FAILED_CONDITION: Final = "ConditionalCheckFailed"
 _AGAIN: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 

@@ -37,7 +37,7 @@ class DynamoReferenceData:
 
     Reads are strong within the Region. A row that another Region wrote a moment ago may still be missing: `load` and
     `is_complete` notice by the count; `get_many` cannot. `loading#<version>` stands while rows are written, with a
-    digest of them: by it what a load leaves that broke off can be found, and be gone on with.
+    digest of them: by it what a load left that broke off can be found and continued.
     """
 
     def __init__(self, client: DynamoDB, *, table: str, dice: random.Random, clock: Clock | None = None) -> None:
@@ -118,7 +118,7 @@ class DynamoReferenceData:
     async def _write_rows(self, version: ReferenceVersion, rows: Rows, content: str) -> None:
         loading = _LOADING + version.version
         known = [await self._item(version.dataset, sk) for sk in (_VERSION + version.version, loading)]
-        # Of the same rows a load may go on where another one stopped, or beside it. Any others are taken away first.
+        # Of the same rows a load may continue where another one stopped, or beside it. Any others are taken away first.
         is_same = content in [item.get("content") for item in known if item]
         if not is_same or await self._count(version) > version.rows:
             await self._mark(version, loading, "")
