@@ -1,4 +1,4 @@
-"""Says for the sender of a value what the rule requires: a text from the job's record model, never from the value."""
+"""Says to the sender of a value what the rule requires: text from the job's record model, never from the value."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What the merges of a process hold together, of whatever lane they are. Canaries have bounds of their own."""
+"""Bounds what all merges of a process hold at the same time, in all lanes. Canaries have bounds of their own."""
 
 import asyncio
 from typing import Final

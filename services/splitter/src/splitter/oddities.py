@@ -1,4 +1,4 @@
-"""How little a text looks like words: tells bytes that were decoded right from the same decoded wrong. No I/O."""
+"""Scores how little a text looks like words, to recognise bytes that were decoded with the wrong encoding. No I/O."""
 
 import re
 import unicodedata

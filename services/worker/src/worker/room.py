@@ -1,4 +1,4 @@
-"""Bounds what the chunks of users hold in a process together, of whatever lane they are.
+"""Bounds what all chunks of users' files hold in a process at the same time, in all lanes.
 
 Each chunk in hand has a share of the memory, which ordinary chunks never exceed. What a chunk needs beyond it is there
 once in the process: another chunk that needs more waits until the first is written. A canary's lane has a room of its

@@ -1,4 +1,4 @@
-"""Tells events through EventBridge's PutEvents, on the default bus of this Region.
+"""Sends events to EventBridge by PutEvents, on the default bus of this Region.
 
 An event for a bus that does not exist is dropped without a word; the default bus is always there.
 """

@@ -1,4 +1,4 @@
-"""Tells what is no text at all, or text in which a character is no byte."""
+"""Recognises what is no text at all, and text in which a character is no byte."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Tells JSON by its first bytes, which may end anywhere: documents, lines, sequences, as web servers wrap it."""
+"""Recognises JSON by its first bytes, which may end anywhere: documents, lines, sequences, as web servers wrap it."""
 
 import re
 from collections.abc import Mapping

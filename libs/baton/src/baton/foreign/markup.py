@@ -1,4 +1,4 @@
-"""Tells HTML, XML and pieces of them by how they begin."""
+"""Recognises HTML, XML and pieces of them by how they begin."""
 
 import re
 from typing import Final

@@ -1,4 +1,4 @@
-"""Tells files that begin with a signature of their kind, which no CSV file does.
+"""Recognises files that begin with a signature of their kind, which no CSV file does.
 
 A table of our own, because the libraries for this also know two-letter signatures (`BM`, `MZ`) with which a column's
 name may begin.

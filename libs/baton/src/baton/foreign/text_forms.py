@@ -1,4 +1,4 @@
-"""Tells text of another form than CSV: messages, dumps of databases, settings, programs, uploads in their wrapping."""
+"""Recognises text of other forms: messages, dumps of databases, settings, programs, uploads in their wrapping."""
 
 import re
 from typing import Final
