@@ -382,3 +382,66 @@ def test_fewer_answers_than_wanted_come_back_if_the_rest_is_unavailable() -> Non
 
     assert answers.found == ["good"]
     assert answers.why_not == "broken; broken"
+
+
+# --- endpoints that learn late ---------------------------------------------------------------------------------------
+
+
+@with_arc(wait=timedelta(seconds=60))
+async def test_a_change_that_two_endpoints_do_not_read_yet_is_not_taken_for_done(arc: Arc) -> None:
+    for endpoint in arc.cluster.endpoints[1:]:
+        endpoint.lag_seconds = 10
+    async with arc.switch(replace(PATIENT, operation_seconds=1)) as switch:
+        with pytest.raises(Unavailable, match="did not read them back"):
+            await switch.set_states(IN_WEST)
+        # Asked again within the wait period: it is refused, and nothing turns back.
+        with pytest.raises((SwitchRefused, Unavailable)):
+            await switch.set_states(IN_WEST)
+
+        arc.clock.advance(10)
+        await switch.set_states(IN_WEST)
+        assert await switch.states() == IN_WEST
+    assert sum(states == IN_WEST for _, states in arc.cluster.asked) > 0
+    assert arc.cluster.active_region == WEST
+
+
+@with_arc(wait=timedelta(seconds=60))
+async def test_two_endpoints_that_know_are_enough(arc: Arc) -> None:
+    for endpoint in arc.cluster.endpoints[2:]:
+        endpoint.lag_seconds = 10
+    for seed in SEEDS:
+        async with arc.switch(seed=seed) as switch:
+            await switch.set_states(IN_WEST)
+            assert arc.cluster.active_region == WEST
+        arc.clock.advance(70)
+        async with arc.switch(seed=seed) as switch:
+            await switch.set_states(IN_EAST)
+        arc.clock.advance(70)
+
+
+# --- dials as slow and as strict as S3's ------------------------------------------------------------------------------
+
+
+@with_arc()
+async def test_dials_that_turn_late_are_read_as_they_are(arc: Arc) -> None:
+    arc.front_door.turn_seconds = 0.5
+    async with arc.aws() as aws, asyncio.timeout(30):
+        routes = aws.routes(times=PATIENT)
+        await routes.set_dials({EAST: 0, WEST: 100})
+
+        read = [await routes.dials()]
+        while read[-1] != {EAST: 0, WEST: 100}:
+            await asyncio.sleep(0.05)
+            read.append(await routes.dials())
+
+    assert {EAST: 100, WEST: 0} in read
+
+
+@with_arc()
+async def test_dials_that_nobody_may_turn_are_refused(arc: Arc) -> None:
+    arc.front_door.refuses_control = True
+    async with arc.aws() as aws:
+        routes = aws.routes(times=PATIENT)
+        for ask in (routes.dials, lambda: routes.set_dials({EAST: 0, WEST: 100})):
+            with pytest.raises(Refused, match="AccessDenied"):
+                await ask()

@@ -188,6 +188,7 @@ class Scene:
             places=self._places(kill),
             clock=self.clock,
             at_once=2,
+            dials_seconds=120,
         )
 
     def _places(self, kill: Kill) -> Mapping[str, Place]:

@@ -127,6 +127,8 @@ class Trace:
     # what acts come to
     steps: frozenset[StepName] = frozenset(StepName)
     """Those that succeed."""
+    under_way: bool = False
+    """Whether the others take their time."""
     waiting: tuple[str, ...] = ()
     """Why it is not drained."""
     commands: list[Command] = field(default_factory=list[Command])
@@ -322,7 +324,8 @@ class Trace:
                 self.commands = [each for each in self.commands if each.id != intent.command.id]
             case Act():
                 done = intent.step in self.steps
-                self.results.append(StepResult(intent.step, intent.control.epoch, done, f"{intent.step} note"))
+                note, late = f"{intent.step} note", self.under_way and not done
+                self.results.append(StepResult(intent.step, intent.control.epoch, done, note, under_way=late))
             case LookAtDrain():
                 self.drain = Drain(self.now + seconds(1), 4, self.waiting)
             case _:

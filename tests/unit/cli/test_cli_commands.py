@@ -696,6 +696,12 @@ class _Admin:
     async def arc_up(self, number: int) -> None:
         self.done.append(("up", number))
 
+    async def arc_lag(self, number: int, seconds: float) -> None:
+        self.done.append(("arc lag", number, seconds))
+
+    async def dials(self, *, turn_seconds: float | None, refused: bool | None) -> None:
+        self.done.append(("dials", turn_seconds, refused))
+
     async def arc_gate(self, *, is_open: bool) -> None:
         self.done.append(("gate", is_open))
 
@@ -715,6 +721,10 @@ class _Admin:
         (("arc", "down", "3"), ("down", 3, Outage.SILENT)),
         (("arc", "down", "5", "--how", "maintenance"), ("down", 5, Outage.MAINTENANCE)),
         (("arc", "up", "3"), ("up", 3)),
+        (("arc", "lag", "5", "2"), ("arc lag", 2, 5.0)),
+        (("dials", "--seconds", "90"), ("dials", 90.0, None)),
+        (("dials", "--refused"), ("dials", None, True)),
+        (("dials", "--allowed"), ("dials", None, False)),
         (("arc", "gate", "close"), ("gate", False)),
         (("arc", "gate", "open"), ("gate", True)),
     ],

@@ -1,5 +1,7 @@
 """What one act sets and reads back, and what a planned switch waits for."""
 
+import asyncio
+import random
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -30,6 +32,7 @@ from handover_shell.acts import Actor, Place
 
 AFTER = control_made(active_region=WEST, epoch=3)
 """The row after a failover to the second Region."""
+DIALS_SECONDS = 120
 
 
 MANY: Final = 2 * PAGE_BATCHES + 50
@@ -82,6 +85,7 @@ class Setting:
             places={EAST: place, WEST: place},
             clock=self.clock,
             at_once=2,
+            dials_seconds=DIALS_SECONDS,
         )
 
     def act(self, step: StepName, epoch: int | None = None, *batches: Batch) -> StepResult:
@@ -117,6 +121,21 @@ def test_nor_does_one_that_a_freeze_has_overtaken(step: StepName) -> None:
     assert (result.done, result.repaired, result.note) == (False, False, "frozen meanwhile")
 
 
+def test_a_list_that_lags_for_long_holds_no_takeover_back() -> None:
+    setting = Setting()
+
+    async def story() -> StepResult:
+        for name in ("b1", "b2", "b3"):
+            await setting.ledger.admit(admitted(name, START))
+        setting.ledger.hold_index()
+        return await setting.actor.act(StepName.TAKEOVER, AFTER.epoch)
+
+    result = virtual_time.run(story())
+
+    assert (result.done, result.note) == (True, "3 batches taken over")
+    assert {batch.owner_epoch for batch in setting.ledger.rows.values()} == {AFTER.epoch}
+
+
 # --- switch and dials -------------------------------------------------------------------------------------------------
 
 
@@ -142,11 +161,42 @@ async def _dials(setting: Setting) -> dict[str, int]:
     return dict(await setting.routes.dials())
 
 
+def _attempts(setting: Setting, *, seconds: float, every: float) -> list[StepResult]:
+    async def story() -> list[StepResult]:
+        results: list[StepResult] = []
+        for _ in range(int(seconds // every)):
+            results.append(await setting.actor.act(StepName.ROUTES, AFTER.epoch))
+            await asyncio.sleep(every)
+        return results
+
+    return virtual_time.run(story())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_dials_that_turn_slowly_are_asked_for_once_and_are_no_failure(seed: int) -> None:
+    clock = LoopClock()
+    routes = MemoryRoutes(clock=clock, turns=timedelta(seconds=110), dice=random.Random(seed))
+
+    results = _attempts(Setting(routes=routes, clock=clock), seconds=300, every=5)
+
+    assert routes.submitted == 1
+    assert all(each.done or each.under_way for each in results)
+    assert [each.repaired for each in results if each.done].count(True) == 1, "it is told once"
+    assert all(each.done for each in results[-30:])
+
+
+def test_dials_that_never_turn_are_asked_for_again_and_that_is_a_failure() -> None:
+    results = _attempts(Setting(routes=StubbornRoutes(REGIONS_DEFAULT)), seconds=400, every=DIALS_SECONDS)
+
+    assert [(each.done, each.under_way) for each in results] == [(False, True), (False, False), (False, False)]
+    assert results[1].note.startswith("asked for 120 s ago, and the dials read")
+
+
 def test_dials_that_do_not_read_what_was_set_are_not_done() -> None:
     result = Setting(routes=StubbornRoutes(REGIONS_DEFAULT)).act(StepName.ROUTES)
 
     assert not result.done
-    assert result.note.startswith("set, but the dials read")
+    assert result.note.startswith("asked for, and the dials read")
 
 
 # --- takeover ---------------------------------------------------------------------------------------------------------

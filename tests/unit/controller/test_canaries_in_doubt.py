@@ -53,7 +53,14 @@ def _lookout(canary: ToldCanary, ledger: MemoryLedger) -> Lookout:
     places: dict[str, Place] = {EAST: place, WEST: place}
     switch, routes = LedgerSwitch(), MemoryRoutes()
     actor = Actor(
-        regions=REGIONS_DEFAULT, ledger=ledger, switch=switch, routes=routes, places=places, clock=clock, at_once=1
+        regions=REGIONS_DEFAULT,
+        ledger=ledger,
+        switch=switch,
+        routes=routes,
+        places=places,
+        clock=clock,
+        at_once=1,
+        dials_seconds=120,
     )
     reach = Reach(ledger, MemoryJournal(), switch, actor, places, canary, MemoryEventBus())
     control = Control(INITIAL_EPOCH, EAST)

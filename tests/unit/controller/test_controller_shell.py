@@ -54,6 +54,7 @@ class SlowActor(Actor):
             places=places,
             clock=clock,
             at_once=1,
+            dials_seconds=120,
         )
         self.acts: list[StepName] = []
 

@@ -108,7 +108,14 @@ def _made() -> Made:
     buckets = {EAST: place.objects, WEST: MemoryObjectStore(clock)}
     bus = MemoryEventBus()
     actor = Actor(
-        regions=REGIONS_DEFAULT, ledger=ledger, switch=switch, routes=routes, places=places, clock=clock, at_once=2
+        regions=REGIONS_DEFAULT,
+        ledger=ledger,
+        switch=switch,
+        routes=routes,
+        places=places,
+        clock=clock,
+        at_once=2,
+        dials_seconds=120,
     )
     canary = BatchCanary(sender=WEST, ledger=ledger, objects=buckets, clock=clock, instance="i1")
     controller = Controller(

@@ -58,6 +58,7 @@ async def _attempts(
         places={HOME: place, AWAY: place},
         clock=clock,
         at_once=1,
+        dials_seconds=120,
     )
     epoch = (await ledger.control()).epoch
     return [await actor.act(StepName.TAKEOVER, epoch) for _ in range(count)]
@@ -128,6 +129,7 @@ def test_what_cannot_be_looked_at_is_not_drained() -> None:
             places={HOME: place, AWAY: place},
             clock=clock,
             at_once=1,
+            dials_seconds=120,
         )
         return await actor.drain(control)
 

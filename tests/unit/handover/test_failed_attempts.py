@@ -44,6 +44,14 @@ def test_one_attempt_that_fails_is_bad_luck() -> None:
     assert trace.decisions == []
 
 
+def test_what_takes_its_time_is_no_attempt_that_fails() -> None:
+    trace = Trace(region=EAST, steps=frozenset(), under_way=True)
+
+    trace.run(HOUR)
+
+    assert (trace.decisions, _drift(trace)) == ([], 0)
+
+
 def test_a_step_that_is_given_up_says_why() -> None:
     trace = Trace(steps=frozenset({StepName.TAKEOVER, StepName.SWITCH})).warm()
     trace.order(CommandKind.FAILOVER, target=WEST)

@@ -20,7 +20,7 @@ def absorbed(look: Look) -> tuple[Look, tuple[Intent, ...]]:
     failing = {step: each for step, each in before.items() if ours and each.epoch == epoch}
     intents: list[Intent] = []
     for result in look.seen.results:
-        if result.epoch != epoch:
+        if result.epoch != epoch or result.under_way:
             continue
         if result.done:
             failing.pop(result.step, None)

@@ -73,6 +73,8 @@ class StepResult:
     """Whether anything had to be changed."""
     taken_over: int | None = None
     """Of a takeover: how many batches changed their owner under this epoch, over all attempts so far."""
+    under_way: bool = False
+    """It was asked for and takes its time: not done, and no attempt that failed."""
 
 
 @dataclass(frozen=True, slots=True)

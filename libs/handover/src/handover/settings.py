@@ -115,9 +115,12 @@ class ControllerSettings(BaseSettings):
     # --- how long a step may take
     drain_seconds: float = Field(default=30, gt=0)
     """A planned switch pauses admission no longer than this, or is rolled back."""
-    step_seconds: float = Field(default=120, gt=0)
-    """Switch, routes, takeover: after it the step counts as degraded, and the reconciler keeps trying. S3 takes up
-    to two minutes for its dials."""
+    step_seconds: float = Field(default=150, gt=0)
+    """Switch, routes, takeover: after it the step counts as degraded, and the reconciler keeps trying. Above
+    `dials_seconds`, with time for a few attempts."""
+    dials_seconds: float = Field(default=120, gt=0)
+    """S3 takes up to two minutes to turn dials that it was asked to turn: before that nobody asks again, and they are
+    not late."""
     retry_seconds: float = Field(default=2, gt=0)
     """Between two attempts of a step that is not through."""
     verify_seconds: float = Field(default=90, gt=0)

@@ -10,6 +10,7 @@ An act is idempotent: it may be repeated, or done by both controllers at once. B
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Protocol
 
 from baton.batches import Batches
@@ -70,7 +71,9 @@ class Actor:
         places: Mapping[str, Stores],
         clock: Clock,
         at_once: int,
+        dials_seconds: float,
     ) -> None:
+        """`dials_seconds`: how long dials may turn before they are asked for again."""
         self._regions = regions
         self._ledger = ledger
         self._switch = switch
@@ -78,6 +81,8 @@ class Actor:
         self._places = places
         self._clock = clock
         self._at_once = at_once
+        self._dials_seconds = dials_seconds
+        self._turning: _Turning | None = None
         self._takeover = _Takeover(epoch=0)
         self.taken_over = 0
         """Batches that this process took over so far, under all epochs."""
@@ -122,15 +127,29 @@ class Actor:
         return StepResult(StepName.SWITCH, control.epoch, done=True, note=note, repaired=True)
 
     async def _set_routes(self, control: Control) -> StepResult:
-        wanted = dict(control.dials(self._regions))
-        if dict(await self._routes.dials()) == wanted:
-            return StepResult(StepName.ROUTES, control.epoch, done=True, note=f"100 % to {control.active_region}")
-        await self._routes.set_dials(wanted)
+        wanted, now = dict(control.dials(self._regions)), self._clock.now()
         found = dict(await self._routes.dials())
-        if found != wanted:
-            return StepResult(StepName.ROUTES, control.epoch, done=False, note=f"set, but the dials read {found}")
-        note = f"set 100 % to {control.active_region}, read back"
-        return StepResult(StepName.ROUTES, control.epoch, done=True, note=note, repaired=True)
+        turning = self._turning if self._turning and self._turning.epoch == control.epoch else None
+        waited = (now - turning.asked_at).total_seconds() if turning else self._dials_seconds
+        is_late = False
+        if found != wanted and waited >= self._dials_seconds:
+            is_late = turning is not None and not turning.read_back
+            await self._routes.set_dials(wanted)
+            turning = self._turning = _Turning(control.epoch, now)
+            found = dict(await self._routes.dials())
+        if found == wanted:
+            return self._routed(control, turning)
+        # Each of the five Regions of S3 Control may learn of it at another time: one that does not know says nothing.
+        since = f"asked for {waited:.0f} s ago" if is_late or waited < self._dials_seconds else "asked for"
+        note = f"{since}, and the dials read {found}"
+        return StepResult(StepName.ROUTES, control.epoch, done=False, note=note, under_way=not is_late)
+
+    def _routed(self, control: Control, turning: "_Turning | None") -> StepResult:
+        repaired = turning is not None and not turning.read_back
+        if turning is not None:
+            turning.read_back = True
+        note = f"{'set ' if repaired else ''}100 % to {control.active_region}{', read back' if repaired else ''}"
+        return StepResult(StepName.ROUTES, control.epoch, done=True, note=note, repaired=repaired)
 
     async def _take_over(self, control: Control) -> StepResult:
         """Move every open batch of the other Region here, until two passes agree that there is none left."""
@@ -144,9 +163,10 @@ class Actor:
             self._takeover = _Takeover(control.epoch)
         takeover, taken_before = self._takeover, self._takeover.taken
         empty_before = False
+        takeover.ours.clear()
         for _ in range(_PASSES_MAX):
             listed = await open_batches(self._ledger)
-            theirs = [each for each in listed.batches if self._is_others(each, control)]
+            theirs = [each for each in listed.batches if self._is_others(each, control) and not takeover.has(each)]
             if not theirs and not takeover.unsent and empty_before:
                 break
             empty_before = not theirs
@@ -184,6 +204,7 @@ class Actor:
         # The list may be old: the row itself decides, and its compare-and-set.
         batch, epoch = await self._ledger.get(listed.batch_id), takeover.epoch
         if batch is None or batch.is_settled or batch.owner_epoch >= epoch:
+            takeover.ours.add(listed.batch_id)
             return False
         try:
             await batches.take_over(batch, epoch=epoch)
@@ -194,6 +215,7 @@ class Actor:
             if there is None or there.owner_epoch != epoch:
                 raise
             takeover.unsent[batch.batch_id] = there
+        takeover.ours.add(batch.batch_id)
         return True
 
     async def _send_again(self, batches: Batches, unsent: dict[str, Batch]) -> list[str]:
@@ -236,6 +258,15 @@ class Actor:
 
 
 @dataclass(slots=True)
+class _Turning:
+    """Dials that were asked for under one epoch."""
+
+    epoch: int
+    asked_at: datetime
+    read_back: bool = False
+
+
+@dataclass(slots=True)
 class _Takeover:
     """What was done so far under one epoch, over all attempts, including those that broke off."""
 
@@ -243,6 +274,12 @@ class _Takeover:
     taken: int = 0
     unsent: dict[str, Batch] = field(default_factory=dict[str, Batch])
     """Owned here by now, but the message to continue is not sent yet."""
+    ours: set[str] = field(default_factory=set[str])
+    """Batches of which the rows say that nothing is left to take: lists may say otherwise for a while."""
+
+    def has(self, listed: Batch) -> bool:
+        """Return whether the row of a listed batch said in this attempt that it need not be taken."""
+        return listed.batch_id in self.ours
 
     def result(self, more: str, *, done: bool = False, repaired: bool = False) -> StepResult:
         """Return how far it is; `more` is for people."""

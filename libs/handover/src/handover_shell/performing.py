@@ -185,7 +185,7 @@ class Performer:
         except TimeoutError:
             note = f"it took longer than {self._settings.step_seconds:g} s"
             result = StepResult(step, epoch, done=False, note=note)
-        if not result.done:
+        if not result.done and not result.under_way:
             self._log.warning("step_failed", step=step, epoch=epoch, note=result.note)
         # Only now: a look may have taken the inbox away meanwhile.
         self._inbox.ended(result)

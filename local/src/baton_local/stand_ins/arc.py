@@ -1,4 +1,4 @@
-"""Stand-in for Route 53 ARC's data plane: five endpoints of a cluster, which can be stopped, slowed, or lose answers.
+"""Stand-in for Route 53 ARC's data plane: five endpoints, which can stop, be slow, lose answers, or read what was.
 
 The protocol is AWS's (JSON 1.0, target `ToggleCustomerAPI`), the rules are `baton.model.routing`. AWS documents neither
 how it words a refusal nor what it calls the resource of one; ours say "safety rule".
@@ -9,7 +9,7 @@ import contextlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Literal, assert_never
 
@@ -26,6 +26,7 @@ PATH: Final = "/v1"
 QUORUM: Final = 3
 _CHANGES_PER_SECOND: Final = 3
 _ASKED_KEPT: Final = 100
+_CHANGES_KEPT: Final = 100
 _TARGET: Final = "ToggleCustomerAPI."
 _PANEL: Final = "ba70"
 _STATUS: Final = 400
@@ -52,6 +53,8 @@ class Endpoint:
     number: int
     region: str
     slow_seconds: float = 0
+    lag_seconds: float = 0
+    """How long it reads what was, after each change."""
     answers_to_lose: int = 0
     """How many of the next changes are made without an answer."""
     outage: Outage | None = None
@@ -69,8 +72,8 @@ class Endpoint:
         self._back.clear()
 
     def bring_up(self) -> None:
-        """Be up and as quick as ever; requests that hang are dropped."""
-        self.outage, self.slow_seconds, self.answers_to_lose = None, 0, 0
+        """Be up, and as quick and as up to date as ever; requests that hang are dropped."""
+        self.outage, self.slow_seconds, self.lag_seconds, self.answers_to_lose = None, 0, 0, 0
         self._back.set()
 
     async def until_up(self) -> None:
@@ -144,6 +147,8 @@ class Cluster:
         """The newest changes that were asked for, oldest first: number of the endpoint, states by name."""
         self.is_committing = False
         """Whether a change is under way."""
+        self._past: deque[tuple[datetime, Mapping[str, bool]]] = deque(maxlen=_CHANGES_KEPT)
+        """When each of the newest changes was made, and the states before it; the oldest first."""
 
     @property
     def controls(self) -> Mapping[str, str]:
@@ -210,9 +215,9 @@ class Cluster:
             raise _Refused("EndpointTemporarilyUnavailableException", "Try another cluster endpoint.")
         match operation:
             case "GetRoutingControlState":
-                return self._described(self._named(_parsed(_Get, body).RoutingControlArn))
+                return self._described(endpoint, self._named(_parsed(_Get, body).RoutingControlArn))
             case "ListRoutingControls":
-                return self._listed(_parsed(_List, body))
+                return self._listed(endpoint, _parsed(_List, body))
             case "UpdateRoutingControlState":
                 single = _parsed(_Update, body)
                 return await self._update(endpoint, [single], single.SafetyRulesToOverride)
@@ -243,7 +248,9 @@ class Cluster:
         try:
             if self.commit_seconds:
                 await asyncio.sleep(self.commit_seconds)
-            self.panel = self.panel.updated(wanted, self._clock.now(), override=override)
+            before, now = self.panel.states, self._clock.now()
+            self.panel = self.panel.updated(wanted, now, override=override)
+            self._past.append((now, before))
         except SwitchRefused as refused:
             raise _conflict(str(refused), "safety rule", self.panel_arn) from refused
         finally:
@@ -256,18 +263,27 @@ class Cluster:
             raise _Refused("ResourceNotFoundException", f"there is no {arn}", **found)
         return name
 
-    def _described(self, name: str) -> dict[str, Any]:
-        state = "On" if self.panel.states[name] else "Off"
+    def _known_to(self, endpoint: Endpoint) -> Mapping[str, bool]:
+        """Return the states as this endpoint reads them: AWS does not promise that it knows the last change."""
+        states, since = self.panel.states, self._clock.now() - timedelta(seconds=endpoint.lag_seconds)
+        for changed_at, before in reversed(self._past):
+            if changed_at <= since:
+                break
+            states = before
+        return states
+
+    def _described(self, endpoint: Endpoint, name: str) -> dict[str, Any]:
+        state = "On" if self._known_to(endpoint)[name] else "Off"
         return {"RoutingControlArn": self.arns[name], "RoutingControlName": name, "RoutingControlState": state}
 
-    def _listed(self, asked: _List) -> dict[str, Any]:
+    def _listed(self, endpoint: Endpoint, asked: _List) -> dict[str, Any]:
         if asked.ControlPanelArn not in {None, self.panel_arn}:
             found = {"resourceId": asked.ControlPanelArn, "resourceType": "control panel"}
             raise _Refused("ResourceNotFoundException", f"there is no {asked.ControlPanelArn}", **found)
         begin = int(asked.NextToken or 0)
         end = begin + asked.MaxResults
         panel = {"ControlPanelArn": self.panel_arn, "ControlPanelName": "baton"}
-        page = [{**panel, **self._described(name)} for name in list(self.arns)[begin:end]]
+        page = [{**panel, **self._described(endpoint, name)} for name in list(self.arns)[begin:end]]
         return {"RoutingControls": page, **({"NextToken": str(end)} if end < len(self.arns) else {})}
 
 

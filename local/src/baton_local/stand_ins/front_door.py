@@ -56,11 +56,24 @@ class FrontDoor:
         self._session = session
         self._verifier = verifier
         self.routes: Mapping[str, int] = dict(zip(topology.regions, (_DIAL_ON, _DIAL_OFF), strict=True))
+        """As they were asked for last. Requests follow, and reads say so, once they have turned."""
+        self.turn_seconds: float = 0
+        """How long the dials take to turn: S3 takes up to two minutes."""
+        self.refuses_control: bool = False
+        """Whether nobody may read or turn the dials."""
+        self._turned = self.routes
+        self._turned_at = 0.0
+        """By the event loop's time."""
 
     @property
     def active_region(self) -> str:
         """The Region that answers: the first one whose dial is on."""
-        return next(region for region, dial in self.routes.items() if dial == _DIAL_ON)
+        return next(region for region, dial in self.dials.items() if dial == _DIAL_ON)
+
+    @property
+    def dials(self) -> Mapping[str, int]:
+        """The dials as they have turned so far."""
+        return self.routes if asyncio.get_running_loop().time() >= self._turned_at else self._turned
 
     def set_routes(self, dials: Mapping[str, int]) -> None:
         """Turn the dials of the named Regions to 0 or 100. Raises `ValueError` if that leaves no Region on."""
@@ -71,6 +84,8 @@ class FrontDoor:
             raise ValueError("a dial is 0 or 100")
         if _DIAL_ON not in routes.values():
             raise ValueError("at least one Region must stay active")
+        now = asyncio.get_running_loop().time()
+        self._turned, self._turned_at = self.dials, now + self.turn_seconds
         self.routes = routes
 
     def app(self) -> web.Application:
@@ -157,6 +172,8 @@ class FrontDoor:
 
     async def _control(self, request: web.Request) -> web.Response:
         """S3 Control: read the dials, or turn them."""
+        if self.refuses_control:
+            return _error(403, "AccessDenied", "not authorized to perform this operation")
         if request.method == "GET":
             return self._routes_as_xml()
         document = ET.fromstring(await request.read())  # noqa: S314 — only this machine's own processes ask
@@ -179,7 +196,7 @@ class FrontDoor:
         routes = "".join(
             f"<Route><Bucket>{self._topology.data_bucket(region)}</Bucket><Region>{region}</Region>"
             f"<TrafficDialPercentage>{dial}</TrafficDialPercentage></Route>"
-            for region, dial in self.routes.items()
+            for region, dial in self.dials.items()
         )
         document = (
             f'<GetMultiRegionAccessPointRoutesResult xmlns="{_NAMESPACE}"><Mrap>{self._topology.mrap}</Mrap>'

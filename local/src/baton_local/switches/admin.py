@@ -87,6 +87,8 @@ class ArcChange(BaseModel):
     """How long each request is to lie there."""
     lose_answers: int | None = Field(default=None, ge=0)
     """How many of the next changes are to be made without an answer."""
+    lag_seconds: float | None = Field(default=None, ge=0)
+    """How long it is to read what was, after each change."""
 
 
 class ArcWait(BaseModel):
@@ -95,6 +97,17 @@ class ArcWait(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seconds: float = Field(ge=0)
+
+
+class DialsChange(BaseModel):
+    """What is to become of the access point's dials; None leaves it as it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    turn_seconds: float | None = Field(default=None, ge=0)
+    """How long they are to turn."""
+    refused: bool | None = None
+    """Whether reading and turning them is to be refused, as without a right to it."""
 
 
 class RegionChange(BaseModel):
@@ -196,6 +209,10 @@ class Admin:
     async def arc_up(self, number: int) -> None:
         """Bring an endpoint up, without delays or lost answers."""
         await self.call("POST", f"/arc/{number}/up")
+
+    async def dials(self, *, turn_seconds: float | None = None, refused: bool | None = None) -> None:
+        """Let the access point's dials turn slowly, or refuse to read and turn them."""
+        await self.call("POST", "/dials", DialsChange(turn_seconds=turn_seconds, refused=refused))
 
     async def arc_gate(self, *, is_open: bool) -> None:
         """Open or close the gate before both routing controls."""

@@ -20,6 +20,7 @@ from baton_local.switches.admin import (
     ArcEndpointStatus,
     ArcStatus,
     ArcWait,
+    DialsChange,
     ProcessStatus,
     RegionChange,
     RegionLinks,
@@ -53,7 +54,8 @@ class Switchboard:
                 web.post("/replication", self._replication),
                 web.post("/arc/gate/{act:open|close}", self._arc_gate),
                 web.post("/arc/wait", self._arc_wait),
-                web.post("/arc/{number}/{act:down|up|slow|lose-answers}", self._arc),
+                web.post("/arc/{number}/{act:down|up|slow|lag|lose-answers}", self._arc),
+                web.post("/dials", self._dials),
                 web.get("/inbox", self._inbox),
                 web.post("/shutdown", self._shutdown),
                 *inbox_page.routes(self.mailbox),
@@ -66,7 +68,7 @@ class Switchboard:
             SupervisorStatus(
                 processes=tuple(_process_status(process) for process in self.processes),
                 regions={
-                    region: RegionLinks(cut=border.is_cut, dial=self.front_door.routes[region])
+                    region: RegionLinks(cut=border.is_cut, dial=self.front_door.dials[region])
                     for region, border in self.borders.items()
                 },
                 replication=self._replication_status(),
@@ -113,6 +115,8 @@ class Switchboard:
                 endpoint.bring_up()
             case "slow":
                 endpoint.slow_down(change.slow_seconds or 0)
+            case "lag":
+                endpoint.lag_seconds = change.lag_seconds or 0
             case _:
                 endpoint.answers_to_lose = change.lose_answers or 0
         return web.json_response({})
@@ -123,6 +127,13 @@ class Switchboard:
 
     async def _arc_wait(self, request: web.Request) -> web.Response:
         self.cluster.set_wait(timedelta(seconds=_parsed(ArcWait, await request.read()).seconds))
+        return web.json_response({})
+
+    async def _dials(self, request: web.Request) -> web.Response:
+        change = _parsed(DialsChange, await request.read())
+        door = self.front_door
+        door.turn_seconds = door.turn_seconds if change.turn_seconds is None else change.turn_seconds
+        door.refuses_control = door.refuses_control if change.refused is None else change.refused
         return web.json_response({})
 
     async def _replication(self, request: web.Request) -> web.Response:

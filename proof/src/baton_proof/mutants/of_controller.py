@@ -194,15 +194,29 @@ MUTANTS: Final = (
     Mutant(
         "dials are not read back",
         _ACTING + "acts.py",
-        "        if found != wanted:\n",
-        "        if not wanted:\n",
+        "        if found == wanted:\n",
+        "        if wanted:\n",
+        _SHELL + "test_acts.py",
+    ),
+    Mutant(
+        "dials that turn are asked for at every attempt",
+        _ACTING + "acts.py",
+        "if found != wanted and waited >= self._dials_seconds:",
+        "if found != wanted:",
+        _SHELL + "test_acts.py",
+    ),
+    Mutant(
+        "a list that lags keeps a takeover from its end",
+        _ACTING + "acts.py",
+        " and not takeover.has(each)",
+        "",
         _SHELL + "test_acts.py",
     ),
     Mutant(
         "dials that are wrong are left",
         _ACTING + "acts.py",
-        "        if dict(await self._routes.dials()) == wanted:\n",
-        "        if await self._routes.dials():\n",
+        "        found = dict(await self._routes.dials())\n        turning = self._turning if",
+        "        found = wanted\n        turning = self._turning if",
         _SHELL + "test_acts.py",
     ),
     Mutant(

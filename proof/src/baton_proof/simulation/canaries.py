@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from baton.model.journal import Verdict
 from baton_proof.simulation.network import LEDGER, Life, Mode
@@ -10,6 +10,11 @@ from handover_shell.canary import Canary, Probe
 
 if TYPE_CHECKING:  # a world has canaries, and a canary its world
     from baton_proof.simulation.world import World
+
+
+_CALLS_OF_A_CANARY: Final = 6
+"""One after the other; what happens to a call of any service happens to one of them."""
+_SECONDS_MAX: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,14 @@ class SimCanary:
             return Probe(Verdict.UNKNOWN, "the ledger did not answer")
         lives = any(each.name == "services" and each.region == region for each in world.lives if _works(each))
         well = lives and mode(region, region) is Mode.OPEN and mode(region, LEDGER) is Mode.OPEN
+        well = well and not is_too_slow(world, region) and not is_too_slow(world, life.region)
         if well:
             world.watch.well_at[region] = world.clock.now()
         seen = well and mode(life.region, region) is Mode.OPEN
         if region in world.lying:
             seen = not seen
             world.watch.lied_at[region] = world.clock.now()
-        if well and world.dice.random() < world.grey.get(region, 0.0):
+        if well and world.dice.random() < failing_share(world, region):
             seen = False
         if not seen and mode(life.region, region) is not Mode.REFUSED:
             await asyncio.sleep(seconds_max - 3)
@@ -56,6 +62,17 @@ class SimCanary:
         return Probe(
             Verdict.HEALTHY if seen else Verdict.UNHEALTHY, "went the whole way" if seen else "it did not come back"
         )
+
+
+def is_too_slow(world: "World", region: str) -> bool:
+    """Return whether the Region's ledger is so slow that no canary comes through in time."""
+    return world.network.latency.get((region, LEDGER), 0.0) * _CALLS_OF_A_CANARY > _SECONDS_MAX
+
+
+def failing_share(world: "World", region: str) -> float:
+    """Return which share of the Region's canaries fails."""
+    calls = 1 - (1 - world.network.grey.get(region, 0.0)) ** _CALLS_OF_A_CANARY
+    return max(world.grey.get(region, 0.0), calls)
 
 
 def _works(life: Life) -> bool:

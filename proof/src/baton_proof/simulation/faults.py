@@ -7,6 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from baton.memory import Refusal, Refusals
+from baton.topology import REGIONS_DEFAULT
+from baton_proof.simulation import newer
 from baton_proof.simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Mode, Rule
 from baton_proof.simulation.schedule import AWAY, HOME, Fault, Trouble
 
@@ -47,6 +49,11 @@ _SWALLOWED: Final = 0.4
 _NO_KEY: Final = 0.5
 _GREY_SHARES: Final = (0.05, 0.1, 0.33, 0.5)
 _DEAD_LETTERS: Final = 50
+_PART_SLOW: Final = 0.6
+_SLOW_SECONDS_MAX: Final = 4.0
+_CONTEST_SECONDS: Final = 20.0
+_SKEW_SECONDS_MAX: Final = 300
+_GREY_CALLS_MAX: Final = 0.2
 _drop: Final = partial(Rule, mode=Mode.DROPPED)
 
 
@@ -172,6 +179,63 @@ def _chronic(world: "World", trouble: Trouble) -> Repair:
     return lambda: vitals.suffers(dead_letters=0, alarm=False)
 
 
+def _slow_ledger(world: "World", trouble: Trouble) -> Repair:
+    regions = (trouble.region,) if trouble.amount < _PART_SLOW else REGIONS_DEFAULT
+    slow = {(region, LEDGER): _SLOW_SECONDS_MAX * trouble.amount for region in regions}
+    world.network.latency |= slow
+
+    def repair() -> None:
+        for way in slow:
+            world.network.latency.pop(way, None)
+
+    return repair
+
+
+def _contested(world: "World", _: Trouble) -> Repair:
+    before = world.network.contest_seconds
+    world.network.contest_seconds = _CONTEST_SECONDS
+    return lambda: setattr(world.network, "contest_seconds", before)
+
+
+def _no_quorum(world: "World", trouble: Trouble) -> Repair:
+    return world.with_rules(Rule(trouble.region, LEDGER, Mode.NO_QUORUM))
+
+
+def _index(world: "World", _: Trouble) -> Repair:
+    world.ledger.hold_index()
+    world.journal.hold_index()
+
+    def repair() -> None:
+        world.ledger.release_index()
+        world.journal.release_index()
+
+    return repair
+
+
+def _clock(world: "World", trouble: Trouble) -> Repair:
+    before = world.skews[trouble.region]
+    world.set_clock(trouble.region, _SKEW_SECONDS_MAX * (2 * trouble.amount - 1))
+    return lambda: world.set_clock(trouble.region, before)
+
+
+def _newer(world: "World", trouble: Trouble) -> Repair:
+    return newer.begins(world, trouble.amount)
+
+
+def _unreplicated(world: "World", trouble: Trouble) -> Repair:
+    world.replication.set(trouble.region, failing=trouble.amount)
+    return lambda: world.replication.set(trouble.region, failing=0.0)
+
+
+def _grey_calls(world: "World", trouble: Trouble) -> Repair:
+    world.network.grey[trouble.region] = _GREY_CALLS_MAX * trouble.amount
+
+    def repair() -> None:
+        world.network.grey.pop(trouble.region, None)
+
+    return repair
+
+
 def _lie(world: "World", trouble: Trouble) -> Repair:
     world.lying.add(trouble.region)
     return lambda: world.lying.discard(trouble.region)
@@ -201,4 +265,12 @@ _FAULTS: Final[Mapping[Fault, Callable[["World", Trouble], Repair]]] = {
     Fault.GREY: _grey,
     Fault.CHRONIC: _chronic,
     Fault.LIE: _lie,
+    Fault.SLOW_LEDGER: _slow_ledger,
+    Fault.CONTESTED: _contested,
+    Fault.NO_QUORUM: _no_quorum,
+    Fault.INDEX: _index,
+    Fault.CLOCK: _clock,
+    Fault.NEWER: _newer,
+    Fault.UNREPLICATED: _unreplicated,
+    Fault.GREY_CALLS: _grey_calls,
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from baton.model.control import Control
 from baton.model.journal import Decision, DecisionKind, State
 from baton.topology import REGIONS_DEFAULT, other_region
+from baton_proof.simulation.canaries import failing_share, is_too_slow
 from baton_proof.simulation.network import LEDGER, Mode
 
 if TYPE_CHECKING:  # a world has a judge, and a judge his world
@@ -55,7 +56,8 @@ class Judge:
             for life in world.lives
             if life.region == region and not life.killed.is_set() and life.paused_until <= loop_time
         }
-        well = region not in world.lying and world.grey.get(region, 0.0) <= GREY_SERVES
+        well = region not in world.lying and failing_share(world, region) <= GREY_SERVES
+        well = well and not any(is_too_slow(world, each) for each in REGIONS_DEFAULT)
         return (
             well and alive >= {"services", "controller"} and all(world.network.mode(*way) is Mode.OPEN for way in ways)
         )
@@ -76,10 +78,13 @@ class Judge:
             case _:
                 pass
 
+    def _off(self, process: str) -> timedelta:
+        """Return by how much a controller's clock is ahead."""
+        return self.world.clocks[process].now() - self.world.clock.now()
+
     def _intended(self, decision: Decision, process: str, row: Control) -> None:
         self.failovers += 1
-        skews = self.world.schedule.skews
-        at = decision.at - timedelta(seconds=skews.get(decision.region, 0.0))
+        at = decision.at - self._off(process)
         left = other_region(decision.region, REGIONS_DEFAULT)
         if not self.world.schedule.real_canary and self._served_throughout(left, at):
             self.false_failovers += 1
@@ -88,6 +93,6 @@ class Judge:
         since = self.suspected.get(process)
         if since is not None and decision.at - since < timedelta(seconds=settings.hold_seconds):
             self.world.watch.broke("S14", f"held for {decision.at - since} only: {decision.summary}")
-        off = timedelta(seconds=max(skews.values(), default=0.0) - min(skews.values(), default=0.0))
+        off = timedelta(seconds=max(self.world.skewed) - min(self.world.skewed))
         if row.cooldown_until and decision.at + off < row.cooldown_until and row.epoch == decision.epoch:
             self.world.watch.broke("S14", f"a failover within the cooldown until {row.cooldown_until}")

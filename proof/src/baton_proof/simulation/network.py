@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -37,6 +37,15 @@ _MAY_BE_LATE = frozenset(
 """Not mails: a mail in a mail service's buffer cannot be taken back, nor told from a second one."""
 _PAGED = frozenset({"list_open", "list_recent", "list_settled", "_pages"})
 """Made on the near side of the network, of one request for each page."""
+_EVENTUAL = frozenset({"_page", "pending", "decisions"})
+"""Reads of an index: a Region without a quorum of the ledger still answers them."""
+_KEY_OF: Mapping[str, Callable[[Any], str]] = {
+    "ledger.set_control": lambda _: "control",
+    "ledger.update": lambda args: args[0].batch_id,
+    "ledger.claim_mail": lambda args: args[0].batch_id,
+    "journal.settle": lambda args: args[0].id,
+}
+"""Writes that both Regions may make to one row."""
 _ROWS_KEPT = 12
 _CALLS_KEPT = 200
 _ATTEMPTS = 4
@@ -53,6 +62,8 @@ class Mode(StrEnum):
     """It fails at once: refused, or answered 503."""
     MUTE = "mute"
     """The request arrives, its answer is lost."""
+    NO_QUORUM = "no quorum"
+    """Of the ledger: only reads of an index are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +100,14 @@ class Network:
     rules: list[Rule] = field(default_factory=list[Rule])
     calls: int = 0
     late: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
+    latency: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    """By way: how many seconds every call takes at most, and at least half of that."""
+    grey: dict[str, float] = field(default_factory=dict[str, float])
+    """By Region: share of its services' calls to it that are not answered."""
+    contest_seconds: float = 0.25
+    """A write so soon after one of the other Region to the same row meets it on its way, and is refused."""
+    written: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
+    """By row: which Region wrote it last, and when."""
     on_send: Callable[[str, Any], None] | None = None
     """Called with (Region, messages) after an outbox took them."""
 
@@ -196,6 +215,7 @@ class _Reached:
             changes = attribute in _CHANGES
             if changes:
                 self._life.acts(f"{self._kind}.{attribute}", args)
+                await self._contest(attribute, args)
                 if f"{self._kind}.{attribute}" in _MAY_BE_LATE and self._unlucky("late"):
                     self._later(member, args, kwargs)
                     await self._lose()
@@ -226,6 +246,9 @@ class _Reached:
             await self._refuse()
         if mode is Mode.DROPPED or (mode is Mode.MUTE and attribute not in _CHANGES):
             await self._lose()
+        if mode is Mode.NO_QUORUM and attribute not in _EVENTUAL:
+            await self._lose()
+        await self._suffer()
         if self._unlucky("slow") or (life.name == "services" and self._unlucky("drag")):
             await life.wait(network.dice.uniform(1, 40))
         elif network.dice.random() < 0.3:
@@ -234,6 +257,15 @@ class _Reached:
         if network.mode(life.region, self._target) is Mode.DROPPED:
             await self._lose()  # it was still on its way when the way was cut
         return mode
+
+    async def _suffer(self) -> None:
+        """Take the time that calls on this way take now, or get no answer, as a share of them does."""
+        life, network = self._life, self._life.network
+        if seconds := network.latency.get((life.region, self._target)):
+            await life.wait(seconds * network.dice.uniform(0.5, 1))
+        share = network.grey.get(self._target, 0.0) if life.name == "services" else 0.0
+        if share and network.dice.random() < share:
+            await self._lose()
 
     async def _stalled(self, seconds: float, call: Any) -> Any:
         """Pause the whole process, then make the call: it was decided before, and is not checked again."""
@@ -285,6 +317,18 @@ class _Reached:
         await self._life.wait(self._life.network.dice.uniform(0.5, 8))
         raise Unavailable("no answer")
 
+    async def _contest(self, attribute: str, args: Any) -> None:
+        """Refuse a write that meets one of the other Region to the same row, as the ledger does."""
+        key_of = _KEY_OF.get(f"{self._kind}.{attribute}")
+        if key_of is None:
+            return
+        network, now = self._life.network, asyncio.get_running_loop().time()
+        region, at = network.written.get(key_of(args), (self._life.region, 0.0))
+        if region != self._life.region and now - at < network.contest_seconds:
+            await self._life.wait(network.dice.uniform(0.2, 2))
+            raise Unavailable("400 ReplicatedWriteConflictException")
+        network.written[key_of(args)] = self._life.region, now
+
     def _later(self, member: Any, args: Any, kwargs: Any) -> None:
         """Apply the request long after its caller gave up: it was in a buffer meanwhile."""
         network = self._life.network
@@ -301,7 +345,7 @@ class _Reached:
         task.add_done_callback(network.late.discard)
 
     def _note(self, attribute: str, result: Any) -> None:
-        if self._target == LEDGER:
+        if self._target == LEDGER and attribute not in _EVENTUAL:
             self._life.ledger_read_at = asyncio.get_running_loop().time()
             self._life.slept = 0.0
             if attribute == "control":

@@ -52,11 +52,38 @@ class Fault(StrEnum):
     """An alarm of the Region fires, and it has many dead letters: users are served."""
     REFUSED = "refused"
     """One kind of call to the Region is refused: no right, or no key."""
+    SLOW_LEDGER = "slow ledger"
+    """Every call to the ledger takes seconds, of one Region or of both."""
+    CONTESTED = "contested"
+    """Writes of the two Regions to one row of the ledger meet for long."""
+    NO_QUORUM = "no quorum"
+    """The Region's ledger answers nothing but reads of its indexes."""
+    INDEX = "index"
+    """The ledger's indexes stand still."""
+    CLOCK = "clock"
+    """The clock of the machine of the Region's controller is set, and set right again."""
+    NEWER = "newer"
+    """A newer version works beside ours: an order, a field, a phase or a batch that ours cannot read."""
+    UNREPLICATED = "unreplicated"
+    """S3 gives up on replicating some objects of the Region."""
+    GREY_CALLS = "grey calls"
+    """A share of the calls of the Region's services is not answered."""
     THROTTLED = "throttled"
     """One kind of call that the Region's services make is throttled, for all of them."""
 
 
-_LATER: Final = frozenset({Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED})
+_AWS: Final = (
+    Fault.SLOW_LEDGER,
+    Fault.CONTESTED,
+    Fault.NO_QUORUM,
+    Fault.INDEX,
+    Fault.CLOCK,
+    Fault.NEWER,
+    Fault.UNREPLICATED,
+    Fault.GREY_CALLS,
+)
+"""What AWS, and a deployment, do on a day on which nothing is down."""
+_LATER: Final = frozenset({Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, *_AWS})
 """Drawn by dice of their own."""
 _FAULTS: Final = tuple(fault for fault in Fault if fault not in _LATER)
 _JUDGED: Final = (Fault.GREY, Fault.CHRONIC, Fault.REFUSED, Fault.APART)
@@ -105,10 +132,19 @@ class Schedule:
     lag_seconds: float = 3
     """Of replication, while nothing ails it."""
     real_canary: bool = False
+    switch_lag_seconds: float = 0.0
+    """How long an endpoint of the switch may read what was."""
+    dials_seconds: float = 0.0
+    """How long dials may turn."""
 
 
 def drawn(seed: int) -> Schedule:
     """Return the story of a seed."""
+    dice = random.Random(seed * 7 + 8)
+    return replace(_drawn(seed), switch_lag_seconds=dice.choice((0, 1, 15)), dials_seconds=dice.choice((0, 10, 120)))
+
+
+def _drawn(seed: int) -> Schedule:
     dice = random.Random(seed)
     settings = _settings(dice)
     if dice.random() < 0.12:
@@ -136,7 +172,7 @@ def drawn(seed: int) -> Schedule:
     orders = _orders(dice) if dice.random() < 0.5 else ()
     return Schedule(
         seed,
-        troubles=(*(_trouble(dice) for _ in range(dice.randint(1, 6))), *_throttled(seed), *_judged(seed)),
+        troubles=(*(_trouble(dice) for _ in range(dice.randint(1, 6))), *_throttled(seed), *_judged(seed), *_aws(seed)),
         files_at=tuple(sorted(dice.uniform(0, WARM_SECONDS + FAULTS_SECONDS) for _ in range(dice.randint(2, 3)))),
         orders=orders,
         settings=settings,
@@ -197,6 +233,14 @@ def _judged(seed: int) -> tuple[Trouble, ...]:
         else each
         for each in found
     )
+
+
+def _aws(seed: int) -> tuple[Trouble, ...]:
+    """Return what AWS does to every system in a while, by dice of their own."""
+    dice = random.Random(seed * 7 + 11)
+    if dice.random() < 0.4:
+        return ()
+    return tuple(_trouble(dice, dice.choice(_AWS)) for _ in range(dice.randint(1, 3)))
 
 
 def _trouble(dice: random.Random, fault: Fault | None = None) -> Trouble:

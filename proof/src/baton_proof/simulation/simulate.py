@@ -123,7 +123,8 @@ async def _heal(world: World) -> None:
     assert not world.network.rules, "every fault repairs itself"
     world.healed = True
     world.network.odds = Odds()
-    world.replication.set(lag_seconds=1, cut=False)
+    world.replication.set(lag_seconds=1, cut=False, failing=0.0)
+    world.replication.replicate_failed()
     for life in world.lives:
         life.paused_until = 0.0
     if (await world.ledger.control()).frozen(world.clock.now()):
@@ -144,10 +145,10 @@ async def _pending(world: World) -> list[str]:
         found.append("L5 a command is never answered")
     if dead and control.active_region == dead and world.schedule.settings.mode is Mode.AUTOMATIC:
         found.append(f"L2 {dead} is dead and active")
-    if acting and dict(world.switch._read()) != dict(control.switch_states(REGIONS_DEFAULT)):  # pyright: ignore[reportPrivateUsage] - the truth
-        found.append(f"L4 the switch says {world.switch._read()}, the ledger {control.active_region}")  # pyright: ignore[reportPrivateUsage] - the truth
-    if acting and dict(world.routes._dials) != dict(control.dials(REGIONS_DEFAULT)):  # pyright: ignore[reportPrivateUsage] - the truth
-        found.append(f"L4 the dials say {world.routes._dials}, the ledger {control.active_region}")  # pyright: ignore[reportPrivateUsage] - the truth
+    if acting and world.switch.truth != control.switch_states(REGIONS_DEFAULT):
+        found.append(f"L4 the switch says {world.switch.truth}, the ledger {control.active_region}")
+    if acting and world.routes.routing != control.dials(REGIONS_DEFAULT):
+        found.append(f"L4 the dials say {world.routes.routing}, the ledger {control.active_region}")
     beats = await world.journal.heartbeats()
     following = {region for region, beat in beats.items() if beat.epoch_seen == control.epoch}
     missing = [region for region in REGIONS_DEFAULT if region != dead and region not in following]

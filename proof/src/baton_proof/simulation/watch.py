@@ -1,8 +1,9 @@
-"""Checks the invariants S1 to S12 at every event. Each violation names the invariant, the time and the facts."""
+"""Checks the invariants S1 to S12 and S15 at every event. A violation names the invariant, the time and the facts."""
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, override
@@ -39,6 +40,10 @@ class Watch:
     sends: Counter[str] = field(default_factory=Counter[str])
     rows: Callable[[], Mapping[str, Batch]] = dict
     """The truth of the ledger."""
+    listed: Callable[[], Mapping[str, Batch]] = dict
+    """What its lists can see of that, by an index that may stand still, and of rows that this version can read."""
+    is_newer: bool = False
+    """Whether a newer version is about to write."""
     has: Callable[[str, str], bool] = lambda _region, _key: True
     """Whether a Region's bucket holds a key."""
     written_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
@@ -58,6 +63,13 @@ class Watch:
         seconds = asyncio.get_running_loop().time()
         self.violations.append(f"{invariant} at {seconds:.1f} s: {text}")
 
+    @contextlib.contextmanager
+    def newer_version(self) -> Generator[None]:
+        """Take what is written meanwhile for a newer version's."""
+        self.is_newer = True
+        yield
+        self.is_newer = False
+
     # --- the ledger --------------------------------------------------------------------------------------------------
 
     def control_written(self, before: Control | None, after: Control) -> None:
@@ -69,6 +81,7 @@ class Watch:
             return
         if after.revision != before.revision + 1:
             self.broke("S6", f"revision {after.revision} was written over {before.revision}: a change is lost")
+        self._kept(before, after)
         self._takeover_done(before, after)
         if after.epoch == before.epoch:
             return
@@ -77,6 +90,15 @@ class Watch:
         transition = after.transition
         if transition and transition.automatic:
             self._automatic(after, now)
+
+    def _kept(self, before: Control, after: Control) -> None:
+        """S15: what a newer version has written is kept, and what it has under way is left to it."""
+        if self.is_newer:
+            return
+        if lost := before.more.keys() - after.more.keys():
+            self.broke("S15", f"{sorted(lost)} of a newer version is lost from the control row")
+        if before.unknown:
+            self.broke("S15", f"the control row was written while {before.unknown} was under way")
 
     def _takeover_done(self, before: Control, after: Control) -> None:
         """L3: a takeover that is called done has left nothing behind that was there when the epoch moved."""
@@ -88,9 +110,12 @@ class Watch:
         if not done(after) or done(before):
             return
         moved_at = next(at for at, control in self.controls if control.epoch == after.epoch)
-        for batch in self.rows().values():
+        rows = self.rows()
+        for listed in self.listed().values():  # what an index that stands still does not show is found later: L1
+            batch = rows.get(listed.batch_id, listed)
             theirs = owner_of(batch.owner_epoch, REGIONS_DEFAULT) != after.active_region
-            if theirs and not batch.is_settled and not batch.is_canary and self.written_at[batch.batch_id] < moved_at:
+            is_open = not batch.is_settled and not listed.is_settled and not batch.is_canary
+            if theirs and is_open and self.written_at[batch.batch_id] < moved_at:
                 self.broke("L3", f"{batch.batch_id} was left behind by a takeover that is called done")
 
     def _automatic(self, after: Control, now: datetime) -> None:
@@ -174,6 +199,8 @@ class Watch:
         if name not in _ACTS and not takes_over:
             return
         self.events += 1
+        if life.controls and life.controls[-1].unknown:
+            self.broke("S15", f"{life.region} called {name} while {life.controls[-1].unknown} was under way")
         now = asyncio.get_running_loop().time()
         if now - life.ledger_read_at - life.slept > _READ_SECONDS_MAX:
             self.broke("S10", f"{life.region} called {name} {now - life.ledger_read_at:.0f} s after it read the ledger")
@@ -278,7 +305,7 @@ class WatchedSwitch(MemorySwitch):
         try:
             await super().set_states(states)
         finally:
-            self.watch.switched(self._read())
+            self.watch.switched(self.truth)
 
 
 class WatchedJournal(MemoryJournal):

@@ -3,21 +3,21 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
-from typing import Any, override
+from typing import Any
 
 from baton.catalog import load_jobs
 from baton.errors import BatonError
-from baton.memory import LoopClock, MemoryEventBus, MemoryQueues, MemoryReplication, MemoryRoutes, MemoryVitals
-from baton.messages import Kind, Message, lane_of
+from baton.memory import LoopClock, MemoryEventBus, MemoryReplication, MemoryRoutes, MemoryVitals
+from baton.messages import Message, lane_of
 from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, owner_of
 from baton.model.journal import Command, CommandKind
-from baton.ports import CallStats, Clock, Journal, Ledger, QueueVitals, ReplicationVitals, Routes, Switch
+from baton.ports import Clock, Journal, Ledger, Routes, Switch
 from baton.testing.faults import Crash
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.logs import recording_log
@@ -27,6 +27,7 @@ from baton_proof.sales import financial, sales_file
 from baton_proof.simulation import faults
 from baton_proof.simulation.canaries import RealCanary, SimCanary
 from baton_proof.simulation.judge import Judge
+from baton_proof.simulation.measured import SeenVitals, SimVitals, Skewed
 from baton_proof.simulation.network import LEDGER, ROUTES, SWITCH, Life, Mode, Network, Rule
 from baton_proof.simulation.schedule import HOME, Order, Schedule, Trouble
 from baton_proof.simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
@@ -41,6 +42,9 @@ from splitter.settings import SplitterSettings
 SPLITTER = SplitterSettings(chunk_bytes=500, sweep_seconds=15, unadmitted_seconds=30, stalled_seconds=60)
 """Shorter than in production, so that no hours without events are simulated."""
 BUGS = frozenset({"handler_bug", "give_up_failed", "not_swept", "controller_bug", "sweep_failed"})
+
+SWITCH_WAIT = timedelta(seconds=60)
+"""Between two changes of the switch, as `make deploy` sets it."""
 
 SAMPLE = sales_file(records=6, bad=1)
 """What every sender sends."""
@@ -58,56 +62,6 @@ def expected_result() -> bytes:
         return await quiet.result(batch_id)
 
     return asyncio.run(in_peace())
-
-
-@dataclass(frozen=True, slots=True)
-class Skewed:
-    """A clock that is wrong by a constant."""
-
-    clock: Clock
-    seconds: float
-
-    def now(self) -> datetime:
-        return self.clock.now() + timedelta(seconds=self.seconds)
-
-
-class SimVitals(MemoryVitals):
-    """One Region's vitals, in which a fault may put what is bad for hours."""
-
-    def __init__(self, queues: MemoryQueues) -> None:
-        super().__init__(queues)
-        self.suffers(dead_letters=0, alarm=False)
-
-    def suffers(self, *, dead_letters: int, alarm: bool) -> None:
-        """Have so many dead letters more than there are, and an alarm that fires or does not."""
-        self.more_dead_letters = dead_letters
-        self.firing: dict[str, bool | None] = {"baton-sim-region-x": alarm}
-
-    @override
-    async def queues(self) -> Mapping[Kind, QueueVitals]:
-        found = dict(await super().queues())
-        kind = next(iter(found))
-        found[kind] = replace(found[kind], dead_letters=found[kind].dead_letters + self.more_dead_letters)
-        return found
-
-
-class SeenVitals:
-    """The vitals as one controller sees them: with its own calls over the simulated network."""
-
-    def __init__(self, vitals: MemoryVitals, life: Life, region: str) -> None:
-        self._vitals, self._life, self._region = vitals, life, region
-
-    async def queues(self) -> Mapping[Kind, QueueVitals]:
-        return await self._vitals.queues()
-
-    async def replication(self) -> ReplicationVitals:
-        return await self._vitals.replication()
-
-    async def alarms(self) -> Mapping[str, bool | None]:
-        return await self._vitals.alarms()
-
-    def calls(self) -> Mapping[str, CallStats]:
-        return {"s3": self._life.stats_of(self._region)}
 
 
 def _place(life: Life, side: Region, vitals: MemoryVitals) -> Place:
@@ -142,8 +96,8 @@ class World:
     ledger: WatchedLedger = field(init=False)
     journal: WatchedJournal = field(default_factory=WatchedJournal)
     switch: WatchedSwitch = field(init=False)
-    routes: MemoryRoutes = field(default_factory=MemoryRoutes)
     events: MemoryEventBus = field(default_factory=MemoryEventBus)
+    routes: MemoryRoutes = field(init=False)
     sides: dict[str, Region] = field(default_factory=dict[str, Region])
     replication: MemoryReplication = field(init=False)
     lives: list[Life] = field(default_factory=list[Life])
@@ -157,6 +111,12 @@ class World:
     background: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     processes: dict[str, Pipeline] = field(default_factory=dict[str, Pipeline])
     """By Region: the newest process, whose trigger answers events."""
+    skews: dict[str, float] = field(init=False)
+    """By Region: how wrong the clock of its controller's machine is, in seconds."""
+    skewed: set[float] = field(init=False)
+    """How wrong any of them ever was."""
+    clocks: dict[str, SteadyClock] = field(default_factory=dict[str, SteadyClock])
+    """By instance of a controller: the clock that it goes by."""
     healed: bool = False
     """Whether the faults are over: from then on every event of a bucket arrives, and at once."""
     started: int = 0
@@ -164,15 +124,28 @@ class World:
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.schedule.seed * 7 + 1)
+        self.skews = {region: self.schedule.skews.get(region, 0.0) for region in REGIONS_DEFAULT}
+        self.skewed = set(self.skews.values())
         self.watch = Watch(self.clock)
         self.judge = Judge(self)
         self.journal.decided = lambda decision: self.judge.decided(decision, self.watch.controls[-1][1])
         self.network = Network(random.Random(self.schedule.seed * 7 + 2), on_send=self._doubled)
         self.ledger = WatchedLedger(Control(INITIAL_EPOCH, HOME), page_batches=2).watched(self.watch, self._results)
         self.watch.controls.append((self.clock._start, Control(INITIAL_EPOCH, HOME)))  # pyright: ignore[reportPrivateUsage] - before the loop runs
-        self.watch.rows = lambda: self.ledger._store.batches  # pyright: ignore[reportPrivateUsage] - the truth
+        self.watch.rows = lambda: self.ledger.rows
+        self.watch.listed = lambda: self.ledger.listed
         self.watch.has = lambda region, key: self.sides[region].objects._find(key, None) is not None  # pyright: ignore[reportPrivateUsage] - the truth
-        self.switch = WatchedSwitch(clock=self.clock)
+        self.switch = WatchedSwitch(
+            clock=self.clock,
+            wait=SWITCH_WAIT,
+            lag=timedelta(seconds=self.schedule.switch_lag_seconds),
+            dice=random.Random(self.schedule.seed * 7 + 9),
+        )
+        self.routes = MemoryRoutes(
+            clock=self.clock,
+            turns=timedelta(seconds=self.schedule.dials_seconds),
+            dice=random.Random(self.schedule.seed * 7 + 10),
+        )
         self.switch.watch = self.journal.watch = self.watch
         if self.schedule.dry_region:
             self.watch.dry.add(self.schedule.dry_region)
@@ -254,7 +227,12 @@ class World:
 
     def machine_clock(self, region: str) -> Clock:
         """Return the clock of the machine that a Region's controller runs on."""
-        return Skewed(self.clock, self.schedule.skews.get(region, 0.0))
+        return Skewed(self.clock, self.skews, region)
+
+    def set_clock(self, region: str, seconds: float) -> None:
+        """Set the clock of the machine that a Region's controller runs on: wrong by so much from now on."""
+        self.skews[region] = seconds
+        self.skewed.add(seconds)
 
     def _controller(self, region: str, life: Life) -> Controller:
         self.started += 1
@@ -263,6 +241,7 @@ class World:
             settings = settings.model_copy(update={"dry_run": True})
         clock = SteadyClock(self.machine_clock(region))
         instance = f"{region[-1]}{self.started}"
+        self.clocks[instance] = clock
         ledger: Ledger = life.wrap(self.ledger, "ledger")
         journal: Journal = life.wrap(self.journal, "journal")
         switch: Switch = life.wrap(self.switch, "switch")
@@ -281,6 +260,7 @@ class World:
             places=places,
             clock=clock,
             at_once=settings.takeovers_at_once,
+            dials_seconds=settings.dials_seconds,
         )
         reach = Reach(ledger, journal, switch, actor, places, canary, self.events)
         return self.make_controller(
@@ -301,7 +281,7 @@ class World:
         await asyncio.sleep(at)
         key = f"input/sales/file {number}.csv"
         while True:
-            region = next(name for name, dial in self.routes._dials.items() if dial)  # pyright: ignore[reportPrivateUsage] - the front door itself
+            region = next(name for name, dial in self.routes.routing.items() if dial)
             with contextlib.suppress(BatonError):
                 if self.serves(region):
                     info = await self.sides[region].objects.put(key, SAMPLE.body)

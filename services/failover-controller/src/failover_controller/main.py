@@ -36,6 +36,7 @@ def controller_of(process: Process, settings: ControllerSettings, switch_setting
         places=places,
         clock=clock,
         at_once=settings.takeovers_at_once,
+        dials_seconds=settings.dials_seconds,
     )
     canary = BatchCanary(
         sender=world.region,

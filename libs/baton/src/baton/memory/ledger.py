@@ -45,6 +45,18 @@ class MemoryLedger:
         view._store = self._store
         return view
 
+    @property
+    def rows(self) -> Mapping[str, Batch]:
+        """Every batch as it is, by id, also one that this version cannot read."""
+        return self._store.batches
+
+    @property
+    def listed(self) -> Mapping[str, Batch]:
+        """The batches of which lists are made, by id: readable ones, as the index has them."""
+        rows, spoiled = self._store.index, self._store.spoiled
+        rows = self._store.batches if rows is None else rows
+        return {each: batch for each, batch in rows.items() if each not in spoiled}
+
     def spoil(self, batch_id: str, *, leaving: UnreadableRow | None = None) -> None:
         """Make the row one that this version of Baton cannot read, as if a later one had written it.
 
@@ -63,7 +75,7 @@ class MemoryLedger:
 
     def mend(self, batch_id: str) -> None:
         """Make the row one that can be read again."""
-        del self._store.spoiled[batch_id]
+        self._store.spoiled.pop(batch_id, None)
 
     def hold_index(self) -> None:
         """Let lists show the rows as they are now, whatever is written from now on."""

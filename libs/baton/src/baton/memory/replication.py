@@ -40,6 +40,9 @@ class _Direction:
     target: MemoryObjectStore
     lag_seconds: float
     cut: bool = False
+    failing: float = 0.0
+    """Share of the changes that end FAILED: nobody tries them again."""
+    failed: list[_Change] = field(default_factory=list[_Change])
     waiting: dict[str, deque[_Change]] = field(default_factory=dict[str, deque[_Change]])
     """By key, the oldest first."""
 
@@ -94,8 +97,15 @@ class MemoryReplication:
             self._directions[region] = _Direction(other, lag_seconds)
             store.listen(lambda version, source=region: self._changed(source, version))
 
-    def set(self, source: str | None = None, *, lag_seconds: float | None = None, cut: bool | None = None) -> None:
-        """Change lag or cut of what leaves `source` (None: both ways); None leaves a value as it is.
+    def set(
+        self,
+        source: str | None = None,
+        *,
+        lag_seconds: float | None = None,
+        cut: bool | None = None,
+        failing: float | None = None,
+    ) -> None:
+        """Change what becomes of what leaves `source` (None: both ways); None leaves a value as it is.
 
         An infinite lag holds everything back, as a cut does, until another one is set.
         """
@@ -103,7 +113,19 @@ class MemoryReplication:
             if source is None or source == region:
                 direction.lag_seconds = direction.lag_seconds if lag_seconds is None else lag_seconds
                 direction.cut = direction.cut if cut is None else cut
+                direction.failing = direction.failing if failing is None else failing
         self._wake()
+
+    def replicate_failed(self) -> int:
+        """Replicate what ended FAILED, both ways, as S3 Batch Replication does; return how many changes that were."""
+        count = 0
+        for direction in self._directions.values():
+            failed, direction.failed = direction.failed, []
+            count += len(failed)
+            for change in failed:
+                direction.waiting.setdefault(change.version.info.key, deque()).appendleft(change)
+        self._wake()
+        return count
 
     def lose(self, source: str) -> int:
         """Drop what is under way out of `source`, as if its disks were gone; return how many changes that were."""
@@ -132,8 +154,12 @@ class MemoryReplication:
             heapq.heapify(due)
             while due:
                 _, _, key = heapq.heappop(due)
-                direction.target.replicate(direction.take(key).version)
-                delivered += 1
+                change = direction.take(key)
+                if direction.failing and (self._dice is None or self._dice.random() < direction.failing):
+                    direction.failed.append(change)
+                else:
+                    direction.target.replicate(change.version)
+                    delivered += 1
                 if key in direction.waiting:
                     change = direction.waiting[key][0]
                     due_at = direction.due_at(change)

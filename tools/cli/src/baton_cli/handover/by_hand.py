@@ -96,6 +96,7 @@ def _by_hand(connection: Connection, command: Command, now: Situation, tell: Tel
         places=connection.by_region,
         clock=clock,
         at_once=settings.takeovers_at_once,
+        dials_seconds=settings.dials_seconds,
     )
     target = command.target or ""
     canary = BatchCanary(

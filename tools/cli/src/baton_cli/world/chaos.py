@@ -157,6 +157,23 @@ def lag(
     _disturb(ctx, lambda admin: admin.replication(lag_seconds=seconds), told, document, as_json=as_json)
 
 
+@_chaos.command()
+def dials(
+    ctx: typer.Context,
+    seconds: Annotated[
+        float | None, typer.Option(min=0, help="How long they turn; S3 takes up to two minutes. 0: at once.")
+    ] = None,
+    refused: Annotated[
+        bool | None, typer.Option("--refused/--allowed", help="Whether nobody may read or turn them.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the access point's dials turn slowly, or refuse to turn them."""
+    told = "The dials are as asked."
+    document: Json = {"turn_seconds": seconds, "refused": refused}
+    _disturb(ctx, lambda admin: admin.dials(turn_seconds=seconds, refused=refused), told, document, as_json=as_json)
+
+
 class OutageChoice(StrEnum):
     """How an endpoint is down: see `baton_local.stand_ins.arc.Outage`."""
 
@@ -197,6 +214,23 @@ def arc_up(ctx: typer.Context, numbers: Endpoints, as_json: AsJson = False) -> N
 
     told = f"Up: {', '.join(map(str, numbers))}."
     _disturb(ctx, bring_up, told, {"endpoints": numbers, "down": None}, as_json=as_json)
+
+
+@_arc.command("lag")
+def arc_lag(
+    ctx: typer.Context,
+    seconds: Annotated[float, typer.Argument(min=0, help="0: what was changed is read at once.", show_default=False)],
+    numbers: Endpoints,
+    as_json: AsJson = False,
+) -> None:
+    """Let endpoints of the cluster read what was for a while after each change."""
+
+    async def lag_behind(admin: "Admin") -> None:
+        for number in numbers:
+            await admin.arc_lag(number, seconds)
+
+    told = f"Behind by {seconds:g} s: {', '.join(map(str, numbers))}."
+    _disturb(ctx, lag_behind, told, {"endpoints": numbers, "lag_seconds": seconds}, as_json=as_json)
 
 
 class GateAct(StrEnum):
