@@ -76,6 +76,7 @@ class Scene:
             places=places,
             clock=self.clock,
             at_once=1,
+            dials_seconds=120,
         )
         return Controller(
             region=region,
