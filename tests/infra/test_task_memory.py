@@ -13,11 +13,11 @@ import worker.main
 import worker.tables
 from baton.aws.s3 import objects
 from baton.aws.s3.ranged import RANGE_BYTES, RANGES_AHEAD
-from baton.messages import CANARY, LANES, LARGE, ORDINARY
+from baton.messages import APART, CANARY, LARGE, ORDINARY
 from baton.model.batch import LARGE_FROM_BYTES
 from baton.model.plan import CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNKS_MAX, MIB
 from baton.ports.preconditions import JOINED_BYTES_MAX
-from baton.service import CANARY_SLOTS
+from baton.service import APART_SLOTS, CANARY_SLOTS
 from baton_infra import config
 from merger.bounds import LARGE_AT_ONCE, LARGE_CHUNKS
 from worker.room import SHARES, Share
@@ -25,6 +25,8 @@ from worker.settings import WorkerSettings
 
 # Measured, with some room: by `make bench NAME=shapes`, and processes that have imported what they need.
 ITSELF: Final = {"splitter": 128 * MIB, "worker": 192 * MIB, "merger": 112 * MIB, "notifier": 112 * MIB}
+APART_BYTES: Final = 160 * MIB
+"""Of the process that computes a chunk of a suspected batch, before it has one."""
 CANARY_BYTES: Final = MIB
 """Of a canary in hand: its file is one of a hundred bytes."""
 PLAN_CHUNK_BYTES: Final = 1_300
@@ -53,7 +55,7 @@ HEAD_BYTES: Final = 2 * MIB
 def _splitter() -> int:
     stream_bytes = (RANGES_AHEAD + 1) * RANGE_BYTES
     large = splitter.main.LARGE_AT_ONCE * (stream_bytes + SCAN_BYTES)
-    small = splitter.main.SLOTS * (LARGE_FROM_BYTES + SMALL_SCAN_BYTES)
+    small = (splitter.main.SLOTS + APART_SLOTS) * (LARGE_FROM_BYTES + SMALL_SCAN_BYTES)
     return large + small + CANARY_SLOTS * (CANARY_BYTES + splitter.handler.SCANNED_BYTES)
 
 
@@ -73,6 +75,7 @@ def _worker(settings: WorkerSettings, chunk_bytes: int) -> int:
     if chunk_bytes > larger:
         beyond += chunk_bytes - _in_hand(SHARES[LARGE])
     in_hand = slots * (_in_hand(SHARES[ORDINARY]) + _in_hand(SHARES[LARGE]))
+    in_hand += APART_SLOTS * (_in_hand(SHARES[APART]) + APART_BYTES + LARGER_CHUNK_WORK_BYTES)
     tables = settings.reference_bytes_in_all_max
     return plans + tables + SMALL_CHUNK_WORK_BYTES + work + in_hand + beyond + CANARY_SLOTS * CANARY_BYTES
 
@@ -82,7 +85,7 @@ def _joined() -> int:
 
 
 def _merger() -> int:
-    users = (len(LANES) - 1) * merger.main.SLOTS
+    users = 2 * merger.main.SLOTS + APART_SLOTS
     books = LARGE_AT_ONCE * CHUNKS_MAX * BOOKS_CHUNK_BYTES + users * LARGE_CHUNKS * BOOKS_CHUNK_BYTES
     windows = (merger.handler.PARTS_INDEXED_AT_ONCE - 1) * merger.handler.INDEX_BYTES_FIRST
     indexed = INDEXED_FACTOR * (windows + merger.handler.INDEX_BYTES_MAX)
@@ -90,7 +93,7 @@ def _merger() -> int:
 
 
 def _notifier() -> int:
-    mails = (len(LANES) - 1) * notifier.main.SLOTS * HEAD_BYTES
+    mails = (2 * notifier.main.SLOTS + APART_SLOTS) * HEAD_BYTES
     return _joined() + mails + CHUNKS_MAX * (REASONS_CHUNK_BYTES + BOOKS_CHUNK_BYTES) + CANARY_SLOTS * CANARY_BYTES
 
 

@@ -238,8 +238,15 @@ def test_every_sweep_measures_what_waits_for_its_file() -> None:
         swept = [line for line in lines if line["event"] == "swept"]
         metrics = swept[0]["_aws"]["CloudWatchMetrics"][0]
         names = [each["Name"] for each in metrics["Metrics"]]
-        assert names == ["OpenBatches", "OldestBatch", "BatchesWaitingInput", "OldestWaitingInput", "UnreadableBatches"]
+        assert names == [
+            "OpenBatches",
+            "OldestBatch",
+            "BatchesWaitingInput",
+            "OldestWaitingInput",
+            "QuarantinedBatches",
+            "UnreadableBatches",
+        ]
         return [tuple(line[name] for name in names) for line in swept]
 
     waiting_for, open_for = pytest.approx(100), pytest.approx(100, abs=1)
-    assert asyncio.run(story()) == [(0, 0, 0, 0, 0), (1, open_for, 1, waiting_for, 0), (0, 0, 0, 0, 0)]
+    assert asyncio.run(story()) == [(0, 0, 0, 0, 0, 0), (1, open_for, 1, waiting_for, 0, 0), (0, 0, 0, 0, 0, 0)]

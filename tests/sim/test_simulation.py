@@ -2,6 +2,7 @@
 # A planted bug replaces what nobody else may touch:
 # pyright: reportPrivateUsage=false
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -18,9 +19,10 @@ from baton.model.batch import Batch, MailClaim
 from baton.model.control import Control, StepName
 from baton.model.journal import Rule, Verdict
 from baton.model.states import BatchState
+from baton.model.takeover import Turn
 from baton.ports import Ledger
 from baton_proof.simulation import simulate
-from baton_proof.simulation.schedule import HOME, Fault, Schedule, Trouble, drawn
+from baton_proof.simulation.schedule import AWAY, HOME, Fault, Schedule, Trouble, drawn
 from baton_proof.simulation.simulate import Report
 from baton_proof.simulation.watch import WatchedLedger
 from baton_proof.simulation.world import World
@@ -42,6 +44,8 @@ SEEDS = range(1, 21)
 FOUND: tuple[int, ...] = (1131, 1154, 9713)
 """Seeds that once failed, for good."""
 HUNT = range(1, 160)
+PLAGUE = next(seed for seed in HUNT if drawn(seed).poison_at is not None)
+"""A story of a file that kills what touches it."""
 
 
 @cache
@@ -67,6 +71,20 @@ def test_a_region_that_dies_is_left_within_the_bound() -> None:
 
     assert report.switch_seconds is not None
     assert 0 < report.switch_seconds <= simulate.SWITCH_SECONDS_MAX
+
+
+def test_a_poison_costs_one_region_and_one_process_of_the_other() -> None:
+    worlds: list[World] = []
+
+    def made(schedule: Schedule) -> World:
+        worlds.append(World(schedule))
+        return worlds[0]
+
+    report = simulate.run(PLAGUE, made)
+    bites = Counter(worlds[0].network.bites)
+
+    assert (report.violations, report.automatic, report.false_failovers) == ((), 1, 0)
+    assert (bites[HOME] > 0, bites[AWAY]) == (True, 1)
 
 
 def test_what_is_throttled_is_refused_and_breaks_nothing() -> None:
@@ -167,7 +185,7 @@ def _no_brakes(memory: Memory, control: Control, now: datetime) -> tuple[Rule, .
 
 
 def _starts_anew(state: BatchState) -> BatchState:
-    return state if state in {BatchState.PAUSED, BatchState.FAILED} else BatchState.ADMITTED
+    return state if state in {BatchState.PAUSED, BatchState.QUARANTINED, BatchState.FAILED} else BatchState.ADMITTED
 
 
 async def _sweeps_no_inputs(self: InputSweep, *args: object, **kwargs: object) -> None:
@@ -215,6 +233,11 @@ async def _turns_no_dials(self: Actor, control: Control) -> StepResult:
     return StepResult(StepName.ROUTES, control.epoch, done=True, note="done")
 
 
+def _suspects_nobody(batch: Batch, turn: Turn) -> bool:
+    del batch, turn
+    return False
+
+
 PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition, 6),
     "the control row is written without its condition": (WatchedLedger, "set_control", _no_compare, 1),
@@ -236,6 +259,7 @@ PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "one canary is enough": (witnesses, "declares_unhealthy", _one_canary_is_enough, 4),
     "nothing is held": (decisions, "_reason_not_to", _holds_nothing, 2),
     "no cooldown": (brakes, "_cooldown", _no_cooldown, 116),
+    "nobody is suspected": (takeover, "was_in_hand", _suspects_nobody, PLAGUE),
     "dials that nobody turns": (Actor, "_set_routes", _turns_no_dials, 2),
 }
 """Where it is planted, and the seed that noticed first; if that one no longer does, others are tried."""

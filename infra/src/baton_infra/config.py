@@ -45,7 +45,7 @@ TASKS: Final = {
     # Sizes by docs/performance.md. Memory is what all lanes of a service hold together at most, whatever the files, as
     # `tests/infra/test_task_memory.py` adds it up: 844, 2,015, 447 and 381 MiB.
     "splitter": Tasks(cpu=512, memory_mib=1024),
-    "worker": Tasks(cpu=1024, memory_mib=2048, tasks_max=50, spot=True),
+    "worker": Tasks(cpu=1024, memory_mib=3072, tasks_max=50, spot=True),
     "merger": Tasks(),
     "notifier": Tasks(tasks_max=2),
     # One, never scaled: two would do no harm, and no good.

@@ -30,7 +30,7 @@ from baton.ports import (
     batches_of,
 )
 from baton.runner import Handler, Runner
-from baton.service import Service
+from baton.service import Service, settings_of
 from baton.settings import RunnerSettings
 from baton.telemetry import Log
 from baton.testing.faults import Crash, CrashPlan
@@ -245,7 +245,7 @@ class Pipeline:
             handler=handler,
             parse=parse,
             log_fields=log_fields,
-            settings=self._runner_settings,
+            settings=settings_of(lane, self._runner_settings),
             clock=self.region.clock,
             dice=random.Random(0),
             log=self._log,

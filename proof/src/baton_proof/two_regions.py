@@ -1,20 +1,21 @@
 """Two Regions in one process: one ledger, and for each Region a bucket, queues and tables of its own."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from baton.batches import Batches
 from baton.catalog import Catalog
-from baton.memory import MemoryClock, MemoryReplication
+from baton.memory import MemoryClock, MemoryObjectStore, MemoryReplication
 from baton.memory.objects import Version
 from baton.messages import Kind
 from baton.model.batch import Batch
-from baton.model.control import Control
+from baton.model.control import Control, SwitchKind, Transition
 from baton.model.identity import next_epoch
 from baton.model.states import BatchState
+from baton.model.takeover import Turn, turn_of
 from baton.telemetry import Log
-from baton.topology import REGIONS_DEFAULT
+from baton.topology import REGIONS_DEFAULT, other_region
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
 
@@ -28,6 +29,8 @@ class TwoRegions:
     catalog: Catalog
     log: Log | None = None
     dice: random.Random | None = None
+    objects_of: Callable[[MemoryClock, str], MemoryObjectStore] | None = None
+    """Makes each Region's bucket, by its clock and name, if it is not an ordinary one."""
     clock: MemoryClock = field(default_factory=MemoryClock)
     east: Pipeline = field(init=False)
     west: Pipeline = field(init=False)
@@ -38,6 +41,8 @@ class TwoRegions:
     def __post_init__(self) -> None:
         east, west = (Region(region=region, clock=self.clock) for region in REGIONS_DEFAULT)
         west.ledger = east.ledger.view()
+        for side in (east, west):
+            side.objects = self.objects_of(self.clock, side.region) if self.objects_of else side.objects
         stores = {EAST: east.objects, WEST: west.objects}
         self.link = MemoryReplication(stores, self.clock, dice=self.dice)
         for store in stores.values():
@@ -65,11 +70,24 @@ class TwoRegions:
             await ledger.set_control(before.changed(**changes), before=before)
         return await ledger.control()
 
-    async def activate(self, region: str) -> int:
-        """Move the epoch, and nothing else; return the new one."""
+    async def activate(self, region: str, **changes: object) -> int:
+        """Move the epoch, and nothing else but these fields; return the new one."""
         epoch = next_epoch((await self.control()).epoch, region, REGIONS_DEFAULT)
-        await self.control(epoch=epoch, active_region=region)
+        await self.control(epoch=epoch, active_region=region, **changes)
         return epoch
+
+    async def fail_over(
+        self, to: str, *, kind: SwitchKind = SwitchKind.FAILOVER, automatic: bool = True
+    ) -> Turn | None:
+        """Make that Region active and its own all that is open, as its controller does; return what it was left for."""
+        now, source = self.clock.now(), other_region(to, REGIONS_DEFAULT)
+        switch = Transition("t", kind, source, to, "", now, automatic=automatic, unhealthy_since=now)
+        epoch = await self.activate(to, transition=switch)
+        turn, batches = turn_of(await self.control()), self.batches(to)
+        async for page in self.east.region.ledger.list_open():
+            for batch in page.batches:
+                await batches.take_over(batch, epoch=epoch, turn=turn)
+        return turn
 
     async def take_over(self, batch: Batch, *, to: str = WEST) -> Batch:
         """Make that Region active, if it is not, and let it take over one batch."""

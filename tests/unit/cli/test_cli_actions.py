@@ -29,7 +29,9 @@ ALLOWED = {
     ("pause", BatchState.ADMITTED): BatchState.PAUSED,
     ("pause", BatchState.SPLIT): BatchState.PAUSED,
     ("resume", BatchState.PAUSED): BatchState.ADMITTED,
+    ("cancel", BatchState.QUARANTINED): BatchState.CANCELLED,
     ("retry", BatchState.FAILED): BatchState.ADMITTED,
+    ("retry", BatchState.QUARANTINED): BatchState.ADMITTED,
 }
 ACTIONS = {"cancel": actions.cancel, "pause": actions.pause, "resume": actions.resume, "retry": actions.retry}
 

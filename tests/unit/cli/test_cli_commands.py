@@ -207,6 +207,14 @@ def test_watching_a_paused_batch_in_vain_says_how_to_resume_it() -> None:
     assert f"not done after 30 s: it is PAUSED. Resume it: baton resume {ID}" in " ".join(result.stderr.split())
 
 
+def test_watching_a_batch_that_is_set_aside_in_vain_says_where_to_look() -> None:
+    world = _with(CliWorld().batch(state=BatchState.QUARANTINED), world=virtual_world())
+
+    result = _baton(world, "watch", ID, "--timeout", "30")
+
+    assert f"it is QUARANTINED, see why: baton show {ID}" in " ".join(result.stderr.split())
+
+
 def test_ctrl_c_leaves_the_batch_running_and_says_how_to_come_back() -> None:
     world = _with(CliWorld().batch(), world=virtual_world())
     reads = 0

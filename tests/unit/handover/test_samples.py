@@ -109,7 +109,9 @@ def test_one_batch_that_moves_is_throughput() -> None:
     assert said == (True, "2 admitted, the last one moved 5 s ago")
 
 
-@pytest.mark.parametrize("state", [BatchState.PAUSED, BatchState.WAITING_INPUT, BatchState.COMPLETED])
+@pytest.mark.parametrize(
+    "state", [BatchState.PAUSED, BatchState.QUARANTINED, BatchState.WAITING_INPUT, BatchState.COMPLETED]
+)
 def test_a_batch_that_rests_blames_nobody(state: BatchState) -> None:
     resting = _batch("b", state, age=9_000, still=8_000)
 

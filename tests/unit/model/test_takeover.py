@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from baton.model.batch import Batch, Counts, Failure, MailClaim, Published, Source, Step
+from baton.model.control import Control, SwitchKind, Transition
 from baton.model.states import CHANGES, TABLE, BatchState, needs_takeover
-from baton.model.takeover import taken_over
+from baton.model.takeover import QUARANTINED, Turn, taken_over, turn_of, was_in_hand
 from baton.ports.preconditions import check_step
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
@@ -39,6 +40,7 @@ OPEN = {
     BatchState.MERGED: BatchState.MERGED,
     BatchState.NOTIFIED: BatchState.NOTIFIED,
     BatchState.PAUSED: BatchState.PAUSED,
+    BatchState.QUARANTINED: BatchState.QUARANTINED,
     BatchState.FAILED: BatchState.FAILED,
 }
 
@@ -102,3 +104,70 @@ def test_back_to_the_start_only_leads_a_new_owner() -> None:
         before = replace(BATCH, state=source)
         with pytest.raises(ValueError, match="only a new owner"):
             check_step(before, before.moved(target, at=LATER, by="us-east-1"))
+
+
+# --- what was in hand ------------------------------------------------------------------------------------------------
+
+TURN = Turn("us-east-1", LATER, is_certain=True)
+WORKED_ON = {BatchState.ADMITTED, BatchState.SPLIT, BatchState.PROCESSED, BatchState.MERGED}
+
+
+@pytest.mark.parametrize("state", OPEN)
+def test_what_a_service_works_on_may_have_been_in_hand_and_nothing_else(state: BatchState) -> None:
+    assert was_in_hand(replace(BATCH, state=state), TURN) is (state in WORKED_ON)
+
+
+def test_what_began_after_the_turn_did_not_bring_it_about() -> None:
+    later = timedelta(microseconds=1)
+
+    assert was_in_hand(replace(BATCH, admitted_at=LATER), TURN)
+    assert not was_in_hand(replace(BATCH, admitted_at=LATER + later), TURN)
+    assert not was_in_hand(replace(BATCH, retried_at=LATER + later), TURN)
+
+
+@pytest.mark.parametrize("state", OPEN)
+def test_it_goes_on_apart_under_the_switch_that_took_it_over(state: BatchState) -> None:
+    taken = taken_over(replace(BATCH, state=state), epoch=3, at=LATER, by="us-west-2", turn=TURN)
+
+    assert (taken.apart_epoch, taken.is_apart) == ((3, True) if state in WORKED_ON else (None, False))
+    assert taken.state is OPEN[state]
+
+
+@pytest.mark.parametrize("state", WORKED_ON)
+@pytest.mark.parametrize("is_certain", [True, False])
+def test_it_is_set_aside_if_the_signals_say_that_it_was_in_hand_twice(state: BatchState, *, is_certain: bool) -> None:
+    before = replace(BATCH, state=state, owner_epoch=3, apart_epoch=3)
+
+    taken = taken_over(before, epoch=4, at=LATER, by="us-east-1", turn=Turn("us-west-2", LATER, is_certain=is_certain))
+
+    check_step(before, taken)
+    assert taken.apart_epoch == 3
+    assert taken.state is (BatchState.QUARANTINED if is_certain else OPEN[state])
+    assert (taken.failure is not None and taken.failure.code == QUARANTINED) is is_certain
+
+
+def test_once_its_result_is_out_or_it_is_over_it_is_no_longer_apart() -> None:
+    apart = {state for state in BatchState if replace(BATCH, state=state, apart_epoch=3).is_apart}
+
+    assert apart == {*WORKED_ON, BatchState.WAITING_INPUT}
+    assert apart == TABLE.sources_of(BatchState.QUARANTINED)
+
+
+SWITCH = Transition(
+    "t", SwitchKind.FAILOVER, "us-east-1", "us-west-2", "", LATER, automatic=True, unhealthy_since=START
+)
+
+
+@pytest.mark.parametrize(
+    ("switch", "turn"),
+    [
+        (None, None),
+        (SWITCH, Turn("us-east-1", START, is_certain=True)),
+        (replace(SWITCH, automatic=False, unhealthy_since=None), Turn("us-east-1", LATER, is_certain=False)),
+        (replace(SWITCH, kind=SwitchKind.SWITCHOVER), None),
+        (replace(SWITCH, kind=SwitchKind.FAILBACK), None),
+        (replace(SWITCH, source="us-west-2", target="us-east-1"), None),
+    ],
+)
+def test_a_region_is_left_for_a_fault_unless_it_was_planned(switch: Transition | None, turn: Turn | None) -> None:
+    assert turn_of(Control(3, "us-west-2", transition=switch)) == turn

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from baton.deaths import Deaths
+from baton.messages import APART
 from baton.outcome import Handled, Outcome
+from baton.service import settings_of
+from baton.settings import RunnerSettings
 from baton.testing import virtual_time
 from baton_proof.logs import silent_log
 
 DONE = Handled(Outcome.DONE)
+SETTINGS = RunnerSettings(deaths_max=3, visibility_seconds=60)
 AGAIN = Handled(Outcome.RETRY, delay_seconds=20)
 
 
@@ -31,6 +35,9 @@ class Table:
         await self._answer(f"{message} ended" + " for good" * for_good)
         self.began -= self.began if for_good else {"me"}
 
+    async def set_aside(self, message: str, cause: str) -> None:
+        await self._answer(f"{message} set aside: {cause}")
+
     async def _answer(self, what: str) -> None:
         if not self.answers:
             await asyncio.sleep(10**6)
@@ -38,7 +45,7 @@ class Table:
 
 
 def _process(table: Table) -> Deaths[str]:
-    return Deaths(table, deaths_max=3, seconds_max=10, log=silent_log())
+    return Deaths(table, settings=SETTINGS, log=silent_log())
 
 
 async def _try(process: Deaths[str], attempt: int, verdict: Handled = AGAIN) -> int:
@@ -121,3 +128,34 @@ def test_a_living_process_takes_none_of_its_own_for_a_death_and_notes_the_end_la
 
     assert virtual_time.run(story()) == [0] * 6
     assert table.began == set()
+
+
+# --- of what is suspected each delivery is counted -------------------------------------------------------------------
+
+
+def _suspecting(table: Table) -> Deaths[str]:
+    return Deaths(table, settings=settings_of(APART, SETTINGS), log=silent_log())
+
+
+def test_a_first_delivery_is_noted_and_proves_no_death() -> None:
+    table = Table({"works on a copy"})
+
+    assert virtual_time.run(_try(_suspecting(table), 1)) == 0
+    assert table.told == ["m begun", "m ended"]
+    assert table.began == {"works on a copy"}
+
+
+def test_whoever_gets_it_again_finds_who_died_at_it_the_first_time() -> None:
+    table = Table({"dead"})
+
+    assert virtual_time.run(_try(_suspecting(table), 2, DONE)) == 1
+    assert table.began == set()
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.REFUSED])
+def test_a_death_that_could_not_be_acted_upon_is_not_forgotten(outcome: Outcome) -> None:
+    table = Table({"dead"})
+
+    virtual_time.run(_try(_suspecting(table), 2, Handled(outcome, delay_seconds=30)))
+
+    assert table.began == {"dead"}

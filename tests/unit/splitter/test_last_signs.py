@@ -102,5 +102,5 @@ def test_only_a_state_whose_message_is_somewhere_can_lose_it(state: BatchState) 
     old = may_be_lost(batch(state), after(301), SETTINGS)
 
     assert old == (state in QUEUES)
-    assert state in QUEUES or state in (BatchState.PAUSED, BatchState.CANCELLED)
+    assert state in QUEUES or state in (BatchState.PAUSED, BatchState.QUARANTINED, BatchState.CANCELLED)
     assert not may_be_lost(batch(state), after(30), SETTINGS)

@@ -73,7 +73,7 @@ HEARTBEAT_KB: Final = 7
 """With the controller's whole assessment. A test weighs one."""
 _METRICS_OF_A_LOOK: Final = 8
 """Ages of four queues, latency and backlog of two replication rules (`baton.aws.vitals`)."""
-_QUEUE_CALLS_OF_A_LOOK: Final = 16
+_QUEUE_CALLS_OF_A_LOOK: Final = 24
 _INSIGHTS_METRICS: Final = 130
 """Of a cluster with five services under Container Insights: counted in its documentation, not measured."""
 _LOG_KB_OF_A_CANARY: Final = 6

@@ -6,7 +6,7 @@ evidence.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -197,9 +197,10 @@ def _swept(
 
 
 def _batches(topology: Topology, region: str) -> list[Alarm]:
-    """Return the alarms on late or unreadable batches, and on files that were never admitted."""
+    """Return the alarms on batches that are late, set aside or unreadable, and on files that were never admitted."""
     swept = partial(_swept, topology, region)
     return [
+        *_standing_still(swept),
         swept(
             "oldest-waiting-input",
             "OldestWaitingInput",
@@ -215,12 +216,6 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
             threshold=ControllerSettings.model_fields["oldest_batch_seconds"].default,
         ),
         swept(
-            "unreadable-batches",
-            "UnreadableBatches",
-            says="Rows of batches in the ledger cannot be read.",
-            runbook="Rows of batches cannot be read",
-        ),
-        swept(
             "input-sweep",
             "InputSweepAge",
             says="No page of inputs was gone through for an hour.",
@@ -233,6 +228,24 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
             says="A file that never became a batch is too old to be admitted.",
             runbook="A file is too old to be admitted",
             service="trigger",
+        ),
+    ]
+
+
+def _standing_still(swept: Callable[..., Alarm]) -> list[Alarm]:
+    """Return the alarms on batches that stand still until somebody does something."""
+    return [
+        swept(
+            "quarantined-batches",
+            "QuarantinedBatches",
+            says="A batch was set aside: it may be what a Region fell ill of.",
+            runbook="A batch is set aside",
+        ),
+        swept(
+            "unreadable-batches",
+            "UnreadableBatches",
+            says="Rows of batches in the ledger cannot be read.",
+            runbook="Rows of batches cannot be read",
         ),
     ]
 

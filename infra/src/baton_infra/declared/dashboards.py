@@ -153,6 +153,7 @@ def _waiting(topology: Topology, region: str) -> list[Graph]:
             [
                 Line("open", sweeper[0], "OpenBatches", sweeper[1], "Maximum"),
                 Line("waiting for their file", sweeper[0], "BatchesWaitingInput", sweeper[1], "Maximum"),
+                Line("set aside", sweeper[0], "QuarantinedBatches", sweeper[1], "Maximum"),
             ],
         ),
         Graph(

@@ -9,8 +9,8 @@ from baton.errors import BatchFailed, Fenced, Reject
 from baton.job import Limits
 from baton.messages import MergeBatch, Message, NotifyBatch, SplitBatch
 from baton.model.batch import Batch, Counts, Failure
-from baton.model.states import BatchState
-from baton.model.takeover import taken_over
+from baton.model.states import APART, BatchState
+from baton.model.takeover import QUARANTINED, Turn, taken_over
 from baton.ports import Clock, Ledger, Outbox, Tally
 from baton.shown import shown
 
@@ -41,12 +41,12 @@ def _message_of(batch: Batch) -> Message | None:
             return _for(MergeBatch, batch)
         case BatchState.MERGED | BatchState.NOTIFIED | BatchState.COMPLETED | BatchState.FAILED:
             return _for(NotifyBatch, batch)
-        case BatchState.PAUSED | BatchState.CANCELLED:
+        case BatchState.PAUSED | BatchState.QUARANTINED | BatchState.CANCELLED:
             return None
 
 
 def _for[M: (SplitBatch, MergeBatch, NotifyBatch)](kind: type[M], batch: Batch) -> M:
-    return kind(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch, large=batch.is_large)
+    return kind(batch_id=batch.batch_id, owner_epoch=batch.owner_epoch, large=batch.is_large, apart=batch.is_apart)
 
 
 class Batches:
@@ -87,6 +87,14 @@ class Batches:
         batch = await self.move(batch, BatchState.FAILED, failure=failure, counts=counts or batch.counts)
         await self.announce(batch)
 
+    async def set_aside(self, message: Message, *, cause: str) -> None:
+        """Set the message's batch aside, for an operator to decide. Raises `Reject` or `Fenced` if it has moved on."""
+        batch = await self.owned(message)
+        if batch.state not in APART:
+            raise await self.left(batch, why="nothing to set aside")
+        reason = f"it was in hand when a Region turned unhealthy, and after its takeover {cause}"
+        await self.move(batch, BatchState.QUARANTINED, failure=Failure(QUARANTINED, reason))
+
     async def announce(self, batch: Batch) -> None:
         """Call the notifier unless the mail of this run is out."""
         if not batch.is_announced:
@@ -101,16 +109,17 @@ class Batches:
             await self.announce(batch)
         return Reject(f"{why}: the batch is {batch.state}")
 
-    async def take_over(self, batch: Batch, *, epoch: int) -> Batch:
+    async def take_over(self, batch: Batch, *, epoch: int, turn: Turn | None = None) -> Batch:
         """Become this batch's owner under `epoch` and send the message of its state to this Region's own queue.
 
-        One compare-and-set. Doing it again under the same epoch only sends the message again. Raises `Fenced` if the
-        row moved or a later epoch owns it: read it again. Raises `ValueError` for a settled batch or a canary.
+        `turn`: what the other Region is left for. One compare-and-set. Doing it again under the same epoch only sends
+        the message again. Raises `Fenced` if the row moved or a later epoch owns it: read it again. Raises `ValueError`
+        for a settled batch or a canary.
         """
         if batch.owner_epoch > epoch:  # S5: what a newer epoch took is left alone
             raise Fenced(f"batch {batch.batch_id} is owned by epoch {batch.owner_epoch}, later than {epoch}")
         if batch.owner_epoch < epoch:
-            after = taken_over(batch, epoch=epoch, at=self._clock.now(), by=self._region)
+            after = taken_over(batch, epoch=epoch, at=self._clock.now(), by=self._region, turn=turn)
             batch = await self._ledger.update(batch, after)
         await self.nudge(batch)
         return batch

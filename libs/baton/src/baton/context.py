@@ -76,6 +76,10 @@ class Context:
         alive_at = self.clock.now() + timedelta(seconds=delay_seconds)
         await self.ports.heartbeats().beat(message.batch_id, at=alive_at)
 
+    async def set_aside(self, message: Message, cause: str) -> None:
+        """Set the message's batch aside, for an operator to decide."""
+        await self.batches().set_aside(message, cause=cause)
+
     async def attempt_begun(self, message: Message) -> int:
         """Note that this process begins the message's step; return how many others did and have not ended."""
         heartbeats, now = self.ports.heartbeats(), self.clock.now()

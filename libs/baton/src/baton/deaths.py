@@ -3,17 +3,26 @@
 A queue counts how often it delivered a message, not how that ended: a process that is killed, an outage and a restart
 look alike. So from a message's second delivery on each attempt is recorded, beside the ledger, when it begins and when
 it ends: with an outcome, an error, or by being handed back at a stop. An attempt that began and never ended is a death.
+Of a batch that is suspected each delivery is recorded. Still nothing is concluded at the first: who began and has not
+ended may then work on a message that was sent twice.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from baton.outcome import Handled
+from baton.outcome import Handled, Outcome
+from baton.settings import RunnerSettings
 from baton.telemetry import Log
 
-_COUNTED_FROM: Final = 2
-"""Of a message's deliveries. Nearly every message has one alone, which costs nothing."""
+_UNSAID: Final = frozenset({Outcome.UNAVAILABLE, Outcome.REFUSED})
+"""How it ends if it could not be written down that nobody else should try."""
+
+
+def cause_of(died: int) -> str:
+    """Return why nobody else should try."""
+    times = "once" if died == 1 else f"{died} times"
+    return f"its process died {times} at it: perhaps it needs more memory than there is"
 
 
 class AttemptNotes[M](Protocol):
@@ -27,34 +36,46 @@ class AttemptNotes[M](Protocol):
         """Take this process off the list. `for_good`: the step is through, and the others are taken off as well."""
         ...
 
+    async def set_aside(self, message: M, cause: str) -> None:
+        """Set the message's batch aside, for an operator to decide."""
+        ...
+
 
 class Deaths[M]:
     """One process's attempts. What cannot be noted counts for the process: an outage is no death."""
 
-    def __init__(self, attempts: AttemptNotes[M] | None, *, deaths_max: int, seconds_max: float, log: Log) -> None:
-        """`seconds_max`: how long a note may take. Without `attempts` nothing is counted."""
+    def __init__(self, attempts: AttemptNotes[M] | None, *, settings: RunnerSettings, log: Log) -> None:
+        """Without `attempts` nothing is counted."""
         self._attempts = attempts
-        self._deaths_max = deaths_max
-        self._seconds_max = seconds_max
+        self._settings = settings
+        self._seconds_max = settings.visibility_seconds / 6
+        """How long a note may take."""
         self._log = log
         self._owed: list[tuple[M, bool]] = []
         """Ends that could not be noted: as long as this process lives it did not die of them."""
 
     def are_too_many(self, died: int) -> bool:
         """Say whether nobody else should try."""
-        return died >= self._deaths_max
+        return died >= self._settings.deaths_max
+
+    async def set_aside(self, message: M, cause: str) -> None:
+        """Set the batch of a message aside at which too many died."""
+        assert self._attempts is not None, "nobody else counts deaths"
+        await self._attempts.set_aside(message, cause)
 
     async def counted(self, message: M, attempt: int, handle: Callable[[int], Awaitable[Handled]]) -> Handled:
         """Return what `handle` returns; it is given the number of those who died at this message's step."""
-        if self._attempts is None or attempt < _COUNTED_FROM:
+        if self._attempts is None or attempt < self._settings.counted_from:
             return await handle(0)
         try:
-            died = await self._begun(message)
+            began = await self._begun(message)
+            died = began if attempt > 1 else 0
             handled = await handle(died)
         except asyncio.CancelledError:
             await self._ended(message, for_good=False)
             raise
-        await self._ended(message, for_good=handled.delete or self.are_too_many(died))
+        is_over = self.are_too_many(died) and handled.outcome not in _UNSAID
+        await self._ended(message, for_good=handled.delete or is_over)
         return handled
 
     async def settle(self) -> None:

@@ -17,6 +17,7 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
     REFUSED = "refused"
     BUG = "bug"
+    QUARANTINED = "quarantined"
     UNREADABLE = "unreadable"
 
 

@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from baton.deaths import AttemptNotes, Deaths
+from baton.deaths import AttemptNotes, Deaths, cause_of
 from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable, said
 from baton.health import TaskProtection
 from baton.outcome import Handled, Outcome
@@ -103,9 +103,7 @@ class Runner[M]:
         self._log = log
         self._protection = protection
         self._beat = beat
-        self._deaths = Deaths(
-            attempts, deaths_max=settings.deaths_max, seconds_max=settings.visibility_seconds / 6, log=log
-        )
+        self._deaths = Deaths(attempts, settings=settings, log=log)
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._finished: deque[Delivery] = deque()
         self._slot_freed = asyncio.Event()
@@ -219,14 +217,24 @@ class Runner[M]:
 
     async def _handle(self, message: M, delivery: Delivery, died: int) -> Handled:
         if self._deaths.are_too_many(died):
-            cause = f"its process died {died} times at it: perhaps it needs more memory than there is"
-            return replace(await self._give_up(message, Outcome.BUG, cause), names=self._log_fields(message))
+            ended = await self._end(message, delivery.attempt, cause_of(died))
+            return replace(ended, names=self._log_fields(message))
         try:
             async with asyncio.timeout(self._settings.handling_seconds_max):
                 measured = await self._handler.handle(message, delivery.attempt)
         except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
             return replace(await self._judge(message, delivery.attempt, error), names=self._log_fields(message))
         return Handled(Outcome.DONE, names=self._log_fields(message), measured=measured or {})
+
+    async def _end(self, message: M, attempt: int, cause: str) -> Handled:
+        """Let nobody else try."""
+        if not self._settings.sets_aside:
+            return await self._give_up(message, Outcome.BUG, cause)
+        try:
+            await self._deaths.set_aside(message, cause)
+        except Exception as error:  # noqa: BLE001 - the loop outlives whatever it raises
+            return await self._judge(message, attempt, error)
+        return Handled(Outcome.QUARANTINED, cause)
 
     async def _judge(self, message: M, attempt: int, error: Exception) -> Handled:
         match error:

@@ -32,6 +32,9 @@ _BAD_SETTINGS: Final = 2
 CANARY_SLOTS: Final = 4
 """Two controllers send canaries, each two at a time if some failed lately."""
 
+APART_SLOTS: Final = 1
+"""So that it is known with which batch in hand a process died."""
+
 type SideTask = Callable[[asyncio.Event], Awaitable[None]]
 """Runs beside the consumer until the event is set; if it ends early or raises, the service stops."""
 
@@ -114,7 +117,7 @@ def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, s
                 handler=service.handlers[lane],
                 parse=parse,
                 log_fields=log_fields,
-                settings=runner.model_copy(update={"slots": CANARY_SLOTS}) if lane == CANARY else runner,
+                settings=settings_of(lane, runner),
                 clock=context.clock,
                 dice=random.Random(),  # noqa: S311 - jitter, no secret
                 log=log,
@@ -132,6 +135,22 @@ def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, s
         await run_together(stop, [*(each.run for each in consumers), *service.side_tasks])
 
     _run(serve, log)
+
+
+def settings_of(lane: Lane, settings: RunnerSettings) -> RunnerSettings:
+    """Return how a lane is consumed where `settings` say how those of ordinary and large batches are.
+
+    What is suspected goes on one after the other.
+    """
+    match lane:
+        case "canary":
+            return settings.model_copy(update={"slots": CANARY_SLOTS})
+        case "apart":
+            return settings.model_copy(
+                update={"slots": APART_SLOTS, "counted_from": 1, "deaths_max": 1, "sets_aside": True}
+            )
+        case _:
+            return settings
 
 
 def health_of(consumers: Sequence[Runner[Any]]) -> tuple[bool, dict[str, object]]:

@@ -161,6 +161,11 @@ class RunnerSettings(BaseSettings):
     deaths_max: int = Field(default=3, ge=1)
     """Processes that may die at one message's step, its first delivery aside, before it is given up: a host may be lost
     once by chance. Below `attempts_max`, beyond which nobody gets the message any more."""
+    counted_from: int = Field(default=2, ge=1)
+    """The first delivery of a message of which it is noted that it began. Most messages have one alone, which then
+    costs nothing; in the lane apart each is noted."""
+    sets_aside: bool = False
+    """Whether the batch of a message at which too many died is set aside, as in the lane apart, instead of given up."""
     failing_messages_max: int = Field(default=20, ge=1)
     """Different messages that failed by a bug of ours, with no success between, after which the consumer stops: a bad
     deploy must not drain a queue into its dead-letter queue."""

@@ -13,7 +13,7 @@ from baton.ports import CallStats, QueueVitals, ReplicationVitals
 from handover.facts import Sample
 from handover.settings import ControllerSettings
 
-_RESTING = frozenset({BatchState.PAUSED, BatchState.WAITING_INPUT})
+_RESTING = frozenset({BatchState.PAUSED, BatchState.WAITING_INPUT, BatchState.QUARANTINED})
 """States that are no fault of the Region: an operator holds the batch, or the file has not arrived."""
 _BATCH_BYTES: Final = 1 << 20
 """What a batch of any size costs besides its bytes, so that many small ones are a load as well."""

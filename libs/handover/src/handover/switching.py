@@ -181,6 +181,7 @@ def _transition(look: Look, order: Order) -> Transition:
         started_at=look.now,
         automatic=order.automatic,
         command_id=order.command_id,
+        unhealthy_since=look.memory.suspect_since if order.automatic else None,
     )
 
 

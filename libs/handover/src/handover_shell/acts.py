@@ -19,6 +19,8 @@ from baton.errors import BatonError, Fenced, SwitchRefused, Unavailable
 from baton.model.batch import Batch
 from baton.model.control import Control, StepName
 from baton.model.identity import owner_of
+from baton.model.states import BatchState
+from baton.model.takeover import Turn, turn_of
 from baton.model.unreadable import UnreadableRow
 from baton.ports import BatchPage, Clock, Ledger, ObjectStore, Outbox, Routes, Switch, Vitals
 from handover.facts import Drain, StepResult
@@ -162,6 +164,7 @@ class Actor:
         if self._takeover.epoch != control.epoch:
             self._takeover = _Takeover(control.epoch)
         takeover, taken_before = self._takeover, self._takeover.taken
+        takeover.turn = turn_of(control)
         empty_before = False
         takeover.ours.clear()
         for _ in range(_PASSES_MAX):
@@ -207,15 +210,17 @@ class Actor:
             takeover.ours.add(listed.batch_id)
             return False
         try:
-            await batches.take_over(batch, epoch=epoch)
+            taken = await batches.take_over(batch, epoch=epoch, turn=takeover.turn)
         except Fenced:
             return False  # its old owner moved it meanwhile: the next pass reads it again
         except BatonError:
             there = await self._ledger.get(batch.batch_id)
             if there is None or there.owner_epoch != epoch:
                 raise
-            takeover.unsent[batch.batch_id] = there
+            takeover.unsent[batch.batch_id] = taken = there
         takeover.ours.add(batch.batch_id)
+        takeover.apart += taken.is_apart
+        takeover.set_aside += taken.state is BatchState.QUARANTINED
         return True
 
     async def _send_again(self, batches: Batches, unsent: dict[str, Batch]) -> list[str]:
@@ -271,7 +276,12 @@ class _Takeover:
     """What was done so far under one epoch, over all attempts, including those that broke off."""
 
     epoch: int
+    turn: Turn | None = None
+    """What the other Region was left for."""
     taken: int = 0
+    apart: int = 0
+    """Of these: suspected, since they were in hand when the other Region turned unhealthy."""
+    set_aside: int = 0
     unsent: dict[str, Batch] = field(default_factory=dict[str, Batch])
     """Owned here by now, but the message to continue is not sent yet."""
     ours: set[str] = field(default_factory=set[str])
@@ -284,7 +294,9 @@ class _Takeover:
     def result(self, more: str, *, done: bool = False, repaired: bool = False) -> StepResult:
         """Return how far it is; `more` is for people."""
         batches = "1 batch" if self.taken == 1 else f"{self.taken} batches"
-        note = f"{batches} taken over{more}"
+        apart = f", {self.apart} of them to go on apart" if self.apart else ""
+        aside = f", {self.set_aside} set aside" if self.set_aside else ""
+        note = f"{batches} taken over{apart}{aside}{more}"
         return StepResult(StepName.TAKEOVER, self.epoch, done=done, note=note, repaired=repaired, taken_over=self.taken)
 
 

@@ -210,6 +210,10 @@ class Admin:
         """Bring an endpoint up, without delays or lost answers."""
         await self.call("POST", f"/arc/{number}/up")
 
+    async def arc_lag(self, number: int, seconds: float) -> None:
+        """Make this endpoint read what was for so long after each change."""
+        await self.call("POST", f"/arc/{number}/lag", ArcChange(lag_seconds=seconds))
+
     async def dials(self, *, turn_seconds: float | None = None, refused: bool | None = None) -> None:
         """Let the access point's dials turn slowly, or refuse to read and turn them."""
         await self.call("POST", "/dials", DialsChange(turn_seconds=turn_seconds, refused=refused))

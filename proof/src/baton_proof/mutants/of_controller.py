@@ -236,8 +236,8 @@ MUTANTS: Final = (
     Mutant(
         "messages that were not sent are dropped",
         _ACTING + "acts.py",
-        "            takeover.unsent[batch.batch_id] = there\n",
-        "",
+        "            takeover.unsent[batch.batch_id] = taken = there\n",
+        "            taken = there\n",
         _SHELL + "test_takeover_attempts.py",
     ),
     Mutant(

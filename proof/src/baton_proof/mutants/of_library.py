@@ -185,14 +185,14 @@ MUTANTS: Final = (
     Mutant(
         "nobody counts the processes that die at a step",
         _BATON + "deaths.py",
-        "return died >= self._deaths_max",
+        "return died >= self._settings.deaths_max",
         "return False",
         "tests/pipeline/test_deaths.py::test_a_step_at_which_every_process_dies_ends_the_batch_in_minutes_and_words",
     ),
     Mutant(
         "an attempt that ended counts as a death",
         _BATON + "deaths.py",
-        "        await self._ended(message, for_good=handled.delete or self.are_too_many(died))\n",
+        "        await self._ended(message, for_good=handled.delete or is_over)\n",
         "",
         "tests/unit/runner/test_deaths.py::test_an_attempt_that_ends_is_counted_off_and_one_that_is_through_forgets_all",
     ),

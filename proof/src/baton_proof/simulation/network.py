@@ -108,6 +108,10 @@ class Network:
     """A write so soon after one of the other Region to the same row meets it on its way, and is refused."""
     written: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
     """By row: which Region wrote it last, and when."""
+    poison: str | None = None
+    """Key of the file at whose bytes every process of the services dies."""
+    bites: list[str] = field(default_factory=list[str])
+    """By which Region's processes, each time."""
     on_send: Callable[[str, Any], None] | None = None
     """Called with (Region, messages) after an outbox took them."""
 
@@ -160,6 +164,13 @@ class Life(CrashPlan):
         """Return the port as this process reaches it. `name` is `kind` or `kind@region`."""
         kind, _, region = name.partition("@")
         return cast("P", _Reached(port, kind, _SHARED.get(kind, region or self.region), self))
+
+    def bitten(self, key: object) -> None:
+        """Die if these are the bytes of a poison."""
+        if self.name == "services" and key == self.network.poison is not None:
+            self.network.bites.append(self.region)
+            self.killed.set()
+            raise Crash("poison")
 
     def check(self) -> None:
         if self.killed.is_set():
@@ -296,6 +307,7 @@ class _Reached:
     def _streaming(self, member: Any) -> Any:
         async def stream(*args: Any, **kwargs: Any) -> AsyncGenerator[Any]:
             await self._go("stream")
+            self._life.bitten(args[0] if args else None)
             async for each in member(*args, **kwargs):
                 yield each
 

@@ -247,10 +247,10 @@ class RivalWorld(World):
     # --- the world around it ------------------------------------------------------------------------------------------
 
     @override
-    async def send(self, number: int, at: float) -> None:
+    async def send(self, number: int, at: float, name: str = "file") -> None:
         """Be a sender near one of the Regions: the access point routes to it, healthy or not, always."""
         await asyncio.sleep(at)
-        key, region = f"input/sales/file {number}.csv", self._nearest(number)
+        key, region = f"input/sales/{name} {number}.csv", self._nearest(number)
         await _until(lambda: self.serves(region), every=20)
         while not await self._took(region, key):  # noqa: ASYNC110 - virtual time: a poll costs nothing
             await asyncio.sleep(20)

@@ -86,6 +86,8 @@ _AWS: Final = (
 _LATER: Final = frozenset({Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, *_AWS})
 """Drawn by dice of their own."""
 _FAULTS: Final = tuple(fault for fault in Fault if fault not in _LATER)
+_PLAGUES: Final = 0.04
+"""Share of stories in which a file kills what touches it."""
 _JUDGED: Final = (Fault.GREY, Fault.CHRONIC, Fault.REFUSED, Fault.APART)
 """What a controller must judge right."""
 
@@ -136,12 +138,17 @@ class Schedule:
     """How long an endpoint of the switch may read what was."""
     dials_seconds: float = 0.0
     """How long dials may turn."""
+    poison_at: float | None = None
+    """When a file is sent at whose bytes every process of the services dies, until the faults are over."""
+    restart_seconds: tuple[float, float] = (2, 40)
+    """How long it takes until a process that died is back."""
 
 
 def drawn(seed: int) -> Schedule:
     """Return the story of a seed."""
     dice = random.Random(seed * 7 + 8)
-    return replace(_drawn(seed), switch_lag_seconds=dice.choice((0, 1, 15)), dials_seconds=dice.choice((0, 10, 120)))
+    story = plague(seed) if random.Random(seed * 7 + 12).random() < _PLAGUES else _drawn(seed)
+    return replace(story, switch_lag_seconds=dice.choice((0, 1, 15)), dials_seconds=dice.choice((0, 10, 120)))
 
 
 def _drawn(seed: int) -> Schedule:
@@ -181,6 +188,24 @@ def _drawn(seed: int) -> Schedule:
         background=Odds(slow=0.003, drag=dice.choice((0, 0.03)), lost=0.003, late=0.002, again=0.15),
         lag_seconds=dice.choice((1, 3, 20)),
         real_canary=dice.random() < 0.04,
+    )
+
+
+def plague(seed: int) -> Schedule:
+    """Return one file that kills what touches it, others around it, and tasks that take a minute or two to start."""
+    dice = random.Random(seed * 7 + 13)
+    at = WARM_SECONDS + dice.uniform(0, 15)
+    around = (at + dice.choice((dice.uniform(-30, -2), dice.uniform(-2, 2), dice.uniform(2, 300))) for _ in range(8))
+    return Schedule(
+        seed,
+        troubles=(),
+        files_at=tuple(sorted(around)),
+        orders=(Order(at + 300, CommandKind.ACK, HOME),),
+        settings=ControllerSettings().model_copy(update={"cooldown_seconds": 60}),
+        background=Odds(drag=dice.choice((0, 0.1))),
+        lag_seconds=dice.choice((1, 3)),
+        poison_at=at,
+        restart_seconds=(80, 120),
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import multiprocessing
 import sys
 import time
@@ -9,9 +10,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from baton.errors import Refused
+from baton.batches import Batches
+from baton.errors import BatonError, Refused
 from baton.model.batch import Batch
 from baton.model.control import Phase
+from baton.model.identity import owner_of
 from baton.model.journal import CommandKind
 from baton.model.states import BatchState
 from baton.testing import virtual_time
@@ -20,7 +23,7 @@ from baton.topology import REGIONS_DEFAULT
 from baton_proof.sales import financial
 from baton_proof.simulation import schedule as schedules
 from baton_proof.simulation.network import Odds
-from baton_proof.simulation.schedule import FAULTS_SECONDS, WARM_SECONDS, Fault, Schedule
+from baton_proof.simulation.schedule import FAULTS_SECONDS, HOME, WARM_SECONDS, Fault, Schedule
 from baton_proof.simulation.world import BUGS, SAMPLE, World, expected_result
 from handover.settings import Mode
 
@@ -76,6 +79,8 @@ async def _story(world: World) -> Report:
     stories: list[Awaitable[None]] = [world.send(number, at) for number, at in enumerate(schedule.files_at)]
     stories += [world.trouble(trouble) for trouble in schedule.troubles]
     stories += [world.order(order) for order in schedule.orders]
+    if schedule.poison_at is not None:
+        stories.append(world.send_poison(schedule.poison_at))
     if schedule.dies:
         stories.append(_death(world, schedule.dies))
     try:
@@ -114,14 +119,35 @@ async def _rest(world: World) -> None:
     pending = await _pending(world)
     while pending and loop.time() < deadline:
         await asyncio.sleep(10)
+        await _retry_all(world)
         pending = await _pending(world)
     for each in pending:
         world.watch.broke(*each.split(" ", 1))
 
 
+async def _retry_all(world: World) -> None:
+    """Be an operator who decides about what was set aside."""
+    for sent in world.sent:
+        batch = await world.ledger.get(sent.batch_id)
+        if batch is not None and batch.state is BatchState.QUARANTINED:
+            await _retry(world, batch)
+
+
+async def _retry(world: World, batch: Batch) -> None:
+    now = world.clock.now()
+    state = BatchState.MERGED if batch.published else BatchState.ADMITTED
+    again = batch.moved(state, at=now, by="operator", run=batch.run + 1, retried_at=now, failure=None)
+    outbox = world.sides[owner_of(batch.owner_epoch, REGIONS_DEFAULT)].queues.outbox()
+    with contextlib.suppress(BatonError):
+        written = await world.ledger.update(batch, again)
+        await Batches(region="operator", ledger=world.ledger, outbox=outbox, clock=world.clock).nudge(written)
+
+
 async def _heal(world: World) -> None:
     assert not world.network.rules, "every fault repairs itself"
+    _judge_poison(world)
     world.healed = True
+    world.network.poison = None
     world.network.odds = Odds()
     world.replication.set(lag_seconds=1, cut=False, failing=0.0)
     world.replication.replicate_failed()
@@ -129,6 +155,18 @@ async def _heal(world: World) -> None:
         life.paused_until = 0.0
     if (await world.ledger.control()).frozen(world.clock.now()):
         await world.command(CommandKind.UNFREEZE, "")
+
+
+def _judge_poison(world: World) -> None:
+    """S16: a poison costs one Region, and one process of the other; the rest goes on."""
+    bites, poison = Counter(world.network.bites), world.network.poison
+    if poison is None:
+        return
+    others = {region: times for region, times in bites.items() if region != HOME}
+    if len({control.epoch for _, control in world.watch.controls}) > 2:
+        world.watch.broke("S16", f"the poison cost both Regions: {dict(bites)}")
+    if sum(others.values()) > 1:
+        world.watch.broke("S16", f"the poison killed more than one process of the other Region: {dict(bites)}")
 
 
 async def _pending(world: World) -> list[str]:

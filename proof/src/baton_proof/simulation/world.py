@@ -223,7 +223,7 @@ class World:
                 end.cancel()
             await asyncio.gather(*ends, *waits, return_exceptions=True)
         if not stop.is_set():
-            await asyncio.sleep(self.dice.uniform(2, 40))
+            await asyncio.sleep(self.dice.uniform(*self.schedule.restart_seconds))
 
     def machine_clock(self, region: str) -> Clock:
         """Return the clock of the machine that a Region's controller runs on."""
@@ -276,10 +276,10 @@ class World:
 
     # --- the user's side ----------------------------------------------------------------------------------------------
 
-    async def send(self, number: int, at: float) -> None:
+    async def send(self, number: int, at: float, name: str = "file") -> None:
         """Be a sender who tries until a Region takes the file, through the access point."""
         await asyncio.sleep(at)
-        key = f"input/sales/file {number}.csv"
+        key = f"input/sales/{name} {number}.csv"
         while True:
             region = next(name for name, dial in self.routes.routing.items() if dial)
             with contextlib.suppress(BatonError):
@@ -326,6 +326,11 @@ class World:
                 body = message.model_dump_json()
                 lane, group = lane_of(message), message.batch_id
                 self.sides[region].queues.put_raw(message.kind, body, lane=lane, group=group, delay_seconds=late)
+
+    async def send_poison(self, at: float) -> None:
+        """Be the sender of a file that kills what touches it."""
+        self.network.poison = "input/sales/poison 0.csv"
+        await self.send(0, at, "poison")
 
     # --- faults and orders --------------------------------------------------------------------------------------------
 

@@ -28,9 +28,18 @@ from splitter.settings import SplitterSettings
 from splitter.unreadable import UnreadableRows
 
 _BEFORE_RESULT: Final = frozenset(
-    {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.PAUSED}
+    {
+        BatchState.ADMITTED,
+        BatchState.WAITING_INPUT,
+        BatchState.SPLIT,
+        BatchState.PROCESSED,
+        BatchState.PAUSED,
+        BatchState.QUARANTINED,
+    }
 )
 """The job's deadline is for the result: once it is published, only the mail is left, whose trials are counted."""
+_HELD: Final = frozenset({BatchState.PAUSED, BatchState.QUARANTINED})
+"""A person holds these, who knows how old they are."""
 _AT_ONCE: Final = 16
 """Batches looked at side by side: each is a few small reads."""
 
@@ -45,14 +54,16 @@ class _Open:
     waiting: int = 0
     oldest_waiting: timedelta = field(default_factory=timedelta)
 
+    quarantined: int = 0
     unreadable: dict[str, UnreadableRow] = field(default_factory=dict[str, UnreadableRow])
 
     def add(self, batch: Batch) -> None:
         if batch.is_canary:
             return
         self.batches += 1
-        if batch.state is not BatchState.PAUSED:  # a person holds what is paused, who knows how old it is
+        if batch.state not in _HELD:
             self.oldest = max(self.oldest, self.now - batch.began_at)
+        self.quarantined += batch.state is BatchState.QUARANTINED
         if batch.state is BatchState.WAITING_INPUT:
             self.waiting += 1
             self.oldest_waiting = max(self.oldest_waiting, self.now - batch.entered_at)
@@ -127,6 +138,7 @@ class BatchSweep:
                     "OldestBatch": (found.oldest.total_seconds(), "Seconds"),
                     "BatchesWaitingInput": (found.waiting, "Count"),
                     "OldestWaitingInput": (found.oldest_waiting.total_seconds(), "Seconds"),
+                    "QuarantinedBatches": (found.quarantined, "Count"),
                     "UnreadableBatches": (len(found.unreadable), "Count"),
                 },
                 dimensions={"Service": "splitter", "Region": self._region},
@@ -207,8 +219,10 @@ class BatchSweep:
     def _is_late(self, batch: Batch, now: datetime) -> bool:
         loaded = self._catalog.get(batch.job)
         limits = loaded.job.limits if loaded else Limits()
-        # Once published, only a new owner without the result goes back before it: that step has its own time.
-        began_at = batch.entered_at if batch.published else batch.began_at
+        # Once published, only a new owner without the result goes back before it: that step has its own time. So has
+        # the person who is to decide about what was set aside.
+        anew = batch.published or batch.state is BatchState.QUARANTINED
+        began_at = batch.entered_at if anew else batch.began_at
         deadline = began_at + timedelta(minutes=limits.deadline_minutes)
         return batch.state in _BEFORE_RESULT and now > deadline and not batch.is_canary
 
@@ -216,4 +230,6 @@ class BatchSweep:
 def _too_late(batch: Batch) -> str:
     if batch.state is BatchState.WAITING_INPUT:
         return f"{batch.source.key}: the file, or what it was planned with, never reached the Region that owns it"
+    if batch.state is BatchState.QUARANTINED:
+        return f"set aside, and nobody retried it before its deadline: {batch.failure.reason if batch.failure else ''}"
     return f"not finished by its deadline: it stands in {batch.state}"

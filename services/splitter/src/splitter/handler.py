@@ -250,6 +250,7 @@ def _message(batch: Batch, plan: Plan, chunk: Chunk, *, resume: bool) -> Process
         batch_id=batch.batch_id,
         owner_epoch=batch.owner_epoch,
         large=batch.is_large,
+        apart=batch.is_apart,
         plan_id=plan.plan_id,
         index=chunk.index,
         resume=resume,

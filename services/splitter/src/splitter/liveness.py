@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from baton.messages import LARGE, ORDINARY, Kind, Lane
+from baton.messages import APART, LARGE, ORDINARY, Kind, Lane
 from baton.model.batch import Batch
 from baton.model.states import BatchState
 from baton.ports import Nudges, Signs, Tally
@@ -28,7 +28,7 @@ BOUNDED: Final = frozenset({BatchState.ADMITTED, BatchState.SPLIT, BatchState.PR
 
 def queues_of(batch: Batch) -> tuple[tuple[Kind, Lane], ...]:
     """Return the queues in which a user's batch may have a message."""
-    lane = LARGE if batch.is_large else ORDINARY
+    lane = APART if batch.is_apart else LARGE if batch.is_large else ORDINARY
     return tuple((kind, lane) for kind in QUEUES.get(batch.state, ()))
 
 

@@ -81,8 +81,10 @@ class Worker:
         offload: Offload,
         compute: Offload,
         apart: Apart | None = None,
+        apart_from: int = 2,
         settings: WorkerSettings,
     ) -> None:
+        """`apart_from`: the first attempt of which the computation is done `apart`."""
         self._batches = batches
         self._objects = objects
         self._progress = progress
@@ -93,6 +95,7 @@ class Worker:
         self._offload = offload
         self._computer = compute
         self._apart = apart or _here
+        self._apart_from = apart_from
         self._tables = tables.computing_by(self._compute)
         self._output_bytes_max = settings.output_bytes_max
 
@@ -187,7 +190,7 @@ class Worker:
         return whole.output(chunk)
 
     def _where(self, attempt: int) -> Apart:
-        return self._apart if attempt > 1 else _here  # it may have ended the worker that tried before
+        return self._apart if attempt >= self._apart_from else _here  # it may have ended the worker that tried before
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
         if chunk.start == chunk.end:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from baton.context import Context
-from baton.messages import CANARY, LANES, Lane
+from baton.messages import APART, CANARY, LANES, Lane
 from baton.offload import Offload
 from baton.service import Service, run_service
 from worker.compute import Compute, apart
@@ -45,6 +45,7 @@ def build(
             offload=offload,
             compute=compute(lane) if compute else own[lane],
             apart=None if compute else partial(apart, seconds_max=settings.compute_seconds_max),
+            apart_from=1 if lane == APART else 2,
             settings=settings,
         )
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from baton.messages import CANARY, LARGE, ORDINARY, Lane
+from baton.messages import APART, CANARY, LARGE, ORDINARY, Lane
 from baton.model.batch import LARGE_FROM_BYTES
 from baton.model.plan import MIB
 
@@ -31,12 +31,15 @@ class Share:
 
 
 _OF_SMALL: Final = Share(chunk_bytes=LARGE_FROM_BYTES, rows_bytes=8 * MIB, output_bytes=16 * MIB)
+# Two ordinary chunks, and four times what one has: enriched sales become twice what they were. A file over 281 GiB
+# has larger chunks, and is worked off one at a time.
+_OF_LARGE: Final = Share(chunk_bytes=32 * MIB, rows_bytes=32 * MIB, output_bytes=64 * MIB)
 SHARES: Final[Mapping[Lane, Share]] = {
     CANARY: _OF_SMALL,
     ORDINARY: _OF_SMALL,
-    # Two ordinary chunks, and four times what one has: enriched sales become twice what they were. A file over 281 GiB
-    # has larger chunks, and is worked off one at a time.
-    LARGE: Share(chunk_bytes=32 * MIB, rows_bytes=32 * MIB, output_bytes=64 * MIB),
+    LARGE: _OF_LARGE,
+    # What is suspected may be of either size.
+    APART: _OF_LARGE,
 }
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from baton.model.identity import is_canary_id
 
 __all__ = [
+    "APART",
     "CANARY",
     "KINDS",
     "LANES",
@@ -42,6 +43,8 @@ class _Base(BaseModel):
     large: bool = Field(default=False, exclude_if=operator.not_)
     """Whether its batch is a large one (`Batch.is_large`), which goes by a lane of its own. Written only if it is true,
     so that every other message stays as it was."""
+    apart: bool = Field(default=False, exclude_if=operator.not_)
+    """Whether its batch goes on apart (`Batch.is_apart`). Written only if it is true, as `large` is."""
 
 
 class SplitBatch(_Base):
@@ -80,13 +83,14 @@ type Kind = Literal["split", "chunk", "merge", "notify"]
 
 KINDS: Final[tuple[Kind, ...]] = ("split", "chunk", "merge", "notify")
 
-type Lane = Literal["ordinary", "large", "canary"]
+type Lane = Literal["ordinary", "large", "apart", "canary"]
 """Each has its own queue of every kind, and in every service its own slots and its own thread that computes."""
-LANES: Final[tuple[Lane, ...]] = ("ordinary", "large", "canary")
+LANES: Final[tuple[Lane, ...]] = ("ordinary", "large", "apart", "canary")
 ORDINARY: Final[Lane] = "ordinary"
 LARGE: Final[Lane] = "large"
+APART: Final[Lane] = "apart"
 CANARY: Final[Lane] = "canary"
-OF_USERS: Final[tuple[Lane, ...]] = (ORDINARY, LARGE)
+OF_USERS: Final[tuple[Lane, ...]] = (ORDINARY, LARGE, APART)
 
 _ADAPTER: Final[TypeAdapter[Message]] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 
@@ -100,6 +104,8 @@ def lane_of(message: Message) -> Lane:
     """Return the lane by which a message goes: nothing but canaries by theirs, and no canary by another."""
     if is_canary_id(message.batch_id):
         return CANARY
+    if message.apart:
+        return APART
     return LARGE if message.large else ORDINARY
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from baton.model.identity import is_canary_id
-from baton.model.states import FINAL, BatchState
+from baton.model.states import APART, FINAL, BatchState
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,8 @@ class Batch:
     published: Published | None = None
     failure: Failure | None = None
     mail_claim: MailClaim | None = None
+    apart_epoch: int | None = None
+    """The epoch of the failover at which it was in hand of the Region that had turned unhealthy. None: of none."""
     history: tuple[Step, ...] = ()
     """Oldest first, written with the state itself: no crash can part the two."""
     more: Mapping[str, Any] | None = field(default=None, hash=False)
@@ -133,6 +135,11 @@ class Batch:
     def is_large(self) -> bool:
         """Whether its file is large: then no smaller one waits behind it."""
         return self.source.size_bytes > LARGE_FROM_BYTES
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it goes on apart from all others, since it may be what a Region fell ill of."""
+        return self.apart_epoch is not None and self.state in APART
 
     @property
     def is_final(self) -> bool:

@@ -118,6 +118,8 @@ class Transition:
     automatic: bool
     command_id: str | None = None
     """The operator's command behind it; None if a controller decided automatically."""
+    unhealthy_since: datetime | None = None
+    """Of an automatic failover: since when the source had been declared unhealthy without a break."""
     steps: tuple[StepDone, ...] = ()
     ended: Ending | None = None
     """None while it is under way."""

@@ -16,7 +16,7 @@ CHUNK_RECORDS_DEFAULT: Final = 1024 * 1024
 """Records of 16 bytes or more reach the bytes first. Shorter ones cost a worker more by their number than by their
 bytes, for where they stand and what is wrong with them. A sheet of Excel has no more rows than this."""
 CHUNK_BYTES_MAX: Final = 192 * MIB
-"""A worker of 2 GiB holds two chunks, each with its output of up to twice that size; it works them off in pieces."""
+"""A worker of 3 GiB holds two chunks, each with its output of up to twice that size; it works them off in pieces."""
 RECORD_BYTES_MIN: Final = 2
 """A character and a line end."""
 

@@ -23,12 +23,18 @@ class BatchState(StrEnum):
     NOTIFIED = "NOTIFIED"
     COMPLETED = "COMPLETED"
     PAUSED = "PAUSED"
+    QUARANTINED = "QUARANTINED"
+    """Set aside: it was in hand when a Region turned unhealthy, and again when something died after that."""
     CANCELLED = "CANCELLED"
     FAILED = "FAILED"
 
 
 FINAL: Final = frozenset({BatchState.COMPLETED, BatchState.CANCELLED, BatchState.FAILED})
 INITIAL: Final = BatchState.ADMITTED
+APART: Final = frozenset(
+    {BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT, BatchState.PROCESSED, BatchState.MERGED}
+)
+"""States in which a suspected batch goes by a lane of its own, and from which it may be set aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,19 @@ def _rows() -> tuple[BatchChange, ...]:
     )
 
 
-CHANGES: Final = _rows()
+def _rows_of_quarantine() -> tuple[BatchChange, ...]:
+    s = BatchState
+    why = "set aside: in hand at the fault of a Region, and at another one after it"
+    return (
+        *(BatchChange(state, s.QUARANTINED, why) for state in BatchState if state in APART),
+        BatchChange(s.QUARANTINED, s.ADMITTED, "an operator retries it; finished chunks are found again and kept"),
+        BatchChange(s.QUARANTINED, s.MERGED, "an operator retries the mail; the result stands"),
+        BatchChange(s.QUARANTINED, s.CANCELLED, "an operator cancelled it"),
+        BatchChange(s.QUARANTINED, s.FAILED, "nobody retried it before its deadline"),
+    )
+
+
+CHANGES: Final = _rows() + _rows_of_quarantine()
 TABLE: Final = StateTable(CHANGES, initial=INITIAL, final=FINAL)
 _TAKEOVERS: Final = frozenset((row.source, row.target) for row in CHANGES if row.is_takeover)
 

@@ -53,9 +53,9 @@ async def resume(connection: Connection, batch_id: str) -> Changed:
 
 
 async def retry(connection: Connection, batch_id: str) -> Changed:
-    """Start a failed batch again where it stopped: the mail if the result stands, else what is not finished yet.
+    """Start a batch again that failed or was set aside, where it stopped: the mail if the result stands, else the rest.
 
-    Raises `Declined` if it has not failed, or if what is finished may be gone before the run ends.
+    Raises `Declined` for any other, or if what is finished may be gone before the run ends.
     """
     now = connection.clock.now()
     return await _send(connection, await _change(connection, batch_id, "retried", lambda batch: _retried(batch, now)))
@@ -77,7 +77,7 @@ def _resumed(batch: Batch) -> dict[str, Any]:
 
 
 def _retried(batch: Batch, now: datetime) -> dict[str, Any]:
-    _require(batch, {BatchState.FAILED}, "retried")
+    _require(batch, {BatchState.FAILED, BatchState.QUARANTINED}, "retried")
     state = BatchState.MERGED if batch.published else BatchState.ADMITTED
     # What was made of it is never older than its admission.
     if state is BatchState.ADMITTED and batch.plan_id and now > batch.admitted_at + RETRIED_AGE_MAX:

@@ -15,6 +15,10 @@ _ADVICE: Final = {
     BatchState.NOTIFIED: "Download the result: {baton} fetch {me}. Its mail is sent.",
     BatchState.COMPLETED: "Download the result: {baton} fetch {me}",
     BatchState.PAUSED: "Resume it: {baton} resume {me}, or end it: {baton} cancel {me}. Finished chunks are kept.",
+    BatchState.QUARANTINED: (
+        "It may be what a Region fell ill of, and nothing continues it by itself. Look at the file and the job, then: "
+        "{baton} retry {me}, or end it: {baton} cancel {me}. Finished chunks are kept."
+    ),
     BatchState.CANCELLED: "Send the file again if this was a mistake.",
     BatchState.FAILED: "Correct the cause, then: {baton} retry {me}. Finished chunks are kept.",
 }

@@ -115,6 +115,8 @@ def _watch(session: Session, batch_id: str, *, timeout: float | None, as_json: b
 def _how_on(batch_id: str, batch: Batch | None) -> str:
     if batch and batch.state is BatchState.PAUSED:
         return f": it is PAUSED. Resume it: {baton()} resume {batch_id}"
+    if batch and batch.state is BatchState.QUARANTINED:
+        return f": it is QUARANTINED, see why: {baton()} show {batch_id}"
     return f". It continues; follow it again: {baton()} watch {batch_id}"
 
 

@@ -28,6 +28,7 @@ _STYLES: Final = {
     BatchState.FAILED: "bold red",
     BatchState.CANCELLED: "yellow",
     BatchState.PAUSED: "yellow",
+    BatchState.QUARANTINED: "bold red",
 }
 _BYTES_PER_STEP: Final = 1024
 _UNREADABLE_SHOWN: Final = 5
