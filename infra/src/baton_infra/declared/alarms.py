@@ -238,7 +238,7 @@ def _standing_still(swept: Callable[..., Alarm]) -> list[Alarm]:
         swept(
             "quarantined-batches",
             "QuarantinedBatches",
-            says="A batch was set aside: it may be what a Region fell ill of.",
+            says="A batch was set aside: it may be what made a Region unhealthy.",
             runbook="A batch is set aside",
         ),
         swept(

@@ -16,7 +16,7 @@ _ADVICE: Final = {
     BatchState.COMPLETED: "Download the result: {baton} fetch {me}",
     BatchState.PAUSED: "Resume it: {baton} resume {me}, or end it: {baton} cancel {me}. Finished chunks are kept.",
     BatchState.QUARANTINED: (
-        "It may be what a Region fell ill of, and nothing continues it by itself. Look at the file and the job, then: "
+        "It may be what made a Region unhealthy, and stands still until you decide. Look at the file and the job: "
         "{baton} retry {me}, or end it: {baton} cancel {me}. Finished chunks are kept."
     ),
     BatchState.CANCELLED: "Send the file again if this was a mistake.",
