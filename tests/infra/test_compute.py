@@ -268,7 +268,7 @@ def _lost(found: Templates, region: str, environment: str) -> Iterator[str]:
             yield f"{service}: looks at {dimensions}"
         if set(re.findall(r"[a-z]\w*", backlog["Expression"])) != seen.keys():
             yield f"{service}: {backlog['Expression']}"
-        if [each["ReturnData"] for each in specification["Metrics"]] != [False, False, False, False, True]:
+        if [each["ReturnData"] for each in specification["Metrics"]] != [*(False for _ in metrics), True]:
             yield f"{service}: returns more than its backlog"
 
 

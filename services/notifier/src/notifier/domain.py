@@ -74,6 +74,7 @@ ADVICE: Final = {
         "merge_failed",
         "stalled",
         "deadline",
+        "quarantined",
     ),
     _OPERATORS_TURN,
 )
