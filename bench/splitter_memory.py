@@ -98,6 +98,7 @@ async def _plan(size_bytes: int) -> None:
         catalog=load_jobs("baton_jobs"),
         clock=clock,
         offload=asyncio.to_thread,
+        large=asyncio.Semaphore(1),
         settings=SplitterSettings(),
     )
     before = _peak_mib()

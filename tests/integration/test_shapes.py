@@ -17,7 +17,7 @@ _BYTES_PER_BYTE_ADDED_MAX: Final = 2
 _CHUNK_BYTES_FLOOR: Final = 2 * MIB
 """Below it what any chunk takes outweighs what its bytes do. So small is a chunk of as many short records as may be."""
 _TEBIBYTE: Final = 2**40
-_WORKER_BYTES: Final = 2_048 * MIB
+_WORKER_BYTES: Final = 3_072 * MIB
 _WORKER_SLOTS: Final = 2
 _WORKER_ITSELF_BYTES: Final = 256 * MIB
 """What the process takes by itself."""
