@@ -140,7 +140,7 @@ def run_service(name: str, kind: Kind, build: Callable[[Context], Service], *, s
 def settings_of(lane: Lane, settings: RunnerSettings) -> RunnerSettings:
     """Return how a lane is consumed where `settings` say how those of ordinary and large batches are.
 
-    What is suspected goes on one after the other.
+    What is suspected continues one after the other.
     """
     match lane:
         case "canary":

@@ -1,4 +1,4 @@
-"""Mutants of what carries decisions out: switches, lost writes, acts, the controller's loop, ARC and the journal."""
+"""Mutants of what carries decisions out: switches, lost writes, acts, the controller's loop, and ARC."""
 
 from typing import Final
 
@@ -389,13 +389,5 @@ MUTANTS: Final = (
         "new, self._told_taken_over = taken_over - self._told_taken_over, taken_over",
         "new = taken_over - self._told_taken_over",
         _SHELL + "test_controller_shell.py",
-    ),
-    # --- the journal
-    Mutant(
-        "an unreadable order hides all others",
-        _BATON + "aws/dynamodb/journal.py",
-        "            except Refused as error:\n                passed_over",
-        "            except ZeroDivisionError as error:\n                passed_over",
-        "tests/contract/test_aws_rows_of_other_versions.py",
     ),
 )

@@ -44,7 +44,7 @@ class _Base(BaseModel):
     """Whether its batch is a large one (`Batch.is_large`), which goes by a lane of its own. Written only if it is true,
     so that every other message stays as it was."""
     apart: bool = Field(default=False, exclude_if=operator.not_)
-    """Whether its batch goes on apart (`Batch.is_apart`). Written only if it is true, as `large` is."""
+    """Whether its batch continues apart (`Batch.is_apart`). Written only if it is true, as `large` is."""
 
 
 class SplitBatch(_Base):

@@ -138,7 +138,7 @@ class Batch:
 
     @property
     def is_apart(self) -> bool:
-        """Whether it goes on apart from all others, since it may be what made a Region unhealthy."""
+        """Whether it continues apart from all others, since it may be what made a Region unhealthy."""
         return self.apart_epoch is not None and self.state in APART
 
     @property
