@@ -46,8 +46,8 @@ def taken_over(batch: Batch, *, epoch: int, at: datetime, by: str, turn: Turn | 
     """Return the batch as the Region `by` owns it under `epoch`, in the state from which that Region can continue.
 
     What was finished stays finished: plan, run, published result and mail claim are kept. What was in hand when the
-    Region left turned unhealthy continues apart; if that is so for the second time, it is set aside. Raises `ValueError`
-    if the batch is settled, if it is a canary, or if the epoch does not grow.
+    Region left turned unhealthy continues apart; if that is so for the second time, it is set aside. Raises
+    `ValueError` if the batch is settled, if it is a canary, or if the epoch does not grow.
     """
     if batch.is_canary:
         raise ValueError(f"batch {batch.batch_id} is a canary: it proves its own Region and no other")
