@@ -147,7 +147,7 @@ class _Story:
         connection = self._connection
         told = json.loads(
             await self._composed.baton(
-                "failback", "--reason", "it is well again", "--yes", "--json", "--timeout", "300"
+                "failback", "--reason", "it is healthy again", "--yes", "--json", "--timeout", "300"
             )
         )
         assert told["outcome"] in {"completed", "degraded"}, told

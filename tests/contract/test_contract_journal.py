@@ -215,7 +215,7 @@ async def test_how_a_switch_really_ended_is_never_replaced(ports: Ports) -> None
 
 @in_world
 async def test_a_row_that_is_larger_than_an_item_is_refused_and_changes_nothing(ports: Ports) -> None:
-    """DynamoDB's 400 kB: what is too long must be cut by its writer, in words that the reader can use."""
+    """DynamoDB's 400 kB: what is too long must be cut by its writer, and the error says so."""
     now, long = ports.clock.now(), "x" * 410_000
     beat, command = beaten(EAST, now), asked("c1", now)
     await ports.journal.beat(beat)

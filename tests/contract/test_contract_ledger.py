@@ -284,7 +284,7 @@ async def test_one_of_many_equal_mail_claims_wins(ports: Ports) -> None:
 @in_world
 async def test_a_claim_is_completed_by_its_holder_and_not_by_who_read_before_it(ports: Ports) -> None:
     row = await _merged(ports)
-    # The holder's clock is behind the one that wrote the row: the write must go on all the same.
+    # The holder's clock is behind the one that wrote the row: the write must succeed all the same.
     claim = MailClaim(run=1, epoch=2, claimed_at=row.updated_at - timedelta(seconds=30))
     claimed = await ports.ledger.claim_mail(row, claim)
 

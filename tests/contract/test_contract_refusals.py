@@ -125,7 +125,7 @@ def side(
     request: pytest.FixtureRequest, environment: str, sdk_session: AioSession, monkeypatch: pytest.MonkeyPatch
 ) -> Side:
     """Give every call of every port, refused."""
-    monkeypatch.setattr(clients, "ATTEMPTS", 1)  # what the SDK tries again by itself is not what is asked here
+    monkeypatch.setattr(clients, "ATTEMPTS", 1)  # what the SDK retries is not what is asked here
     return memory if request.param == "memory" else partial(aws, environment=environment, session=sdk_session)
 
 

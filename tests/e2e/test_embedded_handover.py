@@ -126,7 +126,7 @@ def scene(embedded: Embedded, peace: dict[Path, bytes]) -> Iterator[Scene]:
 
 @pytest.fixture
 def unfrozen(embedded: Embedded) -> Iterator[None]:
-    """Let the controllers act by themselves, as they do where no other test disturbs the world."""
+    """Let the controllers act automatically, as they do where no other test disturbs the world."""
     assert embedded.baton("unfreeze").returncode == 0
     yield
     assert embedded.baton("freeze", "--for", "1h", "--reason", "other tests").returncode == 0

@@ -81,7 +81,7 @@ def _emitted() -> frozenset[Metric]:
 
 
 async def _a_day(lines: list[dict[str, Any]]) -> None:
-    """Send a file that completes, one that fails and a canary through; sweep; tell of a file when it is too old."""
+    """Send a file that completes, one that fails and a canary through; sweep; report a file that is too old."""
     pipeline = Pipeline(load_jobs("baton_jobs"), region=Region(clock=LoopClock()), log=recording_log(lines))
     files = {"input/passthrough/f.csv": b"a\n1\n", "input/nobody/f.csv": b"a\n", canary_key(EAST, "1"): INPUT}
     batch_ids = [await pipeline.upload(key, body) for key, body in files.items()]

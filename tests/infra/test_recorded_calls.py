@@ -53,8 +53,8 @@ UNUSED = {
     ("notifier", "dynamodb:UpdateItem"): "the same",
     ("splitter", "dynamodb:UpdateItem"): "the same, and nudges are counted",
     ("splitter", "sqs:GetQueueAttributes"): "asked at a sweep that follows one with open batches",
-    ("splitter", "dynamodb:DeleteItem"): "rows of finished batches are forgotten after 14 days",
-    ("splitter", "s3:GetObject"): "the plan of a batch that is split again, and inputs whose batches may be forgotten",
+    ("splitter", "dynamodb:DeleteItem"): "rows of finished batches are deleted after 14 days",
+    ("splitter", "s3:GetObject"): "the plan of a batch that is split again, and inputs whose rows may be deleted",
     ("splitter", "s3:DeleteObject"): "canaries that their controller did not clear away",
     ("worker", "dynamodb:BatchGetItem"): "reference tables above 500,000 rows",
     **{

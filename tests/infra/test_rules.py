@@ -92,7 +92,7 @@ PLANTED: dict[str, tuple[str, str, Plant]] = {
         "data",
         lambda t: _first(t, BUCKET, BucketName="baton-prod-data-222222222222-us-east-1").pop("VersioningConfiguration"),
     ),
-    "kept forever": ("buckets", "data", lambda t: _first(t, BUCKET).pop("LifecycleConfiguration")),
+    "kept without an end": ("buckets", "data", lambda t: _first(t, BUCKET).pop("LifecycleConfiguration")),
     "bucket by http": ("buckets", "data", lambda t: _drop(t, "AWS::S3::BucketPolicy")),
     "no dead letters": ("queues", "data", lambda t: _queue(t).pop("RedrivePolicy")),
     "dead letters elsewhere": (
@@ -103,7 +103,7 @@ PLANTED: dict[str, tuple[str, str, Plant]] = {
     "four days": ("queues", "data", lambda t: _queue(t).pop("MessageRetentionPeriod")),
     "plain queue": ("queues", "data", lambda t: _queue(t).pop("SqsManagedSseEnabled")),
     "queue by http": ("queues", "data", lambda t: _drop(t, "AWS::SQS::QueuePolicy")),
-    "logs forever": ("logs_end", "compute", lambda t: _first(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
+    "logs without an end": ("logs_end", "compute", lambda t: _first(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
     "a helper": ("functions_are_ours", "data", lambda t: _first(t, "AWS::Lambda::Function").pop("FunctionName")),
     "its role": (
         "functions_are_ours",

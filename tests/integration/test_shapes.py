@@ -20,7 +20,7 @@ _TEBIBYTE: Final = 2**40
 _WORKER_BYTES: Final = 3_072 * MIB
 _WORKER_SLOTS: Final = 2
 _WORKER_ITSELF_BYTES: Final = 256 * MIB
-"""What the process takes by itself."""
+"""What the process takes alone."""
 _SPLITTER_BYTES_MAX: Final = 64 * MIB
 _MERGER_BYTES_MAX: Final = 200 * MIB
 """Eight pieces of at most 10 MiB, each held twice while it is put together, and room."""

@@ -85,7 +85,7 @@ class _World:
         return _OneThread(SLOW_SECONDS if lane in self.slow else 0.1)
 
     def _told(self, version: Version) -> None:
-        """Be S3: tell of what came."""
+        """Be S3: send an event of what came."""
         info = version.info
         if version.body is not None:
             admitting = asyncio.ensure_future(self.pipeline.process.admitter.admit(info.key, info.version_id))

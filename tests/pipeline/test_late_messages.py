@@ -34,7 +34,7 @@ async def _until(pipeline: Pipeline, batch_id: str, state: BatchState) -> Batch:
     return batch
 
 
-# --- last attempts of messages whose batch went on --------------------------------------------------------------------
+# --- last attempts of messages whose batch moved on -------------------------------------------------------------------
 
 
 def _messages(batch: Batch) -> dict[Kind, Message]:

@@ -1,7 +1,7 @@
-"""Each call on a batch's way refused from its n-th time on: throttled, forbidden for a while, forbidden for ever.
+"""Each call on a batch's way refused from its n-th time on: throttled, forbidden for a while, forbidden for good.
 
 Real loops and a real sweeper on virtual time. What is refused for a while comes to the same end as in peace; what is
-refused for ever ends in words, or stands where it is seen; and nobody asks again in haste.
+refused for good ends with a reason, or stands where it is seen; and nobody asks again in haste.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ WHILE_SECONDS: Final = 600
 HOUR: Final = 3_600
 ENDS_WITHIN_HOURS: Final = 2
 CALLS_AN_HOUR_MAX: Final = 150
-"""Of what is refused for ever: some more than the sweeper's, which looks every 30 s."""
+"""Of what is refused for good: some more than the sweeper's, which looks every 30 s."""
 RECEIVES_AN_HOUR_MAX: Final = 100
 """Of one queue: a pause of 30 to 60 s after each."""
 POLLS: Final = frozenset({"control", "list_open", "list_settled", "list", "list_versions", "receive"})
@@ -70,7 +70,7 @@ class Ending:
     result: bytes
     mails: tuple[str, ...]
     is_listed: bool
-    """Whether whoever asks for open batches is shown it."""
+    """Whether a list of open batches has it."""
     refused: int
     """In all."""
 
@@ -269,7 +269,7 @@ EVER: Final[Mapping[str, str]] = {
     "queues.send 2": "PROCESSED",
     "queues.send 3": "MERGED",
     "queues.receive 0": "ADMITTED",
-    # It ends in words; an `untold` one stays open until its mail can be sent.
+    # It ends with a reason; an `untold` one stays open until its mail can be sent.
     "queues.send 1": "split_failed untold",
     "ledger.claim_mail 0": "mail_failed untold",
     "mailer.send 0": "mail_failed untold",

@@ -462,6 +462,6 @@ def test_old_rows_are_deleted_beside_the_sweep_for_as_long_as_it_takes() -> None
 
     is_admitted, swept, left = virtual_time.run(story())
 
-    assert is_admitted, "an input is found while old batches are forgotten"
+    assert is_admitted, "an input is found while old rows are deleted"
     assert swept >= 20
     assert 0 < left < 1_600, "which takes 100 minutes here, 12 of which are over"

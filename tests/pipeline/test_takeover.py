@@ -467,7 +467,7 @@ def test_a_claim_of_the_old_region_keeps_its_lease_and_then_the_mail_is_sent_und
     assert ended.mail_claim.epoch == 3
 
 
-# --- the old Region wakes up ------------------------------------------------------------------------------------------
+# --- the old Region resumes -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("state", [S.ADMITTED, S.SPLIT, S.PROCESSED, S.MERGED, S.NOTIFIED])

@@ -1,4 +1,4 @@
-"""Every version of every key is a batch of its own: found without its event, never twice, nor once it is forgotten."""
+"""Every version of every key is a batch of its own: found without its event, never twice, nor once its row is deleted."""
 
 import asyncio
 from dataclasses import replace
@@ -75,7 +75,7 @@ def test_the_standby_admits_an_older_version_as_well() -> None:
 
 
 def _written_days_ago(pipeline: Pipeline, key: str, days: float) -> None:
-    """Make the newest version of a key as old as S3 tells of a multipart upload that began so long ago."""
+    """Make the newest version of a key as old as S3 says of a multipart upload that began so long ago."""
     versions = pipeline.region.objects._versions[key]  # pyright: ignore[reportPrivateUsage] - S3 does so itself
     info = versions[-1].info
     older = replace(info, last_modified=info.last_modified - timedelta(days=days))

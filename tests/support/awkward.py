@@ -27,7 +27,7 @@ _PIECE_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What one shape of one size took: above what the process and the file take by themselves."""
+    """What one shape of one size took: above what the process and the file take alone."""
 
     shape: str
     size_bytes: int
@@ -49,7 +49,7 @@ class Spent:
 
 
 class _Store(MemoryObjectStore):
-    """Holds the input and the plan, and forgets everything else that is written to it."""
+    """Holds the input and the plan, and drops everything else that is written to it."""
 
     body = b""
     written_bytes = 0

@@ -145,7 +145,7 @@ class DeployedWorld(supervisor.Supervisor):
 
 
 async def _replicate(inside: Aws, region: str) -> None:
-    """Add the queue of the replication's stand-in to those whom the deployed bucket tells of its objects."""
+    """Add the queue of the replication's stand-in to those that get the events of the deployed bucket."""
     s3 = await inside.client("s3", region)()
     bucket = inside.topology.data_bucket(region)
     queue = await bootstrap.create_replication_queue(inside, region)

@@ -15,7 +15,7 @@ class Refusing:
     code: str = "AccessDenied"
     status: int = 403
     of_service: Mapping[str, tuple[str, int]] = field(default_factory=dict[str, tuple[str, int]])
-    """Code and status of services that say it in words of their own."""
+    """Code and status of services that have an error code of their own for it."""
     reasons: Sequence[str] = ()
     """Codes for which a transaction is cancelled, one for each of its writes."""
     url: str = ""

@@ -33,7 +33,7 @@ class Plan:
     down: set[str] = field(default_factory=set[str])
     """Regions whose data plane hangs up."""
     denied: set[str] = field(default_factory=set[str])
-    """Regions whose data plane refuses whoever asks."""
+    """Regions whose data plane refuses every caller."""
     answers_to_lose: int = 0
     """How many of the next executions are started without an answer."""
     has_refused: asyncio.Event = field(default_factory=asyncio.Event)

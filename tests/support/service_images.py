@@ -82,7 +82,7 @@ def build(service: str) -> str:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the docker command and return how it ended."""
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - the docker of whoever runs the tests
+    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)  # noqa: S603, S607 - the docker of the machine
 
 
 def config_of(tag: str) -> Mapping[str, Any]:

@@ -47,7 +47,7 @@ def test_keys_that_stay_unprocessed_fail_the_whole_read(
         refusals.allow()
         found = await get_many(KEYS)
         assert {*found} == {*KEYS}
-        assert [*found] != KEYS, "whoever relies on the order of what was asked for is wrong at AWS"
+        assert [*found] != KEYS, "code that relies on the order of what was asked for is wrong at AWS"
         return asked
 
     assert run(story()) == 3

@@ -1,4 +1,4 @@
-"""What the ledger's listing tells of rows of any content."""
+"""What the ledger's listing makes of rows of any content."""
 
 from datetime import UTC, datetime
 from typing import Any

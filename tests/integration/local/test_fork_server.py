@@ -16,7 +16,7 @@ from baton_local.processes.fork_server import Forked, ForkServer
 from baton_local.processes.process import ProcessState, Program, SupervisedProcess, leash
 from local_worlds import HERE, eventually
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every program is started by itself")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every program is started alone")
 
 COMMAND = (sys.executable, "-m", "tiny_module")
 INHERITED = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(HERE)}

@@ -9,6 +9,6 @@ from baton_cli import hints
 
 @pytest.fixture(autouse=True)
 def _no_options_kept() -> Iterator[None]:
-    """Forget after each test what a command keeps of its options: a process is one command, and here it is many."""
+    """Drop after each test what a command keeps of its options: a process is one command, and here it is many."""
     yield
     hints.keep(())

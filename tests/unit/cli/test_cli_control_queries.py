@@ -46,8 +46,8 @@ from controllers_played import PlayedWorld
 from handover.settings import ControllerSettings
 from journals_made import asked, beaten, settled
 
-FOREIGN = "it is [bold]ill[/bold] \x1b[31m[/]"
-SHOWN = "it is [bold]ill[/bold] \\x1b[31m[/]"
+FOREIGN = "it is [bold]bad[/bold] \x1b[31m[/]"
+SHOWN = "it is [bold]bad[/bold] \\x1b[31m[/]"
 """As it must be printed: no markup, and nothing that a terminal would act on."""
 UNDER_WAY = Transition(
     id="t8",

@@ -154,7 +154,7 @@ class _Outage(MemoryLedger):
 
 
 def _watch(world: CliWorld, *life: Coroutine[Any, Any, Any]) -> list[Snapshot]:
-    """Watch on virtual time while `life` goes on, one step per second."""
+    """Watch on virtual time while `life` continues, one step per second."""
 
     async def live() -> None:
         for step in life:
@@ -336,7 +336,7 @@ def test_rejects_of_a_published_batch_are_in_the_replica_when_the_owner_is_cut_o
 
     async def ask() -> queries.Rejects:
         batch = await world.admit(world.batch(**completed()))
-        cut_off = b"9,80,,columns,1,x"  # as if the file went on beyond what is read
+        cut_off = b"9,80,,columns,1,x"  # as if the file continued beyond what is read
         body = b"record_number,byte_offset,column,rule,value,line,also\n7,420,uuid,r,v,line,\n" + cut_off
         await world.away.objects.put(PUBLISHED.rejects_key, body)
         return await queries.rejects_of(world.connection, batch, limit=20)

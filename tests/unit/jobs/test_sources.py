@@ -247,7 +247,7 @@ def _install(place: Path, name: str, version: str, *requirements: str) -> None:
 
 @pytest.fixture
 def _forgotten() -> Iterator[None]:
-    """Forget afterwards what is installed for this test alone."""
+    """Drop afterwards what is installed for this test alone."""
     yield
     _forget()
 

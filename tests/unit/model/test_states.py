@@ -1,4 +1,4 @@
-"""The state table is well formed, and the documentation shows it as it is."""
+"""The state table is complete, and the documentation shows it as it is."""
 
 from pathlib import Path
 

@@ -230,7 +230,7 @@ def test_a_retry_that_never_succeeds_is_given_up() -> None:
 def test_a_retry_that_the_batch_no_longer_needs_is_deleted_rather_than_dead_lettered() -> None:
     class MovedOn(Handling):
         async def give_up(self, message: Message, *, cause: str) -> None:
-            raise Reject(f"{message.batch_id} went on without it: {cause}")
+            raise Reject(f"{message.batch_id} moved on without it: {cause}")
 
     async def story() -> Scene:
         s = Scene(MovedOn(raises(Retry("the plan is not here yet", delay_seconds=1))), RunnerSettings())
@@ -652,7 +652,7 @@ def test_bugs_with_a_success_between_never_stop_the_consumer() -> None:
 def test_a_bug_is_dead_lettered_even_if_its_batch_went_on_without_it() -> None:
     class MovedOn(Handling):
         async def give_up(self, message: Message, *, cause: str) -> None:
-            raise Reject(f"{message.batch_id} went on without it: {cause}")
+            raise Reject(f"{message.batch_id} moved on without it: {cause}")
 
     async def story() -> Scene:
         s = Scene(MovedOn(raises(RuntimeError("boom"))), RunnerSettings())

@@ -216,7 +216,7 @@ def test_a_hint_for_excel_is_no_header(line: str, job: Job) -> None:
 def test_names_are_the_same_in_composed_and_in_decomposed_letters() -> None:
     decomposed = unicodedata.normalize("NFD", "Größe")
 
-    assert check(f"Name,{decomposed}\n", NAMED) == ("Name", "Größe"), "the job's spelling goes on"
+    assert check(f"Name,{decomposed}\n", NAMED) == ("Name", "Größe"), "the job's spelling is kept"
     assert check(f"Name,{decomposed}\n", ANY) == ("Name", decomposed), "nobody's spelling is better than the file's"
 
 

@@ -116,7 +116,7 @@ def test_an_input_that_may_be_there_keeps_its_row_and_no_other() -> None:
     left, lines = virtual_time.run(story())
 
     assert left == []
-    assert lines == [], "an object that nobody may look at is no trouble to tell of in each pass"
+    assert lines == [], "an object that nobody may look at is no trouble to log in each pass"
 
 
 @pytest.mark.parametrize(

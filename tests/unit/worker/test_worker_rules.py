@@ -119,7 +119,7 @@ type Told = tuple[str, str, str, str]
 
 
 def told_of(model: type[Record], rows: list[list[str]], columns: list[str]) -> dict[int, Told]:
-    """Return what the worker tells of each record that fails."""
+    """Return what the worker says about each record that fails."""
     frame = frame_of(rows, len(columns))
     found = rules_of(model).broken(frame, columns, told_max=len(rows), enough=len(rows))
     assert found.rows == found.told.height
