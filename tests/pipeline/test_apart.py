@@ -1,4 +1,4 @@
-"""A file that kills what touches it costs one Region, and one process of the other; those beside it go on."""
+"""A file that kills what touches it costs one Region, and one process of the other; those beside it continue."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable

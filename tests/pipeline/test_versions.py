@@ -1,4 +1,4 @@
-"""Every version of every key is a batch of its own: found without its event, never twice, nor once its row is deleted."""
+"""Every version of every key is a batch: found without its event, never twice, nor once the row is deleted."""
 
 import asyncio
 from dataclasses import replace

@@ -114,7 +114,7 @@ def test_a_retry_is_a_new_run_that_keeps_the_plan_and_the_last_mail_claim() -> N
 
 @pytest.mark.parametrize("retries", range(4))
 def test_no_chain_of_retries_outlives_what_was_finished(retries: int) -> None:
-    """However often it was retried before: the rows of its chunks are 45 days old when a last run may still continue."""
+    """However often it was retried before: the rows of its chunks are 45 days old when a last run may still run."""
     world = CliWorld()
     batch = world.batch(**failed())
     run(world.admit(batch))

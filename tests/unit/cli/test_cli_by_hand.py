@@ -82,7 +82,7 @@ def test_it_says_each_step_with_its_result_and_what_is_left_to_do() -> None:
         f"the epoch moved to 3: {AWAY} is active",
         f"routes done: set 100 % to {AWAY}, read back",
         f"switch done: set On for {AWAY}, read back",
-        "takeover done: 1 batch taken over, 1 of them to go on apart",
+        "takeover done: 1 batch taken over, 1 of them to continue apart",
         "verified: canary: went the whole way in 0.5 s",
         "failover t1 completed",
     ]

@@ -294,7 +294,7 @@ class _Takeover:
     def result(self, more: str, *, done: bool = False, repaired: bool = False) -> StepResult:
         """Return how far it is; `more` is for people."""
         batches = "1 batch" if self.taken == 1 else f"{self.taken} batches"
-        apart = f", {self.apart} of them to go on apart" if self.apart else ""
+        apart = f", {self.apart} of them to continue apart" if self.apart else ""
         aside = f", {self.set_aside} set aside" if self.set_aside else ""
         note = f"{batches} taken over{apart}{aside}{more}"
         return StepResult(StepName.TAKEOVER, self.epoch, done=done, note=note, repaired=repaired, taken_over=self.taken)
