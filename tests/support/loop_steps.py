@@ -16,7 +16,13 @@ def steps_of[T](main: Coroutine[Any, Any, T]) -> tuple[T, list[float]]:
     A step goes from one suspension to the next. Other processes' load does not count, as it would by the clock on the
     wall, nor do other threads.
     """
-    seconds = list[float]()
+    with asyncio.Runner() as runner:
+        return runner.run(steps_within(main))
+
+
+async def steps_within[T](work: Coroutine[Any, Any, T]) -> tuple[T, list[float]]:
+    """Return what `steps_of` does, for a part of what the running loop does."""
+    seconds, loop = list[float](), asyncio.get_running_loop()
 
     async def stepped(work: Coroutine[Any, Any, Any]) -> Any:
         return await _Stepped(work, seconds)
@@ -25,11 +31,11 @@ def steps_of[T](main: Coroutine[Any, Any, T]) -> tuple[T, list[float]]:
         return asyncio.Task(stepped(work), loop=loop, name=options.get("name"), context=options.get("context"))
 
     gc.disable()  # else it may fall into a step, and take as long as other tests left objects
+    loop.set_task_factory(task)
     try:
-        with asyncio.Runner() as runner:
-            runner.get_loop().set_task_factory(task)
-            return runner.run(main), seconds
+        return await loop.create_task(work), seconds
     finally:
+        loop.set_task_factory(None)
         gc.enable()
 
 

@@ -161,3 +161,28 @@ def test_one_table_is_loaded_at_a_time_and_as_much_is_dropped_before_as_that_tak
 
     assert asyncio.run(story(100_000)) == (1, 2)
     assert asyncio.run(story(60_000)) == (1, 3)
+
+
+def test_keys_are_gathered_where_chunks_are_computed() -> None:
+    computing = False
+
+    async def compute[T](work: Callable[[], T], /) -> T:
+        nonlocal computing
+        computing = True
+        try:
+            return work()
+        finally:
+            computing = False
+
+    def keys() -> list[str]:
+        assert computing, "a quarter of a million keys hold the event loop for 50 ms"
+        return ["1"]
+
+    async def story() -> int:
+        reference = Watched()
+        await reference.publish(ReferenceVersion("texts", "1", 1, COLUMNS), {"1": {"id": "1", "text": "x"}})
+        tables = Tables(reference, compute=_inline, settings=WorkerSettings(reference_rows_in_memory_max=0))
+        found = await tables.computing_by(compute).rows_for(LOOKUP, "1", keys, hold=_no_bound)
+        return found.frame.height
+
+    assert asyncio.run(story()) == 1

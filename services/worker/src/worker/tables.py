@@ -75,7 +75,7 @@ class Tables:
         if version is None:
             raise Retry(f"version {wanted} of {lookup.dataset!r} is not in this Region", delay_seconds=_RETRY_SECONDS)
         if version.rows > self._rows_max or (version.size_bytes or 0) > self._bytes_max:
-            return await self._of_keys(version, lookup, keys(), hold)
+            return await self._of_keys(version, lookup, await self._compute(keys), hold)
         return await self._kept.get_or_make(kept_as, lambda: self._whole(version, lookup))
 
     async def _whole(self, version: ReferenceVersion, lookup: Lookup) -> ReferenceFrame:
