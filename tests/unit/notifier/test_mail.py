@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import pytest
 from pydantic import Field
 
+import notifier.domain
 from baton.address import Address
 from baton.job import Dialect, Job, Record
 from baton.model.batch import Batch, Counts, Failure, Source
@@ -65,6 +66,13 @@ def test_without_rejects_there_is_no_second_link() -> None:
 
     assert mail.text.count("https://") == 1
     assert "rejected" not in mail.subject
+
+
+def test_the_mail_says_for_how_long_links_are_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "The links work for 60 minutes" in _mail(DONE).text
+
+    monkeypatch.setattr(notifier.domain, "LINK_LIFE", timedelta(minutes=7))
+    assert "The links work for 7 minutes" in _mail(DONE).text
 
 
 @pytest.mark.parametrize("form", ["text", "html"])

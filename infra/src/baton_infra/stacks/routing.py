@@ -9,6 +9,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from baton.model.paths import REPLICATED, REPLICATED_IN_TIME
+from baton.ports.links import LINK_LIFE
 from baton.topology import other_region
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.custom import custom_resource
@@ -167,7 +168,7 @@ class RoutingStack(BatonStack):
             self,
             "LinkRole",
             role_name=self.topology.link_role,
-            max_session_duration=3_600,
+            max_session_duration=int(LINK_LIFE.total_seconds()),
             assume_role_policy_document={"Version": "2012-10-17", "Statement": [trust]},
             policies=[
                 iam.CfnRole.PolicyProperty(

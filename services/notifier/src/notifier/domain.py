@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -16,7 +17,7 @@ from baton.model.batch import Batch
 from baton.model.identity import message_id_of
 from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
-from baton.ports import ChunkDone, Link, Mail, RejectCount, StoredReject
+from baton.ports import LINK_LIFE, ChunkDone, Link, Mail, RejectCount, StoredReject
 from baton.rejects import not_all
 from baton.shown import shown
 
@@ -178,6 +179,7 @@ def compose(
         "file_name": shown(name.name if name else batch.source.key),
         "job": shown(batch.job) or "none",
         "links": links,
+        "link_minutes": LINK_LIFE // timedelta(minutes=1),
         "expires_at": link.expires_at.strftime("%Y-%m-%d %H:%M UTC") if link else None,
         "reason": shown(batch.failure.reason, most=_REASON_CHARACTERS_MAX) if batch.failure else "",
         "advice": _advice(batch, job),

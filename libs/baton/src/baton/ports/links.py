@@ -1,8 +1,11 @@
 """Port: download links."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+LINK_LIFE: Final = timedelta(minutes=60)
+"""For how long a link is valid: the most that STS gives to a role which assumes a role, as a container's does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class Links(Protocol):
     """Signs links over the Multi-Region Access Point."""
 
     async def sign(self, key: str) -> Link:
-        """Return a link to one output object that is really valid for 60 minutes.
+        """Return a link to one output object that is really valid for `LINK_LIFE`.
 
         Signed with credentials taken at this moment from a role that may read outputs only: a link signed by longer
         running credentials dies with them, whatever its stated expiry.

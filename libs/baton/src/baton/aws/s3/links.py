@@ -15,13 +15,12 @@ from baton.aws.sdk.clients import S3, STS
 from baton.aws.sdk.failures import translated
 from baton.errors import Unavailable
 from baton.ports.clock import Clock
-from baton.ports.links import Link
+from baton.ports.links import LINK_LIFE, Link
 
 if TYPE_CHECKING:
     from types_aiobotocore_sts.type_defs import CredentialsTypeDef
 
-_LIFE_SECONDS: Final = 3_600
-"""The most that STS gives to a role which assumes a role, as a container's does."""
+_LIFE_SECONDS: Final = int(LINK_LIFE.total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +37,8 @@ class LinkTarget:
 class StsLinks:
     """Signs links with credentials taken for this one link and this one key.
 
-    Link and credentials end together: STS gives 3600 s, the whole seconds that remain of them when the link is signed
-    go into it, and `expires_at` is the earlier end. So a link lives 60 minutes less the moment in between.
+    Link and credentials end together: STS gives `LINK_LIFE`, the whole seconds that remain of it when the link is
+    signed go into the link, and `expires_at` is the earlier end. So a link lives as long less the moment in between.
     """
 
     def __init__(self, sts: STS, signer: S3, *, target: LinkTarget, clock: Clock) -> None:
