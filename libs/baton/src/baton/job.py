@@ -162,7 +162,8 @@ class Limits(BaseModel):
         return min(allowed, records_total - 1) if records_total else 0
 
 
-def _column_of(name: str, field: FieldInfo) -> str:
+def column_of(name: str, field: FieldInfo) -> str:
+    """Return the header's name of a field of a record model."""
     return name if field.alias is None else field.alias
 
 
@@ -197,7 +198,7 @@ class Job(BaseModel):
         """Header names that the file must have; None if any header will do."""
         if self.record is None:
             return None
-        return tuple(starmap(_column_of, self.record.model_fields.items()))
+        return tuple(starmap(column_of, self.record.model_fields.items()))
 
     @field_validator("output")
     @classmethod
@@ -224,7 +225,7 @@ class Job(BaseModel):
         for name, field in record.model_fields.items():
             if field.alias == "":
                 raise ValueError(f"a column needs a name: the alias of {where}.{name} is empty")
-            column, read = _column_of(name, field), _read_from(record, name, field)
+            column, read = column_of(name, field), _read_from(record, name, field)
             if read != column:
                 raise ValueError(
                     f"{where}.{name} is the column {column!r}, and reads {read!r}: give it one name, `Field(alias=…)`"
