@@ -198,6 +198,7 @@ def test_what_is_no_csv_is_named(name: str) -> None:
         "%PDF,Rar!\n1,2\n",
         "-----BEGIN,x\n",
         "a,b\n1,\0\n",
+        "a,b\r1,\0\r2,x\r",
         "a,b\n" + "\0\0\0\0,\0\0\0\n" * 50,
         "id,name\n" + "\x03\x04\x05\x06" * 50,
         "Größe,naïve\n" + "1,PK\x03\x04\n" * 50,

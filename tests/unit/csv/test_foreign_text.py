@@ -184,6 +184,7 @@ HONEST = [
     "---\n1\n",
     "---,b\n1,2\n",
     "create table,drop table\n1,2\n",
+    "create table a;drop table b\n1;2\n",
     "Create table name,x\n1,2\n",
     "INSERT INTO,x\n1,2\n",
     "SET NO,NAMES\n1,2\n",

@@ -262,15 +262,20 @@ def test_a_utf8_mark_is_left_to_the_header_of_a_utf8_job() -> None:
     assert look(b"\xef\xbb\xbfa;b\n", encoding="utf-8") == b"\xef\xbb\xbfa;b\n"
 
 
-@pytest.mark.parametrize("blank", [b"\n", b"\r\n" * 10_000, b"\n" * 4_090])
+@pytest.mark.parametrize("blank", [b"\n", b"\r\n" * 10_000, b"\n" * 4_090, b"\xef\xbb\xbf" + b"\n" * 5_000])
 @pytest.mark.parametrize("block_bytes", [1, 1_000, 2**20])
 def test_what_is_no_csv_is_told_behind_blank_lines(blank: bytes, block_bytes: int) -> None:
     assert refused(blank + b'{"a":1}\n' * 9, encoding="utf-8", block_bytes=block_bytes).startswith("not_csv")
 
 
 @pytest.mark.parametrize("block_bytes", [7, 2**20])
-def test_blank_lines_are_not_held_back(block_bytes: int) -> None:
-    body = b"\r\n" * 10_000 + b"a,b\n1,2\n"
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_blank_lines_are_not_held_back(block_bytes: int, mark: bytes) -> None:
+    seen = HeadInspector(Dialect())
+    assert not seen.feed(mark[:2])
+    assert seen.feed(mark[2:] + b"\n" * 5_000) == mark + b"\n" * 5_000
+
+    body = mark + b"\r\n" * 10_000 + b"a,b\n1,2\n"
 
     assert look(body, encoding="utf-8", block_bytes=block_bytes) == body
 

@@ -10,6 +10,7 @@ import traceback
 from collections import Counter
 
 from baton_proof.fuzz.cases import Case, case_of
+from baton_proof.fuzz.odd import twisted
 from baton_proof.fuzz.oracle import Ended, expected
 from baton_proof.fuzz.play import difference
 
@@ -23,7 +24,7 @@ def main() -> None:
     until = time.monotonic() + 60 * chosen.minutes
     seed, wrong, ends = chosen.seed, 0, Counter[str]()
     while time.monotonic() < until:
-        case = case_of(seed)
+        case = twisted(case_of(seed))
         must = expected(case)
         ends[_kind(must)] += 1
         found = _found(case, must)

@@ -39,6 +39,8 @@ class Case:
     body: bytes
     chunk_bytes: int
     reference: Mapping[str, Row]
+    is_foreign: bool = False
+    """Whether the file was made to be something else than CSV."""
 
 
 @dataclass(frozen=True, slots=True)

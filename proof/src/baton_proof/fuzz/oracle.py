@@ -1,5 +1,6 @@
 """The expected result of a file, computed byte by byte with Python's csv module and pydantic: slow and simple."""
 
+import codecs
 import csv
 import io
 import json
@@ -69,15 +70,15 @@ class _Line:
 
 def expected(case: Case) -> Ended:
     """Return how the case must end."""
-    body = case.body
+    body, dialect = case.body, case.job.dialect
     start = len(_MARK) * body.startswith(_MARK)
-    lines = [line for line in _lines(body, start, case.job.dialect) if line.raw]
+    lines = [line for line in _lines(body, start, dialect) if line.raw]
+    if failure := _is_no_such_text(case, body[start:]):
+        return Ended(failure)
     if not lines:
         return Ended("empty_file")
-    if case.job.record is None and _is_json_string(body[start:]):
-        return Ended("not_csv")
-    header = _fields(lines[0].raw, case.job.dialect)
-    if failure := _misread(case, lines[0].raw, header):
+    header = _spelt(_fields(lines[0].raw, dialect), case.job)
+    if failure := _misread(case, lines[0], header):
         return Ended(failure)
     if lines[-1].is_open:
         return Ended("unbalanced_quote")
@@ -86,13 +87,30 @@ def expected(case: Case) -> Ended:
     for number, line in enumerate(lines[1:], 1):
         why, row = _judged(line, header, case)
         if why:
-            text = line.raw.decode(case.job.dialect.encoding, "backslashreplace")
+            text = line.raw.decode(dialect.encoding, "backslashreplace")
             rejects.append(RejectLine(number, line.start, why.column, why.rule, why.value, text, why.also))
         else:
             good.append(row)
     if len(rejects) > case.job.limits.rejects_allowed(len(lines) - 1):
         return Ended("too_many_rejects")
     return Ended(None, _written([case.job.output_columns(header), *good]), tuple(rejects))
+
+
+def _is_no_such_text(case: Case, unmarked: bytes) -> str | None:
+    """Return why the file is no CSV in UTF-8, or in the job's encoding, before its header is looked at."""
+    body = case.body
+    wide = body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
+    if wide or (unmarked != body and case.job.dialect.encoding != "utf-8"):
+        return "encoding"
+    if case.is_foreign or (case.job.record is None and _is_json_string(unmarked)):
+        return "not_csv"
+    return None
+
+
+def _spelt(header: Sequence[str], job: Job) -> tuple[str, ...]:
+    """Return the names as the job spells them: composed and decomposed letters are the same."""
+    spelling = {unicodedata.normalize("NFC", name): name for name in job.columns or ()}
+    return tuple(spelling.get(unicodedata.normalize("NFC", name), name) for name in header)
 
 
 def _is_json_string(body: bytes) -> bool:
@@ -103,16 +121,41 @@ def _is_json_string(body: bytes) -> bool:
         return False
 
 
-def _misread(case: Case, line: bytes, header: tuple[str, ...]) -> str | None:
-    """Return why the file is not what the job takes it for: another encoding, or another delimiter."""
-    several = case.job.record is None and len(header) == 1 and _holds_other_delimiter(line.decode("latin-1"), case)
+def _misread(case: Case, line: _Line, header: tuple[str, ...]) -> str | None:
+    """Return why the file is not what the job takes it for: another encoding, another delimiter, other line ends."""
+    failure = _of_header(case, line, header)
     dialect = case.job.dialect
     # A header that is the job's columns has shown what the encoding is.
-    settled = dialect.encoding == "utf-8" or dialect.encoding_is_certain or (case.job.record and not line.isascii())
-    if not settled and is_misread(case.body, dialect.encoding):
-        # What is checked first: the header, unless the whole file is checked before.
-        return "header" if several and len(case.body) >= HEAD_BYTES else "encoding"
-    return "header" if several else None
+    shown = case.job.record is not None and not line.raw.isascii() and failure is None
+    settled = dialect.encoding == "utf-8" or dialect.encoding_is_certain or shown
+    # What is checked first: the header, unless the whole file is checked before.
+    if not settled and is_misread(case.body, dialect.encoding) and not (failure and len(case.body) >= HEAD_BYTES):
+        return "encoding"
+    return failure
+
+
+def _of_header(case: Case, line: _Line, header: tuple[str, ...]) -> str | None:
+    if line.is_open:
+        return "unbalanced_quote"
+    encoding = case.job.dialect.encoding
+    try:
+        line.raw.decode(encoding)
+    except UnicodeDecodeError:
+        return "encoding"
+    if not line.raw.strip():
+        return "empty_file"
+    if line.defect or any("\r" in name.replace("\r\n", "") for name in header):
+        return "header"
+    if case.job.record is None:
+        several = len(header) == 1 and _holds_other_delimiter(line.raw.decode("latin-1"), case)
+        doubled = len({unicodedata.normalize("NFC", name) for name in header}) < len(header)
+        return "header" if several or doubled else None
+    if sorted(header) == sorted(case.job.columns or ()):
+        return None
+    # Its names are the job's in another encoding.
+    raw = [field.encode(encoding, "replace") for field in _fields(line.raw, case.job.dialect)]
+    as_utf8 = _spelt([each.decode("utf-8", "replace") for each in raw], case.job)
+    return "encoding" if sorted(as_utf8) == sorted(case.job.columns or ()) else "header"
 
 
 def _holds_other_delimiter(line: str, case: Case) -> bool:

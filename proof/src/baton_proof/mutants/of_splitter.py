@@ -73,8 +73,8 @@ MUTANTS: Final = (
     Mutant(
         "blank lines hide what is no CSV text",
         _SPLITTER + "look.py",
-        "if len(self._head.lstrip(_LINE_ENDS)) >= HEAD_BYTES",
-        "if len(self._head) >= HEAD_BYTES",
+        "seen_bytes = len(_behind_blank_lines(self._head))",
+        "seen_bytes = len(self._head)",
         "tests/unit/splitter/test_look.py::test_blank_lines_are_no_part_of_what_is_looked_at",
     ),
     Mutant(

@@ -41,10 +41,17 @@ class HeadInspector:
         """Return what may be read of the file now: nothing, what was held back and the block, or the block."""
         if self._utf8:
             self._utf8.feed(block)
-        if self._head is None or (not self._head and not block.strip(_LINE_ENDS)):
+        if self._head is None:
             return block
         self._head += block
-        return self._pass_head() if len(self._head.lstrip(_LINE_ENDS)) >= HEAD_BYTES else b""
+        seen_bytes = len(_behind_blank_lines(self._head))
+        if seen_bytes >= HEAD_BYTES:
+            return self._pass_head()
+        if seen_bytes:
+            return b""
+        _check_mark(self._head, self._dialect)
+        blank, self._head = self._head, b""
+        return blank
 
     def finish(self) -> bytes:
         """Say that the file ends here; return what was held back."""
@@ -67,7 +74,7 @@ class HeadInspector:
     def _pass_head(self) -> bytes:
         head, self._head = self._head or b"", None
         _check_mark(head, self._dialect)
-        first = head.lstrip(_LINE_ENDS)
+        first = _behind_blank_lines(head)
         foreign = recognise(first[:HEAD_BYTES], delimiter=ord(self._dialect.delimiter))
         if foreign and not self._begins_with_header(first):
             raise BatchFailed("not_csv", foreign.told(self._dialect))
@@ -75,10 +82,14 @@ class HeadInspector:
 
     def _begins_with_header(self, text: bytes) -> bool:
         """Return whether the first line names the job's columns, and so is no other thing's, whatever it looks like."""
-        dialect, line = self._dialect, text.removeprefix(codecs.BOM_UTF8).lstrip(_LINE_ENDS).partition(b"\n")[0]
+        dialect, line = self._dialect, text.partition(b"\n")[0]
         names = fields(line.removesuffix(b"\r"), Syntax.of(dialect.delimiter, dialect.quote))
         found = sorted(composed(name.decode(dialect.encoding, "replace")) for name in names)
         return self._columns is not None and found == sorted(self._columns)
+
+
+def _behind_blank_lines(head: bytes) -> bytes:
+    return head.removeprefix(codecs.BOM_UTF8).lstrip(_LINE_ENDS)
 
 
 def _check_mark(head: bytes, dialect: Dialect) -> None:

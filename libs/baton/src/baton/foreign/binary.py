@@ -47,7 +47,7 @@ def _mainframe_text(head: bytes) -> Foreign | None:
 
 def _binary(head: bytes, delimiter: int) -> Foreign | None:
     """Tell what is no text by a NUL in its first line, or by many control characters of many kinds."""
-    first_line = head.lstrip(b"\r\n").partition(b"\n")[0]
+    first_line = b"".join(head.lstrip(b"\r\n").splitlines()[:1])
     never = _NEVER_TEXT.replace(bytes([delimiter]), b"")
     controls = len(head) - len(head.translate(None, never))
     kinds = len(set(never).intersection(head))

@@ -10,7 +10,7 @@ _SQL_COMMENTS: Final = rb"(?:(?:--[^\n]*\n|/\*.{,400}?\*/;?)\s*)*"
 _SQL: Final = (
     rb"--\s*(?:MySQL dump|MariaDB dump|PostgreSQL database|phpMyAdmin|Adminer|Dump(?:ing|ed) |HeidiSQL|Table structure)"
     rb"|(?:CREATE|DROP|ALTER)\s+(?:\w+\s+){,3}?(?:TABLE|DATABASE|SCHEMA|VIEW|INDEX|SEQUENCE|TYPE|FUNCTION|PROCEDURE)\s+"
-    rb"(?:IF\s+(?:NOT\s+)?EXISTS\s|" + _NAME + rb"\s*[(;]|" + _NAME + rb"\s+(?:AS|ADD|CHARACTER)\s)"
+    rb"(?:IF\s+(?:NOT\s+)?EXISTS\s|" + _NAME + rb"\s*(?:\(|;\s*[\r\n])|" + _NAME + rb"\s+(?:AS|ADD|CHARACTER)\s)"
     rb"|INSERT\s+(?:IGNORE\s+|OR\s+\w+\s+)?INTO\s+" + _NAME + rb"\s*(?:\(|VALUES|SELECT)"
     rb"|SET\s+(?:NAMES|statement_timeout|SQL_MODE|NOCOUNT|IDENTITY_INSERT|search_path|client_encoding|@)"
     rb"|BEGIN(?:\s+TRANSACTION|\s+WORK)?;\s*(?:CREATE|INSERT|PRAGMA|DROP|COPY)\s|START TRANSACTION;\s|PRAGMA\s+\w+\s*="
