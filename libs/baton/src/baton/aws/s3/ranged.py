@@ -124,7 +124,7 @@ class RangeReader:
     async def _get(self, offset: int, stop: int) -> "GetObjectOutputTypeDef":
         """Ask for the range; the first answer says of which version all further ones are to be."""
         client = await self._client()
-        asked: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key, "ByteRange": f"bytes={offset}-{stop - 1}"}
+        asked: dict[str, Any] = {"Bucket": self._bucket, "Key": self._key, "Range": f"bytes={offset}-{stop - 1}"}
         answer = await client.get_object(**asked, **self._version)
         if not self._version:
             version_id = answer.get("VersionId")
