@@ -221,7 +221,17 @@ def test_a_controller_that_runs_in_spite_of_all_is_named_and_does_no_harm() -> N
 
     assert result.exit_code == 0, result.stderr
     assert f"The controller of {AWAY} was heard" in result.stderr
+    assert "start the controller" not in result.stdout, "both run"
+    assert f"- baton failback, once {HOME} is ready again" in " ".join(result.stdout.split())
     assert run(world.ledger.control()).epoch == EPOCH + 1
+
+
+def test_the_controller_that_does_not_run_is_named() -> None:
+    world: Any = _served(PlayedWorld().play(AWAY))
+
+    shown = " ".join(_failover(world, "--force").stdout.split())
+
+    assert f"- start the controller of {HOME}: the one of {AWAY} runs" in shown
 
 
 def test_an_ack_that_is_due_is_named() -> None:

@@ -16,7 +16,7 @@ from aio import run
 from baton.errors import Unavailable
 from baton.memory import MemoryJournal, MemoryLedger
 from baton.memory.clock import START
-from baton.model.control import Control, Ending, StepDone, StepName, StepOutcome, SwitchKind, Transition
+from baton.model.control import Control, Ending, Freeze, StepDone, StepName, StepOutcome, SwitchKind, Transition
 from baton.model.journal import Command, CommandKind, CommandState, Decision, DecisionKind, Verdict
 from baton.testing import virtual_time
 from baton_cli.durations import duration
@@ -145,6 +145,17 @@ def test_a_drill_returns_when_the_way_out_is_over() -> None:
     assert (command.kind, command.blocking_alarm) == (CommandKind.DRILL, "baton-rejects")
     assert command.until == command.at + timedelta(minutes=30)
     assert run(world.ledger.control()).drill is not None
+
+
+def test_a_drill_says_when_it_ends_and_how_to_end_it_before() -> None:
+    world = _both()
+
+    words = " ".join(_baton(world, "drill", "--to", AWAY, "--for", "30m").stdout.split())
+    drill = run(world.ledger.control()).drill
+
+    assert drill is not None
+    assert f"ends {drill.ends_at:%Y-%m-%d %H:%M:%S} UTC, or at a fault: then {HOME} becomes active again" in words
+    assert f"End it before: baton switchover --to {HOME}" in words
 
 
 # --- switches that are not -------------------------------------------------------------------------------------------
@@ -356,11 +367,24 @@ def test_a_freeze_is_taken_and_says_until_when() -> None:
 @pytest.mark.parametrize(("name", "answer"), [("unfreeze", "unfrozen by ann@desk: over"), ("ack", "acknowledged by")])
 def test_unfreeze_and_ack_answer_with_the_words_of_the_controller(name: str, answer: str) -> None:
     world = _both()
+    before = run(world.ledger.control())
+    frozen = before.changed(freeze=Freeze("bob", "x", START, START + timedelta(hours=2)))
+    run(world.ledger.set_control(frozen, before=before))
 
     text = _baton(world, name, "--reason", "over")
 
     assert text.exit_code == 0
     assert answer in text.stdout
+
+
+def test_where_nothing_is_frozen_nothing_is_ordered() -> None:
+    world = _both()
+
+    text, answer = _baton(world, "unfreeze"), json.loads(_baton(world, "unfreeze", "--json").stdout)
+
+    assert (text.exit_code, text.stdout) == (0, "Nothing is frozen, so nothing was ordered.\n")
+    assert (answer["outcome"], answer["answer"]) == ("done", "nothing is frozen")
+    assert run(world.journal.decisions(limit=5)) == []
 
 
 def test_a_freeze_that_nobody_takes_is_pending_after_half_a_minute() -> None:

@@ -268,17 +268,32 @@ def test_explain_says_that_no_controller_was_ever_heard() -> None:
     result = _baton(CliWorld(), "explain")
 
     words = _words(result)
-    assert words.startswith(f"No controller of {AWAY} (standby) was ever heard.")
-    assert f"No controller of {HOME} (active) was ever heard." in words
-    assert words.endswith("Nothing was decided yet.")
+    assert words.startswith(f"{HOME} is active under epoch 2, STEADY. No controller of {HOME} (active) was ever heard.")
+    assert f"No controller of {AWAY} (standby) was ever heard. Decided last Nothing was decided yet." in words
+    assert f"baton failover --to {AWAY} --without-controllers: no controller runs" in words
 
 
-def test_explain_starts_with_the_conclusion_of_the_standby_and_names_every_rule() -> None:
+def test_explain_fits_a_screen_and_begins_with_what_is_then_what_happened_then_what_to_type() -> None:
+    world = PlayedWorld().play(HOME, AWAY)
+    _baton(world, "ack", "--reason", "looked at")
+
+    lines = _baton(world, "explain").stdout.splitlines()
+    words = " ".join(" ".join(lines).split())
+
+    assert len(lines) <= 24
+    assert words.startswith(f"{HOME} is active under epoch 2, STEADY")
+    order = [f"{HOME}: ", f"{AWAY}: no failover: {HOME} is not", "Decided last", "looked at", "Next", "explain --all"]
+    assert [words.index(each) for each in order] == sorted(words.index(each) for each in order)
+    for absent in ("outside canary", "switch endpoints", "free"):
+        assert absent not in words
+
+
+def test_explain_all_names_every_rule() -> None:
     world = PlayedWorld().play(HOME, AWAY)
 
-    words = _words(_baton(world, "explain"))
+    words = _words(_baton(world, "explain", "--all"))
 
-    assert words.startswith(f"{AWAY}: no failover: {HOME} is not declared unhealthy")
+    assert f"{AWAY}: no failover: {HOME} is not declared unhealthy" in words
     assert f"Said by the controller of {AWAY} (standby)" in words
     for name in ("outside canary", "inside canary", "replication", "own canary", "switch endpoints", "daily budget"):
         assert name in words
@@ -305,9 +320,22 @@ def test_explain_says_that_a_silent_controller_is_silent_and_how_old_its_words_a
     words = _words(_baton(world, "explain", width=200))
 
     assert f"The controller of {HOME} (active) is silent: this is what it said 5 min ago." in words
+    assert words.index(f"Said by the controller of {AWAY}") < words.index(f"The controller of {HOME}")
+    assert "HEALTHY" not in words.partition(f"The controller of {HOME}")[2]
     assert (
         f"Said by the controller of {AWAY} (standby) 3.0 s ago. It does not follow: it knows epoch 1, not 2." in words
     )
+
+
+def test_what_a_silent_controller_measured_is_said_to_have_been_so() -> None:
+    world = _under(Control(EPOCH, HOME), beaten(HOME, START - timedelta(minutes=5)), beaten(AWAY, START))
+
+    heard, _, silent = _words(_baton(world, "explain", "--all", width=200)).partition("is silent")
+
+    assert "canary HEALTHY 3 s" in heard
+    assert "canary was HEALTHY 3 s" in silent
+    assert "canary was BLOCKS no answer for 40 s" in silent
+    assert " HEALTHY" not in silent.replace("was HEALTHY", "")
 
 
 @pytest.mark.parametrize(
@@ -516,7 +544,7 @@ def test_status_tells_what_is_under_way_and_what_holds_it_back() -> None:
         f"drill back to {HOME} at 2026-01-01 00:30:00 UTC, or as soon as baton-rejects fires",
         "budget 1 of 1 automatic failovers in 6:00:00; spent",
         f"{AWAY} 3.0 s ago UNKNOWN HEALTHY yes",
-        f"{HOME} 4 min ago: silent UNKNOWN HEALTHY yes",
+        f"{HOME} 4 min ago: silent stale stale stale",
     ):
         assert part in words
     assert max(map(len, result.stdout.splitlines())) <= 80

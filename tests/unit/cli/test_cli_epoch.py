@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from aio import run
 from baton.memory import MemoryLedger
 from baton.model import high_water
-from baton.model.control import Control, Ending, Phase, SwitchKind, Transition
+from baton.model.control import Control, Drill, Ending, Phase, SwitchKind, Transition
 from baton.model.high_water import HighWater
 from baton.model.journal import DecisionKind
 from baton.testing import virtual_time
@@ -88,6 +88,25 @@ def test_a_ledger_that_was_not_restored_keeps_its_epoch() -> None:
     assert result.exit_code == 1
     assert "nothing says that the ledger was restored" in result.stderr
     assert run(world.ledger.control()).epoch == EPOCH
+
+
+def test_the_way_home_of_a_drill_outlives_an_epoch_that_is_raised_without_need() -> None:
+    drill = Drill(HOME, virtual_time.run(_now()), "an-alarm")
+    world = virtual_world()
+    world.ledger._store.control = Control(3, AWAY, drill=drill)
+
+    assert _baton(world, "epoch", "--at-least", 4, "--force", "--yes").exit_code == 0
+
+    control = run(world.ledger.control())
+    assert (control.epoch, control.active_region, control.drill) == (5, AWAY, drill)
+
+
+def test_a_drill_of_before_a_restore_is_over() -> None:
+    world = _restored(drill=Drill(HOME, virtual_time.run(_now())))
+
+    _baton(world, "epoch", "--at-least", 4, "--yes")
+
+    assert run(world.ledger.control()).drill is None
 
 
 def test_who_does_not_confirm_changes_nothing_and_is_told_if_nothing_was_restored() -> None:

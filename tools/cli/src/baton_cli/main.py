@@ -11,7 +11,7 @@ from baton_cli import hints
 from baton_cli.batches import commands as batch_commands
 from baton_cli.batches import data
 from baton_cli.handover import commands as handover_commands
-from baton_cli.handover import reading
+from baton_cli.handover import reading, restoring
 from baton_cli.session import ExitStatus, Session
 from baton_cli.world import chaos
 from baton_cli.world import commands as world_commands
@@ -54,6 +54,7 @@ app.add_typer(batch_commands.app)
 app.add_typer(data.app)
 app.add_typer(handover_commands.app)
 app.add_typer(reading.app)
+app.add_typer(restoring.app)
 app.add_typer(world_commands.app)
 app.add_typer(chaos.app)
 

@@ -6,7 +6,7 @@ The rules are the controllers' (`handover.by_hand`), and so are acts and records
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from baton_cli.handover import epoch, orders, queries
 from baton_cli.handover.orders import Standing
 from baton_cli.handover.queries import Situation
 from baton_cli.hints import baton
+from baton_cli.reach.asking import ANSWER_SECONDS_MAX, NOT_HERE
 from baton_cli.reach.connection import Connection, Declined
 from handover.by_hand import wrong_place
 from handover.facts import StepResult
@@ -176,13 +177,27 @@ def _wording(fields: MutableMapping[str, Any]) -> str:
             return f"{event}: {fields.get('exc_info') or fields.get('error', '')}"
 
 
-def still_to_do(now: Control, *, missing: tuple[StepName, ...], regions: tuple[str, str]) -> list[str]:
-    """Return what is left for people once the Region is active."""
+async def running(connection: Connection) -> tuple[str, ...]:
+    """Return the Regions whose controllers run; none, if the ledger does not answer."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            return tuple(beat.region for beat in (await queries.situation(connection)).heard)
+    except NOT_HERE:
+        return ()
+
+
+def still_to_do(
+    now: Control, *, missing: tuple[StepName, ...], regions: tuple[str, str], running: Sequence[str]
+) -> list[str]:
+    """Return what is left for people once the Region is active; `running`: where controllers run."""
     other, home = other_region(now.active_region, regions), regions[0]
     lines: list[str] = []
     if missing:
         lines.append(f"{', '.join(missing)}: not done. The same command once more tries it, and so do controllers")
-    lines.append("start the controllers: until one runs there is no automatic failover")
+    if not running:
+        lines.append("start the controllers: until one runs there is no automatic failover")
+    elif stopped := [region for region in regions if region not in running]:
+        lines.append(f"start the controller of {', '.join(stopped)}: the one of {', '.join(running)} runs")
     if now.failovers:
         lines.append(f"{baton()} ack, once the cause is found: automatic failovers so far no longer count")
     back = "failback" if other == home else f"switchover --to {other}"

@@ -10,9 +10,10 @@ import typer
 
 from baton.model.control import Control
 from baton.model.journal import Command, CommandKind, Verdict
+from baton_cli.batches.documents import Json
+from baton_cli.batches.render import told
 from baton_cli.durations import duration
-from baton_cli.handover import by_hand, by_hand_render, documents, epoch_render, orders, queries, render
-from baton_cli.handover import epoch as epochs
+from baton_cli.handover import by_hand, by_hand_render, documents, orders, queries, render
 from baton_cli.handover.orders import OrderOutcome, Standing
 from baton_cli.hints import baton
 from baton_cli.options import AsJson
@@ -136,24 +137,24 @@ def _by_hand(ctx: typer.Context, order: _Order) -> None:
         if not quiet:
             session.note(text)
 
-    async def act(connection: Connection) -> tuple[Standing | by_hand.Realigned, tuple[str, str]]:
+    async def act(connection: Connection) -> tuple[Standing | by_hand.Realigned, tuple[str, str], tuple[str, ...]]:
         command = order.command(session, connection)
         await _check(connection, command, session if order.ask else None)
         begun.append(command)
         tell(f"Order {command.id}")
         done = await by_hand.fail_over(connection, command, show=show, tell=tell, seconds_max=order.seconds_max)
-        return done, connection.regions
+        return done, connection.regions, await by_hand.running(connection)
 
     try:
-        done, regions = session.run(act)
+        done, regions, running = session.run(act)
     except KeyboardInterrupt:
         stands = f"Whatever is under way stands. Continue it: the same command. See it: {baton()} status"
         session.note(stands if begun else "Interrupted: nothing was ordered")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
     if isinstance(done, by_hand.Realigned):
-        session.answer(by_hand_render.kept(done, regions), documents.kept(done), as_json=order.as_json)
+        session.answer(by_hand_render.kept(done, regions, running), documents.kept(done), as_json=order.as_json)
         raise typer.Exit(ExitStatus.DEGRADED if done.missing else ExitStatus.OK)
-    session.answer(by_hand_render.done_by_hand(done, regions), documents.order(done), as_json=order.as_json)
+    session.answer(by_hand_render.done_by_hand(done, regions, running), documents.order(done), as_json=order.as_json)
     raise typer.Exit(EXITS.get(done.outcome, ExitStatus.OK))
 
 
@@ -311,8 +312,8 @@ def drill(
 ) -> None:
     """Practise a switchover: switch over for a while, then return automatically; at once if there is a fault.
 
-    The command returns when the first switch is over. During the drill there is no automatic failover, unless the
-    switch back had to be rolled back.
+    The command returns when the first switch is over, and says when it ends. To end it before, order a switchover
+    home. During the drill there is no automatic failover, unless the switch back had to be rolled back.
     """
     order = _Order(
         CommandKind.DRILL, by, reason, as_json, timeout, target=to, lasts=lasts, wait=wait, ask=not yes,
@@ -347,7 +348,16 @@ def unfreeze(
     timeout: OrderTimeout = _ORDER_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Allow automatic action again before the freeze expires."""
+    """Allow automatic action again before the freeze expires. If nothing is frozen, nothing is ordered."""
+    session = session_of(ctx)
+
+    async def frozen(connection: Connection) -> bool:
+        return (await connection.ledger.control()).frozen(connection.clock.now())
+
+    if not session.run(frozen):
+        answer: Json = {"kind": CommandKind.UNFREEZE.value, "outcome": "done", "answer": "nothing is frozen"}
+        session.answer(told("Nothing is frozen, so nothing was ordered."), answer, as_json=as_json)
+        return
     _place(ctx, _Order(CommandKind.UNFREEZE, by, reason, as_json, timeout, wait=wait))
 
 
@@ -362,39 +372,3 @@ def ack(
 ) -> None:
     """Acknowledge past automatic failovers: they no longer count against the budget."""
     _place(ctx, _Order(CommandKind.ACK, by, reason, as_json, timeout, wait=wait))
-
-
-# --- after a restore --------------------------------------------------------------------------------------------------
-
-
-@app.command(rich_help_panel=PANEL)
-def epoch(
-    ctx: typer.Context,
-    at_least: Annotated[
-        int, typer.Option("--at-least", metavar="N", min=1, help="Above every epoch that was ever in force.")
-    ],
-    reason: Reason = "",
-    by: By = None,
-    force: Annotated[bool, typer.Option("--force", help="Even if nothing says that it was restored.")] = False,
-    yes: Yes = False,
-    as_json: AsJson = False,
-) -> None:
-    """Let the controllers act again after the ledger was restored: raise the epoch above all that were in force.
-
-    `baton status` says which N that is. The Region that was active last stays active.
-    """
-    session = session_of(ctx)
-
-    async def ask(connection: Connection) -> epochs.Raised:
-        found, name = await epochs.standing(connection), f"{session.dice.getrandbits(32):08x}"
-        after = epochs.raised(connection, found, at_least, force=force)
-        if not yes and not session.confirmed(epoch_render.question_of_epoch(found, after)):
-            raise Declined("nothing was changed")
-        return await epochs.write(connection, found, after, by=by or session.who(), reason=reason, name=name)
-
-    done = session.run(ask)
-    if not done.is_recorded:
-        session.note(
-            "The epoch is raised, and the journal did not take the record of it: note down who did it and why."
-        )
-    session.answer(epoch_render.epoch(done), documents.epoch(done), as_json=as_json)

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from baton_cli.batches.render import plain, table_of
+from baton_cli.handover.explain_render import rules_table
 from baton_cli.handover.planning import SwitchPlan
-from baton_cli.handover.render import rules_table
 from handover.plan import PlannedCall
 from handover.timeline import TimedStep
 
@@ -20,7 +20,7 @@ def plan(plan: SwitchPlan, *, timing: bool) -> RenderableType:
     """Return whether it would be done, by whom, on what rules, and each call; `timing` adds the worst case in time."""
     parts: list[RenderableType] = [_verdict(plan)]
     if plan.readiness:
-        parts.append(Padding(rules_table("READINESS", plan.readiness), (1, 0, 0, 2)))
+        parts.append(Padding(rules_table("READINESS", plan.readiness), (1, 0, 0, 2), expand=False))
     for part, calls in groupby(plan.calls, key=lambda call: call.part):
         parts += [Text(), Text(part, style="bold"), *(line for call in calls for line in _call(call))]
     if timing:
@@ -40,13 +40,13 @@ def _verdict(plan: SwitchPlan) -> Text:
 
 def _call(call: PlannedCall) -> Iterable[RenderableType]:
     plane = "" if call.data_plane else ", control plane"
-    yield Padding(plain(f"{call.service} {call.operation}  ({call.times}{plane})"), (0, 0, 0, 2))
-    yield Padding(Text("from ", style="dim").append_text(plain(call.served_from)), (0, 0, 0, 6))
+    yield Padding(plain(f"{call.service} {call.operation}  ({call.times}{plane})"), (0, 0, 0, 2), expand=False)
+    yield Padding(Text("from ", style="dim").append_text(plain(call.served_from)), (0, 0, 0, 6), expand=False)
     if call.why:
-        yield Padding(Text("why ", style="dim").append_text(plain(call.why)), (0, 0, 0, 6))
+        yield Padding(Text("why ", style="dim").append_text(plain(call.why)), (0, 0, 0, 6), expand=False)
     parameters = plain(json.dumps(call.parameters, ensure_ascii=False))
     parameters.stylize("dim")
-    yield Padding(parameters, (0, 0, 0, 6))
+    yield Padding(parameters, (0, 0, 0, 6), expand=False)
 
 
 def _timeline(steps: Iterable[TimedStep]) -> Table:

@@ -58,6 +58,7 @@ class Situation:
     control: Control
     controllers: tuple[ControllerView, ControllerView]
     """The standby's first: it is the one that decides about a failover."""
+    regions: tuple[str, str]
     budgets: tuple[Rule, ...]
     """What is left of the automatic failovers."""
     last: Decision | None = None
@@ -67,6 +68,11 @@ class Situation:
         """What a controller says of a ledger that was restored, as long as no epoch above it is in force."""
         said = (view.heartbeat.assessment.went_back for view in self.controllers if view.heartbeat)
         return next((each for each in said if each and self.control.epoch < each.at_least), None)
+
+    @property
+    def heard(self) -> tuple[Heartbeat, ...]:
+        """Return the newest heartbeats of the controllers that are not silent."""
+        return tuple(view.heartbeat for view in self.controllers if view.heartbeat and not view.is_silent)
 
     def of(self, region: str) -> ControllerView:
         """Return the controller of a Region."""
@@ -91,7 +97,7 @@ def situation_of(
     settings = next((view.settings for view in views if view.heartbeat), views[0].settings)
     memory = memory_of(standby, connection.regions, settings)
     budgets = tuple(brakes.budget(memory, control, now, short=short) for short in (True, False))
-    return Situation(now, control, views, budgets, last)
+    return Situation(now, control, views, connection.regions, budgets, last)
 
 
 def memory_of(region: str, regions: tuple[str, str], settings: ControllerSettings) -> Memory:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from baton.model.control import SwitchKind
-from baton_cli.handover import documents, orders, plan_render, planning, queries, render
+from baton_cli.handover import documents, explain_render, orders, plan_render, planning, queries, render
 from baton_cli.handover.commands import EXITS, PANEL, To
 from baton_cli.handover.orders import OrderOutcome
 from baton_cli.options import AsJson
@@ -100,21 +100,26 @@ def explain(
             show_default=False,
         ),
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every rule with its value and threshold, not only what holds something back.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show why a Region is active, why nothing is done, or why something was done.
 
-    Without an id: both controllers' present assessment, each rule with its value, and the last decision.
+    Without an id: what both controllers say now, what was decided last, and what to type next. JSON has every rule.
     """
     session = session_of(ctx)
 
     async def ask(connection: Connection) -> None:
         if name is None:
             now = await queries.situation(connection)
-            session.answer(render.explanation(now), documents.explanation(now), as_json=as_json)
+            session.answer(
+                explain_render.explanation(now, everything=everything), documents.explanation(now), as_json=as_json
+            )
             return
         found = await queries.find(connection, name)
-        session.answer(render.found(found), documents.found(found), as_json=as_json)
+        session.answer(explain_render.found(found, everything=everything), documents.found(found), as_json=as_json)
 
     session.run(ask)
 
