@@ -27,9 +27,9 @@ _BEGINS: Final = re.compile(
     rb"|\{[ \t]*\r?\n\s+\w+[ \t]*:[ \t\r\n]"  # names without quotes
 )
 """Begins no CSV file, whatever follows: a document that is broken further on is none either."""
-_GUARD: Final = re.compile(rb"(?:\)\]\}'?,?|for\s*\(;;\);|while\s*\(1\);|/\*.{,200}?\*/)\s*", re.DOTALL)
+_GUARD: Final = re.compile(rb"(?:\)\]\}'?,?|for\s*\(;;\);|while\s*\(1\);|/\*.{,200}?\*/|&&&START&&&)\s*", re.DOTALL)
 """What servers put before JSON so that no page can run it."""
-_CALL: Final = re.compile(rb"(?:[A-Za-z_$][\w$.]{,200}\s*\(|(?:var|let|const|window\.)\s*[\w$.]+\s*=)\s*(?=[\[{])")
+_CALL: Final = re.compile(rb"(?:[A-Za-z_$][\w$.]{,200}\s*\(|(?:(?:var|let|const)\s+)?[\w$.]{1,200}\s*=)\s*(?=[\[{])")
 _CALL_ENDS: Final = re.compile(rb"\s*\)?\s*;?\s*\Z")
 _RECORD_SEPARATOR: Final = b"\x1e"
 _SEQUENCE: Final = re.compile(rb'\x1e+\s*(?:[\[{"0-9-]|true|false|null)')
@@ -74,7 +74,7 @@ def _is_one_value(text: bytes) -> bool:
     if text.strip() in {b"null", b"true", b"false"}:
         return True
     found = _ONE_TEXT.match(text)
-    return found is not None and (not found[2] or b"\\" in found[1] or found[1].endswith((b".", b"!", b"?")))
+    return found is not None and (b"\n" not in found[2] or b"\\" in found[1] or found[1].endswith((b".", b"!", b"?")))
 
 
 def _value(text: bytes) -> tuple[_End, int, int]:

@@ -97,20 +97,24 @@ def _is_markup(tag: re.Match[bytes], text: bytes, delimiters: bytes, *, is_whole
     closing = re.search(rb"</" + re.escape(tag[1]) + rb"\s*>", behind, re.IGNORECASE)
     beyond = behind[closing.end() :] if closing else b""
     has_words_alone = attributes and b"=" not in attributes and name != b"html"  # `<table name>`
-    is_column = _has_delimiter(beyond, delimiters) or _has_delimiter(behind.lstrip(b" ")[:1], delimiters)
-    if has_words_alone or is_column:
+    is_ragged = text.strip().count(b"\n") > 0 and not is_table(text, delimiters) and beyond[:1] not in delimiters
+    is_column = _has_delimiter(beyond, delimiters) and not is_ragged
+    if has_words_alone or is_column or _has_delimiter(behind.lstrip(b" ")[:1], delimiters):
         return False
+    if tag[0].endswith(b"/>"):
+        return True
     if name in _INSIDE_A_LINE:
         return _is_sentence(tag, text, closing, is_whole=is_whole)
     is_closed = closing is not None and (name in _KNOWN or beyond.lstrip()[:1] in {b"", b"<"})
     if _has_delimiter(behind, delimiters):
         is_one_line = closing is not None and b"\n" not in behind[: closing.start()]
-        return is_closed and (is_one_line or not is_table(text, delimiters))
+        return (is_closed and is_one_line) or (not is_table(text, delimiters) and (is_closed or _goes_on(name, behind)))
     if is_closed or name not in _KNOWN:
         return is_closed or b'="' in attributes or b"='" in attributes or _holds_elements(behind)
     has_text = behind.lstrip(b" ")[:1] not in {b"", b"\r", b"\n"}
-    is_followed = behind.lstrip().startswith(b"<") or (has_text and name in _BEFORE_TEXT)
-    return name == b"html" or attributes != b"" or is_followed
+    is_alone = has_text and is_whole and b"\n" not in behind.strip()
+    is_followed = behind.lstrip().startswith(b"<") or (has_text and name in _BEFORE_TEXT) or _goes_on(name, behind)
+    return name == b"html" or attributes != b"" or is_alone or is_followed
 
 
 def _is_sentence(tag: re.Match[bytes], text: bytes, closing: re.Match[bytes] | None, *, is_whole: bool) -> bool:
@@ -134,10 +138,17 @@ def _is_sentence(tag: re.Match[bytes], text: bytes, closing: re.Match[bytes] | N
 def _holds_elements(behind: bytes) -> bool:
     """Return whether an element with a name of its own follows, and one ends: `<sales>` `<row><id>1</id>`."""
     child = _TAG.match(behind.lstrip())
-    if child is None or _local_name(child) in _INSIDE_A_LINE:
+    if child is None or (_local_name(child) in _INSIDE_A_LINE and not behind.startswith(b"<")):
         return False
     ended = _END_TAG.search(behind)
-    return child[0].endswith(b"/>") or (ended is not None and _local_name(ended) not in _INSIDE_A_LINE)
+    is_own = ended is not None and (behind.startswith(b"<") or _local_name(ended) not in _INSIDE_A_LINE)
+    return is_own or child[0].endswith(b"/>")
+
+
+def _goes_on(name: bytes, behind: bytes) -> bool:
+    """Return whether text of a page follows a tag, and a line that begins with a tag follows the text."""
+    text, _, following = behind.partition(b"\n")
+    return name in _KNOWN and text.strip() != b"" and _TAG.match(following.lstrip()) is not None
 
 
 def _has_delimiter(text: bytes, delimiters: bytes) -> bool:

@@ -14,11 +14,13 @@ _SQL: Final = (
     rb"|INSERT\s+(?:IGNORE\s+|OR\s+\w+\s+)?INTO\s+" + _NAME + rb"\s*(?:\(|VALUES|SELECT)"
     rb"|SET\s+(?:NAMES|statement_timeout|SQL_MODE|NOCOUNT|IDENTITY_INSERT|search_path|client_encoding|@)"
     rb"|BEGIN(?:\s+TRANSACTION|\s+WORK)?;\s*(?:CREATE|INSERT|PRAGMA|DROP|COPY)\s|START TRANSACTION;\s|PRAGMA\s+\w+\s*="
+    rb"|(?:UPDATE\s+" + _NAME + rb"\s+SET|(?:DELETE\s+FROM|TRUNCATE\s+TABLE|REPLACE\s+INTO)\s+" + _NAME + rb")\s*[\s;(]"
     rb"|COPY\s+" + _NAME + rb"\s*(?:\([^)]*\)\s*)?FROM\s+stdin|USE\s+[`\[]\w+[`\]]|LOCK TABLES\s+`"
 )
 _ERROR: Final = "an error message of a program"
 _DRAWN: Final = "a table drawn with characters, as a database's prompt shows it"
 _MAIL: Final = "a mail"
+_HEADED: Final = "a mail, or an answer of a web server, with its headers"
 _ATTACHED: Final = "send the file that is attached to it"
 _CERTAIN: Final = (
     (_SQL_COMMENTS + rb"(?:" + _SQL + rb")", re.IGNORECASE, "a dump of a database, or another program in SQL", EXPORT),
@@ -29,6 +31,8 @@ _CERTAIN: Final = (
     (rb"[0-9a-f]{1,8};chunk-signature=[0-9a-f]{64}\r\n", 0, "an upload whose wrapping was kept (aws-chunked)", INSTEAD),
     (rb"BEGIN:V(?:CARD|CALENDAR|EVENT)\s", re.IGNORECASE, "an address book or a calendar", EXPORT),
     (rb"(?:version:\s*1\s+)?dn::? ?\w+=", 0, "a dump of a directory (LDIF)", EXPORT),
+    (rb"WARC/[0-9.]+\r?\n", 0, "a web archive (.warc)", EXPORT),
+    (rb"TABLE\r?\n0,1\r?\n\"", 0, "a DIF sheet (.dif)", SAVE_SHEET),
     (rb"%YAML\s|---[ \t]*(?:#[^\n]*)?\r?\n(?:#[^\n]*\n|\s)*(?:- |[\w\"'.$/-]+:[ \r\n])", 0, "YAML", EXPORT),
     (rb"Windows Registry Editor Version|REGEDIT4\s", 0, "a part of Windows' registry", EXPORT),
     (rb"diff --git a/|(?:Index: [^\n]*\n=+\r?\n)?--- [^\n]+\n\+\+\+ [^\n]+\n@@ ", 0, "a patch", INSTEAD),
@@ -46,11 +50,17 @@ _CERTAIN: Final = (
 """Begins no table, whatever follows."""
 _HEADERS: Final = (
     rb"(?:Received|Return-Path|Delivered-To|Message-ID|From|To|Subject|Date|Reply-To|Content-Type|Content-Disposition"
-    rb"|Content-Transfer-Encoding|DKIM-Signature|Authentication-Results|MIME-Version|X-[\w-]+)"
+    rb"|Content-Transfer-Encoding|Content-Length|DKIM-Signature|Authentication-Results|MIME-Version|Server|Set-Cookie"
+    rb"|Cache-Control|Location|Sender|Cc|Bcc|In-Reply-To|References|User-Agent|(?:X|ARC|List|Thread)-[\w-]+)"
 )
 _UNLESS_TABLE: Final = (
-    (_HEADERS + rb": [^\n]*\n(?:[ \t][^\n]*\n)*[A-Z][\w-]*:[ \r\n]", re.IGNORECASE, _MAIL, _ATTACHED),
-    (rb"\[[^\]\r\n]+\][ \t]*\r?\n(?:\s*[;#][^\n]*\n)*\s*[^=\s\[][^=\n]*=", 0, "a file of settings (INI)", EXPORT),
+    (_HEADERS + rb": [^\n]*\n(?:[ \t][^\n]*\n)*[A-Z][\w-]*:[ \r\n]", re.IGNORECASE, _HEADED, FETCH),
+    (
+        rb"(?:[;#][^\n]*\n\s*)*\[[^\]\r\n]+\][ \t]*\r?\n(?:\s*[;#][^\n]*\n)*\s*[^=\s\[][^=\n]*=",
+        0,
+        "a file of settings (INI)",
+        EXPORT,
+    ),
 )
 """Begins tables too: `From: a;To: b`, a column `[x]` of values `a=1`."""
 _TOLD, _TOLD_UNLESS_TABLE = (
