@@ -119,6 +119,14 @@ def test_record_that_cannot_be_read_is_a_reject_and_its_neighbours_are_not(
     assert [tuple(r[key] for key in keys) for r in rejects(output)] == [("2", "6", column, rule, value)]
 
 
+def test_a_long_name_of_a_column_in_a_file_of_any_header_is_cut_in_rejects() -> None:
+    name = "n" * 1_000_000
+
+    output = run(b"x\ry\n" * 3, ANY, (name,))
+
+    assert [each["column"] for each in rejects(output)] == [name[:200]] * 3
+
+
 def test_line_of_a_reject_shows_undecodable_bytes_as_escapes() -> None:
     output = run(b"1,n\xffut,S\n", RULES, COLUMNS)
 

@@ -205,6 +205,8 @@ def check_number(chunk: Chunk, records: int) -> None:
 
 
 def _defective(found: Cut, columns: tuple[str, ...]) -> pl.DataFrame:
+    if not len(found.defects.records):
+        return NO_REJECTS
     # There are few different ones, however many records have one.
     kinds, kind = np.unique(np.stack([found.defects.codes, found.defects.found]), axis=1, return_inverse=True)
     defects = [Defect(DEFECT_CODES[int(code)], int(number)) for code, number in kinds.T]
@@ -217,7 +219,7 @@ def _defective(found: Cut, columns: tuple[str, ...]) -> pl.DataFrame:
 def _column_of(defect: Defect, columns: tuple[str, ...]) -> str | None:
     if defect.code in ("columns", "swallowed") or not defect.found or defect.found > len(columns):
         return None
-    return columns[defect.found - 1] or None
+    return columns[defect.found - 1][:VALUE_CHARS_MAX] or None  # a file of any header may have one of a megabyte
 
 
 def _told(defect: Defect, width: int) -> str:
@@ -247,7 +249,7 @@ def _unreadable(data: bytes, found: Cut, encoding: str) -> pl.DataFrame:
     for record, why in undecodable(data, found, encoding):
         records.append(record)
         whys.append(why)
-    return table_of(records, rule="encoding", value=pl.Series(whys, dtype=pl.String))
+    return table_of(records, rule="encoding", value=pl.Series(whys, dtype=pl.String)) if whys else NO_REJECTS
 
 
 def _read(text: Text, clean: pl.Series, columns: tuple[str, ...], job: Job) -> pl.DataFrame:

@@ -24,7 +24,8 @@ class Text:
 
     marked: bytes
     """Below a byte order mark: with one in front nothing in the text is taken for anything but text. polars inflates
-    what begins like a zlib stream ("x" and a Persian letter do), and takes a mark off, which may be content here."""
+    what begins like a zlib stream ("x" and a Persian letter do), and takes a mark off, which may be content here. What
+    begins with a digit, as neither a mark nor any compressed stream does, is not copied for it."""
     quoted: bool
     """Whether any field is quoted."""
     plain: bool
@@ -36,7 +37,7 @@ def utf8(clean: bytes, dialect: Dialect) -> Text:
     text = _utf8(clean, dialect.encoding)
     quoted = dialect.quote.encode() in text
     to_quote = quoted or b'"' in text or (dialect.delimiter != "," and b"," in text)
-    return Text(BOM_UTF8 + text, quoted, plain=not to_quote)
+    return Text(text if text[:1].isdigit() else BOM_UTF8 + text, quoted, plain=not to_quote)
 
 
 def parse(text: Text, dialect: Dialect, width: int, *, records: int) -> pl.DataFrame:
