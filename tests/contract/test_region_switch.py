@@ -159,14 +159,42 @@ def test_an_execution_that_goes_on_for_long_is_not_called_done(play: Play) -> No
         with pytest.raises(Unavailable, match="did not turn in time"):
             await switch.set_states(IN_WEST)
         # The reconciler comes again: the same execution is still under way.
-        with pytest.raises(Unavailable, match="under way"):
+        plan.is_state = "pendingManualApproval"
+        with pytest.raises(Unavailable) as named:
             await switch.set_states(IN_WEST)
+        assert str(named.value) == (
+            "the plan's execution e1 (activate us-west-2) is pendingManualApproval since 2027-01-15 08:00 UTC: "
+            "while it is under way no other starts"
+        )
         assert len(plan.started) == 1
 
         plan.runs_until.set()
         await switch.set_states(IN_WEST)
 
     play(story, brief=True)
+
+
+def test_an_execution_that_may_not_be_listed_is_in_the_way_without_a_name(play: Play) -> None:
+    async def story(plan: Plan, switch: RegionSwitch) -> None:
+        plan.runs_until = asyncio.Event()
+        plan.lists_to_refuse = 1_000
+        with pytest.raises(Unavailable, match="did not turn in time"):
+            await switch.set_states(IN_WEST)
+
+        with pytest.raises(Unavailable, match=r"^another execution of the plan is under way$"):
+            await switch.set_states(IN_WEST)
+
+    play(story, brief=True)
+
+
+def test_an_execution_says_whether_the_region_that_is_left_is_healthy(play: Play) -> None:
+    async def story(plan: Plan, switch: RegionSwitch) -> None:
+        await switch.set_states(IN_WEST)
+        await switch.set_states(IN_EAST, planned=True)
+
+        assert plan.modes == ["ungraceful", "graceful"]
+
+    play(story)
 
 
 def test_nobody_answers(play: Play) -> None:

@@ -45,6 +45,12 @@ class Plan:
     started: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Each execution: where it was asked for, and which Region it activates."""
     has_started: asyncio.Event = field(default_factory=asyncio.Event)
+    modes: list[str] = field(default_factory=list[str])
+    """Of each execution."""
+    is_state: str = "inProgress"
+    """Of the execution that runs."""
+    lists_to_refuse: int = 0
+    """How often executions are not listed."""
     running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     def app(self, region: str) -> web.Application:
@@ -73,7 +79,10 @@ class Plan:
                 ]
                 return _answer({"healthChecks": checks})
             case "StartPlanExecution":
+                self.modes.append(asked["mode"])
                 return self._start(region, asked["targetRegion"], request)
+            case "ListPlanExecutions":
+                return self._list()
             case _:
                 return _answer({"__type": "UnknownOperationException"}, 400)
 
@@ -89,7 +98,25 @@ class Plan:
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             return _hang_up(request)
-        return _answer({"executionId": str(len(self.started))})
+        return _answer({"executionId": f"e{len(self.started)}"})
+
+    def _list(self) -> web.Response:
+        if self.lists_to_refuse:
+            self.lists_to_refuse -= 1
+            return _answer({"__type": "AccessDeniedException", "message": "not authorized"}, 403)
+        items = [
+            {
+                "planArn": PLAN_ARN,
+                "executionId": f"e{number}",
+                "startTime": 1_800_000_000 + number,
+                "mode": "graceful",
+                "executionState": self.is_state if self.running and number == len(self.started) else "completed",
+                "executionAction": "activate",
+                "executionRegion": target,
+            }
+            for number, (_, target) in reversed(list(enumerate(self.started, 1)))
+        ]
+        return _answer({"items": items})
 
     async def _execute(self, target: str) -> None:
         if self.runs_until is not None:

@@ -148,6 +148,14 @@ def test_routing_controls_are_set_as_the_row_says_and_once() -> None:
     assert setting.switch.changes == [{EAST: False, WEST: True}]
 
 
+@pytest.mark.parametrize("kind", list(SwitchKind))
+def test_the_switch_hears_whether_the_region_that_is_left_is_healthy(kind: SwitchKind) -> None:
+    setting = Setting(control_made(epoch=3, active_region=WEST, transition=under_way(kind)))
+
+    assert setting.act(StepName.SWITCH).done
+    assert setting.switch.were_planned == [kind is not SwitchKind.FAILOVER]
+
+
 def test_dials_are_turned_as_the_row_says_and_once() -> None:
     setting = Setting()
 

@@ -69,6 +69,16 @@ def test_a_plan_of_region_switch_is_executed_in_the_region_that_is_activated() -
     assert (start.parameters["targetRegion"], start.parameters["action"]) == (WEST, "activate")
 
 
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(SwitchKind.FAILOVER, "ungraceful"), *((each, "graceful") for each in SwitchKind if each.is_planned)],
+)
+def test_an_execution_is_graceful_if_the_switch_is_planned(kind: SwitchKind, mode: str) -> None:
+    start = _call(_plan(kind, switch=SwitchBackend.REGION_SWITCH), "StartPlanExecution")
+
+    assert start.parameters["mode"] == mode
+
+
 def test_the_commit_is_one_compare_and_set_of_the_row() -> None:
     commit = next(call for call in _plan() if call.part == "commit" and call.parameters["Item"]["pk"] == "control")
 

@@ -374,7 +374,7 @@ def _switch(reach: RoleScope) -> tuple[Statement, ...]:
             actions = ("GetRoutingControlState", "UpdateRoutingControlStates")
             return (Statement("Switch", tuple(f"route53-recovery-cluster:{each}" for each in actions), reach.controls),)
         case SwitchBackend.REGION_SWITCH:
-            actions = ("ListRoute53HealthChecksInRegion", "StartPlanExecution")
+            actions = ("ListPlanExecutions", "ListRoute53HealthChecksInRegion", "StartPlanExecution")
             return (Statement("Switch", tuple(f"arc-region-switch:{each}" for each in actions), (reach.plan_arn,)),)
 
 

@@ -14,7 +14,7 @@ class LedgerSwitch:
     async def states(self) -> Mapping[str, bool]:
         return {}
 
-    async def set_states(self, states: Mapping[str, bool]) -> None:
+    async def set_states(self, states: Mapping[str, bool], *, planned: bool = False) -> None:  # noqa: ARG002 - there is nothing to turn
         del states  # nothing holds them
 
     async def endpoints(self) -> Endpoints:

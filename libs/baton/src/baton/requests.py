@@ -69,9 +69,15 @@ def routing_controls(arns: Mapping[str, str], states: Mapping[str, bool]) -> dic
     return {"UpdateRoutingControlStateEntries": entries}
 
 
-def plan_execution(plan_arn: str, target: str) -> dict[str, Any]:
-    """Return the start of a Region switch plan that activates the target."""
-    return {"planArn": plan_arn, "targetRegion": target, "action": "activate", "comment": "by Baton's controller"}
+def plan_execution(plan_arn: str, target: str, *, planned: bool) -> dict[str, Any]:
+    """Return the start of a Region switch plan that activates the target: gracefully if the other Region is healthy."""
+    return {
+        "planArn": plan_arn,
+        "targetRegion": target,
+        "action": "activate",
+        "mode": "graceful" if planned else "ungraceful",
+        "comment": "by Baton's controller",
+    }
 
 
 def dial_updates(buckets: Mapping[str, str], dials: Mapping[str, int]) -> Sequence[Mapping[str, str | int]]:

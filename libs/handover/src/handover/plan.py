@@ -204,7 +204,7 @@ class _Calls:
         read = {"arn": plan}
         either = f"any of both Regions: {', '.join(self._regions)}"
         yield PlannedCall("switch", service, "ListRoute53HealthChecksInRegion", read, either, "until one answers")
-        start = requests.plan_execution(plan, self._target)
+        start = requests.plan_execution(plan, self._target, planned=self._kind.is_planned)
         yield PlannedCall(
             "switch", service, "StartPlanExecution", start, self._target, why="one check healthy, one unhealthy"
         )

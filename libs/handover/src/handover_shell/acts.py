@@ -122,7 +122,7 @@ class Actor:
         if all(found.get(region) is state for region, state in wanted.items()):
             return StepResult(StepName.SWITCH, control.epoch, done=True, note=f"On for {control.active_region}")
         try:
-            await self._switch.set_states(wanted)
+            await self._switch.set_states(wanted, planned=control.switches_as_planned)
         except SwitchRefused as refused:
             return StepResult(StepName.SWITCH, control.epoch, done=False, note=f"the switch refuses: {refused}")
         note = f"set On for {control.active_region}, read back"

@@ -301,9 +301,9 @@ class WatchedSwitch(MemorySwitch):
     watch: Watch
 
     @override
-    async def set_states(self, states: Mapping[str, bool]) -> None:
+    async def set_states(self, states: Mapping[str, bool], *, planned: bool = False) -> None:
         try:
-            await super().set_states(states)
+            await super().set_states(states, planned=planned)
         finally:
             self.watch.switched(self.truth)
 

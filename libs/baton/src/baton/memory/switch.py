@@ -62,6 +62,8 @@ class MemorySwitch:
         """How many of the next changes are made, and then look as if the switch had not answered."""
         self.changes: list[Mapping[str, bool]] = []
         """Every change that was made, oldest first; setting what is already set is none."""
+        self.were_planned: list[bool] = []
+        """Of each of them, whether the Region that is left was said to be healthy."""
 
     @property
     def truth(self) -> Mapping[str, bool]:
@@ -77,7 +79,7 @@ class MemorySwitch:
         self._check_quorum()
         return self._read(1)[0]
 
-    async def set_states(self, states: Mapping[str, bool]) -> None:
+    async def set_states(self, states: Mapping[str, bool], *, planned: bool = False) -> None:
         if unknown := states.keys() - set(self._regions):
             raise KeyError(f"no routing control for {', '.join(sorted(unknown))}")
         self.refusals.check("set_states")
@@ -94,6 +96,7 @@ class MemorySwitch:
             raise
         self._tell(before)
         self.changes.append(dict(states))
+        self.were_planned.append(planned)
         if self.answers_to_lose:
             self.answers_to_lose -= 1
             raise Unavailable("the answer of the switch was lost")

@@ -229,6 +229,11 @@ class Control:
         return self.transition is not None and self.transition.ended is None
 
     @property
+    def switches_as_planned(self) -> bool:
+        """Whether the present epoch began by a planned switch: the Region that was left was healthy."""
+        return self.transition is not None and self.transition.kind.is_planned
+
+    @property
     def unknown(self) -> tuple[str, ...]:
         """Words of a newer version that say what is under way: who does not know them acts on nothing."""
         transition = self.transition if self.in_transition else None

@@ -27,8 +27,10 @@ class Switch(Protocol):
         """Return On (true) or Off by Region, as a quorum has it; empty if there is no switch."""
         ...
 
-    async def set_states(self, states: Mapping[str, bool]) -> None:
+    async def set_states(self, states: Mapping[str, bool], *, planned: bool = False) -> None:
         """Set every named Region's control to this state, in one transaction.
+
+        `planned`: the Region that is left is healthy. A plan is told so, others have no use for it.
 
         When it returns, two endpoints have read it back. After an ambiguous answer the same states are sent again,
         never others. Raises `SwitchRefused` if a safety rule or the wait period forbids it.

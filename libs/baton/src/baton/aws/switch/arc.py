@@ -111,7 +111,7 @@ class ArcSwitch:
         return answers.found[0].states
 
     @translated()
-    async def set_states(self, states: Mapping[str, bool]) -> None:
+    async def set_states(self, states: Mapping[str, bool], *, planned: bool = False) -> None:  # noqa: ARG002 - a plan's execution has a mode, a routing control has none
         if unknown := states.keys() - self._controls.keys():
             raise KeyError(f"no routing control for {', '.join(sorted(unknown))}")
         change = _Change(states)

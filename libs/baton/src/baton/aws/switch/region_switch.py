@@ -25,10 +25,21 @@ from baton.requests import plan_execution
 _UNDER_WAY: Final = frozenset({"ConflictException", "IllegalStateException"})
 """Another execution has not ended: ours, whose answer was lost, or the one before it."""
 _HEALTHY: Final = "healthy"
+_ENDED: Final = frozenset(
+    {
+        "canceled",
+        "completed",
+        "completedMonitoringApplicationHealth",
+        "completedWithExceptions",
+        "failed",
+        "planExecutionTimedOut",
+    }
+)
+"""States of an execution that lets another one start."""
 
 
 class _UnderWay(Exception):
-    """Another execution of the plan has not ended."""
+    """Another execution of the plan has not ended. The text names it."""
 
 
 class RegionSwitch:
@@ -60,7 +71,7 @@ class RegionSwitch:
             raise Unavailable("neither Region returns the plan's health checks in time") from error
 
     @translated()
-    async def set_states(self, states: Mapping[str, bool]) -> None:
+    async def set_states(self, states: Mapping[str, bool], *, planned: bool = False) -> None:
         if unknown := states.keys() - self._clients.keys():
             raise KeyError(f"not in the plan: {', '.join(sorted(unknown))}")
         active = [region for region, is_on in states.items() if is_on]
@@ -77,7 +88,9 @@ class RegionSwitch:
                     if not active:
                         raise SwitchRefused("a plan activates a Region: it cannot leave both Off")
                     if attempt == 0 or why_not:
-                        why_not = await self._start(active[0], attempt, refused)
+                        why_not = await self._start(
+                            plan_execution(self._plan_arn, active[0], planned=planned), attempt, refused
+                        )
                     await self._pause.wait(attempt)
         except TimeoutError as error:
             told = why_not or "the plan was executed, and its health checks did not turn in time"
@@ -105,16 +118,17 @@ class RegionSwitch:
             found = {each["region"]: each.get("status") async for page in pages for each in page["healthChecks"]}
         return {each: found.get(each) == _HEALTHY for each in self._clients}
 
-    async def _start(self, target: str, attempt: int, refused: dict[str, BatonError]) -> str:
+    async def _start(self, execution: Mapping[str, Any], attempt: int, refused: dict[str, BatonError]) -> str:
         """Execute the plan, first in the target Region, then in each in turn; return why not, or nothing.
 
         A Region that fell silent may have started it: then the next one says that one is under way. `refused` collects
         what each Region refused; once all of them have, that is raised.
         """
+        target = execution["targetRegion"]
         regions = (target, *(each for each in self._clients if each != target))
         region = regions[attempt % len(regions)]
         try:
-            await self._execute(region, target)
+            await self._execute(region, execution)
         except Unavailable as error:
             refused.pop(region, None)
             return str(error)
@@ -123,18 +137,38 @@ class RegionSwitch:
             if refused.keys() == self._clients.keys():
                 raise Answers((), list(refused.values())).error("no Region executes the plan") from error
             return str(error)
-        except _UnderWay:
-            return "another execution of the plan is under way"
+        except _UnderWay as under_way:
+            return str(under_way)
         return ""
 
-    async def _execute(self, region: str, target: str) -> None:
+    async def _execute(self, region: str, execution: Mapping[str, Any]) -> None:
         async with self._call(region) as client:
             try:
-                await client.start_plan_execution(**plan_execution(self._plan_arn, target))
+                await client.start_plan_execution(**execution)
             except ClientError as error:
                 if code_of(error) not in _UNDER_WAY:
                     raise
-                raise _UnderWay(str(error)) from error
+            else:
+                return
+        raise _UnderWay(await self._under_way(region))
+
+    async def _under_way(self, region: str) -> str:
+        """Say which execution is in the way: one that waits for an approval, or for a person, never ends alone."""
+        try:
+            async with self._call(region) as client:
+                pages = client.get_paginator("list_plan_executions").paginate(planArn=self._plan_arn)
+                open_ones = [
+                    f"{each['executionId']} ({each['executionAction']} {each['executionRegion']}) is "
+                    f"{each['executionState']} since {each['startTime']:%Y-%m-%d %H:%M} UTC"
+                    async for page in pages
+                    for each in page["items"]
+                    if each["executionState"] not in _ENDED
+                ]
+        except (BatonError, TimeoutError):
+            open_ones = []
+        if not open_ones:
+            return "another execution of the plan is under way"
+        return f"the plan's execution {open_ones[0]}: while it is under way no other starts"
 
     async def _answers(self, region: str) -> bool:
         try:
