@@ -746,6 +746,17 @@ def test_a_disturbance_reaches_the_world(args: tuple[str, ...], done: tuple[Any,
     assert admin.done == [done]
 
 
+def test_a_killed_service_is_said_to_come_back_and_an_emulator_is_not() -> None:
+    service, emulator = (
+        " ".join(_baton(CliWorld(admin_double=_Admin()), "chaos", "kill", HOME, name).stdout.split())
+        for name in ("worker", "emulator")
+    )
+
+    assert "it is started again: baton chaos status" in service
+    assert "its data are gone with it" in emulator
+    assert "started again" not in emulator
+
+
 def test_several_endpoints_go_down_together() -> None:
     admin = _Admin()
 

@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 import pytest
 
 from baton_local.demo import run, stage
-from baton_local.demo.stage import DemoFailed
+from baton_local.demo.stage import DemoFailed, Stage
 from baton_local.sales.expected import Comparison
 
 MAIL = """Download (until 2026-01-01):
@@ -18,6 +18,19 @@ http://127.0.0.1:1/b/output/sales/x/e2/r%C3%A9sult.csv?X-Amz-Signature=1&y=2
 Rejected:
 http://127.0.0.1:1/b/output/sales/x/e2/rejects.csv?X-Amz-Signature=3
 """
+
+
+def test_a_command_is_printed_as_it_can_be_pasted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing(_stage: Stage, _args: tuple[str, ...]) -> list[str]:
+        return ["true"]
+
+    monkeypatch.setattr(Stage, "_command", nothing)
+
+    Stage(tmp_path).baton("freeze", "--reason", "quarter end", BATON_X="a b")
+
+    assert capsys.readouterr().out == "  $ BATON_X='a b' baton freeze --reason 'quarter end'\n"
 
 
 def test_the_link_to_an_object_is_found_by_its_key() -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,7 +43,7 @@ class Stage:
 
     def baton(self, *args: str, **environment: str) -> None:
         """Print the command and run it. Raises `DemoFailed` if it fails."""
-        say(f"  $ {''.join(f'{name}={value} ' for name, value in environment.items())}baton {' '.join(args)}")
+        say(f"  $ {''.join(f'{name}={shlex.quote(value)} ' for name, value in environment.items())}{_typed(args)}")
         self._run(args, None, environment)
 
     def ask(self, *args: str) -> Any:
@@ -52,7 +53,7 @@ class Stage:
     @contextlib.contextmanager
     def listening(self, *args: str) -> Generator[Iterator[str]]:
         """Let the command run beside what follows, and yield its lines as they come; it ends with the block."""
-        say(f"  $ baton {' '.join(args)} &")
+        say(f"  $ {_typed(args)} &")
         with subprocess.Popen(self._command(args), cwd=self.home, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - our own command
             try:
                 assert running.stdout is not None
@@ -69,6 +70,11 @@ class Stage:
         if done.returncode:
             raise DemoFailed(f"`baton {args[0]}` ended with status {done.returncode}")
         return done.stdout
+
+
+def _typed(args: tuple[str, ...]) -> str:
+    """Return the command as it can be pasted into a shell."""
+    return shlex.join(("baton", *args))
 
 
 def link_to(key: str, text: str) -> str:

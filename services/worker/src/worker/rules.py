@@ -7,11 +7,14 @@ validators, validators that take `info`, defaults made from other fields, hooks)
 the same result. A property test checks that both ways agree.
 """
 
+import sys
+import traceback
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final, cast
 
 import numpy as np
@@ -60,7 +63,14 @@ class _ColumnRules:
     """What is refused of a column without any value, once that is known."""
 
     def refused(self, series: pl.Series) -> RefusedValues | None:
-        """Judge each distinct value once. Raises what a rule of the user's own raises."""
+        """Judge each distinct value once. Raises what a rule of the user's own raises, with the column as a note."""
+        try:
+            return self._refused(series)
+        except BaseException as error:
+            error.add_note(f" the column {self.column!r}")
+            raise
+
+    def _refused(self, series: pl.Series) -> RefusedValues | None:
         if series.null_count() < series.len() or not series.len():
             return self._judged(_unique(series))
         # Sheets have thousands of empty columns, in every piece: what costs little for a column is much for them.
@@ -163,7 +173,9 @@ class Rules:
             raise  # it is not the rule that is to blame
         except BaseException as error:
             # A rule may say `sys.exit()`, or raise what would cancel the task: it must not end the process.
-            raise _rule_error(f"a rule of {self.model.__name__} crashed instead of judging", error) from error
+            column = "".join(getattr(error, "__notes__", ())[-1:])
+            what = f"a rule of {self.model.__name__} crashed instead of judging{column}{_where(self.model, error)}"
+            raise _rule_error(what, error) from error
 
     def _by_value(
         self,
@@ -201,6 +213,14 @@ class Rules:
         told = rejects_of(islice(failing, max(enough, told_max)))
         number = told.height + sum(1 for _ in failing)
         return Rejected(number, told if number <= enough else told.head(told_max))
+
+
+def _where(model: type[Record], error: BaseException) -> str:
+    """Return the line of the job that raised it, or that called what did: `, in payments.py, line 14`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    home = getattr(sys.modules.get(model.__module__), "__file__", None)
+    own = [frame for frame in frames if frame.filename == home] or [f for f in frames[-1:] if f.filename != __file__]
+    return f", in {Path(own[-1].filename).name}, line {own[-1].lineno}" if own else ""
 
 
 def _rule_error(what: str, error: BaseException) -> BatchFailed:

@@ -29,6 +29,8 @@ _arc = typer.Typer(
 app.add_typer(_chaos, name="chaos", rich_help_panel=PANEL)
 _chaos.add_typer(_arc, name="arc")
 
+_EMULATORS: Final = ("emulator", "localstack", "ministack")
+"""Of a Region, as processes and as containers: whatever a world holds is in them."""
 _ENDPOINTS: Final = 5
 Endpoints = Annotated[
     list[int], typer.Argument(min=1, max=_ENDPOINTS, metavar="N...", help="From 1 to 5.", show_default=False)
@@ -66,8 +68,11 @@ def kill(
     service: Service,
     as_json: AsJson = False,
 ) -> None:
-    """Kill a service with SIGKILL; it is started again."""
-    told, document = f"{service} in {region} is killed; it starts again.", {"region": region, "killed": service}
+    """Kill a service with SIGKILL; it is started again. With an emulator the data of its Region are gone."""
+    after = f"it is started again: {baton()} chaos status"
+    if service in _EMULATORS:
+        after = f"its data are gone with it. Start a new world: {baton()} down, then {baton()} up"
+    told, document = f"{service} in {region} is killed; {after}", {"region": region, "killed": service}
     _disturb(ctx, lambda admin: admin.kill(region, service), told, document, as_json=as_json)
 
 
