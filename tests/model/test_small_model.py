@@ -12,7 +12,7 @@ import pytest
 
 from baton_proof.small_model.explore import Exploration, Step, explore
 from baton_proof.small_model.protocol import Baton
-from baton_proof.small_model.state import SETTLED, Bounds, Bug, Design, Law, State
+from baton_proof.small_model.state import SETTLED, Bug, Design, Law, SearchBounds, State
 
 _DOCUMENTED = (Path(__file__).parents[2] / "docs/model.md").read_text()
 _HANDOVER = (
@@ -42,23 +42,23 @@ class World:
 
 WORLDS = {
     "two switches, crashes, a hanging request": World(
-        Design(Bounds(decisions=2, crashes=2, delays=1)),
+        Design(SearchBounds(decisions=2, crashes=2, delays=1)),
         (*_HANDOVER, *_LATE, "a late takeover arrives", "worker A crashes", "controller A is refused a switch"),
     ),
     "somebody at the console": World(
-        Design(Bounds(decisions=1, crashes=1, delays=1, hands=1)),
+        Design(SearchBounds(decisions=1, crashes=1, delays=1, hands=1)),
         (*_HANDOVER, *_LATE[1:], "somebody turns A Off by hand"),
     ),
     "a Region is lost for good": World(
-        Design(Bounds(decisions=2, delays=1, losses=1)),
+        Design(SearchBounds(decisions=2, delays=1, losses=1)),
         (*_HANDOVER, *_LATE, "Region A is lost", "the lease of the mail claim is over"),
     ),
     "two notifiers in one Region, one of them slow": World(
-        Design(Bounds(decisions=1, crashes=1, delays=1, slow_marks=1), workers=(0, 0, 1)),
+        Design(SearchBounds(decisions=1, crashes=1, delays=1, slow_marks=1), workers=(0, 0, 1)),
         (*_HANDOVER, *_LATE[1:], "the lease of the mail claim is over before its mark"),
     ),
     "the switch alone, back and forth": World(
-        Design(Bounds(decisions=3, delays=3, hands=1), row=SETTLED),
+        Design(SearchBounds(decisions=3, delays=3, hands=1), row=SETTLED),
         (*_HANDOVER[:5], *_LATE[:1], "controller A is about to repeat a write of ARC that hangs"),
     ),
 }
@@ -84,20 +84,20 @@ def _figures(report: Exploration[State]) -> str:
     return f"| {report.states:,} | {report.transitions:,} | {report.depth} |"
 
 
-def _windows(bounds: Bounds) -> int:
+def _windows(bounds: SearchBounds) -> int:
     """Return how often something can come between a mail claim and its mark: each time, one more mail."""
     return bounds.decisions + bounds.crashes + bounds.delays + bounds.slow_marks + bounds.losses
 
 
 def test_what_parts_no_claim_from_its_mark_sends_no_second_mail() -> None:
-    report = _explored(Design(Bounds(hands=2)))
+    report = _explored(Design(SearchBounds(hands=2)))
 
     assert report.found is None, str(report.found)
     assert {end.sends for end in report.ends} == {1}
 
 
 def test_a_takeover_between_claim_and_mark_is_the_window_in_which_a_mail_is_sent_again() -> None:
-    report = _explored(Design(Bounds(decisions=1)))
+    report = _explored(Design(SearchBounds(decisions=1)))
 
     assert report.found is None, str(report.found)
     assert {end.sends for end in report.ends} == {1, 2}
@@ -106,12 +106,12 @@ def test_a_takeover_between_claim_and_mark_is_the_window_in_which_a_mail_is_sent
 @pytest.mark.parametrize(
     "bounds",
     [
-        pytest.param(Bounds(decisions=2, crashes=1), id="switches and a crash"),
-        pytest.param(Bounds(decisions=1, delays=1), id="a hanging request"),
-        pytest.param(Bounds(decisions=1, hands=1, losses=1), id="a lost Region"),
+        pytest.param(SearchBounds(decisions=2, crashes=1), id="switches and a crash"),
+        pytest.param(SearchBounds(decisions=1, delays=1), id="a hanging request"),
+        pytest.param(SearchBounds(decisions=1, hands=1, losses=1), id="a lost Region"),
     ],
 )
-def test_what_is_not_explored_would_show_no_other_end(bounds: Bounds) -> None:
+def test_what_is_not_explored_would_show_no_other_end(bounds: SearchBounds) -> None:
     reduced = _explored(Design(bounds))
     full = _explored(Design(bounds, reduced=False))
 
@@ -122,7 +122,7 @@ def test_what_is_not_explored_would_show_no_other_end(bounds: Bounds) -> None:
 
 def _ends(report: Exploration[State]) -> set[State]:
     """Return the ends, whatever could still have gone wrong."""
-    return {end._replace(left=Bounds()) for end in report.ends}
+    return {end._replace(left=SearchBounds()) for end in report.ends}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +133,22 @@ class Mistake:
     world: Design
 
 
-ONE_SWITCH = Design(Bounds(decisions=1))
+ONE_SWITCH = Design(SearchBounds(decisions=1))
 MISTAKES = {
     Bug.EPOCH_NOT_IN_CONDITION: Mistake(Law.FENCED, ONE_SWITCH),
     Bug.ARC_TOGGLED: Mistake(Law.ABSOLUTE, ONE_SWITCH),
     Bug.TAKEOVER_WITHOUT_CAS: Mistake(Law.ROW_FORWARD, ONE_SWITCH),
     Bug.TAKEOVER_BY_REGION_ALONE: Mistake(Law.OWNER_GROWS, ONE_SWITCH),
-    Bug.TAKEOVER_ONCE: Mistake(Law.MAILED, Design(Bounds(decisions=1, losses=1))),
-    Bug.MAIL_BEFORE_CLAIM: Mistake(Law.SENDS, Design(Bounds(crashes=1))),
+    Bug.TAKEOVER_ONCE: Mistake(Law.MAILED, Design(SearchBounds(decisions=1, losses=1))),
+    Bug.MAIL_BEFORE_CLAIM: Mistake(Law.SENDS, Design(SearchBounds(crashes=1))),
     Bug.CLAIM_WITHOUT_CAS: Mistake(Law.CLAIM_KEPT, Design(workers=(0, 0))),
     Bug.MARK_FOLLOWS_TAKEOVER: Mistake(Law.FENCED, ONE_SWITCH),
     Bug.LEASE_NOT_KEPT: Mistake(Law.ONE_CLAIM, ONE_SWITCH),
     Bug.ARC_BEFORE_CONTROL: Mistake(Law.INTENT_FIRST, ONE_SWITCH),
-    Bug.CONTROL_WITHOUT_CAS: Mistake(Law.EPOCH_GROWS, Design(Bounds(decisions=3), row=SETTLED)),
-    Bug.EPOCH_PLUS_ONE: Mistake(Law.RESIDUE, Design(Bounds(decisions=2))),
-    Bug.NO_ARC_RULE: Mistake(Law.BOTH_ON, Design(Bounds(hands=1))),
-    Bug.NO_RECONCILER: Mistake(Law.ARC_AGREES, Design(Bounds(decisions=2, delays=1), row=SETTLED)),
+    Bug.CONTROL_WITHOUT_CAS: Mistake(Law.EPOCH_GROWS, Design(SearchBounds(decisions=3), row=SETTLED)),
+    Bug.EPOCH_PLUS_ONE: Mistake(Law.RESIDUE, Design(SearchBounds(decisions=2))),
+    Bug.NO_ARC_RULE: Mistake(Law.BOTH_ON, Design(SearchBounds(hands=1))),
+    Bug.NO_RECONCILER: Mistake(Law.ARC_AGREES, Design(SearchBounds(decisions=2, delays=1), row=SETTLED)),
 }
 
 
@@ -175,7 +175,7 @@ def test_toggles_never_come_to_rest() -> None:
         def progress(self, state: State) -> Iterator[Step[State]]:
             return ((label, after, None) for label, after, _ in super().progress(state))
 
-    found = explore(Lenient(Design(Bounds(decisions=1), row=SETTLED, bug=Bug.ARC_TOGGLED))).found
+    found = explore(Lenient(Design(SearchBounds(decisions=1), row=SETTLED, bug=Bug.ARC_TOGGLED))).found
 
     assert found is not None
     assert found.law == Law.ENDS

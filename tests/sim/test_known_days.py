@@ -15,7 +15,7 @@ from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.simulation import rivals
 from baton_proof.simulation.network import Odds
 from baton_proof.simulation.rival import RivalWorld
-from baton_proof.simulation.rivals import LOST, MAILS, NO_RESULT, STUCK, TWICE, UNTAKEN, UNTOLD, Outcome
+from baton_proof.simulation.rivals import LOST, MAILS, NO_RESULT, STUCK, TWICE, UNTAKEN, UNTOLD, RivalOutcome
 from baton_proof.simulation.schedule import AWAY, HOME, Fault, Schedule, Trouble
 from baton_proof.simulation.simulate import Report
 from baton_proof.simulation.world import SWITCH_WAIT, World
@@ -41,7 +41,7 @@ def _day(
     )
 
 
-def _played(schedule: Schedule, make: type[World] = World) -> tuple[Report, Outcome, World]:
+def _played(schedule: Schedule, make: type[World] = World) -> tuple[Report, RivalOutcome, World]:
     worlds: list[World] = []
 
     def made(given: Schedule) -> World:
@@ -52,7 +52,7 @@ def _played(schedule: Schedule, make: type[World] = World) -> tuple[Report, Outc
     return report, ours, worlds[0]
 
 
-def _harm(outcome: Outcome) -> Mapping[str, int]:
+def _harm(outcome: RivalOutcome) -> Mapping[str, int]:
     counted = outcome.count()
     return {row: counted[row] for row in HARM if counted[row]}
 

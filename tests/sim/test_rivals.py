@@ -9,7 +9,7 @@ from baton.errors import Unavailable
 from baton.testing import virtual_time
 from baton_proof.simulation import rivals
 from baton_proof.simulation.rival import RivalWorld, RoutingControl
-from baton_proof.simulation.rivals import LOST, MAILS, NO_RESULT, ROWS, STUCK, TWICE, UNTAKEN, UNTOLD, Outcome
+from baton_proof.simulation.rivals import LOST, MAILS, NO_RESULT, ROWS, STUCK, TWICE, UNTAKEN, UNTOLD, RivalOutcome
 from baton_proof.simulation.schedule import drawn
 
 SEEDS = (2, 20, 22, 30, 45, 50)
@@ -17,24 +17,24 @@ SEEDS = (2, 20, 22, 30, 45, 50)
 
 
 @pytest.fixture(scope="module")
-def both() -> tuple[list[Outcome], list[Outcome]]:
+def both() -> tuple[list[RivalOutcome], list[RivalOutcome]]:
     pairs = [rivals.compare(drawn(seed)) for seed in SEEDS]
     assert [report.violations for report, _, _ in pairs] == [()] * len(SEEDS)
     return [ours for _, ours, _ in pairs], [theirs for _, _, theirs in pairs]
 
 
-def _sum(outcomes: list[Outcome]) -> Counter[str]:
+def _sum(outcomes: list[RivalOutcome]) -> Counter[str]:
     return sum((outcome.count() for outcome in outcomes), Counter[str]())
 
 
-def test_baton_loses_nothing_and_doubles_nothing(both: tuple[list[Outcome], list[Outcome]]) -> None:
+def test_baton_loses_nothing_and_doubles_nothing(both: tuple[list[RivalOutcome], list[RivalOutcome]]) -> None:
     """A second mail is sent in a declared window at most: the invariants, which held, see to that."""
     counted = _sum(both[0])
 
     assert [counted[row] for row in (UNTAKEN, LOST, STUCK, TWICE, NO_RESULT, UNTOLD)] == [0] * 6
 
 
-def test_the_rival_loses_files_and_doubles_some(both: tuple[list[Outcome], list[Outcome]]) -> None:
+def test_the_rival_loses_files_and_doubles_some(both: tuple[list[RivalOutcome], list[RivalOutcome]]) -> None:
     """Otherwise the model, or the simulator, would see nothing."""
     counted = _sum(both[1])
 
@@ -42,14 +42,14 @@ def test_the_rival_loses_files_and_doubles_some(both: tuple[list[Outcome], list[
     assert max(counted[row] for row in (TWICE, MAILS)) > 0, counted
 
 
-def test_both_were_given_the_same_files(both: tuple[list[Outcome], list[Outcome]]) -> None:
+def test_both_were_given_the_same_files(both: tuple[list[RivalOutcome], list[RivalOutcome]]) -> None:
     mine, theirs = both
 
     assert [each.count()["files sent"] for each in mine] == [each.count()["files sent"] for each in theirs]
     assert [each.switches for each in mine] == [each.switches for each in theirs]
 
 
-def test_the_table_has_every_row(both: tuple[list[Outcome], list[Outcome]]) -> None:
+def test_the_table_has_every_row(both: tuple[list[RivalOutcome], list[RivalOutcome]]) -> None:
     table = rivals.table(zip(*both, strict=True))
 
     assert [row for row in ROWS if row not in table] == []

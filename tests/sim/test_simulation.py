@@ -88,7 +88,7 @@ def test_a_poison_costs_one_region_and_one_process_of_the_other() -> None:
 
 
 def test_what_is_throttled_is_refused_and_breaks_nothing() -> None:
-    trouble = Trouble(Fault.THROTTLED, at=10, seconds=200, amount=0.05)  # whoever gets an object, as workers do a plan
+    trouble = Trouble(Fault.THROTTLED, at=10, seconds=200, amount=0.05)  # all who get an object, as workers do a plan
     worlds: list[World] = []
 
     def made(schedule: Schedule) -> World:
@@ -242,7 +242,7 @@ PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition, 6),
     "the control row is written without its condition": (WatchedLedger, "set_control", _no_compare, 1),
     "the switch is toggled, not set": (Actor, "_set_switch", _toggles, 1),
-    "paging is forgotten": (acts, "open_batches", _first_page, 57),
+    "only the first page is read": (acts, "open_batches", _first_page, 57),
     "mail before the claim": (notifier.main, "Notifier", SendsBeforeItClaims, 1),
     "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always, 9),
     "the switch before the commit": (Performer, "perform", _acts_first, 1),

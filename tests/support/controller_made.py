@@ -56,7 +56,7 @@ def memory_made(region: str = WEST, settings: ControllerSettings = SETTINGS) -> 
 
 
 def heartbeat(region: str, sequence: int, at: datetime, **changes: Any) -> Heartbeat:
-    """Return a heartbeat of a Region that is well and follows the first epoch."""
+    """Return a heartbeat of a healthy Region that follows the first epoch."""
     said = Assessment(at, region, 2, State.STEADY, "no failover")
     well = Heartbeat(region, f"{region}-1", sequence, at, 2, Verdict.HEALTHY, Verdict.HEALTHY, said)
     return replace(well, **changes)
@@ -191,7 +191,7 @@ class Trace:
         return tuple(found)
 
     def warm(self) -> "Trace":
-        """Run until all that is well is known to be well."""
+        """Run until all that is healthy is known to be."""
         self.run(60)
         return self
 

@@ -166,7 +166,7 @@ async def _settled(scene: Scene) -> list[Command]:
 @pytest.mark.parametrize("region", [EAST, WEST])
 @pytest.mark.parametrize("after", range(0, 26, 2))
 def test_a_controller_that_wakes_up_meanwhile_does_no_harm(after: int, region: str) -> None:
-    """It wakes up when the command has had so many effects; both go on."""
+    """It resumes when the command has had so many effects; both continue."""
 
     async def story() -> None:
         scene, kill = Scene(), Kill(watched=after)

@@ -67,7 +67,7 @@ class SlowActor(Actor):
 
 
 class WellCanary:
-    """Every Region is well."""
+    """Every Region is healthy."""
 
     async def probe(self, region: str, *, seconds_max: float) -> Probe:
         del region, seconds_max

@@ -1,4 +1,4 @@
-"""A drain ends by its own deadline, whoever is alive: its driver dies at any moment, and somebody follows or nobody."""
+"""A drain ends by its deadline without a controller too: its driver dies at any moment, and another follows or none."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -34,7 +34,7 @@ from handover_shell.canary import Probe
 
 
 class WellCanary:
-    """Every Region is well."""
+    """Every Region is healthy."""
 
     async def probe(self, region: str, *, seconds_max: float) -> Probe:
         del region, seconds_max

@@ -1,4 +1,4 @@
-"""A controller whose calls are refused or lost: it goes on beating, does all else, and writes down what happened."""
+"""A controller whose calls are refused or lost: it keeps beating, does all else, and writes down what happened."""
 
 import asyncio
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ OPERATIONS = [f"{port}.{operation}" for port, operations in USED.items() for ope
 
 
 class StaleJournal(MemoryJournal):
-    """Its list goes on showing a command that was settled long ago."""
+    """Its list still shows a command that was settled long ago."""
 
     stale: Command | None = None
 

@@ -1,4 +1,4 @@
-"""A takeover in several attempts: what one of them did is neither forgotten nor counted twice."""
+"""A takeover in several attempts: what one of them did is neither lost nor counted twice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -195,7 +195,7 @@ def _made_well(trace: Trace) -> None:
 @settings(QUICK, max_examples=25)
 @given(steps=STEPS)
 def test_whatever_happened_a_region_that_dies_later_is_failed_over_from(steps: Steps) -> None:
-    """L2: a dead active Region, a standby that is well, no freeze and a budget: switched within the bound."""
+    """L2: a dead active Region, a healthy standby, no freeze and a budget: switched within the bound."""
     trace = Trace(region=WEST)
     _played(trace, steps)
     _made_well(trace)

@@ -65,7 +65,7 @@ def test_a_step_that_is_given_up_says_why() -> None:
         "routes is not as the ledger says, and is tried on: routes note"
     ]
     trace.run(60)
-    assert _drift(trace) == 1, "the switch goes on without it, and it is told on"
+    assert _drift(trace) == 1, "the switch continues without it, and it is still reported"
 
 
 def test_of_another_epoch_or_while_frozen_or_where_another_drives_nothing_is_told() -> None:

@@ -12,11 +12,11 @@ from baton.model.journal import Signal, Verdict
 from controller_made import CANARY_SECONDS, EAST, SETTINGS, START, WEST, Trace, heartbeat, memory_made, sample, seconds
 from handover import brakes, signals, witnesses
 from handover.facts import Heard, Memory, Sample, Series
-from handover.witnesses import TESTIMONIES, Counts
+from handover.witnesses import SIGNAL_SOURCES, CountsWhen
 
 MINUTES_MAX = 15
 DAYS = 30
-CHRONIC = tuple(signal for signal, each in TESTIMONIES.items() if each.counts is Counts.TOGETHER)
+CHRONIC = tuple(signal for signal, each in SIGNAL_SOURCES.items() if each.counts is CountsWhen.TOGETHER)
 TAKES = seconds(CANARY_SECONDS)
 PAUSE = timedelta(seconds=SETTINGS.probe_seconds)
 

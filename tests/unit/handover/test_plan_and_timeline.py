@@ -18,7 +18,6 @@ from handover.timeline import (
     FIRST_BATCH,
     LISTED,
     OWNED,
-    seconds_to,
     table,
     timing,
 )
@@ -180,6 +179,11 @@ def test_the_words_are_those_of_the_api() -> None:
 
 
 # --- time -------------------------------------------------------------------------------------------------------------
+
+
+def seconds_to(name: str, settings: ControllerSettings) -> float:
+    """Return how long after the fault this step is over at worst."""
+    return {step.name: step.at_seconds for step in timing(settings)}[name]
 
 
 def test_the_first_batch_is_taken_over_within_the_objective() -> None:

@@ -202,7 +202,7 @@ def test_nothing_is_failed_over_from_while_a_switch_is_under_way() -> None:
     assert trace.kinds[:4] == [K.STARTED, K.ROLLED_BACK, K.SUSPECTED, K.COMMITTED]
 
 
-# --- whoever is alive -------------------------------------------------------------------------------------------------
+# --- any of them is alive ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("region", [EAST, WEST])

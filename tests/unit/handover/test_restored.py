@@ -72,7 +72,7 @@ def test_heartbeats_that_are_gone_show_a_restore_to_a_moment_of_the_same_revisio
     trace = Trace(counts=dict(COUNTS)).warm()
     trace.counts[region] -= 100
     trace.look()
-    trace.counts = {EAST: 900, WEST: 900}  # they go on at once: what was lost stays lost
+    trace.counts = {EAST: 900, WEST: 900}  # they continue at once: what was lost stays lost
 
     trace.run(30)
 

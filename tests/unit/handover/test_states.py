@@ -1,4 +1,4 @@
-"""The table of a handover's life is well formed, and the documentation shows it as it is."""
+"""The table of a handover's life is complete, and the documentation shows it as it is."""
 
 from pathlib import Path
 

@@ -108,7 +108,7 @@ def test_out_of_time_a_step_is_degraded_and_the_switch_goes_on() -> None:
     assert trace.decisions[-1].at - began <= seconds(SETTINGS.step_seconds + 5)
     tried = len(trace.intents(Act))
     trace.run(120)
-    assert len(trace.intents(Act)) > tried, "the reconciler goes on trying"
+    assert len(trace.intents(Act)) > tried, "the reconciler keeps trying"
 
 
 @pytest.mark.parametrize("phase", [Phase.STEADY, Phase.COOLDOWN])

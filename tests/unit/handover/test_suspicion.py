@@ -213,7 +213,7 @@ def test_a_reason_is_on_record_again_when_it_is_another_one() -> None:
     assert trace.kinds.count(K.HELD) == 1
 
     trace.inside = True
-    trace.run(360)  # the standby is well again, the freeze is still on
+    trace.run(360)  # the standby is healthy again, the freeze is still on
 
     assert [each.summary.split(":")[0] for each in trace.decisions if each.kind is K.HELD] == [
         "both Regions are unhealthy",

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from baton.model.journal import Signal, Verdict, Voice, Witness
+from baton.model.journal import Signal, Verdict, Vote, Witness
 from controller_made import EAST, SETTINGS, START, WEST, Trace, memory_made, rule, sample, seconds
 from handover import signals, witnesses
 from handover.facts import CANARIES, Heard, Memory, Seen
-from handover.witnesses import TESTIMONIES, Counts
+from handover.witnesses import SIGNAL_SOURCES, CountsWhen
 
 UNHEALTHY, UNKNOWN = Verdict.UNHEALTHY, Verdict.UNKNOWN
-CHRONIC = sorted(signal for signal, each in TESTIMONIES.items() if each.counts is Counts.TOGETHER)
+CHRONIC = sorted(signal for signal, each in SIGNAL_SOURCES.items() if each.counts is CountsWhen.TOGETHER)
 FAILOVER = (Path(__file__).parents[3] / "docs" / "failover.md").read_text()
 
 
@@ -36,7 +36,7 @@ def _declared(*bad: Signal, region: str = WEST) -> bool:
 
 
 def test_every_signal_is_somebodys_word() -> None:
-    assert set(TESTIMONIES) == set(Signal)
+    assert set(SIGNAL_SOURCES) == set(Signal)
 
 
 @pytest.mark.parametrize("signal", Signal)
@@ -46,13 +46,13 @@ def test_one_signal_alone_is_not_enough(signal: Signal) -> None:
 
 @pytest.mark.parametrize("witness", Witness)
 def test_one_witness_is_not_enough_whatever_it_says(witness: Witness) -> None:
-    assert not _declared(*(signal for signal, each in TESTIMONIES.items() if each.witness is witness))
+    assert not _declared(*(signal for signal, each in SIGNAL_SOURCES.items() if each.witness is witness))
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(sorted(Signal), 2)))
 def test_two_witnesses_declare_a_region_unhealthy_if_one_has_a_canary(one: Signal, other: Signal) -> None:
-    words = [TESTIMONIES[one], TESTIMONIES[other]]
-    counts = all(each.counts is not Counts.NEVER for each in words)
+    words = [SIGNAL_SOURCES[one], SIGNAL_SOURCES[other]]
+    counts = all(each.counts is not CountsWhen.NEVER for each in words)
 
     assert _declared(one, other) is (
         counts and words[0].witness is not words[1].witness and not CANARIES.isdisjoint({one, other})
@@ -134,7 +134,7 @@ def _epochs(trace: Trace) -> set[int]:
 def test_a_partition_between_the_regions_never_fails_over(
     chronic: Signal | None, *, works: bool, before: float
 ) -> None:
-    """Swallowed, refused or answered 503: the standby's canary and its calls fail; the Region says that it is well."""
+    """Swallowed, refused or answered 503: the standby's canary and its calls fail; the Region says: healthy."""
     trace = Trace(works=works).warm()
     trace.bad = {chronic} if chronic else set[Signal]()
     trace.run(before)
@@ -163,14 +163,14 @@ def test_nor_while_the_region_s_own_canary_is_coming_back(chronic: Signal) -> No
 # --- who speaks for a Region ------------------------------------------------------------------------------------------
 
 
-def _voice(trace: Trace, signal: Signal) -> Voice | None:
+def _voice(trace: Trace, signal: Signal) -> Vote | None:
     return rule(trace.assessment.evidence, signal).voice
 
 
 def test_a_good_canary_speaks_for_its_region() -> None:
     trace = Trace().warm()
 
-    assert (_voice(trace, Signal.OUTSIDE_CANARY), _voice(trace, Signal.INSIDE_CANARY)) == (Voice.FOR, Voice.FOR)
+    assert (_voice(trace, Signal.OUTSIDE_CANARY), _voice(trace, Signal.INSIDE_CANARY)) == (Vote.FOR, Vote.FOR)
 
 
 def test_a_report_that_is_old_does_not() -> None:
@@ -178,7 +178,7 @@ def test_a_report_that_is_old_does_not() -> None:
     trace.beats = False
 
     trace.run(SETTINGS.written_seconds)
-    assert _voice(trace, Signal.INSIDE_CANARY) is Voice.FOR
+    assert _voice(trace, Signal.INSIDE_CANARY) is Vote.FOR
     trace.look()
 
     told = rule(trace.assessment.evidence, Signal.INSIDE_CANARY)
@@ -215,9 +215,9 @@ def test_every_signal_says_in_one_sentence_what_it_counts_for() -> None:
     trace.run(60)
 
     for each in trace.assessment.evidence:
-        assert each.witness is TESTIMONIES[Signal(each.name)].witness
+        assert each.witness is SIGNAL_SOURCES[Signal(each.name)].witness
         assert each.note, each.name
-        assert (each.voice is Voice.AGAINST) is each.note.startswith("counts against"), each.name
+        assert (each.voice is Vote.AGAINST) is each.note.startswith("counts against"), each.name
 
 
 def test_the_record_names_what_counts_and_nothing_that_only_explains() -> None:
@@ -239,7 +239,7 @@ def test_the_documents_have_the_same_table() -> None:
         if len(cells := [cell.strip() for cell in line.split("|")]) > 4
     }
 
-    assert {(str(signal), str(each.witness), str(each.counts)) for signal, each in TESTIMONIES.items()} <= rows
+    assert {(str(signal), str(each.witness), str(each.counts)) for signal, each in SIGNAL_SOURCES.items()} <= rows
 
 
 def test_an_old_heartbeat_never_heard_is_no_report() -> None:
@@ -252,4 +252,4 @@ def test_an_old_heartbeat_never_heard_is_no_report() -> None:
 
     assert (told.verdict, told.voice) == (Verdict.HEALTHY, None)
     heard = replace(memory, beats={EAST: Heard(("a", "1"), now)})
-    assert rule(witnesses.evidence(heard, EAST, now), Signal.INSIDE_CANARY).voice is Voice.FOR
+    assert rule(witnesses.evidence(heard, EAST, now), Signal.INSIDE_CANARY).voice is Vote.FOR

@@ -24,6 +24,11 @@ FENCE: Final = ("state", "owner_epoch", "run", "updated_at")
 """What a batch's row must still have for a write that was decided on it."""
 
 
+def decision_key(decision_id: str) -> dict[str, str]:
+    """Return the key of the row of a decision."""
+    return {"pk": f"decision#{decision_id}", "sk": "decision"}
+
+
 def switch_key(transition_id: str) -> dict[str, str]:
     """Return the key of the row of a switch that has left the control row."""
     return {"pk": f"decision#{transition_id}", "sk": "switch"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from baton.model.control import Phase
-from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict, Voice
+from baton.model.journal import Assessment, DecisionKind, Overlay, Rule, Verdict, Vote
 from baton.region_order import another_order
 from handover import (
     attempts,
@@ -63,7 +63,7 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
 def _unread(memory: Memory, now: datetime) -> Memory:
     """Return the memory after a look that could not read the ledger.
 
-    One of them is bad luck, and a hold outlives it. After several nobody knows what went on meanwhile: it starts anew.
+    One of them is bad luck, and a hold outlives it. After several nobody knows what happened meanwhile: it starts anew.
     """
     if memory.read_at and now - memory.read_at <= timedelta(seconds=memory.settings.written_seconds):
         return memory
@@ -183,7 +183,7 @@ def _said(rule: Rule) -> str:
 
 
 def _why(evidence: Sequence[Rule]) -> str:
-    return "; ".join(f"{rule.name}: {rule.value}" for rule in evidence if rule.voice is Voice.AGAINST)
+    return "; ".join(f"{rule.name}: {rule.value}" for rule in evidence if rule.voice is Vote.AGAINST)
 
 
 def _noted(look: Look, kind: DecisionKind, text: str, *, held_by: tuple[str, ...] | None = None) -> tuple[Look, Note]:
@@ -338,7 +338,7 @@ def _why_healthy(look: Look) -> str:
 
 
 def _why_not_enough(evidence: Sequence[Rule]) -> str:
-    speaks = [rule.name for rule in evidence if rule.voice is Voice.FOR]
+    speaks = [rule.name for rule in evidence if rule.voice is Vote.FOR]
     if speaks:
         return f"{', '.join(speaks)} went the whole way"
     return "two witnesses must speak against it, one of them by a canary"

@@ -26,7 +26,7 @@ class Note:
 
     decision: Decision
     event: Event | None = None
-    """What is told of it. None: nothing."""
+    """The event that is sent about it. None: none is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ decision that breaks a rule is a bug; it raises an error, and nothing of the dec
 - **S12** Every change is what the control row of this look asks for. (The act reads the row once more.)
 
 S1 to S5 are about batches. They are kept, and named by number, in the ledger and its rules, the merger, the notifier
-and the acts of a takeover. S10 is about the acts: each reads the row first.
+and the acts of a takeover. S10 is about the acts: each reads the row first. S13, S14 and S16 need the truth about both
+Regions, which only the simulator has; S15, what a newer version wrote, is kept by `baton.model.rows` and `decide`.
 """
 
 from collections.abc import Sequence

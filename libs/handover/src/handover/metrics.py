@@ -33,7 +33,7 @@ ALARMS: Final = (
     Alarm("Drift", 0, 5, "Switch, dials or owners are not as the ledger says"),
     Alarm("Cooldown", 0, 60, "The cooldown does not end"),
     Alarm("Isolated", 0, 2, "A controller is isolated"),
-    Alarm("Frozen", 0, 24 * 60, "A freeze is forgotten"),
+    Alarm("Frozen", 0, 24 * 60, "A freeze was not lifted"),
     Alarm("BothUnhealthy", 0, 1, "Both Regions are unhealthy"),
     Alarm("BudgetSpent", 0, 1, "The failover budget is spent"),
     Alarm("AllUnknown", 0, 5, "Nothing is known of the active Region"),
@@ -75,7 +75,7 @@ def _of_row(control: Control, region: str) -> dict[str, float]:
 
 def _of_state(assessment: Assessment) -> dict[str, float]:
     state, overlays = assessment.state, assessment.overlays
-    # Silence is measured by whoever reads the ledger, and it is no measurement of the Region.
+    # Silence is measured by the reader of the ledger, and it is no measurement of the Region.
     evidence = {rule.verdict for rule in assessment.evidence if rule.signal is not Signal.SILENCE}
     readiness = {rule.verdict for rule in assessment.readiness}
     ready = readiness == {Verdict.HEALTHY}

@@ -1,4 +1,4 @@
-"""What is to be switched, whoever wants it."""
+"""What is to be switched, as a controller or an operator wants it."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -1,4 +1,4 @@
-"""Tells a canary that is much slower than it was. No I/O."""
+"""Recognises a canary that is much slower than it was. No I/O."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace

@@ -113,7 +113,7 @@ class _Calls:
         return f"{self._target}: a replica of the ledger, two of three Regions agree"
 
     def _recorded(self, part: str, what: str) -> PlannedCall:
-        row = {"pk": "decision#<id>", "sk": "decision", "kind": what, "body": "<the whole assessment>"}
+        row = {**requests.decision_key("<id>"), "kind": what, "body": "<the whole assessment>"}
         why = "on record before it is done" if what == "intended" else "on record once it is done"
         return self._dynamodb(part, "PutItem", {"Item": row, **requests.ABSENT}, why=why)
 

@@ -38,7 +38,7 @@ def absorbed(memory: Memory, seen: Seen, control: Control) -> Memory:
 
 
 def _still(memory: Memory, seen: Seen, found: HighWater) -> WentBack | None:
-    """Return what no epoch that was never in force has made good yet: heartbeats that go on bring no row back.
+    """Return what no epoch that was never in force has made good yet: later heartbeats bring no row back.
 
     Its own Region's heartbeat tells a controller that has just started, the other's one that saw nothing of it.
     """

@@ -234,7 +234,7 @@ def _draining(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, .
     # too many.
     if not drives(memory, transition.target, look.now):
         return look, ()
-    # The row's deadline ends it for whoever comes late: then the services admit again, and the order is an old one.
+    # The row's deadline ends it for late controllers too: then the services admit again, and the order is an old one.
     overdue = control.drains_until is not None and look.now >= control.drains_until
     if look.waited_seconds >= limit or overdue:
         waiting = "; ".join(drain.waiting) if drain and drain.waiting else "it was not seen to be drained"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from baton.requests import PAGE_BATCHES
 from handover.settings import ControllerSettings
 
 CALL_SECONDS: Final = 0.1
@@ -12,7 +13,6 @@ CANARY_SECONDS_LEAST: Final = 2.0
 """What a canary takes at least: one that was on its way when the fault came is a bad one."""
 BATCHES: Final = 1_000
 """Open batches that the figures are for."""
-_PAGE_BATCHES: Final = 100
 
 LOOKS_PER_BEAT_MAX: Final = 20
 """Looks follow each other by at least this part of a beat, whatever urges them."""
@@ -66,14 +66,9 @@ def _steps(settings: ControllerSettings) -> Iterator[tuple[str, float, str]]:
     yield LISTED, 2 * CALL_SECONDS, "the step reads the row again; a page from each partition"
     yield FIRST_BATCH, 3 * CALL_SECONDS, "read, compare and set, message"
     rounds = -(-BATCHES // settings.takeovers_at_once)
-    lists = 3 * BATCHES / _PAGE_BATCHES
+    lists = 3 * BATCHES / PAGE_BATCHES
     text = f"{rounds - 1} more rounds of {settings.takeovers_at_once}, {lists:g} pages in three passes"
     yield OWNED, (3 * (rounds - 1) + lists) * CALL_SECONDS, text
-
-
-def seconds_to(name: str, settings: ControllerSettings) -> float:
-    """Return how long after the fault this step of `timing` is over at worst. Raises `KeyError` if there is none."""
-    return {step.name: step.at_seconds for step in timing(settings)}[name]
 
 
 def table(settings: ControllerSettings) -> str:

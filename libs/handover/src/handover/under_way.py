@@ -1,4 +1,4 @@
-"""What each look does, whoever looks: answers orders, continues what is under way, keeps all as the row says."""
+"""What each look of any controller does: answers orders, continues what is under way, keeps all as the row says."""
 
 from typing import Final
 

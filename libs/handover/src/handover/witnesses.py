@@ -1,4 +1,4 @@
-"""Says whose word each signal is, when it counts, and what declares a Region unhealthy: the one place of that rule.
+"""The one place that says whose each signal is, when it counts, and what declares a Region unhealthy.
 
 What one observer sees over one way is one witness, however many signals that yields: a broken way is no broken Region.
 Two witnesses must speak against a Region, one of them by a canary, and none may speak for it.
@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from baton.model.journal import Rule, Signal, Verdict, Voice, Witness
+from baton.model.journal import Rule, Signal, Verdict, Vote, Witness
 from handover import signals
 from handover.facts import CANARIES, Memory
 
 
-class Counts(StrEnum):
+class CountsWhen(StrEnum):
     """When a bad signal counts against a Region."""
 
     ALWAYS = "always"
@@ -25,24 +25,24 @@ class Counts(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Testimony:
+class SignalSource:
     """Whose word a signal is, and when it counts."""
 
     witness: Witness
-    counts: Counts
+    counts: CountsWhen
 
 
-TESTIMONIES: Final[Mapping[Signal, Testimony]] = {
-    Signal.OUTSIDE_CANARY: Testimony(Witness.OUTSIDE, Counts.ALWAYS),
-    Signal.INSIDE_CANARY: Testimony(Witness.INSIDE, Counts.ALWAYS),
-    Signal.SILENCE: Testimony(Witness.LEDGER, Counts.ALWAYS),
-    Signal.OLDEST_MESSAGE: Testimony(Witness.INSIDE, Counts.TOGETHER),
-    Signal.DEAD_LETTERS: Testimony(Witness.INSIDE, Counts.TOGETHER),
-    Signal.OLDEST_BATCH: Testimony(Witness.LEDGER, Counts.TOGETHER),
-    Signal.THROUGHPUT: Testimony(Witness.LEDGER, Counts.TOGETHER),
-    Signal.CALLS: Testimony(Witness.OUTSIDE, Counts.TOGETHER),
-    Signal.ALARMS: Testimony(Witness.INSIDE, Counts.TOGETHER),
-    Signal.REPLICATION: Testimony(Witness.INSIDE, Counts.NEVER),
+SIGNAL_SOURCES: Final[Mapping[Signal, SignalSource]] = {
+    Signal.OUTSIDE_CANARY: SignalSource(Witness.OUTSIDE, CountsWhen.ALWAYS),
+    Signal.INSIDE_CANARY: SignalSource(Witness.INSIDE, CountsWhen.ALWAYS),
+    Signal.SILENCE: SignalSource(Witness.LEDGER, CountsWhen.ALWAYS),
+    Signal.OLDEST_MESSAGE: SignalSource(Witness.INSIDE, CountsWhen.TOGETHER),
+    Signal.DEAD_LETTERS: SignalSource(Witness.INSIDE, CountsWhen.TOGETHER),
+    Signal.OLDEST_BATCH: SignalSource(Witness.LEDGER, CountsWhen.TOGETHER),
+    Signal.THROUGHPUT: SignalSource(Witness.LEDGER, CountsWhen.TOGETHER),
+    Signal.CALLS: SignalSource(Witness.OUTSIDE, CountsWhen.TOGETHER),
+    Signal.ALARMS: SignalSource(Witness.INSIDE, CountsWhen.TOGETHER),
+    Signal.REPLICATION: SignalSource(Witness.INSIDE, CountsWhen.NEVER),
 }
 """As docs/failover.md has it."""
 
@@ -56,15 +56,15 @@ def evidence(memory: Memory, region: str, now: datetime) -> tuple[Rule, ...]:
 def declares_unhealthy(rules: Iterable[Rule]) -> bool:
     """Return whether the evidence declares the Region unhealthy."""
     rules = tuple(rules)
-    against = [rule for rule in rules if rule.voice is Voice.AGAINST]
-    speaks_for_it = any(rule.voice is Voice.FOR for rule in rules)
+    against = [rule for rule in rules if rule.voice is Vote.AGAINST]
+    speaks_for_it = any(rule.voice is Vote.FOR for rule in rules)
     witnesses = {rule.witness for rule in against}
     return len(witnesses) > 1 and any(rule.signal in CANARIES for rule in against) and not speaks_for_it
 
 
 def _heard(memory: Memory, region: str, rule: Rule, rules: Mapping[Signal, Rule], now: datetime) -> Rule:
     assert rule.signal is not None
-    testimony = TESTIMONIES[rule.signal]
+    testimony = SIGNAL_SOURCES[rule.signal]
     witness = testimony.witness
     if region == memory.region and witness is Witness.OUTSIDE:
         witness = Witness.INSIDE  # nobody sees his own Region from outside
@@ -78,19 +78,19 @@ def _heard(memory: Memory, region: str, rule: Rule, rules: Mapping[Signal, Rule]
     return replace(rule, witness=witness, voice=voice, note=note)
 
 
-def _against(memory: Memory, region: str, signal: Signal, rules: Mapping[Signal, Rule]) -> tuple[Voice | None, str]:
-    match TESTIMONIES[signal].counts:
-        case Counts.ALWAYS:
-            return Voice.AGAINST, f"counts against {region}"
-        case Counts.NEVER:
+def _against(memory: Memory, region: str, signal: Signal, rules: Mapping[Signal, Rule]) -> tuple[Vote | None, str]:
+    match SIGNAL_SOURCES[signal].counts:
+        case CountsWhen.ALWAYS:
+            return Vote.AGAINST, f"counts against {region}"
+        case CountsWhen.NEVER:
             return None, "explains only: a fault of the link is none of the Region"
-        case Counts.TOGETHER:
+        case CountsWhen.TOGETHER:
             canary = next(
                 (each for each in sorted(CANARIES) if _is_bad(rules[each]) and _together(memory, region, signal, each)),
                 None,
             )
             if canary:
-                return Voice.AGAINST, f"counts against {region}: it turned bad together with the {canary}"
+                return Vote.AGAINST, f"counts against {region}: it turned bad together with the {canary}"
             return None, "explains only: it did not turn bad together with a canary"
 
 
@@ -106,7 +106,7 @@ def _together(memory: Memory, region: str, signal: Signal, canary: Signal) -> bo
     return abs(first - second) <= timedelta(seconds=memory.settings.together_seconds)
 
 
-def _for(memory: Memory, region: str, signal: Signal, now: datetime) -> tuple[Voice | None, str]:
+def _for(memory: Memory, region: str, signal: Signal, now: datetime) -> tuple[Vote | None, str]:
     """Only a canary that went the whole way speaks for a Region: a batch that moved. From inside its report is fresh.
 
     Users' batches that stand still take nothing from that: one that takes hours may be all there is.
@@ -117,4 +117,4 @@ def _for(memory: Memory, region: str, signal: Signal, now: datetime) -> tuple[Vo
         heard = memory.beats.get(region)
         if heard is None or now - heard.at > timedelta(seconds=memory.settings.written_seconds):
             return None, f"does not speak for {region}: its report is old"
-    return Voice.FOR, f"speaks for {region}: as long as it does there is no failover"
+    return Vote.FOR, f"speaks for {region}: as long as it does there is no failover"

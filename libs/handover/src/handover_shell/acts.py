@@ -22,7 +22,7 @@ from baton.model.identity import owner_of
 from baton.model.states import BatchState
 from baton.model.takeover import Turn, turn_of
 from baton.model.unreadable import UnreadableRow
-from baton.ports import BatchPage, Clock, Ledger, ObjectStore, Outbox, Routes, Switch, Vitals
+from baton.ports import BatchPage, Clock, Ledger, ObjectStore, Outbox, Routes, Switch, Vitals, whole_list
 from handover.facts import Drain, StepResult
 from handover.switching import stands_still
 
@@ -52,12 +52,11 @@ class Place:
 
 async def open_batches(ledger: Ledger) -> BatchPage:
     """Return every open batch but canaries, all pages. Eventually consistent."""
-    batches: dict[str, Batch] = {}  # one that moves between two pages may stand on both
-    unreadable: dict[str, UnreadableRow] = {}
-    async for page in ledger.list_open():
-        batches.update((batch.batch_id, batch) for batch in page.batches if not batch.is_canary)
-        unreadable.update((row.batch_id, row) for row in page.unreadable if not row.is_canary)
-    return BatchPage(list(batches.values()), list(unreadable.values()))
+    listed = await whole_list(ledger.list_open())
+    return BatchPage(
+        [batch for batch in listed.batches if not batch.is_canary],
+        [row for row in listed.unreadable if not row.is_canary],
+    )
 
 
 class Actor:

@@ -35,7 +35,7 @@ class Ports(Protocol):
     def events(self) -> EventBus: ...
 
 
-class Inbox(Protocol):
+class Findings(Protocol):
     """Takes what background tasks find, for the next look."""
 
     def ended(self, result: StepResult) -> None:
@@ -49,9 +49,9 @@ class Inbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Who is told of what."""
+    """Where results, records and events go."""
 
-    inbox: Inbox
+    inbox: Findings
     wrote: Callable[[Control], None]
     """Takes the control row that was written."""
     urge: Callable[[], None]

@@ -1,4 +1,4 @@
-"""Tells the event bus what was decided. What is not taken is kept, tried again at each beat, and holds nothing back."""
+"""Publishes on the event bus what was decided. What is not taken is kept and retried; nothing waits for it."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from baton.telemetry import Log
 from handover_shell.asking import Asking
 
 _KEPT_MAX: Final = 1_000
-"""Events that wait for the bus. A handover has a handful; whoever was not told for so long reads the history."""
+"""Events that wait for the bus. A handover has a handful; a reader who missed more reads the history."""
 
 
 class Publisher:

@@ -9,7 +9,7 @@ from baton.model.journal import Decision, DecisionKind, Signal, Verdict
 from baton_local.stand_ins.refuser import RefusalKind
 from baton_proof.chaos.draws import OUTSIDE, PIPELINE, SEVERING, Draw, Fault, HitSide, Trouble
 from handover.facts import CANARIES
-from handover.witnesses import TESTIMONIES
+from handover.witnesses import SIGNAL_SOURCES
 
 _UNBEARABLE_SECONDS: Final = 5
 """Of delay per piece of a request: the Region finishes nothing any more."""
@@ -104,7 +104,7 @@ def _unmatched(draw: Draw, move: Decision) -> list[str]:
     found: list[str] = []
     if move.region != draw.standby:
         found.append(f"the failover was decided in {move.region}, not in the standby")
-    if not signals & CANARIES or len({TESTIMONIES[each].witness for each in signals}) < 2:
+    if not signals & CANARIES or len({SIGNAL_SOURCES[each].witness for each in signals}) < 2:
         found.append(f"it names {_listed(signals)}: not two witnesses, one of them by a canary")
     if Effect.GONE in effects and len(effects) == 1 and not signals & {Signal.SILENCE, Signal.CALLS}:
         found.append(f"the Region was gone, and it names neither silence nor own calls: {_listed(signals)}")

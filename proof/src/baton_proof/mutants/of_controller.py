@@ -186,9 +186,9 @@ MUTANTS: Final = (
     ),
     Mutant(
         "only the first page of open batches is taken over",
-        _ACTING + "acts.py",
-        "    async for page in ledger.list_open():\n",
-        "    async for page in ledger.list_open():\n        if batches:\n            break\n",
+        _BATON + "ports/ledger.py",
+        "    async for page in pages:\n",
+        "    async for page in pages:\n        if batches:\n            break\n",
         _SHELL + "test_acts.py",
     ),
     Mutant(
@@ -271,8 +271,8 @@ MUTANTS: Final = (
     Mutant(
         "canaries are taken over",
         _ACTING + "acts.py",
-        "for batch in page.batches if not batch.is_canary)",
-        "for batch in page.batches)",
+        "[batch for batch in listed.batches if not batch.is_canary]",
+        "list(listed.batches)",
         _SHELL + "test_acts.py",
     ),
     # --- the controller's loop

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from baton.model.journal import Verdict
-from baton_proof.simulation.network import LEDGER, Life, Mode
+from baton_proof.simulation.network import LEDGER, Life, WayMode
 from handover_shell.canary import Canary, Probe
 
 if TYPE_CHECKING:  # a world has canaries, and a canary its world
@@ -42,21 +42,21 @@ class SimCanary:
         await life.awake()
         await asyncio.sleep(world.dice.uniform(1, 3))
         mode = world.network.mode
-        if mode(life.region, LEDGER) is not Mode.OPEN:
+        if mode(life.region, LEDGER) is not WayMode.OPEN:
             await asyncio.sleep(seconds_max - 3)
             return Probe(Verdict.UNKNOWN, "the ledger did not answer")
         lives = any(each.name == "services" and each.region == region for each in world.lives if _works(each))
-        well = lives and mode(region, region) is Mode.OPEN and mode(region, LEDGER) is Mode.OPEN
+        well = lives and mode(region, region) is WayMode.OPEN and mode(region, LEDGER) is WayMode.OPEN
         well = well and not is_too_slow(world, region) and not is_too_slow(world, life.region)
         if well:
             world.watch.well_at[region] = world.clock.now()
-        seen = well and mode(life.region, region) is Mode.OPEN
+        seen = well and mode(life.region, region) is WayMode.OPEN
         if region in world.lying:
             seen = not seen
             world.watch.lied_at[region] = world.clock.now()
         if well and world.dice.random() < failing_share(world, region):
             seen = False
-        if not seen and mode(life.region, region) is not Mode.REFUSED:
+        if not seen and mode(life.region, region) is not WayMode.REFUSED:
             await asyncio.sleep(seconds_max - 3)
         await life.awake()
         return Probe(

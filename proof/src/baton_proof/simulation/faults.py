@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from baton.memory import Refusal, Refusals
 from baton.topology import REGIONS_DEFAULT
 from baton_proof.simulation import newer
-from baton_proof.simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Mode, Rule
+from baton_proof.simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Partition, WayMode
 from baton_proof.simulation.schedule import AWAY, HOME, Fault, Trouble
 
 if TYPE_CHECKING:  # a world is broken, and knows by what
@@ -54,7 +54,7 @@ _SLOW_SECONDS_MAX: Final = 4.0
 _CONTEST_SECONDS: Final = 20.0
 _SKEW_SECONDS_MAX: Final = 300
 _GREY_CALLS_MAX: Final = 0.2
-_drop: Final = partial(Rule, mode=Mode.DROPPED)
+_drop: Final = partial(Partition, mode=WayMode.DROPPED)
 
 
 def begin(world: "World", trouble: Trouble) -> Repair:
@@ -87,7 +87,7 @@ def _dark(world: "World", trouble: Trouble) -> Repair:
 
 
 def _deaf(world: "World", trouble: Trouble) -> Repair:
-    return world.with_rules(Rule(trouble.region, LEDGER, Mode.MUTE))
+    return world.with_rules(Partition(trouble.region, LEDGER, WayMode.MUTE))
 
 
 def _no_ledger(world: "World", trouble: Trouble) -> Repair:
@@ -96,8 +96,8 @@ def _no_ledger(world: "World", trouble: Trouble) -> Repair:
 
 def _apart(world: "World", trouble: Trouble) -> Repair:
     region, other = trouble.region, _other(trouble.region)
-    mode = Mode.DROPPED if trouble.amount < _SWALLOWED else Mode.REFUSED
-    return world.with_rules(Rule(region, other, mode), Rule(other, region, mode))
+    mode = WayMode.DROPPED if trouble.amount < _SWALLOWED else WayMode.REFUSED
+    return world.with_rules(Partition(region, other, mode), Partition(other, region, mode))
 
 
 def _endpoints(world: "World", trouble: Trouble) -> Repair:
@@ -198,7 +198,7 @@ def _contested(world: "World", _: Trouble) -> Repair:
 
 
 def _no_quorum(world: "World", trouble: Trouble) -> Repair:
-    return world.with_rules(Rule(trouble.region, LEDGER, Mode.NO_QUORUM))
+    return world.with_rules(Partition(trouble.region, LEDGER, WayMode.NO_QUORUM))
 
 
 def _index(world: "World", _: Trouble) -> Repair:

@@ -10,7 +10,7 @@ from baton.model.control import Control
 from baton.model.journal import Decision, DecisionKind, State
 from baton.topology import REGIONS_DEFAULT, other_region
 from baton_proof.simulation.canaries import failing_share, is_too_slow
-from baton_proof.simulation.network import LEDGER, Mode
+from baton_proof.simulation.network import LEDGER, WayMode
 
 if TYPE_CHECKING:  # a world has a judge, and a judge his world
     from baton_proof.simulation.world import World
@@ -19,7 +19,7 @@ GREY_SERVES: Final = 0.15
 """Share of failing canaries up to which a Region is taken to serve its users."""
 _TICK_SECONDS: Final = 5
 _SEEN_SECONDS: Final = 40
-"""How long a Region must have been well without a break: a canary sent right before it, until the next look sees its
+"""How long a Region must have been healthy without a break: a canary sent right before it, until the next look sees its
 verdict, and one more of each."""
 _TICKS_KEPT: Final = 60
 
@@ -59,7 +59,9 @@ class Judge:
         well = region not in world.lying and failing_share(world, region) <= GREY_SERVES
         well = well and not any(is_too_slow(world, each) for each in REGIONS_DEFAULT)
         return (
-            well and alive >= {"services", "controller"} and all(world.network.mode(*way) is Mode.OPEN for way in ways)
+            well
+            and alive >= {"services", "controller"}
+            and all(world.network.mode(*way) is WayMode.OPEN for way in ways)
         )
 
     def _served_throughout(self, region: str, until: datetime) -> bool:

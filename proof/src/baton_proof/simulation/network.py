@@ -52,7 +52,7 @@ _ATTEMPTS = 4
 """Of an AWS client for one call that is not answered; one look at the queues is several calls that are."""
 
 
-class Mode(StrEnum):
+class WayMode(StrEnum):
     """What becomes of a call."""
 
     OPEN = "open"
@@ -67,12 +67,12 @@ class Mode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Partition:
     """A partition: calls from `source` (None: from anywhere) to `target`."""
 
     source: str | None
     target: str
-    mode: Mode
+    mode: WayMode
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class Network:
 
     dice: random.Random
     odds: Odds = field(default_factory=Odds)
-    rules: list[Rule] = field(default_factory=list[Rule])
+    rules: list[Partition] = field(default_factory=list[Partition])
     calls: int = 0
     late: set[asyncio.Task[Any]] = field(default_factory=set[asyncio.Task[Any]])
     latency: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
@@ -115,14 +115,14 @@ class Network:
     on_send: Callable[[str, Any], None] | None = None
     """Called with (Region, messages) after an outbox took them."""
 
-    def mode(self, source: str, target: str) -> Mode:
+    def mode(self, source: str, target: str) -> WayMode:
         """Return what becomes of a call on this way now."""
-        found = Mode.OPEN
+        found = WayMode.OPEN
         for rule in self.rules:
             if rule.target == target and rule.source in {None, source}:
-                if rule.mode is Mode.DROPPED:
-                    return Mode.DROPPED
-                if found is not Mode.REFUSED:
+                if rule.mode is WayMode.DROPPED:
+                    return WayMode.DROPPED
+                if found is not WayMode.REFUSED:
                     found = rule.mode
         return found
 
@@ -239,7 +239,7 @@ class _Reached:
                     self._life.network.on_send(self._target, args[0])
                 if self._unlucky("lost"):
                     await self._lose()
-            if mode is Mode.MUTE:
+            if mode is WayMode.MUTE:
                 await self._lose()
             self._note(attribute, result)
             self._life.told(self._target, answered=True)
@@ -247,17 +247,17 @@ class _Reached:
 
         return call
 
-    async def _go(self, attribute: str) -> Mode:
+    async def _go(self, attribute: str) -> WayMode:
         life, network = self._life, self._life.network
         network.calls += 1
         life.check()
         await life.awake()
         mode = network.mode(life.region, self._target)
-        if mode is Mode.REFUSED:
+        if mode is WayMode.REFUSED:
             await self._refuse()
-        if mode is Mode.DROPPED or (mode is Mode.MUTE and attribute not in _CHANGES):
+        if mode is WayMode.DROPPED or (mode is WayMode.MUTE and attribute not in _CHANGES):
             await self._lose()
-        if mode is Mode.NO_QUORUM and attribute not in _EVENTUAL:
+        if mode is WayMode.NO_QUORUM and attribute not in _EVENTUAL:
             await self._lose()
         await self._suffer()
         if self._unlucky("slow") or (life.name == "services" and self._unlucky("drag")):
@@ -265,7 +265,7 @@ class _Reached:
         elif network.dice.random() < 0.3:
             await asyncio.sleep(network.dice.random() * 0.1)
             life.check()
-        if network.mode(life.region, self._target) is Mode.DROPPED:
+        if network.mode(life.region, self._target) is WayMode.DROPPED:
             await self._lose()  # it was still on its way when the way was cut
         return mode
 
@@ -296,7 +296,7 @@ class _Reached:
         async def receive(*args: Any, **kwargs: Any) -> Any:
             life = self._life
             await life.awake()
-            if life.network.mode(life.region, self._target) is not Mode.OPEN:
+            if life.network.mode(life.region, self._target) is not WayMode.OPEN:
                 await self._lose()
             taken = await member(*args, **kwargs)
             await life.awake()  # what it took meanwhile is delivered again if it died

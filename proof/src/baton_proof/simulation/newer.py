@@ -38,7 +38,7 @@ def _order(world: "World") -> Callable[[], None]:
 
 
 def _field(world: "World") -> Callable[[], None]:
-    """Put a field into the control row that ours does not know. It stays, whoever writes the row."""
+    """Put a field into the control row that ours does not know. It stays, whichever version writes the row."""
     world.beside(_rewritten(world, lambda row: replace(row, more={**row.more, **_LATER_FIELD})))
     return _nothing
 

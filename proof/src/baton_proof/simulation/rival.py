@@ -19,7 +19,7 @@ from baton.errors import BatonError, NotFound, Unavailable
 from baton.testing.faults import Crash
 from baton.topology import REGIONS_DEFAULT
 from baton_proof.sales import sales_file
-from baton_proof.simulation.network import SWITCH, Life, Mode, Odds
+from baton_proof.simulation.network import SWITCH, Life, Odds, WayMode
 from baton_proof.simulation.schedule import AWAY, FAULTS_SECONDS, HOME
 from baton_proof.simulation.world import Sent, World
 
@@ -276,7 +276,7 @@ class RivalWorld(World):
         await _until(lambda: self._reaches(region, region), every=5)
 
     def _reaches(self, source: str, target: str) -> bool:
-        return self.network.mode(source, target) is Mode.OPEN
+        return self.network.mode(source, target) is WayMode.OPEN
 
     def _tell_other(self, region: str, name: str, row: Row) -> None:
         other = AWAY if region == HOME else HOME

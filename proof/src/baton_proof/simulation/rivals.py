@@ -42,7 +42,7 @@ class Fate:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RivalOutcome:
     """The result of a schedule."""
 
     fates: tuple[Fate, ...]
@@ -85,7 +85,7 @@ def compare(
     schedule: Schedule,
     make: Callable[[Schedule], World] = World,
     make_rival: Callable[[Schedule], RivalWorld] = RivalWorld,
-) -> tuple[simulate.Report, Outcome, Outcome]:
+) -> tuple[simulate.Report, RivalOutcome, RivalOutcome]:
     """Run a schedule with both; return Baton's report, and both outcomes."""
     worlds: list[World] = []
 
@@ -107,7 +107,7 @@ def moves(world: World) -> list[tuple[float, str]]:
     ]
 
 
-def ours(world: World) -> Outcome:
+def ours(world: World) -> RivalOutcome:
     """Return what became of every file that was sent to Baton."""
     rows, watch = world.watch.rows(), world.watch
     start = watch.controls[0][0]
@@ -132,7 +132,7 @@ def ours(world: World) -> Outcome:
 
 def rivals(
     schedule: Schedule, runbooks: list[tuple[float, str]], make: Callable[[Schedule], RivalWorld] = RivalWorld
-) -> Outcome:
+) -> RivalOutcome:
     """Run the schedule with the rival; return what became of every file."""
     world = make(schedule)
     virtual_time.run(rival.story(world, runbooks))
@@ -158,8 +158,8 @@ def rivals(
     return _timed(schedule, fates, len(runbooks))
 
 
-def _timed(schedule: Schedule, fates: Sequence[Fate], switches: int) -> Outcome:
-    outcome = Outcome(tuple(fates), len(schedule.files_at) - len(fates), switches)
+def _timed(schedule: Schedule, fates: Sequence[Fate], switches: int) -> RivalOutcome:
+    outcome = RivalOutcome(tuple(fates), len(schedule.files_at) - len(fates), switches)
     if schedule.dies is None:
         return outcome
     sent_at = {f"input/sales/file {number}.csv": at for number, at in enumerate(schedule.files_at)}
@@ -169,7 +169,7 @@ def _timed(schedule: Schedule, fates: Sequence[Fate], switches: int) -> Outcome:
     return replace(outcome, first_seconds=min(left), last_seconds=max(left)) if left else outcome
 
 
-def table(pairs: Iterable[tuple[Outcome, Outcome]]) -> str:
+def table(pairs: Iterable[tuple[RivalOutcome, RivalOutcome]]) -> str:
     """Return the table of both, in Markdown."""
     both = list(zip(*pairs, strict=True))
     counts = [sum((outcome.count() for outcome in side), Counter[str]()) for side in both]
@@ -192,7 +192,7 @@ def _median(found: Sequence[float | None]) -> str:
     return f"{shown} (of {len(times)} never: {never})"
 
 
-def one(seed: int, *, make_rival: Callable[[Schedule], RivalWorld] = RivalWorld) -> tuple[Outcome, Outcome]:
+def one(seed: int, *, make_rival: Callable[[Schedule], RivalWorld] = RivalWorld) -> tuple[RivalOutcome, RivalOutcome]:
     """Run the schedule of a seed with both."""
     _, mine, theirs = compare(drawn(seed), make_rival=make_rival)
     return mine, theirs

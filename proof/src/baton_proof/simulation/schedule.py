@@ -14,7 +14,7 @@ HOME, AWAY = REGIONS_DEFAULT
 WARM_SECONDS = 70
 """Until each controller has enough canaries of its own."""
 FAULTS_SECONDS = 600
-"""How long faults go on after that."""
+"""For how long faults last after that."""
 
 
 class Fault(StrEnum):

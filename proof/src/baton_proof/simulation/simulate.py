@@ -122,7 +122,7 @@ async def _rest(world: World) -> None:
         await _retry_all(world)
         pending = await _pending(world)
     for each in pending:
-        world.watch.broke(*each.split(" ", 1))
+        world.watch.broke(*each)
 
 
 async def _retry_all(world: World) -> None:
@@ -158,7 +158,7 @@ async def _heal(world: World) -> None:
 
 
 def _judge_poison(world: World) -> None:
-    """S16: a poison costs one Region, and one process of the other; the rest goes on."""
+    """S16: a poison costs one Region, and one process of the other; everything else continues."""
     bites, poison = Counter(world.network.bites), world.network.poison
     if poison is None:
         return
@@ -169,28 +169,28 @@ def _judge_poison(world: World) -> None:
         world.watch.broke("S16", f"the poison killed more than one process of the other Region: {dict(bites)}")
 
 
-async def _pending(world: World) -> list[str]:
-    """Return what is not true yet, each with the invariant that wants it."""
-    found = [text async for text in _unfinished_files(world)]
+async def _pending(world: World) -> list[tuple[str, str]]:
+    """Return each invariant that does not hold yet, and what is not true."""
+    found = [("L1", text) async for text in _unfinished_files(world)]
     control = await world.ledger.control()
     dead = world.schedule.dies
     if control.phase not in {Phase.STEADY, Phase.COOLDOWN} or control.in_transition:
-        found.append(f"L3 the switch stands in {control.phase}: {control.transition}")
+        found.append(("L3", f"the switch stands in {control.phase}: {control.transition}"))
     if control.drill is not None and not dead:
-        found.append(f"L5 a drill never ends: {control.drill}")
+        found.append(("L5", f"a drill never ends: {control.drill}"))
     acting = [region for region in REGIONS_DEFAULT if region not in (world.schedule.dry_region, dead)]
     if acting and await world.journal.pending():
-        found.append("L5 a command is never answered")
+        found.append(("L5", "a command is never answered"))
     if dead and control.active_region == dead and world.schedule.settings.mode is Mode.AUTOMATIC:
-        found.append(f"L2 {dead} is dead and active")
+        found.append(("L2", f"{dead} is dead and active"))
     if acting and world.switch.truth != control.switch_states(REGIONS_DEFAULT):
-        found.append(f"L4 the switch says {world.switch.truth}, the ledger {control.active_region}")
+        found.append(("L4", f"the switch says {world.switch.truth}, the ledger {control.active_region}"))
     if acting and world.routes.routing != control.dials(REGIONS_DEFAULT):
-        found.append(f"L4 the dials say {world.routes.routing}, the ledger {control.active_region}")
+        found.append(("L4", f"the dials say {world.routes.routing}, the ledger {control.active_region}"))
     beats = await world.journal.heartbeats()
     following = {region for region, beat in beats.items() if beat.epoch_seen == control.epoch}
     missing = [region for region in REGIONS_DEFAULT if region != dead and region not in following]
-    return [*found, *(f"L4 {region} does not follow epoch {control.epoch}" for region in missing)]
+    return [*found, *(("L4", f"{region} does not follow epoch {control.epoch}") for region in missing)]
 
 
 async def _unfinished_files(world: World) -> AsyncIterator[str]:
@@ -201,13 +201,13 @@ async def _unfinished_files(world: World) -> AsyncIterator[str]:
         if gone and (batch is None or batch.state is BatchState.WAITING_INPUT):
             continue  # its bytes never left the lost Region: it is named, an alarm fires, and it waits for the Region
         if batch is None:
-            yield f"L1 {sent.key} was uploaded in {sent.region} and never admitted"
+            yield f"{sent.key} was uploaded in {sent.region} and never admitted"
         elif _is_refused(world, batch):
             continue  # refused for so long, a file is taken for one that nobody here may read: its sender is told so
         elif batch.state is not BatchState.COMPLETED:
-            yield f"L1 {sent.key} is {batch.state} under epoch {batch.owner_epoch}: {batch.failure}"
+            yield f"{sent.key} is {batch.state} under epoch {batch.owner_epoch}: {batch.failure}"
         elif not world.watch.sends[sent.batch_id]:
-            yield f"L1 {sent.key} is COMPLETED and nobody was told"
+            yield f"{sent.key} is COMPLETED and nobody was told"
 
 
 def _is_refused(world: World, batch: Batch) -> bool:

@@ -174,7 +174,7 @@ class Watch:
         elif row.is_announced:
             self.broke("S4", f"{batch_id}: a mail was sent after it was marked as sent")
         elif row.published and not self.has(owner_of(row.owner_epoch, REGIONS_DEFAULT), row.published.result_key):
-            self.broke("S3", f"{batch_id}: a mail tells of a result that is not there")
+            self.broke("S3", f"{batch_id}: a mail announces a result that is not there")
         last = self.mailed_at.get(mail.message_id)
         if last and now - last < timedelta(seconds=LEASE_SECONDS / 4):
             self.broke("S4", f"{batch_id}: two mails within one lease")

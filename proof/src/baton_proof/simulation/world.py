@@ -28,11 +28,12 @@ from baton_proof.simulation import faults
 from baton_proof.simulation.canaries import RealCanary, SimCanary
 from baton_proof.simulation.judge import Judge
 from baton_proof.simulation.measured import SeenVitals, SimVitals, Skewed
-from baton_proof.simulation.network import LEDGER, ROUTES, SWITCH, Life, Mode, Network, Rule
+from baton_proof.simulation.network import LEDGER, ROUTES, SWITCH, Life, Network, Partition, WayMode
 from baton_proof.simulation.schedule import HOME, Order, Schedule, Trouble
 from baton_proof.simulation.watch import Watch, WatchedJournal, WatchedLedger, WatchedMailer, WatchedSwitch
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
+from handover.commands import SWITCHES
 from handover.settings import ControllerSettings
 from handover_shell.acts import Actor, Place
 from handover_shell.canary import BatchCanary, Canary
@@ -292,7 +293,7 @@ class World:
 
     def serves(self, region: str) -> bool:
         """Return whether users reach the Region's bucket."""
-        return self.network.mode("users", region) is Mode.OPEN
+        return self.network.mode("users", region) is WayMode.OPEN
 
     def _written(self, region: str, version: Any) -> None:
         """Tell the trigger of a new object as S3 does: late, twice, or never."""
@@ -341,7 +342,7 @@ class World:
         await asyncio.sleep(trouble.seconds)
         repair()
 
-    def with_rules(self, *rules: Rule) -> Callable[[], None]:
+    def with_rules(self, *rules: Partition) -> Callable[[], None]:
         """Put rules into the network; return what takes them out."""
         self.network.rules += rules
 
@@ -354,7 +355,8 @@ class World:
     def lose_for_good(self, region: str) -> None:
         """Take a Region away with everything in it."""
         self.with_rules(
-            Rule(None, region, Mode.DROPPED), *(Rule(region, to, Mode.DROPPED) for to in (LEDGER, SWITCH, ROUTES))
+            Partition(None, region, WayMode.DROPPED),
+            *(Partition(region, to, WayMode.DROPPED) for to in (LEDGER, SWITCH, ROUTES)),
         )
         self.replication.set(cut=True)
 
@@ -368,6 +370,6 @@ class World:
         now = self.clock.now()
         minutes = {CommandKind.FREEZE: 8, CommandKind.DRILL: 4}.get(kind)
         until = now + timedelta(minutes=minutes) if minutes else None
-        to = target if kind.value in {"failover", "switchover", "failback", "drill"} else None
+        to = target if kind in SWITCHES else None
         command = Command(f"c{self.orders}", kind, "ana", now, "because", to, force=force, until=until)
         await self.journal.submit(command)

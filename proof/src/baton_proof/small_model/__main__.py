@@ -6,13 +6,13 @@ import time
 
 from baton_proof.small_model.explore import explore
 from baton_proof.small_model.protocol import Baton
-from baton_proof.small_model.state import NO_ROW, SETTLED, Bounds, Bug, Design
+from baton_proof.small_model.state import NO_ROW, SETTLED, Bug, Design, SearchBounds
 
 
 def main() -> int:
     """Print what was explored, and the shortest counterexample if there is one. Return the exit code."""
     parser = argparse.ArgumentParser(prog="small_model", description="Explore the protocol within bounds.")
-    for name in Bounds._fields:
+    for name in SearchBounds._fields:
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=0)
     parser.add_argument("--workers", default="01", help="the Region of each: 01, or 001 for two in the first")
     parser.add_argument("--bug", choices=[bug.name for bug in Bug])
@@ -20,7 +20,7 @@ def main() -> int:
     parser.add_argument("--not-reduced", action="store_true")
     asked = parser.parse_args()
     design = Design(
-        bounds=Bounds(*(getattr(asked, name) for name in Bounds._fields)),
+        bounds=SearchBounds(*(getattr(asked, name) for name in SearchBounds._fields)),
         workers=tuple(int(digit) for digit in asked.workers),
         row=SETTLED if asked.no_batch else NO_ROW,
         bug=Bug[asked.bug] if asked.bug else None,

@@ -74,7 +74,7 @@ class Bug(StrEnum):
     NO_RECONCILER = "the routing controls are set once per switch, nothing looks again"
 
 
-class Bounds(NamedTuple):
+class SearchBounds(NamedTuple):
     """How often what may go wrong may go wrong, in one history."""
 
     decisions: int = 0
@@ -147,7 +147,7 @@ class State(NamedTuple):
     row: Row
     controllers: tuple[Controller, Controller]
     workers: tuple[Worker, ...]
-    left: Bounds
+    left: SearchBounds
     """What may still go wrong."""
     lease_over: bool = False
     """Of the present mail claim."""
@@ -172,7 +172,7 @@ class State(NamedTuple):
 class Design:
     """What is explored: the protocol as it is, or with a mistake, within bounds."""
 
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: SearchBounds = field(default_factory=SearchBounds)
     workers: tuple[int, ...] = (0, 1)
     """The Region of each worker; ascending."""
     row: Row = NO_ROW

@@ -26,7 +26,7 @@ _LOOKED_AT_ONCE: Final = 25_000
 
 
 @dataclass(slots=True)
-class Inbox:
+class PendingFindings:
     """Results of background tasks, until the next look takes them."""
 
     samples: list[Sample] = field(default_factory=list[Sample])
@@ -39,8 +39,8 @@ class Inbox:
     refused_everywhere: bool = False
     """Whether both Regions refused the newest canaries."""
 
-    def taken(self) -> "Inbox":
-        """Return what came in since the last call, and forget all but the values that hold until they change."""
+    def taken(self) -> "PendingFindings":
+        """Return what came in since the last call, and drop all but the values that hold until they change."""
         taken = replace(self)
         self.samples, self.results, self.endpoints, self.drain = [], [], None, None
         return taken
@@ -84,7 +84,7 @@ class Lookout:
         """By Region: its newest change by its own clocks, and when it was first seen by ours."""
         self._loads: dict[str, float] = {}
         """By Region: its open work, in bytes."""
-        self.inbox = Inbox()
+        self.inbox = PendingFindings()
 
     async def probe(self) -> None:
         """Send a canary through our own Region, and from outside through the active one."""

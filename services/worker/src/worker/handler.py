@@ -28,7 +28,7 @@ from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, m
 from worker.done import chunk_done, from_metadata, to_metadata
 from worker.pieces import Assembly, pieces
 from worker.recent import Recent
-from worker.room import Place, Room, Share
+from worker.room import ChunkPlace, Room, Share
 from worker.settings import WorkerSettings
 from worker.tables import Tables, TooLargeError
 
@@ -167,7 +167,7 @@ class Worker:
             # Nothing but the output is held while it is written: by then the next chunk is in work.
             return await self._write(task.plan, chunk, await self._output(task, chunk, attempt, place))
 
-    async def _output(self, task: _Task, chunk: Chunk, attempt: int, place: Place) -> ChunkOutput:
+    async def _output(self, task: _Task, chunk: Chunk, attempt: int, place: ChunkPlace) -> ChunkOutput:
         where = self._where(attempt)
         plan, job, whole = task.plan, self._catalog[task.plan.job].job, Assembly()
         allowed = job.limits.rejects_allowed(plan.records_total)
@@ -261,7 +261,7 @@ class Worker:
         except (NotFound, Refused):
             return False
 
-    async def _rows_for(self, plan: Plan, job: Job, checked: Checked, place: Place) -> ReferenceFrame | None:
+    async def _rows_for(self, plan: Plan, job: Job, checked: Checked, place: ChunkPlace) -> ReferenceFrame | None:
         if job.lookup is None or plan.reference_version is None or checked.too_many:
             return None
         try:

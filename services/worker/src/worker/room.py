@@ -15,7 +15,7 @@ from baton.messages import APART, CANARY, LARGE, ORDINARY, Lane
 from baton.model.batch import LARGE_FROM_BYTES
 from baton.model.plan import MIB
 
-__all__ = ["SHARES", "Place", "Room", "Share"]
+__all__ = ["SHARES", "ChunkPlace", "Room", "Share"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,16 @@ class Room:
         self._rest = asyncio.Lock()
 
     @asynccontextmanager
-    async def place(self, share: Share) -> AsyncGenerator["Place"]:
+    async def place(self, share: Share) -> AsyncGenerator["ChunkPlace"]:
         """Give a chunk its place, for as long as it is in hand."""
-        place = Place(self._rest, share)
+        place = ChunkPlace(self._rest, share)
         try:
             yield place
         finally:
             place.leave()
 
 
-class Place:
+class ChunkPlace:
     """What one chunk may hold. Who has the rest of the room waits for no place, so that nobody waits in a circle."""
 
     def __init__(self, rest: asyncio.Lock, share: Share) -> None:

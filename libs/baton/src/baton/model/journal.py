@@ -55,7 +55,7 @@ class Witness(Word):
     """What the ledger shows of the Region's work."""
 
 
-class Voice(Word):
+class Vote(Word):
     """What a signal says in the decision whether a Region is declared unhealthy."""
 
     AGAINST = "against"
@@ -105,7 +105,7 @@ class Rule:
     """Of a rule that is evidence: its kind."""
     witness: Witness | None = None
     """Of a rule that is evidence: whose word it is."""
-    voice: Voice | None = None
+    voice: Vote | None = None
     """None: it explains, and does not count."""
     note: str = ""
     """Of a rule that is evidence: what it counts for, and why, as one sentence."""

@@ -16,7 +16,7 @@ from baton.model.control import Transition
 from baton.model.journal import Command, CommandState, Decision, Heartbeat
 from baton.model.rows import COMMAND, DECISION, HEARTBEAT, SWITCH, Form
 from baton.ports.preconditions import check_settled
-from baton.requests import ABSENT, NOT_ENDED, not_beaten, switch_key
+from baton.requests import ABSENT, NOT_ENDED, decision_key, not_beaten, switch_key
 
 _PAGE_ROWS: Final = 100
 _HEARTBEATS: Final = "heartbeat"
@@ -108,11 +108,11 @@ class DynamoJournal:
             "body": _json(DECISION, decision),
             "write_id": self._rows.write_id(),
         }
-        await self._rows.put({**_key("decision", decision.id), **to_item(row)}, ABSENT)
+        await self._rows.put({**to_item(decision_key(decision.id)), **to_item(row)}, ABSENT)
 
     @translated()
     async def decision(self, decision_id: str) -> Decision | None:
-        item = await self._rows.read(_key("decision", decision_id))
+        item = await self._rows.read(to_item(decision_key(decision_id)))
         return _read(DECISION, item) if item else None
 
     @translated()
