@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from typing import override
 
 import pytest
@@ -151,4 +152,6 @@ def test_the_swarm_catches(planted: str, monkeypatch: pytest.MonkeyPatch) -> Non
         except TimeoutError:
             return True
 
-    assert any(caught(seed) for seed in range(2 * SEEDS)), "no seed noticed"  # one mistake shows in one of 200
+    # One mistake shows in one of 200. Which one changes with the code, so that it is only where to begin.
+    first = 150 if planted.endswith("a claim keeps nobody off") else 0
+    assert any(caught(seed) for seed in chain(range(first, 2 * SEEDS), range(first))), "no seed noticed"
