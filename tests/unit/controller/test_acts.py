@@ -9,6 +9,7 @@ from typing import Final, override
 
 import pytest
 
+from actors_made import actor_made
 from batches_made import admitted, filled
 from baton.memory import (
     LoopClock,
@@ -28,7 +29,7 @@ from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from controller_made import EAST, START, WEST, control_made, frozen, under_way
 from handover.facts import Drain, StepResult
-from handover_shell.acts import Actor, Place
+from handover_shell.acts import Place
 
 AFTER = control_made(active_region=WEST, epoch=3)
 """The row after a failover to the second Region."""
@@ -77,15 +78,8 @@ class Setting:
         self.queues = MemoryQueues(self.clock)
         self.objects = MemoryObjectStore(clock=self.clock)
         place = Place(self.objects, self.queues.outbox(), MemoryVitals(self.queues))
-        self.actor = Actor(
-            regions=REGIONS_DEFAULT,
-            ledger=self.ledger,
-            switch=self.switch,
-            routes=self.routes,
-            places={EAST: place, WEST: place},
-            clock=self.clock,
-            at_once=2,
-            dials_seconds=DIALS_SECONDS,
+        self.actor = actor_made(
+            self.ledger, {EAST: place, WEST: place}, self.clock, switch=self.switch, routes=self.routes, at_once=2
         )
 
     def act(self, step: StepName, epoch: int | None = None, *batches: Batch) -> StepResult:

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field, replace
 
+from actors_made import actor_made
 from batches_made import admitted
 from baton.ledger_switch import LedgerSwitch
 from baton.memory import (
@@ -25,7 +26,7 @@ from failover_controller.lookout import Lookout
 from failover_controller.reach import Reach
 from handover.facts import Sample
 from handover.settings import ControllerSettings
-from handover_shell.acts import Actor, Place
+from handover_shell.acts import Place
 from handover_shell.canary import Probe
 
 SETTINGS = ControllerSettings()
@@ -52,16 +53,7 @@ def _lookout(canary: ToldCanary, ledger: MemoryLedger) -> Lookout:
     place = Place(MemoryObjectStore(clock), queues.outbox(), MemoryVitals(queues))
     places: dict[str, Place] = {EAST: place, WEST: place}
     switch, routes = LedgerSwitch(), MemoryRoutes()
-    actor = Actor(
-        regions=REGIONS_DEFAULT,
-        ledger=ledger,
-        switch=switch,
-        routes=routes,
-        places=places,
-        clock=clock,
-        at_once=1,
-        dials_seconds=120,
-    )
+    actor = actor_made(ledger, places, clock, switch=switch, routes=routes)
     reach = Reach(ledger, MemoryJournal(), switch, actor, places, canary, MemoryEventBus())
     control = Control(INITIAL_EPOCH, EAST)
     return Lookout(

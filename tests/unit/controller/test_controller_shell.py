@@ -8,6 +8,7 @@ from typing import Any, override
 
 import pytest
 
+from actors_made import HealthyCanary
 from batches_made import admitted
 from baton.errors import Unavailable
 from baton.ledger_switch import LedgerSwitch
@@ -23,7 +24,7 @@ from baton.memory import (
 )
 from baton.model.batch import Step
 from baton.model.control import Control, StepName, SwitchKind, Transition
-from baton.model.journal import Command, CommandKind, Verdict
+from baton.model.journal import Command, CommandKind
 from baton.model.states import BatchState
 from baton.ports import BatchPage, ObjectInfo
 from baton.telemetry import Log
@@ -36,7 +37,6 @@ from failover_controller.reach import Reach
 from handover.facts import StepResult
 from handover.settings import ControllerSettings
 from handover_shell.acts import Actor, Place
-from handover_shell.canary import Probe
 from loop_steps import LOOP_SECONDS_MAX, steps_of
 
 
@@ -66,14 +66,6 @@ class SlowActor(Actor):
         return await super().act(step, epoch)
 
 
-class WellCanary:
-    """Every Region is healthy."""
-
-    async def probe(self, region: str, *, seconds_max: float) -> Probe:
-        del region, seconds_max
-        return Probe(Verdict.HEALTHY, "went the whole way")
-
-
 class DeafJournal(MemoryJournal):
     """A journal that goes away for good at some moment."""
 
@@ -98,7 +90,7 @@ def _made(
     place = Place(objects(clock), queues.outbox(), MemoryVitals(queues))
     places = {EAST: place, WEST: place}
     actor = SlowActor(ledger, places, clock)
-    reach = Reach(ledger, journal, LedgerSwitch(), actor, places, WellCanary(), MemoryEventBus())
+    reach = Reach(ledger, journal, LedgerSwitch(), actor, places, HealthyCanary(), MemoryEventBus())
     controller = Controller(
         region=WEST,
         regions=REGIONS_DEFAULT,

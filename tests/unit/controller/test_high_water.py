@@ -7,6 +7,7 @@ from typing import override
 
 import pytest
 
+from actors_made import HealthyCanary, actor_made
 from baton.ledger_switch import LedgerSwitch
 from baton.memory import (
     LoopClock,
@@ -15,13 +16,12 @@ from baton.memory import (
     MemoryLedger,
     MemoryObjectStore,
     MemoryQueues,
-    MemoryRoutes,
     MemoryVitals,
 )
 from baton.model import high_water
 from baton.model.control import Control
 from baton.model.high_water import HighWater
-from baton.model.journal import Command, CommandKind, Verdict
+from baton.model.journal import Command, CommandKind
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.logs import silent_log
@@ -29,16 +29,7 @@ from controller_made import EAST, WEST
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
 from handover.settings import ControllerSettings
-from handover_shell.acts import Actor, Place
-from handover_shell.canary import Probe
-
-
-class WellCanary:
-    """Every Region is healthy."""
-
-    async def probe(self, region: str, *, seconds_max: float) -> Probe:
-        del region, seconds_max
-        return Probe(Verdict.HEALTHY, "went the whole way")
+from handover_shell.acts import Place
 
 
 class Mute(MemoryObjectStore):
@@ -68,21 +59,12 @@ class Scene:
         self.started += 1
         queues = MemoryQueues(self.clock)
         places = {name: Place(bucket, queues.outbox(), MemoryVitals(queues)) for name, bucket in self.buckets.items()}
-        actor = Actor(
-            regions=REGIONS_DEFAULT,
-            ledger=self.ledger,
-            switch=LedgerSwitch(),
-            routes=MemoryRoutes(),
-            places=places,
-            clock=self.clock,
-            at_once=1,
-            dials_seconds=120,
-        )
+        actor = actor_made(self.ledger, places, self.clock)
         return Controller(
             region=region,
             regions=REGIONS_DEFAULT,
             instance=f"i{self.started}",
-            reach=Reach(self.ledger, self.journal, LedgerSwitch(), actor, places, WellCanary(), MemoryEventBus()),
+            reach=Reach(self.ledger, self.journal, LedgerSwitch(), actor, places, HealthyCanary(), MemoryEventBus()),
             settings=ControllerSettings(),
             clock=self.clock,
             log=silent_log(),

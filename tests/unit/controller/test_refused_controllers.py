@@ -6,6 +6,7 @@ from typing import Any, override
 
 import pytest
 
+from actors_made import actor_made
 from baton.errors import Unavailable
 from baton.memory import (
     LoopClock,
@@ -31,7 +32,7 @@ from failover_controller.controller import Controller
 from failover_controller.reach import Reach
 from handover import brakes
 from handover.settings import ControllerSettings
-from handover_shell.acts import Actor, Place
+from handover_shell.acts import Place
 from handover_shell.canary import BatchCanary
 
 USED = {
@@ -107,16 +108,7 @@ def _made() -> Made:
     places, switch, routes = {EAST: place, WEST: place}, MemorySwitch(clock=clock), MemoryRoutes()
     buckets = {EAST: place.objects, WEST: MemoryObjectStore(clock)}
     bus = MemoryEventBus()
-    actor = Actor(
-        regions=REGIONS_DEFAULT,
-        ledger=ledger,
-        switch=switch,
-        routes=routes,
-        places=places,
-        clock=clock,
-        at_once=2,
-        dials_seconds=120,
-    )
+    actor = actor_made(ledger, places, clock, switch=switch, routes=routes, at_once=2)
     canary = BatchCanary(sender=WEST, ledger=ledger, objects=buckets, clock=clock, instance="i1")
     controller = Controller(
         region=WEST,

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from actors_made import actor_made
 from batches_made import admitted
 from baton.errors import Unavailable
-from baton.ledger_switch import LedgerSwitch
-from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore, MemoryQueues, MemoryRoutes, MemoryVitals, Refusal
+from baton.memory import LoopClock, MemoryLedger, MemoryObjectStore, MemoryQueues, MemoryVitals, Refusal
 from baton.messages import ORDINARY, Kind, Lane, Message, SplitBatch
 from baton.model.control import StepName, SwitchKind
 from baton.ports import Outbox
@@ -15,7 +15,7 @@ from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT
 from controller_made import control_made, under_way
 from handover.facts import Drain, StepResult
-from handover_shell.acts import Actor, Place
+from handover_shell.acts import Place
 
 HOME, AWAY = REGIONS_DEFAULT
 
@@ -50,16 +50,7 @@ async def _attempts(
         ledger.refusals.refuse("update", by=Refusal.KMS, key=refused)
     clock = LoopClock()
     place = Place(MemoryObjectStore(clock=clock), outbox, MemoryVitals(MemoryQueues(clock)))
-    actor = Actor(
-        regions=REGIONS_DEFAULT,
-        ledger=ledger,
-        switch=LedgerSwitch(),
-        routes=MemoryRoutes(REGIONS_DEFAULT),
-        places={HOME: place, AWAY: place},
-        clock=clock,
-        at_once=1,
-        dials_seconds=120,
-    )
+    actor = actor_made(ledger, {HOME: place, AWAY: place}, clock)
     epoch = (await ledger.control()).epoch
     return [await actor.act(StepName.TAKEOVER, epoch) for _ in range(count)]
 
@@ -121,16 +112,7 @@ def test_what_cannot_be_looked_at_is_not_drained() -> None:
         queues, objects = MemoryQueues(clock), MemoryObjectStore(clock=clock)
         objects.refusals.refuse("find_version")
         place = Place(objects, queues.outbox(), MemoryVitals(queues))
-        actor = Actor(
-            regions=REGIONS_DEFAULT,
-            ledger=ledger,
-            switch=LedgerSwitch(),
-            routes=MemoryRoutes(REGIONS_DEFAULT),
-            places={HOME: place, AWAY: place},
-            clock=clock,
-            at_once=1,
-            dials_seconds=120,
-        )
+        actor = actor_made(ledger, {HOME: place, AWAY: place}, clock)
         return await actor.drain(control)
 
     (reason,) = virtual_time.run(story()).waiting
