@@ -45,17 +45,18 @@ def _next(situation: Situation, everything: bool) -> Iterable[str]:
     standby = other_region(situation.control.active_region, situation.regions)
     if situation.went_back:
         at_least = situation.went_back.at_least
-        yield f"  {baton()} epoch --at-least {at_least}: the ledger was restored; read the runbook first"
+        yield f"  {baton()} epoch --at-least {at_least}   # the ledger was restored; read the runbook first"
     if all(view.is_silent for view in situation.controllers):
-        yield f"  {baton()} failover --to {standby} --without-controllers: no controller runs, so none decides"
+        yield f"  {baton()} failover --to {standby} --without-controllers   # no controller runs, so none decides"
     if any(Overlay.RECOMMENDS in beat.assessment.overlays for beat in situation.heard):
-        yield f"  {baton()} failover --to {standby}: it is recommended, and waits for you"
+        yield f"  {baton()} failover --to {standby}   # it is recommended, and waits for you"
     if any(rule.blocks for rule in situation.budgets):
-        yield f"  {baton()} ack: the budget of automatic failovers is spent; once you know the cause"
+        yield f"  {baton()} ack   # the budget of automatic failovers is spent; once you know the cause"
     if not everything:
-        yield f"  {baton()} explain --all: every rule of both controllers with its value"
-    yield f"  {baton()} explain last: the last decision with its grounds; history: those before it"
-    yield f"  {baton()} plan --to {standby}: what a switch would do now, and whether it would be refused"
+        yield f"  {baton()} explain --all   # every rule of both controllers with its value"
+    yield f"  {baton()} explain last   # the last decision with its grounds"
+    yield f"  {baton()} history   # those before it"
+    yield f"  {baton()} plan --to {standby}   # what a switch would do now, and whether it would be refused"
 
 
 def _said(view: ControllerView, control: Control, *, everything: bool) -> Iterable[RenderableType]:
