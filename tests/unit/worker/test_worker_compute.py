@@ -3,9 +3,12 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +16,8 @@ from baton.errors import BatchFailed, Retry
 from baton.job import Job
 from baton.model.plan import Chunk
 from half_an_answer import half_an_answer
-from worker.compute import ComputationDiedError, ComputationHungError, Compute, apart
+from local_worlds import eventually
+from worker.compute import ComputationDiedError, ComputationHungError, Compute, ProcessApart, apart
 from worker.domain import check
 
 ANY = Job(name="any", record=None, recipients=("a@example.com",))
@@ -148,3 +152,56 @@ def test_work_that_cannot_be_sent_is_done_here() -> None:
     here = os.getpid()
 
     assert apart(lambda: os.getpid() == here, 60)
+
+
+@pytest.fixture
+def kept() -> Iterator[ProcessApart]:
+    process = ProcessApart(seconds_max=60)
+    yield process
+    process.end()
+
+
+def test_a_process_that_is_kept_does_one_work_after_the_other(kept: ProcessApart) -> None:
+    first = kept(os.getpid)
+
+    with pytest.raises(RuntimeError, match="ValueError"):
+        kept(partial(int, "x"))
+    assert kept(os.getpid) == first != os.getpid()
+
+
+@pytest.mark.parametrize("deadly", [partial(os._exit, 3), partial(signal.raise_signal, signal.SIGKILL)])
+def test_after_a_work_that_ended_it_the_next_has_another_one(kept: ProcessApart, deadly: Callable[[], object]) -> None:
+    first = kept(os.getpid)
+
+    with pytest.raises(ComputationDiedError):
+        kept(deadly)
+    assert kept(os.getpid) not in (first, os.getpid())
+
+
+def test_work_that_hangs_is_ended_with_its_process() -> None:
+    process = ProcessApart(seconds_max=1)
+    with pytest.raises(ComputationHungError):
+        process(signal.pause)
+    try:
+        assert process(os.getpid) != os.getpid()
+    finally:
+        process.end()
+
+
+def test_a_process_that_ended_while_it_had_nothing_to_do_is_no_fault_of_the_next_work(kept: ProcessApart) -> None:
+    first = kept(os.getpid)
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+
+    assert kept(os.getpid) != first
+
+
+def test_a_process_apart_ends_with_the_one_that_asked_it() -> None:
+    asks = "import os; from worker.compute import ProcessApart; print(ProcessApart(seconds_max=60)(os.getpid))"
+    ends = "import sys; sys.stdout.flush(); os._exit(0)"  # without a word to its children
+
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", f"{asks}; {ends}"], capture_output=True, check=True
+    )
+
+    eventually(lambda: not Path(f"/proc/{int(done.stdout)}").exists())

@@ -6,7 +6,7 @@ lock, as a regular expression with exponential backtracking does, so that nothin
 watchdog outside of the interpreter ends the process a little later, with the stack on stderr.
 
 A retry is computed in a process of its own (`apart`): if that one hangs or is killed, for example for lack of memory,
-this process is left to report it.
+this process is left to report it. So are all chunks of the lane apart, by one process that is kept.
 """
 
 import asyncio
@@ -21,19 +21,22 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
 from typing import Final, cast
 
 from polars.exceptions import PanicException
 
 from baton.errors import BatchFailed, BatonError, Retry, said
 
-__all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "apart"]
+__all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "ProcessApart", "apart"]
 
 _LAST_RESORT_FACTOR: Final = 1.2
 """Of the limit: after the process itself should have ended, if it still could."""
 _TIMER_SECONDS_MIN: Final = 0.001
 _APART_FACTOR: Final = 0.9
 """Of the limit, for a process apart: it is to be ended before its parent is."""
+_LAST_WORD_SECONDS: Final = 1.0
+"""For a process apart to end alone, so that its status says why."""
 _OUT_OF_MEMORY: Final = (signal.SIGKILL, signal.SIGABRT)
 """How a process ends that lacks memory: by the kernel, or by a library whose allocation fails."""
 
@@ -136,34 +139,67 @@ def _without_exits[T](work: Callable[[], T]) -> T:
         raise RuntimeError(f"a computation ended by {said(error)}") from error
 
 
-def apart[T](work: Callable[[], T], seconds_max: float) -> T:
-    """Return what `work` returns in a process of its own, which takes a second to start.
+class ProcessApart:
+    """Does work in a process of its own, which takes a second to start and is kept. One work at a time."""
 
-    Raises what `Compute` does, `ComputationDiedError` if the process ends, and `BatchFailed` as `work` does; any
-    other error of the work as a `RuntimeError`. Work that cannot be sent to another process is done in this one.
-    """
-    try:
-        sent = pickle.dumps(work)
-    except (pickle.PicklingError, AttributeError, TypeError):  # a job whose model is made inside a function
-        return work()
-    seconds = seconds_max * _APART_FACTOR
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_work_apart, args=(there, sent, seconds_max), daemon=True)
-    process.start()
-    there.close()
-    try:
-        if not here.poll(seconds):
-            raise ComputationHungError(_hung(seconds))
-        answer = here.recv()
-    except (EOFError, OSError):  # it ended before its answer, or within it
-        process.join()
-        raise ComputationDiedError(_died(process.exitcode or 0)) from None
-    finally:
+    def __init__(self, *, seconds_max: float) -> None:
+        self._seconds_max = seconds_max
+        self._seconds = seconds_max * _APART_FACTOR
+        self._context = multiprocessing.get_context("spawn")
+        self._kept: tuple[SpawnProcess, Connection] | None = None
+
+    def __call__[T](self, work: Callable[[], T], /) -> T:
+        """Return what `work` returns.
+
+        Raises what `Compute` does, `ComputationDiedError` if the process ends, and `BatchFailed` as `work` does; any
+        other error of the work as a `RuntimeError`. Work that cannot be sent to another process is done in this one.
+        """
+        try:
+            sent = pickle.dumps(work)
+        except (pickle.PicklingError, AttributeError, TypeError):  # a job whose model is made inside a function
+            return work()
+        link = self._link()
+        try:
+            link.send_bytes(sent)
+            hangs = not link.poll(self._seconds)
+            answer = None if hangs else link.recv()
+        except (EOFError, OSError):  # it ended before its answer, or within it
+            raise ComputationDiedError(_died(self.end() or 0)) from None
+        if hangs:
+            self.end(within_seconds=0)
+            raise ComputationHungError(_hung(self._seconds))
+        return cast("T", _unpacked(answer))
+
+    def end(self, *, within_seconds: float = _LAST_WORD_SECONDS) -> int | None:
+        """End the process, if there is one, and kill it if it has not ended within that time; return its status."""
+        if self._kept is None:
+            return None
+        (process, link), self._kept = self._kept, None
+        link.close()
+        process.join(within_seconds)
         process.kill()
         process.join()
-        here.close()
-    return cast("T", _unpacked(answer))
+        return process.exitcode
+
+    def _link(self) -> Connection:
+        if self._kept and not self._kept[0].is_alive():
+            self.end()  # it ended while it had nothing to do: no work is to blame
+        if self._kept is None:
+            here, there = self._context.Pipe()
+            process = self._context.Process(target=_work_apart, args=(there, self._seconds_max), daemon=True)
+            process.start()
+            there.close()
+            self._kept = process, here
+        return self._kept[1]
+
+
+def apart[T](work: Callable[[], T], seconds_max: float) -> T:
+    """Return what `work` returns in a process that does nothing else: see `ProcessApart`."""
+    process = ProcessApart(seconds_max=seconds_max)
+    try:
+        return process(work)
+    finally:
+        process.end()
 
 
 def _died(status: int) -> str:
@@ -179,7 +215,7 @@ def _died(status: int) -> str:
     return f"{who} was ended by signal {name}{cause}"
 
 
-def _unpacked(answer: tuple[object, ...]) -> object:
+def _unpacked(answer: tuple[object, ...] | None) -> object:
     match answer:
         case ("done", result):
             return result
@@ -191,14 +227,21 @@ def _unpacked(answer: tuple[object, ...]) -> object:
             raise AssertionError(f"a process apart answered {answer!r}")
 
 
-def _work_apart(there: Connection, sent: bytes, seconds: float) -> None:
+def _work_apart(there: Connection, seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, to all its processes: the parent ends this one
-    # If the parent has ended, no other process ends this one.
-    faulthandler.dump_traceback_later(seconds * _LAST_RESORT_FACTOR, exit=True)
-    try:
-        answer: object = ("done", pickle.loads(sent)())  # noqa: S301 - from our own parent
-    except BatchFailed as failed:
-        answer = ("failed", failed.code, failed.reason)
-    except BaseException as error:  # noqa: BLE001 - a panic of polars is no `Exception`; the parent judges it
-        answer = ("error", said(error))
-    there.send(answer)
+    while True:
+        try:
+            sent = there.recv_bytes()
+        except (EOFError, OSError):  # the parent has no more, or has ended
+            return
+        # If the parent ends meanwhile, no other process ends this one.
+        faulthandler.dump_traceback_later(seconds * _LAST_RESORT_FACTOR, exit=True)
+        try:
+            answer: object = ("done", pickle.loads(sent)())  # noqa: S301 - from our own parent
+        except BatchFailed as failed:
+            answer = ("failed", failed.code, failed.reason)
+        except BaseException as error:  # noqa: BLE001 - a panic of polars is no `Exception`; the parent judges it
+            answer = ("error", said(error))
+        there.send(answer)
+        faulthandler.cancel_dump_traceback_later()
+        del sent, answer  # a chunk is not kept until the next one comes
