@@ -236,6 +236,25 @@ def test_weighing_is_bounded_however_much_there_is() -> None:
     assert time.process_time() - started < 5, "to weigh all of it would take half a minute"
 
 
+_LINES = "1;Müller;Größe;5 °C\n"
+
+
+@pytest.mark.parametrize("block_bytes", [1_000, 100_003, 4 * 1024**2])
+def test_most_of_a_file_decides_wherever_it_stands(block_bytes: int) -> None:
+    due, other = _LINES.encode("cp1252"), _LINES.encode()
+    begins, ends = due * 10_000 + other * 50_000, other * 10_000 + due * 50_000
+
+    assert "UTF-8 for the most part" in refused(begins, block_bytes=block_bytes)
+    assert look(ends, block_bytes=block_bytes) == ends
+
+
+def test_what_a_sample_cuts_off_is_not_taken_for_broken() -> None:
+    one_line = ("1;" + "Größe Müller " * 100_000).encode()
+
+    for body in (_LINES.encode() * 100_000, one_line):
+        assert "UTF-8 throughout" in refused(body, block_bytes=4 * 1024**2)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_utf8_is_nothing_to_say_where_it_cannot_be_misread(encoding: str) -> None:
     body = "a;b\n1;Müller\n".encode()

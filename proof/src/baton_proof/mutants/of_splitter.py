@@ -43,6 +43,13 @@ MUTANTS: Final = (
         "tests/unit/splitter/test_look.py::test_what_is_utf8_for_the_most_part_is_refused",
     ),
     Mutant(
+        "the beginning of a file decides on its encoding",
+        _SPLITTER + "look.py",
+        "self._every *= 2",
+        "self._every = 2**40",
+        "tests/unit/splitter/test_look.py::test_most_of_a_file_decides_wherever_it_stands",
+    ),
+    Mutant(
         "a header in the job's encoding does not show the encoding",
         _SPLITTER + "domain.py",
         "if self._job.columns is not None and not header.line.isascii():",

@@ -15,11 +15,13 @@ from splitter.oddities import Oddities, scripts_of
 _WEIGHED_BYTES: Final = 2 * 1024
 """How much is weighed at once; where all of it is ASCII, that costs nothing."""
 _WEIGHED_MAX: Final = 20_000
-"""Bytes beyond ASCII that are weighed."""
+"""Bytes beyond ASCII that are weighed one after the other. From then on every second piece is weighed, for two, until
+there are as many again; then every fourth, and so on: a file of terabytes is weighed throughout, in a second."""
 _LINE_ENDS: Final = b"\r\n"
 """However many stand at the beginning, what is looked at begins behind them."""
 _ASCII: Final = bytes(range(128))
 _BEYOND_ASCII: Final = re.compile("[^\0-\x7f]")
+_ASCII_TO_ASCII: Final = re.compile(rb"[\0-\x7f](.*)[\0-\x7f]", re.DOTALL)
 
 
 class HeadInspector:
@@ -119,6 +121,11 @@ class _Utf8:
         scripts = scripts_of(encoding)
         self._as_utf8, self._as_due = _Reading(UTF8, scripts), _Reading(encoding, scripts)
         self._weighed = 0
+        self._at = 0
+        self._every = 1
+        """Which pieces are weighed: each, every second, every fourth."""
+        self._piece = b""
+        """What came of a piece that is weighed for others too."""
 
     def told(self) -> str | None:
         """Return what is said of the text, which ends here, if it is UTF-8; else None.
@@ -130,21 +137,54 @@ class _Utf8:
             return None
         if not self._as_utf8.undecoded:
             return "the file is UTF-8 throughout"
+        if self._every > 1:
+            return "the file is UTF-8 for the most part"
         places = f"{self._as_utf8.undecoded} place{'s' if self._as_utf8.undecoded > 1 else ''}"
         return f"the file is UTF-8 but for {places} that cannot be decoded"
 
     def feed(self, block: bytes | bytearray) -> None:
         """Take the next bytes. A character may begin in one block and end in the next."""
-        step = max(len(block), 1) if block.isascii() else _WEIGHED_BYTES
-        for at in range(0, len(block), step):
-            if self._weighed >= _WEIGHED_MAX:
+        if self._every == 1 and block.isascii():
+            self._weigh(block)
+            self._at += len(block)
+            return
+        at = 0
+        while at < len(block):
+            piece, within = divmod(self._at, _WEIGHED_BYTES)
+            skipped = -piece % self._every
+            size = min(max(skipped, 1) * _WEIGHED_BYTES - within, len(block) - at)
+            if not skipped:
+                self._take(block[at : at + size], is_whole=within + size == _WEIGHED_BYTES)
+            at += size
+            self._at += size
+
+    def _take(self, some: bytes | bytearray, *, is_whole: bool) -> None:
+        if self._every == 1:
+            self._weigh(some)
+        else:
+            # What stands before and behind is not weighed: whole lines are, or what is left of a single one.
+            self._piece += some
+            if not is_whole:
                 return
-            piece = block[at : at + step]
-            if piece.isascii():
-                piece = piece[:1] + piece[max(len(piece) - 3, 1) :]  # what stands beside other characters
-            self._weighed += len(piece.translate(None, _ASCII))
-            self._as_utf8.feed(piece)
-            self._as_due.feed(piece)
+            lines = self._piece.partition(b"\n")[2].rpartition(b"\n")[0]
+            self._weigh(b"\n" + (lines or _within_ascii(self._piece)) + b"\n")
+            self._piece = b""
+        if self._weighed >= _WEIGHED_MAX:
+            self._weighed = 0
+            self._every *= 2
+
+    def _weigh(self, piece: bytes | bytearray) -> None:
+        if piece.isascii():
+            piece = piece[:1] + piece[max(len(piece) - 3, 1) :]  # what stands beside other characters
+        self._weighed += len(piece.translate(None, _ASCII))
+        self._as_utf8.feed(piece, self._every)
+        self._as_due.feed(piece, self._every)
+
+
+def _within_ascii(piece: bytes) -> bytes:
+    """Return what begins behind the first, and ends before the last byte of ASCII: no character is cut in two."""
+    found = _ASCII_TO_ASCII.search(piece)
+    return found.group(1) if found else b""
 
 
 class _Reading:
@@ -153,20 +193,26 @@ class _Reading:
     def __init__(self, encoding: str, scripts: frozenset[str]) -> None:
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")
         self._oddities = Oddities(scripts)
+        self._odd = 0
         self.decoded = 0
         """Characters beyond ASCII."""
         self.undecoded = 0
         """Places that are nothing in the encoding."""
 
-    def feed(self, piece: bytes | bytearray) -> None:
+    def feed(self, piece: bytes | bytearray, weight: int) -> None:
+        """Take the next piece, which stands for so many."""
         text = self._decoder.decode(piece)
         if not text.isascii():
             undecoded = text.count("\ufffd")
             self.undecoded += undecoded
             self.decoded += len(_BEYOND_ASCII.findall(text)) - undecoded
+        before = self._oddities.count
         self._oddities.feed(text)
+        self._odd += (self._oddities.count - before) * weight
 
     def finish(self) -> int:
         """Return how much is odd about all of it."""
+        before = self._oddities.count
         self._oddities.finish()
-        return self._oddities.count
+        self._odd += self._oddities.count - before
+        return self._odd
