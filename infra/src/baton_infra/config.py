@@ -43,7 +43,7 @@ class Tasks(Frozen):
 
 TASKS: Final = {
     # Sizes by docs/performance.md. Memory is what all lanes of a service hold together at most, whatever the files, as
-    # `tests/infra/test_task_memory.py` adds it up: 844, 2,015, 447 and 381 MiB.
+    # `tests/infra/test_task_memory.py` adds it up: 857, 2,711, 450 and 383 MiB.
     "splitter": Tasks(cpu=512, memory_mib=1024),
     "worker": Tasks(cpu=1024, memory_mib=3072, tasks_max=50, spot=True),
     "merger": Tasks(),

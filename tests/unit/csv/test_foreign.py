@@ -16,6 +16,7 @@ import pytest
 
 from baton.foreign import HEAD_BYTES, recognise
 
+RUSSIAN = "наименование;количество\n" + "Москва;Санкт-Петербург\n" * 80
 TEXT = "uuid,Country\n" + "".join(f"{n},Norwäy\n" for n in range(100))
 FRAME = pl.DataFrame({"a": range(100), "b": ["x"] * 100})
 
@@ -130,6 +131,9 @@ FOREIGN = {
     "UTF-16 LE": (TEXT.encode("utf-16-le"), "UTF-16"),
     "UTF-16 BE": (TEXT.encode("utf-16-be"), "UTF-16"),
     "UTF-16 of two lines": ("a\n1\n".encode("utf-16-le"), "UTF-16"),
+    "Russian UTF-16 LE": (RUSSIAN.encode("utf-16-le"), "UTF-16"),
+    "Russian UTF-16 BE": (RUSSIAN.encode("utf-16-be"), "UTF-16"),
+    "UTF-16 of emoji": ("😀😃😄;😁😆😅\n🤣😂🙂;🙃😉😊\n🥰😍🤩;😘😗😚\n".encode("utf-16-le"), "UTF-16"),
     "Japanese UTF-16": ("名前,年齢\n太郎,30\n".encode("utf-16-le"), "UTF-16"),
     "UTF-32": (TEXT.encode("utf-32-be"), "UTF-32"),
     "EBCDIC": (TEXT.replace("\n", "\x85").encode("cp037"), "EBCDIC"),

@@ -9,6 +9,8 @@ _NEVER_TEXT: Final = bytes({*range(0x20), 0x7F} - {*b"\x01\x02\t\n\v\f\r\x1a\x1b
 """Left out: what delimits fields somewhere, what moves a cursor, and the end of a DOS file."""
 _CONTROL_KINDS_MIN: Final = 8
 _NULS_MIN: Final = 4
+_HIGH_BYTES_MAX: Final = 8
+"""Of letters of one script, of signs and of emoji in UTF-16 there are no more different ones."""
 _EBCDIC_TAB: Final = b"\x05"
 _EBCDIC_LINE_ENDS: Final = b"\x0d\x15\x25"
 _EBCDIC_WORD: Final = re.compile(rb"[\xf0-\xf9\xc1-\xe9\x81-\xa9]{2}")
@@ -21,7 +23,10 @@ def binary(head: bytes, *, delimiter: int) -> Foreign | None:
 
 
 def _wide_text(head: bytes) -> Foreign | None:
-    """Tell UTF-32 and UTF-16 without a mark: of ASCII characters, all bytes but one are NUL, always the same ones."""
+    """Tell UTF-32 and UTF-16 without a mark: of ASCII characters, all bytes but one are NUL, always the same ones.
+
+    In UTF-16 line ends and delimiters are enough of them, if the other characters are of few blocks.
+    """
     quads = [head[place : len(head) // 4 * 4 : 4] for place in range(4)]
     for ascii_place, zero_places in ((0, (1, 2, 3)), (3, (0, 1, 2))):
         if quads[0] and any(quads[ascii_place]) and not any(any(quads[place]) for place in zero_places):
@@ -29,8 +34,10 @@ def _wide_text(head: bytes) -> Foreign | None:
     pairs = head[: len(head) // 2 * 2]
     for encoding, low, high in (("utf-16-le", pairs[::2], pairs[1::2]), ("utf-16-be", pairs[1::2], pairs[::2])):
         narrow = high.count(0)
-        has_line_end = b"\n" not in head or "\n" in pairs.decode(encoding, "replace")
-        if narrow >= max(_NULS_MIN, len(high) // 5) and not low.count(0) and has_line_end:
+        has_line_end = "\n" in pairs.decode(encoding, "replace")
+        is_ascii = narrow >= len(high) // 5 and not low.count(0) and (has_line_end or b"\n" not in head)
+        is_one_script = len(set(high)) <= _HIGH_BYTES_MAX and 4 * low.count(0) <= narrow and has_line_end
+        if narrow >= _NULS_MIN and (is_ascii or is_one_script):
             return Foreign("UTF-16 text without a byte order mark", ENCODE)
     return None
 
