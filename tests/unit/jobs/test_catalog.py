@@ -69,6 +69,23 @@ def test_private_modules_are_no_jobs_and_yet_source_of_every_job(make_package: M
     assert after["sales"].version != before["sales"].version
 
 
+def test_files_beside_an_imported_package_are_part_of_the_jobs_that_import_it(
+    make_package: MakePackage, tmp_path: Path
+) -> None:
+    helpers = make_package(rules="")
+    jobs = make_package(sales=f"import {helpers}.rules\n{SALES}", stock=STOCK)
+    codes = tmp_path / helpers / "data" / "codes.txt"
+    codes.parent.mkdir()
+    codes.write_text("AT\n")
+    before = load_jobs(jobs)
+
+    codes.write_text("AT\nDE\n")
+    after = load_jobs(jobs)
+
+    assert after["sales"].version != before["sales"].version
+    assert after["stock"].version == before["stock"].version
+
+
 def test_two_jobs_of_one_name_are_named_with_their_modules(make_package: MakePackage) -> None:
     package = make_package(one=SALES, two=SALES)
 

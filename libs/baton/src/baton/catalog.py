@@ -7,9 +7,10 @@ no version number has to be maintained: its own source and all that it imports, 
 
 import pkgutil
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Final
@@ -55,7 +56,7 @@ def load_jobs(package: str, *, left_out: list[CatalogError] | None = None) -> Ca
     found = _import_package(package)
     names = tuple(_module_names(found))
     private = [name for name in names if name.rpartition(".")[2].startswith("_")]
-    shared = {"engine": sources.engine().encode(), **_files(found)}
+    shared = {"engine": sources.engine().encode(), **_files(found.__path__)}
     homes: dict[str, str] = {}
     jobs: dict[str, LoadedJob] = {}
     for name in (name for name in names if name not in private):
@@ -142,7 +143,15 @@ def _version(modules: tuple[str, ...], *, home: str, shared: Mapping[str, bytes]
     made_of = sources.sources_of(modules, own=frozenset({home.partition(".")[0], "baton"}))
     named = {_relative(name, home): source for name, source in made_of.modules.items()}
     libraries = "\n".join(sources.pins(made_of.libraries)).encode()
-    return sources.digest({**shared, **named, "libraries": libraries})[:_VERSION_HEX_DIGITS]
+    tops = {name.partition(".")[0] for name in made_of.modules} - {home.partition(".")[0], "baton"}
+    beside = {f"{top}: {name}": content for top in tops for name, content in _files(_homes(top)).items()}
+    return sources.digest({**shared, **named, **beside, "libraries": libraries})[:_VERSION_HEX_DIGITS]
+
+
+def _homes(package: str) -> Iterable[str]:
+    """Return the directories of a package; none of a module, which is not alone where it lies."""
+    spec = find_spec(package)
+    return spec.submodule_search_locations or () if spec else ()
 
 
 def _relative(name: str, home: str) -> str:
@@ -150,10 +159,10 @@ def _relative(name: str, home: str) -> str:
     return f"module .{name.removeprefix(home)}" if is_inside else f"module {name}"
 
 
-def _files(package: ModuleType) -> dict[str, bytes]:
+def _files(homes: Iterable[str]) -> dict[str, bytes]:
     """Return what lies beside the modules of a package, by path: tables that a job reads are rules as well."""
     found: dict[str, bytes] = {}
-    for home in map(Path, package.__path__):
+    for home in map(Path, homes):
         for path in home.rglob("*"):
             place = path.relative_to(home)
             is_hidden = any(part.startswith((".", "__pycache__")) for part in place.parts)
