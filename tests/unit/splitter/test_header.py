@@ -1,5 +1,7 @@
 """A header is compared by names; a reason says what its sender can see and do."""
 
+import contextlib
+import time
 import unicodedata
 
 import pytest
@@ -218,6 +220,17 @@ def test_names_are_the_same_in_composed_and_in_decomposed_letters() -> None:
 
     assert check(f"Name,{decomposed}\n", NAMED) == ("Name", "Größe"), "the job's spelling is kept"
     assert check(f"Name,{decomposed}\n", ANY) == ("Name", decomposed), "nobody's spelling is better than the file's"
+
+
+@pytest.mark.parametrize("job", [ANY, NAMED])
+def test_a_name_of_marks_without_an_end_costs_no_time(job: Job) -> None:
+    text = f"a{'\u0301\u0323' * 100_000},Name,{'\u0301\u0323' * 100_000}\n"
+    started = time.process_time()
+
+    with contextlib.suppress(BatchFailed):
+        check(text, job)
+
+    assert time.process_time() - started < 2, "sorted by their class, they would take minutes"
 
 
 def test_a_name_twice_in_two_forms_is_twice() -> None:

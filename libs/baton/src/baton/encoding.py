@@ -7,6 +7,7 @@ from itertools import chain, product
 from typing import Final
 
 UTF8: Final = "utf-8"
+NAME_CHARS_MAX: Final = 1_000
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "UTF-32"),  # before UTF-16, whose mark it begins with
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -40,9 +41,18 @@ def canonical(encoding: str) -> str:
     raise ValueError(f"{encoding} is not UTF-8 nor a single-byte encoding that holds ASCII, such as cp1252")
 
 
+def composed_key(key: str) -> str:
+    """Return a value by which a row of reference data is found, however long it is."""
+    return unicodedata.normalize("NFC", key)
+
+
 def composed(name: str) -> str:
-    """Return a column's name as it is compared: in Unicode's composed form (NFC), "é" being one code point."""
-    return unicodedata.normalize("NFC", name)
+    """Return a column's name as it is compared: in Unicode's composed form (NFC), "é" being one code point.
+
+    One of more than `NAME_CHARS_MAX` characters is compared as it is: to compose it takes time by the square of its
+    length, in which nothing else in this process runs.
+    """
+    return unicodedata.normalize("NFC", name) if len(name) <= NAME_CHARS_MAX else name
 
 
 @cache

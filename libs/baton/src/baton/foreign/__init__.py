@@ -4,6 +4,7 @@ The rules are strict, so that no CSV file is taken for something else, whatever 
 is a header.
 """
 
+import string
 from typing import Final
 
 from baton.foreign.binary import binary
@@ -27,8 +28,10 @@ def recognise(head: bytes, *, delimiter: int) -> Foreign | None:
     text = unmarked.lstrip(WHITE.replace(bytes([delimiter]), b""))
     if is_json(text, is_whole=is_whole, delimiter=delimiter):
         return _JSON
+    # No signature is broken by it but one that holds a character which delimits this job's columns.
+    replaced = bytes.maketrans(bytes([delimiter]), b",") if chr(delimiter) not in string.printable else None
     return (
-        signed(unmarked, text)
+        signed(unmarked.translate(replaced), text.translate(replaced))
         or markup(text, delimiter=delimiter, is_whole=is_whole)
         or form_of(text, delimiter=delimiter)
         or binary(head, delimiter=delimiter)

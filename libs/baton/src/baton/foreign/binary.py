@@ -32,6 +32,9 @@ def _wide_text(head: bytes) -> Foreign | None:
         if quads[0] and any(quads[ascii_place]) and not any(any(quads[place]) for place in zero_places):
             return Foreign("UTF-32 text without a byte order mark", ENCODE)
     pairs = head[: len(head) // 2 * 2]
+    line_end = head.find(b"\n")
+    if 0 not in (head if line_end < 0 else head[: line_end + 2]):
+        return None  # it is in the records alone, then: the header's delimiter or its line end has one, too
     for encoding, low, high in (("utf-16-le", pairs[::2], pairs[1::2]), ("utf-16-be", pairs[1::2], pairs[::2])):
         narrow = high.count(0)
         has_line_end = "\n" in pairs.decode(encoding, "replace")

@@ -23,7 +23,7 @@ _SIGNATURES: Final = (
     (rb"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
     (rb"Rar!\x1a\x07", "a RAR archive", UNPACK),
     (rb"LZIP\x01|\x89LZO\0", "a packed file (lzip, lzop)", UNPACK),
-    (rb".{257}ustar[\0 ]", "a tar archive", UNPACK),
+    (rb".{256}\0ustar[\0 ]", "a tar archive", UNPACK),
     (rb"!<arch>\n|MSCF\0\0\0\0|070707[0-7]{18}|07070[12][0-9A-Fa-f]{16}", "an archive (ar, cabinet, cpio)", UNPACK),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document, most likely an Excel workbook (.xls)", SAVE_SHEET),
     (rb"PAR[1E](?=.{,64}?[\0-\x08\x0e-\x1f])", "a Parquet file", EXPORT),

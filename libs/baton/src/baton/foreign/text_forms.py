@@ -6,27 +6,32 @@ from typing import Final
 from baton.foreign.kinds import DECODE, EXPORT, FETCH, INSTEAD, SAVE_SHEET, USUAL_DELIMITERS, Foreign, is_table
 
 _NAME: Final = rb"[\w.`\"\[\]]+"
-_SQL_COMMENTS: Final = rb"(?:(?:--[^\n]*\n|/\*.{,400}?\*/;?)\s*)*"
+# Nothing of a comment is given back, or what is no SQL would be tried in each way in which comments can be told apart.
+_SQL_COMMENTS: Final = rb"(?:(?:--[^\n]*+\n|/\*(?:(?!\*/).){,400}+\*/;?)\s*+)*"
 _SQL: Final = (
     rb"--\s*(?:MySQL dump|MariaDB dump|PostgreSQL database|phpMyAdmin|Adminer|Dump(?:ing|ed) |HeidiSQL|Table structure)"
-    rb"|(?:CREATE|DROP|ALTER)\s+(?:\w+\s+){,3}?(?:TABLE|DATABASE|SCHEMA|VIEW|INDEX|SEQUENCE|TYPE|FUNCTION|PROCEDURE)\s+"
+    rb"|(?:CREATE|DROP|ALTER)\s+(?:\w+\s+){,3}?(?:TABLE|DATABASE|SCHEMA)\s+"
     rb"(?:IF\s+(?:NOT\s+)?EXISTS\s|" + _NAME + rb"\s*(?:\(|;\s*[\r\n])|" + _NAME + rb"\s+(?:AS|ADD|CHARACTER)\s)"
     rb"|INSERT\s+(?:IGNORE\s+|OR\s+\w+\s+)?INTO\s+" + _NAME + rb"\s*(?:\(|VALUES|SELECT)"
-    rb"|SET\s+(?:NAMES|statement_timeout|SQL_MODE|NOCOUNT|IDENTITY_INSERT|search_path|client_encoding|@)"
-    rb"|BEGIN(?:\s+TRANSACTION|\s+WORK)?;\s*(?:CREATE|INSERT|PRAGMA|DROP|COPY)\s|START TRANSACTION;\s|PRAGMA\s+\w+\s*="
+    rb"|START TRANSACTION;\s|PRAGMA\s+\w+\s*=|LOCK TABLES\s+`"
+    rb"|COPY\s+" + _NAME + rb"\s*(?:\([^)]*\)\s*)?FROM\s+stdin"
+)
+_SQL_WORDS: Final = (
+    rb"(?:CREATE|DROP|ALTER)\s+(?:\w+\s+){,3}?(?:VIEW|INDEX|SEQUENCE|TYPE|FUNCTION|PROCEDURE)\s+"
+    rb"(?:IF\s+(?:NOT\s+)?EXISTS\s|" + _NAME + rb"\s*(?:\(|;\s*[\r\n])|" + _NAME + rb"\s+(?:AS|ADD|CHARACTER)\s)"
+    rb"|SET\s+(?:NAMES\s|(?:statement_timeout|SQL_MODE|NOCOUNT|IDENTITY_INSERT|search_path|client_encoding)\b|@)"
+    rb"|BEGIN(?:\s+TRANSACTION|\s+WORK)?;\s*(?:CREATE|INSERT|PRAGMA|DROP|COPY)\s|USE\s+[`\[]\w+[`\]]"
     rb"|(?:UPDATE\s+" + _NAME + rb"\s+SET|(?:DELETE\s+FROM|TRUNCATE\s+TABLE|REPLACE\s+INTO)\s+" + _NAME + rb")\s*[\s;(]"
-    rb"|COPY\s+" + _NAME + rb"\s*(?:\([^)]*\)\s*)?FROM\s+stdin|USE\s+[`\[]\w+[`\]]|LOCK TABLES\s+`"
 )
 _ERROR: Final = "an error message of a program"
 _DRAWN: Final = "a table drawn with characters, as a database's prompt shows it"
 _MAIL: Final = "a mail"
+_PROGRAM_IN_SQL: Final = "a dump of a database, or another program in SQL"
 _HEADED: Final = "a mail, or an answer of a web server, with its headers"
 _ATTACHED: Final = "send the file that is attached to it"
 _CERTAIN: Final = (
-    (_SQL_COMMENTS + rb"(?:" + _SQL + rb")", re.IGNORECASE, "a dump of a database, or another program in SQL", EXPORT),
-    (rb">?From \S+ +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[ ,]", 0, _MAIL, _ATTACHED),
+    (_SQL_COMMENTS + rb"(?:" + _SQL + rb")", re.IGNORECASE, _PROGRAM_IN_SQL, EXPORT),
     (rb"MIME-Version:[ ]?1\.0\s*[\r\n]|From: <Saved by ", 0, "a web archive (.mht), as Excel saves too", SAVE_SHEET),
-    (rb"HTTP/[0-9.]+ [1-5][0-9]{2}[ \r\n]", 0, "an answer of a web server with its headers", FETCH),
     (rb"--[^\r\n]{1,100}\r?\nContent-[A-Z][\w-]+:", re.IGNORECASE, "an upload form as a browser sends it", INSTEAD),
     (rb"[0-9a-f]{1,8};chunk-signature=[0-9a-f]{64}\r\n", 0, "an upload whose wrapping was kept (aws-chunked)", INSTEAD),
     (rb"BEGIN:V(?:CARD|CALENDAR|EVENT)\s", re.IGNORECASE, "an address book or a calendar", EXPORT),
@@ -38,7 +43,6 @@ _CERTAIN: Final = (
     (rb"diff --git a/|(?:Index: [^\n]*\n=+\r?\n)?--- [^\n]+\n\+\+\+ [^\n]+\n@@ ", 0, "a patch", INSTEAD),
     (rb"#!\s*/(?:usr/)?(?:local/)?s?bin/|<\?(?:php\b|=)|<%@", re.IGNORECASE, "a program", INSTEAD),
     (rb"Traceback \(most recent call last\):|Exception in thread \"", 0, _ERROR, FETCH),
-    (rb"(?:PHP )?(?:Warning|Fatal error|Notice|Deprecated):[^\n]* on line [0-9]", 0, _ERROR, FETCH),
     (rb"\+-[-+]*-\+\s*\n\s*\|", 0, _DRAWN, EXPORT),
     (rb"[^\n|]*\|[^\n]*\n-+(?:\+-+)+\s*\n", 0, _DRAWN, EXPORT),
     (rb"\|[^\n]*\|[ \t]*\r?\n\|(?:\s*:?-{3,}:?\s*\|)+[ \t\r]*\n", 0, "a table in Markdown", EXPORT),
@@ -54,6 +58,10 @@ _HEADERS: Final = (
     rb"|Cache-Control|Location|Sender|Cc|Bcc|In-Reply-To|References|User-Agent|(?:X|ARC|List|Thread)-[\w-]+)"
 )
 _UNLESS_TABLE: Final = (
+    (_SQL_COMMENTS + rb"(?:" + _SQL_WORDS + rb")", re.IGNORECASE, _PROGRAM_IN_SQL, EXPORT),
+    (rb">?From \S+ +(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[ ,]", 0, _MAIL, _ATTACHED),
+    (rb"HTTP/[0-9.]+ [1-5][0-9]{2}[ \r\n]", 0, "an answer of a web server with its headers", FETCH),
+    (rb"(?:PHP )?(?:Warning|Fatal error|Notice|Deprecated):[^\n]* on line [0-9]", 0, _ERROR, FETCH),
     (_HEADERS + rb": [^\n]*\n(?:[ \t][^\n]*\n)*[A-Z][\w-]*:[ \r\n]", re.IGNORECASE, _HEADED, FETCH),
     (
         rb"(?:[;#][^\n]*\n\s*)*\[[^\]\r\n]+\][ \t]*\r?\n(?:\s*[;#][^\n]*\n)*\s*[^=\s\[][^=\n]*=",
@@ -62,7 +70,7 @@ _UNLESS_TABLE: Final = (
         EXPORT,
     ),
 )
-"""Begins tables too: `From: a;To: b`, a column `[x]` of values `a=1`."""
+"""Begins tables too: `Use [kWh],Cost [EUR]`, `From: a;To: b`, a column `[x]` of values `a=1`."""
 _TOLD, _TOLD_UNLESS_TABLE = (
     tuple((re.compile(form, re.DOTALL | flags), Foreign(what, remedy)) for form, flags, what, remedy in forms)
     for forms in (_CERTAIN, _UNLESS_TABLE)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from baton.catalog import Catalog
-from baton.encoding import composed
+from baton.encoding import composed, composed_key
 from baton.ports import ReferenceVersion, Row
 from baton.topology import PROGRESS_KEPT_DAYS
 from baton_cli.batches.reference_records import ReferenceRecord, check_record, records
@@ -35,7 +35,7 @@ class ReferenceRows:
         columns, rows = _rows(self.path, self.key, lines_in_fields=self.lines_in_fields)
         for record in rows:
             row = dict(zip(columns, record.fields, strict=True))
-            yield composed(row[self.key]), row
+            yield composed_key(row[self.key]), row
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def read(dataset: str, path: Path, *, key: str, lines_in_fields: bool = False) -
     content = hashlib.sha256(json.dumps([key, columns]).encode())
     for record in rows:
         fields = record.fields
-        found_by = composed(fields[position])
+        found_by = composed_key(fields[position])
         name = hashlib.blake2b(found_by.encode(), digest_size=16).digest()
         if not fields[position] or name in seen:
             what = "there twice" if fields[position] else "empty"
