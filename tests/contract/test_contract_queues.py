@@ -50,18 +50,23 @@ async def test_each_kind_has_its_own_queue(ports: Ports) -> None:
 
 @in_world
 async def test_each_lane_has_queues_of_its_own(ports: Ports) -> None:
-    canary, large, small = (
-        ProcessChunk(batch_id=batch_id, owner_epoch=2, plan_id="p", index=0, large=is_large)
-        for batch_id, is_large in (("canary-1", False), ("b1", True), ("b2", False))
+    canary, large, small, apart = (
+        ProcessChunk(batch_id=batch_id, owner_epoch=2, plan_id="p", index=0, large=is_large, apart=is_apart)
+        for batch_id, is_large, is_apart in (
+            ("canary-1", False, False),
+            ("b1", True, False),
+            ("b2", False, False),
+            ("b3", True, True),
+        )
     )
-    await ports.outbox.send([large, small, canary])
+    await ports.outbox.send([large, small, apart, canary])
 
     received = {
         lane: [parse(each.body) for each in await ports.inbox("chunk", lane).receive(max_messages=10, wait_seconds=1)]
         for lane in LANES
     }
 
-    assert received == {"ordinary": [small], "large": [large], "canary": [canary]}
+    assert received == {"ordinary": [small], "large": [large], "canary": [canary], "apart": [apart]}
 
 
 @in_world
