@@ -17,11 +17,20 @@ from baton.job import Job
 from baton.model.plan import Chunk
 from half_an_answer import half_an_answer
 from local_worlds import eventually
-from worker.compute import ComputationDiedError, ComputationHungError, Compute, ProcessApart, apart
+from worker.compute import ComputationDiedError, ComputationHungError, Compute, ProcessApart
 from worker.domain import check
 
 ANY = Job(name="any", record=None, recipients=("a@example.com",))
 CHUNK = Chunk(index=0, start=0, end=2, first_record=1, records=1)
+
+
+def apart[T](work: Callable[[], T], seconds_max: float) -> T:
+    """Return what work returns in a process that does nothing else."""
+    process = ProcessApart(seconds_max=seconds_max)
+    try:
+        return process(work)
+    finally:
+        process.end()
 
 
 def test_work_is_done_and_its_errors_are_raised() -> None:

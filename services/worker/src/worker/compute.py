@@ -5,8 +5,8 @@ back its other messages, and exits with status 1; the scheduler starts another. 
 lock, as a regular expression with exponential backtracking does, so that nothing else in this process runs: then a
 watchdog outside of the interpreter ends the process a little later, with the stack on stderr.
 
-A retry is computed in a process of its own (`apart`): if that one hangs or is killed, for example for lack of memory,
-this process is left to report it. So are all chunks of the lane apart, by one process that is kept.
+A retry is computed in a process of its own (`ProcessApart`): if that one hangs or is killed, for example for lack of
+memory, this process is left to report it. So are all chunks of the lane apart, by one process that is kept.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from polars.exceptions import PanicException
 
 from baton.errors import BatchFailed, BatonError, Retry, said
 
-__all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "ProcessApart", "apart"]
+__all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "ProcessApart"]
 
 _LAST_RESORT_FACTOR: Final = 1.2
 """Of the limit: after the process itself should have ended, if it still could."""
@@ -191,15 +191,6 @@ class ProcessApart:
             there.close()
             self._kept = process, here
         return self._kept[1]
-
-
-def apart[T](work: Callable[[], T], seconds_max: float) -> T:
-    """Return what `work` returns in a process that does nothing else: see `ProcessApart`."""
-    process = ProcessApart(seconds_max=seconds_max)
-    try:
-        return process(work)
-    finally:
-        process.end()
 
 
 def _died(status: int) -> str:

@@ -23,7 +23,7 @@ from baton.ports import ChunkDone, Clock, ObjectStore, Progress, Tally
 from baton.reading import reading_input
 from baton.shown import shown
 from baton.telemetry import Metrics
-from worker.compute import ComputationHungError
+from worker.compute import ComputationHungError, ProcessApart
 from worker.domain import Checked, ChunkOutput, ReferenceFrame, check, finish, most_added_bytes, too_large
 from worker.done import chunk_done, from_metadata, to_metadata
 from worker.pieces import Assembly, pieces
@@ -36,8 +36,8 @@ _RETRY_SECONDS: Final = 20
 """Before a retry: a rolling deployment or replication usually resolves it within a minute."""
 
 
-class Apart(Protocol):
-    """Does CPU work in a process of its own, and waits for it."""
+class Where(Protocol):
+    """Does CPU work, here or in a process apart, and waits for it."""
 
     def __call__[T](self, work: Callable[[], T], /) -> T: ...
 
@@ -80,7 +80,7 @@ class Worker:
         clock: Clock,
         offload: Offload,
         compute: Offload,
-        apart: Apart | None = None,
+        apart: ProcessApart | None = None,
         apart_from: int = 2,
         settings: WorkerSettings,
     ) -> None:
@@ -94,7 +94,7 @@ class Worker:
         self._clock = clock
         self._offload = offload
         self._computer = compute
-        self._apart = apart or _here
+        self._apart = apart
         self._apart_from = apart_from
         self._tables = tables.computing_by(self._compute)
         self._output_bytes_max = settings.output_bytes_max
@@ -165,7 +165,12 @@ class Worker:
             if attempt > 1:
                 await place.hold_anything()  # a process apart needs as much again; lack of memory may have ended one
             # Nothing but the output is held while it is written: by then the next chunk is in work.
-            return await self._write(task.plan, chunk, await self._output(task, chunk, attempt, place))
+            try:
+                output = await self._output(task, chunk, attempt, place)
+            finally:
+                if self._apart and self._apart_from > 1:  # one retry is no reason to keep its process
+                    self._apart.end(within_seconds=0)
+            return await self._write(task.plan, chunk, output)
 
     async def _output(self, task: _Task, chunk: Chunk, attempt: int, place: ChunkPlace) -> ChunkOutput:
         where = self._where(attempt)
@@ -189,8 +194,9 @@ class Worker:
                 break
         return whole.output(chunk)
 
-    def _where(self, attempt: int) -> Apart:
-        return self._apart if attempt >= self._apart_from else _here  # it may have ended the worker that tried before
+    def _where(self, attempt: int) -> Where:
+        # It may have ended the worker that tried before.
+        return self._apart if self._apart and attempt >= self._apart_from else _here
 
     async def _read(self, task: _Task, chunk: Chunk) -> bytes:
         if chunk.start == chunk.end:

@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from baton.context import Context
 from baton.messages import APART, CANARY, LANES, Lane
 from baton.offload import Offload
 from baton.service import Service, run_service
-from worker.compute import Compute, ProcessApart, apart
+from worker.compute import Compute, ProcessApart
 from worker.handler import Worker, plans_of
 from worker.room import SHARES, Room
 from worker.settings import WorkerSettings
@@ -31,9 +30,6 @@ def build(
     # A canary's lane shares nothing of it, or a user's work could keep it waiting.
     own_plans, own_room = plans_of(settings.model_copy(update={"plans_cached": CANARIES_KEPT})), Room()
 
-    once = partial(apart, seconds_max=settings.compute_seconds_max)
-    kept = ProcessApart(seconds_max=settings.compute_seconds_max)
-
     def handler(lane: Lane) -> Worker:
         return Worker(
             batches=context.batches(),
@@ -47,8 +43,7 @@ def build(
             clock=context.clock,
             offload=offload,
             compute=compute(lane) if compute else own[lane],
-            # Of the lane apart every chunk is computed there: a process for each would take longer than many a chunk.
-            apart=None if compute else kept if lane == APART else once,
+            apart=None if compute else ProcessApart(seconds_max=settings.compute_seconds_max),
             apart_from=1 if lane == APART else 2,
             settings=settings,
         )
