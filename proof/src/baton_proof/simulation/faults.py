@@ -192,9 +192,14 @@ def _slow_ledger(world: "World", trouble: Trouble) -> Repair:
 
 
 def _contested(world: "World", _: Trouble) -> Repair:
-    before = world.network.contest_seconds
-    world.network.contest_seconds = _CONTEST_SECONDS
-    return lambda: setattr(world.network, "contest_seconds", before)
+    network = world.network
+    before = network.contest_seconds, network.contest_share
+    network.contest_seconds, network.contest_share = _CONTEST_SECONDS, 1.0
+
+    def repair() -> None:
+        network.contest_seconds, network.contest_share = before
+
+    return repair
 
 
 def _no_quorum(world: "World", trouble: Trouble) -> Repair:
