@@ -48,11 +48,11 @@ def _process(table: Table) -> Deaths[str]:
     return Deaths(table, settings=SETTINGS, log=silent_log())
 
 
-async def _try(process: Deaths[str], attempt: int, verdict: Handled = AGAIN) -> int:
+async def _try(process: Deaths[str], attempt: int, verdict: Handled = AGAIN) -> int | None:
     """Return how many died before, as the attempt is told."""
-    seen: list[int] = []
+    seen: list[int | None] = []
 
-    async def handle(died: int) -> Handled:
+    async def handle(died: int | None) -> Handled:
         seen.append(died)
         return verdict
 
@@ -70,7 +70,7 @@ def test_a_first_delivery_writes_nothing() -> None:
 def test_an_attempt_that_ends_is_counted_off_and_one_that_is_through_forgets_all() -> None:
     table = Table({"dead", "dead too"})
 
-    async def story() -> list[int]:
+    async def story() -> list[int | None]:
         return [await _try(_process(table), 2), await _try(_process(table), 3, DONE), await _try(_process(table), 4)]
 
     assert virtual_time.run(story()) == [2, 2, 0]
@@ -80,7 +80,7 @@ def test_an_attempt_that_ends_is_counted_off_and_one_that_is_through_forgets_all
 def test_what_is_handed_back_at_a_stop_has_not_died() -> None:
     table = Table()
 
-    async def works(died: int) -> Handled:
+    async def works(died: int | None) -> Handled:
         await asyncio.sleep(10**6)
         raise AssertionError(died)
 
@@ -112,10 +112,10 @@ def test_a_living_process_takes_none_of_its_own_for_a_death_and_notes_the_end_la
     table = Table()
     process = _process(table)
 
-    async def story() -> list[int]:
-        seen: list[int] = []
+    async def story() -> list[int | None]:
+        seen: list[int | None] = []
 
-        async def handle(died: int) -> Handled:
+        async def handle(died: int | None) -> Handled:
             seen.append(died)
             table.answers = False  # an outage that begins while it is at work
             return AGAIN

@@ -26,6 +26,8 @@ class _Scene:
 
     answers: list[Exception] = field(default_factory=list[Exception])
     """What setting aside comes to, in turn; then it succeeds."""
+    lost_notes: int = 0
+    """How many of the next notes of a beginning come to nothing."""
     dead: set[str] = field(default_factory=lambda: {"dead"})
     handled: list[int] = field(default_factory=list[int])
     aside: list[str] = field(default_factory=list[str])
@@ -49,6 +51,9 @@ class _Scene:
 
     async def attempt_begun(self, message: Message) -> int:
         del message
+        if self.lost_notes:
+            self.lost_notes -= 1
+            raise Unavailable("no answer")
         return len(self.dead)
 
     async def attempt_ended(self, message: Message, *, for_good: bool) -> None:
@@ -103,6 +108,15 @@ def test_at_its_first_delivery_it_is_handled() -> None:
 
     assert scene.run(deliveries_before=0) == []
     assert (scene.handled, scene.aside) == ([1], [])
+
+
+def test_no_attempt_begins_that_is_not_noted() -> None:
+    scene = _Scene(lost_notes=2, dead=set())
+
+    assert scene.run(deliveries_before=0) == []
+    assert scene.handled == [3]
+    outcomes = [line["Outcome"] for line in scene.lines if line["event"] == "message_handled"]
+    assert outcomes == ["unavailable", "unavailable", "done"]
 
 
 @pytest.mark.parametrize("moved_on", [Reject("it is CANCELLED"), Fenced("owned by epoch 4")])

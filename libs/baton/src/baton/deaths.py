@@ -42,7 +42,10 @@ class AttemptNotes[M](Protocol):
 
 
 class Deaths[M]:
-    """One process's attempts. What cannot be noted counts for the process: an outage is no death."""
+    """One process's attempts. What cannot be noted counts for the process: an outage is no death.
+
+    Of a suspected batch no attempt begins that cannot be noted.
+    """
 
     def __init__(self, attempts: AttemptNotes[M] | None, *, settings: RunnerSettings, log: Log) -> None:
         """Without `attempts` nothing is counted."""
@@ -63,18 +66,21 @@ class Deaths[M]:
         assert self._attempts is not None, "nobody else counts deaths"
         await self._attempts.set_aside(message, cause)
 
-    async def counted(self, message: M, attempt: int, handle: Callable[[int], Awaitable[Handled]]) -> Handled:
-        """Return what `handle` returns; it is given the number of those who died at this message's step."""
+    async def counted(self, message: M, attempt: int, handle: Callable[[int | None], Awaitable[Handled]]) -> Handled:
+        """Return what `handle` returns; it is given the number of those who died at this message's step.
+
+        None where a suspected batch's attempt cannot be recorded: if the process died of it, nobody would know.
+        """
         if self._attempts is None or attempt < self._settings.counted_from:
             return await handle(0)
         try:
             began = await self._begun(message)
-            died = began if attempt > 1 else 0
+            died = began if began is None or attempt > 1 else 0
             handled = await handle(died)
         except asyncio.CancelledError:
             await self._ended(message, for_good=False)
             raise
-        is_over = self.are_too_many(died) and handled.outcome not in _UNSAID
+        is_over = died is not None and self.are_too_many(died) and handled.outcome not in _UNSAID
         await self._ended(message, for_good=handled.delete or is_over)
         return handled
 
@@ -86,14 +92,14 @@ class Deaths[M]:
             await self._ended(message, for_good=for_good)
         self._owed += owed
 
-    async def _begun(self, message: M) -> int:
+    async def _begun(self, message: M) -> int | None:
         assert self._attempts is not None
         try:
             async with asyncio.timeout(self._seconds_max):
                 return await self._attempts.attempt_begun(message)
         except Exception as error:  # noqa: BLE001 - the work matters more than its count
             self._log.warning("attempt_not_counted", error=repr(error))
-            return 0
+            return None if self._settings.sets_aside else 0
 
     async def _ended(self, message: M, *, for_good: bool) -> None:
         assert self._attempts is not None

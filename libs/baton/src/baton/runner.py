@@ -215,7 +215,10 @@ class Runner[M]:
             await asyncio.gather(keeper, return_exceptions=True)
         return handled
 
-    async def _handle(self, message: M, delivery: Delivery, died: int) -> Handled:
+    async def _handle(self, message: M, delivery: Delivery, died: int | None) -> Handled:
+        if died is None:
+            not_noted = Unavailable("that this attempt begins could not be noted")
+            return replace(await self._judge(message, delivery.attempt, not_noted), names=self._log_fields(message))
         if self._deaths.are_too_many(died):
             ended = await self._end(message, delivery.attempt, cause_of(died))
             return replace(ended, names=self._log_fields(message))

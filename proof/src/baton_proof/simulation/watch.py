@@ -269,7 +269,9 @@ class WatchedLedger(MemoryLedger):
         written = await super().update(before, after)
         self.watch.batch_written(there or before, after)
         # A canary's row goes with it, and with the row what is known of it.
-        entered = after.state is BatchState.MERGED and (there or before).state is not BatchState.MERGED
+        # Who continues what was set aside after it was published writes nothing anew.
+        unpublished = (there or before).state not in {BatchState.MERGED, BatchState.QUARANTINED}
+        entered = after.state is BatchState.MERGED and unpublished
         if entered and not after.is_canary:
             self.watch.published(after, *self.results(after))
         return written
