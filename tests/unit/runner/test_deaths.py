@@ -101,7 +101,7 @@ def test_what_is_handed_back_at_a_stop_has_not_died() -> None:
 def test_a_table_that_does_not_answer_delays_the_work_and_fails_nothing() -> None:
     table = Table(answers=False)
 
-    async def story() -> tuple[int, float]:
+    async def story() -> tuple[int | None, float]:
         died = await _try(_process(table), 2)
         return died, asyncio.get_running_loop().time()
 
