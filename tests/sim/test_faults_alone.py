@@ -6,7 +6,7 @@ import pytest
 
 from baton.model.journal import CommandKind
 from baton_proof.simulation import simulate
-from baton_proof.simulation.schedule import AWAY, HOME, Fault, Order, Schedule, Trouble
+from baton_proof.simulation.schedule import AWAY, AWS_FAULTS, HOME, Fault, Order, Schedule, Trouble
 from baton_proof.simulation.simulate import Report
 from baton_proof.simulation.world import World
 from handover.settings import ControllerSettings
@@ -36,19 +36,7 @@ def _played(schedule: Schedule) -> Played:
 
 @pytest.mark.parametrize("amount", [0.1, 0.3, 0.6, 0.9])
 @pytest.mark.parametrize("region", [HOME, AWAY])
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault.SLOW_LEDGER,
-        Fault.CONTESTED,
-        Fault.NO_QUORUM,
-        Fault.INDEX,
-        Fault.CLOCK,
-        Fault.NEWER,
-        Fault.UNREPLICATED,
-        Fault.GREY_CALLS,
-    ],
-)
+@pytest.mark.parametrize("fault", AWS_FAULTS)
 def test_two_orders_in_the_middle_of_it_are_carried_out_in_the_end(fault: Fault, region: str, amount: float) -> None:
     report = _played(replace(QUIET, troubles=(Trouble(fault, 90, 400, region, amount),))).report
 

@@ -72,7 +72,7 @@ class Fault(StrEnum):
     """One kind of call that the Region's services make is throttled, for all of them."""
 
 
-_AWS: Final = (
+AWS_FAULTS: Final = (
     Fault.SLOW_LEDGER,
     Fault.CONTESTED,
     Fault.NO_QUORUM,
@@ -83,7 +83,7 @@ _AWS: Final = (
     Fault.GREY_CALLS,
 )
 """What AWS, and a deployment, do on a day on which nothing is down."""
-_LATER: Final = frozenset({Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, *_AWS})
+_LATER: Final = frozenset({Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, *AWS_FAULTS})
 """Drawn by dice of their own."""
 _FAULTS: Final = tuple(fault for fault in Fault if fault not in _LATER)
 _PLAGUES: Final = 0.04
@@ -265,7 +265,7 @@ def _aws(seed: int) -> tuple[Trouble, ...]:
     dice = random.Random(seed * 7 + 11)
     if dice.random() < 0.4:
         return ()
-    return tuple(_trouble(dice, dice.choice(_AWS)) for _ in range(dice.randint(1, 3)))
+    return tuple(_trouble(dice, dice.choice(AWS_FAULTS)) for _ in range(dice.randint(1, 3)))
 
 
 def _trouble(dice: random.Random, fault: Fault | None = None) -> Trouble:
