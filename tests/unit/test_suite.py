@@ -21,6 +21,15 @@ def test_tests_of_one_group_stay_on_one_worker(request: pytest.FixtureRequest) -
     assert node.nodeid.endswith("@kept-together")
 
 
+def test_a_world_of_a_folder_goes_when_its_tests_are_through() -> None:
+    conftests = (REPOSITORY / "tests").rglob("conftest.py")
+    of_a_folder = [path for path in conftests if 'scope="package"' in path.read_text()]
+
+    assert len(of_a_folder) >= 2
+    # To pytest a folder without it is no package, and its fixtures live as long as the session.
+    assert [path for path in of_a_folder if not (path.parent / "__init__.py").exists()] == []
+
+
 def test_a_client_that_is_due_is_not_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(clients.DUE, "rclone no-such-client")
     with pytest.raises(pytest.fail.Exception, match="`no-such-client` is not installed, and is due here"):

@@ -18,13 +18,13 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.xdist_group("tiny world"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the tiny services leave their environments."""
     return tmp_path_factory.mktemp("environments")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def _world(tmp_path_factory: pytest.TempPathFactory, environments: Path) -> Iterator[World]:
     directory = tmp_path_factory.mktemp("world") / ".baton"
     yield lifecycle.up(directory, roster=tiny_roster(environments))
