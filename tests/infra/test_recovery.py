@@ -1,5 +1,6 @@
 """The switch: ARC's rules are the stand-in's, and the record follows them."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -102,7 +103,14 @@ def test_the_controllers_may_make_each_call_of_the_plans_adapter_and_no_other() 
 
     async def story() -> set[str]:
         async with region_switch(offline_session(), times=PATIENT) as (plan, switch):
-            await switch.set_states({home: False, standby: True})
+            plan.runs_until = asyncio.Event()
+            async with asyncio.TaskGroup() as orders:
+                orders.create_task(switch.set_states({home: False, standby: True}))
+                await plan.has_started.wait()
+                # The second order finds the first one's execution under way, and asks for its name.
+                orders.create_task(switch.set_states({home: False, standby: True}))
+                await plan.has_refused.wait()
+                plan.runs_until.set()
             await switch.endpoints()
             return plan.asked
 
