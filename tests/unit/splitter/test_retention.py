@@ -1,7 +1,8 @@
 """Rows of old batches are deleted many at once, beside the splitter's other work, and only if they are not needed."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
 from typing import Any, Final, override
 
 import pytest
@@ -12,7 +13,7 @@ from baton.model.batch import Batch, Source
 from baton.model.control import Control
 from baton.model.identity import next_epoch
 from baton.model.states import BatchState
-from baton.ports import ObjectInfo
+from baton.ports import BatchPage, ObjectInfo
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT, RETENTION_DAYS
 from baton_proof.logs import recording_log
@@ -46,12 +47,23 @@ class SlowObjectStore(MemoryObjectStore):
         return await super().head(key, version_id=version_id)
 
 
+class CountingLedger(MemoryLedger):
+    """Counts the days that somebody asked for."""
+
+    days_asked = 0
+
+    @override
+    def list_settled(self, day: date) -> AsyncIterator[BatchPage]:
+        self.days_asked += 1
+        return super().list_settled(day)
+
+
 class World:
     """A ledger of settled batches whose inputs are gone, and what deletes their rows."""
 
     def __init__(self) -> None:
         self.clock = LoopClock()
-        self.ledger = MemoryLedger(Control(INITIAL_EPOCH, REGION))
+        self.ledger = CountingLedger(Control(INITIAL_EPOCH, REGION))
         self.objects = SlowObjectStore(self.clock)
         self.lines: list[dict[str, Any]] = []
         self.retention = Retention(
@@ -133,10 +145,26 @@ def test_what_is_forgotten_is_old_and_ones_own(days_ago: float, epoch: int, is_k
     async def story() -> bool:
         world = World()
         batch_id = await world.settle(1, days_ago=days_ago, epoch=epoch)
-        await world.retention.delete_old()
+        for _ in range(200):  # each looks at a few days of the year
+            await world.retention.delete_old()
         return await world.ledger.get(batch_id) is not None
 
     assert virtual_time.run(story()) == is_kept
+
+
+def test_a_year_is_looked_at_a_few_days_at_a_time_and_once_a_day() -> None:
+    async def story() -> list[int]:
+        world, asked = World(), list[int]()
+        for hours in (0, 1, 25):  # at the start, an hour later, and on the next day
+            await asyncio.sleep(hours * 3_600)
+            world.ledger.days_asked = 0
+            await world.retention.delete_old()
+            asked.append(world.ledger.days_asked)
+            for _ in range(250):
+                await world.retention.delete_old()
+        return asked
+
+    assert virtual_time.run(story()) == [4, 2, 4]
 
 
 def test_a_row_that_is_throttled_holds_no_other_up_and_goes_with_the_next_pass() -> None:

@@ -20,8 +20,10 @@ async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitab
                 failed = True
                 raise
 
-    # No more than there are items, if that is known: a sweep asks four hundred times for what is hardly ever there.
+    # No more than there are items, if that is known: a sweep asks again and again for what is hardly ever there.
     workers_max = min(limit, len(items)) if isinstance(items, Sized) else limit
+    if not workers_max:
+        return
     workers = [asyncio.create_task(worker()) for _ in range(workers_max)]
     try:
         await asyncio.gather(*workers)

@@ -234,8 +234,8 @@ MUTANTS: Final = (
     Mutant(
         "only the days around the retention are ever looked at",
         _SPLITTER + "retention.py",
-        "(_DAYS_WHOLE if is_whole else _DAYS)",
-        "_DAYS",
+        "self._left, self._whole_at = range(_DAYS, _DAYS_WHOLE), now",
+        "self._left, self._whole_at = range(_DAYS), now",
         "tests/unit/splitter/test_retention.py::test_what_is_forgotten_is_old_and_ones_own",
     ),
     Mutant(
@@ -304,15 +304,15 @@ MUTANTS: Final = (
     Mutant(
         "a pass over old rows that failed counts as done",
         _SPLITTER + "retention.py",
-        "        is_whole = self._whole_at is None",
-        "        self._done_at = now\n        is_whole = self._whole_at is None",
+        "            await self._delete_days(range(_DAYS), now)\n            self._done_at = now\n",
+        "            self._done_at = now\n            await self._delete_days(range(_DAYS), now)\n",
         "tests/unit/splitter/test_retention.py::test_a_pass_that_met_an_outage_is_tried_again_at_once",
     ),
     Mutant(
         "old rows are looked for in every sweep",
         _SPLITTER + "retention.py",
-        "if self._done_at and now < self._done_at + _EVERY:",
-        "if False:",
+        "if self._done_at is None or now >= self._done_at + _EVERY:",
+        "if True:",
         "tests/unit/splitter/test_retention.py::test_a_row_that_is_throttled_holds_no_other_up_and_goes_with_the_next_pass",
     ),
     Mutant(

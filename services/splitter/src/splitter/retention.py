@@ -15,10 +15,11 @@ from splitter.alone import Alone
 _EVERY: Final = timedelta(hours=1)
 _EVERY_WHOLE: Final = timedelta(days=1)
 _DAYS: Final = 2
-"""Days looked at each time."""
+"""Days looked at each time; each is a query."""
 _DAYS_WHOLE: Final = 400
-"""Days looked at once a day and at the start; each is a query. Finds rows that were not deleted when they were due,
-because no sweeper ran or because their input was still there."""
+"""Days looked at once a day and after the start, a few with each sweep: a process that has just started has better
+things to do than four hundred queries. Finds rows that were not deleted when they were due, because no sweeper ran or
+because their input was still there."""
 _AT_ONCE: Final = 16
 
 
@@ -44,18 +45,25 @@ class Retention:
         self._alone = Alone(log)
         self._done_at: datetime | None = None
         self._whole_at: datetime | None = None
+        self._left = range(0)
+        """Days of the long look that are still to come."""
 
     async def delete_old(self) -> None:
         """Delete what may be deleted, once an hour: no late copy of a file can start such a batch again."""
         now = self._clock.now()
-        if self._done_at and now < self._done_at + _EVERY:
-            return
-        is_whole = self._whole_at is None or now >= self._whole_at + _EVERY_WHOLE
-        for days in range(RETENTION_DAYS, RETENTION_DAYS + (_DAYS_WHOLE if is_whole else _DAYS)):
-            await self._delete_day((now - timedelta(days=days)).date(), now - timedelta(days=RETENTION_DAYS))
-        self._done_at = now
-        if is_whole:
-            self._whole_at = now
+        if self._done_at is None or now >= self._done_at + _EVERY:
+            await self._delete_days(range(_DAYS), now)
+            self._done_at = now
+        if not self._left and (self._whole_at is None or now >= self._whole_at + _EVERY_WHOLE):
+            self._left, self._whole_at = range(_DAYS, _DAYS_WHOLE), now
+        await self._delete_days(self._left[:_DAYS], now)
+        self._left = self._left[_DAYS:]
+
+    async def _delete_days(self, beyond: range, now: datetime) -> None:
+        """Look at days that lie so many days beyond the retention."""
+        for days in beyond:
+            day = (now - timedelta(days=RETENTION_DAYS + days)).date()
+            await self._delete_day(day, now - timedelta(days=RETENTION_DAYS))
 
     async def _delete_day(self, day: date, settled_before: datetime) -> None:
         async for page in self._ledger.list_settled(day):
