@@ -1,6 +1,8 @@
 """The trigger is called for each input, survives a burst, and its zip holds all that it needs."""
 
+import io
 import json
+import py_compile
 import subprocess
 import sys
 import zipfile
@@ -9,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from baton_local import roster
+from baton_local.roster import LocalTrigger
 from baton_local.stand_ins.trigger import build_zip
 from baton_local.state import World
 from local_worlds import bucket, client, eventually
@@ -69,3 +72,22 @@ def test_the_products_trigger_imports_from_its_zip_alone(tmp_path: Path) -> None
     )
 
     subprocess.run([sys.executable, "-ISc", code], check=True, timeout=60)  # noqa: S603 — our own interpreter
+
+
+def test_bytecode_goes_along_with_the_source_that_it_was_made_of(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    for source in (one, other):
+        source.write_text("WHAT = 'compiled'\n")
+        py_compile.compile(str(source))
+    other.write_text("WHAT = 'changed since'\n")
+
+    zipped = build_zip(LocalTrigger(handler="one.handler", sources=(one, other), requirements=None))
+    with zipfile.ZipFile(io.BytesIO(zipped)) as archive:
+        names = {Path(name).name.partition(".")[0] for name in archive.namelist() if name.endswith(".pyc")}
+        archive.extractall(tmp_path / "code")
+    (tmp_path / "code" / "one.py").write_text("WHAT = 'nobody looks at this'\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'code')!r}); import one, other; print(one.WHAT, other.WHAT)"
+    told = subprocess.run([sys.executable, "-ISc", code], check=True, capture_output=True, text=True)  # noqa: S603 — our own interpreter
+
+    assert names == {"one"}
+    assert told.stdout.strip() == "compiled changed since"

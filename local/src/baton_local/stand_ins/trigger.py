@@ -13,6 +13,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,8 @@ _MEMORY_MIB: Final = 512
 _RETRY_SECONDS: Final = 1
 _UNUSED: Final = re.compile(r"botocore/data/(?!(dynamodb|s3|sqs|sts)/)[^/]+/|.*\.pyc$|.*/tests?/")
 """Descriptions of services that no trigger calls are nine tenths of botocore's bytes."""
+_UNCHECKED_HASH: Final = (1).to_bytes(4, "little") + bytes(8)
+"""Flags and hash in the head of a .pyc file that Python does not compare with its source (PEP 552)."""
 _NAME: Final = re.compile(r"^([A-Za-z0-9._-]+)==")
 
 
@@ -41,7 +44,24 @@ def build_zip(trigger: LocalTrigger) -> bytes:
     with zipfile.ZipFile(held, "w", zipfile.ZIP_STORED) as archive:
         for path, name in _files(trigger):
             archive.write(path, name)
+            if path.suffix == ".py" and (bytecode := _bytecode_of(path)):
+                archive.writestr(str(Path(name).parent / "__pycache__" / Path(cache_from_source(name)).name), bytecode)
     return held.getvalue()
+
+
+def _bytecode_of(path: Path) -> bytes | None:
+    """Return the bytecode of a source, to be used unchecked; without it each start of the function compiles all.
+
+    Python checks the source's time of change, which a zip does not keep. None: no bytecode, or that of an older source.
+    """
+    try:
+        compiled, source = Path(cache_from_source(path)).read_bytes(), path.stat()
+    except OSError:
+        return None
+    made_of = b"".join(number.to_bytes(4, "little") for number in (0, int(source.st_mtime), source.st_size))
+    if compiled[4:16] != made_of:
+        return None
+    return compiled[:4] + _UNCHECKED_HASH + compiled[16:]
 
 
 def _files(trigger: LocalTrigger) -> Iterator[tuple[Path, str]]:
