@@ -24,6 +24,7 @@ from splitter.handler import Splitter
 from worker.domain import ChunkOutput
 from worker.handler import Worker
 
+CATALOG = load_jobs("baton_jobs")
 KEY = "input/sales/july 2026.csv"
 SAMPLE = sales_file(records=12, bad=2, seed=7)
 SEEDS = 200
@@ -32,7 +33,7 @@ HARSH = Odds(crash=0.05, slow=0.05, again=0.6)
 
 
 def run(seed: int, odds: Odds | None = None) -> SwarmResult:
-    swarm = Swarm(load_jobs("baton_jobs"), SAMPLE, seed, odds=odds or Odds())
+    swarm = Swarm(CATALOG, SAMPLE, seed, odds=odds or Odds())
     return virtual_time.run(swarm.run(KEY))
 
 

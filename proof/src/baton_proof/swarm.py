@@ -134,6 +134,7 @@ class _Fated:
             await fate.dawdle()
             return result
 
+        vars(self)[attribute] = call  # made once: to ask what a member is takes longer than many a call
         return call
 
 

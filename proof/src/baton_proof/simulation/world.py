@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from baton.catalog import load_jobs
+from baton.catalog import Catalog, load_jobs
 from baton.errors import BatonError
 from baton.memory import LoopClock, MemoryEventBus, MemoryReplication, MemoryRoutes, MemoryVitals
 from baton.messages import Message, lane_of
@@ -52,11 +52,17 @@ SAMPLE = sales_file(records=6, bad=1)
 
 
 @cache
+def _catalog() -> Catalog:
+    """Return the jobs, which no process changes: read once for all."""
+    return load_jobs("baton_jobs")
+
+
+@cache
 def expected_result() -> bytes:
     """Return what must come of it: the result of an undisturbed run. Call it first outside of a running loop."""
 
     async def in_peace() -> bytes:
-        quiet = Pipeline(load_jobs("baton_jobs"))
+        quiet = Pipeline(_catalog())
         await financial(quiet.region.reference, SAMPLE)
         batch_id = await quiet.upload("input/sales/peace.csv", SAMPLE.body)
         await quiet.drive()
@@ -195,7 +201,7 @@ class World:
         while not stop.is_set():
             life = self.life(region, "services")
             process = Pipeline(
-                load_jobs("baton_jobs"),
+                _catalog(),
                 region=self.sides[region],
                 crash=life,
                 splitter_settings=SPLITTER,
