@@ -91,7 +91,7 @@ async def test_processes_that_began_a_step_and_have_not_ended_are_counted(ports:
     now, chunk = ports.clock.now(), "chunk#2#p#0"
 
     async def begun(by: str, step: str = chunk) -> int:
-        return await ports.heartbeats.attempt_begun("b1", step, by=by, at=now)
+        return len(await ports.heartbeats.attempt_begun("b1", step, by=by, at=now))
 
     async def ended(by: str, step: str = chunk, *, for_good: bool = False) -> None:
         await ports.heartbeats.attempt_ended("b1", step, by=by, at=now, for_good=for_good)
@@ -106,3 +106,21 @@ async def test_processes_that_began_a_step_and_have_not_ended_are_counted(ports:
     await ended("y")
     assert [await begun("z"), await begun("y", "split#2")] == [0, 1]
     assert await ports.heartbeats.signs("b1") == Signs(worked_at=now)
+
+
+@in_world
+async def test_each_that_began_tells_when_it_was_last_alive_until_it_has_ended(ports: Ports) -> None:
+    now, step = ports.clock.now(), "split#2"
+    at = [now + timedelta(seconds=20 * number) for number in range(5)]
+    heartbeats = ports.heartbeats
+
+    await heartbeats.attempt_begun("b1", step, by="x", at=at[0])
+    await heartbeats.attempt_alive("b1", step, by="x", at=at[1])
+    beside = await heartbeats.attempt_begun("b1", step, by="y", at=at[2])
+    await heartbeats.attempt_ended("b1", step, by="x", at=at[3], for_good=False)
+    for late in ("x", "nobody"):
+        await heartbeats.attempt_alive("b1", step, by=late, at=at[4])
+
+    assert list(beside) == [at[1]]
+    assert list(await heartbeats.attempt_begun("b1", step, by="z", at=at[4])) == [at[2]]
+    assert list(await heartbeats.attempt_begun("b2", step, by="z", at=at[4])) == []

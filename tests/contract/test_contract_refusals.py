@@ -29,7 +29,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "outbox": "send backlog",
     "inbox": "receive delete set_visibility hand_back dead_letter",
     "progress": "open complete tally done is_done",
-    "heartbeats": "beat signs count_nudge claim_notice notice_sent attempt_begun attempt_ended",
+    "heartbeats": "beat signs count_nudge claim_notice notice_sent attempt_begun attempt_alive attempt_ended",
     "arrivals": "note noted",
     "reference": "current describe load is_complete get_many publish prune",
     "rejects": "put list",

@@ -1,6 +1,7 @@
 """What counts as the death of a process at a message, and what that costs."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -14,7 +15,8 @@ from baton.testing import virtual_time
 from baton_proof.logs import silent_log
 
 DONE = Handled(Outcome.DONE)
-SETTINGS = RunnerSettings(deaths_max=3, visibility_seconds=60)
+VISIBILITY_SECONDS, SIGN_SECONDS = 60, 20
+SETTINGS = RunnerSettings(deaths_max=3, visibility_seconds=VISIBILITY_SECONDS)
 AGAIN = Handled(Outcome.RETRY, delay_seconds=20)
 
 
@@ -23,13 +25,18 @@ class Table:
     """Notes who began, answers when it may, and remembers what it was told. Seen from one process, `me`."""
 
     began: set[str] = field(default_factory=set[str])
+    lives: frozenset[str] = frozenset()
+    """Those among them that give signs of life."""
     told: list[str] = field(default_factory=list[str])
     answers: bool = True
 
-    async def attempt_begun(self, message: str) -> int:
+    async def attempt_begun(self, message: str) -> Sequence[float]:
         await self._answer(f"{message} begun")
         self.began.add("me")
-        return len(self.began) - 1
+        return [SIGN_SECONDS if each in self.lives else VISIBILITY_SECONDS for each in self.began - {"me"}]
+
+    async def attempt_alive(self, message: str) -> None:
+        await self._answer(f"{message} alive")
 
     async def attempt_ended(self, message: str, *, for_good: bool) -> None:
         await self._answer(f"{message} ended" + " for good" * for_good)
@@ -130,6 +137,33 @@ def test_a_living_process_takes_none_of_its_own_for_a_death_and_notes_the_end_la
     assert table.began == set()
 
 
+def test_who_gives_signs_of_life_has_not_died() -> None:
+    table = Table({"dead", "works on it"}, frozenset({"works on it"}))
+
+    assert virtual_time.run(_try(_process(table), 2)) == 1
+
+
+def test_an_attempt_gives_signs_of_life_until_it_ends_also_when_some_are_not_taken() -> None:
+    table = Table()
+
+    async def handle(died: int | None) -> Handled:
+        del died
+        await asyncio.sleep(2.5 * SIGN_SECONDS)
+        table.answers = False
+        await asyncio.sleep(SIGN_SECONDS)
+        table.answers = True
+        await asyncio.sleep(1.5 * SIGN_SECONDS)
+        return AGAIN
+
+    async def story() -> None:
+        await _process(table).counted("m", 2, handle)
+        await asyncio.sleep(100)
+
+    virtual_time.run(story())
+
+    assert table.told == ["m begun", "m alive", "m alive", "m alive", "m ended"]
+
+
 # --- of what is suspected each delivery is counted -------------------------------------------------------------------
 
 
@@ -150,6 +184,22 @@ def test_whoever_gets_it_again_finds_who_died_at_it_the_first_time() -> None:
 
     assert virtual_time.run(_try(_suspecting(table), 2, DONE)) == 1
     assert table.began == set()
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 5])
+def test_nobody_begins_while_another_process_has_it_in_hand_and_that_is_no_death(attempt: int) -> None:
+    table = Table({"works on it"}, frozenset({"works on it"}))
+    begun: list[int | None] = []
+
+    async def handle(died: int | None) -> Handled:
+        begun.append(died)
+        return DONE
+
+    handled = virtual_time.run(_suspecting(table).counted("m", attempt, handle))
+
+    assert begun == []
+    assert (handled.outcome, handled.delay_seconds) == (Outcome.RETRY, VISIBILITY_SECONDS)
+    assert table.began == {"works on it"}
 
 
 @pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.REFUSED])

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,12 +50,15 @@ class _Scene:
             raise self.answers.pop(0)
         self.aside.append(cause)
 
-    async def attempt_begun(self, message: Message) -> int:
+    async def attempt_begun(self, message: Message) -> Sequence[float]:
         del message
         if self.lost_notes:
             self.lost_notes -= 1
             raise Unavailable("no answer")
-        return len(self.dead)
+        return [SETTINGS.visibility_seconds for _ in self.dead]
+
+    async def attempt_alive(self, message: Message) -> None:
+        del message
 
     async def attempt_ended(self, message: Message, *, for_good: bool) -> None:
         del message

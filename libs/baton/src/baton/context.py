@@ -1,6 +1,7 @@
 """What a service is built from (settings, ports, log, ...): the container and the tests pass in the same type."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -80,10 +81,19 @@ class Context:
         """Set the message's batch aside, for an operator to decide."""
         await self.batches().set_aside(message, cause=cause)
 
-    async def attempt_begun(self, message: Message) -> int:
-        """Note that this process begins the message's step; return how many others did and have not ended."""
+    async def attempt_begun(self, message: Message) -> Sequence[float]:
+        """Note that this process begins the message's step.
+
+        Returns how many seconds ago each other that did and has not ended gave its last sign of life.
+        """
         heartbeats, now = self.ports.heartbeats(), self.clock.now()
-        return await heartbeats.attempt_begun(message.batch_id, step_of(message), by=self.process, at=now)
+        others = await heartbeats.attempt_begun(message.batch_id, step_of(message), by=self.process, at=now)
+        return [(now - alive_at).total_seconds() for alive_at in others]
+
+    async def attempt_alive(self, message: Message) -> None:
+        """Give a sign of life of this process's attempt, unless it is no longer noted."""
+        heartbeats, now = self.ports.heartbeats(), self.clock.now()
+        await heartbeats.attempt_alive(message.batch_id, step_of(message), by=self.process, at=now)
 
     async def attempt_ended(self, message: Message, *, for_good: bool) -> None:
         """Note that it ended; `for_good`: delete the others as well."""

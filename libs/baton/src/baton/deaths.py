@@ -2,13 +2,15 @@
 
 A queue counts how often it delivered a message, not how that ended: a process that is killed, an outage and a restart
 look alike. So from a message's second delivery on each attempt is recorded, beside the ledger, when it begins and when
-it ends: with an outcome, an error, or by being handed back at a stop. An attempt that began and never ended is a death.
-Of a batch that is suspected each delivery is recorded. Still nothing is concluded at the first: who began and has not
-ended may then work on a message that was sent twice.
+it ends: with an outcome, an error, or by being handed back at a stop. In between it gives signs of life, since SQS may
+deliver a message twice: an attempt that began, never ended, and gives no sign any more is a death. Of a batch that is
+suspected each delivery is recorded, and none begins while another process has the message in hand. Still no death is
+concluded at the first delivery: a note of an end may have been lost.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from baton.outcome import Handled, Outcome
@@ -28,8 +30,15 @@ def cause_of(died: int) -> str:
 class AttemptNotes[M](Protocol):
     """Where it is noted which processes began a message's step and have not ended."""
 
-    async def attempt_begun(self, message: M) -> int:
-        """Note this process; return how many others began this step and have not ended."""
+    async def attempt_begun(self, message: M) -> Sequence[float]:
+        """Note this process.
+
+        Returns of each other that began this step and has not ended how many seconds ago it gave its last sign of life.
+        """
+        ...
+
+    async def attempt_alive(self, message: M) -> None:
+        """Give a sign of life of an attempt that has begun."""
         ...
 
     async def attempt_ended(self, message: M, *, for_good: bool) -> None:
@@ -53,6 +62,10 @@ class Deaths[M]:
         self._settings = settings
         self._seconds_max = settings.visibility_seconds / 6
         """How long a note may take."""
+        self._sign_seconds = settings.visibility_seconds / 3
+        """Between two signs of life: as often as the message is kept from others."""
+        self._silent_seconds = 2 * self._sign_seconds
+        """Without a sign for so long it is dead: sooner than its message comes again because nobody keeps it."""
         self._log = log
         self._owed: list[tuple[M, bool]] = []
         """Ends that could not be noted: as long as this process lives it did not die of them."""
@@ -74,9 +87,14 @@ class Deaths[M]:
         if self._attempts is None or attempt < self._settings.counted_from:
             return await handle(0)
         try:
-            began = await self._begun(message)
-            died = began if began is None or attempt > 1 else 0
-            handled = await handle(died)
+            others = await self._begun(message)
+            if others is not None and self._settings.sets_aside and self._alive(others):
+                # It kills perhaps what touches it: one process at a time.
+                await self._ended(message, for_good=False)
+                return Handled(Outcome.RETRY, "another process has it in hand", self._settings.visibility_seconds)
+            died = None if others is None else len(others) - self._alive(others) if attempt > 1 else 0
+            async with self._showing_life(message):
+                handled = await handle(died)
         except asyncio.CancelledError:
             await self._ended(message, for_good=False)
             raise
@@ -92,14 +110,36 @@ class Deaths[M]:
             await self._ended(message, for_good=for_good)
         self._owed += owed
 
-    async def _begun(self, message: M) -> int | None:
+    def _alive(self, others: Sequence[float]) -> int:
+        return sum(silent_seconds < self._silent_seconds for silent_seconds in others)
+
+    @asynccontextmanager
+    async def _showing_life(self, message: M) -> AsyncGenerator[None]:
+        giving = asyncio.create_task(self._give_signs(message))
+        try:
+            yield
+        finally:
+            giving.cancel()
+            await asyncio.gather(giving, return_exceptions=True)
+
+    async def _give_signs(self, message: M) -> None:
+        assert self._attempts is not None
+        while True:
+            await asyncio.sleep(self._sign_seconds)
+            try:
+                async with asyncio.timeout(self._seconds_max):
+                    await self._attempts.attempt_alive(message)
+            except Exception as error:  # noqa: BLE001 - the work matters more than its signs
+                self._log.warning("attempt_not_counted", error=repr(error))
+
+    async def _begun(self, message: M) -> Sequence[float] | None:
         assert self._attempts is not None
         try:
             async with asyncio.timeout(self._seconds_max):
                 return await self._attempts.attempt_begun(message)
         except Exception as error:  # noqa: BLE001 - the work matters more than its count
             self._log.warning("attempt_not_counted", error=repr(error))
-            return None if self._settings.sets_aside else 0
+            return None if self._settings.sets_aside else ()
 
     async def _ended(self, message: M, *, for_good: bool) -> None:
         assert self._attempts is not None

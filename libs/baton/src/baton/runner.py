@@ -213,21 +213,20 @@ class Runner[M]:
         finally:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
-        return handled
+        return replace(handled, names=self._log_fields(message))
 
     async def _handle(self, message: M, delivery: Delivery, died: int | None) -> Handled:
         if died is None:
             not_noted = Unavailable("that this attempt begins could not be noted")
-            return replace(await self._judge(message, delivery.attempt, not_noted), names=self._log_fields(message))
+            return await self._judge(message, delivery.attempt, not_noted)
         if self._deaths.are_too_many(died):
-            ended = await self._end(message, delivery.attempt, cause_of(died))
-            return replace(ended, names=self._log_fields(message))
+            return await self._end(message, delivery.attempt, cause_of(died))
         try:
             async with asyncio.timeout(self._settings.handling_seconds_max):
                 measured = await self._handler.handle(message, delivery.attempt)
         except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
-            return replace(await self._judge(message, delivery.attempt, error), names=self._log_fields(message))
-        return Handled(Outcome.DONE, names=self._log_fields(message), measured=measured or {})
+            return await self._judge(message, delivery.attempt, error)
+        return Handled(Outcome.DONE, measured=measured or {})
 
     async def _end(self, message: M, attempt: int, cause: str) -> Handled:
         """Let nobody else try."""

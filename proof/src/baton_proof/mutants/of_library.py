@@ -190,6 +190,22 @@ MUTANTS: Final = (
         "tests/pipeline/test_deaths.py::test_a_step_at_which_every_process_dies_ends_the_batch_in_minutes_and_words",
     ),
     Mutant(
+        "a second delivery counts as a death, whether the first process lives or not",
+        _BATON + "deaths.py",
+        "return sum(silent_seconds < self._silent_seconds for silent_seconds in others)",
+        "return 0",
+        "tests/pipeline/test_apart_doubled.py::"
+        "test_two_deliveries_to_processes_that_live_set_nothing_aside_and_are_handled_one_at_a_time",
+    ),
+    Mutant(
+        "an attempt gives no signs of life",
+        _BATON + "deaths.py",
+        "                    await self._attempts.attempt_alive(message)\n",
+        "                    pass\n",
+        "tests/pipeline/test_apart_doubled.py::"
+        "test_two_deliveries_to_processes_that_live_set_nothing_aside_and_are_handled_one_at_a_time",
+    ),
+    Mutant(
         "an attempt that ended counts as a death",
         _BATON + "deaths.py",
         "        await self._ended(message, for_good=handled.delete or is_over)\n",

@@ -1,5 +1,6 @@
 """Signs of life in memory."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,7 +15,8 @@ class MemoryHeartbeats:
     def __init__(self) -> None:
         self.refusals = Refusals(MemoryHeartbeats)
         self._rows: dict[str, Signs] = {}
-        self._began: dict[tuple[str, str], set[str]] = {}
+        self._began: dict[tuple[str, str], dict[str, datetime]] = {}
+        """By batch and step: the processes that have not ended, and when each was alive."""
         self._notices: dict[str, datetime] = {}
         self._sent: set[str] = set()
 
@@ -34,18 +36,24 @@ class MemoryHeartbeats:
             raise Conflict(f"batch {batch_id}: another sweeper nudged it")
         self._rows[batch_id] = replace(row, nudges=nudges)
 
-    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> int:
-        del at
+    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> Sequence[datetime]:
         self.refusals.check("attempt_begun", batch_id)
-        began = self._began.setdefault((batch_id, step), set())
-        began.add(by)
-        return len(began) - 1
+        began = self._began.setdefault((batch_id, step), {})
+        began[by] = at
+        return [alive_at for process, alive_at in began.items() if process != by]
+
+    async def attempt_alive(self, batch_id: str, step: str, *, by: str, at: datetime) -> None:
+        self.refusals.check("attempt_alive", batch_id)
+        began = self._began.get((batch_id, step), {})
+        if by in began:
+            began[by] = at
 
     async def attempt_ended(self, batch_id: str, step: str, *, by: str, at: datetime, for_good: bool) -> None:
         del at
         self.refusals.check("attempt_ended", batch_id)
-        began = self._began.get((batch_id, step), set())
-        began.difference_update(set(began) if for_good else {by})
+        began = self._began.get((batch_id, step), {})
+        for process in list(began) if for_good else [by]:
+            began.pop(process, None)
 
     async def claim_notice(self, batch_id: str, *, at: datetime, lease: timedelta) -> bool:
         self.refusals.check("claim_notice", batch_id)

@@ -220,6 +220,13 @@ class MemoryQueues:
         """Queue any body, also one that no sender of ours would write."""
         self._queues[kind, lane].put(body, group, delay_seconds)
 
+    def show_again(self, kind: Kind, lane: Lane = ORDINARY) -> None:
+        """Bring every message in hand into sight, as SQS may: it is delivered twice though its receiver lives."""
+        queue = self._queues[kind, lane]
+        for stored in queue.stored.values():
+            stored.visible_at = min(stored.visible_at, queue.clock.now())
+        queue.wake()
+
     def queued(self, kind: Kind, lane: Lane = ORDINARY) -> Sequence[Message]:
         """Return all messages of a queue that were not deleted, in flight or not, in the order of sending."""
         return [parse(stored.body) for stored in self._queues[kind, lane].stored.values()]

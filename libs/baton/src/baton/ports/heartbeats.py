@@ -1,5 +1,6 @@
 """Port: signs that a batch is being worked on. They are not in the ledger, so that they never conflict with a step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -38,8 +39,16 @@ class Heartbeats(Protocol):
         """Replace the count that was read. Raises `Conflict` if another sweeper counted meanwhile."""
         ...
 
-    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> int:
-        """Note that the process `by` begins a step of the batch; return how many others did and have not ended."""
+    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> Sequence[datetime]:
+        """Note that the process `by` begins a step of the batch.
+
+        Returns when each other that did and has not ended gave its last sign of life, in no order; year 1 of one that
+        never did.
+        """
+        ...
+
+    async def attempt_alive(self, batch_id: str, step: str, *, by: str, at: datetime) -> None:
+        """Note a sign of life of the process `by`; nothing happens if it has ended."""
         ...
 
     async def attempt_ended(self, batch_id: str, step: str, *, by: str, at: datetime, for_good: bool) -> None:

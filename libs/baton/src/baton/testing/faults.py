@@ -13,7 +13,7 @@ EFFECTS: Final = frozenset(
     {
         "admit", "update", "claim_mail", "put", "compose", "copy", "delete", "send", "open", "complete",
         "set_visibility", "hand_back", "dead_letter", "beat", "count_nudge", "claim_notice", "notice_sent", "publish",
-        "sign", "note", "attempt_begun", "attempt_ended",
+        "sign", "note", "attempt_begun", "attempt_alive", "attempt_ended",
     }
 )  # fmt: skip
 """Port methods that change something outside the process."""

@@ -1,6 +1,7 @@
 """Signs of life in DynamoDB: one row per batch, beside its chunks."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from baton.aws.dynamodb.items import expires_at, from_item, to_item
@@ -9,6 +10,8 @@ from baton.aws.sdk.failures import condition_held, translated
 from baton.errors import Conflict
 from baton.ports.heartbeats import Nudges, Signs
 
+_ALIVE: Final = "alive#"
+"""Before the id of a process: the attribute with its last sign of life."""
 _MOMENTS: Final = ("worked_at", "entered_at", "nudged_at")
 
 
@@ -52,13 +55,23 @@ class DynamoHeartbeats:
             raise Conflict(f"batch {batch_id}: another sweeper nudged it")
 
     @translated()
-    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> int:
-        update = _update(batch_id, {}, now=at, step=step)
+    async def attempt_begun(self, batch_id: str, step: str, *, by: str, at: datetime) -> Sequence[datetime]:
+        update = _sign_of(batch_id, step, by=by, at=at)
         update["UpdateExpression"] += " ADD began :by"
         update["ExpressionAttributeValues"] |= {":by": {"SS": [by]}}
         client = await self._client()
         answer = await client.update_item(TableName=self._table, ReturnValues="ALL_NEW", **update)
-        return len(answer.get("Attributes", {})["began"].get("SS", ())) - 1
+        row = answer.get("Attributes", {})
+        signs = from_item({name: value for name, value in row.items() if name.startswith(_ALIVE)})
+        others = set(row["began"].get("SS", ())) - {by}
+        return [_moment(signs.get(_ALIVE + each)) for each in others]
+
+    @translated()
+    async def attempt_alive(self, batch_id: str, step: str, *, by: str, at: datetime) -> None:
+        update = _sign_of(batch_id, step, by=by, at=at)
+        update["ConditionExpression"] = "contains(began, :one)"
+        update["ExpressionAttributeValues"] |= {":one": {"S": by}}
+        await self._updated(update)
 
     @translated()
     async def attempt_ended(self, batch_id: str, step: str, *, by: str, at: datetime, for_good: bool) -> None:
@@ -66,8 +79,9 @@ class DynamoHeartbeats:
         if for_good:
             update["UpdateExpression"] += " REMOVE began"
         else:
-            update["UpdateExpression"] += " DELETE began :by"
+            update["UpdateExpression"] += " REMOVE #alive DELETE began :by"
             update["ExpressionAttributeValues"] |= {":by": {"SS": [by]}}
+            update["ExpressionAttributeNames"] = {"#alive": _ALIVE + by}
         client = await self._client()
         await client.update_item(TableName=self._table, **update)
 
@@ -97,6 +111,19 @@ def _update(batch_id: str, row: dict[str, Any], *, now: datetime, step: str = "h
         "UpdateExpression": "SET " + ", ".join(f"{name} = :{name}" for name in row),
         "ExpressionAttributeValues": to_item({f":{name}": value for name, value in row.items()}),
     }
+
+
+def _sign_of(batch_id: str, step: str, *, by: str, at: datetime) -> dict[str, Any]:
+    update = _update(batch_id, {}, now=at, step=step)
+    update["UpdateExpression"] += ", #alive = :alive"
+    update["ExpressionAttributeNames"] = {"#alive": _ALIVE + by}
+    update["ExpressionAttributeValues"] |= to_item({":alive": at})
+    return update
+
+
+def _moment(text: str | None) -> datetime:
+    """Return when that was; year 1 where an older Baton did not say."""
+    return datetime.fromisoformat(text) if text else datetime.min.replace(tzinfo=UTC)
 
 
 def _key(batch_id: str, step: str = "heartbeat") -> dict[str, Any]:
