@@ -49,3 +49,22 @@ def test_it_ends_failed_with_the_jobs_name(error: BatonError, attempts: int, cod
     assert batch.failure
     assert (batch.state, batch.failure.code, batch.failure.reason) == (BatchState.FAILED, code, reason)
     assert len(tried) == attempts
+
+
+def test_what_waited_behind_it_goes_first_when_the_worker_is_started_again() -> None:
+    async def hangs[T](work: Callable[[], T], /) -> T:
+        raise ComputationHungError("a computation did not end within 300 s")
+
+    async def story() -> tuple[int, int]:
+        pipeline = Pipeline(load_jobs("baton_jobs"), compute=hangs)
+        await pipeline.upload("input/passthrough/f.csv", b"a\n1\n2\n")
+        while not pipeline.region.queues.queued("chunk"):
+            await pipeline.step()
+        await pipeline.step()
+        inbox = pipeline.region.queues.inbox("chunk")
+        pipeline.advance(15)
+        early = await inbox.receive(max_messages=10, wait_seconds=0)
+        pipeline.advance(10)
+        return len(early), len(await inbox.receive(max_messages=10, wait_seconds=0))
+
+    assert asyncio.run(story()) == (0, 1)

@@ -157,9 +157,16 @@ MUTANTS: Final = (
     Mutant(
         "what hangs is retried endlessly",
         _WORKER + "handler.py",
-        "            if attempt == 1:\n                raise  # this",
-        "            if attempt:\n                raise  # this",
+        "            if attempt == 1:\n                # This",
+        "            if attempt:\n                # This",
         "tests/pipeline/test_hanging_rules.py::test_it_ends_failed_with_the_jobs_name",
+    ),
+    Mutant(
+        "what hangs comes back before those that waited behind it are through",
+        _WORKER + "handler.py",
+        "                raise Retry(str(hung), delay_seconds=_RETRY_SECONDS) from hung\n",
+        "                raise\n",
+        "tests/pipeline/test_hanging_rules.py::test_what_waited_behind_it_goes_first_when_the_worker_is_started_again",
     ),
     Mutant(
         "chunks of a batch are processed after its limit of rejects",

@@ -118,7 +118,8 @@ class Worker:
             return None
         except ComputationHungError as hung:
             if attempt == 1:
-                raise  # this process ends by it; once more, in one apart
+                # This process ends by it. Once more, in one apart, when those that waited behind it are through.
+                raise Retry(str(hung), delay_seconds=_RETRY_SECONDS) from hung
             reason = f"a rule of the job {batch.job!r} hangs: {hung}, in chunk {message.index + 1} of {batch.chunks}"
             await self._batches.fail(batch, BatchFailed("rule_hangs", reason))
             return None

@@ -1,0 +1,74 @@
+"""A rule that never returns ends its worker, which is started again, and then its own batch and no other."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from baton.model.batch import Batch
+from baton.model.paths import input_key
+from baton.model.states import BatchState
+from baton_cli.batches import files, queries
+from baton_cli.batches.files import Submission
+from baton_cli.reach import connect
+from baton_cli.reach.connection import Connection
+from baton_local.processes.process import ProcessState
+from baton_local.switches.admin import Admin, ProcessStatus
+from embedded import Embedded
+from hanging_job import HANGS, job
+from local_worlds import do
+
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+
+
+def test_a_rule_that_hangs_ends_its_worker_and_its_batch_and_others_go_through_meanwhile(
+    embedded: Embedded, tmp_path: Path
+) -> None:
+    hanging, other = tmp_path / "hanging.csv", tmp_path / "other.csv"
+    hanging.write_text(f"a\n1\n{HANGS}\n")
+    other.write_text("a\n1\n2\n")
+    before = _worker(embedded)
+
+    failed, meanwhile = asyncio.run(_both(embedded, _submission(hanging), _submission(other)))
+
+    assert failed.failure
+    assert (failed.state, failed.failure.code) == (BatchState.FAILED, "rule_hangs"), embedded.logs()
+    assert failed.failure.reason.startswith("a rule of the job 'hanging' hangs: a computation did not end within ")
+    assert (meanwhile.state, meanwhile.counts and meanwhile.counts.records_out) == (BatchState.COMPLETED, 2)
+    assert meanwhile.updated_at < failed.updated_at, "it waited for the second attempt"
+    after = _worker(embedded)
+    assert (after.state, after.restarts) == (ProcessState.RUNNING, before.restarts + 1), "only a first attempt ends it"
+    assert after.pid != before.pid
+
+
+def _submission(file: Path) -> Submission:
+    """Return what is to be sent. The command would refuse a job that is not one of this deployment."""
+    return Submission(file, job.name, input_key(job.name, file.name), file.stat().st_size)
+
+
+async def _both(embedded: Embedded, hanging: Submission, other: Submission) -> tuple[Batch, Batch]:
+    """Send the other file while the first one is computed, and return both batches as they ended."""
+    async with connect.embedded(embedded.world) as connection:
+        hung = await _sent(connection, hanging)
+        async for seen in queries.watch(connection, hung, poll_seconds=0.1):
+            if seen.batch and seen.batch.state is BatchState.SPLIT:
+                break
+        meanwhile = await _ended(connection, await _sent(connection, other))
+        return await _ended(connection, hung), meanwhile
+
+
+async def _sent(connection: Connection, submission: Submission) -> str:
+    return (await files.submit(connection, submission, sent=lambda _: None)).batch_id
+
+
+async def _ended(connection: Connection, batch_id: str) -> Batch:
+    found = [seen.batch async for seen in queries.watch(connection, batch_id)][-1]
+    assert found
+    return found
+
+
+def _worker(embedded: Embedded) -> ProcessStatus:
+    """Return the worker of the Region that handles files."""
+    active = embedded.json("status")["active_region"]
+    running = do(Admin(embedded.world.admin_endpoint).status()).processes
+    return next(each for each in running if (each.region, each.name) == (active, "worker"))
