@@ -5,18 +5,24 @@ CPU is ours alone: what the SDK adds for each call is in docs/performance.md.
 """
 
 import asyncio
+import hashlib
+import random
 import resource
 import sys
 import time
 import tracemalloc
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, override
+from typing import Any, Final, cast, override
 
+from baton.aws.dynamodb.batch_item import batch_pk, batch_to_item, listed_at, listing
+from baton.aws.dynamodb.items import Item, to_item
+from baton.aws.dynamodb.ledger import DynamoLedger
 from baton.catalog import load_jobs
 from baton.memory import MemoryClock, MemoryHeartbeats, MemoryLedger, MemoryObjectStore, MemoryProgress
 from baton.model.batch import Batch, Failure, MailClaim, Source, Step
@@ -40,8 +46,16 @@ USD: Final[Mapping[str, float]] = {
     "dynamodb.Query (rows)": _READ_USD / 8,  # 1 kB of an index that need not be up to date
     "dynamodb.DeleteItem": 3 * 2 * 0.625e-6,  # 3 kB, in both Regions
 }
-_PAGE_BATCHES: Final = 800
 _PAGE_VERSIONS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of the list of batches, as the adapter of DynamoDB reads it from the index."""
+
+    batch_ids: Sequence[str]
+    queries: int
+    rows: int
 
 
 @dataclass(slots=True)
@@ -54,13 +68,14 @@ class World:
     inputs: int = 0
     clock: MemoryClock = field(default_factory=MemoryClock)
     calls: Counter[str] = field(default_factory=Counter[str])
+    _listed: dict[bool, Sequence[Listed]] = field(default_factory=dict[bool, Sequence[Listed]])
 
     def batch(self, number: int | str, *, settled: bool) -> Batch:
         """Make up one that failed, and is announced, or one whose chunks are in hand."""
         at = self.clock.now() - (timedelta(days=RETENTION_DAYS, minutes=1) if settled else timedelta(minutes=20))
         states = (BatchState.ADMITTED, BatchState.SPLIT, *((BatchState.FAILED,) if settled else ()))
         return Batch(
-            batch_id=f"{number:032x}" if isinstance(number, int) else number,
+            batch_id=number if isinstance(number, str) else batch_id_of(number),
             job="passthrough",
             source=Source(f"input/passthrough/{number}.csv", "v" * 32, 1_000),
             state=states[-1],
@@ -73,13 +88,71 @@ class World:
             mail_claim=MailClaim(1, INITIAL_EPOCH, at, at) if settled else None,
         )
 
-    async def pages(self, count: int, *, settled: bool) -> AsyncIterator[BatchPage]:
-        """Make up so many batches, page by page."""
-        for start in range(0, max(1, count), _PAGE_BATCHES):
-            numbers = range(start, min(start + _PAGE_BATCHES, count))
-            self.calls["dynamodb.Query"] += 1 if settled else 8
-            self.calls["dynamodb.Query (rows)"] += len(numbers)
-            yield BatchPage([self.batch(number, settled=settled) for number in numbers])
+    async def pages(self, *, settled: bool) -> AsyncIterator[BatchPage]:
+        """Make up the batches that are open, or those that settled, page by page."""
+        for page in await self.listed(settled=settled):
+            self.calls["dynamodb.Query"] += page.queries
+            self.calls["dynamodb.Query (rows)"] += page.rows
+            yield BatchPage([self.batch(batch_id, settled=settled) for batch_id in page.batch_ids])
+
+    async def listed(self, *, settled: bool) -> Sequence[Listed]:
+        """Return how these batches are listed. It is found out once, since to read rows is the SDK's work, not ours."""
+        if settled not in self._listed:
+            count = self.settled if settled else self.open_batches
+            self._listed[settled] = await listed(self.batch("", settled=settled), count)
+        return self._listed[settled]
+
+
+def batch_id_of(number: int) -> str:
+    """Return an id as a batch has one: a digest, so that the shards of the list are as uneven as they are."""
+    return hashlib.sha256(number.to_bytes(8)).hexdigest()[:32]
+
+
+async def listed(batch: Batch, count: int) -> Sequence[Listed]:
+    """Return the pages in which DynamoDB's adapter lists so many batches like this one."""
+    index = _Index(batch, count)
+
+    async def client() -> Any:
+        return index
+
+    ledger = DynamoLedger(cast("Any", client), table="t", clock=MemoryClock(), dice=random.SystemRandom())
+    found: list[Listed] = []
+    async for page in ledger.list_settled(batch.updated_at.date()) if batch.is_settled else ledger.list_open():
+        found.append(Listed([each.batch_id for each in page.batches], index.queries, index.rows))
+        index.queries = index.rows = 0
+    return found
+
+
+class _Index:
+    """Stands in for the SDK's client: the index of batches, and how often it was asked for how many rows."""
+
+    def __init__(self, batch: Batch, count: int) -> None:
+        self.queries = self.rows = 0
+        self._partitions: defaultdict[str, list[tuple[str, Item]]] = defaultdict(list)
+        row = batch_to_item(batch, write_id="w")
+        for one in (replace(batch, batch_id=batch_id_of(number)) for number in range(count)):
+            item = row | to_item({"pk": batch_pk(one.batch_id), "batch_id": one.batch_id, "listed_at": listed_at(one)})
+            self._partitions[listing(one)].append((item["listed_at"]["S"], item))
+        for rows in self._partitions.values():
+            rows.sort(key=_place)
+
+    def get_paginator(self, operation: str) -> "_Index":
+        assert operation == "query"
+        return self
+
+    async def paginate(self, **asked: Any) -> AsyncGenerator[dict[str, Any]]:
+        values, most = asked["ExpressionAttributeValues"], asked["PaginationConfig"]["MaxItems"]
+        assert not asked["ScanIndexForward"], "newest first"
+        rows = self._partitions[values[":listing"]["S"]]
+        end = bisect_right(rows, values[":cursor"]["S"], key=_place)
+        items = [item for _, item in reversed(rows[max(0, end - most) : end])]
+        self.queries += 1
+        self.rows += len(items)
+        yield {"Items": items}
+
+
+def _place(row: tuple[str, Item]) -> str:
+    return row[0]
 
 
 class _Ledger(MemoryLedger):
@@ -106,12 +179,16 @@ class _Ledger(MemoryLedger):
 
     @override
     def list_open(self) -> AsyncIterator[BatchPage]:
-        return self._world.pages(self._world.open_batches, settled=False)
+        return self._world.pages(settled=False)
 
     @override
-    def list_settled(self, day: date) -> AsyncIterator[BatchPage]:
-        is_due = day == (self._world.clock.now() - timedelta(days=RETENTION_DAYS, minutes=1)).date()
-        return self._world.pages(self._world.settled if is_due else 0, settled=True)
+    async def list_settled(self, day: date) -> AsyncIterator[BatchPage]:
+        if self._world.settled and day == (self._world.clock.now() - timedelta(days=RETENTION_DAYS, minutes=1)).date():
+            async for page in self._world.pages(settled=True):
+                yield page
+        else:
+            self._world.calls["dynamodb.Query"] += 1
+            yield BatchPage([])
 
     @override
     async def delete(self, batch: Batch) -> None:
@@ -211,6 +288,7 @@ async def main(open_batches: int, inputs: int) -> None:
     await measured("nothing, a sweep", partial(sweep, world, idle))
 
     world = World(open_batches=open_batches)
+    await world.listed(settled=False)
     busy = sweeper_of(world)
     await measured(f"{open_batches:,} open batches that wait in queues, a sweep", partial(sweep, world, busy))
     for _ in range(5):
@@ -219,6 +297,7 @@ async def main(open_batches: int, inputs: int) -> None:
     await held(partial(sweep, world, busy))
 
     world = World(settled=open_batches)
+    await world.listed(settled=True)
     old = sweeper_of(world)
     await measured(f"deleting {open_batches:,} old rows, and a look at 400 days", partial(sweep, world, old))
 

@@ -52,7 +52,7 @@ def test_it_ends_failed_with_the_jobs_name(error: BatonError, attempts: int, cod
 
 
 def test_what_waited_behind_it_goes_first_when_the_worker_is_started_again() -> None:
-    async def hangs[T](work: Callable[[], T], /) -> T:
+    async def hangs[T](_work: Callable[[], T], /) -> T:
         raise ComputationHungError("a computation did not end within 300 s")
 
     async def story() -> tuple[int, int]:

@@ -5,7 +5,8 @@ from collections import Counter
 
 import pytest
 
-from sweep import World, sweep, sweeper_of, usd
+from baton.aws.dynamodb.batch_item import SHARDS
+from sweep import World, listed, sweep, sweeper_of, usd
 
 
 async def _sweeps(world: World, count: int, *, pages_max: int = 4) -> list[Counter[str]]:
@@ -44,3 +45,27 @@ def test_batches_that_settled_are_forgotten_once_an_hour() -> None:
     found = asyncio.run(_sweeps(World(settled=1_000), 3))
 
     assert [calls["dynamodb.DeleteItem"] for calls in found] == [1_000, 0, 0]
+
+
+def test_100_000_open_batches_are_listed_in_pages_of_each_shard_some_of_it_twice() -> None:
+    """The figures of docs/performance.md, "A sweep". If all shards were equally full, 1,000 queries would do."""
+    pages = asyncio.run(listed(World().batch("", settled=False), 100_000))
+
+    assert len({batch_id for page in pages for batch_id in page.batch_ids}) == 100_000
+    assert sum(page.queries for page in pages) == pytest.approx(1_180, rel=0.02)
+    assert sum(page.rows for page in pages) == pytest.approx(118_000, rel=0.02)
+
+
+def test_without_an_open_batch_each_shard_is_asked_once() -> None:
+    pages = asyncio.run(listed(World().batch("", settled=False), 0))
+
+    assert [page.queries for page in pages] == [SHARDS]
+
+
+def test_a_sweep_asks_for_each_page_of_the_list_once() -> None:
+    nothing, little = World(), World(open_batches=1_000)
+    pages, none = (asyncio.run(world.listed(settled=False)) for world in (little, nothing))
+
+    found, without = (asyncio.run(_sweeps(world, 2))[-1]["dynamodb.Query"] for world in (little, nothing))
+
+    assert found - without == sum(page.queries for page in pages) - sum(page.queries for page in none)
