@@ -85,6 +85,21 @@ MUTANTS: Final = (
         "tests/unit/splitter/test_look.py::test_blank_lines_are_no_part_of_what_is_looked_at",
     ),
     Mutant(
+        "a list of tokens is taken for Base64",
+        "libs/baton/src/baton/foreign/encoded.py",
+        "return _BASE64 if _is_text(",
+        "return _BASE64 if bool(",
+        "tests/unit/csv/test_foreign_encoded.py::test_a_list_of_tokens_without_a_header_is_taken_for_nothing_else",
+    ),
+    Mutant(
+        "old Cyrillic text is taken for a mainframe's",
+        "libs/baton/src/baton/foreign/binary.py",
+        'head[:-1].count(b"\\r") == head.count(b"\\r\\x25")',
+        "True",
+        "tests/unit/csv/test_foreign_encoded.py"
+        "::test_old_cyrillic_text_that_ends_its_lines_in_cr_alone_is_not_of_a_mainframe",
+    ),
+    Mutant(
         "whatever begins with a bracket is JSON",
         "libs/baton/src/baton/foreign/json_text.py",
         "return _End.BROKEN, at, values",

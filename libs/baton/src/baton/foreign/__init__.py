@@ -8,6 +8,8 @@ import string
 from typing import Final
 
 from baton.foreign.binary import binary
+from baton.foreign.drawn import drawn
+from baton.foreign.encoded import encoded
 from baton.foreign.json_text import is_json
 from baton.foreign.kinds import EXPORT, WHITE, Foreign
 from baton.foreign.markup import markup
@@ -34,5 +36,7 @@ def recognise(head: bytes, *, delimiter: int) -> Foreign | None:
         signed(unmarked.translate(replaced), text.translate(replaced))
         or markup(text, delimiter=delimiter, is_whole=is_whole)
         or form_of(text, delimiter=delimiter)
+        or drawn(text, indented=unmarked, delimiter=delimiter)
+        or encoded(text, delimiter=delimiter)
         or binary(head, delimiter=delimiter)
     )

@@ -49,7 +49,9 @@ def _mainframe_text(head: bytes) -> Foreign | None:
     """Tell EBCDIC: letters and digits lie above ASCII, and of what lies below its space only line ends are used."""
     below = head.translate(None, bytes(range(0x40, 256)))
     high = len(head.translate(None, bytes(range(128))))
+    # A carriage return alone ends no line there, but does in old files of Cyrillic text, whose letters lie as high.
     has_lines = below.strip(_EBCDIC_TAB) and not below.strip(_EBCDIC_TAB + _EBCDIC_LINE_ENDS)
+    has_lines = has_lines and head[:-1].count(b"\r") == head.count(b"\r\x25")
     if has_lines and high * 2 > len(head) and _EBCDIC_WORD.search(head):
         return Foreign("EBCDIC text", ENCODE)
     return None

@@ -24,11 +24,19 @@ _SQL_WORDS: Final = (
     rb"|(?:UPDATE\s+" + _NAME + rb"\s+SET|(?:DELETE\s+FROM|TRUNCATE\s+TABLE|REPLACE\s+INTO)\s+" + _NAME + rb")\s*[\s;(]"
 )
 _ERROR: Final = "an error message of a program"
-_DRAWN: Final = "a table drawn with characters, as a database's prompt shows it"
 _MAIL: Final = "a mail"
 _PROGRAM_IN_SQL: Final = "a dump of a database, or another program in SQL"
 _HEADED: Final = "a mail, or an answer of a web server, with its headers"
 _ATTACHED: Final = "send the file that is attached to it"
+_JSON_BELOW_COMMENTS: Final = rb"(?://[^\n]*\n\s*)+(?:\{\s*\"(?:[^\"\\\n]|\\.)*\"\s*:|\[\s*\{)"
+_YAML_KEY: Final = rb"[\w\"'./$-]+:"
+_YAML: Final = (
+    # A list of mappings, or a key with a list or a mapping of two lines at least, which a column's name never has.
+    rb"(?:#[^\n]*\n\s*)*(?:- " + _YAML_KEY + rb" [^\n]*\n  " + _YAML_KEY + rb"[ \r\n]"
+    rb"|(?:" + _YAML_KEY + rb" [^\n]*\n)*+" + _YAML_KEY + rb"[ ]*\r?\n"
+    rb"(?:[ ]+(?:- [^\n0-9]|" + _YAML_KEY + rb"[ \r\n])[^\n]*\n?){2})"
+)
+_TOML: Final = rb"(?:#[^\n]*\n|\s|[\w.-]+[ \t]*=[^\n]*\n)*+\[[^\]\r\n]+\][ \t]*\r?\n\s*[\w.-]+[ \t]*="
 _CERTAIN: Final = (
     (_SQL_COMMENTS + rb"(?:" + _SQL + rb")", re.IGNORECASE, _PROGRAM_IN_SQL, EXPORT),
     (rb"MIME-Version:[ ]?1\.0\s*[\r\n]|From: <Saved by ", 0, "a web archive (.mht), as Excel saves too", SAVE_SHEET),
@@ -43,9 +51,9 @@ _CERTAIN: Final = (
     (rb"diff --git a/|(?:Index: [^\n]*\n=+\r?\n)?--- [^\n]+\n\+\+\+ [^\n]+\n@@ ", 0, "a patch", INSTEAD),
     (rb"#!\s*/(?:usr/)?(?:local/)?s?bin/|<\?(?:php\b|=)|<%@", re.IGNORECASE, "a program", INSTEAD),
     (rb"Traceback \(most recent call last\):|Exception in thread \"", 0, _ERROR, FETCH),
-    (rb"\+-[-+]*-\+\s*\n\s*\|", 0, _DRAWN, EXPORT),
-    (rb"[^\n|]*\|[^\n]*\n-+(?:\+-+)+\s*\n", 0, _DRAWN, EXPORT),
-    (rb"\|[^\n]*\|[ \t]*\r?\n\|(?:\s*:?-{3,}:?\s*\|)+[ \t\r]*\n", 0, "a table in Markdown", EXPORT),
+    (_JSON_BELOW_COMMENTS, 0, "JSON below comments", EXPORT),
+    (rb"(?:%[^\n]*\n|\s)*@relation\s[^\n]*\n\s*@attribute\s", re.IGNORECASE, "a data set of Weka (ARFF)", EXPORT),
+    (rb"\\(?:documentclass\b|begin\{[a-z]+\*?\})", 0, "a document in LaTeX", EXPORT),
     (rb"UNA.{5,6}\s*UN[BGH][+:]|UNB\+UNO[A-Z]|ISA([*|~^])[0-9]{2}\1.{10}\1|MSH\|\^~\\&\|", 0, "an EDI message", EXPORT),
     (rb"data:[\w/.+-]*(?:;[\w.=-]+)*;base64,", 0, "text in Base64", DECODE),
     (rb"(?:H4sI|UEsDB|JVBERi0|UEFSMQ|0M8R4KGx)[A-Za-z0-9+/]{40}", 0, "a packed file in Base64", DECODE),
@@ -69,6 +77,8 @@ _UNLESS_TABLE: Final = (
         "a file of settings (INI)",
         EXPORT,
     ),
+    (_TOML, 0, "a file of settings (TOML)", EXPORT),
+    (_YAML, 0, "YAML", EXPORT),
 )
 """Begins tables too: `Use [kWh],Cost [EUR]`, `From: a;To: b`, a column `[x]` of values `a=1`."""
 _TOLD, _TOLD_UNLESS_TABLE = (
