@@ -17,7 +17,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     rm -f .venv/.lock && \
     find .venv -type d -name tests -prune -exec rm -r {} + && \
     find .venv/lib -path '*/botocore/data/*' -mindepth 1 -type d -regextype posix-extended \
-      ! -regex '.*/data/(arc-region-switch|cloudwatch|dynamodb|events|iam|route53-recovery-cluster|s3|s3control|ses|sqs|sts)(/.*)?' \
+      ! -regex '.*/data/(arc-region-switch|cloudwatch|dynamodb|ecs|events|iam|route53-recovery-cluster|s3|s3control|service-quotas|ses|sesv2|sqs|sts)(/.*)?' \
       -prune -exec rm -r {} + && \
     .venv/bin/python -m compileall -q -j 0 .venv/lib
 COPY . /context

@@ -12,12 +12,15 @@ from baton.model.identity import CANARY
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
 from baton_infra.declared import policies
-from baton_infra.declared.policies import RoleScope, Statement
+from baton_infra.declared.policies import RoleScope
+from baton_infra.declared.statements import Statement, document
 from golden_roles import GOLDEN, roles, text
 from synthesized import templates
 
 ROLES = ("trigger", *SERVICES)
 CONTROLLER = "failover-controller"
+READ_ONLY = {"ses", "ecs", "servicequotas", "iam"}
+"""Services of which the controller only asks what its Region has ready."""
 PROD = config.load("prod")
 PREFIXES = {*paths.REPLICATED, CANARY, paths.CANARY_WORK}
 
@@ -69,11 +72,28 @@ def test_the_controllers_switch_is_the_one_that_is_set_and_no_other() -> None:
             action.partition(":")[0]
             for statement in policies.of_service(CONTROLLER, _reach(switch))
             for action in statement.actions
-        } - {"s3", "sqs", "dynamodb", "cloudwatch", "events", "kms"}
+        } - {"s3", "sqs", "dynamodb", "cloudwatch", "events", "kms", *READ_ONLY}
 
     assert actions(SwitchBackend.ARC) == {"route53-recovery-cluster"}
     assert actions(SwitchBackend.REGION_SWITCH) == {"arc-region-switch"}
     assert actions(SwitchBackend.LEDGER) == set()
+
+
+def test_what_a_controller_asks_of_other_services_changes_nothing() -> None:
+    asked = {
+        action
+        for statement in policies.of_service(CONTROLLER, _reach())
+        for action in statement.actions
+        if action.partition(":")[0] in READ_ONLY
+    }
+
+    assert asked == {
+        "ses:GetAccount",
+        "ses:GetIdentityVerificationAttributes",
+        "ecs:DescribeServices",
+        "servicequotas:GetServiceQuota",
+        "iam:SimulatePrincipalPolicy",
+    }
 
 
 def test_a_link_reads_results_and_nothing_else() -> None:
@@ -125,7 +145,7 @@ def test_services_read_and_write_where_they_work() -> None:
 
 
 def test_statements_are_written_as_iam_reads_them() -> None:
-    (statement,) = policies.document([Statement("S", ("a:B",), ("arn",), {"Bool": {"k": "true"}})])["Statement"]
+    (statement,) = document([Statement("S", ("a:B",), ("arn",), {"Bool": {"k": "true"}})])["Statement"]
 
     assert json.loads(json.dumps(statement)) == {
         "Sid": "S",

@@ -18,7 +18,8 @@ from baton.model.control import SwitchBackend
 from baton.model.paths import CANARY_WORK
 from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
 from baton_infra.declared import policies
-from baton_infra.declared.policies import RoleScope, Statement
+from baton_infra.declared.policies import RoleScope
+from baton_infra.declared.statements import Statement
 from baton_local.bootstrap import SENDER
 from baton_local.on_processes import lifecycle
 from baton_local.roster import LocalTrigger, Roster, product
@@ -42,6 +43,9 @@ UNUSED = {
         "s3:GetObjectVersion",
     ): "a takeover asks for a batch's file; none is open at these switches",
     ("failover-controller", "s3:ListBucketVersions"): "the same, of a file that was overwritten since",
+    ("failover-controller", "ecs:DescribeServices"): "there is no ECS on one machine",
+    ("failover-controller", "iam:SimulatePrincipalPolicy"): "its processes have no role",
+    ("failover-controller", "servicequotas:GetServiceQuota"): "and no quota",
     ("failover-controller", "sqs:SendMessage"): "a takeover sends the batch's message again",
     ("merger", "s3:AbortMultipartUpload"): "an upload in parts that fails",
     ("notifier", "s3:AbortMultipartUpload"): "a copy in parts, of an input above 5 GB, that fails",

@@ -15,6 +15,7 @@ from baton.memory import (
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
+    MemoryProvisions,
     MemoryQueues,
     MemoryRoutes,
     MemorySwitch,
@@ -157,7 +158,9 @@ class Scene:
         kill = kill or Kill()
         ledger, journal, switch = kill.wrap(self.ledger), kill.wrap(self.journal), kill.wrap(self.switch)
         actor, canaries = self._actor(ledger, switch, kill), kill.wrap(self.canaries)
-        reach = Reach(ledger, journal, switch, actor, self._places(kill), canaries, kill.wrap(self.events))
+        reach = Reach(
+            ledger, journal, switch, actor, self._places(kill), canaries, kill.wrap(self.events), MemoryProvisions()
+        )
         return Controller(
             region=region,
             regions=REGIONS_DEFAULT,

@@ -1,6 +1,6 @@
 """A controller on a clock that the test moves: heartbeats, samples, commands, and a `Trace` of looks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from handover.decide import assess, assess_unread, decide
 from handover.facts import Drain, Memory, Sample, Seen, StepResult
 from handover.intents import Act, Intent, LookAtDrain, Note, Settle, Write
 from handover.look import Look
+from handover.provided import Provided, Provision
 from handover.settings import ControllerSettings
 from handover.states import TABLE
 from handover.writes import won
@@ -88,6 +89,11 @@ def frozen(until: datetime, by: str = "bob") -> Freeze:
     return Freeze(by, "works", START, until)
 
 
+def provided(at: datetime, provisions: Iterable[Provision] = Provision) -> tuple[Provided, ...]:
+    """Return the answers of a Region that has all of these ready."""
+    return tuple(Provided(each, Verdict.HEALTHY, "ready", at) for each in provisions)
+
+
 def practice(ends_at: datetime, alarm: str | None = None) -> Drill:
     """Return a practice run away from the first Region."""
     return Drill(EAST, ends_at, alarm)
@@ -119,6 +125,8 @@ class Trace:
     writes: bool = True
     reads: bool = True
     endpoints: Endpoints | None = field(default_factory=lambda: Endpoints(5, 5))
+    provided: tuple[Provision, ...] = tuple(Provision)
+    """What it has ready."""
     # of the active Region
     bad: set[Signal] = field(default_factory=set[Signal])
     """Signals besides canaries that are bad at every look."""
@@ -267,6 +275,7 @@ class Trace:
             written_at=self.written_at,
             endpoints=self.endpoints,
             drain=drain,
+            provided=provided(self.now, self.provided),
             beats=dict(self.counts),
             kept=self.kept,
             kept_is_known=self.kept_is_known,

@@ -14,6 +14,7 @@ from baton.ports import Endpoints
 from baton.topology import REGIONS_DEFAULT
 from baton_cli.reach.connection import Connection
 from cli_world import CliWorld
+from controller_made import provided
 from handover import brakes
 from handover.decide import assess, decide
 from handover.facts import Drain, Memory, Sample, Seen, StepResult
@@ -75,6 +76,7 @@ class Played:
             written_at=now,
             endpoints=Endpoints(5, 5),
             drain=drain,
+            provided=provided(now),
         )
         self.memory, intents = decide(self.memory, seen, now)
         with suppress(Conflict):

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from baton.topology import Topology
 from baton_infra.declared.names import Arns
-from baton_infra.declared.policies import Statement
+from baton_infra.declared.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +172,17 @@ def _sqs(call: Call, arns: Arns) -> Iterator[Need]:
 
 
 def _ses(call: Call, arns: Arns) -> Iterator[Need]:
+    if call.operation == "GetIdentityVerificationAttributes":
+        yield Need(f"ses:{call.operation}", "*")
+        return
     sender = call.parameters["Source"]
     identity = f"arn:aws:ses:{arns.region}:{arns.topology.account_id}:identity/{sender}"
     yield Need(f"ses:{call.operation}", identity, {"ses:FromAddress": (sender,)})
+
+
+def _sesv2(call: Call, arns: Arns) -> Iterator[Need]:
+    del arns
+    yield Need(f"ses:{call.operation}", "*")
 
 
 def _sts(call: Call, arns: Arns) -> Iterator[Need]:
@@ -210,6 +218,7 @@ _APIS: Final = {
     "dynamodb": _dynamodb,
     "sqs": _sqs,
     "ses": _ses,
+    "sesv2": _sesv2,
     "sts": _sts,
     "cloudwatch": _cloudwatch,
     "events": _events,

@@ -7,7 +7,7 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 CALLERS: Final = ("libs/baton/src", "local/src")
 """Who makes clients; services have them from the library."""
-CLIENT: Final = re.compile(r"(?:client|_anywhere)\(\s*\"([a-z0-9-]+)\"|_clients\.get, \"([a-z0-9-]+)\"")
+CLIENT: Final = re.compile(r"(?:client|_anywhere|_beside)\(\s*\"([a-z0-9-]+)\"|_clients\.get, \"([a-z0-9-]+)\"")
 MADE_BY_PROCESSES_ONLY: Final = {"lambda"}
 """In the world of plain processes, which has no images."""
 

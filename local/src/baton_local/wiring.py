@@ -85,6 +85,7 @@ class Wiring:
                 "AWS_ENDPOINT_URL_MRAP_CONTROL": border.dials.endpoint,
                 "BATON_REGION_ENDPOINTS": f"{other}={border.outward.endpoint}",
                 "BATON_NOTIFIER_SENDER": SENDER,
+                "BATON_READINESS_SENDER": SENDER,
                 # An open poll is never broken off: short ones let the world stop quickly.
                 "BATON_RUNNER_WAIT_SECONDS": "2",
                 "BATON_RUNNER_GRACE_SECONDS": "10",
@@ -101,6 +102,7 @@ class Wiring:
             "AWS_ENDPOINT_URL_LEDGER": border.ledger.endpoint,
             "AWS_ENDPOINT_URL_STS": border.ledger.endpoint,
             "AWS_ENDPOINT_URL_SES": border.mail.endpoint,
+            "AWS_ENDPOINT_URL_SESV2": border.mail.endpoint,
             "AWS_ENDPOINT_URL_MRAP": self.front_door,
             "BATON_ENVIRONMENT": self.topology.environment,
             "BATON_ACCOUNT_ID": self.topology.account_id,

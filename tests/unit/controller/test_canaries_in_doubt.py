@@ -12,6 +12,7 @@ from baton.memory import (
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
+    MemoryProvisions,
     MemoryQueues,
     MemoryRoutes,
     MemoryVitals,
@@ -54,7 +55,7 @@ def _lookout(canary: ToldCanary, ledger: MemoryLedger) -> Lookout:
     places: dict[str, Place] = {EAST: place, WEST: place}
     switch, routes = LedgerSwitch(), MemoryRoutes()
     actor = actor_made(ledger, places, clock, switch=switch, routes=routes)
-    reach = Reach(ledger, MemoryJournal(), switch, actor, places, canary, MemoryEventBus())
+    reach = Reach(ledger, MemoryJournal(), switch, actor, places, canary, MemoryEventBus(), MemoryProvisions())
     control = Control(INITIAL_EPOCH, EAST)
     return Lookout(
         region=WEST,

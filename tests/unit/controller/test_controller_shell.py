@@ -18,6 +18,7 @@ from baton.memory import (
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
+    MemoryProvisions,
     MemoryQueues,
     MemoryRoutes,
     MemoryVitals,
@@ -90,7 +91,7 @@ def _made(
     place = Place(objects(clock), queues.outbox(), MemoryVitals(queues))
     places = {EAST: place, WEST: place}
     actor = SlowActor(ledger, places, clock)
-    reach = Reach(ledger, journal, LedgerSwitch(), actor, places, HealthyCanary(), MemoryEventBus())
+    reach = Reach(ledger, journal, LedgerSwitch(), actor, places, HealthyCanary(), MemoryEventBus(), MemoryProvisions())
     controller = Controller(
         region=WEST,
         regions=REGIONS_DEFAULT,

@@ -23,6 +23,7 @@ from controller_made import (
     control_made,
     heartbeat,
     memory_made,
+    provided,
     sample,
     seconds,
 )
@@ -96,6 +97,7 @@ def _played(phases: Phases, lasts: float, *, refused: bool = False) -> list[Note
             samples=tuple(each for each in samples if before < each.at <= now),
             written_at=before,
             endpoints=Endpoints(5, 5),
+            provided=provided(now),
         )
         memory, intents = decide(memory, seen, now)
         found += [intent for intent in intents if isinstance(intent, Note | Write)]

@@ -14,6 +14,7 @@ from baton.memory import (
     MemoryJournal,
     MemoryLedger,
     MemoryObjectStore,
+    MemoryProvisions,
     MemoryQueues,
     MemoryRoutes,
     MemorySwitch,
@@ -43,6 +44,7 @@ USED = {
     "switch": "states set_states",
     "routes": "dials set_dials",
     "events": "put",
+    "provisions": "mail denied tasks room",
 }
 """What a controller calls."""
 OPERATIONS = [f"{port}.{operation}" for port, operations in USED.items() for operation in operations.split()]
@@ -107,19 +109,20 @@ def _made() -> Made:
     place = Place(MemoryObjectStore(clock), queues.outbox(), MemoryVitals(queues))
     places, switch, routes = {EAST: place, WEST: place}, MemorySwitch(clock=clock), MemoryRoutes()
     buckets = {EAST: place.objects, WEST: MemoryObjectStore(clock)}
-    bus = MemoryEventBus()
+    bus, provisions = MemoryEventBus(), MemoryProvisions()
     actor = actor_made(ledger, places, clock, switch=switch, routes=routes, at_once=2)
     canary = BatchCanary(sender=WEST, ledger=ledger, objects=buckets, clock=clock, instance="i1")
     controller = Controller(
         region=WEST,
         regions=REGIONS_DEFAULT,
         instance="i1",
-        reach=Reach(ledger, journal, switch, actor, places, canary, bus),
+        reach=Reach(ledger, journal, switch, actor, places, canary, bus, provisions),
         settings=ControllerSettings(),
         clock=clock,
         log=recording_log(lines),
     )
     ports = {
+        "provisions": provisions,
         "ledger": ledger,
         "journal": journal,
         "objects": buckets[WEST],

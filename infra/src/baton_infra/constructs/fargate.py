@@ -11,7 +11,7 @@ from constructs import Construct
 from baton_infra.config import EnvironmentConfig, Tasks
 from baton_infra.constructs.roles import service_role
 from baton_infra.declared.names import Arns
-from baton_infra.declared.policies import Statement
+from baton_infra.declared.statements import Statement
 
 STOP_SECONDS: Final = 120
 """Fargate's maximum, above the runner's grace of 90 s: a stopped task hands back what it holds."""

@@ -11,7 +11,7 @@ from constructs import Construct
 
 from baton_infra.constructs.roles import service_role
 from baton_infra.declared.names import Arns
-from baton_infra.declared.policies import Statement
+from baton_infra.declared.statements import Statement
 
 _SOURCES: Final = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from typing import Any
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from baton_infra.declared.policies import Statement, document
+from baton_infra.declared.statements import Statement, document
 
 
 def service_role(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from baton.settings import WORKER_ENVIRONMENT
 from baton_infra.config import EnvironmentConfig
+from baton_infra.declared import readiness
 from handover.settings import ControllerSettings
 
 
@@ -24,7 +25,8 @@ def of_service(
                 "BATON_NOTIFIER_OPERATORS": ",".join(map(str, config.operators)),
             }
         case "failover-controller":
-            return {"BATON_MRAP_ARN": mrap_arn, **switch, **_controller(config.controller)}
+            own = {"BATON_MRAP_ARN": mrap_arn, **readiness.environment(config)}
+            return {**own, **switch, **_controller(config.controller)}
         case _:
             return {}
 

@@ -49,5 +49,11 @@ class Arns:
     def cluster(self) -> str:
         return self._arn("ecs", f"cluster/{self.topology.cluster}")
 
+    def ecs_service(self, name: str) -> str:
+        return self._arn("ecs", f"service/{self.topology.cluster}/{name}")
+
+    def quota(self, service: str, code: str) -> str:
+        return self._arn("servicequotas", f"{service}/{code}")
+
     def role(self, name: str) -> str:
         return f"arn:aws:iam::{self.topology.account_id}:role/{name}"

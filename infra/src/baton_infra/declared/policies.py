@@ -4,7 +4,7 @@ A test records the calls of a whole run and checks them against this; another fa
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from baton.messages import CANARY as BY_CANARY
@@ -15,27 +15,9 @@ from baton.model.high_water import KEY as HIGH_WATER
 from baton.model.identity import CANARY, CANARY_ID
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, OUTPUT, WORK
 from baton.topology import Topology
+from baton_infra.declared import readiness
 from baton_infra.declared.names import Arns
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One statement that allows."""
-
-    sid: str
-    actions: tuple[str, ...]
-    resources: tuple[str, ...]
-    conditions: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the statement as IAM writes it."""
-        written = {
-            "Sid": self.sid,
-            "Effect": "Allow",
-            "Action": list(self.actions),
-            "Resource": list(self.resources),
-        }
-        return written | ({"Condition": dict(self.conditions)} if self.conditions else {})
+from baton_infra.declared.statements import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +43,6 @@ class RoleScope:
     @property
     def everywhere(self) -> tuple[Arns, ...]:
         return tuple(Arns(self.topology, region) for region in self.topology.regions)
-
-
-def document(statements: Iterable[Statement]) -> dict[str, Any]:
-    """Return the statements as a policy."""
-    return {"Version": "2012-10-17", "Statement": [statement.as_json() for statement in statements]}
 
 
 def of_service(service: str, reach: RoleScope) -> tuple[Statement, ...]:
@@ -350,13 +327,17 @@ def _controller(reach: RoleScope) -> tuple[Statement, ...]:
         Statement("MeasureQueues", ("sqs:GetQueueAttributes", "sqs:GetQueueUrl"), queues),
         # CloudWatch knows no resources for the one, and for the other only names of alarms that it may have found.
         Statement("Measure", ("cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"), ("*",)),
-        Statement(
-            "TurnDials",
-            ("s3:GetMultiRegionAccessPointRoutes", "s3:SubmitMultiRegionAccessPointRoutes"),
-            (reach.mrap_arn,),
-        ),
+        *_turn_and_tell(reach),
+    )
+
+
+def _turn_and_tell(reach: RoleScope) -> tuple[Statement, ...]:
+    dials = ("s3:GetMultiRegionAccessPointRoutes", "s3:SubmitMultiRegionAccessPointRoutes")
+    return (
+        Statement("TurnDials", dials, (reach.mrap_arn,)),
         _tell(reach),
         *_switch(reach),
+        *readiness.statements(reach.here),
     )
 
 

@@ -11,7 +11,7 @@ from baton.messages import KINDS
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.roles import service_role
 from baton_infra.declared.names import Arns
-from baton_infra.declared.policies import Statement
+from baton_infra.declared.statements import Statement
 from baton_infra.stacks.base import BatonStack
 
 _MINUTES: Final = 10

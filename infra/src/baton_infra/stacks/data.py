@@ -19,6 +19,7 @@ from baton_infra.constructs.buckets import bucket, cleaning, expiry, hidden_expi
 from baton_infra.constructs.functions import function
 from baton_infra.constructs.queues import dead_letter_queue, queue_with_dead_letters, work_queue
 from baton_infra.declared import policies
+from baton_infra.declared.statements import Statement
 from baton_infra.stacks.base import BatonStack
 
 _CREATED: Final = "s3:ObjectCreated:*"
@@ -229,9 +230,9 @@ class DataStack(BatonStack):
             ),
         ).node.add_dependency(self.node.find_child("TriggerDead"))
 
-    def _trigger_may(self, dead_letters: str) -> list[policies.Statement]:
+    def _trigger_may(self, dead_letters: str) -> list[Statement]:
         reach = policies.RoleScope(self.topology, self.region, customer_keys=self.config.customer_keys)
-        give_up = policies.Statement("GiveUp", ("sqs:SendMessage",), (dead_letters,))
+        give_up = Statement("GiveUp", ("sqs:SendMessage",), (dead_letters,))
         return [*policies.of_service("trigger", reach), give_up, *policies.traces(enabled=self.config.traces)]
 
 

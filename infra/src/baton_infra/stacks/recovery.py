@@ -16,7 +16,7 @@ from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.custom import custom_resource
 from baton_infra.constructs.functions import function
 from baton_infra.constructs.roles import service_role
-from baton_infra.declared.policies import Statement
+from baton_infra.declared.statements import Statement
 from baton_infra.stacks.base import BatonStack
 from baton_infra.stacks.network import NetworkStack
 

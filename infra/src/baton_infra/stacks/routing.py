@@ -17,7 +17,7 @@ from baton_infra.constructs.functions import function
 from baton_infra.constructs.roles import deny_plain_http, service_role
 from baton_infra.declared import policies
 from baton_infra.declared.names import Arns
-from baton_infra.declared.policies import Statement
+from baton_infra.declared.statements import Statement, document
 from baton_infra.stacks.base import BatonStack
 
 
@@ -172,7 +172,7 @@ class RoutingStack(BatonStack):
             assume_role_policy_document={"Version": "2012-10-17", "Statement": [trust]},
             policies=[
                 iam.CfnRole.PolicyProperty(
-                    policy_name="read-output", policy_document=policies.document(policies.of_link_role(reach))
+                    policy_name="read-output", policy_document=document(policies.of_link_role(reach))
                 )
             ],
         )

@@ -10,7 +10,8 @@ from baton.model.journal import CommandKind
 from baton_functions import order
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.roles import service_role
-from baton_infra.declared.policies import Statement, rows
+from baton_infra.declared.policies import rows
+from baton_infra.declared.statements import Statement
 from baton_infra.stacks.base import BatonStack
 
 ORDERS: Final = (CommandKind.FAILOVER, CommandKind.SWITCHOVER, CommandKind.FAILBACK)

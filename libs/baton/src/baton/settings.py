@@ -120,6 +120,31 @@ class SwitchSettings(BaseSettings):
         return self
 
 
+class ReadinessSettings(BaseSettings):
+    """What a controller asks of its Region before it calls it ready. What is empty is not asked for."""
+
+    model_config = SettingsConfigDict(env_prefix="BATON_READINESS_", extra="ignore", frozen=True)
+
+    sender: str = ""
+    """Address that mails come from, without a name."""
+    rights: bool = False
+    """Whether the controller runs under the role that a deployment makes for it."""
+    services: Annotated[tuple[str, ...], NoDecode] = ()
+    """Services of the Region's ECS cluster, comma-separated."""
+    vcpus: Annotated[Mapping[str, float], NoDecode] = Field(default_factory=dict[str, float])
+    """What all services together may grow to: `fargate=12.5,fargate-spot=99`."""
+
+    @field_validator("services", mode="before")
+    @classmethod
+    def _split_services(cls, value: object) -> object:
+        return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("vcpus", mode="before")
+    @classmethod
+    def _split_vcpus(cls, value: object) -> object:
+        return _pairs("BATON_READINESS_VCPUS", value)
+
+
 def _switch_pairs(values: Mapping[str, object]) -> dict[str, object]:
     names = [name for name in ("endpoints", "controls") if name in values]
     return {name: _pairs(f"BATON_SWITCH_{name.upper()}", values[name]) for name in names}

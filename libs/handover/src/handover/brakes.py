@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from baton.model.control import Control
 from baton.model.journal import CommandKind, Heartbeat, Rule, Signal, Verdict
-from handover import signals, windows
+from handover import provided, signals, windows
 from handover.facts import Memory, rolled_back_seconds
 
 _OWN_CANARY = "own canary"
@@ -46,6 +46,8 @@ def own_readiness(memory: Memory, now: datetime) -> tuple[Rule, ...]:
             age,
         ),
         _switch(memory, now),
+        # An operator's machine cannot ask for them in the Region's place.
+        *(() if memory.operator else provided.rules(memory.provided, memory.settings, now)),
     )
 
 
@@ -87,18 +89,22 @@ def readiness(
 
 
 def verdict_of(rules: Sequence[Rule]) -> Verdict:
-    """Return HEALTHY if every rule is, UNHEALTHY if one is, else UNKNOWN."""
-    verdicts = {rule.verdict for rule in rules}
+    """Return HEALTHY if every rule is, UNHEALTHY if one is, else UNKNOWN. A rule that only warns does not count."""
+    verdicts = {rule.verdict for rule in rules if not rule.warns}
     if Verdict.UNHEALTHY in verdicts:
         return Verdict.UNHEALTHY
     return Verdict.HEALTHY if verdicts == {Verdict.HEALTHY} else Verdict.UNKNOWN
+
+
+def _forbids(rule: Rule) -> bool:
+    return rule.verdict is not Verdict.HEALTHY and not rule.warns
 
 
 def unproved(region: str, rules: Sequence[Rule], kind: CommandKind) -> str | None:
     """Return why an order to make the Region active is refused by these rules of its readiness; None: it is not."""
     if verdict_of(rules) is Verdict.HEALTHY:
         return None
-    failing = "; ".join(f"{rule.name}: {rule.value}" for rule in rules if rule.verdict is not Verdict.HEALTHY)
+    failing = "; ".join(f"{rule.name}: {rule.value}" for rule in rules if _forbids(rule))
     hint = "; --force overrides this" if kind is CommandKind.FAILOVER else ""
     return f"{region} does not prove that it is ready: {failing}{hint}"
 

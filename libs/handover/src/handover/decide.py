@@ -159,7 +159,7 @@ def _reason_not_to(look: Look) -> Reason | None:
     if look.now < look.memory.suspect_since + timedelta(seconds=settings.hold_seconds):
         return Reason(DecisionKind.SUSPECTED, "hold", "held: a signal may still recover")
     if look.ready is not Verdict.HEALTHY:
-        failing = [rule for rule in look.readiness if rule.verdict is not Verdict.HEALTHY]
+        failing = [rule for rule in look.readiness if rule.verdict is not Verdict.HEALTHY and not rule.warns]
         what = "both Regions are unhealthy" if look.ready is Verdict.UNHEALTHY else "readiness is not proved"
         return _held(what, failing)
     if look.blocking:

@@ -11,6 +11,7 @@ from baton.model.journal import Command, Heartbeat, Signal, Verdict, WentBack
 from baton.ports import Endpoints
 from baton.topology import other_region
 from handover.intents import Write
+from handover.provided import Provided, Provision
 from handover.settings import ControllerSettings
 
 CANARIES: Final = frozenset({Signal.OUTSIDE_CANARY, Signal.INSIDE_CANARY})
@@ -122,6 +123,8 @@ class Seen:
     """When our own heartbeat last reached the ledger."""
     endpoints: Endpoints | None = None
     """Of the switch, at the newest look at them. None: not looked at yet."""
+    provided: tuple[Provided, ...] = ()
+    """What our own Region answered since the last look on what it has ready."""
     drain: Drain | None = None
     beats: Mapping[str, int] = field(default_factory=dict[str, int])
     """By Region: how many heartbeats the ledger counts; none: 0. Missing: its row does not say."""
@@ -182,6 +185,8 @@ class Memory:
     decisions: int = 0
     endpoints: Endpoints | None = None
     endpoints_at: datetime | None = None
+    provided: Mapping[Provision, Provided] = field(default_factory=dict[Provision, Provided])
+    """What our own Region has ready, by its newest answers."""
     written_at: datetime | None = None
 
     @property

@@ -77,8 +77,8 @@ def _of_state(assessment: Assessment) -> dict[str, float]:
     state, overlays = assessment.state, assessment.overlays
     # Silence is measured by the reader of the ledger, and it is no measurement of the Region.
     evidence = {rule.verdict for rule in assessment.evidence if rule.signal is not Signal.SILENCE}
-    readiness = {rule.verdict for rule in assessment.readiness}
-    ready = readiness == {Verdict.HEALTHY}
+    ready = {rule.verdict for rule in assessment.readiness if not rule.warns} == {Verdict.HEALTHY}
+    lacking = any(rule.verdict is not Verdict.HEALTHY for rule in assessment.readiness)
     waits = Overlay.RECOMMENDS in overlays or any(rule.blocks for rule in assessment.brakes)
     held = state is State.SUSPECT and (not ready or waits)
     return {
@@ -95,5 +95,5 @@ def _of_state(assessment: Assessment) -> dict[str, float]:
         "BothUnhealthy": Overlay.BOTH_UNHEALTHY in overlays,
         "BudgetSpent": Overlay.BUDGET_SPENT in overlays,
         "AllUnknown": evidence <= {Verdict.UNKNOWN},
-        "StandbyNotReady": bool(readiness) and not ready,
+        "StandbyNotReady": lacking,
     }

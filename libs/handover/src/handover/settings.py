@@ -106,6 +106,12 @@ class ControllerSettings(BaseSettings):
     """A controller whose own heartbeat is older than this in the ledger is cut off: it acts on nothing."""
     switch_endpoints_min: int = Field(default=3, ge=0)
     """Of five. ARC promises three; fewer, and the fault may be ours."""
+    provisions_seconds: float = Field(default=300, gt=0)
+    """Asks for mail, rights, tasks and room: what changes in days, and is answered by control planes."""
+    provisions_kept_seconds: float = Field(default=86_400, gt=0)
+    """An answer stands for so long while there is no newer one: on the day nobody may be there to ask."""
+    mails_left_percent_min: float = Field(default=10, ge=0, le=100)
+    """Of the mails of 24 hours: with less it is told, and the rest may have to wait."""
     driver_seconds: float = Field(default=30, gt=0)
     """A driver silent for so long is gone: the other controller continues what it began. Two do no harm."""
     command_seconds_max: float = Field(default=900, gt=0)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from baton.model.journal import Heartbeat, Overlay, Rule, Signal, Verdict
-from handover import pace
+from handover import pace, provided
 from handover.facts import Heard, Memory, Sample, Seen, Series
 from handover.settings import ControllerSettings
 
@@ -35,6 +35,7 @@ def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
             memory = replace(memory, phase_seen=Heard(mark, now))
     if seen.endpoints is not None:
         memory = replace(memory, endpoints=seen.endpoints, endpoints_at=now)
+    memory = replace(memory, provided=provided.absorbed(memory.provided, seen.provided))
     samples, usual = pace.compared(seen.samples, memory.usual, memory.settings)
     memory = replace(memory, usual=usual)
     series = _with(memory.series, [*samples, *_silence(memory, seen, now)], memory.settings)

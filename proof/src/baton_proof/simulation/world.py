@@ -11,7 +11,7 @@ from typing import Any
 
 from baton.catalog import Catalog, load_jobs
 from baton.errors import BatonError
-from baton.memory import LoopClock, MemoryEventBus, MemoryReplication, MemoryRoutes, MemoryVitals
+from baton.memory import LoopClock, MemoryEventBus, MemoryProvisions, MemoryReplication, MemoryRoutes, MemoryVitals
 from baton.messages import Message, lane_of
 from baton.model.batch import Batch
 from baton.model.control import Control
@@ -269,7 +269,7 @@ class World:
             at_once=settings.takeovers_at_once,
             dials_seconds=settings.dials_seconds,
         )
-        reach = Reach(ledger, journal, switch, actor, places, canary, self.events)
+        reach = Reach(ledger, journal, switch, actor, places, canary, self.events, MemoryProvisions())
         return self.make_controller(
             region=region,
             regions=REGIONS_DEFAULT,

@@ -87,6 +87,7 @@ class Controller:
             self._every(self._pause, self.beat),
             self._every(partial(_turn, settings.probe_seconds), self.lookout.probe),
             self._every(partial(_turn, settings.vitals_seconds), self.lookout.look_around),
+            self._every(partial(_turn, settings.vitals_seconds), self.lookout.provisions.ask),
         ]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(loop) for loop in loops]
@@ -158,6 +159,7 @@ class Controller:
             written_at=self._memory.written_at,
             endpoints=inbox.endpoints,
             drain=inbox.drain,
+            provided=tuple(inbox.provided),
         )
 
     def _beats(self, heartbeats: Mapping[str, Heartbeat]) -> Mapping[str, int]:

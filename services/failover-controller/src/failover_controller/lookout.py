@@ -14,9 +14,11 @@ from baton.model.identity import owner_of
 from baton.model.journal import Signal, Verdict
 from baton.model.states import BatchState
 from baton.ports import Clock, Endpoints
+from failover_controller.provisions_asker import ProvisionsAsker
 from failover_controller.reach import Reach
 from handover import samples
 from handover.facts import Drain, Sample, StepResult
+from handover.provided import Provided
 from handover.settings import ControllerSettings
 from handover_shell.acts import open_batches
 from handover_shell.asking import Asking
@@ -32,6 +34,7 @@ class PendingFindings:
     samples: list[Sample] = field(default_factory=list[Sample])
     results: list[StepResult] = field(default_factory=list[StepResult])
     activity: dict[str, str] = field(default_factory=dict[str, str])
+    provided: list[Provided] = field(default_factory=list[Provided])
     endpoints: Endpoints | None = None
     drain: Drain | None = None
     waiting: int | None = None
@@ -42,8 +45,12 @@ class PendingFindings:
     def taken(self) -> "PendingFindings":
         """Return what came in since the last call, and drop all but the values that hold until they change."""
         taken = replace(self)
-        self.samples, self.results, self.endpoints, self.drain = [], [], None, None
+        self.samples, self.results, self.provided, self.endpoints, self.drain = [], [], [], None, None
         return taken
+
+    def answered(self, provided: Provided) -> None:
+        """Take what became of a question on what our Region has ready."""
+        self.provided.append(provided)
 
     def ended(self, result: StepResult) -> None:
         """Take the result of one attempt of a step."""
@@ -85,6 +92,7 @@ class Lookout:
         self._loads: dict[str, float] = {}
         """By Region: its open work, in bytes."""
         self.inbox = PendingFindings()
+        self.provisions = ProvisionsAsker(reach.provisions, settings=settings, clock=clock, found=self.inbox.answered)
 
     async def probe(self) -> None:
         """Send a canary through our own Region, and from outside through the active one."""

@@ -6,7 +6,7 @@ from functools import partial
 
 from baton.region_order import refuse_another_order
 from baton.service import Daemon, Process, run_daemon
-from baton.settings import SwitchSettings
+from baton.settings import ReadinessSettings, SwitchSettings
 from failover_controller.controller import Controller
 from failover_controller.reach import Reach
 from handover.settings import ControllerSettings
@@ -45,7 +45,8 @@ def controller_of(process: Process, settings: ControllerSettings, switch_setting
         clock=clock,
         instance=instance,
     )
-    reach = Reach(ledger, aws.journal(), switch, actor, places, canary, aws.events())
+    provisions = aws.provisions(ReadinessSettings(), switch_settings)
+    reach = Reach(ledger, aws.journal(), switch, actor, places, canary, aws.events(), provisions)
     return Controller(
         region=world.region,
         regions=world.regions,

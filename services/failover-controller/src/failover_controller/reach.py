@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from baton.ports import EventBus, Journal, Ledger, Switch
+from baton.ports import EventBus, Journal, Ledger, Provisions, Switch
 from handover_shell.acts import Actor, Place
 from handover_shell.canary import Canary
 
@@ -19,3 +19,4 @@ class Reach:
     places: Mapping[str, Place]
     canary: Canary
     events: EventBus
+    provisions: Provisions

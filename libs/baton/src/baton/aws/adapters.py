@@ -1,7 +1,7 @@
 """Builds all adapters of one process from its settings."""
 
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -18,6 +18,7 @@ from baton.aws.dynamodb.reference import DynamoReferenceData
 from baton.aws.dynamodb.rejects import DynamoRejectIndex
 from baton.aws.events import EventBridge
 from baton.aws.mail import SesMailer
+from baton.aws.provisions import Asked, AwsProvisions
 from baton.aws.queues import QueueUrls, SqsInbox, SqsOutbox
 from baton.aws.s3.links import LinkTarget, StsLinks
 from baton.aws.s3.objects import S3ObjectStore
@@ -34,12 +35,12 @@ from baton.messages import ORDINARY, Kind, Lane
 from baton.model.control import SwitchBackend
 from baton.ports.clock import Clock
 from baton.requests import FIVE_REGIONS
-from baton.settings import SwitchSettings, WorldSettings
+from baton.settings import ReadinessSettings, SwitchSettings, WorldSettings
 from baton.topology import Topology
 
 _CONNECTIONS_DEFAULT: Final = 100
 """Per client: seventeen ranged reads for each of a splitter's four files, or sixteen parts of an upload, with room."""
-_SHARED: Final = frozenset({"ses", "sts", "iam"})
+_SHARED: Final = frozenset({"ses", "sesv2", "sts", "iam"})
 _NO_REGION: Final = "global"
 """Where calls to several Regions are counted: they say nothing about the health of one."""
 
@@ -184,10 +185,45 @@ class Aws:
         return DynamoRejectIndex(client, table=self.topology.rejects_table, clock=self._clock, dice=self._dice)
 
     def events(self) -> EventBridge:
+        return EventBridge(self._beside("events"), environment=self.topology.environment)
+
+    def provisions(self, settings: ReadinessSettings, switch: SwitchSettings) -> AwsProvisions:
+        """Return what asks our own Region whether it has ready what a switch needs."""
+        topology, region = self.topology, self.settings.region
+        role_arn = f"arn:aws:iam::{topology.account_id}:role/{topology.role('failover-controller', region)}"
+        asked = Asked(
+            sender=settings.sender,
+            role_arn=role_arn if settings.rights else "",
+            rights=self._rights(switch),
+            cluster=topology.cluster,
+            services=settings.services,
+            vcpus=settings.vcpus,
+        )
+        return AwsProvisions(
+            mail=self._beside("sesv2"),
+            senders=self._beside("ses"),
+            iam=self._beside("iam"),
+            ecs=self._beside("ecs"),
+            quotas=self._beside("service-quotas"),
+            asked=asked,
+        )
+
+    def _rights(self, switch: SwitchSettings) -> Mapping[str, Sequence[str]]:
+        """Return the actions that turn the switch and the dials, with what they turn."""
+        dials = {"s3:SubmitMultiRegionAccessPointRoutes": [self.settings.mrap_arn]} if self.settings.mrap_arn else {}
+        match switch.kind:
+            case SwitchBackend.LEDGER:
+                return dials
+            case SwitchBackend.ARC:
+                return {**dials, "route53-recovery-cluster:UpdateRoutingControlStates": list(switch.controls.values())}
+            case SwitchBackend.REGION_SWITCH:
+                return {**dials, "arc-region-switch:StartPlanExecution": [switch.plan]}
+
+    def _beside(self, service: str) -> Callable[[], Awaitable[Any]]:
+        """Return what gives a client whose calls no batch needs: they say nothing about the Region."""
         region = self.settings.region
-        # Counted apart: no batch needs it, so it says nothing about the Region.
-        where = {"region": region, "endpoint_url": self._endpoints.regions.get(region), "counted_in": _NO_REGION}
-        return EventBridge(partial(self._clients.get, "events", **where), environment=self.topology.environment)
+        url = self._endpoints.shared if service in _SHARED else self._endpoints.regions.get(region)
+        return partial(self._clients.get, service, region=region, endpoint_url=url, counted_in=_NO_REGION)
 
     def mailer(self) -> SesMailer:
         return SesMailer(self.client("ses", self.settings.region))

@@ -10,6 +10,7 @@ from baton.memory.links import MemoryLinks
 from baton.memory.mail import MemoryMailer
 from baton.memory.objects import READS, MemoryObjectStore
 from baton.memory.progress import MemoryProgress
+from baton.memory.provisions import MemoryProvisions
 from baton.memory.queues import MemoryInbox, MemoryOutbox, MemoryQueues
 from baton.memory.reference import MemoryReferenceData
 from baton.memory.refusals import Refusal, Refusals
@@ -33,6 +34,7 @@ __all__ = [
     "MemoryObjectStore",
     "MemoryOutbox",
     "MemoryProgress",
+    "MemoryProvisions",
     "MemoryQueues",
     "MemoryReferenceData",
     "MemoryRejectIndex",

@@ -101,6 +101,8 @@ class Rule:
     """How old the newest measurement is. None: there is none, or it has no age."""
     blocks: bool = False
     """Whether this rule alone keeps the controller from acting."""
+    warns: bool = False
+    """Whether it is told, and forbids nothing."""
     signal: Signal | None = None
     """Of a rule that is evidence: its kind."""
     witness: Witness | None = None

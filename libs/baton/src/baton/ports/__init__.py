@@ -24,6 +24,7 @@ from baton.ports.objects import (
     VersionPage,
 )
 from baton.ports.progress import ChunkDone, Progress, RejectCount, Tally
+from baton.ports.provisions import Headroom, MailProvision, Provisions, TaskCounts
 from baton.ports.queues import Delivery, Inbox, Outbox
 from baton.ports.reference import ReferenceData, ReferenceVersion, Row, Rows
 from baton.ports.rejects import RejectIndex, StoredReject
@@ -44,6 +45,7 @@ __all__ = [
     "Delivery",
     "Endpoints",
     "EventBus",
+    "Headroom",
     "Heartbeats",
     "Inbox",
     "JoinedPiece",
@@ -53,6 +55,7 @@ __all__ = [
     "Links",
     "ListedVersion",
     "Mail",
+    "MailProvision",
     "Mailer",
     "Nudges",
     "ObjectInfo",
@@ -61,6 +64,7 @@ __all__ = [
     "PageEnd",
     "Piece",
     "Progress",
+    "Provisions",
     "QueueVitals",
     "ReferenceData",
     "ReferenceVersion",
@@ -75,6 +79,7 @@ __all__ = [
     "Stretch",
     "Switch",
     "Tally",
+    "TaskCounts",
     "VersionPage",
     "Vitals",
     "batches_of",

@@ -1,0 +1,56 @@
+"""Asks our own Region what it has ready for the day on which it takes over."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from baton.model.journal import Verdict
+from baton.ports import Clock, Provisions
+from handover import provided
+from handover.provided import Provided, Provision
+from handover.settings import ControllerSettings
+from handover_shell.asking import Asking
+
+
+class ProvisionsAsker:
+    """Asks every `provisions_seconds`, and what was not answered at each call of `ask`."""
+
+    def __init__(
+        self,
+        provisions: Provisions,
+        *,
+        settings: ControllerSettings,
+        clock: Clock,
+        found: Callable[[Provided], None],
+    ) -> None:
+        self._provisions = provisions
+        self._settings = settings
+        self._clock = clock
+        self._found = found
+        self._ask = Asking(settings.call_seconds)
+        self._answered_at: dict[Provision, datetime] = {}
+
+    async def ask(self) -> None:
+        """Ask for what is due."""
+        port, settings = self._provisions, self._settings
+        await self._one(Provision.MAIL, port.mail, lambda mail, at: provided.of_mail(mail, settings, at))
+        await self._one(Provision.RIGHTS, port.denied, provided.of_rights)
+        await self._one(Provision.TASKS, port.tasks, provided.of_tasks)
+        await self._one(Provision.ROOM, port.room, provided.of_room)
+
+    async def _one[T](
+        self,
+        provision: Provision,
+        question: Callable[[], Awaitable[T | None]],
+        judge: Callable[[T, datetime], Provided],
+    ) -> None:
+        now, answered_at = self._clock.now(), self._answered_at.get(provision)
+        if answered_at and now - answered_at < timedelta(seconds=self._settings.provisions_seconds):
+            return
+        answer = await self._ask.told(question)
+        at = self._clock.now()
+        if answer.error is not None:
+            self._found(Provided(provision, Verdict.UNKNOWN, answer.error, at))
+            return
+        self._answered_at[provision] = at
+        nothing = Provided(provision, Verdict.HEALTHY, "nothing to ask here", at)
+        self._found(nothing if answer.value is None else judge(answer.value, at))
