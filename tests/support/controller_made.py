@@ -58,15 +58,20 @@ def memory_made(region: str = WEST, settings: ControllerSettings = SETTINGS) -> 
 
 def heartbeat(region: str, sequence: int, at: datetime, **changes: Any) -> Heartbeat:
     """Return a heartbeat of a healthy Region that follows the first epoch."""
-    said = Assessment(at, region, 2, State.STEADY, "no failover")
-    well = Heartbeat(region, f"{region}-1", sequence, at, 2, Verdict.HEALTHY, Verdict.HEALTHY, said)
-    return replace(well, **changes)
+    well: dict[str, Any] = {
+        "instance": f"{region}-1",
+        "epoch_seen": 2,
+        "canary": Verdict.HEALTHY,
+        "ready": Verdict.HEALTHY,
+        "assessment": Assessment(at, region, 2, State.STEADY, "no failover"),
+    }
+    return Heartbeat(region, sequence=sequence, at=at, **(well | changes))
 
 
 def sample(signal: Signal, *, good: bool, at: datetime, region: str = EAST, value: str = "v", **changes: Any) -> Sample:
     """Return one measurement."""
     verdict = Verdict.HEALTHY if good else Verdict.UNHEALTHY
-    return replace(Sample(signal, region, verdict, value, "limit", at), **changes)
+    return Sample(signal, region, verdict, value, "limit", at, **changes)
 
 
 def ordered(kind: CommandKind, at: datetime = START, **changes: Any) -> Command:
@@ -256,13 +261,10 @@ class Trace:
         if self.sequence:
             follows = self.control.epoch if self.follows is None else self.follows
             at = self.now + self.ahead
-            said = {"canary": self.says_canary, "ready": self.says_ready, "epoch_seen": follows}
+            said: dict[str, Any] = {"canary": self.says_canary, "ready": self.says_ready, "epoch_seen": follows}
+            told = Assessment(at, other, 2, State.STEADY, "no failover", went_back=self.says_went_back)
+            said |= {"high_water": self.says_high_water, "assessment": told}
             beats[other] = heartbeat(other, self.sequence, at, **said)
-            beats[other] = replace(
-                beats[other],
-                high_water=self.says_high_water,
-                assessment=replace(beats[other].assessment, went_back=self.says_went_back),
-            )
         results, self.results = tuple(self.results), []
         drain, self.drain = self.drain, None
         return Seen(
@@ -302,8 +304,7 @@ class Trace:
         for signal in sorted(self.bad):
             yield sample(signal, good=False, region=active, at=self.now)
         value = ", ".join(self.alarms) or "none of 2"
-        alarms = sample(Signal.ALARMS, good=not self.alarms, region=active, at=self.now, value=value)
-        yield replace(alarms, firing=self.alarms)
+        yield sample(Signal.ALARMS, good=not self.alarms, region=active, at=self.now, value=value, firing=self.alarms)
 
     def _written(self, write: Write) -> None:
         """Let a write of the row happen, with its records, as the controller's loop does."""

@@ -147,9 +147,9 @@ class Month:
             (EAST, signal): Series(sample(signal, good=False, at=now), (False,) * 4, tripped=True, since=START)
             for signal in self.chronic
         }
-        beats = {EAST: Heard((str(now),), now)}
-        memory = replace(self.memory, series={**known, (EAST, Signal.OUTSIDE_CANARY): outer}, beats=beats)
-        memory = signals.reported(memory, heartbeat(EAST, 1, now, canary=signals.verdict_of(inner, SETTINGS, now)), now)
+        beat = heartbeat(EAST, 1, now, canary=signals.verdict_of(inner, SETTINGS, now))
+        series = signals.reported(self.memory, {**known, (EAST, Signal.OUTSIDE_CANARY): outer}, beat, now)
+        memory = replace(self.memory, series=series, beats={EAST: Heard((str(now),), now)})
         return witnesses.declares_unhealthy(witnesses.evidence(memory, EAST, now))
 
 

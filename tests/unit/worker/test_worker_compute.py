@@ -1,6 +1,7 @@
 """A computation that hangs ends its process; one that is retried can end only its own process."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -192,9 +193,16 @@ def test_work_that_hangs_is_ended_with_its_process() -> None:
     with pytest.raises(ComputationHungError):
         process(signal.pause)
     try:
-        assert process(os.getpid) != os.getpid()
+        assert eventually(lambda: _answer_in_time(process), seconds=60) != os.getpid()
     finally:
         process.end()
+
+
+def _answer_in_time(process: ProcessApart) -> int | None:
+    """Return the id of the process apart; None: on a busy machine it started too late to answer in time."""
+    with contextlib.suppress(ComputationHungError):
+        return process(os.getpid)
+    return None
 
 
 def test_a_process_that_ended_while_it_had_nothing_to_do_is_no_fault_of_the_next_work(kept: ProcessApart) -> None:

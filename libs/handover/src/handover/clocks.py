@@ -1,6 +1,5 @@
 """Notices a clock that is wrong by minutes. No verdict changes: spans are measured by a clock that does not step."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from handover.facts import Memory, Seen
@@ -12,12 +11,12 @@ def absorbed(before: Memory, memory: Memory, seen: Seen, now: datetime) -> Memor
     A heartbeat that was not there at the look before was written a beat ago at most, or a few seconds longer where the
     ledger is slow. Of one that is found after a time without looks nobody knows.
     """
-    memory = replace(memory, stepped_seconds=seen.stepped_seconds)
+    memory = memory.remembering(stepped_seconds=seen.stepped_seconds)
     beat, heard = seen.heartbeats.get(memory.other), memory.beats.get(memory.other)
     looked = before.read_at is not None and now - before.read_at <= timedelta(seconds=memory.settings.written_seconds)
     if beat is None or heard is None or heard.at != now or memory.other not in before.beats or not looked:
         return memory
-    return replace(memory, apart_seconds=(now - beat.at).total_seconds())
+    return memory.remembering(apart_seconds=(now - beat.at).total_seconds())
 
 
 def off_seconds(memory: Memory) -> float:

@@ -38,7 +38,7 @@ def decide(memory: Memory, seen: Seen, now: datetime) -> tuple[Memory, tuple[Int
     `assess` explains the decision afterwards. Raises only on a bug.
     """
     memory = clocks.absorbed(memory, signals.absorbed(memory, seen, now), seen, now)
-    memory = replace(memory, refused_everywhere=seen.refused_everywhere)
+    memory = memory.remembering(refused_everywhere=seen.refused_everywhere)
     if seen.control is None:
         return _unread(memory, now), ()
     memory = restored.absorbed(memory, seen, seen.control)

@@ -1,9 +1,9 @@
 """What a controller sees in one look and remembers between looks: frozen data, no I/O, no clock."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from baton.model.control import Control, Ending, StepName
 from baton.model.high_water import HighWater
@@ -193,6 +193,11 @@ class Memory:
     def other(self) -> str:
         """The Region that this controller does not run in."""
         return other_region(self.region, self.regions)
+
+    def remembering(self, **changes: Any) -> "Memory":
+        """Return the memory with other things in mind; if they are the same, the memory itself."""
+        same = all(getattr(self, name) == value for name, value in changes.items())
+        return self if same else replace(self, **changes)
 
     def standby(self, control: Control) -> str:
         """Return the Region that is not active."""

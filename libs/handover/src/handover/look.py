@@ -21,8 +21,9 @@ class Look:
     now: datetime
 
     def remembering(self, **changes: Any) -> "Look":
-        """Return the look with other things in mind."""
-        return replace(self, memory=replace(self.memory, **changes))
+        """Return the look with other things in mind; if they are the same, the look with all that it computed."""
+        memory = self.memory.remembering(**changes)
+        return self if memory is self.memory else replace(self, memory=memory)
 
     @property
     def standby(self) -> str:

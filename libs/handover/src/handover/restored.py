@@ -34,7 +34,7 @@ def absorbed(memory: Memory, seen: Seen, control: Control) -> Memory:
     for heartbeat in seen.heartbeats.values():
         furthest = furthest.joined(heartbeat.high_water)
     went_back = WentBack(known, found) if known and behind else _still(memory, seen, found)
-    return replace(memory, high_water=furthest, went_back=went_back)
+    return memory.remembering(high_water=furthest, went_back=went_back)
 
 
 def _still(memory: Memory, seen: Seen, found: HighWater) -> WentBack | None:

@@ -27,21 +27,32 @@ def absorbed(memory: Memory, seen: Seen, now: datetime) -> Memory:
         # Silent is a Region whose controller and services both write nothing: a dead controller alone is none.
         mark = (*(_mark(beat) if beat else ()), seen.activity.get(region, ""))
         _hear(heard, region, mark, now)
-    memory = replace(memory, heard=heard, beats=beats, drivers=drivers)
-    memory = replace(memory, written_at=seen.written_at or memory.written_at, drain=seen.drain or memory.drain)
-    if seen.control is not None:
-        mark = (str(seen.control.phase), str(seen.control.epoch), str(seen.control.phase_since))
-        if memory.phase_seen is None or memory.phase_seen.mark != mark:
-            memory = replace(memory, phase_seen=Heard(mark, now))
-    if seen.endpoints is not None:
-        memory = replace(memory, endpoints=seen.endpoints, endpoints_at=now)
-    memory = replace(memory, provided=provided.absorbed(memory.provided, seen.provided))
     samples, usual = pace.compared(seen.samples, memory.usual, memory.settings)
-    memory = replace(memory, usual=usual)
-    series = _with(memory.series, [*samples, *_silence(memory, seen, now)], memory.settings)
-    memory = replace(memory, series=series)
+    series = _with(memory.series, [*samples, *_silence(memory, seen, heard, now)], memory.settings)
     beat = seen.heartbeats.get(memory.other) if seen.control is not None else None
-    return reported(memory, beat, now) if beat and memory.beats[memory.other].at == now else memory
+    if beat and beats[memory.other].at == now:
+        series = reported(memory, series, beat, now)
+    return replace(
+        memory,
+        heard=heard,
+        beats=beats,
+        drivers=drivers,
+        phase_seen=_phase_seen(memory, seen, now),
+        usual=usual,
+        series=series,
+        written_at=seen.written_at or memory.written_at,
+        drain=seen.drain or memory.drain,
+        endpoints=memory.endpoints if seen.endpoints is None else seen.endpoints,
+        endpoints_at=memory.endpoints_at if seen.endpoints is None else now,
+        provided=provided.absorbed(memory.provided, seen.provided),
+    )
+
+
+def _phase_seen(memory: Memory, seen: Seen, now: datetime) -> Heard | None:
+    if seen.control is None:
+        return memory.phase_seen
+    mark = (str(seen.control.phase), str(seen.control.epoch), str(seen.control.phase_since))
+    return memory.phase_seen if memory.phase_seen and memory.phase_seen.mark == mark else Heard(mark, now)
 
 
 def _mark(beat: Heartbeat) -> tuple[str, ...]:
@@ -53,31 +64,33 @@ def _hear(heard: dict[str, Heard], region: str, mark: tuple[str, ...], now: date
         heard[region] = Heard(mark, now)
 
 
-def _silence(memory: Memory, seen: Seen, now: datetime) -> Iterable[Sample]:
+def _silence(memory: Memory, seen: Seen, heard: Mapping[str, Heard], now: datetime) -> Iterable[Sample]:
     """Yield whether the ledger has anything new of the other Region."""
     if seen.control is None:
         return
     settings, other = memory.settings, memory.other
-    silent = (now - memory.heard[other].at).total_seconds()
+    silent = (now - heard[other].at).total_seconds()
     verdict = Verdict.UNHEALTHY if silent >= settings.silence_seconds else Verdict.HEALTHY
     limit = f"below {settings.silence_seconds:g} s"
     yield Sample(Signal.SILENCE, other, verdict, f"{silent:.1f} s", limit, now)
 
 
-def reported(memory: Memory, beat: Heartbeat, now: datetime) -> Memory:
-    """Remember what the other Region's controller says of its own canary: its verdict, as of many samples."""
+def reported(
+    memory: Memory, series: Mapping[tuple[str, Signal], Series], beat: Heartbeat, now: datetime
+) -> dict[tuple[str, Signal], Series]:
+    """Return the series with the verdict of the other Region's controller on its own canary, as of many samples."""
     key, settings = (memory.other, Signal.INSIDE_CANARY), memory.settings
-    before = memory.series.get(key)
-    series = {name: each for name, each in memory.series.items() if name != key}
+    before = series.get(key)
+    others = {name: each for name, each in series.items() if name != key}
     if beat.canary is Verdict.UNKNOWN:
-        return replace(memory, series=series)  # what it no longer says is not held against it either
+        return others  # what it no longer says is not held against it either
     sample = Sample(
         Signal.INSIDE_CANARY, memory.other, beat.canary, f"its own controller: {beat.canary}", "HEALTHY", now
     )
     good = beat.canary is Verdict.HEALTHY
     since = None if good else (before.since if before and before.since else now)
     verdicts = (good,) * (settings.ready_samples if good else settings.trip_bad)
-    return replace(memory, series={**series, key: Series(sample, verdicts, tripped=not good, since=since)})
+    return {**others, key: Series(sample, verdicts, tripped=not good, since=since)}
 
 
 def _with(

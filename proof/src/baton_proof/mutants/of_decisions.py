@@ -89,8 +89,8 @@ MUTANTS: Final = (
     Mutant(
         "what its own controller takes back stays held against it",
         _RULES + "signals.py",
-        "        return replace(memory, series=series)  # what it no longer says is not held against it either\n",
-        "        return memory\n",
+        "        return others  # what it no longer says is not held against it either\n",
+        "        return dict(series)\n",
         _TESTS + "test_signals.py::test_what_its_own_controller_takes_back_is_not_held_against_it",
     ),
     Mutant(
