@@ -155,6 +155,13 @@ MUTANTS: Final = (
         "tests/pipeline/test_late_messages.py::test_a_batch_that_the_old_version_planned_is_planned_anew_and_not_failed",
     ),
     Mutant(
+        "an empty column's chunk is kept as long as its model",
+        _WORKER + "rules.py",
+        "self._judged(pl.Series(series.name, [None], dtype=pl.String))",
+        "self._judged(series.head(1))",
+        "tests/unit/worker/test_worker_kept.py::test_of_an_empty_column_nothing_is_kept_when_its_chunk_is_done",
+    ),
+    Mutant(
         "what hangs is retried endlessly",
         _WORKER + "handler.py",
         "            if attempt == 1:\n                # This",

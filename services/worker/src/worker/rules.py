@@ -75,7 +75,8 @@ class _ColumnRules:
             return self._judged(_unique(series))
         # Sheets have thousands of empty columns, in every piece: what costs little for a column is much for them.
         if not self.of_nothing:
-            self.of_nothing.append(self._judged(series.head(1)))
+            # Of its own: a slice would keep the whole column of this piece for as long as there is this model.
+            self.of_nothing.append(self._judged(pl.Series(series.name, [None], dtype=pl.String)))
         known = self.of_nothing[0]
         return known and replace(known, name=series.name)
 
