@@ -162,8 +162,9 @@ def test_any_name_reaches_its_reader_beside_its_own_address(names: list[str]) ->
 def test_a_session_may_read_one_key_and_none_of_its_characters_is_a_wildcard() -> None:
     policy = json.loads(session_policy(["arn:aws:s3:::east/", "arn:aws:s3:::west/"], "output/a*b?${c}.csv"))
 
-    (statement,) = policy["Statement"]
+    statement, of_keys = policy["Statement"]
     assert (statement["Effect"], statement["Action"]) == ("Allow", "s3:GetObject")
+    assert of_keys == {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
     assert statement["Resource"] == [
         f"arn:aws:s3:::{region}/output/a${{*}}b${{?}}${{$}}{{c}}.csv" for region in ("east", "west")
     ]

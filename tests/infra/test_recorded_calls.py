@@ -26,7 +26,7 @@ from baton_local.roster import LocalTrigger, Roster, product
 from baton_local.stand_ins.arc import Cluster
 from embedded import CALM, Embedded
 from emulator_process import ACCOUNT_ID
-from recorded_calls import Call, Need, allows, needs
+from recorded_calls import Call, Need, allows, needs, session_statements
 
 pytestmark = [pytest.mark.xdist_group("recorded"), pytest.mark.timeout(240)]
 
@@ -168,7 +168,8 @@ def test_everybody_was_heard(calls: list[Call]) -> None:
     }
 
 
-def test_every_call_is_allowed_by_the_role_of_who_made_it(calls: list[Call]) -> None:
+def test_every_call_is_allowed_by_the_role_of_who_made_it_and_by_the_session_of_a_link(calls: list[Call]) -> None:
+    sessions = [session_statements(call) for call in calls if call.operation == "AssumeRole"]
     denied = Counter(
         (
             _role(call),
@@ -179,8 +180,10 @@ def test_every_call_is_allowed_by_the_role_of_who_made_it(calls: list[Call]) -> 
         for call, need in _asked(calls)
         # ARC and S3 Control are served from five Regions: it is the caller's role that counts.
         if not any(allows(_statements(_role(call), region), need) for region in _homes(call))
+        or (_role(call) == LINK and not any(allows(session, need) for session in sessions))
     )
 
+    assert sessions
     assert not denied, "\n".join(map(str, denied))
 
 

@@ -47,6 +47,8 @@ def _wrong(found: Templates, environment: str) -> Iterator[str]:
             yield from (f"{source}: {prefix}: {what}" for what in _wrong_rule(found, environment, target, prefix, rule))
         if not _may(found, environment, source, target):
             yield f"{source}: role"
+        elif config.load(environment).customer_keys and not _may_use_keys(found, environment, source, target):
+            yield f"{source}: role's keys"
         bucket = found[f"data-{source}"]["Resources"]["Bucket"]["Properties"]
         if given["Bucket"] != bucket["BucketName"] or bucket.get("VersioningConfiguration") != {"Status": "Enabled"}:
             yield f"{source}: bucket"
@@ -95,6 +97,25 @@ def _may(found: Templates, environment: str, source: str, target: str) -> bool:
         for region, actions in needed.items()
         for action in actions
         for where in (Arns(topology, region).objects(prefix).removesuffix("*") for prefix in paths.REPLICATED)
+    )
+
+
+def _may_use_keys(found: Templates, environment: str, source: str, target: str) -> bool:
+    """Return whether S3 may read what the source's key encrypts, and write with the target's key.
+
+    Both buckets have a bucket key, and whoever writes with one decrypts it first.
+    """
+    account_id = config.load(environment).account_id
+    role = found[ROUTING]["Resources"][f"Replicate{REGIONS_DEFAULT.index(source)}"]
+    needed = [(source, "kms:Decrypt"), (target, "kms:Encrypt"), (target, "kms:Decrypt")]
+    return all(
+        any(
+            action in each["Action"]
+            and covers(each["Resource"], f"arn:aws:kms:{region}:{account_id}:key/1")
+            and f"s3.{region}.amazonaws.com" in each["Condition"]["StringEquals"]["kms:ViaService"]
+            for each in statements(role)
+        )
+        for region, action in needed
     )
 
 
@@ -166,6 +187,18 @@ def test_a_bucket_or_a_role_that_cannot_would_be_found(
     stack: str, resource: str, properties: dict[str, Any], finding: str
 ) -> None:
     assert list(_wrong(planted(templates("prod"), stack, resource, **properties), "prod")) == [finding]
+
+
+def test_a_role_that_may_not_verify_the_bucket_key_would_be_found() -> None:
+    role = templates("prod")[ROUTING]["Resources"]["Replicate1"]
+    (policy,) = role["Properties"]["Policies"]
+    narrowed = [
+        {**each, "Action": ["kms:Encrypt"]} if each["Sid"] == "WriteWithKey" else each for each in statements(role)
+    ]
+    document = {**policy["PolicyDocument"], "Statement": narrowed}
+    found = planted(templates("prod"), ROUTING, "Replicate1", Policies=[{**policy, "PolicyDocument": document}])
+
+    assert list(_wrong(found, "prod")) == [f"{WEST}: role's keys"]
 
 
 @everywhere

@@ -1,5 +1,6 @@
 """Which IAM rights recorded AWS calls need, and whether a role grants them."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -42,6 +43,18 @@ def allows(statements: Iterable[Statement], need: Need) -> bool:
         and all(_holds(operator, keys, need) for operator, keys in statement.conditions.items())
         for statement in statements
     )
+
+
+def session_statements(call: Call) -> tuple[Statement, ...]:
+    """Return the session policy of an AssumeRole: the session may do what both this and the role allow."""
+    written: list[dict[str, Any]] = json.loads(call.parameters["Policy"])["Statement"]
+    return tuple(
+        Statement("Session", tuple(_listed(each["Action"])), tuple(_listed(each["Resource"]))) for each in written
+    )
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def _holds(operator: str, keys: Mapping[str, Any], need: Need) -> bool:

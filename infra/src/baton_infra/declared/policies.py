@@ -62,10 +62,11 @@ def of_link_role(reach: RoleScope) -> tuple[Statement, ...]:
 
 def of_replication_keys(reach: RoleScope, target: Arns) -> tuple[Statement, ...]:
     """Return what S3 needs to read with one Region's key and to write with the other's."""
-    # Source: "Replicating encrypted objects", Amazon S3 User Guide: replicas are written by Encrypt, unlike objects.
+    # Source: "Replicating encrypted objects", Amazon S3 User Guide: replicas are written by Encrypt, unlike objects. And
+    # "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys": a bucket key is verified by Decrypt before it is used.
     return (
         *_keys(reach, "ReadWithKey", (reach.here,), _DECRYPT),
-        *_keys(reach, "WriteWithKey", (target,), "kms:Encrypt"),
+        *_keys(reach, "WriteWithKey", (target,), _DECRYPT, "kms:Encrypt", _ENCRYPT),
     )
 
 

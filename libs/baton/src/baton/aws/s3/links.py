@@ -102,8 +102,13 @@ def _lend(request: Any, **_: object) -> None:
 
 
 def session_policy(prefixes: Sequence[str], key: str) -> str:
-    """Return the policy that narrows a session to reading this one key below each prefix."""
+    """Return the policy that narrows a session to reading this one key below each prefix.
+
+    A session may do what this and its role both allow. So this names KMS as well, without which no encrypted object can
+    be read; the role says which keys, and through which service.
+    """
     # Between braces after a dollar, a policy takes none of these for a wildcard or a variable.
     literal = "".join(f"${{{char}}}" if char in "$*?" else char for char in key)
-    statement = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [prefix + literal for prefix in prefixes]}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [prefix + literal for prefix in prefixes]}
+    decrypt = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [read, decrypt]})
