@@ -159,6 +159,32 @@ def test_any_name_reaches_its_reader_beside_its_own_address(names: list[str]) ->
     assert [spec for _, spec in read] == [each.spec for each in recipients]
 
 
+def _stop(request: Any, **_: object) -> None:
+    """End a call before it goes out, with the address that it would go to."""
+    raise LookupError(request.url)
+
+
+def test_s3_is_asked_by_each_regions_own_name_and_dynamodb_by_that_of_every_account() -> None:
+    """Else us-east-1 depends on the one name of all Regions, and a VPC's gateway might not lead to an account's own."""
+
+    async def hosts(region: str) -> tuple[str, str]:
+        world = WorldSettings.model_validate({"account_id": ACCOUNT_ID, "region": region})
+        session = AioSession()
+        session.set_credentials("test", "test", account_id=ACCOUNT_ID)
+        async with Aws(world, session=session) as aws:
+            s3, dynamodb = await aws.client("s3", region)(), await aws.client("dynamodb", region)()
+            for client in (s3, dynamodb):
+                client.meta.events.register("before-sign", _stop)
+            with pytest.raises(LookupError) as of_s3:
+                await s3.head_bucket(Bucket="files")
+            with pytest.raises(LookupError) as of_dynamodb:
+                await dynamodb.get_item(TableName="t", Key={"pk": {"S": "x"}})
+            return urlsplit(str(of_s3.value)).hostname or "", urlsplit(str(of_dynamodb.value)).hostname or ""
+
+    for region in (EAST, WEST):
+        assert run(hosts(region)) == (f"files.s3.{region}.amazonaws.com", f"dynamodb.{region}.amazonaws.com")
+
+
 def test_a_session_may_read_one_key_and_none_of_its_characters_is_a_wildcard() -> None:
     policy = json.loads(session_policy(["arn:aws:s3:::east/", "arn:aws:s3:::west/"], "output/a*b?${c}.csv"))
 

@@ -12,8 +12,6 @@ from baton.messages import LANES
 from baton.settings import RunnerSettings
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
-from baton_infra.app import build
-from baton_infra.config import Tasks
 from baton_infra.constructs.scaling import MESSAGE_SECONDS, WAIT_SECONDS
 from baton_infra.declared.names import Arns
 from baton_infra.stacks.compute import CONSUMES
@@ -114,7 +112,7 @@ def test_lines_go_to_the_services_own_group_and_never_hold_it_up(environment: st
     found, settings = templates(environment), config.load(environment)
     groups = {
         each["Properties"]["LogGroupName"]: each["Properties"]["RetentionInDays"]
-        for each in resources(found[f"compute-{region}"], "AWS::Logs::LogGroup").values()
+        for each in resources(found[f"data-{region}"], "AWS::Logs::LogGroup").values()
     }
 
     for name, task in _tasks(found, region).items():
@@ -250,9 +248,6 @@ def test_the_standby_is_warm(environment: str) -> None:
 def _lost(found: Templates, region: str, environment: str) -> Iterator[str]:
     """Yield what a policy looks at that nobody measures."""
     topology = config.load(environment).topology
-    (cluster,) = resources(found[f"compute-{region}"], "AWS::ECS::Cluster").values()
-    if {"Name": "containerInsights", "Value": "enabled"} not in cluster["Properties"]["ClusterSettings"]:
-        yield "no RunningTaskCount without Container Insights"
     for service, policy in _policies(found, region, "TargetTrackingScaling").items():
         specification = policy["TargetTrackingScalingPolicyConfiguration"]["CustomizedMetricSpecification"]
         *metrics, backlog = specification["Metrics"]
@@ -264,6 +259,10 @@ def _lost(found: Templates, region: str, environment: str) -> Iterator[str]:
             **{lane: {"QueueName": topology.queue(CONSUMES[service], lane).name} for lane in LANES},
             "running": {"ClusterName": topology.cluster, "ServiceName": service},
         }
+        # Of CPUUtilization, as many samples a minute as tasks run: what Container Insights would count, for nothing.
+        running = next(each["MetricStat"] for each in metrics if each["Id"] == "running")
+        if (running["Metric"]["MetricName"], running["Stat"]) != ("CPUUtilization", "SampleCount"):
+            yield f"{service}: counts no tasks"
         if dimensions != wanted:
             yield f"{service}: looks at {dimensions}"
         if set(re.findall(r"[a-z]\w*", backlog["Expression"])) != seen.keys():
@@ -286,7 +285,10 @@ def test_backlogs_are_of_the_services_own_queue_and_tasks(environment: str, regi
 
 
 def test_a_policy_that_looks_at_nothing_would_be_found() -> None:
-    found = planted(templates("prod"), HOME, "Cluster", ClusterSettings=[])
+    found = templates("prod")
+    policy = _policies(found, "us-east-1", "TargetTrackingScaling")["splitter"]
+    text = json.dumps(policy["TargetTrackingScalingPolicyConfiguration"]).replace("SampleCount", "Average")
+    found = planted(found, HOME, "SplitterBacklog", TargetTrackingScalingPolicyConfiguration=json.loads(text))
     policy = _policies(found, "us-east-1", "TargetTrackingScaling")["worker"]
     text = json.dumps(policy["TargetTrackingScalingPolicyConfiguration"]).replace(
         "baton-prod-chunk", "baton-prod-split"
@@ -299,37 +301,7 @@ def test_a_policy_that_looks_at_nothing_would_be_found() -> None:
     reasons = list(_lost(found, "us-east-1", "prod"))
 
     assert [each.partition(":")[0] for each in reasons] == [
-        "no RunningTaskCount without Container Insights",
+        "splitter",
         "worker",
         "merger",
     ]
-
-
-def test_of_no_tasks_the_first_is_started_by_an_alarm_of_its_own(tmp_path: Path) -> None:
-    dev = config.load("dev")
-    none = {name: Tasks(tasks_min=0, spot=name == "worker") for name in CONSUMES}
-    build(dev.model_copy(update={"tasks": none}), outdir=tmp_path).synth()
-    found = {HOME: json.loads((tmp_path / f"{HOME}.template.json").read_text())}
-
-    first = _policies(found, "us-east-1", "StepScaling")
-    alarms = [each["Properties"] for each in resources(found[HOME], "AWS::CloudWatch::Alarm").values()]
-    started = {logical_id(found, alarm["AlarmActions"][0]) for alarm in alarms}
-
-    assert first.keys() == CONSUMES.keys()
-    assert started == {f"{name.title()}First" for name in CONSUMES}
-    for alarm in alarms:
-        assert alarm["AlarmName"] in {
-            dev.topology.scaling_alarm(dev.topology.queue(kind).name) for kind in CONSUMES.values()
-        }
-        # The controllers take alarms of that prefix as evidence; work is none.
-        assert not alarm["AlarmName"].startswith(dev.topology.alarm_prefix)
-
-
-@everywhere
-@in_each
-def test_who_never_has_no_tasks_needs_no_such_alarm(environment: str, region: str) -> None:
-    settings = config.load(environment)
-
-    first = _policies(templates(environment), region, "StepScaling")
-
-    assert first.keys() == {name for name in CONSUMES if settings.tasks_of(name).tasks_min == 0}

@@ -246,6 +246,104 @@ def _untold(found: Templates, environment: str, region: str) -> Iterator[str]:
         yield "may not give up"
 
 
+_ASKED: Final = "s3:x-amz-server-side-encryption"
+_NAMED: Final = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+_SENDERS: Final = "s3:x-amz-server-side-encryption-customer-algorithm"
+
+
+def _is_refused(policy: Mapping[str, Any], headers: Mapping[str, str]) -> bool:
+    """Return whether a bucket's policy denies an upload with these headers, as IAM reads conditions."""
+
+    def holds(operator: str, key: str, value: Any) -> bool:
+        match operator:
+            case "Null":
+                return (key not in headers) == (value == "true")
+            case "StringNotEquals":  # of a key that is not there, too
+                return headers.get(key) != value
+            case _:
+                raise KeyError(operator)
+
+    return any(
+        each["Action"] == "s3:PutObject"
+        and each["Effect"] == "Deny"
+        and all(
+            holds(operator, key, "KEY" if isinstance(value, dict) else value)
+            for operator, keys in each["Condition"].items()
+            for key, value in keys.items()
+        )
+        for each in policy["PolicyDocument"]["Statement"]
+    )
+
+
+@in_each
+@pytest.mark.parametrize(
+    ("environment", "headers", "refused"),
+    [
+        pytest.param("prod", {}, False, id="nothing said: the bucket's key"),
+        pytest.param("prod", {_ASKED: "aws:kms", _NAMED: "KEY"}, False, id="the bucket's key"),
+        pytest.param("prod", {_NAMED: "KEY"}, False, id="the bucket's key alone"),
+        pytest.param("prod", {_ASKED: "aws:kms", _NAMED: "arn:other"}, True, id="a foreign key"),
+        pytest.param("prod", {_NAMED: "arn:other"}, True, id="a foreign key alone"),
+        pytest.param("prod", {_ASKED: "aws:kms"}, True, id="the key of AWS"),
+        pytest.param("prod", {_ASKED: "AES256"}, True, id="no key"),
+        pytest.param("prod", {_SENDERS: "AES256"}, True, id="the sender's own key"),
+        pytest.param("dev", {}, False, id="nothing said: S3's own"),
+        pytest.param("dev", {_ASKED: "AES256"}, False, id="S3's own"),
+        pytest.param("dev", {_ASKED: "aws:kms", _NAMED: "arn:other"}, True, id="a foreign key without one of ours"),
+        pytest.param("dev", {_SENDERS: "AES256"}, True, id="the sender's own key without one of ours"),
+    ],
+)
+def test_what_nobody_here_could_read_is_refused_when_it_is_sent(
+    environment: str, region: str, headers: dict[str, str], *, refused: bool
+) -> None:
+    (policy,) = (
+        each["Properties"]
+        for each in resources(templates(environment)[f"data-{region}"], "AWS::S3::BucketPolicy").values()
+        if each["Properties"]["Bucket"] == {"Ref": "Bucket"}
+    )
+
+    assert _is_refused(policy, headers) is refused
+
+
+@everywhere
+@in_each
+def test_what_is_kept_stays_as_it_was_guarded(environment: str, region: str) -> None:
+    """Buckets keep their policies, keys the names by which they are found, and logs what they hold."""
+    template, keeps = templates(environment)[f"data-{region}"], config.load(environment).retain_data
+    kinds = {"AWS::S3::BucketPolicy", "AWS::KMS::Alias", "AWS::Logs::LogGroup"}
+    found = {
+        name: each["DeletionPolicy"]
+        for name, each in template["Resources"].items()
+        if each["Type"] in kinds and not name.startswith("Trigger")
+    }
+
+    assert {policy.startswith("Retain") for policy in found.values()} == {keeps}
+
+
+@everywhere
+@in_each
+def test_logs_are_under_the_environments_key_which_they_may_use(environment: str, region: str) -> None:
+    template = templates(environment)[f"data-{region}"]
+    settings = config.load(environment)
+    groups = {
+        each["Properties"]["LogGroupName"]: each["Properties"].get("KmsKeyId")
+        for name, each in resources(template, "AWS::Logs::LogGroup").items()
+        if not name.startswith("Trigger")
+    }
+    (key,) = resources(template, "AWS::KMS::Key").values() or [None]
+
+    assert groups.keys() == {settings.topology.log_group(service) for service in SERVICES}
+    if key is None:
+        assert set(groups.values()) == {None}
+        return
+    (logs,) = (each for each in key["Properties"]["KeyPolicy"]["Statement"] if each["Sid"] == "Logs")
+    assert set(map(str, groups.values())) == {str({"Fn::GetAtt": ["Key", "Arn"]})}
+    assert logs["Principal"] == {"Service": f"logs.{region}.amazonaws.com"}
+    assert logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"] == (
+        f"arn:aws:logs:{region}:{settings.account_id}:log-group:*"
+    )
+
+
 @everywhere
 @in_each
 def test_an_event_reaches_the_trigger_or_the_queue_of_what_it_gave_up(environment: str, region: str) -> None:

@@ -1,19 +1,25 @@
 """`make deploy` and `make destroy`: what they would do, and what they refuse."""
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from aio import run
+from arc_cluster import arc_cluster, offline_session
+from baton.model.routing import GATE
 from baton.topology import SERVICES
 from baton_infra import config
 from baton_infra.declared import steps
 from baton_infra.deployment import deploy, images, settle
 from synthesized import assembly, templates
 
+ROOT = Path(__file__).parents[2]
 DIGEST = f"sha256:{'1' * 64}"
 PROD = config.load("prod")
 BUILT = PROD.model_copy(update={"images": dict.fromkeys(SERVICES, DIGEST)})
@@ -93,6 +99,105 @@ def test_what_is_kept_is_named() -> None:
 
     assert "table baton-prod-ledger" in kept
     assert "us-west-2: bucket baton-prod-data-222222222222-us-west-2" in kept
+
+
+def test_nothing_that_the_steps_write_is_in_the_way_of_the_images() -> None:
+    """The CDK command writes its assembly before images are built, and they want what they are made of committed."""
+    of_cdk = [step.command for step in steps.deploy(PROD) if "aws-cdk@2.1148.1" in step.command]
+    (where,) = {command[command.index("--output") + 1] for command in of_cdk}
+
+    assert Path(where).parts[0] in (ROOT / ".gitignore").read_text().replace("/", "").splitlines()
+
+
+def _repository(root: Path) -> Path:
+    """Return a repository with a file in each place that images are made of, and one elsewhere, all committed."""
+    for place in (*images.CONTEXT, "infra/environments"):
+        path = root / place if "." in place or place == "Dockerfile" else root / place / "file"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("committed\n")
+    git = ["git", "-C", str(root), "-c", "user.name=t", "-c", "user.email=t@example.com"]
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "first"]):
+        subprocess.run([*git, *command], check=True, capture_output=True)  # noqa: S603 - commands of ours
+    return root
+
+
+def test_an_environments_file_need_not_be_committed_for_its_images(tmp_path: Path) -> None:
+    root = _repository(tmp_path)
+    (root / "infra/environments/mine.toml").write_text("account_id = '444444444444'\n")
+    (root / "cdk.out").mkdir()
+    (root / "cdk.out/manifest.json").write_text("{}")
+
+    assert re.fullmatch("[0-9a-f]{12}", images.revision(root))
+
+
+@pytest.mark.parametrize("place", ["Dockerfile", "libs/file", "jobs/new"])
+def test_an_image_of_what_is_not_committed_is_refused_by_the_name_of_the_file(tmp_path: Path, place: str) -> None:
+    root = _repository(tmp_path)
+    (root / place).write_text("changed\n")
+
+    with pytest.raises(SystemExit, match=place):
+        images.revision(root)
+
+
+def test_images_are_made_of_what_the_build_is_sent() -> None:
+    sent = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+    assert set(images.CONTEXT) == {"Dockerfile", ".dockerignore", *sent}
+
+
+def test_an_image_that_one_region_has_is_copied_to_the_other_and_not_built_again() -> None:
+    there = images.Pushed("us-west-2", DIGEST)
+
+    assert images.copy_command(PROD, "worker", "0123456789ab", there) == (
+        *("docker", "buildx", "imagetools", "create", "--tag"),
+        "222222222222.dkr.ecr.us-east-1.amazonaws.com/baton-prod/worker:0123456789ab",
+        f"222222222222.dkr.ecr.us-west-2.amazonaws.com/baton-prod/worker@{DIGEST}",
+    )
+
+
+def test_the_stacks_of_data_that_stay_are_protected_and_lose_that_only_when_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("prod", "dev"):
+        manifest = json.loads((assembly(name) / "manifest.json").read_text())["artifacts"]
+        stacks = [each["properties"] for each in manifest.values() if each["type"] == "aws:cloudformation:stack"]
+        keeps = config.load(name).retain_data
+        assert {bool(each.get("terminationProtection")) for each in stacks} == {keeps}
+        assert {each["stackName"] for each in stacks} == {
+            stack for region in config.load(name).regions for stack in steps.stacks(config.load(name), region)
+        }
+        lifted = [
+            step for step in steps.destroy(config.load(name)) if "baton_infra.deployment.unprotect" in step.command
+        ]
+        assert bool(lifted) is keeps
+
+    with pytest.raises(SystemExit, match="ARGS=--unprotect"):
+        deploy.main(["destroy", "prod"])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_gate_that_an_interrupted_deployment_left_closed_is_opened_and_one_of_the_operators_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+    async def story() -> tuple[bool, bool, bool]:
+        async with arc_cluster(offline_session()) as arc:
+            found = {
+                "ClusterEndpoints": ",".join(f"{region}={url}" for region, url in arc.settings.endpoints.items()),
+                "RoutingControls": ",".join(f"{region}={arn}" for region, arn in arc.settings.controls.items()),
+                "GateControl": arc.cluster.arns[GATE],
+            }
+            # As CloudFormation makes a panel: everything is Off.
+            arc.cluster.panel = replace(arc.cluster.panel, states=dict.fromkeys(arc.cluster.panel.states, False))
+            opened = await settle.open_gate(found)
+            async with arc.switch() as switch:
+                await switch.set_states({"us-east-1": True, "us-west-2": False})
+            arc.cluster.open_gate(is_open=False)
+            return opened, await settle.open_gate(found), arc.cluster.panel.states[GATE]
+
+    assert run(story()) == (True, False, False)
 
 
 def test_a_dry_run_prints_each_command_and_runs_none(capsys: pytest.CaptureFixture[str]) -> None:

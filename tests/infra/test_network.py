@@ -210,6 +210,18 @@ def test_endpoints_are_in_both_zones_under_their_usual_names(environment: str, r
         assert tables == ["PrivateRoutes", "EgressRoutes"], name
 
 
+@everywhere
+@in_each
+def test_no_endpoint_lets_a_stranger_out(environment: str, region: str) -> None:
+    """Who takes over a task that reads strangers' files has keys of his own, and queues and logs to send files to."""
+    found, account_id = templates(environment), config.load(environment).account_id
+    for name, endpoint in _endpoints(found, region, "Interface").items():
+        if name in {"ecr.dkr", "ssmmessages"}:  # callers show a token of ours there, and no keys
+            continue
+        (statement,) = endpoint["PolicyDocument"]["Statement"]
+        assert statement["Condition"] == {"StringEquals": {"aws:PrincipalAccount": account_id}}, name
+
+
 def _shut_out(found: Templates, region: str) -> set[str]:
     """Return the resources in this Region that a role may use and a gateway's policy does not let through."""
     stopped: set[str] = set()
@@ -274,7 +286,7 @@ def test_addresses_never_overlap(environment: str) -> None:
         parts = [ipaddress.IPv4Network(each["CidrBlock"]) for each in subnets]
 
         assert all(part.subnet_of(whole) for part in parts)
-        assert len({each["AvailabilityZone"] for each in subnets}) == 2
+        assert len({each["AvailabilityZoneId"] for each in subnets}) == 2
         assert not any(each["MapPublicIpOnLaunch"] for each in subnets)
         networks += parts
 

@@ -46,8 +46,16 @@ def _template(environment: str, region: str) -> Template:
 
 
 def _alarms(environment: str, region: str) -> list[Mapping[str, Any]]:
+    """Return all alarms, those of an expression with the metric that it reads."""
     found = resources(_template(environment, region), "AWS::CloudWatch::Alarm").values()
-    return [alarm["Properties"] for alarm in found]
+    return [_flat(alarm["Properties"]) for alarm in found]
+
+
+def _flat(alarm: Mapping[str, Any]) -> Mapping[str, Any]:
+    (measured, *_) = [each["MetricStat"] for each in alarm.get("Metrics", ()) if "MetricStat" in each] or [None]
+    if measured is None:
+        return alarm
+    return {**alarm, **measured["Metric"], "Period": measured["Period"], "Statistic": measured["Stat"]}
 
 
 def _boards(environment: str, region: str) -> dict[str, Any]:
@@ -158,7 +166,7 @@ def test_whatever_a_controller_or_a_service_says_of_itself_is_no_evidence(enviro
     notices = [alarm for alarm in alarms if alarm["AlarmName"].startswith(topology.notice_prefix)]
 
     assert len(signs) + len(notices) == len(alarms)
-    assert {sign["Namespace"] for sign in signs} == {"AWS/Lambda", "AWS/DynamoDB", "ECS/ContainerInsights"}
+    assert {sign["Namespace"] for sign in signs} == {"AWS/Lambda", "AWS/DynamoDB", "AWS/ECS"}
     # Its own sign of life is a heartbeat: a Region whose controller is dead serves its users.
     assert "failover-controller" not in json.dumps(signs)
 
@@ -178,12 +186,38 @@ def test_every_state_that_somebody_should_know_of_has_its_alarm(environment: str
         if alarm.get("Dimensions") == dimensions
     }
 
-    assert found.pop("Beats") == (0, 2, "breaching", "LessThanThreshold")
+    assert found.pop("Beats") == (1, 2, "breaching", "LessThanThreshold")
     assert found == {
         alarm.metric: (alarm.threshold, alarm.minutes, "notBreaching", "GreaterThanThreshold")
         for alarm in ALARMS
         if alarm.metric != "Beats"
     }
+
+
+@everywhere
+@in_each
+def test_what_is_gone_fires_although_it_sends_nothing_any_more(environment: str, region: str) -> None:
+    """A service without a task, and a controller that is dead, have no data: neither zeros nor anything else."""
+    silent = {"CPUUtilization": 5, "Beats": 2}
+    found = [alarm for alarm in _alarms(environment, region) if alarm["MetricName"] in silent]
+
+    assert len(found) == len(SERVICES)
+    for alarm in found:
+        # Counted as 0, minute by minute; and if there never was any data, missing is as bad.
+        assert alarm["Metrics"][-1] == {"Id": "filled", "Expression": "FILL(measured, 0)", "ReturnData": True}
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "LessThanThreshold")
+        assert alarm["TreatMissingData"] == "breaching"
+        assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, silent[alarm["MetricName"]])
+
+
+@everywhere
+@in_each
+def test_an_idle_replication_ends_no_alarm_on_a_failed_one(environment: str, region: str) -> None:
+    found = [alarm for alarm in _alarms(environment, region) if alarm["Namespace"] == "AWS/S3"]
+
+    assert found
+    assert {alarm["TreatMissingData"] for alarm in found} == {"ignore"}
+    assert {alarm["Statistic"] for alarm in found if alarm["MetricName"].startswith("Operations")} == {"Sum"}
 
 
 @everywhere

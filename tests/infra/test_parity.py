@@ -33,8 +33,10 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def _as_east(template: Any) -> Any:
-    """Return the western Region's template with the Regions' names exchanged."""
-    text = json.dumps(template).replace(REGIONS[0], "EAST").replace(REGIONS[1], REGIONS[0]).replace("EAST", REGIONS[1])
+    """Return the western Region's template with the Regions' names, and their zones', exchanged."""
+    text = json.dumps(template)
+    for east, west in (REGIONS, ("use1-az", "usw2-az")):
+        text = text.replace(east, "EAST").replace(west, east).replace("EAST", west)
     return json.loads(text)
 
 

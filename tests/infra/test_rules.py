@@ -103,7 +103,7 @@ PLANTED: dict[str, tuple[str, str, Plant]] = {
     "four days": ("queues", "data", lambda t: _queue(t).pop("MessageRetentionPeriod")),
     "plain queue": ("queues", "data", lambda t: _queue(t).pop("SqsManagedSseEnabled")),
     "queue by http": ("queues", "data", lambda t: _drop(t, "AWS::SQS::QueuePolicy")),
-    "logs without an end": ("logs_end", "compute", lambda t: _first(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
+    "logs without an end": ("logs_end", "data", lambda t: _first(t, "AWS::Logs::LogGroup").pop("RetentionInDays")),
     "a helper": ("functions_are_ours", "data", lambda t: _first(t, "AWS::Lambda::Function").pop("FunctionName")),
     "its role": (
         "functions_are_ours",

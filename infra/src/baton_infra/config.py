@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from baton.address import GivenAddress, Recipients
 from baton.model.control import SwitchBackend
@@ -16,6 +16,10 @@ ENVIRONMENTS: Final = Path(__file__).parents[2] / "environments"
 type Cidr = Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+\.\d+/\d+$")]
 type Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
+type ZoneId = Annotated[str, Field(pattern=r"^[a-z]+[0-9]-az[0-9]+$")]
+
+_WITHOUT_ARM: Final = frozenset({"use1-az3"})
+"""Source: "Working with 64-bit ARM workloads on Amazon ECS", Amazon ECS Developer Guide."""
 UNBUILT: Final = f"sha256:{'0' * 64}"
 """Stands for an image that was never pushed: enough to synthesize, refused by `make deploy`."""
 
@@ -32,8 +36,9 @@ class Tasks(Frozen):
     cpu: Literal[256, 512, 1024, 2048, 4096] = 256
     """Units of 1/1024 vCPU."""
     memory_mib: int = Field(default=512, ge=512)
-    tasks_min: int = Field(default=1, ge=0)
-    """Also the standby's: what runs already needs no control plane to take over."""
+    tasks_min: int = Field(default=1, ge=1)
+    """Also the standby's: what runs already needs no control plane to take over. Never none: canaries go through every
+    service at all times, and each would be late while the first task starts."""
     tasks_max: int = Field(default=4, ge=1)
     spot: bool = False
     """Run what is above `on_demand_base` as Fargate Spot: for tasks that may be stopped with two minutes' notice."""
@@ -58,8 +63,15 @@ class NetworkConfig(Frozen):
     """One Region's network."""
 
     cidr: Cidr
-    availability_zones: tuple[str, str]
-    """Names, not looked up: a template says where it goes."""
+    availability_zones: tuple[ZoneId, ZoneId]
+    """Identifiers, such as use1-az1: they mean the same zones in every account, unlike names (us-east-1a)."""
+
+    @field_validator("availability_zones")
+    @classmethod
+    def _can_run_the_images(cls, zones: tuple[str, str]) -> tuple[str, str]:
+        if lacking := _WITHOUT_ARM.intersection(zones):
+            raise ValueError(f"{', '.join(lacking)} has no Fargate for ARM64, which the images are built for")
+        return zones
 
 
 class EnvironmentConfig(Frozen):

@@ -24,10 +24,11 @@ ACKNOWLEDGED: Final[Mapping[str, str]] = {
     r"AwsSolutions-IAM5\[Resource::arn:aws:ec2:.*(prefix-list|network-acl|subnet|vpc)/\*\]": (
         "FIS lends subnets an access list of its own: it may touch no other, by condition"
     ),
+    r"AwsSolutions-IAM5\[Resource::arn:aws:arc-region-switch::\d+:plan/[^:*]+:\*\]": "one plan: ARC adds to its name",
     r"AwsSolutions-L1": "Python 3.13 is what all of Baton runs on; Lambda's next one comes with the images' next one",
     r"AwsSolutions-SQS3": "the trigger's dead-letter queue: Lambda fills it, so no queue names it",
     r"AwsSolutions-VPC7": "flow logs cost more than the network; switch them on for an investigation",
-    r"W3010": "zones are named in the environment's file: a look-up needs credentials",
+    r"AwsSolutions-ECS4": "running tasks are counted by a metric of ECS that costs nothing; a bug shows in the logs",
 }
 """Reason by the pattern of a finding's id. A test fails for a finding without a pattern, and the other way round."""
 

@@ -233,8 +233,7 @@ def alarms_call_people(template: Template) -> Iterator[Finding]:
     for name, alarm in _of(template, "AWS::CloudWatch::Alarm"):
         if not alarm.get("AlarmActions"):
             yield Finding(name, "notifies nobody")
-        scales = str(alarm["AlarmName"]).startswith("scaling-")
-        if not scales and "docs/runbooks.md#" not in alarm.get("AlarmDescription", ""):
+        if "docs/runbooks.md#" not in alarm.get("AlarmDescription", ""):
             yield Finding(name, "has no runbook")
 
 
@@ -285,12 +284,14 @@ _STATEFUL: Final = frozenset(
     {
         "AWS::DynamoDB::GlobalTable",
         "AWS::DynamoDB::Table",
+        "AWS::KMS::Alias",
         "AWS::KMS::Key",
         "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
         "AWS::SES::EmailIdentity",
     }
 )
-"""What cannot be made again: rows, objects, and what it takes to read and to send them."""
+"""What cannot be made again: rows, objects, and what it takes to guard, to read and to send them."""
 
 
 def _custom(template: Template) -> Iterator[tuple[str, Mapping[str, Any]]]:

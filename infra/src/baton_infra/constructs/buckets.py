@@ -46,13 +46,36 @@ def bucket(
     )
     made.apply_removal_policy(removal)
     policy = [deny_plain_http(made.attr_arn, f"{made.attr_arn}/*", action="s3:*"), *(statements or [])]
-    s3.CfnBucketPolicy(
+    kept = s3.CfnBucketPolicy(
         scope,
         f"{name}Policy",
         bucket=made.ref,
         policy_document={"Version": "2012-10-17", "Statement": policy},
     )
+    kept.apply_removal_policy(removal)  # a bucket that stays is guarded as before
     return made
+
+
+def deny_foreign_encryption(arn: str, key_arn: str | None) -> list[dict[str, Any]]:
+    """Return the statements that refuse objects under another key than the bucket's own: nobody here could read them.
+
+    An upload that says nothing of encryption gets the bucket's. One that asks for it must ask for the same.
+    """
+    put = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"{arn}/*"}
+    asked, named = "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id"
+    senders_own = {"Null": {"s3:x-amz-server-side-encryption-customer-algorithm": "false"}}
+    if key_arn is None:
+        others = [{"Null": {asked: "false"}, "StringNotEquals": {asked: "AES256"}}]
+    else:
+        # Without a key's name, `aws:kms` means the key that AWS manages for S3.
+        others = [
+            {"Null": {asked: "false", named: "true"}},
+            {"Null": {named: "false"}, "StringNotEquals": {named: key_arn}},
+        ]
+    return [
+        {"Sid": f"OurEncryption{number}", **put, "Condition": condition}
+        for number, condition in enumerate([senders_own, *others])
+    ]
 
 
 def expiry(name: str, days: int, prefix: str, *, hidden_days: int | None = None) -> s3.CfnBucket.RuleProperty:

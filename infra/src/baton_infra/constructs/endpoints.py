@@ -15,6 +15,8 @@ Not here: ECS, which reaches its tasks without one since Fargate's platform 1.4,
 signed by us and followed by others.
 """
 EXEC: Final = "ssmmessages"
+_BY_TOKEN: Final = frozenset({"ecr.dkr", EXEC})
+"""Where a caller shows a token of an earlier call, and no role that a policy could ask for."""
 
 
 def gateways(scope: Construct, arns: Arns, vpc_id: str, route_tables: Sequence[str]) -> None:
@@ -45,7 +47,12 @@ def gateways(scope: Construct, arns: Arns, vpc_id: str, route_tables: Sequence[s
 def interfaces(
     scope: Construct, services: Iterable[str], arns: Arns, *, vpc_id: str, subnets: Sequence[str], group: str
 ) -> None:
-    """Lead to services by addresses inside the network: under their usual names, so that no SDK need know."""
+    """Lead to services by addresses inside the network: under their usual names, so that no SDK need know.
+
+    Only callers of this account pass: who takes over a task could otherwise send files, with keys of his own, to queues
+    and logs of his own.
+    """
+    ours = {**_allow("*", "*"), "Condition": {"StringEquals": {"aws:PrincipalAccount": arns.topology.account_id}}}
     for service in services:
         ec2.CfnVPCEndpoint(
             scope,
@@ -56,6 +63,7 @@ def interfaces(
             private_dns_enabled=True,
             subnet_ids=list(subnets),
             security_group_ids=[group],
+            policy_document=None if service in _BY_TOKEN else {"Version": "2012-10-17", "Statement": [ours]},
         )
 
 

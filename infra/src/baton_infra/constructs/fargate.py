@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aws_cdk import aws_ecs as ecs
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from baton_infra.config import EnvironmentConfig, Tasks
+from baton_infra.config import Tasks
 from baton_infra.constructs.roles import service_role
 from baton_infra.declared.names import Arns
 from baton_infra.declared.statements import Statement
@@ -48,19 +47,10 @@ class Container:
     """Allow a shell in it (ECS Exec)."""
 
 
-def fargate_service(
-    scope: Construct, config: EnvironmentConfig, arns: Arns, container: Container, place: TaskPlace
-) -> ecs.CfnService:
-    """Make a service, its task definition, its roles and its log group."""
+def fargate_service(scope: Construct, arns: Arns, container: Container, place: TaskPlace) -> ecs.CfnService:
+    """Make a service, its task definition and its roles. Its log group is made before, with the data."""
     name = container.service.title().replace("-", "")
-    group = logs.CfnLogGroup(
-        scope,
-        f"{name}Logs",
-        log_group_name=arns.topology.log_group(container.service),
-        retention_in_days=config.log_days,
-    )
     definition = _task_definition(scope, name, arns, container)
-    definition.add_resource_dependency(group)
     network = ecs.CfnService.AwsVpcConfigurationProperty(
         subnets=list(place.subnets),
         security_groups=[place.group],

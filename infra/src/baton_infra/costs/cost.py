@@ -74,8 +74,6 @@ HEARTBEAT_KB: Final = 7
 _METRICS_OF_A_LOOK: Final = 8
 """Ages of four queues, latency and backlog of two replication rules (`baton.aws.vitals`)."""
 _QUEUE_CALLS_OF_A_LOOK: Final = 24
-_INSIGHTS_METRICS: Final = 130
-"""Of a cluster with five services under Container Insights: counted in its documentation, not measured."""
 _LOG_KB_OF_A_CANARY: Final = 6
 _LOG_KB_OF_A_LOOK: Final = 1.2
 _EMPTY_RECEIVE_SECONDS: Final = 20
@@ -200,13 +198,11 @@ def _watching(config: EnvironmentConfig, templates: Templates) -> list[Item]:
     namespace = config.topology.metrics_namespace
     alarmed = _own_metrics_of_alarms(_of_type(templates, "AWS::CloudWatch::Alarm"), namespace)
     metrics = len(_own_metrics(boards, namespace) | alarmed)
-    insights = 2 * _INSIGHTS_METRICS
     return [
         Item("KMS keys", f"{keys}", keys * price("kms_key_month")),
         Item("alarms, of scaling too", f"{alarms} metrics", alarms * price("alarm_metric_month")),
         Item("dashboards", f"{len(boards)}", len(boards) * price("dashboard_month")),
         Item("our own metrics", f"{metrics} at most", metrics * price("metric_month")),
-        Item("Container Insights", f"about {insights} metrics", insights * price("metric_month")),
     ]
 
 
@@ -244,10 +240,12 @@ def _own_metrics(boards: Iterable[str], namespace: str) -> set[_Metric]:
 
 
 def _own_metrics_of_alarms(alarms: Iterable[Mapping[str, Any]], namespace: str) -> set[_Metric]:
-    """Return those that alarms watch; not each of them is on a dashboard."""
+    """Return those that alarms watch, by themselves or in an expression; not each of them is on a dashboard."""
+    queries = [each for alarm in alarms for each in (alarm, *alarm.get("Metrics", ()))]
+    watched = [each["MetricStat"]["Metric"] if "MetricStat" in each else each for each in queries]
     return {
         (each["MetricName"], frozenset((one["Name"], one["Value"]) for one in each.get("Dimensions", ())))
-        for each in alarms
+        for each in watched
         if each.get("Namespace") == namespace
     }
 

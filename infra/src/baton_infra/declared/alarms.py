@@ -19,6 +19,8 @@ from handover.settings import ControllerSettings
 
 RUNBOOKS: Final = "docs/runbooks.md"
 _MISSING_IS_FINE: Final = "notBreaching"
+_MISSING_IS_ALARMING: Final = "breaching"
+_MISSING_CHANGES_NOTHING: Final = "ignore"
 _BEATS: Final = "Beats"
 _SWEEPS_SECONDS: Final = 300
 """Ten sweeps, of which some take long: without one in each period the alarm would go and come."""
@@ -43,6 +45,11 @@ class Alarm:
     threshold: float = 0
     below: bool = False
     missing: str = _MISSING_IS_FINE
+    zero_if_missing: bool = False
+    """Count a period without data as 0: what is only emitted while something runs says nothing once it is gone.
+
+    An alarm with `missing` = breaching alone would fire minutes later, since CloudWatch looks further back for data.
+    """
 
     @property
     def description(self) -> str:
@@ -94,16 +101,29 @@ def _missing(config: EnvironmentConfig) -> list[Alarm]:
             name=f"{topology.alarm_prefix}{service}-missing",
             says=f"No task of {service} has run for five minutes.",
             runbook="A service does not run",
-            namespace="ECS/ContainerInsights",
-            metric="RunningTaskCount",
-            dimensions={"ClusterName": topology.cluster, "ServiceName": service},
+            namespace=namespace,
+            metric=metric,
+            dimensions=dimensions,
+            statistic="SampleCount",
             periods=5,
             threshold=1,
             below=True,
+            missing=_MISSING_IS_ALARMING,
+            zero_if_missing=True,
         )
         for service in SERVICES
-        if service != CONTROLLER and config.tasks_of(service).tasks_min
+        if service != CONTROLLER
+        for namespace, metric, dimensions in [running_tasks(topology, service)]
     ]
+
+
+def running_tasks(topology: Topology, service: str) -> tuple[str, str, dict[str, str]]:
+    """Return namespace, name and dimensions of the metric whose number of samples in a minute is that of running tasks.
+
+    Source: "Amazon ECS service utilization metrics", Amazon ECS Developer Guide: Service RUNNING task count. There is
+    no data while no task runs.
+    """
+    return "AWS/ECS", "CPUUtilization", {"ClusterName": topology.cluster, "ServiceName": service}
 
 
 def _controllers(topology: Topology, region: str) -> list[Alarm]:
@@ -120,10 +140,10 @@ def _controllers(topology: Topology, region: str) -> list[Alarm]:
             statistic="Maximum" if alarm.minutes == 1 or alarm.metric == _BEATS else "Minimum",
             period_seconds=_period_seconds(alarm.minutes),
             periods=alarm.minutes * 60 // _period_seconds(alarm.minutes),
-            threshold=alarm.threshold,
             # Missing data matters only for the metric that is 1 at every look.
-            missing=_MISSING_IS_FINE if alarm.metric != _BEATS else "breaching",
-            # It is 1 whenever it is published, so that only missing data can fire the alarm.
+            missing=_MISSING_IS_FINE if alarm.metric != _BEATS else _MISSING_IS_ALARMING,
+            zero_if_missing=alarm.metric == _BEATS,
+            threshold=alarm.threshold if alarm.metric != _BEATS else 1,
             below=alarm.metric == _BEATS,
         )
         for alarm in metrics.ALARMS
@@ -304,11 +324,15 @@ def _replication(config: EnvironmentConfig, region: str) -> list[Alarm]:
                 "DestinationBucket": topology.data_bucket(region),
                 "RuleId": topology.replication_rule(prefix),
             },
+            statistic=statistic,
+            period_seconds=period_seconds,
             threshold=threshold,
+            # The metrics stop when there is nothing to replicate: that is no sign that what failed is there now.
+            missing=_MISSING_CHANGES_NOTHING,
         )
         for prefix in REPLICATED_IN_TIME
-        for what, says, metric, threshold in (
-            ("late", "is 15 minutes behind", "ReplicationLatency", 900),
-            ("failed", "has failed for objects", "OperationsFailedReplication", 0),
+        for what, says, metric, statistic, period_seconds, threshold in (
+            ("late", "is 15 minutes behind", "ReplicationLatency", "Maximum", 60, 900),
+            ("failed", "has failed for objects", "OperationsFailedReplication", "Sum", 300, 0),
         )
     ]

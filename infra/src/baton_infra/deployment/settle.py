@@ -1,7 +1,7 @@
 """The last step of a deployment: sets what is a row or a state and not a resource. Idempotent.
 
 - the ledger's control row, if there is none: it says which Region is active; from then on only controllers change it
-- ARC's gate is opened: as long as its routing control is Off, nobody can move the others
+- ARC's gate is opened, if no Region was ever switched on: as long as it is Off, nobody can move the controls
 - `build/<environment>.env`: what `baton` needs to know to find this environment
 """
 
@@ -55,20 +55,27 @@ def _world(config: EnvironmentConfig, mrap_arn: str) -> dict[str, str]:
     }
 
 
-async def open_gate(found: Mapping[str, str]) -> None:
-    """Open ARC's gate through the first of the cluster's endpoints that answers. Raises the last one's error."""
+async def open_gate(found: Mapping[str, str]) -> bool:
+    """Open ARC's gate if both Regions are Off, and return whether they are: later on the gate is the operators' own.
+
+    It asks the first of the cluster's endpoints that answers. Raises the last one's error.
+    """
+    controls = [pair.partition("=")[2] for pair in found["RoutingControls"].split(",")]
     problem: Exception | None = None
     for pair in found["ClusterEndpoints"].split(","):
         region, _, url = pair.partition("=")
         async with sdk.client("route53-recovery-cluster", region, url) as cluster:
             try:
+                answers = [await cluster.get_routing_control_state(RoutingControlArn=arn) for arn in controls]
+                if any(each["RoutingControlState"] == "On" for each in answers):
+                    return False
                 await cluster.update_routing_control_state(
                     RoutingControlArn=found["GateControl"], RoutingControlState="On"
                 )
             except (BotoCoreError, ClientError) as error:
                 problem = error
             else:
-                return
+                return True
     assert problem is not None
     raise problem
 
@@ -91,8 +98,7 @@ async def _main(name: str) -> None:
     async with Aws(settings) as aws:
         is_new = await create_control(aws)
     switch = await _outputs(config, "recovery")
-    # Later on the gate is the operators' own: who closed it has a reason.
-    if is_new and "GateControl" in switch:
+    if "GateControl" in switch:
         await open_gate(switch)
     target = _BUILD / f"{name}.env"
     target.write_text(env_text(config, mrap_arn, switch))

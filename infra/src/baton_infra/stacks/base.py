@@ -19,16 +19,12 @@ class BatonStack(cdk.Stack):
             stack_name=config.topology.stack(self.purpose),
             description=(type(self).__doc__ or "").splitlines()[0],
             env=cdk.Environment(account=config.account_id, region=region),
+            termination_protection=config.retain_data,
             tags={"baton:environment": config.name},
         )
         self.config = config
         self.topology = config.topology
         self.arns = Arns(config.topology, region)
-
-    @property
-    def availability_zones(self) -> list[str]:
-        """Return the zones that the file names: CDK would look them up, with credentials that synthesis has not."""
-        return list(self.config.networks[self.region].availability_zones)
 
     @property
     def world_environment(self) -> dict[str, str]:

@@ -49,7 +49,7 @@ class ComputeStack(BatonStack):
         for service in SERVICES:
             container = self._container(service, routing, recovery)
             place = egress if service == _CONTROLLER else private
-            made = fargate_service(self, config, self.arns, container, place)
+            made = fargate_service(self, self.arns, container, place)
             made.add_resource_dependency(providers)
             if service in CONSUMES:
                 backlog_scaling(self, made, service, CONSUMES[service], container.tasks, self.topology)
@@ -59,8 +59,8 @@ class ComputeStack(BatonStack):
             self,
             "Cluster",
             cluster_name=self.topology.cluster,
-            # How many tasks run, which scaling divides by, is one of its metrics.
-            cluster_settings=[ecs.CfnCluster.ClusterSettingsProperty(name="containerInsights", value="enabled")],
+            # ECS counts running tasks for nothing. Said here, or an account's own default could switch it on.
+            cluster_settings=[ecs.CfnCluster.ClusterSettingsProperty(name="containerInsights", value="disabled")],
         )
         providers = ecs.CfnClusterCapacityProviderAssociations(
             self,

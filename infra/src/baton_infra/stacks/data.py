@@ -5,6 +5,7 @@ from typing import Any, Final
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_ses as ses
 from aws_cdk import aws_sqs as sqs
@@ -12,10 +13,10 @@ from constructs import Construct
 
 from baton.model.identity import CANARY
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, WORK
-from baton.topology import PROGRESS, PROGRESS_KEPT_DAYS, REJECTS, RETENTION_DAYS, Schema
+from baton.topology import PROGRESS, PROGRESS_KEPT_DAYS, REJECTS, RETENTION_DAYS, SERVICES, Schema
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs import trigger_code
-from baton_infra.constructs.buckets import bucket, cleaning, expiry, hidden_expiry
+from baton_infra.constructs.buckets import bucket, cleaning, deny_foreign_encryption, expiry, hidden_expiry
 from baton_infra.constructs.functions import function
 from baton_infra.constructs.queues import dead_letter_queue, queue_with_dead_letters, work_queue
 from baton_infra.declared import policies
@@ -37,7 +38,9 @@ class DataStack(BatonStack):
         canary_events = self._queues()
         self._tables()
         permission = self._trigger()
-        self._buckets(self._key(), permission, canary_events)
+        key_arn = self._key()
+        self._buckets(key_arn, permission, canary_events)
+        self._logs(key_arn)
         if config.create_sender:
             sender = ses.CfnEmailIdentity(self, "Sender", email_identity=config.sender.spec)
             sender.apply_removal_policy(self.removal_policy)
@@ -54,16 +57,39 @@ class DataStack(BatonStack):
             "Action": "kms:*",
             "Resource": "*",
         }
+        logs_may = {
+            "Sid": "Logs",
+            "Effect": "Allow",
+            "Principal": {"Service": f"logs.{self.region}.amazonaws.com"},
+            "Action": ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+            "Resource": "*",
+            "Condition": {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": self.arns.log_group("*")}},
+        }
         key = kms.CfnKey(
             self,
             "Key",
-            description=f"Objects of {self.topology.data_bucket(self.region)}",
+            description=f"Objects of {self.topology.data_bucket(self.region)}, and logs",
             enable_key_rotation=True,
-            key_policy={"Version": "2012-10-17", "Statement": [account]},
+            key_policy={"Version": "2012-10-17", "Statement": [account, logs_may]},
         )
         key.apply_removal_policy(self.removal_policy)
-        kms.CfnAlias(self, "KeyAlias", alias_name=self.topology.key_alias, target_key_id=key.ref)
+        alias = kms.CfnAlias(self, "KeyAlias", alias_name=self.topology.key_alias, target_key_id=key.ref)
+        alias.apply_removal_policy(self.removal_policy)  # by which the key is found
         return key.attr_arn
+
+    def _logs(self, key_arn: str | None) -> None:
+        """Declare the services' log groups: here, since a first deployment of services that fails is rolled back.
+
+        What they logged says why. They stay where data stay.
+        """
+        for service in SERVICES:
+            logs.CfnLogGroup(
+                self,
+                f"{service.title().replace('-', '')}Logs",
+                log_group_name=self.topology.log_group(service),
+                retention_in_days=self.config.log_days,
+                kms_key_id=key_arn,
+            ).apply_removal_policy(self.removal_policy)
 
     def _buckets(self, key_arn: str | None, trigger: lambda_.CfnPermission, canary_events: sqs.CfnQueuePolicy) -> None:
         days = self.config.input_days
@@ -85,6 +111,7 @@ class DataStack(BatonStack):
             self.topology.data_bucket(self.region),
             removal=self.removal_policy,
             key_arn=key_arn,
+            statements=deny_foreign_encryption(self.arns.bucket(), key_arn),
             versioning_configuration=s3.CfnBucket.VersioningConfigurationProperty(status="Enabled"),
             lifecycle_configuration=s3.CfnBucket.LifecycleConfigurationProperty(rules=rules),
             logging_configuration=s3.CfnBucket.LoggingConfigurationProperty(

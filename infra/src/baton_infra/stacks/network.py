@@ -23,6 +23,7 @@ class NetworkStack(BatonStack):
     def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
         super().__init__(scope, config, region)
         cidr = config.networks[region].cidr
+        self._zones = config.networks[region].availability_zones
         self.vpc_id = ec2.CfnVPC(
             self,
             "Vpc",
@@ -59,13 +60,13 @@ class NetworkStack(BatonStack):
         self, name: str, cidrs: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network], table: ec2.CfnRouteTable
     ) -> list[ec2.CfnSubnet]:
         made: list[ec2.CfnSubnet] = []
-        for letter, cidr, zone in zip("AB", cidrs, self.availability_zones, strict=True):
+        for letter, cidr, zone in zip("AB", cidrs, self._zones, strict=True):
             subnet = ec2.CfnSubnet(
                 self,
                 f"{name}{letter}",
                 vpc_id=self.vpc_id,
                 cidr_block=str(cidr),
-                availability_zone=zone,
+                availability_zone_id=zone,
                 map_public_ip_on_launch=False,  # the controller's service asks for its address itself
                 tags=[self._called(name.lower(), letter.lower())],
             )

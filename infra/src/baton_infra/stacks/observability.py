@@ -1,6 +1,6 @@
 """Stack: one Region's dashboards, alarms and rule of events, and the topic that notifies people."""
 
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
@@ -115,17 +115,40 @@ class ObservabilityStack(BatonStack):
             "".join(word.title() for word in name.split("-")),
             alarm_name=alarm.name,
             alarm_description=alarm.description,
-            namespace=alarm.namespace,
-            metric_name=alarm.metric,
-            dimensions=[
-                cloudwatch.CfnAlarm.DimensionProperty(name=key, value=value) for key, value in alarm.dimensions.items()
-            ],
-            statistic=alarm.statistic,
-            period=alarm.period_seconds,
             evaluation_periods=alarm.periods,
             threshold=alarm.threshold,
             comparison_operator="LessThanThreshold" if alarm.below else "GreaterThanThreshold",
             treat_missing_data=alarm.missing,
             alarm_actions=[topic.ref],
             ok_actions=[topic.ref],
+            **(_filled(alarm) if alarm.zero_if_missing else _measured(alarm)),
         )
+
+
+def _measured(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "namespace": alarm.namespace,
+        "metric_name": alarm.metric,
+        "dimensions": _dimensions(alarm),
+        "statistic": alarm.statistic,
+        "period": alarm.period_seconds,
+    }
+
+
+def _filled(alarm: Alarm) -> dict[str, Any]:
+    """Return the alarm's metric with 0 for each period that has no data."""
+    query = cloudwatch.CfnAlarm.MetricDataQueryProperty
+    metric = cloudwatch.CfnAlarm.MetricProperty(
+        namespace=alarm.namespace, metric_name=alarm.metric, dimensions=_dimensions(alarm)
+    )
+    measured = cloudwatch.CfnAlarm.MetricStatProperty(metric=metric, period=alarm.period_seconds, stat=alarm.statistic)
+    return {
+        "metrics": [
+            query(id="measured", metric_stat=measured, return_data=False),
+            query(id="filled", expression="FILL(measured, 0)", return_data=True),
+        ]
+    }
+
+
+def _dimensions(alarm: Alarm) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
+    return [cloudwatch.CfnAlarm.DimensionProperty(name=key, value=value) for key, value in alarm.dimensions.items()]

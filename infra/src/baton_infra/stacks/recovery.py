@@ -12,6 +12,7 @@ from constructs import Construct
 
 from baton.model.control import SwitchBackend
 from baton.model.routing import GATE, AssertionRule, SafetyRule, failover_panel
+from baton.topology import Topology
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.custom import custom_resource
 from baton_infra.constructs.functions import function
@@ -154,7 +155,15 @@ class RecoveryStack(BatonStack):
 
     def _region_switch(self) -> None:
         zone = self._zone()
-        role = service_role(self, "PlanRole", principal="arc-region-switch.amazonaws.com", statements=[_to_turn(zone)])
+        role_name = self.topology.role("plan", self.region)
+        role = service_role(
+            self,
+            "PlanRole",
+            principal="arc-region-switch.amazonaws.com",
+            statements=[_to_turn(zone), *_to_execute(self.arns.role(role_name), self.topology)],
+            role_name=role_name,
+            conditions={"StringEquals": {"aws:SourceAccount": self.config.account_id}},
+        )
         plan = region_switch.CfnPlan(
             self,
             "Plan",
@@ -206,6 +215,19 @@ class RecoveryStack(BatonStack):
             timeout_seconds=300,
         )
         return custom_resource(self, "Found", "Lookup", made, properties)
+
+
+def _to_execute(role_arn: str, topology: Topology) -> list[Statement]:
+    """Return what every plan's role needs: ARC checks with it that the role may do what the plan's steps do.
+
+    Source: "IAM permissions" of Region switch, Amazon Application Recovery Controller Developer Guide.
+    """
+    plan = f"arn:aws:arc-region-switch::{topology.account_id}:plan/{topology.plan}:*"
+    reads = ("GetPlan", "GetPlanExecution", "ListPlanExecutions")
+    return [
+        Statement("CheckItself", ("iam:SimulatePrincipalPolicy",), (role_arn,)),
+        Statement("ReadPlan", tuple(f"arc-region-switch:{each}" for each in reads), (plan,)),
+    ]
 
 
 def _to_turn(zone: str) -> Statement:

@@ -140,10 +140,6 @@ class Topology:
         """Prefix of alarms that only people read."""
         return self._name("notice-")
 
-    def scaling_alarm(self, queue: str) -> str:
-        """Return the name of the alarm that starts the first task for a queue: work, and no evidence of a fault."""
-        return f"scaling-{queue}"
-
     @property
     def active_record(self) -> str:
         """Name of the TXT record whose text is the active Region: for people and clients, never for permission."""

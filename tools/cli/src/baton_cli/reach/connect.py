@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 
 from baton import errors
 from baton.aws import Aws, EmulatorEndpoints, SystemClock
+from baton.aws.sdk.clients import S3_OPTIONS
 from baton.catalog import in_own_words
 from baton.errors import NotFound, Unavailable
 from baton.model.control import SwitchBackend
@@ -190,7 +191,9 @@ async def _uploader(settings: WorldSettings, session: Any) -> AsyncGenerator[S3U
                 "s3",
                 region_name=settings.region,
                 endpoint_url=None if settings.mrap_arn else settings.mrap_endpoint_url,
-                config=AioConfig(**_UPLOAD_CONFIG, s3={"addressing_style": "auto" if settings.mrap_arn else "path"}),
+                config=AioConfig(
+                    **_UPLOAD_CONFIG, s3={"addressing_style": "auto" if settings.mrap_arn else "path", **S3_OPTIONS}
+                ),
             )
             return await stack.enter_async_context(made)
 

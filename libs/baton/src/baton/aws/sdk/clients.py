@@ -29,6 +29,8 @@ CONNECT_TIMEOUT_SECONDS: Final = 2
 READ_TIMEOUT_SECONDS: Final = 10
 LONG_POLL_SECONDS_MAX: Final = 20
 """SQS's maximum. A receive is given this much longer to answer than any other call."""
+S3_OPTIONS: Final = {"us_east_1_regional_endpoint": "regional"}
+"""Of every client of S3. By default the SDK asks for us-east-1 by the global name, of which all Regions depend."""
 ATTEMPTS: Final = 4
 """Of a call. A long poll has one: the next poll is its retry, and four of them would outlast a stop's grace."""
 
@@ -103,7 +105,9 @@ class Clients:
             read_timeout=READ_TIMEOUT_SECONDS + (LONG_POLL_SECONDS_MAX if long_poll else 0),
             retries={"mode": "standard", "total_max_attempts": 1 if long_poll else ATTEMPTS},
             max_pool_connections=self._max_pool_connections,
-            s3={"addressing_style": self._addressing_style},
+            s3={"addressing_style": self._addressing_style, **S3_OPTIONS},
+            # An endpoint of the account's own may lie outside of what the VPC's gateway leads to.
+            account_id_endpoint_mode="disabled",
             warm_up_loader_caches=True,  # reads the service models in a thread: they are megabytes of JSON
         )
 
