@@ -48,7 +48,7 @@ def test_stopped_in_the_middle_it_finishes_what_it_has_in_hand(stage: Stage) -> 
             assert await region.queued("chunk") == (1, 0)
             await _finished_by_another(stage, region, batch)
 
-    run(story(), timeout_seconds=200)
+    run(story(), timeout_seconds=400)
 
 
 def test_stopped_with_less_grace_than_a_chunk_takes_it_hands_the_chunk_back(stage: Stage) -> None:
@@ -65,7 +65,7 @@ def test_stopped_with_less_grace_than_a_chunk_takes_it_hands_the_chunk_back(stag
             assert await region.queued("chunk") == (3, 0), "handed back, so that nobody waits for a dead man"
             await _finished_by_another(stage, region, batch)
 
-    run(story(), timeout_seconds=200)
+    run(story(), timeout_seconds=400)
 
 
 def test_killed_in_the_middle_its_messages_come_back(stage: Stage) -> None:
@@ -82,7 +82,7 @@ def test_killed_in_the_middle_its_messages_come_back(stage: Stage) -> None:
             assert sum(await region.queued("chunk")) == 3, "none is lost, though some are not seen yet"
             await _finished_by_another(stage, region, batch)
 
-    run(story(), timeout_seconds=200)
+    run(story(), timeout_seconds=400)
 
 
 def test_killed_for_its_memory_it_leaves_the_chunk_to_one_that_has_enough(stage: Stage) -> None:
@@ -100,7 +100,7 @@ def test_killed_for_its_memory_it_leaves_the_chunk_to_one_that_has_enough(stage:
             assert sum(await region.queued("chunk")) == 1
             await _finished_by_another(stage, region, batch)
 
-    run(story(), timeout_seconds=200)
+    run(story(), timeout_seconds=400)
 
 
 async def _met_in_the_middle(region: Region, worker: Running) -> Batch:

@@ -103,7 +103,7 @@ def _may(found: Templates, environment: str, source: str, target: str) -> bool:
 def _may_use_keys(found: Templates, environment: str, source: str, target: str) -> bool:
     """Return whether S3 may read what the source's key encrypts, and write with the target's key.
 
-    Both buckets have a bucket key, and whoever writes with one decrypts it first.
+    Both buckets have a bucket key, and to write with one is to decrypt it first.
     """
     account_id = config.load(environment).account_id
     role = found[ROUTING]["Resources"][f"Replicate{REGIONS_DEFAULT.index(source)}"]

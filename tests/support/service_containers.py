@@ -46,7 +46,7 @@ _LABELS: Final = {"baton.purpose": "container-tests"}
 """Finds what a killed test run left behind."""
 _MIB: Final = 1024 * 1024
 _CPU_PERIOD_MICROSECONDS: Final = 100_000
-_SECONDS_MAX: Final = 60
+_SECONDS_MAX: Final = 120
 """For one step of a batch, on a machine that does other things as well."""
 
 

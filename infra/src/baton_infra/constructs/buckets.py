@@ -24,22 +24,12 @@ def bucket(
     **options: Any,
 ) -> s3.CfnBucket:
     """Make a bucket and its policy; with `key_arn` (a KMS key) its objects are encrypted with that key."""
-    if key_arn:
-        encryption = s3.CfnBucket.ServerSideEncryptionByDefaultProperty(
-            sse_algorithm="aws:kms", kms_master_key_id=key_arn
-        )
-    else:
-        encryption = s3.CfnBucket.ServerSideEncryptionByDefaultProperty(sse_algorithm="AES256")
-    # One data key for many objects: else each request to S3 is one to KMS.
-    rule = s3.CfnBucket.ServerSideEncryptionRuleProperty(
-        server_side_encryption_by_default=encryption, bucket_key_enabled=bool(key_arn)
-    )
     ownership = s3.CfnBucket.OwnershipControlsRuleProperty(object_ownership="BucketOwnerEnforced")
     made = s3.CfnBucket(
         scope,
         name,
         bucket_name=bucket_name,
-        bucket_encryption=s3.CfnBucket.BucketEncryptionProperty(server_side_encryption_configuration=[rule]),
+        bucket_encryption=_encryption(key_arn),
         ownership_controls=s3.CfnBucket.OwnershipControlsProperty(rules=[ownership]),
         public_access_block_configuration=PRIVATE,
         **options,
@@ -54,6 +44,20 @@ def bucket(
     )
     kept.apply_removal_policy(removal)  # a bucket that stays is guarded as before
     return made
+
+
+def _encryption(key_arn: str | None) -> s3.CfnBucket.BucketEncryptionProperty:
+    if key_arn:
+        encryption = s3.CfnBucket.ServerSideEncryptionByDefaultProperty(
+            sse_algorithm="aws:kms", kms_master_key_id=key_arn
+        )
+    else:
+        encryption = s3.CfnBucket.ServerSideEncryptionByDefaultProperty(sse_algorithm="AES256")
+    # One data key for many objects: else each request to S3 is one to KMS.
+    rule = s3.CfnBucket.ServerSideEncryptionRuleProperty(
+        server_side_encryption_by_default=encryption, bucket_key_enabled=bool(key_arn)
+    )
+    return s3.CfnBucket.BucketEncryptionProperty(server_side_encryption_configuration=[rule])
 
 
 def deny_foreign_encryption(arn: str, key_arn: str | None) -> list[dict[str, Any]]:

@@ -69,7 +69,7 @@ CANARY: Final[Mapping[str, float]] = {
     "dynamodb_read": 20,
 }
 """Calls of one canary: those of a small batch (docs/performance.md) without mail, archive and link."""
-HEARTBEAT_KB: Final = 7
+HEARTBEAT_KB: Final = 8
 """With the controller's whole assessment. A test weighs one."""
 _METRICS_OF_A_LOOK: Final = 8
 """Ages of four queues, latency and backlog of two replication rules (`baton.aws.vitals`)."""
@@ -240,7 +240,7 @@ def _own_metrics(boards: Iterable[str], namespace: str) -> set[_Metric]:
 
 
 def _own_metrics_of_alarms(alarms: Iterable[Mapping[str, Any]], namespace: str) -> set[_Metric]:
-    """Return those that alarms watch, by themselves or in an expression; not each of them is on a dashboard."""
+    """Return those that alarms watch, directly or in an expression; not each of them is on a dashboard."""
     queries = [each for alarm in alarms for each in (alarm, *alarm.get("Metrics", ()))]
     watched = [each["MetricStat"]["Metric"] if "MetricStat" in each else each for each in queries]
     return {
