@@ -149,6 +149,18 @@ def _kill(world: "World", trouble: Trouble) -> Repair:
     return _nothing
 
 
+def _no_controllers(world: "World", _: Trouble) -> Repair:
+    world.without_controllers = True
+    for life in world.lives:
+        if life.name == "controller":
+            life.killed.set()
+
+    def repair() -> None:
+        world.without_controllers = False
+
+    return repair
+
+
 def _throttled(world: "World", trouble: Trouble) -> Repair:
     port, operation = _THROTTLED[int(trouble.amount * len(_THROTTLED))]
     refusals: Refusals = getattr(world.sides[trouble.region], port).refusals
@@ -265,6 +277,7 @@ _FAULTS: Final[Mapping[Fault, Callable[["World", Trouble], Repair]]] = {
     Fault.STORM: _storm,
     Fault.PAUSE: _pause,
     Fault.KILL: _kill,
+    Fault.NO_CONTROLLERS: _no_controllers,
     Fault.THROTTLED: _throttled,
     Fault.REFUSED: _refused,
     Fault.GREY: _grey,

@@ -68,6 +68,8 @@ class Fault(StrEnum):
     """S3 gives up on replicating some objects of the Region."""
     GREY_CALLS = "grey calls"
     """A share of the calls of the Region's services is not answered."""
+    NO_CONTROLLERS = "no controllers"
+    """Both Regions' controllers are dead, and none starts."""
     THROTTLED = "throttled"
     """One kind of call that the Region's services make is throttled, for all of them."""
 
@@ -83,11 +85,17 @@ AWS_FAULTS: Final = (
     Fault.GREY_CALLS,
 )
 """What AWS, and a deployment, do on a day on which nothing is down."""
-_LATER: Final = frozenset({Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, *AWS_FAULTS})
+_LATER: Final = frozenset(
+    {Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, Fault.NO_CONTROLLERS, *AWS_FAULTS}
+)
 """Drawn by dice of their own."""
 _FAULTS: Final = tuple(fault for fault in Fault if fault not in _LATER)
 _PLAGUES: Final = 0.04
 """Share of stories in which a file kills what touches it."""
+_LEADERLESS: Final = 0.03
+"""Share of stories in which no controller runs for minutes, and an operator acts in their place."""
+_BESIDE: Final = (Fault.DARK, Fault.CUT, Fault.ENDPOINTS, Fault.GATE, Fault.ROUTES, Fault.CONTESTED, Fault.SLOW_LEDGER)
+"""What may be broken while no controller runs."""
 _JUDGED: Final = (Fault.GREY, Fault.CHRONIC, Fault.REFUSED, Fault.APART)
 """What a controller must judge right."""
 
@@ -140,6 +148,8 @@ class Schedule:
     """How long dials may turn."""
     poison_at: float | None = None
     """When a file is sent at whose bytes every process of the services dies, until the faults are over."""
+    by_hand: tuple[Order, ...] = ()
+    """Failovers that an operator carries out from his own machine."""
     restart_seconds: tuple[float, float] = (2, 40)
     """How long it takes until a process that died is back."""
 
@@ -147,7 +157,12 @@ class Schedule:
 def drawn(seed: int) -> Schedule:
     """Return the story of a seed."""
     dice = random.Random(seed * 7 + 8)
-    story = plague(seed) if random.Random(seed * 7 + 12).random() < _PLAGUES else _drawn(seed)
+    if random.Random(seed * 7 + 12).random() < _PLAGUES:
+        story = plague(seed)
+    elif random.Random(seed * 7 + 14).random() < _LEADERLESS:
+        story = leaderless(seed)
+    else:
+        story = _drawn(seed)
     return replace(story, switch_lag_seconds=dice.choice((0, 1, 15)), dials_seconds=dice.choice((0, 10, 120)))
 
 
@@ -206,6 +221,33 @@ def plague(seed: int) -> Schedule:
         lag_seconds=dice.choice((1, 3)),
         poison_at=at,
         restart_seconds=(80, 120),
+    )
+
+
+def leaderless(seed: int) -> Schedule:
+    """Return minutes without any controller, maybe in the middle of a planned switch, and an operator who acts."""
+    dice = random.Random(seed * 7 + 15)
+    at = WARM_SECONDS + dice.uniform(10, 70)
+    troubles = [Trouble(Fault.NO_CONTROLLERS, at, dice.uniform(150, 400))]
+    if dice.random() < 0.6:
+        troubles.append(
+            Trouble(dice.choice(_BESIDE), at + dice.uniform(-10, 20), dice.uniform(60, 300), HOME, dice.random())
+        )
+    planned = (Order(at - dice.uniform(0.5, 8), CommandKind.SWITCHOVER, AWAY),) if dice.random() < 0.4 else ()
+    typed_at = at + dice.uniform(10, 120)
+    by_hand = [Order(typed_at, CommandKind.FAILOVER, AWAY, force=dice.random() < 0.5)]
+    if dice.random() < 0.4:  # typed once more, or somebody else thinks of the other Region
+        target = dice.choice(REGIONS_DEFAULT)
+        by_hand.append(Order(typed_at + dice.uniform(0, 90), CommandKind.FAILOVER, target, force=dice.random() < 0.5))
+    return Schedule(
+        seed,
+        troubles=tuple(troubles),
+        files_at=tuple(sorted(at + dice.uniform(-30, 150) for _ in range(6))),
+        orders=planned,
+        settings=ControllerSettings(),
+        background=Odds(slow=0.003, drag=dice.choice((0, 0.1)), lost=0.003, late=0.002, again=0.1),
+        lag_seconds=dice.choice((1, 3)),
+        by_hand=tuple(by_hand),
     )
 
 

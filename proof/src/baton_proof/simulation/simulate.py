@@ -22,6 +22,7 @@ from baton.testing.faults import Crash
 from baton.topology import REGIONS_DEFAULT
 from baton_proof.sales import financial
 from baton_proof.simulation import schedule as schedules
+from baton_proof.simulation import without_controllers
 from baton_proof.simulation.network import Odds
 from baton_proof.simulation.schedule import FAULTS_SECONDS, HOME, WARM_SECONDS, Fault, Schedule
 from baton_proof.simulation.world import BUGS, SAMPLE, World, expected_result
@@ -79,6 +80,7 @@ async def _story(world: World) -> Report:
     stories: list[Awaitable[None]] = [world.send(number, at) for number, at in enumerate(schedule.files_at)]
     stories += [world.trouble(trouble) for trouble in schedule.troubles]
     stories += [world.order(order) for order in schedule.orders]
+    stories += [without_controllers.fail_over(world, order) for order in schedule.by_hand]
     if schedule.poison_at is not None:
         stories.append(world.send_poison(schedule.poison_at))
     if schedule.dies:

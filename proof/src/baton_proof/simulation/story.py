@@ -43,6 +43,8 @@ def _planned(schedule: Schedule) -> Iterator[tuple[float, str]]:
         where = f"{trouble.region}, {trouble.amount:.2f}"
         yield trouble.at, f"FAULT  {trouble.fault} ({where}) begins"
         yield trouble.at + trouble.seconds, f"FAULT  {trouble.fault} ({where}) ends"
+    for order in schedule.by_hand:
+        yield order.at, f"BY HAND {order.kind} {order.target}{' --force' if order.force else ''}"
     for order in schedule.orders:
         yield order.at, f"ORDER  {order.kind} {order.target}{' --force' if order.force else ''}"
     if schedule.dies:

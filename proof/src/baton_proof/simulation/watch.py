@@ -190,7 +190,7 @@ class Watch:
     def acts(self, life: Life, name: str, args: Any) -> None:
         """S9 to S12 for a call that is about to be made."""
         takes_over = name == "ledger.update" and args[1].owner_epoch != args[0].owner_epoch
-        if life.name != "controller":
+        if life.name not in {"controller", "operator"}:
             return
         if life.region in self.dry and (
             name in _ACTS or takes_over or name in {"ledger.set_control", "journal.settle"}

@@ -17,7 +17,7 @@ from baton.model.batch import Batch
 from baton.model.control import Control
 from baton.model.identity import batch_id_of, owner_of
 from baton.model.journal import Command, CommandKind
-from baton.ports import Clock, Journal, Ledger, Routes, Switch
+from baton.ports import Clock, Journal, Ledger, Switch
 from baton.testing.faults import Crash
 from baton.topology import INITIAL_EPOCH, REGIONS_DEFAULT
 from baton_proof.logs import recording_log
@@ -96,6 +96,8 @@ class World:
 
     schedule: Schedule
     make_controller: Callable[..., Controller] = Controller
+    page_batches: int = 2
+    """Open batches on a page of their list: so few that a dozen are many pages."""
     dice: random.Random = field(init=False)
     clock: LoopClock = field(default_factory=LoopClock)
     watch: Watch = field(init=False)
@@ -124,6 +126,8 @@ class World:
     """How wrong any of them ever was."""
     clocks: dict[str, SteadyClock] = field(default_factory=dict[str, SteadyClock])
     """By instance of a controller: the clock that it goes by."""
+    without_controllers: bool = False
+    """Whether no controller starts."""
     healed: bool = False
     """Whether the faults are over: from then on every event of a bucket arrives, and at once."""
     started: int = 0
@@ -137,7 +141,9 @@ class World:
         self.judge = Judge(self)
         self.journal.decided = lambda decision: self.judge.decided(decision, self.watch.controls[-1][1])
         self.network = Network(random.Random(self.schedule.seed * 7 + 2), on_send=self._doubled)
-        self.ledger = WatchedLedger(Control(INITIAL_EPOCH, HOME), page_batches=2).watched(self.watch, self._results)
+        self.ledger = WatchedLedger(Control(INITIAL_EPOCH, HOME), page_batches=self.page_batches).watched(
+            self.watch, self._results
+        )
         self.watch.controls.append((self.clock._start, Control(INITIAL_EPOCH, HOME)))  # pyright: ignore[reportPrivateUsage] - before the loop runs
         self.watch.rows = lambda: self.ledger.rows
         self.watch.listed = lambda: self.ledger.listed
@@ -200,21 +206,26 @@ class World:
         """Be one process of every service after the other."""
         while not stop.is_set():
             life = self.life(region, "services")
-            process = Pipeline(
-                _catalog(),
-                region=self.sides[region],
-                crash=life,
-                splitter_settings=SPLITTER,
-                log=recording_log(self.lines),
-            )
-            self.processes[region] = process
+            self.processes[region] = process = self.process_of(region, life)
             works = [runner.run(stop) for runner in process.process.lanes.values()]
             await self._until_dead(life, stop, [*works, process.process.sweeper.run(stop)])
+
+    def process_of(self, region: str, life: Life) -> Pipeline:
+        """Return one process of every service of a Region, as it starts."""
+        return Pipeline(
+            _catalog(),
+            region=self.sides[region],
+            crash=life,
+            splitter_settings=SPLITTER,
+            log=recording_log(self.lines),
+        )
 
     async def live_controller(self, region: str, stop: asyncio.Event) -> None:
         """Be one controller after the other."""
         await asyncio.sleep(self.schedule.late_controllers.get(region, 0.0))
         while not stop.is_set():
+            while self.without_controllers:  # noqa: ASYNC110 - virtual time: a poll costs nothing
+                await asyncio.sleep(1)
             life = self.life(region, "controller")
             controller = self._controller(region, life)
             await self._until_dead(life, stop, [controller.run(stop)])
@@ -252,24 +263,13 @@ class World:
         ledger: Ledger = life.wrap(self.ledger, "ledger")
         journal: Journal = life.wrap(self.journal, "journal")
         switch: Switch = life.wrap(self.switch, "switch")
-        routes: Routes = life.wrap(self.routes, "routes")
-        places = {name: _place(life, side, self.vitals[name]) for name, side in self.sides.items()}
+        places = self._places(life)
         objects = {name: place.objects for name, place in places.items()}
         canary: Canary = SimCanary(self, life)
         if self.schedule.real_canary:
             real = BatchCanary(sender=region, ledger=ledger, objects=objects, clock=clock, instance=instance)
             canary = RealCanary(self, real)
-        actor = Actor(
-            regions=REGIONS_DEFAULT,
-            ledger=ledger,
-            switch=switch,
-            routes=routes,
-            places=places,
-            clock=clock,
-            at_once=settings.takeovers_at_once,
-            dials_seconds=settings.dials_seconds,
-        )
-        reach = Reach(ledger, journal, switch, actor, places, canary, self.events, MemoryProvisions())
+        reach = Reach(ledger, journal, switch, self.actor(life, clock), places, canary, self.events, MemoryProvisions())
         return self.make_controller(
             region=region,
             regions=REGIONS_DEFAULT,
@@ -279,6 +279,23 @@ class World:
             clock=clock,
             off_seconds=clock.off_seconds,
             log=recording_log(self.lines),
+        )
+
+    def _places(self, life: Life) -> dict[str, Place]:
+        return {name: _place(life, side, self.vitals[name]) for name, side in self.sides.items()}
+
+    def actor(self, life: Life, clock: Clock) -> Actor:
+        """Return what changes switch, dials and owners, as one process reaches them."""
+        settings = self.schedule.settings
+        return Actor(
+            regions=REGIONS_DEFAULT,
+            ledger=life.wrap(self.ledger, "ledger"),
+            switch=life.wrap(self.switch, "switch"),
+            routes=life.wrap(self.routes, "routes"),
+            places=self._places(life),
+            clock=clock,
+            at_once=settings.takeovers_at_once,
+            dials_seconds=settings.dials_seconds,
         )
 
     # --- the user's side ----------------------------------------------------------------------------------------------
