@@ -6,15 +6,13 @@ from pathlib import Path
 import pytest
 
 from baton.model.batch import Batch
-from baton.model.paths import input_key
 from baton.model.states import BatchState
-from baton_cli.batches import files, queries
+from baton_cli.batches import queries
 from baton_cli.batches.files import Submission
 from baton_cli.reach import connect
-from baton_cli.reach.connection import Connection
 from baton_local.processes.process import ProcessState
 from baton_local.switches.admin import Admin, ProcessStatus
-from embedded import Embedded
+from embedded import Embedded, ended, sent, submission
 from hanging_job import HANGS, job
 from local_worlds import do
 
@@ -29,7 +27,7 @@ def test_a_rule_that_hangs_ends_its_worker_and_its_batch_and_others_go_through_m
     other.write_text("a\n1\n2\n")
     before = _worker(embedded)
 
-    failed, meanwhile = asyncio.run(_both(embedded, _submission(hanging), _submission(other)))
+    failed, meanwhile = asyncio.run(_both(embedded, *(submission(file, job=job.name) for file in (hanging, other))))
 
     assert failed.failure
     assert (failed.state, failed.failure.code) == (BatchState.FAILED, "rule_hangs"), embedded.logs()
@@ -41,30 +39,15 @@ def test_a_rule_that_hangs_ends_its_worker_and_its_batch_and_others_go_through_m
     assert after.pid != before.pid
 
 
-def _submission(file: Path) -> Submission:
-    """Return what is to be sent. The command would refuse a job that is not one of this deployment."""
-    return Submission(file, job.name, input_key(job.name, file.name), file.stat().st_size)
-
-
 async def _both(embedded: Embedded, hanging: Submission, other: Submission) -> tuple[Batch, Batch]:
     """Send the other file while the first one is computed, and return both batches as they ended."""
     async with connect.embedded(embedded.world) as connection:
-        hung = await _sent(connection, hanging)
+        hung = await sent(connection, hanging)
         async for seen in queries.watch(connection, hung, poll_seconds=0.1):
             if seen.batch and seen.batch.state is BatchState.SPLIT:
                 break
-        meanwhile = await _ended(connection, await _sent(connection, other))
-        return await _ended(connection, hung), meanwhile
-
-
-async def _sent(connection: Connection, submission: Submission) -> str:
-    return (await files.submit(connection, submission, sent=lambda _: None)).batch_id
-
-
-async def _ended(connection: Connection, batch_id: str) -> Batch:
-    found = [seen.batch async for seen in queries.watch(connection, batch_id)][-1]
-    assert found
-    return found
+        meanwhile = await ended(connection, await sent(connection, other))
+        return await ended(connection, hung), meanwhile
 
 
 def _worker(embedded: Embedded) -> ProcessStatus:

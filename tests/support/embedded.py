@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from baton.model.batch import Batch
+from baton.model.paths import input_key
+from baton_cli.batches import files, queries
+from baton_cli.batches.files import Submission
+from baton_cli.reach.connection import Connection
 from baton_local.state import World
 from baton_local.switches.admin import Admin
 from local_worlds import do
@@ -69,3 +74,20 @@ class Embedded:
             f"--- {path.name}\n" + "\n".join(path.read_text(errors="replace").splitlines()[-5:])
             for path in sorted(Path(self.world.log_directory).iterdir())
         )
+
+
+def submission(file: Path, *, job: str) -> Submission:
+    """Return what is to be sent. It is not checked: the command refuses a job that is not one of this deployment."""
+    return Submission(file, job, input_key(job, file.name), file.stat().st_size)
+
+
+async def sent(connection: Connection, what: Submission) -> str:
+    """Upload a file without the time that a command takes to start, and return its batch's id."""
+    return (await files.submit(connection, what, sent=lambda _: None)).batch_id
+
+
+async def ended(connection: Connection, batch_id: str) -> Batch:
+    """Return a batch when it has its outcome."""
+    found = [seen.batch async for seen in queries.watch(connection, batch_id)][-1]
+    assert found
+    return found

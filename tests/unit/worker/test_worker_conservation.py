@@ -136,4 +136,4 @@ def test_only_records_that_do_not_decode_are_looked_at_one_by_one() -> None:
 
     found = domain.check(data, chunk_of(data, ANY, 2), ("a", "b"), ANY)
 
-    assert list(parse.undecodable(data, found.cut, "utf-8")) == [(3, "byte 0xe9 at 0")]
+    assert list(parse.undecodable(data, found.cut, ANY.dialect)) == [parse.Undecodable(3, 0, "byte 0xe9 at 0")]

@@ -102,9 +102,12 @@ def test_broken_rule_is_told_with_number_place_column_value_and_line() -> None:
         (b'1,"n"t,S', "Name", "quote", "text after a closing quote"),
         (b'"1"x,"n"t,S', "sku", "quote", "text after a closing quote"),
         (b'1,"' + b"n," * 200 + b'","S"x', "size", "quote", "text after a closing quote"),
-        (b"1,n\xfft,S", "", "encoding", "byte 0xff at 3"),
-        (b'1,"n\xe4,t",S', "", "encoding", "byte 0xe4 at 4"),
-        (b"1,n\xed\xa0\x80t,S", "", "encoding", "byte 0xed at 3"),
+        (b"1,n\xfft,S", "Name", "encoding", "byte 0xff at 3"),
+        (b'1,"n\xe4,t",S', "Name", "encoding", "byte 0xe4 at 4"),
+        (b"1,n\xed\xa0\x80t,S", "Name", "encoding", "byte 0xed at 3"),
+        (b'"1,""2","n,\n,t",S\xff\xff', "size", "encoding", "byte 0xff at 17"),
+        (b'5",n\xff",S', "Name", "encoding", "byte 0xff at 4"),
+        (b"\xff,n,S", "sku", "encoding", "byte 0xff at 0"),
     ],
 )
 @pytest.mark.parametrize("job", [RULES, ANY], ids=["rules", "any"])

@@ -175,7 +175,8 @@ def _judged(line: _Line, header: tuple[str, ...], case: Case) -> tuple[_Why | No
         line.raw.decode(encoding)
     except UnicodeDecodeError as error:
         told = f"byte 0x{line.raw[error.start]:02x} at {error.start}"
-        return _Why("", "encoding", told), ()
+        before = _fields(line.raw[: error.start] + b"x", job.dialect)
+        return _Why(header[len(before) - 1][:_VALUE_CHARACTERS_MAX], "encoding", told), ()
     record = dict(zip(header, fields, strict=True))
     if job.record is not None:
         try:

@@ -121,7 +121,7 @@ def check(data: bytes, chunk: Chunk, columns: tuple[str, ...], job: Job, *, reje
     if rejects.height <= left:
         text = utf8(found.clean, job.dialect)
         frame = _read(text, _without_defects(found), columns, job)
-        unreadable = _unreadable(data, found, job.dialect.encoding)
+        unreadable = _unreadable(data, found, columns, job.dialect)
         if unreadable.height:
             # What could not be read is not judged by its rules, which would get U+FFFD in place of other bytes.
             rejects = pl.concat([rejects, unreadable])
@@ -244,12 +244,21 @@ def _without_defects(found: Cut) -> pl.Series:
     return pl.Series(_RECORD, np.flatnonzero(clean), dtype=pl.UInt32)
 
 
-def _unreadable(data: bytes, found: Cut, encoding: str) -> pl.DataFrame:
-    records, whys = array("I"), list[str]()
-    for record, why in undecodable(data, found, encoding):
-        records.append(record)
-        whys.append(why)
-    return table_of(records, rule="encoding", value=pl.Series(whys, dtype=pl.String)) if whys else NO_REJECTS
+def _unreadable(data: bytes, found: Cut, columns: tuple[str, ...], dialect: Dialect) -> pl.DataFrame:
+    records, fields, told = array("I"), array("I"), list[str]()
+    for each in undecodable(data, found, dialect):
+        records.append(each.record)
+        fields.append(each.field)
+        told.append(each.told)
+    if not told:
+        return NO_REJECTS
+    names = pl.Series([name[:VALUE_CHARS_MAX] or None for name in columns], dtype=pl.String)
+    return table_of(
+        records,
+        column=names.gather(np.frombuffer(fields, np.uint32)),
+        rule="encoding",
+        value=pl.Series(told, dtype=pl.String),
+    )
 
 
 def _read(text: Text, clean: pl.Series, columns: tuple[str, ...], job: Job) -> pl.DataFrame:

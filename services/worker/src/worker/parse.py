@@ -1,7 +1,8 @@
 """Parses the bytes of clean records into text columns. Output is UTF-8 for every encoding of the input."""
 
+import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,7 @@ from baton.csv import Cut
 from baton.errors import BatchFailed
 from baton.job import Dialect
 
-__all__ = ["Text", "parse", "parse_lines", "undecodable", "utf8"]
+__all__ = ["Text", "Undecodable", "parse", "parse_lines", "undecodable", "utf8"]
 
 _RECORDS_AT_ONCE: Final = 512
 """Records decoded together, to find out which of them do not decode."""
@@ -74,8 +75,18 @@ def _read(text: Text, columns: list[str], delimiter: str, quote: str | None, rec
     return frame
 
 
-def undecodable(data: bytes, cut: Cut, encoding: str) -> Iterator[tuple[int, str]]:
-    """Yield the index of each record without a defect that does not decode, and what is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class Undecodable:
+    """The first byte of a record that is not of the encoding: record and field from 0, and what a reject says."""
+
+    record: int
+    field: int
+    told: str
+
+
+def undecodable(data: bytes, cut: Cut, dialect: Dialect) -> Iterator[Undecodable]:
+    """Yield what does not decode, of each record without a defect."""
+    encoding, field_at = dialect.encoding, _field_at(dialect)
     if _decodes(data, encoding):
         return
     starts, ends = cut.starts, cut.ends
@@ -89,10 +100,29 @@ def undecodable(data: bytes, cut: Cut, encoding: str) -> Iterator[tuple[int, str
         for index, start, end, is_told in places:
             if is_told:
                 continue
+            record = data[start:end]
             try:
-                data[start:end].decode(encoding)
+                record.decode(encoding)
             except UnicodeDecodeError as error:
-                yield index, f"byte 0x{error.object[error.start]:02x} at {error.start}"
+                told = f"byte 0x{record[error.start]:02x} at {error.start}"
+                yield Undecodable(index, field_at(record, error.start), told)
+
+
+def _field_at(dialect: Dialect) -> Callable[[bytes, int], int]:
+    """Return what finds the field, from 0, in which a byte of a record without a defect stands."""
+    delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
+    q, d = re.escape(quote), re.escape(delimiter)
+    field = re.compile(rb"(?:%b(?:[^%b]|%b%b)*+%b|[^%b]*+)%b" % (q, q, q, q, q, d, d), re.DOTALL)
+
+    def found(record: bytes, at: int) -> int:
+        if record.find(quote, 0, at) < 0:
+            return record.count(delimiter, 0, at)
+        number, place = 0, 0
+        while (one := field.match(record, place)) and one.end() <= at:
+            number, place = number + 1, one.end()
+        return number
+
+    return found
 
 
 def _decodes(data: bytes, encoding: str) -> bool:
