@@ -270,6 +270,8 @@ WITHOUT_RESOURCE: Final = {
     "logs:DescribeLogGroups": "lists are no resources",
     "logs:DescribeResourcePolicies": "lists are no resources",
     "logs:PutResourcePolicy": "policies of logs are no resources",
+    "ses:GetAccount": "an account's own state is no resource",
+    "ses:GetIdentityVerificationAttributes": "asked of several identities at once",
     "ssmmessages:CreateControlChannel": "channels are no resources; only with `exec`",
     "ssmmessages:CreateDataChannel": "channels are no resources; only with `exec`",
     "ssmmessages:OpenControlChannel": "channels are no resources; only with `exec`",
