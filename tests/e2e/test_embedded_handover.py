@@ -93,19 +93,18 @@ def peace(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> dict[
         sample.write_sales(file, reference, records=RECORDS + 500 * number, seed=21, bad_percent=1, keys=3_000)
     assert embedded.baton("reference", "load", "financial", str(reference), "--key", "uuid").returncode == 0
 
-    async def play(connection: Connection) -> dict[Path, bytes]:
+    async def play(connection: Connection) -> dict[Path, tuple[Batch, bytes]]:
         active = (await connection.ledger.control()).active_region
         sent = await send(connection, files, "peace")
         batches = await until_completed(connection, sent, seconds=120)
-        return {sent.files[batch.batch_id]: await result(connection, batch, active) for batch in batches}
+        return {sent.files[batch.batch_id]: (batch, await result(connection, batch, active)) for batch in batches}
 
     found = Scene(embedded, "", "", files, {}).run(play)
-    for file in files[:1]:
-        outcome = embedded.submit(file, name="checked.csv")
-        embedded.fetch(outcome["batch_id"], folder / "rejects.csv", "--rejects")
-        (folder / "result.csv").write_bytes(found[file])
-        expected.check(file, reference, folder / "result.csv", folder / "rejects.csv")
-    return found
+    checked, in_peace = found[files[0]]
+    embedded.fetch(checked.batch_id, folder / "rejects.csv", "--rejects")
+    (folder / "result.csv").write_bytes(in_peace)
+    expected.check(files[0], reference, folder / "result.csv", folder / "rejects.csv")
+    return {file: published for file, (_, published) in found.items()}
 
 
 @pytest.fixture

@@ -6,7 +6,10 @@ import random
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,28 +24,35 @@ pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
 RECORDS = 20_000
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A sales file that went through an undisturbed world."""
+
+    file: Path
+    reference: Path
+    outcome: Mapping[str, Any]
+
+
 @pytest.fixture(scope="module")
-def sales(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Return a sales file with bad records, and its reference file, loaded."""
+def sales(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Sent:
+    """Return a sales file with bad records, once its reference file is loaded and it has gone through."""
     folder = tmp_path_factory.mktemp("sales")
     file, reference = folder / "sales.csv", folder / "financial.csv"
     sample.write_sales(file, reference, records=RECORDS, seed=11, bad_percent=2, keys=5_000)
     done = embedded.baton("reference", "load", "financial", str(reference), "--key", "uuid")
     assert done.returncode == 0, done.stderr
-    return file, reference
+    return Sent(file, reference, embedded.submit(file))
 
 
 def test_a_file_comes_out_right_record_by_record_and_is_mailed_once(
-    embedded: Embedded, sales: tuple[Path, Path], tmp_path: Path
+    embedded: Embedded, sales: Sent, tmp_path: Path
 ) -> None:
-    file, reference = sales
-
-    outcome = embedded.submit(file)
+    outcome = sales.outcome
 
     assert (outcome["exit_status"], outcome["state"]) == (0, "COMPLETED"), (outcome, embedded.logs())
     embedded.fetch(outcome["batch_id"], tmp_path / "result.csv")
     embedded.fetch(outcome["batch_id"], tmp_path / "rejects.csv", "--rejects")
-    checked = expected.check(file, reference, tmp_path / "result.csv", tmp_path / "rejects.csv")
+    checked = expected.check(sales.file, sales.reference, tmp_path / "result.csv", tmp_path / "rejects.csv")
     assert checked.records_in == outcome["records_in"] == RECORDS
     assert (checked.records_out, checked.rejects) == (outcome["records_out"], outcome["rejects"])
     manifest = json.loads(embedded.fetch(outcome["batch_id"], tmp_path / "manifest.json", "--manifest"))
@@ -61,9 +71,8 @@ def _first_link(text: str) -> str:
     return next(line for line in text.splitlines() if line.startswith("http"))
 
 
-def test_a_link_cannot_be_turned_to_another_file(embedded: Embedded, sales: tuple[Path, Path]) -> None:
-    outcome = embedded.submit(sales[0])
-    (mail,) = embedded.mails(outcome["batch_id"])
+def test_a_link_cannot_be_turned_to_another_file(embedded: Embedded, sales: Sent) -> None:
+    (mail,) = embedded.mails(sales.outcome["batch_id"])
 
     with pytest.raises(urllib.error.HTTPError) as refused:
         _download(mail["text"].replace("result.csv", "manifest.json"))
@@ -72,16 +81,13 @@ def test_a_link_cannot_be_turned_to_another_file(embedded: Embedded, sales: tupl
         assert answer.code == 403
 
 
-def test_services_killed_all_the_time_change_nothing(
-    embedded: Embedded, sales: tuple[Path, Path], tmp_path: Path
-) -> None:
+def test_services_killed_all_the_time_change_nothing(embedded: Embedded, sales: Sent, tmp_path: Path) -> None:
     seed = int(os.environ.get("BATON_TEST_SEED", time.time_ns() % 10_000))  # noqa: TID251 - printed and repeatable
     print(f"seed {seed}: BATON_TEST_SEED={seed} repeats it")  # noqa: T201 - shown when the test fails
     dice = random.Random(seed)
-    without_faults = embedded.submit(sales[0])
-    wanted = embedded.fetch(without_faults["batch_id"], tmp_path / "wanted.csv")
+    wanted = embedded.fetch(sales.outcome["batch_id"], tmp_path / "wanted.csv")
     admin, active = Admin(embedded.world.admin_endpoint), embedded.json("status")["active_region"]
-    running = embedded.start("submit", str(sales[0]), "--job", "sales", "--name", "killed.csv", "--watch", "--json")
+    running = embedded.start("submit", str(sales.file), "--job", "sales", "--name", "killed.csv", "--watch", "--json")
     kills = 0
 
     def kill_until_done() -> bool:
@@ -117,10 +123,10 @@ def test_a_bad_file_fails_with_exit_status_2_and_is_mailed(embedded: Embedded, t
 
 
 def test_the_mail_of_too_many_rejects_shows_them_and_its_link_downloads_them(
-    embedded: Embedded, sales: tuple[Path, Path], tmp_path: Path
+    embedded: Embedded, sales: Sent, tmp_path: Path
 ) -> None:
     file = tmp_path / "short.csv"
-    file.write_bytes(sales[0].read_bytes().splitlines(keepends=True)[0] + b"1,2\n" * 50)
+    file.write_bytes(sales.file.read_bytes().splitlines(keepends=True)[0] + b"1,2\n" * 50)
 
     outcome = embedded.submit(file)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C during the demo: the world is stopped, nothing is left but the logs, the last line says so."""
+"""Ctrl-C while the demo's world comes up: it is stopped, nothing is left but the logs, the last line says so."""
 
 import os
 import re
@@ -7,6 +7,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
+
+from baton_local.processes import pids
+from local_worlds import eventually
+
+_EMULATORS: Final = 3
+"""What a world starts first."""
 
 
 def test_an_interrupted_demo_stops_the_world_and_keeps_the_logs(tmp_path: Path) -> None:
@@ -21,7 +28,9 @@ def test_an_interrupted_demo_stops_the_world_and_keeps_the_logs(tmp_path: Path) 
         start_new_session=True,
     ) as demo:
         assert demo.stdout is not None
-        shown = [line for line in iter(demo.stdout.readline, "") if _note(line, demo)]
+        eventually(lambda: _started(tmp_path) > _EMULATORS, seconds=60)
+        os.killpg(demo.pid, signal.SIGINT)
+        shown = demo.stdout.readlines()
         status = demo.wait(timeout=60)
 
     home = Path(re.findall(r"The logs are kept in (\S+)/logs", "".join(shown))[0])
@@ -32,10 +41,9 @@ def test_an_interrupted_demo_stops_the_world_and_keeps_the_logs(tmp_path: Path) 
     shutil.rmtree(home)
 
 
-def _note(line: str, demo: "subprocess.Popen[str]") -> bool:
-    if "$ baton sample" in line:
-        os.killpg(demo.pid, signal.SIGINT)
-    return True
+def _started(directory: Path) -> int:
+    """Return how many processes of the demo's world were started so far, its supervisor included."""
+    return sum(len(pids.remembered(world)) for world in directory.glob("baton-demo-*/world"))
 
 
 def _processes_that_name(home: Path) -> list[str]:

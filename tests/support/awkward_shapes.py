@@ -159,7 +159,7 @@ def _empty(number: int) -> Shape:
     names = tuple(f"c{n}" for n in range(number))
     first = _titled(names) + b",".join([b"x"] * number) + b"\n"
     job = _of_columns(names, Annotated[str, Field(min_length=1)])
-    return Shape(job, _lines(b"," * (number - 1) + b"\n", first=first))
+    return Shape(job, _lines(b"," * (number - 1) + b"\n", first=first), is_costly=True)
 
 
 _EMPTY_HUNDRED: Final = _lines(b"," * 99 + b"\n", first=_titled(_HUNDRED) + b",".join([b"x"] * 100) + b"\n")
@@ -171,14 +171,16 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "a literal quote in each row": Shape(_STRICT, _lines(ROW[:12] + b'5" ' + ROW[12:])),
     "characters of four bytes": Shape(_STRICT, _lines("535113847,😀😀😀,😀,😀,😀,😀😀,😀,😀\n".encode())),
     "one byte that becomes three": Shape(
-        _patient(None, dialect=Dialect(encoding="cp1252")), _lines(b"\x80" * 63 + b"\n", first=b"a\n")
+        _patient(None, dialect=Dialect(encoding="cp1252")), _lines(b"\x80" * 63 + b"\n", first=b"a\n"), is_costly=True
     ),
     "chunks that end at their bound": Shape(_ANY, _to_the_byte, chunk_bytes=MIB),
     "rows of one byte": Shape(_ANY, _lines(b"x\n", first=b"a\n")),
-    "rows of one byte, all rejected": Shape(_of_columns(("a",), _DIGITS), _lines(b"x\n", first=b"a\n1\n")),
+    "rows of one byte, all rejected": Shape(
+        _of_columns(("a",), _DIGITS), _lines(b"x\n", first=b"a\n1\n"), is_costly=True
+    ),
     "empty rows of a sheet": Shape(_STRICT, _lines(b",,,,,,,\n")),
-    "empty rows, all allowed": Shape(PATIENT, _lines(b",,,,,,,\n")),
-    "rows too narrow": Shape(_STRICT, _lines(b"x\n")),
+    "empty rows, all allowed": Shape(PATIENT, _lines(b",,,,,,,\n"), is_costly=True),
+    "rows too narrow": Shape(_STRICT, _lines(b"x\n"), is_costly=True),
     "rows too narrow, all allowed": Shape(PATIENT, _lines(b"x\n"), is_costly=True),
     "rows too wide, all allowed": Shape(PATIENT, _lines(ROW[:-1] + b",x\n")),
     "short rows too wide, all allowed": Shape(_patient(None), _lines(b",,\n", first=b"a,b\n1,2\n"), is_costly=True),
@@ -198,7 +200,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "none can be decoded, all allowed": Shape(PATIENT, _lines(ROW[:-1] + b"\xff\n")),
     "not a byte can be decoded, all allowed": Shape(
-        _of_columns(("a",), str), _lines(b"\xff" * 63 + b"\n", first=b"a\n1\n")
+        _of_columns(("a",), str), _lines(b"\xff" * 63 + b"\n", first=b"a\n1\n"), is_costly=True
     ),
     "rows of one byte that cannot be decoded": Shape(
         _of_columns(("a",), str), _lines(b"\xff\n", first=b"a\n1\n"), is_costly=True
@@ -218,6 +220,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "10,000 empty columns": Shape(
         _of_ten_thousand,
         _lines(b"," * 9_999 + b"\n", first=_titled(_TEN_THOUSAND) + b",".join([b"x"] * 10_000) + b"\n"),
+        is_costly=True,
     ),
     "two empty columns": _empty(2),
     "four empty columns": _empty(4),
@@ -226,7 +229,9 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "100 empty columns in own words": Shape(
         _of_columns(_HUNDRED, Annotated[str, AfterValidator(_filled)]), _EMPTY_HUNDRED
     ),
-    "any of 30 columns empty": Shape(_of_columns(_THIRTY, Annotated[str, Field(min_length=1)]), _some_empty),
+    "any of 30 columns empty": Shape(
+        _of_columns(_THIRTY, Annotated[str, Field(min_length=1)]), _some_empty, is_costly=True
+    ),
     "1,000 bytes looked up for each 8": Shape(
         _of_columns(("key",), str, _WORDY_LOOKUP),
         _lines(_SHORT_ROWS, first=b"key\n"),
