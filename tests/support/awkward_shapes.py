@@ -14,7 +14,6 @@ from baton.ports import Row
 
 JOB: Final = "shape"
 _RECIPIENTS: Final = ("nobody@example.com",)
-_COLUMNS: Final = tuple("abcdefgh")
 HEADER: Final = b"a,b,c,d,e,f,g,h\n"
 ROW: Final = b"535113847,Azerbaijan,Snacks,Online,C,10/8/14,Middle East,10/23/14\n"
 

@@ -10,7 +10,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, cast, override
+from typing import Any, Final, cast, override
 
 from baton.catalog import Catalog
 from baton.memory import LoopClock, MemoryLedger, MemoryMailer, MemoryProgress
@@ -24,12 +24,16 @@ from baton_proof.logs import recording_log
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
 from baton_proof.sales import SalesFile, financial
+from splitter.settings import SplitterSettings
 
 PROCESSES = 4
 CRASHES_MAX = 8
 HOURS_MAX = 12
 LEASE_SECONDS = 120
 """Of a mail claim, as the notifier has it by default."""
+_SPLITTER: Final = SplitterSettings(chunk_bytes=500)
+# Processes end by the dice, more often than a step may end them: no message is the cause.
+_RUNNER: Final = RunnerSettings(deaths_max=CRASHES_MAX + 1)
 LIFE = ("ADMITTED", "SPLIT", "PROCESSED", "MERGED", "NOTIFIED", "COMPLETED")
 
 
@@ -199,10 +203,14 @@ class Swarm:
             await asyncio.sleep(self.dice.uniform(1, 40))
 
     def _process(self, fate: ProcessFate) -> Pipeline:
-        # Its processes end by the dice, more often than a step may end them: no message is the cause.
-        settings = RunnerSettings(deaths_max=CRASHES_MAX + 1)
-        log = recording_log(self.lines)
-        return Pipeline(self.catalog, region=self.region, crash=fate, log=log, runner_settings=settings)
+        return Pipeline(
+            self.catalog,
+            region=self.region,
+            crash=fate,
+            log=recording_log(self.lines),
+            splitter_settings=_SPLITTER,
+            runner_settings=_RUNNER,
+        )
 
     async def _at_rest(self, batch_id: str) -> bool:
         batch = await self.region.ledger.get(batch_id)

@@ -62,6 +62,7 @@ SETTINGS = st.builds(
     failovers_long_max=st.integers(0, 3),
     maintenance=st.sampled_from(["", "daily 12:30-13:30"]),
 )
+DRY_RUN = ControllerSettings(dry_run=True, failback=Mode.AUTOMATIC)
 QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -159,7 +160,7 @@ def test_there_are_never_more_automatic_failovers_than_the_budget_allows(
 @QUICK
 @given(region=REGIONS, steps=STEPS)
 def test_a_dry_run_writes_notes_and_nothing_else(region: str, steps: Steps) -> None:
-    trace = Trace(region=region, settings=ControllerSettings(dry_run=True, failback=Mode.AUTOMATIC))
+    trace = Trace(region=region, settings=DRY_RUN)
 
     _played(trace, steps)
     trace.warm().fail()

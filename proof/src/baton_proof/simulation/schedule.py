@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from baton.model.journal import CommandKind
@@ -177,7 +178,7 @@ def _drawn(seed: int) -> Schedule:
             troubles=(Trouble(Fault.MAIL, 0, WARM_SECONDS, HOME),) if dice.random() < 0.5 else (),
             files_at=_files_around(dice, WARM_SECONDS),
             orders=(),
-            settings=ControllerSettings(),
+            settings=_defaults(),
             skews={region: dice.uniform(-300, 300) for region in REGIONS_DEFAULT},
             dies=HOME,
             dies_at=WARM_SECONDS + luck.uniform(0, 15),
@@ -216,7 +217,7 @@ def plague(seed: int) -> Schedule:
         troubles=(),
         files_at=tuple(sorted(around)),
         orders=(Order(at + 300, CommandKind.ACK, HOME),),
-        settings=ControllerSettings().model_copy(update={"cooldown_seconds": 60}),
+        settings=_defaults().model_copy(update={"cooldown_seconds": 60}),
         background=Odds(drag=dice.choice((0, 0.1))),
         lag_seconds=dice.choice((1, 3)),
         poison_at=at,
@@ -262,7 +263,7 @@ def _seesaw(dice: random.Random, seed: int) -> Schedule:
         troubles=(first, second),
         files_at=tuple(sorted(dice.uniform(0, WARM_SECONDS + FAULTS_SECONDS) for _ in range(4))),
         orders=(Order(WARM_SECONDS + 300, CommandKind.ACK, HOME),) if is_clear else (),
-        settings=ControllerSettings().model_copy(update={"cooldown_seconds": 900 if is_clear else 60}),
+        settings=_defaults().model_copy(update={"cooldown_seconds": 900 if is_clear else 60}),
     )
 
 
@@ -272,6 +273,12 @@ def _files_around(dice: random.Random, at: float) -> tuple[float, ...]:
     return tuple(sorted([*(at + moment for moment in moments), at + dice.uniform(5, 120)]))
 
 
+@cache
+def _defaults() -> ControllerSettings:
+    """Return the settings that nobody changed: to read them from the environment takes longer than to draw a story."""
+    return ControllerSettings()
+
+
 def _settings(dice: random.Random) -> ControllerSettings:
     changes: dict[str, object] = {}
     if dice.random() < 0.1:
@@ -279,7 +286,7 @@ def _settings(dice: random.Random) -> ControllerSettings:
     if dice.random() < 0.25:
         # An hour clean is long to simulate; what matters is that it is waited for.
         changes |= {"failback": Mode.AUTOMATIC, "clean_seconds": 120, "cooldown_seconds": 120}
-    return ControllerSettings().model_copy(update=changes)
+    return _defaults().model_copy(update=changes)
 
 
 def _throttled(seed: int) -> tuple[Trouble, ...]:

@@ -9,12 +9,15 @@ from typing import Final
 _BUCKET_BITS: Final = 12
 """Buckets stay small, so that adding one to ten million moves 20 kB."""
 
+_NOTHING: Final[array[int]] = array("Q")
+
 
 class Remembered:
     """Ids of batches, each as 64 bits of its hash: among 10^7 one is mistaken for another with 1 : 10^5."""
 
     def __init__(self) -> None:
-        self._buckets = [array("Q") for _ in range(1 << _BUCKET_BITS)]
+        self._buckets: list[array[int]] = []
+        """Made with the first id: four thousand of them take longer to make than all else of a splitter."""
         self._count = 0
 
     def __len__(self) -> int:
@@ -25,6 +28,8 @@ class Remembered:
         return place < len(bucket) and bucket[place] == number
 
     def add(self, batch_id: str) -> None:
+        if not self._buckets:
+            self._buckets = [array("Q") for _ in range(1 << _BUCKET_BITS)]
         bucket, place, number = self._find(batch_id)
         if place == len(bucket) or bucket[place] != number:
             bucket.insert(place, number)
@@ -45,5 +50,5 @@ class Remembered:
 
     def _find(self, batch_id: str) -> tuple["array[int]", int, int]:
         number = int.from_bytes(blake2b(batch_id.encode(), digest_size=8).digest())
-        bucket = self._buckets[number >> (64 - _BUCKET_BITS)]
+        bucket = self._buckets[number >> (64 - _BUCKET_BITS)] if self._buckets else _NOTHING
         return bucket, bisect_left(bucket, number), number
