@@ -558,6 +558,8 @@ def test_fetch_names_the_file_after_the_batch(tmp_path: Path, monkeypatch: pytes
     ("batch", "options", "reason"),
     [
         (CliWorld().batch(), (), "is SPLIT: nothing of it is published"),
+        (CliWorld().batch(**failed()), (), "is FAILED: nothing of it is published"),
+        (CliWorld().batch(**failed()), ("--manifest",), "is FAILED: nothing of it is published"),
         (CliWorld().batch(**completed()), ("--rejects", "--manifest"), "not both"),
         (CliWorld().batch(**completed()), (), "could not be fetched"),
     ],
