@@ -102,7 +102,7 @@ async def _bootstrap(topology: Topology, url: str) -> None:
 
 EXPLAINED = {
     "link/Policy": "on AWS the access point has an alias, and keys are the environment's own",
-    "link/Trust": "on AWS only the notifiers may take it",
+    "link/Trust": "on AWS only the notifiers and controllers may take it",
     "*/bucket/Policy": "by TLS only: the emulators speak plain HTTP",
     "*/bucket/PublicAccess": "nothing on a laptop is public",
     "*/bucket/QueueConfigurations": "for the stand-in of replication",

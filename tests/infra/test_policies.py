@@ -100,7 +100,7 @@ def test_a_link_reads_results_and_nothing_else() -> None:
     reads, *keys = policies.of_link_role(_reach())
 
     assert reads.actions == ("s3:GetObject",)
-    assert all(re.search(r"/output/\*$", resource) for resource in reads.resources)
+    assert all(re.search(r"/(output|canary-work)/\*$", resource) for resource in reads.resources)
     assert [key.actions for key in keys] == [("kms:Decrypt",)]
 
 

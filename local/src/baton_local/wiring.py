@@ -86,6 +86,7 @@ class Wiring:
                 "BATON_REGION_ENDPOINTS": f"{other}={border.outward.endpoint}",
                 "BATON_NOTIFIER_SENDER": SENDER,
                 "BATON_READINESS_SENDER": SENDER,
+                "BATON_READINESS_LINK": "true",
                 # An open poll is never broken off: short ones let the world stop quickly.
                 "BATON_RUNNER_WAIT_SECONDS": "2",
                 "BATON_RUNNER_GRACE_SECONDS": "10",

@@ -38,7 +38,7 @@ def _own(trace: Trace) -> dict[str, Verdict]:
 def test_a_region_is_ready_if_canary_ledger_and_switch_say_so() -> None:
     trace = Trace().warm()
 
-    names = ("own canary", "ledger write", "switch endpoints", "mail", "rights", "tasks", "room")
+    names = ("own canary", "ledger write", "switch endpoints", "mail", "rights", "tasks", "room", "link")
     assert _own(trace) == dict.fromkeys(names, HEALTHY)
 
 

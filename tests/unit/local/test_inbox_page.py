@@ -87,8 +87,12 @@ async def site() -> AsyncGenerator[Site]:
     async def accept(_: web.Request) -> web.Response:
         return web.Response(text=ACCEPTED, content_type="text/xml")
 
+    async def account(request: web.Request) -> web.Response:
+        return web.json_response({"asked": request.path})
+
     service = web.Application()
     service.router.add_post("/", accept)
+    service.router.add_get("/v2/email/account", account)
     async with TestServer(service) as emulator, aiohttp.ClientSession() as session:
         mailbox = Mailbox(session, str(emulator.make_url("/")))
         app = web.Application()
@@ -107,6 +111,14 @@ def pages_after(mails: Sequence[bytes], *paths: str, to: str = "ops@example.org"
             return [await s.get(path) for path in paths]
 
     return run(story())
+
+
+def test_what_is_asked_of_the_account_is_passed_on_to_the_mail_service() -> None:
+    async def story() -> object:
+        async with site() as s, s.session.get(s.mails.make_url("/v2/email/account")) as answer:
+            return await answer.json()
+
+    assert run(story()) == {"asked": "/v2/email/account"}
 
 
 def test_an_empty_inbox_says_so_and_looks_again_by_itself() -> None:

@@ -51,9 +51,13 @@ def of_service(service: str, reach: RoleScope) -> tuple[Statement, ...]:
 
 
 def of_link_role(reach: RoleScope) -> tuple[Statement, ...]:
-    """Return what a download link may do: read `output/`, through the access point and in both buckets behind it."""
-    objects = [arns.objects(OUTPUT) for arns in reach.everywhere]
-    resources = (f"{reach.mrap_arn}/object/{OUTPUT}*", *objects)
+    """Return what a download link may do: read results, through the access point and in both buckets behind it.
+
+    Those of canaries as well, whose links a controller follows. A session reads the one object that its link names.
+    """
+    results = (OUTPUT, CANARY_WORK)
+    objects = [arns.objects(prefix) for arns in reach.everywhere for prefix in results]
+    resources = (*(f"{reach.mrap_arn}/object/{prefix}*" for prefix in results), *objects)
     return (
         Statement("ReadResults", ("s3:GetObject",), resources),
         *_keys(reach, "UseKeys", reach.everywhere, _DECRYPT),

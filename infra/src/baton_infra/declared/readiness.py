@@ -10,13 +10,14 @@ from baton_infra.declared.statements import Statement
 
 
 def statements(here: Arns) -> tuple[Statement, ...]:
-    """Allow to ask for mail, tasks, room for more of them, and for the rights of the controller's own role."""
+    """Allow to ask for mail, links, tasks, room for more of them, and for the rights of the controller's own role."""
     role = here.role(here.topology.role("failover-controller", here.region))
     services = tuple(here.ecs_service(service) for service in SERVICES)
     quotas = tuple(here.quota("fargate", code) for code in QUOTAS.values())
     return (
         # Neither has resources.
         Statement("AskMail", ("ses:GetAccount", "ses:GetIdentityVerificationAttributes"), ("*",)),
+        Statement("SignLinks", ("sts:AssumeRole",), (here.role(here.topology.link_role),)),
         Statement("AskTasks", ("ecs:DescribeServices",), services),
         Statement("AskRoom", ("servicequotas:GetServiceQuota",), quotas),
         Statement("AskRights", ("iam:SimulatePrincipalPolicy",), (role,)),
@@ -28,6 +29,7 @@ def environment(config: EnvironmentConfig) -> Mapping[str, str]:
     return {
         "BATON_READINESS_SENDER": config.sender.spec,
         "BATON_READINESS_RIGHTS": "true",
+        "BATON_READINESS_LINK": "true",
         "BATON_READINESS_SERVICES": ",".join(SERVICES),
         "BATON_READINESS_VCPUS": ",".join(f"{kind}={vcpus:g}" for kind, vcpus in vcpus_of(config).items()),
     }

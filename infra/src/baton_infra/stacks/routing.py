@@ -154,15 +154,17 @@ class RoutingStack(BatonStack):
         reach = policies.RoleScope(
             self.topology, self.region, mrap_arn=self.mrap_arn, customer_keys=self.config.customer_keys
         )
-        notifiers = [
-            Arns(self.topology, region).role(self.topology.role("notifier", region)) for region in self.config.regions
+        signers = [
+            Arns(self.topology, region).role(self.topology.role(service, region))
+            for service in ("notifier", "failover-controller")  # which follows the links of its canaries
+            for region in self.config.regions
         ]
-        # By condition, since a principal must exist when it is named, and the notifiers come later.
+        # By condition, since a principal must exist when it is named, and these come later.
         trust = {
             "Effect": "Allow",
             "Principal": {"AWS": f"arn:aws:iam::{self.config.account_id}:root"},
             "Action": "sts:AssumeRole",
-            "Condition": {"ArnEquals": {"aws:PrincipalArn": notifiers}},
+            "Condition": {"ArnEquals": {"aws:PrincipalArn": signers}},
         }
         iam.CfnRole(
             self,

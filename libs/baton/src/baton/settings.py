@@ -129,6 +129,8 @@ class ReadinessSettings(BaseSettings):
     """Address that mails come from, without a name."""
     rights: bool = False
     """Whether the controller runs under the role that a deployment makes for it."""
+    link: bool = False
+    """Whether links to canaries' results are followed, through the access point."""
     services: Annotated[tuple[str, ...], NoDecode] = ()
     """Services of the Region's ECS cluster, comma-separated."""
     vcpus: Annotated[Mapping[str, float], NoDecode] = Field(default_factory=dict[str, float])

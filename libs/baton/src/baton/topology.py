@@ -186,7 +186,7 @@ class Topology:
 
     @property
     def link_role(self) -> str:
-        """Role that may read `output/` only; links are signed with its credentials."""
+        """Role that may read results only; links are signed with its credentials."""
         return self._name("link")
 
     def stack(self, purpose: str) -> str:

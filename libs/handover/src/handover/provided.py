@@ -22,6 +22,7 @@ class Provision(StrEnum):
     RIGHTS = "rights"
     TASKS = "tasks"
     ROOM = "room"
+    LINK = "link"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +41,22 @@ THRESHOLDS: Final[Mapping[Provision, str]] = {
     Provision.RIGHTS: "to turn switch and dials",
     Provision.TASKS: "one of each service at least",
     Provision.ROOM: "for all that services may grow to",
+    Provision.LINK: "opens a canary's result",
 }
+
+
+_OF_THE_OTHER: Final = frozenset({Provision.LINK})
+"""Found out with the active Region's help: that nobody knows it forbids nothing on the day on which that is dead."""
 
 
 def absorbed(before: Mapping[Provision, Provided], found: Sequence[Provided]) -> Mapping[Provision, Provided]:
     """Return the newest answers. What is no answer replaces none."""
-    answers = {each.provision: each for each in found if each.verdict is not Verdict.UNKNOWN}
-    unanswered = {each.provision: each for each in found}
-    known = {name: each for name, each in before.items() if each.verdict is not Verdict.UNKNOWN}
-    return {**unanswered, **known, **answers}
+    newest = dict(before)
+    for each in found:
+        known = newest.get(each.provision)
+        if each.verdict is not Verdict.UNKNOWN or known is None or known.verdict is Verdict.UNKNOWN:
+            newest[each.provision] = each
+    return newest
 
 
 def rules(known: Mapping[Provision, Provided], settings: ControllerSettings, now: datetime) -> Iterable[Rule]:
@@ -56,11 +64,12 @@ def rules(known: Mapping[Provision, Provided], settings: ControllerSettings, now
     for provision, threshold in THRESHOLDS.items():
         found = known.get(provision)
         if found is None:
-            yield Rule(provision, Verdict.UNKNOWN, "not asked yet", threshold)
+            yield Rule(provision, Verdict.UNKNOWN, "not asked yet", threshold, warns=provision in _OF_THE_OTHER)
             continue
         age = (now - found.at).total_seconds()
         verdict = found.verdict if age <= settings.provisions_kept_seconds else Verdict.UNKNOWN
-        yield Rule(provision, verdict, found.value, threshold, age, warns=found.warns)
+        unknown = verdict is Verdict.UNKNOWN and provision in _OF_THE_OTHER
+        yield Rule(provision, verdict, found.value, threshold, age, warns=found.warns or unknown)
 
 
 def of_mail(mail: MailProvision, settings: ControllerSettings, at: datetime) -> Provided:

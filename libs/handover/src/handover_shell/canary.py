@@ -15,6 +15,7 @@ from baton.model.identity import batch_id_of
 from baton.model.journal import Verdict
 from baton.model.states import BatchState
 from baton.ports import Clock, Ledger, ObjectInfo, ObjectStore
+from handover_shell.link_check import LinkCheck
 
 _POLL_SECONDS: Final = 0.5
 _POLLS_MIN: Final = 10
@@ -55,6 +56,7 @@ class BatchCanary:
         objects: Mapping[str, ObjectStore],
         clock: Clock,
         instance: str,
+        link: LinkCheck | None = None,
     ) -> None:
         """`sender` and `instance` make the names of the files: two controllers probe one Region side by side."""
         self._sender = sender
@@ -62,6 +64,7 @@ class BatchCanary:
         self._objects = objects
         self._clock = clock
         self._instance = instance
+        self._link = link
         self._numbers = itertools.count(1)
 
     async def probe(self, region: str, *, seconds_max: float) -> Probe:
@@ -77,6 +80,8 @@ class BatchCanary:
         except BatonError as error:
             return Probe(Verdict.UNHEALTHY, f"{stage.text}: {error}", refused=isinstance(error, Refused))
         seconds = (self._clock.now() - started).total_seconds()
+        if self._link and verdict is Verdict.HEALTHY and batch.published:
+            await self._link.follow(region, batch.published.result_key, expected=EXPECTED_RESULT)
         await self._clean_up(region, batch, seconds_max)
         return Probe(verdict, f"{stage.text} in {seconds:.1f} s", seconds if verdict is Verdict.HEALTHY else None)
 

@@ -73,7 +73,15 @@ class Mailbox:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/", self._post)
+        app.router.add_get("/v2/email/account", self._account)
         return app
+
+    async def _account(self, request: web.Request) -> web.Response:
+        """Pass on what a controller asks of the account, by SES v2."""
+        url = f"{self._emulator.rstrip('/')}{request.path}"
+        async with self._session.get(url, headers=forwardable(request.headers)) as answer:
+            headers = forwardable(answer.headers, "content-length")
+            return web.Response(status=answer.status, body=await answer.read(), headers=headers)
 
     async def _post(self, request: web.Request) -> web.Response:
         form = await request.read()

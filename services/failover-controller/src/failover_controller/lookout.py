@@ -92,7 +92,9 @@ class Lookout:
         self._loads: dict[str, float] = {}
         """By Region: its open work, in bytes."""
         self.inbox = PendingFindings()
-        self.provisions = ProvisionsAsker(reach.provisions, settings=settings, clock=clock, found=self.inbox.answered)
+        self.provisions = ProvisionsAsker(
+            reach.provisions, settings=settings, clock=clock, found=self.inbox.answered, link=reach.link
+        )
 
     async def probe(self) -> None:
         """Send a canary through our own Region, and from outside through the active one."""

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 from functools import partial
 
+from baton.aws import HttpLinkReader
 from baton.region_order import refuse_another_order
 from baton.service import Daemon, Process, run_daemon
 from baton.settings import ReadinessSettings, SwitchSettings
@@ -12,6 +13,7 @@ from failover_controller.reach import Reach
 from handover.settings import ControllerSettings
 from handover_shell.acts import Actor, Place
 from handover_shell.canary import BatchCanary
+from handover_shell.link_check import LinkCheck
 from handover_shell.steady import SteadyClock
 
 
@@ -38,15 +40,20 @@ def controller_of(process: Process, settings: ControllerSettings, switch_setting
         at_once=settings.takeovers_at_once,
         dials_seconds=settings.dials_seconds,
     )
+    readiness = ReadinessSettings()
+    link = None
+    if readiness.link:
+        link = LinkCheck(aws.links(), HttpLinkReader(), aws.routes(), settings=settings, clock=clock)
     canary = BatchCanary(
         sender=world.region,
         ledger=ledger,
         objects={region: place.objects for region, place in places.items()},
         clock=clock,
         instance=instance,
+        link=link,
     )
-    provisions = aws.provisions(ReadinessSettings(), switch_settings)
-    reach = Reach(ledger, aws.journal(), switch, actor, places, canary, aws.events(), provisions)
+    provisions = aws.provisions(readiness, switch_settings)
+    reach = Reach(ledger, aws.journal(), switch, actor, places, canary, aws.events(), provisions, link)
     return Controller(
         region=world.region,
         regions=world.regions,

@@ -9,6 +9,7 @@ from handover import provided
 from handover.provided import Provided, Provision
 from handover.settings import ControllerSettings
 from handover_shell.asking import Asking
+from handover_shell.link_check import LinkCheck
 
 
 class ProvisionsAsker:
@@ -21,12 +22,16 @@ class ProvisionsAsker:
         settings: ControllerSettings,
         clock: Clock,
         found: Callable[[Provided], None],
+        link: LinkCheck | None = None,
     ) -> None:
+        """`link` is checked beside canaries; None: there is none to check, as where nobody signs links."""
         self._provisions = provisions
         self._settings = settings
         self._clock = clock
         self._found = found
-        self._ask = Asking(settings.call_seconds)
+        self._link = link
+        # Nothing waits for it: a client that takes seconds to be made, on a busy machine, may take them.
+        self._ask = Asking(settings.provisions_seconds / len(Provision))
         self._answered_at: dict[Provision, datetime] = {}
 
     async def ask(self) -> None:
@@ -36,6 +41,9 @@ class ProvisionsAsker:
         await self._one(Provision.RIGHTS, port.denied, provided.of_rights)
         await self._one(Provision.TASKS, port.tasks, provided.of_tasks)
         await self._one(Provision.ROOM, port.room, provided.of_room)
+        newest = self._link.newest if self._link else _nothing(Provision.LINK, self._clock.now())
+        if newest is not None:
+            self._found(newest)
 
     async def _one[T](
         self,
@@ -52,5 +60,8 @@ class ProvisionsAsker:
             self._found(Provided(provision, Verdict.UNKNOWN, answer.error, at))
             return
         self._answered_at[provision] = at
-        nothing = Provided(provision, Verdict.HEALTHY, "nothing to ask here", at)
-        self._found(nothing if answer.value is None else judge(answer.value, at))
+        self._found(_nothing(provision, at) if answer.value is None else judge(answer.value, at))
+
+
+def _nothing(provision: Provision, at: datetime) -> Provided:
+    return Provided(provision, Verdict.HEALTHY, "nothing to ask here", at)

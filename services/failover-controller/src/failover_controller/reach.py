@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from baton.ports import EventBus, Journal, Ledger, Provisions, Switch
 from handover_shell.acts import Actor, Place
 from handover_shell.canary import Canary
+from handover_shell.link_check import LinkCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,5 @@ class Reach:
     canary: Canary
     events: EventBus
     provisions: Provisions
+    link: LinkCheck | None = None
+    """None: no link is checked."""

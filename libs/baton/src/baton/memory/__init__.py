@@ -6,7 +6,7 @@ from baton.memory.events import MemoryEventBus
 from baton.memory.heartbeats import MemoryHeartbeats
 from baton.memory.journal import MemoryJournal
 from baton.memory.ledger import MemoryLedger
-from baton.memory.links import MemoryLinks
+from baton.memory.links import MemoryLinkReader, MemoryLinks
 from baton.memory.mail import MemoryMailer
 from baton.memory.objects import READS, MemoryObjectStore
 from baton.memory.progress import MemoryProgress
@@ -29,6 +29,7 @@ __all__ = [
     "MemoryInbox",
     "MemoryJournal",
     "MemoryLedger",
+    "MemoryLinkReader",
     "MemoryLinks",
     "MemoryMailer",
     "MemoryObjectStore",

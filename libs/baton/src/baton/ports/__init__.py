@@ -9,7 +9,7 @@ from baton.ports.events import EventBus
 from baton.ports.heartbeats import Heartbeats, Nudges, Signs
 from baton.ports.journal import Journal
 from baton.ports.ledger import Admission, BatchPage, Ledger, batches_of, whole_list
-from baton.ports.links import LINK_LIFE, Link, Links
+from baton.ports.links import LINK_LIFE, Link, LinkReader, Links
 from baton.ports.mail import Mail, Mailer
 from baton.ports.objects import (
     BytesPiece,
@@ -52,6 +52,7 @@ __all__ = [
     "Journal",
     "Ledger",
     "Link",
+    "LinkReader",
     "Links",
     "ListedVersion",
     "Mail",

@@ -26,3 +26,14 @@ class Links(Protocol):
         running credentials dies with them, whatever its stated expiry.
         """
         ...
+
+
+class LinkReader(Protocol):
+    """Opens links as their recipients do: without any credentials of its own."""
+
+    async def read(self, link: Link, *, bytes_max: int) -> bytes:
+        """Return the first bytes behind it.
+
+        Raises `Refused` for a status that says no (400, 403), `NotFound` for 404, `Unavailable` for any other error.
+        """
+        ...
