@@ -361,7 +361,7 @@ def test_a_freeze_is_taken_and_says_until_when() -> None:
     assert (freeze.by, freeze.reason) == ("ann@desk", "the [bold]big[/] release")
     assert freeze.until - until < timedelta(seconds=1)
     shown = " ".join(result.stdout.split())
-    assert f"frozen by ann@desk until {until:%Y-%m-%d %H:%M}: the [bold]big[/] release" in shown
+    assert f"frozen by ann@desk until {until:%Y-%m-%d %H:%M} UTC: the [bold]big[/] release" in shown
 
 
 @pytest.mark.parametrize(("name", "answer"), [("unfreeze", "unfrozen by ann@desk: over"), ("ack", "acknowledged by")])
@@ -375,6 +375,23 @@ def test_unfreeze_and_ack_answer_with_the_words_of_the_controller(name: str, ans
 
     assert text.exit_code == 0
     assert answer in text.stdout
+
+
+def test_of_two_freezes_the_one_that_is_named_is_lifted_and_status_shows_both() -> None:
+    world = _both()
+    before = run(world.ledger.control())
+    two = [Freeze(by, "x", START, START + timedelta(hours=hours), by[0]) for by, hours in (("bob", 2), ("ann", 3))]
+    run(world.ledger.set_control(before.with_freeze(two[0]), before=before))
+    first = run(world.ledger.control())
+    run(world.ledger.set_control(first.with_freeze(two[1]), before=first))
+
+    shown = " ".join(_baton(world, "status").stdout.split())
+    named, listed = _baton(world, "unfreeze", "b"), json.loads(_baton(world, "status", "--json").stdout)
+
+    assert "unfreeze a" in shown
+    assert "unfreeze b" in shown
+    assert named.exit_code == 0
+    assert [each["by"] for each in listed["freezes"]] == ["ann"]
 
 
 def test_where_nothing_is_frozen_nothing_is_ordered() -> None:

@@ -580,7 +580,7 @@ def test_status_as_json_tells_the_same() -> None:
         phase=Phase.VERIFYING,
         phase_since=START,
         transition=UNDER_WAY,
-        freeze=Freeze("ann", "x", START, START + timedelta(hours=2)),
+        freeze=Freeze("ann", "x", START, START + timedelta(hours=2), "c9"),
         drill=Drill(HOME, START + timedelta(minutes=30)),
         acknowledged_at=START,
     )
@@ -590,6 +590,7 @@ def test_status_as_json_tells_the_same() -> None:
     assert (answer["phase"], answer["admits"], answer["in_transition"]) == ("VERIFYING", True, True)
     assert answer["transition"]["transition_id"] == "t8"
     assert answer["freeze"] == {
+        "id": "c9",
         "by": "ann",
         "reason": "x",
         "at": "2026-01-01T00:00:00+00:00",

@@ -17,6 +17,7 @@ from controller_made import (
     frozen,
     ordered,
     practice,
+    rule,
     seconds,
     under_way,
 )
@@ -39,7 +40,7 @@ def _answer(trace: Trace, kind: CommandKind, **changes: object) -> tuple[str, st
 def test_a_freeze_and_its_end() -> None:
     trace = Trace().warm()
 
-    assert _answer(trace, K.FREEZE, until=LATER) == ("ACCEPTED", "frozen by ann until 2026-07-01 14:00: because")
+    assert _answer(trace, K.FREEZE, until=LATER) == ("ACCEPTED", "frozen by ann until 2026-07-01 14:00 UTC: because")
     assert trace.control.freeze is not None
     assert (trace.control.freeze.by, trace.control.freeze.reason) == ("ann", "because")
     trace.order(K.UNFREEZE, reason="")
@@ -48,6 +49,57 @@ def test_a_freeze_and_its_end() -> None:
     assert trace.answers[-1] == ("ACCEPTED", "unfrozen by ann")
     assert trace.kinds == [DecisionKind.COMMANDED] * 2
     assert [each.command_id for each in trace.decisions] == ["c1", "c2"]
+
+
+def _frozen_twice() -> Trace:
+    """Return a row under ann's freeze until two, and bob's until three."""
+    trace = Trace().warm()
+    trace.order(K.FREEZE, by="ann", reason="release", until=LATER)
+    trace.order(K.FREEZE, by="bob", reason="disks", until=LATER + seconds(3_600))
+    return trace
+
+
+def test_a_freeze_lies_on_another_and_both_are_listed() -> None:
+    trace = _frozen_twice()
+
+    assert trace.answers[-1][1] == "frozen by bob until 2026-07-01 15:00 UTC; 1 more is in force: disks"
+    assert rule(trace.assessment.brakes, "freeze").value == (
+        "by bob until 2026-07-01 15:00 UTC: disks; by ann until 2026-07-01 14:00 UTC: release"
+    )
+
+
+@pytest.mark.parametrize(("lifted", "left"), [("c1", ["bob"]), ("c2", ["ann"])])
+def test_each_freeze_is_lifted_by_itself(lifted: str, left: list[str]) -> None:
+    trace = _frozen_twice()
+
+    trace.order(K.UNFREEZE, by="eve", reason="", freeze_id=lifted)
+
+    assert [each.by for each in trace.control.freezes(trace.now)] == left
+    assert trace.answers[-1][1].endswith(f"; still frozen by {left[0]}")
+    trace.order(K.UNFREEZE, by="eve")
+    assert not trace.control.frozen(trace.now)
+
+
+def test_a_shorter_freeze_ends_by_itself_and_ends_no_longer_one() -> None:
+    trace = Trace().warm()
+    trace.order(K.FREEZE, by="bob", until=LATER + seconds(3_600))
+    trace.order(K.FREEZE, by="ann", until=LATER)
+
+    assert [each.by for each in trace.control.freezes(LATER - seconds(1))] == ["bob", "ann"]
+    assert [each.by for each in trace.control.freezes(LATER)] == ["bob"]
+
+
+def test_of_several_freezes_one_must_be_named() -> None:
+    trace = _frozen_twice()
+
+    trace.order(K.UNFREEZE)
+    trace.order(K.UNFREEZE, freeze_id="c9")
+
+    assert trace.answers[-2:] == [
+        ("REFUSED", "2 freezes are in force: name one (c2, c1)"),
+        ("REFUSED", "no freeze c9 is in force"),
+    ]
+    assert len(trace.control.freezes(trace.now)) == 2
 
 
 def test_an_acknowledgement() -> None:

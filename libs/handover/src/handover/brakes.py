@@ -151,11 +151,9 @@ def _under_way(control: Control) -> str:
 
 
 def _frozen(control: Control, now: datetime) -> Rule:
-    freeze = control.freeze
-    if freeze is None:
-        return _brake("freeze", blocks=False, value="none", threshold="none")
-    value = f"by {freeze.by} until {freeze.until:%Y-%m-%d %H:%M} UTC: {freeze.reason}"
-    return _brake("freeze", blocks=control.frozen(now), value=value, threshold="none, or over")
+    freezes = control.freezes(now)
+    told = [f"by {each.by} until {each.until:%Y-%m-%d %H:%M} UTC: {each.reason}" for each in freezes]
+    return _brake("freeze", blocks=bool(freezes), value="; ".join(told) or "none", threshold="none")
 
 
 def _maintenance(text: str, now: datetime) -> Rule:
@@ -168,7 +166,7 @@ def _maintenance(text: str, now: datetime) -> Rule:
 def _cooldown(control: Control, now: datetime) -> Rule:
     until = control.cooldown_until
     blocks = until is not None and now < until
-    value = f"until {until:%H:%M:%S}" if until and blocks else "over"
+    value = f"until {until:%H:%M:%S} UTC" if until and blocks else "over"
     return _brake("cooldown", blocks=blocks, value=value, threshold="over")
 
 

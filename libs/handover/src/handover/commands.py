@@ -36,23 +36,53 @@ def _one(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:
         return refused(look, command, text)
     if command.kind in SWITCHES:
         return _switch(look, command)
-    match command.kind:
-        case CommandKind.FREEZE:
-            if command.until is None:
-                return refused(look, command, "a freeze needs an end")
-            freeze = Freeze(command.by, command.reason, look.now, command.until)
-            after, text = control.changed(freeze=freeze), f"frozen by {command.by} until {command.until:%Y-%m-%d %H:%M}"
-        case CommandKind.UNFREEZE:
-            after, text = control.changed(freeze=None), f"unfrozen by {command.by}"
-        case _:
-            # A failover that a faster clock dated ahead of ours has happened all the same.
-            after = control.changed(acknowledged_at=max((look.now, *control.failovers)))
-            text = f"acknowledged by {command.by}: the budget is clear"
+    made = _brake_moved(look, command)
+    if isinstance(made, str):
+        return refused(look, command, made)
+    after, text = made
     after = replace(after, commands=switching.with_command(control, command.id))
     if command.reason:
         text = f"{text}: {command.reason}"
     look, made = switching.decided(look, DecisionKind.COMMANDED, text, command_id=command.id)
     return look, (Write(control, after, made), _settled(look, command, CommandState.ACCEPTED, text))
+
+
+def _brake_moved(look: Look, command: Command) -> tuple[Control, str] | str:
+    """Return the row with a freeze, without one, or with an acknowledgement, and what to say; or why not."""
+    control, now = look.control, look.now
+    match command.kind:
+        case CommandKind.FREEZE:
+            if command.until is None:
+                return "a freeze needs an end"
+            freeze = Freeze(command.by, command.reason, now, command.until, command.id)
+            beside = len(control.freezes(now))
+            told = f"; {beside} more {'is' if beside == 1 else 'are'} in force" if beside else ""
+            text = f"frozen by {command.by} until {command.until:%Y-%m-%d %H:%M} UTC{told}"
+            return control.with_freeze(freeze), text
+        case CommandKind.UNFREEZE:
+            return _unfrozen(control, command, now)
+        case _:
+            # A failover that a faster clock dated ahead of ours has happened all the same.
+            after = control.changed(acknowledged_at=max((now, *control.failovers)))
+            return after, f"acknowledged by {command.by}: the budget is clear"
+
+
+def _unfrozen(control: Control, command: Command, now: datetime) -> tuple[Control, str] | str:
+    """Lift the one freeze that is meant: who ordered another one relies on it."""
+    freezes, wanted = control.freezes(now), command.freeze_id
+    named = {each.id: each for each in freezes}
+    if wanted is None and len(freezes) > 1:
+        return f"{len(freezes)} freezes are in force: name one ({', '.join(named)})"
+    if wanted is not None and wanted not in named:
+        return f"no freeze {wanted} is in force"
+    text = f"unfrozen by {command.by}"
+    if not freezes:
+        return control.changed(freeze=None, freezes_below=()), text
+    lifted = freezes[0] if wanted is None else named[wanted]
+    rest = [each for each in freezes if each is not lifted]
+    if rest:
+        text = f"{text}: the freeze by {lifted.by}; still frozen by {', '.join(each.by for each in rest)}"
+    return control.without_freeze(lifted.id, now), text
 
 
 def _switch(look: Look, command: Command) -> tuple[Look, tuple[Intent, ...]]:

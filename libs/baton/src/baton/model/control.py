@@ -4,7 +4,7 @@ The row is the intent. Whatever a controller sets elsewhere (routing controls, d
 from it, so that an act is always preceded by a durable record of what is wanted, and repeating it is harmless.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -172,6 +172,8 @@ class Freeze:
     reason: str
     at: datetime
     until: datetime
+    id: str = ""
+    """That of the command that ordered it."""
     more: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
@@ -201,6 +203,9 @@ class Control:
     """While a planned switch drains: when that ends for everybody, even if no controller is left to end it."""
     transition: Transition | None = None
     freeze: Freeze | None = None
+    """Of several the one that ends last, so that a version which knows one only obeys it to the end."""
+    freezes_below: tuple[Freeze, ...] = ()
+    """The others, which stay when that one is lifted."""
     failovers: tuple[datetime, ...] = ()
     """When automatic failovers were decided, the last day's: what the budget counts."""
     acknowledged_at: datetime | None = None
@@ -242,7 +247,27 @@ class Control:
 
     def frozen(self, now: datetime) -> bool:
         """Whether automatic action is forbidden at that moment."""
-        return self.freeze is not None and now < self.freeze.until
+        return bool(self.freezes(now))
+
+    def freezes(self, now: datetime) -> tuple[Freeze, ...]:
+        """Return every freeze that is in force at that moment, the one that ends last first."""
+        return _by_end(each for each in self._freezes if now < each.until)
+
+    @property
+    def _freezes(self) -> tuple[Freeze, ...]:
+        return (*((self.freeze,) if self.freeze else ()), *self.freezes_below)
+
+    def with_freeze(self, freeze: Freeze) -> "Control":
+        """Return the row with one more freeze; those that are over by then are left out."""
+        return self._frozen_by((*self.freezes(freeze.at), freeze))
+
+    def without_freeze(self, freeze_id: str, now: datetime) -> "Control":
+        """Return the row without one of its freezes; the others stay in force."""
+        return self._frozen_by(each for each in self.freezes(now) if each.id != freeze_id)
+
+    def _frozen_by(self, freezes: Iterable[Freeze]) -> "Control":
+        ordered = _by_end(freezes)
+        return self.changed(freeze=ordered[0] if ordered else None, freezes_below=ordered[1:])
 
     def switch_states(self, regions: tuple[str, str]) -> Mapping[str, bool]:
         """Return what every routing control should be: On for the active Region, Off for the other."""
@@ -251,3 +276,7 @@ class Control:
     def dials(self, regions: tuple[str, str]) -> Mapping[str, int]:
         """Return what every dial of the Multi-Region Access Point should be, in percent."""
         return {region: 100 if region == self.active_region else 0 for region in regions}
+
+
+def _by_end(freezes: Iterable[Freeze]) -> tuple[Freeze, ...]:
+    return tuple(sorted(freezes, key=lambda each: each.until, reverse=True))

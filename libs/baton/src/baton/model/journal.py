@@ -234,6 +234,8 @@ class Command:
     """Of a freeze: when it ends automatically. Of a drill: when the switch home starts."""
     blocking_alarm: str | None = None
     """Of a drill: the alarm that ends it at once."""
+    freeze_id: str | None = None
+    """Of the end of a freeze: which one. None: the only one."""
     state: CommandState = CommandState.PENDING
     answer: str = ""
     settled_at: datetime | None = None

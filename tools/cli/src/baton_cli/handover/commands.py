@@ -70,6 +70,7 @@ class _Order:
     ask: bool = False
     force: bool = False
     blocking_alarm: str | None = None
+    freeze_id: str | None = None
 
     def command(self, session: Session, connection: Connection) -> Command:
         """Return it as the row that is to be written."""
@@ -84,6 +85,7 @@ class _Order:
             force=self.force,
             until=now + self.lasts if self.lasts else None,
             blocking_alarm=self.blocking_alarm,
+            freeze_id=self.freeze_id,
         )
 
 
@@ -342,13 +344,16 @@ def freeze(
 @app.command(rich_help_panel=PANEL)
 def unfreeze(
     ctx: typer.Context,
+    freeze_id: Annotated[
+        str | None, typer.Argument(metavar="FREEZE", help="Which one, if several are in force.", show_default=False)
+    ] = None,
     reason: Reason = "",
     by: By = None,
     wait: Wait = True,
     timeout: OrderTimeout = _ORDER_SECONDS,
     as_json: AsJson = False,
 ) -> None:
-    """Allow automatic action again before the freeze expires. If nothing is frozen, nothing is ordered."""
+    """Lift a freeze before it expires; others stay in force. If nothing is frozen, nothing is ordered."""
     session = session_of(ctx)
 
     async def frozen(connection: Connection) -> bool:
@@ -358,7 +363,7 @@ def unfreeze(
         answer: Json = {"kind": CommandKind.UNFREEZE.value, "outcome": "done", "answer": "nothing is frozen"}
         session.answer(told("Nothing is frozen, so nothing was ordered."), answer, as_json=as_json)
         return
-    _place(ctx, _Order(CommandKind.UNFREEZE, by, reason, as_json, timeout, wait=wait))
+    _place(ctx, _Order(CommandKind.UNFREEZE, by, reason, as_json, timeout, wait=wait, freeze_id=freeze_id))
 
 
 @app.command(rich_help_panel=PANEL)

@@ -1,6 +1,6 @@
 """Answers about handovers as JSON, for scripts. Names and meanings never change; fields may be added."""
 
-from baton.model.control import Control, Transition
+from baton.model.control import Control, Freeze, Transition
 from baton.model.journal import Assessment, Command, Decision, Rule, WentBack
 from baton_cli.batches.documents import Json
 from baton_cli.handover.by_hand import Realigned
@@ -22,6 +22,7 @@ def command(command: Command) -> dict[str, Json]:
         "force": command.force,
         "until": command.until.isoformat() if command.until else None,
         "blocking_alarm": command.blocking_alarm,
+        "freeze_id": command.freeze_id,
         "state": command.state.value,
         "answer": command.answer,
         "settled_at": command.settled_at.isoformat() if command.settled_at else None,
@@ -181,7 +182,8 @@ def handover(situation: Situation) -> dict[str, Json]:
         "drains_until": control.drains_until.isoformat() if control.drains_until else None,
         "transition": transition(control.transition) if control.transition else None,
         "in_transition": control.in_transition,
-        "freeze": _freeze(control) | {"in_force": control.frozen(now)} if control.freeze else None,
+        "freeze": _freeze(control.freeze) | {"in_force": control.frozen(now)} if control.freeze else None,
+        "freezes": [_freeze(each) for each in control.freezes(now)],
         "cooldown_until": control.cooldown_until.isoformat() if control.cooldown_until else None,
         "budgets": [rule(each) for each in situation.budgets],
         "acknowledged_at": control.acknowledged_at.isoformat() if control.acknowledged_at else None,
@@ -190,10 +192,9 @@ def handover(situation: Situation) -> dict[str, Json]:
     }
 
 
-def _freeze(control: Control) -> dict[str, Json]:
-    freeze = control.freeze
-    assert freeze is not None
+def _freeze(freeze: Freeze) -> dict[str, Json]:
     return {
+        "id": freeze.id,
         "by": freeze.by,
         "reason": freeze.reason,
         "at": freeze.at.isoformat(),

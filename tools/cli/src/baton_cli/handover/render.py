@@ -175,12 +175,10 @@ def _switch(transition: Transition, now: datetime) -> str:
 
 def brakes_of(control: Control, now: datetime) -> Iterable[tuple[str, RenderableType]]:
     """Yield what people and earlier switches hold back."""
-    freeze, drill, until = control.freeze, control.drill, control.cooldown_until
-    if freeze and control.frozen(now):
-        yield (
-            "frozen",
-            plain(f"by {freeze.by} until {moment(freeze.until)}: {freeze.reason}. Lift it: {baton()} unfreeze"),
-        )
+    drill, until = control.drill, control.cooldown_until
+    for freeze in control.freezes(now):
+        lift = f"{baton()} unfreeze {freeze.id}".rstrip()
+        yield "frozen", plain(f"by {freeze.by} until {moment(freeze.until)}: {freeze.reason}. Lift it: {lift}")
     if until and now < until:
         yield "cooldown", f"for another {span(until - now)}: no automatic failover"
     if drill:
