@@ -19,7 +19,7 @@ from synthesized import templates
 
 ROLES = ("trigger", *SERVICES)
 CONTROLLER = "failover-controller"
-READ_ONLY = {"ses", "ecs", "servicequotas", "iam"}
+READ_ONLY = {"ses", "ecs", "servicequotas", "iam", "sts"}
 """Services of which the controller only asks what its Region has ready."""
 PROD = config.load("prod")
 PREFIXES = {*paths.REPLICATED, CANARY, paths.CANARY_WORK}
@@ -93,6 +93,7 @@ def test_what_a_controller_asks_of_other_services_changes_nothing() -> None:
         "ecs:DescribeServices",
         "servicequotas:GetServiceQuota",
         "iam:SimulatePrincipalPolicy",
+        "sts:AssumeRole",  # the link role's, which only reads
     }
 
 
