@@ -26,7 +26,7 @@ _OPTIONS: Final = (
 
 def command(python: Path, port: int) -> tuple[str, ...]:
     """Return how to start it: under uvicorn, whose parser in C halves a call's CPU, and not its own hypercorn."""
-    return (str(python), "-m", "uvicorn", "s3_app:app", "--host", HOST, "--port", str(port), *_OPTIONS)
+    return (str(python), "-m", "uvicorn", "corrected:app", "--host", HOST, "--port", str(port), *_OPTIONS)
 
 
 def program(

@@ -193,8 +193,9 @@ class MemoryQueues:
     """All queues of one Region.
 
     Fairness: the batch with the fewest messages in flight is served first, then the oldest message. AWS is less
-    strict: a fair queue holds back a group only once it is noisy (above a tenth of what is in flight), and orders
-    nothing else. Code must be right without any fairness; what is measured here is the best case.
+    strict: a fair queue holds back a group only once it is noisy (above a tenth of what is in flight, and 30 messages;
+    or above a tenth of the time that receivers took lately). Of several noisy ones it serves the one with the fewest in
+    flight first. It orders nothing else. Code must be right without any fairness; this is the best case.
 
     Times are read from `clock`. Waiting uses the loop's timers, so the two should agree: `LoopClock` on a virtual
     loop, or a clock that the test moves and no long poll.

@@ -1,14 +1,19 @@
-"""Corrects two answers of MiniStack, as S3 gives them: lists of object versions, and ranges of a version.
+"""Corrects three answers of MiniStack, as AWS gives them: object versions, ranges of a version, and fair queues.
 
 It runs on the emulator's own Python, without our packages. MiniStack lists versions in plain text, whatever encoding is
 asked for. XML cannot express some characters that keys may have, so one such key would make every list that contains it
 unreadable, as long as the world exists.
 
 MiniStack ignores the range of a read that names a version, and sends the whole object.
+
+MiniStack takes a message group for a standard queue and delivers in the order of sending. SQS holds back messages of a
+group that keeps its receivers busy, as long as others wait, so that no large file keeps another one waiting.
 """
 
 import importlib
 import re
+import time
+from collections import Counter, deque
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -16,9 +21,11 @@ from xml.sax.saxutils import unescape
 
 app: Final[Any] = importlib.import_module("ministack.app").app
 _s3: Final[Any] = importlib.import_module("ministack.services.s3")
+_sqs: Final[Any] = importlib.import_module("ministack.services.sqs")
 _list_versions: Final[Any] = _s3._list_object_versions  # noqa: SLF001 - it has no other way in
 _get_object: Final[Any] = _s3._get_object  # noqa: SLF001 - the same
 _range_of: Final[Any] = _s3._parse_range  # noqa: SLF001 - the same
+_collect: Final[Any] = _sqs._collect_msgs  # noqa: SLF001 - the same
 _NAMES: Final = re.compile(r"<(Key|Prefix|Delimiter|KeyMarker|NextKeyMarker)>([^<]*)</\1>")
 """The elements that S3 encodes. Source: "EncodingType", response of ListObjectVersions."""
 
@@ -57,5 +64,32 @@ def _get_in_range(
     return HTTPStatus.PARTIAL_CONTENT, answered | extent, some
 
 
+def _collect_fairly(queue: dict[str, Any], max_messages: int, visibility_seconds: int) -> list[dict[str, Any]]:
+    if not queue["is_fifo"]:
+        queue = {**queue, "messages": _fairest(queue["messages"], max_messages, time.time())}
+    return _collect(queue, max_messages, visibility_seconds)
+
+
+def _fairest(messages: list[dict[str, Any]], max_messages: int, now: float) -> list[dict[str, Any]]:
+    """Return what a fair queue delivers: of the group with the fewest messages in flight, then the oldest."""
+    in_flight: Counter[Any] = Counter()
+    waiting: dict[Any, deque[dict[str, Any]]] = {}
+    for each in messages:
+        group = each.get("group_id") or id(each)  # without one it is a group of its own
+        if each.get("visible_at", now) > now:
+            in_flight[group] += bool(each.get("receive_count"))  # a delayed one is in nobody's hand
+        else:
+            waiting.setdefault(group, deque()).append(each)
+    found: list[dict[str, Any]] = []
+    while waiting and len(found) < max_messages:
+        group = min(waiting, key=lambda name: in_flight[name])
+        found.append(waiting[group].popleft())
+        in_flight[group] += 1
+        if not waiting[group]:
+            del waiting[group]
+    return found
+
+
 _s3._list_object_versions = _list_encoded  # noqa: SLF001 - it has no other way in
 _s3._get_object = _get_in_range  # noqa: SLF001 - the same
+_sqs._collect_msgs = _collect_fairly  # noqa: SLF001 - it has no other way in
