@@ -16,9 +16,11 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
+from baton.aws import SystemClock
 from baton_local.sales import sample
 
 _ROOT: Final = Path(__file__).parents[1]
@@ -63,13 +65,22 @@ def _busy(folder: Path, records: int) -> tuple[float, Mapping[str, float]]:
 
     watching = threading.Thread(target=watch)
     watching.start()
-    started = time.monotonic()
+    started, sent_at = time.monotonic(), SystemClock().now()
     try:
         _baton("submit", str(file), "--job", "sales", "--watch", "--timeout", "1800")
+        seconds = time.monotonic() - started
     finally:
         over.set()
         watching.join()
-    return time.monotonic() - started, peak
+    print(steps(sent_at, json.loads(_baton("show", "last", "--json"))["history"]), flush=True)
+    return seconds, peak
+
+
+def steps(sent_at: datetime, history: Sequence[Mapping[str, str]]) -> str:
+    """Return how long a batch took to each of its states from the one before, the first one from when it was sent."""
+    moments = [sent_at, *(datetime.fromisoformat(step["at"]) for step in history)]
+    took = [(after - before).total_seconds() for before, after in pairwise(moments)]
+    return ", ".join(f"{step['state']} {seconds:.1f} s" for step, seconds in zip(history, took, strict=True))
 
 
 def _report(

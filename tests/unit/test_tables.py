@@ -1,11 +1,12 @@
-"""The tables of docs/performance.md that benches write have a row for all that is measured, and for nothing else."""
+"""What benches print, and the tables of docs/performance.md that they write: a row for all that is measured."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
 import shapes
 from awkward_shapes import LARGE, SHAPES
+from containers import steps
 from tables import PERFORMANCE, cells, dated, rows_of, with_rows
 
 PAGE = """# Figures
@@ -50,3 +51,12 @@ def test_only_the_bench_that_ran_is_dated() -> None:
     page = dated(PAGE, "one", date(2026, 3, 4))
 
     assert page == PAGE.replace("NAME=one` · 2026-01-02", "NAME=one` · 2026-03-04")
+
+
+def test_each_step_of_a_batch_is_counted_from_the_one_before() -> None:
+    history = [
+        {"at": "2026-01-02T00:00:08+00:00", "state": "ADMITTED", "by": "us-east-1"},
+        {"at": "2026-01-02T00:00:10.500000+00:00", "state": "SPLIT", "by": "us-east-1"},
+    ]
+
+    assert steps(datetime(2026, 1, 2, tzinfo=UTC), history) == "ADMITTED 8.0 s, SPLIT 2.5 s"
