@@ -86,7 +86,9 @@ test-infra: setup .venv/.infra ## Prove the CDK app: rules, lint, parity, polici
 cost: .venv/.infra ## Print what Baton costs a month and per million records, for each switch
 	$(BIN)/python -m baton_infra.costs.cost
 
-.PHONY: images deploy destroy
+.PHONY: preflight images deploy destroy
+preflight: .venv/.infra ## Ask, before anything is made, whether a deployment would go through: make preflight ENV=prod
+	$(BIN)/python -m baton_infra.deployment.preflight $(ENV)
 images: .venv/.infra ## Build the images and push them to both Regions: make images ENV=prod [ARGS=--dry-run]
 	$(BIN)/python -m baton_infra.deployment.images $(ENV) $(ARGS)
 deploy: .venv/.infra ## Deploy both Regions, the standby first: make deploy ENV=prod [ARGS=--dry-run]

@@ -20,7 +20,7 @@ def test_each_stack_has_its_row_and_its_file() -> None:
 
 
 def test_each_experiment_has_its_row() -> None:
-    named = set(re.findall(r"`baton-prod-([a-z0-9-]+)`", PAGE.split("## 5.")[1].split("\n## ")[0]))
+    named = set(re.findall(r"`baton-prod-([a-z0-9-]+)`", PAGE.split("## 6.")[1].split("\n## ")[0]))
 
     assert named == {experiment.name for experiment in EXPERIMENTS}
 

@@ -15,7 +15,7 @@ Not here: ECS, which reaches its tasks without one since Fargate's platform 1.4,
 signed by us and followed by others.
 """
 EXEC: Final = "ssmmessages"
-_BY_TOKEN: Final = frozenset({"ecr.dkr", EXEC})
+BY_TOKEN: Final = frozenset({"ecr.dkr", EXEC})
 """Where a caller shows a token of an earlier call, and no role that a policy could ask for."""
 
 
@@ -63,7 +63,7 @@ def interfaces(
             private_dns_enabled=True,
             subnet_ids=list(subnets),
             security_group_ids=[group],
-            policy_document=None if service in _BY_TOKEN else {"Version": "2012-10-17", "Statement": [ours]},
+            policy_document=None if service in BY_TOKEN else {"Version": "2012-10-17", "Statement": [ours]},
         )
 
 
