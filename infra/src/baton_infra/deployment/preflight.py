@@ -24,6 +24,8 @@ type Clients = Callable[[str, str], AbstractAsyncContextManager[Any]]
 """Gives a client of a service in a Region."""
 
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException"})
+_AT_ONCE = 4
+"""Each client is made for its one call, which takes a processor a moment."""
 _MARKS = {PreflightResult.OK: "ok     ", PreflightResult.MISSING: "MISSING", PreflightResult.UNKNOWN: "unknown"}
 
 
@@ -49,8 +51,14 @@ async def ask(
 
 async def ask_all(config: EnvironmentConfig, clients: Clients = sdk.client) -> list[PreflightLine]:
     """Ask every question, those about a Region in both; answers come in the order of the questions."""
+    few = asyncio.Semaphore(_AT_ONCE)
+
+    async def in_turn(question: Question, region: str) -> PreflightLine:
+        async with few:
+            return await ask(question, config, region, clients)
+
     asked = [
-        ask(question, config, region, clients)
+        in_turn(question, region)
         for question in QUESTIONS
         if question.concerns(config)
         for region in (config.regions if question.per_region else config.regions[:1])
