@@ -17,7 +17,7 @@ from baton.topology import STAGES
 from baton_local.sales import expected, sample
 from baton_local.switches.admin import Admin
 from embedded import Embedded
-from local_worlds import do, eventually
+from local_worlds import bucket, client, do, eventually
 
 pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
 
@@ -159,6 +159,8 @@ def test_the_replica_has_the_same_identity_and_the_result_is_in_both_regions(
 
     home = outcome["owner_region"]
     other = next(region for region in embedded.world.regions if region != home)
+    copies = client("s3", embedded.world.region_endpoints[other], other)
+    eventually(lambda: _has(copies, bucket(other), outcome["result_key"]), seconds=60)
     do(Admin(embedded.world.admin_endpoint).cut(home))
     try:
         found = eventually(lambda: _fetched(embedded, outcome["batch_id"], tmp_path), seconds=60)
@@ -166,6 +168,10 @@ def test_the_replica_has_the_same_identity_and_the_result_is_in_both_regions(
         do(Admin(embedded.world.admin_endpoint).heal(home))
     assert found == b"a\n1\n", f"not served from {other}"
     assert len(embedded.json("batches")) >= 1
+
+
+def _has(s3: Any, where: str, key: str) -> bool:
+    return s3.list_objects_v2(Bucket=where, Prefix=key)["KeyCount"] > 0
 
 
 def _fetched(embedded: Embedded, batch_id: str, folder: Path) -> bytes | None:
