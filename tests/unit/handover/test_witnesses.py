@@ -173,6 +173,18 @@ def test_a_good_canary_speaks_for_its_region() -> None:
     assert (_voice(trace, Signal.OUTSIDE_CANARY), _voice(trace, Signal.INSIDE_CANARY)) == (Vote.FOR, Vote.FOR)
 
 
+def test_a_good_canary_from_inside_speaks_although_batches_of_users_stand_still() -> None:
+    """A canary goes the way that they go: what holds them is a file or a rule, and would go with them."""
+    trace = Trace().warm()
+    trace.outside, trace.bad = False, {Signal.THROUGHPUT, Signal.OLDEST_BATCH}
+    trace.run(600)
+
+    told = trace.assessment.evidence
+    assert rule(told, Signal.THROUGHPUT).voice is Vote.AGAINST
+    assert rule(told, Signal.INSIDE_CANARY).voice is Vote.FOR
+    assert (trace.control.epoch, trace.decisions) == (2, [])
+
+
 def test_a_report_that_is_old_does_not() -> None:
     trace = Trace().warm()
     trace.beats = False

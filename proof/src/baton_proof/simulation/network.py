@@ -142,11 +142,12 @@ class Life(CrashPlan):
         self.stalls: dict[str, float] = {}
         """By call (`kind.method`): how long the process is paused right before the next one. The call goes out
         when it continues, even if its caller has given it up by its own clock."""
-        self.controls: deque[Any] = deque(maxlen=_ROWS_KEPT)
-        """The control rows that this process read last: what it may act on."""
+        self.controls: deque[tuple[Any, float]] = deque(maxlen=_ROWS_KEPT)
+        """The control rows that this process read last, and when, by `awake_seconds`: what it may act on."""
         self.ledger_read_at = 0.0
         self.slept = 0.0
         """Seconds it was paused or kept waiting since then."""
+        self._slept_before = 0.0
         self.calls: dict[str, deque[tuple[float, bool]]] = {}
         """By target: when its newest calls ended, and whether they were answered."""
         self._on_act = on_act
@@ -177,6 +178,16 @@ class Life(CrashPlan):
     def check(self) -> None:
         if self.killed.is_set():
             raise Crash("this process is dead")
+
+    def awake_seconds(self) -> float:
+        """Return the time, without that for which this process was paused or kept waiting."""
+        return asyncio.get_running_loop().time() - self._slept_before - self.slept
+
+    def read_ledger(self) -> None:
+        """Note that the ledger answered."""
+        self.ledger_read_at = asyncio.get_running_loop().time()
+        self._slept_before += self.slept
+        self.slept = 0.0
 
     def maybe_die(self) -> None:
         if self.network.dice.random() < self.network.odds.crash:
@@ -361,7 +372,6 @@ class _Reached:
 
     def _note(self, attribute: str, result: Any) -> None:
         if self._target == LEDGER and attribute not in _EVENTUAL:
-            self._life.ledger_read_at = asyncio.get_running_loop().time()
-            self._life.slept = 0.0
+            self._life.read_ledger()
             if attribute == "control":
-                self._life.controls.append(result)
+                self._life.controls.append((result, self._life.awake_seconds()))

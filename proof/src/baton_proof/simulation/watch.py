@@ -199,14 +199,17 @@ class Watch:
         if name not in _ACTS and not takes_over:
             return
         self.events += 1
-        if life.controls and life.controls[-1].unknown:
-            self.broke("S15", f"{life.region} called {name} while {life.controls[-1].unknown} was under way")
+        if life.controls and life.controls[-1][0].unknown:
+            self.broke("S15", f"{life.region} called {name} while {life.controls[-1][0].unknown} was under way")
         now = asyncio.get_running_loop().time()
         if now - life.ledger_read_at - life.slept > _READ_SECONDS_MAX:
             self.broke("S10", f"{life.region} called {name} {now - life.ledger_read_at:.0f} s after it read the ledger")
-        rows: list[Control] = [row for row in life.controls if _asks_for(row, name, args)]
+        lately = life.awake_seconds() - _READ_SECONDS_MAX
+        read: list[Control] = [row for row, read_at in life.controls if read_at >= lately]
+        rows = [row for row in read if _asks_for(row, name, args)]
         if not rows:
-            self.broke("S12", f"{life.region} called {name} with {args[0]}: no control row that it read asks for that")
+            told = f"{life.region} called {name} with {args[0]}"
+            self.broke("S12", f"{told}: no control row that it read lately asks for that")
         # By its own clock, which may be minutes off; a freeze that is nearly over proves nothing.
         elif all(self._forbids(row) for row in rows):
             self.broke("S9", f"{life.region} called {name} while frozen by {rows[-1].freeze}")
