@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from baton.memory import Refusal, Refusals
 from baton.topology import REGIONS_DEFAULT
-from baton_proof.simulation import newer
+from baton_proof.simulation import newer, restores
 from baton_proof.simulation.network import LEDGER, MAIL, ROUTES, SWITCH, Partition, WayMode
 from baton_proof.simulation.schedule import AWAY, HOME, Fault, Trouble
 
@@ -291,4 +291,5 @@ _FAULTS: Final[Mapping[Fault, Callable[["World", Trouble], Repair]]] = {
     Fault.NEWER: _newer,
     Fault.UNREPLICATED: _unreplicated,
     Fault.GREY_CALLS: _grey_calls,
+    Fault.RESTORED: restores.restored,
 }

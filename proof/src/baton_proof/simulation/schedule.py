@@ -71,6 +71,8 @@ class Fault(StrEnum):
     """A share of the calls of the Region's services is not answered."""
     NO_CONTROLLERS = "no controllers"
     """Both Regions' controllers are dead, and none starts."""
+    RESTORED = "restored"
+    """The ledger's control row goes back to the first one, until an operator raises the epoch."""
     THROTTLED = "throttled"
     """One kind of call that the Region's services make is throttled, for all of them."""
 
@@ -87,7 +89,7 @@ AWS_FAULTS: Final = (
 )
 """What AWS, and a deployment, do on a day on which nothing is down."""
 _LATER: Final = frozenset(
-    {Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, Fault.NO_CONTROLLERS, *AWS_FAULTS}
+    {Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, Fault.NO_CONTROLLERS, Fault.RESTORED, *AWS_FAULTS}
 )
 """Drawn by dice of their own."""
 _FAULTS: Final = tuple(fault for fault in Fault if fault not in _LATER)

@@ -1,9 +1,9 @@
-"""Checks the invariants S1 to S12 and S15 at every event. A violation names the invariant, the time and the facts."""
+"""Checks the invariants S1 to S12, S15 and S17 at every event. A violation names invariant, time and facts."""
 
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, override
@@ -57,6 +57,8 @@ class Watch:
     lied_at: dict[str, datetime] = field(default_factory=dict[str, datetime])
     dry: set[str] = field(default_factory=set[str])
     """Regions whose controllers are on a dry run."""
+    went_back: Control | None = None
+    """While the ledger is restored and its epoch was not raised: the row that was there."""
     events: int = 0
 
     def broke(self, invariant: str, text: str) -> None:
@@ -79,6 +81,8 @@ class Watch:
         self.controls.append((now, after))
         if before is None:
             return
+        if self.went_back is not None:
+            self.broke("S17", f"the control row was written in a ledger that went back from {self.went_back.epoch}")
         if after.revision != before.revision + 1:
             self.broke("S6", f"revision {after.revision} was written over {before.revision}: a change is lost")
         self._kept(before, after)
@@ -207,12 +211,18 @@ class Watch:
         lately = life.awake_seconds() - _READ_SECONDS_MAX
         read: list[Control] = [row for row, read_at in life.controls if read_at >= lately]
         rows = [row for row in read if _asks_for(row, name, args)]
+        self._acts_on_what_went_back(life, name, rows)
         if not rows:
             told = f"{life.region} called {name} with {args[0]}"
             self.broke("S12", f"{told}: no control row that it read lately asks for that")
         # By its own clock, which may be minutes off; a freeze that is nearly over proves nothing.
         elif all(self._forbids(row) for row in rows):
             self.broke("S9", f"{life.region} called {name} while frozen by {rows[-1].freeze}")
+
+    def _acts_on_what_went_back(self, life: Life, name: str, rows: Sequence[Control]) -> None:
+        """S17: nothing is done because of a row that was restored."""
+        if self.went_back is not None and rows and all(row.epoch < self.went_back.epoch for row in rows):
+            self.broke("S17", f"{life.region} called {name}, as a row asks for that was restored")
 
     def _forbids(self, row: Control) -> bool:
         ordered = row.in_transition and row.transition is not None and row.transition.command_id is not None
@@ -252,6 +262,22 @@ class WatchedLedger(MemoryLedger):
     def watched(self, watch: Watch, results: Any) -> "WatchedLedger":
         self.watch, self.results = watch, results
         return self
+
+    def put_back(self, row: Control) -> Control:
+        """Be restored to this control row; return the one that was there."""
+        known = self._store.control
+        assert known is not None
+        self._store.control = row
+        self.watch.went_back = known
+        return known
+
+    def raise_to(self, **changes: Any) -> None:
+        """Let an operator write the row, whatever it says by then."""
+        before = self._store.control
+        assert before is not None
+        self._store.control = before.changed(**changes)
+        self.watch.went_back = None
+        self.watch.control_written(before, self._store.control)
 
     @override
     async def set_control(self, after: Control, *, before: Control | None) -> None:
