@@ -49,7 +49,7 @@ MUTANTS: Final = (
         _OF_LINKS,
     ),
     Mutant(
-        "a link is followed wherever the access point leads",
+        "a link is followed also where the access point does not lead",
         _LINK,
         "if (await self._routes.dials()).get(region):",
         "if await self._routes.dials():",
@@ -64,7 +64,7 @@ MUTANTS: Final = (
         "tests/unit/controller/test_provisions_asker.py",
     ),
     Mutant(
-        "one order lifts whatever freezes there are",
+        "one order lifts all freezes that there are",
         _COMMANDS,
         "    if wanted is None and len(freezes) > 1:\n",
         "    if wanted is None and len(freezes) > 9:\n",

@@ -272,7 +272,7 @@ class WatchedLedger(MemoryLedger):
         return known
 
     def raise_to(self, **changes: Any) -> None:
-        """Let an operator write the row, whatever it says by then."""
+        """Let an operator write the row, as it is by then."""
         before = self._store.control
         assert before is not None
         self._store.control = before.changed(**changes)
