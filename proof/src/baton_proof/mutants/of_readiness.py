@@ -21,7 +21,7 @@ MUTANTS: Final = (
         _RULES,
     ),
     Mutant(
-        "an answer stands for ever",
+        "an answer stands without an end",
         _PROVIDED,
         "if age <= settings.provisions_kept_seconds else Verdict.UNKNOWN",
         "if age >= 0 else Verdict.UNKNOWN",
