@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from baton.model.batch import Batch
+from baton.model.control import Phase
 from baton.model.journal import DecisionKind
+from baton.topology import CONTROLLER
 from baton_cli.reach import connect
 from baton_cli.reach.connection import Connection
 from baton_local.sales import expected, sample
@@ -93,18 +95,19 @@ def peace(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> dict[
         sample.write_sales(file, reference, records=RECORDS + 500 * number, seed=21, bad_percent=1, keys=3_000)
     assert embedded.baton("reference", "load", "financial", str(reference), "--key", "uuid").returncode == 0
 
-    async def play(connection: Connection) -> dict[Path, tuple[Batch, bytes]]:
+    async def play(connection: Connection) -> dict[Path, bytes]:
         active = (await connection.ledger.control()).active_region
         sent = await send(connection, files, "peace")
         batches = await until_completed(connection, sent, seconds=120)
-        return {sent.files[batch.batch_id]: (batch, await result(connection, batch, active)) for batch in batches}
+        return {sent.files[batch.batch_id]: await result(connection, batch, active) for batch in batches}
 
     found = Scene(embedded, "", "", files, {}).run(play)
-    checked, in_peace = found[files[0]]
-    embedded.fetch(checked.batch_id, folder / "rejects.csv", "--rejects")
-    (folder / "result.csv").write_bytes(in_peace)
-    expected.check(files[0], reference, folder / "result.csv", folder / "rejects.csv")
-    return {file: published for file, (_, published) in found.items()}
+    for file in files[:1]:
+        outcome = embedded.submit(file, name="checked.csv")
+        embedded.fetch(outcome["batch_id"], folder / "rejects.csv", "--rejects")
+        (folder / "result.csv").write_bytes(found[file])
+        expected.check(file, reference, folder / "result.csv", folder / "rejects.csv")
+    return found
 
 
 @pytest.fixture
@@ -254,3 +257,82 @@ async def _held(scene: Scene, connection: Connection) -> tuple[str, Any]:
         ordered = await asyncio.to_thread(scene.embedded.json, *order)
     await until_ready(connection)
     return conclusion, ordered
+
+
+@pytest.fixture
+def controllers_gone(scene: Scene) -> Iterator[Callable[[], None]]:
+    """Yield what stops both controllers for good; in the end they continue, as they would after any outage."""
+    admin = Admin(scene.embedded.world.admin_endpoint)
+
+    def stop() -> None:
+        for region in scene.embedded.world.regions:
+            do(admin.pause(region, CONTROLLER))
+
+    yield stop
+    for region in scene.embedded.world.regions:
+        do(admin.resume(region, CONTROLLER))
+    scene.run(until_ready)
+
+
+def test_without_any_controller_an_operator_fails_over_himself(
+    scene: Scene, controllers_gone: Callable[[], None]
+) -> None:
+    controllers_gone()
+
+    ordered = scene.run(lambda connection: _failed_over_by_hand(scene, connection))
+
+    assert ordered["outcome"] == "completed", ordered
+    assert ordered["active_region"] == scene.standby
+    seen = status(scene.embedded.world)
+    assert {region: each.dial for region, each in seen.regions.items()} == {scene.active: 0, scene.standby: 100}
+    assert seen.arc.states == {scene.active: False, scene.standby: True}
+
+
+async def _failed_over_by_hand(scene: Scene, connection: Connection) -> Any:
+    began = connection.clock.now()
+    sent = await send(connection, scene.files, f"hand-{began:%H%M%S}")
+    await until_replicated(connection, sent, scene.standby)
+    order = ("failover", "--to", scene.standby, "--without-controllers", "--reason", "both are gone", "--yes")
+    async with scene.cut_off():
+        through = {batch.batch_id for batch in await rows(connection, sent) if batch.is_final}
+        ordered = await asyncio.to_thread(scene.embedded.json, *order)
+        batches = await until_completed(connection, sent, seconds=120)
+        theirs = [batch for batch in batches if connection.owner(batch) == scene.standby]
+        assert {batch.batch_id for batch in theirs} == set(sent.files) - through
+        await scene.check(connection, sent, theirs, scene.standby)
+    made = await decisions_since(connection, began)
+    assert first(made, DecisionKind.COMMITTED).operator
+    assert DecisionKind.COMPLETED in {each.kind for each in made}
+    return ordered
+
+
+def test_a_drain_whose_controllers_are_gone_ends_at_its_deadline(
+    scene: Scene, controllers_gone: Callable[[], None]
+) -> None:
+    scene.run(lambda connection: _drained_by_nobody(scene, connection, controllers_gone))
+
+
+async def _drained_by_nobody(scene: Scene, connection: Connection, controllers_gone: Callable[[], None]) -> None:
+    began = connection.clock.now()
+    admin = Admin(scene.embedded.world.admin_endpoint)
+    await admin.pause(scene.active, "worker")  # what is under way keeps the Region draining
+    try:
+        early = await send(connection, scene.files[:1], f"drain-{began:%H%M%S}")
+        order = scene.embedded.start("switchover", "--to", scene.standby, "--reason", "a test", "--yes")
+
+        async def draining() -> bool:
+            return (await connection.ledger.control()).phase is Phase.DRAINING
+
+        await until(draining, "the Region drains", seconds=60)
+        await asyncio.to_thread(controllers_gone)
+    finally:
+        await admin.resume(scene.active, "worker")
+    late = await send(connection, scene.files[1:2], f"late-{began:%H%M%S}")
+    for sent in (early, late):
+        batches = await until_completed(connection, sent, seconds=120)
+        assert {connection.owner(batch) for batch in batches} == {scene.active}
+        await scene.check(connection, sent, batches, scene.active)
+    control = await connection.ledger.control()
+    assert (control.phase, control.active_region) == (Phase.DRAINING, scene.active), "nobody has ended it"
+    order.terminate()
+    order.communicate()

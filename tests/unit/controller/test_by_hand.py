@@ -9,10 +9,10 @@ from typing import override
 import pytest
 
 from baton.errors import Unavailable
-from baton.memory import MemoryLedger, MemoryRoutes
+from baton.memory import MemoryLedger, MemoryRoutes, MemorySwitch
 from baton.model.control import Control, Ending, Phase, StepName, SwitchKind, Transition
 from baton.model.journal import Command, CommandState, DecisionKind
-from baton.ports import batches_of
+from baton.ports import Endpoints, batches_of
 from baton.testing import virtual_time
 from baton.topology import INITIAL_EPOCH
 from by_hand_made import EAST, WEST, Canaries, Kill, Scene
@@ -68,6 +68,35 @@ def test_a_region_that_does_not_prove_that_it_is_ready_is_refused_as_by_a_contro
     assert state == "REFUSED"
     assert answer.startswith(f"{WEST} does not prove that it is ready: own canary: its bucket takes no file")
     assert answer.endswith("--force overrides this")
+
+
+class _LateSwitch(MemorySwitch):
+    """A switch of which the first question of a process is answered too late."""
+
+    questions = 0
+
+    @override
+    async def endpoints(self) -> Endpoints:
+        self.questions += 1
+        if self.questions == 1:
+            await asyncio.sleep(100)
+        return await super().endpoints()
+
+
+def test_one_late_answer_of_the_switch_refuses_nothing() -> None:
+    async def story() -> str:
+        scene = Scene()
+        scene.switch = _LateSwitch(clock=scene.clock)
+        command = scene.order()
+        hand = scene.by_hand(command)
+        await hand.prove()
+        async with hand.acting(command):
+            await scene.until_over()
+        settled = await scene.journal.command(command.id)
+        assert settled is not None
+        return settled.state
+
+    assert virtual_time.run(story()) == CommandState.ACCEPTED
 
 
 def test_nor_is_one_whose_switch_does_not_answer() -> None:

@@ -111,7 +111,10 @@ class ByHand:
     async def prove(self) -> tuple[Probe, ...]:
         """Find out whether the target could be active, as its controller does: canaries, and the switch's endpoints."""
         probes = await asyncio.gather(*(self._probe() for _ in range(self._settings.ready_samples)))
-        self._inbox.endpoints = await self._ask(self._hand.switch.endpoints)
+        for _ in range(self._settings.ready_samples):  # the first call of a process also opens its connections
+            self._inbox.endpoints = await self._ask(self._hand.switch.endpoints)
+            if self._inbox.endpoints is not None:
+                break
         return tuple(probes)
 
     @contextlib.asynccontextmanager
