@@ -162,7 +162,7 @@ def test_everybody_was_heard(calls: list[Call]) -> None:
 
 
 def test_every_call_is_allowed_by_the_role_of_who_made_it_and_by_the_session_of_a_link(calls: list[Call]) -> None:
-    sessions = [session_statements(call) for call in calls if call.operation == "AssumeRole"]
+    sessions = [session_statements(call, TOPOLOGY) for call in calls if call.operation == "AssumeRole"]
     denied = Counter(
         (
             _role(call),

@@ -45,11 +45,20 @@ def allows(statements: Iterable[Statement], need: Need) -> bool:
     )
 
 
-def session_statements(call: Call) -> tuple[Statement, ...]:
-    """Return the session policy of an AssumeRole: the session may do what both this and the role allow."""
+def session_statements(call: Call, topology: Topology) -> tuple[Statement, ...]:
+    """Return the session policy of an AssumeRole: the session may do what both this and the role allow.
+
+    Where a front door stands for the access point, its objects are named as those of the access point are elsewhere.
+    """
+    door, point = f"arn:aws:s3:::{topology.mrap}/", f"{topology.mrap}/object/"
     written: list[dict[str, Any]] = json.loads(call.parameters["Policy"])["Statement"]
     return tuple(
-        Statement("Session", tuple(_listed(each["Action"])), tuple(_listed(each["Resource"]))) for each in written
+        Statement(
+            "Session",
+            tuple(_listed(each["Action"])),
+            tuple(arn.replace(door, point) for arn in _listed(each["Resource"])),
+        )
+        for each in written
     )
 
 
