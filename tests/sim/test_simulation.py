@@ -16,7 +16,7 @@ from baton.errors import BatonError
 from baton.memory import MemoryLedger
 from baton.model import takeover
 from baton.model.batch import Batch, MailClaim
-from baton.model.control import Control, StepName
+from baton.model.control import Control, Freeze, StepName
 from baton.model.journal import Rule, Verdict
 from baton.model.states import BatchState
 from baton.model.takeover import Turn
@@ -166,9 +166,9 @@ async def _acts_on_memory(self: Actor, step: StepName, epoch: int) -> StepResult
         return StepResult(step, epoch, done=False, note=str(error))
 
 
-def _never_frozen(self: Control, now: datetime) -> bool:
+def _never_frozen(self: Control, now: datetime) -> tuple[Freeze, ...]:
     del self, now
-    return False
+    return ()
 
 
 def _healthy(rules: object) -> Any:
@@ -244,7 +244,7 @@ PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "a claim that asks for nothing": (WatchedLedger, "claim_mail", _claims_always, 9),
     "the switch before the commit": (Performer, "perform", _acts_first, 1),
     "acts on what it once read": (Actor, "act", _acts_on_memory, 1),
-    "a freeze that stops nothing": (Control, "frozen", _never_frozen, 51),
+    "a freeze that stops nothing": (Control, "freezes", _never_frozen, 51),
     "any standby is good enough": (brakes, "verdict_of", _healthy, 41),
     "no brakes": (brakes, "brakes", _no_brakes, 59),
     "a takeover starts every batch anew": (takeover, "_resumed_in", _starts_anew, 76),
