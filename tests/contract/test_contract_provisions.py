@@ -69,8 +69,7 @@ class OnEmulator:
         await (await self.client("ses")).verify_email_identity(EmailAddress=self.sender)
 
     async def into_sandbox(self) -> None:
-        details = {"MailType": "TRANSACTIONAL", "WebsiteURL": "https://example.com", "ProductionAccessEnabled": False}
-        await (await self.client("sesv2")).put_account_details(**details)
+        await _account(self.client, production=False)
 
     async def grant(self, *granted: tuple[str, Sequence[str]]) -> None:
         iam = await self.client("iam")
@@ -85,6 +84,11 @@ class OnEmulator:
         image = {"name": name, "image": "none", "memory": 128}
         await ecs.register_task_definition(family=name, containerDefinitions=[image])
         await ecs.create_service(cluster=self.name, serviceName=name, taskDefinition=name, desiredCount=desired)
+
+
+async def _account(client: Callable[[str], Awaitable[Any]], *, production: bool) -> None:
+    details = {"MailType": "TRANSACTIONAL", "WebsiteURL": "https://example.com", "ProductionAccessEnabled": production}
+    await (await client("sesv2")).put_account_details(**details)
 
 
 type Regions = Callable[[], Any]
@@ -114,7 +118,10 @@ async def _on_emulator(url: str, session: AioSession) -> AsyncGenerator[OnEmulat
         provisions = AwsProvisions(
             mail=made["sesv2"], senders=made["ses"], iam=made["iam"], ecs=made["ecs"], quotas=_no_client, asked=asked
         )
-        yield OnEmulator(provisions, client, name, asked.sender)
+        try:
+            yield OnEmulator(provisions, client, name, asked.sender)
+        finally:
+            await _account(client, production=True)  # it is everybody's
 
 
 async def _no_client() -> Any:

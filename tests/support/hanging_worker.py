@@ -64,7 +64,7 @@ async def main(kind: str) -> None:
     try:
         await run_together(asyncio.Event(), [consumer.run, compute.watch])
     finally:
-        pipeline.advance(10)
+        pipeline.advance(30)  # longer than what waited behind it is let go first
         back = await inbox.receive(max_messages=10, wait_seconds=0)
         sys.stdout.write(f"messages that came back: {len(back)}\n")
         sys.stdout.flush()

@@ -82,7 +82,7 @@ SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
         _dead,
         Trace(control=control_made(freeze=frozen(LATER))),
         "SUSPECT FROZEN",
-        "no failover: a brake is on: freeze: by bob until 2026-07-02 12:00 UTC: works (asked: none, or over)",
+        "no failover: a brake is on: freeze: by bob until 2026-07-02 12:00 UTC: works (asked: none)",
     ),
     (
         _dead,
