@@ -228,10 +228,15 @@ def test_the_access_point_leads_to_both_buckets_and_is_by_tls_only(environment: 
 
 
 @everywhere
-def test_only_the_notifiers_sign_links(environment: str) -> None:
+def test_only_notifiers_and_controllers_sign_links(environment: str) -> None:
+    """A controller follows the links of its canaries."""
     found, settings = templates(environment), config.load(environment)
     (trust,) = found[ROUTING]["Resources"]["LinkRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    tasks = [found[f"compute-{region}"]["Resources"]["NotifierRole"]["Properties"] for region in settings.regions]
+    tasks = [
+        found[f"compute-{region}"]["Resources"][role]["Properties"]
+        for role in ("NotifierRole", "FailoverControllerRole")
+        for region in settings.regions
+    ]
 
     assert trust["Condition"] == {
         "ArnEquals": {

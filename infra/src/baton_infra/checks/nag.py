@@ -17,7 +17,9 @@ ACKNOWLEDGED: Final[Mapping[str, str]] = {
     r"AwsSolutions-ECS2": "environment variables hold names and numbers; there is no secret to keep elsewhere",
     r"AwsSolutions-IAM5\[Resource::\*\]": "actions without resources, see `rules.WITHOUT_RESOURCE`",
     r"AwsSolutions-IAM5\[Resource::arn:aws:s3:::[^/]+/[a-z-]+/\*\]": "objects below one prefix of one bucket",
-    r"AwsSolutions-IAM5\[Resource::arn:aws:s3::\d+:accesspoint/.*/object/output/\*\]": "results, by the access point",
+    r"AwsSolutions-IAM5\[Resource::arn:aws:s3::\d+:accesspoint/.*/object/(output|canary-work)/\*\]": (
+        "results, and those of canaries, by the access point"
+    ),
     r"AwsSolutions-IAM5\[Resource::arn:aws:kms:[^/]+:key/\*\]": "narrowed by condition to one alias",
     r"AwsSolutions-IAM5\[Resource::arn:aws:logs:.*log-group:/[^*]+:\*\]": "streams of one log group",
     r"AwsSolutions-IAM5\[Resource::arn:aws:ecs:.*:task/[^/*]+/\*\]": "tasks of one cluster: they have no names before",
