@@ -7,17 +7,21 @@ import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiobotocore.stub import AioStubber
 
 from aio import run
 from arc_cluster import arc_cluster, offline_session
+from baton.aws.sdk.clients import new_client
 from baton.model.routing import GATE
 from baton.topology import SERVICES
 from baton_infra import config
 from baton_infra.declared import steps
+from baton_infra.declared.names import DEPLOYED
 from baton_infra.deployment import deploy, images, settle
-from synthesized import assembly, templates
+from synthesized import assembly, resources, templates
 
 ROOT = Path(__file__).parents[2]
 DIGEST = f"sha256:{'1' * 64}"
@@ -153,6 +157,36 @@ def test_an_image_that_one_region_has_is_copied_to_the_other_and_not_built_again
         "222222222222.dkr.ecr.us-east-1.amazonaws.com/baton-prod/worker:0123456789ab",
         f"222222222222.dkr.ecr.us-west-2.amazonaws.com/baton-prod/worker@{DIGEST}",
     )
+
+
+def test_an_image_that_runs_is_kept_however_many_are_built_after_it() -> None:
+    """ECR removes an image by the first rule that is about it alone, and there is none that keeps."""
+    for repository in resources(templates("prod")["images-us-east-1"], "AWS::ECR::Repository").values():
+        first, last = json.loads(repository["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+        assert first["rulePriority"] < last["rulePriority"]
+        assert first["selection"]["tagPatternList"] == [f"{DEPLOYED}*"]
+        assert first["selection"]["countNumber"] >= 1_000
+        assert last["selection"]["tagStatus"] == "any"
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["first", "again"])
+def test_an_image_is_marked_before_it_runs_and_once(*, again: bool) -> None:
+    async def story() -> None:
+        async with new_client(offline_session(), "ecr", region_name="us-east-1") as ecr:
+            stubber: Any = AioStubber(ecr)
+            image = {"imageManifest": "{}", "imageManifestMediaType": "application/vnd.oci.image.manifest.v1+json"}
+            asked = {"repositoryName": "baton-prod/worker", "imageIds": [{"imageDigest": DIGEST}]}
+            stubber.add_response("batch_get_image", {"images": [image]}, asked)
+            put = {"repositoryName": "baton-prod/worker", "imageTag": f"{DEPLOYED}111111111111", "imageDigest": DIGEST}
+            if again:
+                stubber.add_client_error("put_image", "ImageAlreadyExistsException", expected_params={**put, **image})
+            else:
+                stubber.add_response("put_image", {}, {**put, **image})
+            with stubber:
+                await images.mark_deployed(ecr, "baton-prod/worker", DIGEST)
+            stubber.assert_no_pending_responses()
+
+    run(story())
 
 
 def test_the_stacks_of_data_that_stay_are_protected_and_lose_that_only_when_asked(

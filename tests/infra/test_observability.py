@@ -264,7 +264,7 @@ def test_people_are_called_by_the_topic_of_the_region(environment: str, region: 
 @in_each
 def test_operators_are_told_of_handovers_by_the_rule_that_the_page_shows(environment: str, region: str) -> None:
     found = _template(environment, region)
-    ((_, rule),) = resources(found, "AWS::Events::Rule").items()
+    rule = resources(found, "AWS::Events::Rule")["Handovers"]
     ((topic, _),) = resources(found, "AWS::SNS::Topic").items()
     shown = json.loads((Path(__file__).parents[2] / "docs/events.md").read_text().split("```json\n")[2].split("```")[0])
     shown["detail"]["environment"] = [environment]
@@ -281,6 +281,117 @@ def test_operators_are_told_of_handovers_by_the_rule_that_the_page_shows(environ
     ((_, policy),) = resources(found, "AWS::SNS::TopicPolicy").items()
     allowed = [each for each in policy["Properties"]["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
     assert "events.amazonaws.com" in [each["Principal"]["Service"] for each in allowed]
+
+
+def _matches(pattern: Any, event: Any) -> bool:
+    """Return whether an event is one of a pattern, by EventBridge's rules for names, lists and prefixes."""
+    if isinstance(pattern, Mapping):
+        rules: Mapping[str, Any] = pattern
+        return isinstance(event, Mapping) and all(
+            name in event and _matches(rules[name], event[name]) for name in rules
+        )
+    values = event if isinstance(event, list) else [event]
+    return any(
+        str(value).startswith(wanted["prefix"]) if isinstance(wanted, Mapping) else value == wanted
+        for wanted in pattern
+        for value in values
+    )
+
+
+def _ecs(kind: str, resource: str, **detail: Any) -> dict[str, Any]:
+    """Return an event as "Amazon ECS events" shows it."""
+    return {
+        "source": "aws.ecs",
+        "detail-type": kind,
+        "region": EAST,
+        "resources": [f"arn:aws:ecs:{EAST}:222222222222:{resource}"],
+        "detail": detail,
+    }
+
+
+_CLUSTER: Final = f"arn:aws:ecs:{EAST}:222222222222:cluster/baton-prod-services"
+
+
+@pytest.mark.parametrize(
+    ("event", "rule"),
+    [
+        pytest.param(
+            _ecs(
+                "ECS Deployment State Change",
+                "service/baton-prod-services/worker",
+                eventName="SERVICE_DEPLOYMENT_FAILED",
+            ),
+            "Deployments",
+            id="a deployment fails",
+        ),
+        pytest.param(
+            _ecs(
+                "ECS Deployment State Change",
+                "service/baton-prod-services/worker",
+                eventName="SERVICE_DEPLOYMENT_COMPLETED",
+            ),
+            None,
+            id="a deployment ends",
+        ),
+        pytest.param(
+            _ecs("ECS Deployment State Change", "service/another/worker", eventName="SERVICE_DEPLOYMENT_FAILED"),
+            None,
+            id="a deployment of somebody else",
+        ),
+        pytest.param(
+            _ecs(
+                "ECS Service Action", "service/baton-prod-services/worker", eventName="SERVICE_TASK_PLACEMENT_FAILURE"
+            ),
+            "Placements",
+            id="no capacity",
+        ),
+        pytest.param(
+            _ecs("ECS Service Action", "service/baton-prod-services/worker", eventName="SERVICE_STEADY_STATE"),
+            None,
+            id="steady",
+        ),
+        *(
+            pytest.param(
+                _ecs(
+                    "ECS Task State Change",
+                    "task/baton-prod-services/1",
+                    clusterArn=_CLUSTER,
+                    lastStatus="STOPPED",
+                    stopCode=code,
+                ),
+                rule,
+                id=code,
+            )
+            for code, rule in (
+                ("SpotInterruption", "Tasks"),
+                ("EssentialContainerExited", "Tasks"),
+                ("TaskFailedToStart", "Tasks"),
+                ("ServiceSchedulerInitiated", None),
+                ("UserInitiated", None),
+            )
+        ),
+        pytest.param(
+            _ecs("ECS Task State Change", "task/baton-prod-services/1", clusterArn=_CLUSTER, lastStatus="RUNNING"),
+            None,
+            id="runs",
+        ),
+    ],
+)
+def test_operators_are_told_what_goes_wrong_in_ecs_and_nothing_else(event: dict[str, Any], rule: str | None) -> None:
+    rules = resources(_template("prod", EAST), "AWS::Events::Rule")
+
+    told = [name for name, each in rules.items() if _matches(each["Properties"]["EventPattern"], event)]
+
+    assert told == ([rule] if rule else [])
+
+
+@everywhere
+@in_each
+def test_each_name_of_a_notices_text_is_taken_from_its_event(environment: str, region: str) -> None:
+    for rule in resources(_template(environment, region), "AWS::Events::Rule").values():
+        (target,) = rule["Properties"]["Targets"]
+        transformer = target["InputTransformer"]
+        assert set(re.findall("<([a-z]+)>", transformer["InputTemplate"])) <= transformer["InputPathsMap"].keys()
 
 
 # --- logs

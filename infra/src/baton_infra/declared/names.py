@@ -1,8 +1,12 @@
 """ARNs of the resources that `baton.topology` names. Plain text: readable in a policy, no reference to a stack."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from baton.topology import Topology
+
+DEPLOYED: Final = "deployed-"
+"""How the tags begin of images that were deployed: a task that is replaced must find its image, however old it is."""
 
 
 @dataclass(frozen=True, slots=True)

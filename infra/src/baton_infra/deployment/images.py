@@ -14,13 +14,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from baton.topology import SERVICES
 from baton_infra import config as environments
 from baton_infra.config import ENVIRONMENTS, EnvironmentConfig
+from baton_infra.declared.names import DEPLOYED
 from baton_infra.deployment import sdk
 
 _ROOT: Final = Path(__file__).parents[4]
@@ -85,6 +86,31 @@ async def pushed(config: EnvironmentConfig, service: str, revision: str) -> list
             else:
                 found.append(Pushed(region, answer["imageDetails"][0]["imageDigest"]))
     return found
+
+
+async def mark_deployed(ecr: Any, repository: str, digest: str) -> None:
+    """Give an image the tag by which its registry keeps it. A second time changes nothing."""
+    found = await ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])
+    (image,) = found["images"]
+    try:
+        await ecr.put_image(
+            repositoryName=repository,
+            imageManifest=image["imageManifest"],
+            imageManifestMediaType=image["imageManifestMediaType"],
+            imageTag=f"{DEPLOYED}{digest.removeprefix('sha256:')[:12]}",
+            imageDigest=digest,
+        )
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ImageAlreadyExistsException":
+            raise
+
+
+async def mark_all(config: EnvironmentConfig) -> None:
+    """Mark every image of an environment in both Regions, before its tasks start."""
+    for region in config.regions:
+        async with sdk.client("ecr", region) as ecr:
+            for service, digest in config.images.items():
+                await mark_deployed(ecr, config.topology.repository(service), digest)
 
 
 async def _log_in(config: EnvironmentConfig) -> None:

@@ -2,6 +2,7 @@
 
 - the ledger's control row, if there is none: it says which Region is active; from then on only controllers change it
 - ARC's gate is opened, if no Region was ever switched on: as long as it is Off, nobody can move the controls
+- the images that are about to run get a tag by which their registries keep them
 - `build/<environment>.env`: what `baton` needs to know to find this environment
 """
 
@@ -19,7 +20,7 @@ from baton.aws.bootstrap import create_control
 from baton.settings import WorldSettings
 from baton_infra import config as environments
 from baton_infra.config import EnvironmentConfig
-from baton_infra.deployment import sdk
+from baton_infra.deployment import images, sdk
 
 _BUILD: Final = Path(__file__).parents[4] / "build"
 _SWITCH: Final = {
@@ -100,6 +101,7 @@ async def _main(name: str) -> None:
     switch = await _outputs(config, "recovery")
     if "GateControl" in switch:
         await open_gate(switch)
+    await images.mark_all(config)
     target = _BUILD / f"{name}.env"
     target.write_text(env_text(config, mrap_arn, switch))
     told = f"{config.home} is active" if is_new else "the control row is as it was"

@@ -8,10 +8,14 @@ from constructs import Construct
 
 from baton.topology import SERVICES
 from baton_infra.config import EnvironmentConfig
+from baton_infra.declared.names import DEPLOYED
 from baton_infra.stacks.base import BatonStack
 
 _KEPT: Final = 30
-"""Images of a service: what ran last month can be run again."""
+"""Images of a service that were built and never deployed."""
+_DEPLOYED_KEPT: Final = 1_000
+"""Of those that were deployed: more than there will be, since ECR has no rule that keeps. What one rule is about, no
+later rule removes."""
 
 
 class ImagesStack(BatonStack):
@@ -21,11 +25,17 @@ class ImagesStack(BatonStack):
 
     def __init__(self, scope: Construct, config: EnvironmentConfig, region: str) -> None:
         super().__init__(scope, config, region)
-        rule = {
-            "rulePriority": 1,
-            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": _KEPT},
-            "action": {"type": "expire"},
-        }
+        deployed = {"tagStatus": "tagged", "tagPatternList": [f"{DEPLOYED}*"]}
+        rules = [
+            {
+                "rulePriority": priority,
+                "selection": {**about, "countType": "imageCountMoreThan", "countNumber": kept},
+                "action": {"type": "expire"},
+            }
+            for priority, (about, kept) in enumerate(
+                [(deployed, _DEPLOYED_KEPT), ({"tagStatus": "any"}, _KEPT)], start=1
+            )
+        ]
         for service in SERVICES:
             ecr.CfnRepository(
                 self,
@@ -34,7 +44,7 @@ class ImagesStack(BatonStack):
                 image_tag_mutability="IMMUTABLE",
                 image_scanning_configuration=ecr.CfnRepository.ImageScanningConfigurationProperty(scan_on_push=True),
                 lifecycle_policy=ecr.CfnRepository.LifecyclePolicyProperty(
-                    lifecycle_policy_text=json.dumps({"rules": [rule]})
+                    lifecycle_policy_text=json.dumps({"rules": rules})
                 ),
                 empty_on_delete=True,  # an image can be built again
             )

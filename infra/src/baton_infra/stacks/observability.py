@@ -12,7 +12,7 @@ from baton.topology import SERVICES
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.roles import deny_plain_http
 from baton_infra.declared import alarms, dashboards
-from baton_infra.declared import events as handovers
+from baton_infra.declared import events as notices
 from baton_infra.declared.alarms import LOGGED_ERRORS, Alarm
 from baton_infra.stacks.base import BatonStack
 
@@ -80,16 +80,19 @@ class ObservabilityStack(BatonStack):
         return topic
 
     def _tell(self, topic: sns.CfnTopic) -> None:
-        """Tell the operators of each switch, and of each failover that is held back."""
-        text = events.CfnRule.InputTransformerProperty(input_paths_map=handovers.PATHS, input_template=handovers.TEXT)
-        events.CfnRule(
-            self,
-            "Handovers",
-            name=self.topology.event_rule,
-            description="Switches of the active Region, and failovers that are held back",
-            event_pattern=handovers.pattern(self.config.name),
-            targets=[events.CfnRule.TargetProperty(arn=topic.ref, id="Operators", input_transformer=text)],
-        )
+        """Tell the operators of switches, of failovers that are held back, and of what goes wrong in ECS."""
+        for notice in notices.of_region(self.arns):
+            text = events.CfnRule.InputTransformerProperty(
+                input_paths_map=dict(notice.paths), input_template=notice.text
+            )
+            events.CfnRule(
+                self,
+                notice.name,
+                name=notice.rule_name,
+                description=notice.description,
+                event_pattern=notice.pattern,
+                targets=[events.CfnRule.TargetProperty(arn=topic.ref, id="Operators", input_transformer=text)],
+            )
 
     def _count_errors(self) -> None:
         """Count what the services log as errors: what is not an outage is a bug of ours, and somebody should look."""
