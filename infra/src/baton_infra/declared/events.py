@@ -20,6 +20,9 @@ _PATHS: Final = {
 """What the text takes from an event. Each is in all of them: of what is null EventBridge shows nothing."""
 _TEXT: Final = '"Baton <environment>: <kind>. <summary>"\n"Active is <active>, epoch <epoch>. Why: baton explain <id>"'
 """As an input template: each line is a string of its own."""
+_WHERE: Final = {"region": "$.region", "resource": "$.resources[0]"}
+_FAILED: Final = ("SERVICE_DEPLOYMENT_FAILED",)
+_NO_PLACE: Final = ("SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED")
 _STOPPED: Final = ("EssentialContainerExited", "SpotInterruption", "TaskFailedToStart")
 """Stop codes of a task that nobody wanted to stop. Source: "Amazon ECS task stopped error messages"."""
 
@@ -59,53 +62,48 @@ def pattern(environment: str) -> dict[str, Any]:
 def _of_ecs(arns: Arns) -> tuple[NoticeRule, ...]:
     """Return the rules on deployments that fail, tasks that find no place, and tasks that end unasked.
 
-    Source: "Amazon ECS events", Amazon ECS Developer Guide. An event of a deployment names the cluster in the service's
-    ARN only.
+    Source: "Amazon ECS events", Amazon ECS Developer Guide. An event of a service names the cluster in its ARN only.
     """
-    what = {"region": "$.region", "resource": "$.resources[0]"}
     in_cluster = [{"prefix": f"arn:aws:ecs:{arns.region}:{arns.topology.account_id}:service/{arns.topology.cluster}/"}]
-    of_service = {**what, "event": "$.detail.eventName", "reason": "$.detail.reason"}
-    said = f'"Baton {arns.topology.environment}, <region>: <event> of <resource>. <reason>"'
+    unasked = {"clusterArn": [arns.cluster()], "lastStatus": ["STOPPED"], "stopCode": list(_STOPPED)}
     return (
-        NoticeRule(
-            name="Deployments",
-            rule_name=_rule_name(arns, "deployments"),
-            description="Deployments of services that fail or are rolled back",
-            pattern={
-                "source": ["aws.ecs"],
-                "detail-type": ["ECS Deployment State Change"],
-                "resources": in_cluster,
-                "detail": {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
-            },
-            paths=of_service,
-            text=said,
+        _of_service(
+            arns,
+            "deployments",
+            "Deployments of services that fail or are rolled back",
+            {"detail-type": ["ECS Deployment State Change"], "resources": in_cluster, "detail": _named(*_FAILED)},
         ),
-        NoticeRule(
-            name="Placements",
-            rule_name=_rule_name(arns, "placements"),
-            description="Tasks that find no place: no capacity, or a quota",
-            pattern={
-                "source": ["aws.ecs"],
-                "detail-type": ["ECS Service Action"],
-                "resources": in_cluster,
-                "detail": {"eventName": ["SERVICE_TASK_PLACEMENT_FAILURE", "SERVICE_TASK_START_IMPAIRED"]},
-            },
-            paths=of_service,
-            text=said,
+        _of_service(
+            arns,
+            "placements",
+            "Tasks that find no place: no capacity, or a quota",
+            {"detail-type": ["ECS Service Action"], "resources": in_cluster, "detail": _named(*_NO_PLACE)},
         ),
         NoticeRule(
             name="Tasks",
             rule_name=_rule_name(arns, "tasks"),
             description="Tasks that end unasked, those of Spot among them",
-            pattern={
-                "source": ["aws.ecs"],
-                "detail-type": ["ECS Task State Change"],
-                "detail": {"clusterArn": [arns.cluster()], "lastStatus": ["STOPPED"], "stopCode": list(_STOPPED)},
-            },
-            paths={**what, "event": "$.detail.stopCode", "group": "$.detail.group", "reason": "$.detail.stoppedReason"},
+            pattern={"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"], "detail": unasked},
+            paths=_WHERE
+            | {"event": "$.detail.stopCode", "group": "$.detail.group", "reason": "$.detail.stoppedReason"},
             text=f'"Baton {arns.topology.environment}, <region>: <event> of <group>, <resource>. <reason>"',
         ),
     )
+
+
+def _of_service(arns: Arns, purpose: str, description: str, pattern: Mapping[str, Any]) -> NoticeRule:
+    return NoticeRule(
+        name=purpose.title(),
+        rule_name=_rule_name(arns, purpose),
+        description=description,
+        pattern={"source": ["aws.ecs"], **pattern},
+        paths=_WHERE | {"event": "$.detail.eventName", "reason": "$.detail.reason"},
+        text=f'"Baton {arns.topology.environment}, <region>: <event> of <resource>. <reason>"',
+    )
+
+
+def _named(*events: str) -> Mapping[str, Any]:
+    return {"eventName": list(events)}
 
 
 def _rule_name(arns: Arns, purpose: str) -> str:
