@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -285,17 +285,24 @@ def test_operators_are_told_of_handovers_by_the_rule_that_the_page_shows(environ
 
 def _matches(pattern: Any, event: Any) -> bool:
     """Return whether an event is one of a pattern, by EventBridge's rules for names, lists and prefixes."""
-    if isinstance(pattern, Mapping):
-        rules: Mapping[str, Any] = pattern
-        return isinstance(event, Mapping) and all(
-            name in event and _matches(rules[name], event[name]) for name in rules
-        )
-    values = event if isinstance(event, list) else [event]
-    return any(
-        str(value).startswith(wanted["prefix"]) if isinstance(wanted, Mapping) else value == wanted
-        for wanted in pattern
-        for value in values
-    )
+    match pattern, event:
+        case dict(), dict():
+            rules, there = cast("dict[str, Any]", pattern), cast("dict[str, Any]", event)
+            return all(name in there and _matches(rules[name], there[name]) for name in rules)
+        case list(), list():
+            return any(_matches(pattern, each) for each in cast("list[Any]", event))
+        case list(), _:
+            return any(_is(wanted, event) for wanted in cast("list[Any]", pattern))
+        case _:
+            return False
+
+
+def _is(wanted: Any, value: Any) -> bool:
+    match wanted:
+        case {"prefix": str(prefix)}:
+            return str(value).startswith(prefix)
+        case _:
+            return value == wanted
 
 
 def _ecs(kind: str, resource: str, **detail: Any) -> dict[str, Any]:
