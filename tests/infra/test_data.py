@@ -393,7 +393,7 @@ def test_each_region_has_every_image_of_its_own(environment: str, region: str) -
 
     assert repositories.keys() == {topology.repository(service) for service in SERVICES}
     for repository in repositories.values():
-        (rule,) = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+        _, rule = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
         assert repository["ImageTagMutability"] == "IMMUTABLE"
         assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
         assert (rule["selection"]["countType"], rule["selection"]["countNumber"]) == ("imageCountMoreThan", 30)
