@@ -147,7 +147,9 @@ def _played(region: Regions, story: Callable[[Region], Awaitable[Any]]) -> Any:
 
 async def _mail(made: Region) -> MailProvision:
     """Return what is said of mail, but for how many others have sent: the account is everybody's."""
-    return replace(await made.provisions.mail(), sent=0)
+    found = await made.provisions.mail()
+    assert found is not None
+    return replace(found, sent=0)
 
 
 def test_a_verified_sender_out_of_the_sandbox_may_send(region: Regions) -> None:
