@@ -311,11 +311,7 @@ def test_what_is_kept_stays_as_it_was_guarded(environment: str, region: str) -> 
     """Buckets keep their policies, keys the names by which they are found, and logs what they hold."""
     template, keeps = templates(environment)[f"data-{region}"], config.load(environment).retain_data
     kinds = {"AWS::S3::BucketPolicy", "AWS::KMS::Alias", "AWS::Logs::LogGroup"}
-    found = {
-        name: each["DeletionPolicy"]
-        for name, each in template["Resources"].items()
-        if each["Type"] in kinds and not name.startswith("Trigger")
-    }
+    found = {name: each["DeletionPolicy"] for name, each in template["Resources"].items() if each["Type"] in kinds}
 
     assert {policy.startswith("Retain") for policy in found.values()} == {keeps}
 
@@ -327,12 +323,12 @@ def test_logs_are_under_the_environments_key_which_they_may_use(environment: str
     settings = config.load(environment)
     groups = {
         each["Properties"]["LogGroupName"]: each["Properties"].get("KmsKeyId")
-        for name, each in resources(template, "AWS::Logs::LogGroup").items()
-        if not name.startswith("Trigger")
+        for each in resources(template, "AWS::Logs::LogGroup").values()
     }
     (key,) = resources(template, "AWS::KMS::Key").values() or [None]
 
-    assert groups.keys() == {settings.topology.log_group(service) for service in SERVICES}
+    of_services = {settings.topology.log_group(service) for service in SERVICES}
+    assert groups.keys() == of_services | {f"/aws/lambda/{settings.topology.trigger_function}"}
     if key is None:
         assert set(groups.values()) == {None}
         return

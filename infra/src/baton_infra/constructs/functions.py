@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3_assets as assets
@@ -29,6 +30,8 @@ def function(
     timeout_seconds: int,
     environment: Mapping[str, str] | None = None,
     role_name: str | None = None,
+    log_key_arn: str | None = None,
+    log_removal: cdk.RemovalPolicy | None = None,
     **options: Any,
 ) -> lambda_.CfnFunction:
     """Make a function, its role and its log group. It may do what `statements` say, and log.
@@ -36,7 +39,11 @@ def function(
     Its code is a directory; None: `baton_functions`.
     """
     group_name = f"/aws/lambda/{function_name}"
-    group = logs.CfnLogGroup(scope, f"{name}Logs", log_group_name=group_name, retention_in_days=log_days)
+    group = logs.CfnLogGroup(
+        scope, f"{name}Logs", log_group_name=group_name, retention_in_days=log_days, kms_key_id=log_key_arn
+    )
+    if log_removal:
+        group.apply_removal_policy(log_removal)
     log = Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{arns.log_group(group_name)}:*",))
     role = service_role(
         scope, f"{name}Role", principal="lambda.amazonaws.com", statements=[*statements, log], role_name=role_name

@@ -52,7 +52,8 @@ def kept(config: EnvironmentConfig) -> str:
         names = (topology.data_bucket(region), topology.log_bucket(region))
         lines += [f"{region}: bucket {name}" for name in names]
         lines += [f"{region}: table {name}" for name in (topology.progress_table, topology.rejects_table)]
-        lines += [f"{region}: log group {topology.log_group(service)}" for service in SERVICES]
+        groups = (*map(topology.log_group, SERVICES), f"/aws/lambda/{topology.trigger_function}")
+        lines += [f"{region}: log group {group}" for group in groups]
         lines += [f"{region}: mail identity {config.sender.spec}"] if config.create_sender else []
         lines += [f"{region}: key {topology.key_alias}"] if config.customer_keys else []
     return "\n".join(lines)

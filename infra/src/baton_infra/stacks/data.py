@@ -37,8 +37,8 @@ class DataStack(BatonStack):
         super().__init__(scope, config, region)
         canary_events = self._queues()
         self._tables()
-        permission = self._trigger()
         key_arn = self._key()
+        permission = self._trigger(key_arn)
         self._buckets(key_arn, permission, canary_events)
         self._logs(key_arn)
         if config.create_sender:
@@ -210,7 +210,7 @@ class DataStack(BatonStack):
         )
         made.apply_removal_policy(self.removal_policy)
 
-    def _trigger(self) -> lambda_.CfnPermission:
+    def _trigger(self, key_arn: str | None) -> lambda_.CfnPermission:
         """Declare the function that admits files, and let this Region's bucket call it.
 
         It reserves no concurrency: a new account has none to spare, and Lambda keeps what it throttles for six hours.
@@ -230,6 +230,8 @@ class DataStack(BatonStack):
             statements=self._trigger_may(dead),
             role_name=topology.role("trigger", self.region),
             log_days=self.config.log_days,
+            log_key_arn=key_arn,
+            log_removal=self.removal_policy,
             timeout_seconds=_TRIGGER_SECONDS,
             environment=self.world_environment,
             **options,
