@@ -1,6 +1,7 @@
 """Lambda functions, with all their resources declared here instead of by CDK's helper functions."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,15 @@ from baton_infra.declared.statements import Statement
 _SOURCES: Final = Path(__file__).parents[2]
 
 
+@dataclass(frozen=True, slots=True)
+class LogLife:
+    """How long a function's logs are kept, under which key, and what becomes of them when their stack goes."""
+
+    days: int
+    key_arn: str | None = None
+    removal: cdk.RemovalPolicy | None = None
+
+
 def function(
     scope: Construct,
     name: str,
@@ -26,12 +36,10 @@ def function(
     code: Path | None = None,
     handler: str,
     statements: Iterable[Statement],
-    log_days: int,
+    log_life: LogLife,
     timeout_seconds: int,
     environment: Mapping[str, str] | None = None,
     role_name: str | None = None,
-    log_key_arn: str | None = None,
-    log_removal: cdk.RemovalPolicy | None = None,
     **options: Any,
 ) -> lambda_.CfnFunction:
     """Make a function, its role and its log group. It may do what `statements` say, and log.
@@ -39,11 +47,7 @@ def function(
     Its code is a directory; None: `baton_functions`.
     """
     group_name = f"/aws/lambda/{function_name}"
-    group = logs.CfnLogGroup(
-        scope, f"{name}Logs", log_group_name=group_name, retention_in_days=log_days, kms_key_id=log_key_arn
-    )
-    if log_removal:
-        group.apply_removal_policy(log_removal)
+    group = _log_group(scope, name, group_name, log_life)
     log = Statement("Log", ("logs:CreateLogStream", "logs:PutLogEvents"), (f"{arns.log_group(group_name)}:*",))
     role = service_role(
         scope, f"{name}Role", principal="lambda.amazonaws.com", statements=[*statements, log], role_name=role_name
@@ -63,6 +67,15 @@ def function(
     )
     made.add_resource_dependency(group)
     return made
+
+
+def _log_group(scope: Construct, name: str, group_name: str, life: LogLife) -> logs.CfnLogGroup:
+    group = logs.CfnLogGroup(
+        scope, f"{name}Logs", log_group_name=group_name, retention_in_days=life.days, kms_key_id=life.key_arn
+    )
+    if life.removal:
+        group.apply_removal_policy(life.removal)
+    return group
 
 
 def _code(scope: Construct, name: str, directory: Path | None) -> lambda_.CfnFunction.CodeProperty:

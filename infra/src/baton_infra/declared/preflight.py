@@ -92,15 +92,15 @@ def _zones(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightL
 
 
 def _endpoint_policies(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightLine:
+    del config
     found = {each["ServiceName"]: each["VpcEndpointPolicySupported"] for each in answer["ServiceDetails"]}
-    lacking = [name for name in _endpoint_names(config, region) if not found.get(name)]
+    lacking = [name for name in _endpoint_names(region) if not found.get(name)]
     says = f"without a policy: {', '.join(lacking)}" if lacking else "each endpoint may have its policy"
     do = "report it: CloudFormation would refuse the network"
     return _found("endpoints", region, ok=not lacking, says=says, do=do)
 
 
-def _endpoint_names(config: EnvironmentConfig, region: str) -> list[str]:
-    del config
+def _endpoint_names(region: str) -> list[str]:
     return [f"com.amazonaws.{region}.{name}" for name in endpoints.INTERFACES if name not in endpoints.BY_TOKEN]
 
 
@@ -149,19 +149,14 @@ def _lambdas(answer: Answer, config: EnvironmentConfig, region: str) -> Prefligh
     return _found("Lambda", region, ok=most >= _LAMBDAS_MIN, says=f"{most:,} executions at a time", do=do)
 
 
-def _role(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightLine:
-    del config, region
-    service = "ecs.amazonaws.com"
-    do = f"aws iam create-service-linked-role --aws-service-name {service}"
-    says = "the service-linked role is there" if answer else "the account has no service-linked role of ECS"
-    return _found("role of ECS", "", ok=bool(answer), says=says, do=do)
+def _linked_role(subject: str, service: str) -> Judge:
+    def judge(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightLine:
+        del config, region
+        says = f"the service-linked role of {service} is {'there' if answer else 'not there'}"
+        do = f"aws iam create-service-linked-role --aws-service-name {service}"
+        return _found(subject, "", ok=bool(answer), says=says, do=do)
 
-
-def _scaling_role(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightLine:
-    del config, region
-    do = "aws iam create-service-linked-role --aws-service-name ecs.application-autoscaling.amazonaws.com"
-    says = "the service-linked role is there" if answer else "the account has no service-linked role for scaling of ECS"
-    return _found("role of scaling", "", ok=bool(answer), says=says, do=do)
+    return judge
 
 
 def _clusters(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightLine:
@@ -180,17 +175,16 @@ def _access_points(answer: Answer, config: EnvironmentConfig, region: str) -> Pr
     return _found("access point", "", ok=ok, says=says, do="delete one, or raise the quota")
 
 
-def _linked(name: str, subject: str, judge: Judge) -> Question:
-    absent = frozenset({"NoSuchEntity"})
+def _linked(name: str, subject: str, service: str) -> Question:
     return Question(
         subject,
         "iam",
         "get_role",
         "iam:GetRole",
-        judge,
-        lambda _c, _r: {"RoleName": name},
+        _linked_role(subject, service),
+        lambda _config, _region: {"RoleName": name},
         per_region=False,
-        absent=absent,
+        absent=frozenset({"NoSuchEntity"}),
     )
 
 
@@ -220,7 +214,7 @@ QUESTIONS: Final[tuple[Question, ...]] = (
         "describe_vpc_endpoint_services",
         "ec2:DescribeVpcEndpointServices",
         _endpoint_policies,
-        lambda config, region: {"ServiceNames": _endpoint_names(config, region)},
+        lambda _, region: {"ServiceNames": _endpoint_names(region)},
     ),
     Question("SES", "sesv2", "get_account", "ses:GetAccount", _mail_account),
     Question(
@@ -234,8 +228,12 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     ),
     *(_quota(kind) for kind in QUOTAS),
     Question("Lambda", "lambda", "get_account_settings", "lambda:GetAccountSettings", _lambdas),
-    _linked("AWSServiceRoleForECS", "role of ECS", _role),
-    _linked("AWSServiceRoleForApplicationAutoScaling_ECSService", "role of scaling", _scaling_role),
+    _linked("AWSServiceRoleForECS", "role of ECS", "ecs.amazonaws.com"),
+    _linked(
+        "AWSServiceRoleForApplicationAutoScaling_ECSService",
+        "role of scaling",
+        "ecs.application-autoscaling.amazonaws.com",
+    ),
     Question(
         "ARC",
         "route53-recovery-control-config",

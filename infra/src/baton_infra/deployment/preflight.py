@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -23,10 +23,12 @@ from baton_infra.deployment import images, sdk
 type Clients = Callable[[str, str], AbstractAsyncContextManager[Any]]
 """Gives a client of a service in a Region."""
 
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException"})
-_AT_ONCE = 4
+_DENIED: Final = frozenset(
+    {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnrecognizedClientException"}
+)
+_AT_ONCE: Final = 4
 """Each client is made for its one call, which takes a processor a moment."""
-_MARKS = {PreflightResult.OK: "ok     ", PreflightResult.MISSING: "MISSING", PreflightResult.UNKNOWN: "unknown"}
+_MARKS: Final = {PreflightResult.OK: "ok     ", PreflightResult.MISSING: "MISSING", PreflightResult.UNKNOWN: "unknown"}
 
 
 async def ask(

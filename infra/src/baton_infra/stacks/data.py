@@ -17,7 +17,7 @@ from baton.topology import PROGRESS, PROGRESS_KEPT_DAYS, REJECTS, RETENTION_DAYS
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs import trigger_code
 from baton_infra.constructs.buckets import bucket, cleaning, deny_foreign_encryption, expiry, hidden_expiry
-from baton_infra.constructs.functions import function
+from baton_infra.constructs.functions import LogLife, function
 from baton_infra.constructs.queues import dead_letter_queue, queue_with_dead_letters, work_queue
 from baton_infra.declared import policies
 from baton_infra.declared.statements import Statement
@@ -229,9 +229,7 @@ class DataStack(BatonStack):
             handler="trigger.function.handler",
             statements=self._trigger_may(dead),
             role_name=topology.role("trigger", self.region),
-            log_days=self.config.log_days,
-            log_key_arn=key_arn,
-            log_removal=self.removal_policy,
+            log_life=LogLife(self.config.log_days, key_arn, self.removal_policy),
             timeout_seconds=_TRIGGER_SECONDS,
             environment=self.world_environment,
             **options,

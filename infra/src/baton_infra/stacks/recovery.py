@@ -15,7 +15,7 @@ from baton.model.routing import GATE, AssertionRule, SafetyRule, failover_panel
 from baton.topology import Topology
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.custom import custom_resource
-from baton_infra.constructs.functions import function
+from baton_infra.constructs.functions import LogLife, function
 from baton_infra.constructs.roles import service_role
 from baton_infra.declared.statements import Statement
 from baton_infra.stacks.base import BatonStack
@@ -211,7 +211,7 @@ class RecoveryStack(BatonStack):
             function_name=self.topology.lookup_function,
             handler="baton_functions.lookup.handler",
             statements=[allowed],
-            log_days=self.config.log_days,
+            log_life=LogLife(self.config.log_days),
             timeout_seconds=300,
         )
         return custom_resource(self, "Found", "Lookup", made, properties)

@@ -13,7 +13,7 @@ from baton.ports.links import LINK_LIFE
 from baton.topology import other_region
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.custom import custom_resource
-from baton_infra.constructs.functions import function
+from baton_infra.constructs.functions import LogLife, function
 from baton_infra.constructs.roles import deny_plain_http, service_role
 from baton_infra.declared import policies
 from baton_infra.declared.names import Arns
@@ -83,7 +83,7 @@ class RoutingStack(BatonStack):
             function_name=name,
             handler="baton_functions.replication.handler",
             statements=statements,
-            log_days=self.config.log_days,
+            log_life=LogLife(self.config.log_days),
             timeout_seconds=60,
         )
         buckets = [
