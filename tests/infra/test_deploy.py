@@ -20,7 +20,7 @@ from baton.topology import SERVICES
 from baton_infra import config
 from baton_infra.declared import steps
 from baton_infra.declared.names import DEPLOYED
-from baton_infra.deployment import deploy, images, settle
+from baton_infra.deployment import deploy, images, settle, unprotect
 from synthesized import assembly, resources, templates
 
 ROOT = Path(__file__).parents[2]
@@ -187,6 +187,23 @@ def test_an_image_is_marked_before_it_runs_and_once(*, again: bool) -> None:
             stubber.assert_no_pending_responses()
 
     run(story())
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["there", "not there"])
+def test_protection_ends_stack_by_stack_and_a_stack_that_is_not_there_needs_no_end(*, there: bool) -> None:
+    async def story() -> bool:
+        async with new_client(offline_session(), "cloudformation", region_name="us-east-1") as cloudformation:
+            stubber: Any = AioStubber(cloudformation)
+            call = "update_termination_protection"
+            asked = {"StackName": "baton-prod-data", "EnableTerminationProtection": False}
+            if there:
+                stubber.add_response(call, {"StackId": "arn:stack"}, asked)
+            else:
+                stubber.add_client_error(call, "ValidationError", expected_params=asked)
+            with stubber:
+                return await unprotect.unprotect(cloudformation, "baton-prod-data")
+
+    assert run(story()) is there
 
 
 def test_the_stacks_of_data_that_stay_are_protected_and_lose_that_only_when_asked(

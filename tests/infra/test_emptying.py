@@ -54,3 +54,20 @@ def test_a_bucket_that_is_gone_is_empty(ministack: str, environment: str) -> Non
             return await emptying.empty(s3, f"baton-{environment}-never-made")
 
     assert asyncio.run(scenario()) == 0
+
+
+def test_a_bucket_that_is_to_go_logs_no_more_and_one_that_is_gone_is_no_error(ministack: str, environment: str) -> None:
+    bucket, log_bucket = f"baton-{environment}-data", f"baton-{environment}-logs"
+
+    async def scenario() -> bool:
+        async with sdk.client("s3", REGION, ministack) as s3:
+            for name in (bucket, log_bucket):
+                await s3.create_bucket(Bucket=name)
+            enabled = {"LoggingEnabled": {"TargetBucket": log_bucket, "TargetPrefix": ""}}
+            await s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus=enabled)
+            assert "LoggingEnabled" in await s3.get_bucket_logging(Bucket=bucket)
+            await emptying.end_logging(s3, bucket)
+            await emptying.end_logging(s3, f"baton-{environment}-never-made")
+            return "LoggingEnabled" in await s3.get_bucket_logging(Bucket=bucket)
+
+    assert asyncio.run(scenario()) is False
