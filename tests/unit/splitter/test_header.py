@@ -3,9 +3,10 @@
 import contextlib
 import time
 import unicodedata
+from typing import Any
 
 import pytest
-from pydantic import Field
+from pydantic import Field, create_model
 
 from baton.csv import HeaderReader, Syntax
 from baton.errors import BatchFailed
@@ -231,6 +232,18 @@ def test_a_name_of_marks_without_an_end_costs_no_time(job: Job) -> None:
         check(text, job)
 
     assert time.process_time() - started < 2, "sorted by their class, they would take minutes"
+
+
+def test_names_of_the_same_letters_in_another_order_cost_no_time() -> None:
+    names = [f"{number:03} customer attribute of the account number".ljust(80, "-") for number in range(100)]
+    fields: dict[str, Any] = {f"f{number}": (str, Field(alias=name)) for number, name in enumerate(names)}
+    job = Job(name="wide", record=create_model("Wide", __base__=Record, **fields), recipients=("a@example.com",))
+    started = time.process_time()
+
+    reason = refused(",".join(name[::-1] for name in names), job)
+
+    assert "the first line names none of the columns" in reason
+    assert time.process_time() - started < 1, "each name compared with each column takes some seconds"
 
 
 def test_a_name_twice_in_two_forms_is_twice() -> None:

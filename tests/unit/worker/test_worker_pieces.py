@@ -1,6 +1,7 @@
 """However a chunk is taken apart, it leaves the same bytes; and what is too much is not worked off."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
@@ -15,10 +16,10 @@ import worker.rejects
 import worker.render
 from baton.errors import BatchFailed
 from baton.job import Job, Lookup, Record
-from baton.model.plan import Chunk
+from baton.model.plan import MIB, Chunk
 from chunk_runs import chunk_of, run, run_in_pieces, table
-from worker.domain import check, finish, most_added_bytes
-from worker.pieces import pieces
+from worker.domain import OUTPUT_BYTES_MAX, check, finish, most_added_bytes
+from worker.pieces import PIECE_BYTES, PIECE_FIELDS, PIECE_RECORDS, pieces
 from worker.rejects import render_rejects
 
 
@@ -285,3 +286,10 @@ def test_lines_put_together_by_some_at_a_time_are_the_same(monkeypatch: pytest.M
 
     assert run(data, ENRICHED, COLUMNS, reference=REFERENCE) == whole
     assert len(table(whole.part)) == 61
+
+
+def test_the_bounds_of_a_piece_are_those_of_the_documentation() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text().replace("\n", " ")
+
+    assert f"{PIECE_BYTES // MIB} MiB, {PIECE_RECORDS:,} records or {PIECE_FIELDS:,} fields at most" in text
+    assert f"is at most {OUTPUT_BYTES_MAX // MIB} MiB (`output_too_large`)" in text
