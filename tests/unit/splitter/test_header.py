@@ -354,6 +354,17 @@ def test_a_header_that_swallowed_records_is_none() -> None:
     assert len(check(text, ANY.model_copy(update={"dialect": Dialect(lines_in_fields=True)}))) == 4
 
 
+def test_names_of_the_job_may_hold_lines_that_look_like_records() -> None:
+    names = ("日本", "unit price", "col\nwith line", 'the "best"')
+    fields: dict[str, Any] = {f"f{number}": (str, Field(alias=name)) for number, name in enumerate(names)}
+    record = create_model("Spaced", __base__=Record, **fields)
+    job = Job(name="spaced", record=record, recipients=("a@example.com",), dialect=Dialect(delimiter=" "))
+    text = '日本 "unit price" "col\nwith line" "the ""best"""\n'
+
+    assert check(text, job) == names
+    assert "quotes in the header hold lines" in refused(text, dialect(ANY, delimiter=" "))
+
+
 @pytest.mark.parametrize("text", ['"a ""b"" c",d\n', '"a\nb",c\n', '"a\r\nb",c\n', 'a "b",c\n', '"a,b"\n'])
 def test_quotes_that_are_well_placed_are_taken(text: str) -> None:
     assert len(check(text, ANY)) == 2 - text.startswith('"a,b')

@@ -149,7 +149,8 @@ def _of_header(case: Case, line: _Line, header: tuple[str, ...]) -> str | None:
     if case.job.record is None:
         several = len(header) == 1 and _holds_other_delimiter(line.raw.decode("latin-1"), case)
         doubled = len({unicodedata.normalize("NFC", name) for name in header}) < len(header)
-        return "header" if several or doubled else None
+        swallowed = _swallowed(line, len(header), case.job.dialect, defective=False)
+        return "header" if several or doubled or swallowed else None
     if sorted(header) == sorted(case.job.columns or ()):
         return None
     # Its names are the job's in another encoding.

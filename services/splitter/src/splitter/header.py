@@ -49,14 +49,14 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
         return names
     if not _names_any(expected, names):
         raise _mismatch(job, expected, names, header)
-    if len(names) > 1:  # of one alone a wrong delimiter may look like this, and is told first
-        _check_quotes(job.dialect, header)
     spelling = {composed(name): name for name in expected}
     names = tuple(spelling.get(composed(name), name) for name in names)
+    is_due = sorted(names) == sorted(expected)
+    if is_due or len(names) > 1:  # of one alone a wrong delimiter may look like this, and is told first
+        _check_quotes(job.dialect, header, is_due=is_due)
     _check_doubled([name for name in names if not _is_blank(name) or name in spelling])
-    if sorted(names) != sorted(expected):
+    if not is_due:
         raise _mismatch(job, expected, names, header)
-    _check_quotes(job.dialect, header)
     return names
 
 
@@ -84,7 +84,7 @@ def _check_form(dialect: Dialect, names: Sequence[str], header: Header) -> None:
     if b"\0" in header.line:
         raise BatchFailed("header", "the header holds a NUL, which no CSV file may")
     held = [name for name in names if _LONE_CR.search(name)]
-    if held and _defect(dialect, header) == "bare_cr":
+    if held and _defect(dialect, header, lines_in_fields=dialect.lines_in_fields) == "bare_cr":
         raise BatchFailed(
             "header",
             "the header holds a lone carriage return: the lines of the file seem to end in CR alone, as old Macs wrote "
@@ -99,10 +99,13 @@ def _check_form(dialect: Dialect, names: Sequence[str], header: Header) -> None:
         raise BatchFailed("header", f"the first line, {shown!r}, is a hint for Excel and no header: remove it")
 
 
-def _check_quotes(dialect: Dialect, header: Header) -> None:
-    """Refuse what a record would be rejected for, rather than take names that nobody wrote."""
+def _check_quotes(dialect: Dialect, header: Header, *, is_due: bool = False) -> None:
+    """Refuse what a record would be rejected for, rather than take names that nobody wrote.
+
+    `is_due`: the names are the job's, whatever their lines look like.
+    """
     quote, line = dialect.quote, _quoted([header.line.decode(dialect.encoding, "replace")])
-    match _defect(dialect, header):
+    match _defect(dialect, header, lines_in_fields=is_due or dialect.lines_in_fields):
         case "quote":
             raise BatchFailed(
                 "header",
@@ -117,10 +120,10 @@ def _check_quotes(dialect: Dialect, header: Header) -> None:
             pass
 
 
-def _defect(dialect: Dialect, header: Header) -> RecordDefect | None:
+def _defect(dialect: Dialect, header: Header, *, lines_in_fields: bool) -> RecordDefect | None:
     """Return what would make a record of the header's line defective."""
     syntax = Syntax.of(dialect.delimiter, dialect.quote)
-    found = cut(header.line, syntax, columns=len(header.fields), lines_in_fields=dialect.lines_in_fields)
+    found = cut(header.line, syntax, columns=len(header.fields), lines_in_fields=lines_in_fields)
     return found.defects[0].code if found.defects else None
 
 
