@@ -108,6 +108,8 @@ def test_broken_rule_is_told_with_number_place_column_value_and_line() -> None:
         (b'"1,""2","n,\n,t",S\xff\xff', "size", "encoding", "byte 0xff at 17"),
         (b'5",n\xff",S', "Name", "encoding", "byte 0xff at 4"),
         (b"\xff,n,S", "sku", "encoding", "byte 0xff at 0"),
+        (b'1,"n,u,t","S,\xff"', "size", "encoding", "byte 0xff at 13"),
+        (b'1,5",",,,\xff,"', "size", "encoding", "byte 0xff at 9"),
     ],
 )
 @pytest.mark.parametrize("job", [RULES, ANY], ids=["rules", "any"])

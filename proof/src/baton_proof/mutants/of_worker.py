@@ -64,6 +64,13 @@ MUTANTS: Final = (
         "tests/unit/worker/test_worker_done.py::test_metadata_fits_what_s3_takes_however_many_and_long_the_reasons",
     ),
     Mutant(
+        "a delimiter in the quotes of the last field ends a field",
+        _WORKER + "parse.py",
+        "|(?!%b)[^%b]*+)%b",
+        "|(?:%b)?[^%b]*+)%b",
+        "tests/unit/worker/test_worker_domain.py::test_record_that_cannot_be_read_is_a_reject_and_its_neighbours_are_not",
+    ),
+    Mutant(
         "rejects of another size pass for finished",
         _WORKER + "handler.py",
         "return rejects is not None and rejects.size_bytes == done.rejects_bytes",

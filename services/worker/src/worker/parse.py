@@ -112,7 +112,8 @@ def _field_at(dialect: Dialect) -> Callable[[bytes, int], int]:
     """Return what finds the field, from 0, in which a byte of a record without a defect stands."""
     delimiter, quote = dialect.delimiter.encode(), dialect.quote.encode()
     q, d = re.escape(quote), re.escape(delimiter)
-    field = re.compile(rb"(?:%b(?:[^%b]|%b%b)*+%b|[^%b]*+)%b" % (q, q, q, q, q, d, d), re.DOTALL)
+    # What begins with a quote ends with one, or the last field's delimiters in quotes would each end a field.
+    field = re.compile(rb"(?:%b(?:[^%b]|%b%b)*+%b|(?!%b)[^%b]*+)%b" % (q, q, q, q, q, q, d, d), re.DOTALL)
 
     def found(record: bytes, at: int) -> int:
         if record.find(quote, 0, at) < 0:
