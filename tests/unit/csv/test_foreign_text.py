@@ -330,6 +330,11 @@ def test_a_csv_file_is_taken_for_nothing_else(text: str, mark: bytes) -> None:
     assert _what(mark + text.encode()) is None
 
 
+def test_a_name_in_quotes_that_is_no_utf8_is_no_json() -> None:
+    assert _what('"Größe"'.encode()) is not None
+    assert _what('"Größe"'.encode("cp1252")) is None
+
+
 def test_records_may_begin_with_the_separator_of_a_job_that_has_this_one() -> None:
     assert recognise(b"\x1e1\x1e2\n3\x1e4\x1e5\n", delimiter=0x1E) is None
 

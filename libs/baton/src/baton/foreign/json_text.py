@@ -74,7 +74,18 @@ def _is_one_value(text: bytes) -> bool:
     if text.strip() in {b"null", b"true", b"false"}:
         return True
     found = _ONE_TEXT.match(text)
-    return found is not None and (b"\n" not in found[2] or b"\\" in found[1] or found[1].endswith((b".", b"!", b"?")))
+    if found is None or not _is_utf8(found[1]):
+        return False
+    return b"\n" not in found[2] or b"\\" in found[1] or found[1].endswith((b".", b"!", b"?"))
+
+
+def _is_utf8(text: bytes) -> bool:
+    """Return whether this may be JSON at all: it has no other encoding."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _value(text: bytes) -> tuple[_End, int, int]:
