@@ -71,6 +71,13 @@ MUTANTS: Final = (
         "tests/unit/worker/test_worker_domain.py::test_record_that_cannot_be_read_is_a_reject_and_its_neighbours_are_not",
     ),
     Mutant(
+        "a chunk ends the process in which another one is computed",
+        _WORKER + "handler.py",
+        "if self._apart and attempt >= self._apart_from > 1:",
+        "if self._apart and self._apart_from > 1:",
+        "tests/pipeline/test_retries_apart.py::test_another_chunk_that_cannot_be_read_leaves_it_alone",
+    ),
+    Mutant(
         "rejects of another size pass for finished",
         _WORKER + "handler.py",
         "return rejects is not None and rejects.size_bytes == done.rejects_bytes",

@@ -169,7 +169,8 @@ class Worker:
             try:
                 output = await self._output(task, chunk, attempt, place)
             finally:
-                if self._apart and self._apart_from > 1:  # one retry is no reason to keep its process
+                # One retry is no reason to keep its process; a chunk that never had it leaves that of another alone.
+                if self._apart and attempt >= self._apart_from > 1:
                     self._apart.end(within_seconds=0)
             return await self._write(task.plan, chunk, output)
 
