@@ -61,8 +61,8 @@ def test_what_takes_several_calls_may_be_done_in_part() -> None:
         queues, rejects = MemoryQueues(MemoryClock()), MemoryRejectIndex()
         queues.refusals.refuse("send", key="chunk", by=Refusal.THROTTLED, after=1)
         rejects.refusals.refuse("put", by=Refusal.THROTTLED, after=2)
-        raised = [await _raises(queues.outbox().send(MESSAGES)), await _raises(rejects.put("b1", REJECTS))]
-        return raised, queues.waiting("chunk"), len(await rejects.list("b1", limit=100))
+        raised = [await _raises(queues.outbox().send(MESSAGES)), await _raises(rejects.put("b1", "plan", REJECTS))]
+        return raised, queues.waiting("chunk"), len(await rejects.list("b1", "plan", limit=100))
 
     assert asyncio.run(story()) == ([Unavailable, Unavailable], 10, 50)
 

@@ -43,7 +43,7 @@ async def _run(plan: CrashPlan, *, duplicate: bool = False, seed: int | None = N
         mails=tuple(mail.message_id for mail in pipeline.region.mailer.outbox),
         effects=tuple(plan.log),
         crashes=tuple(pipeline.crashes),
-        indexed=len(await pipeline.region.rejects.list(batch_id, limit=100)),
+        indexed=len(await pipeline.region.rejects.list(batch_id, batch.plan_id or "", limit=100)),
     )
 
 

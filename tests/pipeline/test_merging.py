@@ -98,8 +98,9 @@ def test_of_large_rejects_no_more_is_read_than_the_bound() -> None:
         lines = [f"x{index:04d}".ljust(5_000, "x") if index % 3 else str(index) for index in range(1_200)]
         batch_id = await pipeline.upload(KEY, "\n".join(["number", *lines]).encode())
         await pipeline.drive()
-        assert (await pipeline.batch(batch_id)).state is BatchState.COMPLETED
-        return list(await region.rejects.list(batch_id, limit=5_000))
+        batch = await pipeline.batch(batch_id)
+        assert batch.state is BatchState.COMPLETED
+        return list(await region.rejects.list(batch_id, batch.plan_id or "", limit=5_000))
 
     indexed = asyncio.run(story())
 
@@ -113,7 +114,8 @@ def test_no_more_than_a_thousand_rejects_are_kept_for_queries() -> None:
         pipeline = Pipeline(_jobs(), chunk_bytes=1_000)
         batch_id = await pipeline.upload(KEY, b"number\n1\n" + b"x\n" * 2_500 + b"1\n" * 100)
         await pipeline.drive()
-        return list(await pipeline.region.rejects.list(batch_id, limit=5_000))
+        plan_id = (await pipeline.batch(batch_id)).plan_id or ""
+        return list(await pipeline.region.rejects.list(batch_id, plan_id, limit=5_000))
 
     assert [each.record_number for each in asyncio.run(story())] == list(range(2, 2 + REJECTS_INDEXED_MAX))
 

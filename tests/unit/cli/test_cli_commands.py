@@ -1,5 +1,7 @@
 """The command as typed: what it prints, as text and as JSON, and how it exits."""
 
+import csv
+import io
 import json
 import shlex
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -393,7 +395,7 @@ def test_the_help_of_fetch_says_what_its_file_is_called() -> None:
 def test_rejects_are_shown_harmless_and_say_when_there_are_more() -> None:
     world = _with(CliWorld().batch(**completed()))
     reject = StoredReject(7, 420, "uuid", "string_pattern_mismatch", "\x1b[31m[red]\0", "line")
-    run(world.home.rejects.put(ID, [reject]))
+    run(world.home.rejects.put(ID, "plan1", [reject]))
 
     text = _baton(world, "rejects", ID, "--limit", 1).stdout
     answer = json.loads(_baton(world, "rejects", ID, "--json").stdout)
@@ -419,7 +421,7 @@ def test_rejects_say_what_their_rules_ask_for() -> None:
     world = _with(CliWorld().batch(**completed()))
     pattern, day = ("uuid", "string_pattern_mismatch"), ("Order Date", "short_date_format")
     broken = [StoredReject(number, 0, *rule, "x", "x") for number, rule in enumerate((pattern, day, pattern))]
-    run(world.home.rejects.put(ID, broken))
+    run(world.home.rejects.put(ID, "plan1", broken))
 
     text = _baton(world, "rejects", ID).stdout
 
@@ -433,7 +435,7 @@ def test_rejects_are_listed_even_if_the_jobs_cannot_be_loaded_here() -> None:
             raise CatalogError(f"there is no package, whatever is left out: {left_out}")
 
     world = _with(CliWorld().batch(**completed()), world=Jobless())
-    run(world.home.rejects.put(ID, [StoredReject(1, 1, "uuid", "string_pattern_mismatch", "x", "x")]))
+    run(world.home.rejects.put(ID, "plan1", [StoredReject(1, 1, "uuid", "string_pattern_mismatch", "x", "x")]))
 
     result = _baton(world, "rejects", ID)
 
@@ -496,6 +498,13 @@ def test_the_rejects_of_a_failed_batch_are_fetched_from_where_its_mail_links_to(
     assert (tmp_path / "out").read_text() == "all of them"
 
 
+def _rejected(world: CliWorld, column: str, rule: str, value: str) -> None:
+    """Let a chunk of a batch that is not published have rejected a record."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow((1, 0, column, rule, value, "x", ""))
+    run(world.home.objects.put(f"work/{ID}/plan1/rejects/00000-0123456789abcdef.csv", line.getvalue().encode()))
+
+
 HOSTILE = "a\nb\x1b[2J\u202efdp[bold]x[/bold]"
 
 
@@ -503,7 +512,7 @@ HOSTILE = "a\nb\x1b[2J\u202efdp[bold]x[/bold]"
 def test_whatever_a_sender_writes_is_shown_as_it_is_and_acts_on_no_terminal(command: str) -> None:
     source = Source(f"input/{HOSTILE}/{HOSTILE}", "v", 1)
     world = _with(CliWorld().batch(**failed("unknown_job"), job=HOSTILE, source=source))
-    run(world.home.rejects.put(ID, [StoredReject(1, 0, HOSTILE, HOSTILE, HOSTILE, "x")]))
+    _rejected(world, HOSTILE, HOSTILE, HOSTILE)
 
     text = _baton(world, command, *(() if command == "batches" else (ID,))).stdout
 
@@ -516,7 +525,7 @@ def test_whatever_a_sender_writes_is_shown_as_it_is_and_acts_on_no_terminal(comm
 def test_a_name_of_a_thousand_letters_does_not_fill_the_screen(command: str) -> None:
     source = Source(f"input/{'j' * 500}/{'n' * 500}", "v", 1)
     world = _with(CliWorld().batch(**failed("unknown_job"), job="j" * 500, source=source))
-    run(world.home.rejects.put(ID, [StoredReject(1, 0, "c" * 1_000, "too_long", "v", "x")]))
+    _rejected(world, "c" * 1_000, "too_long", "v")
 
     text = _baton(world, command, *(() if command == "batches" else (ID,))).stdout
 

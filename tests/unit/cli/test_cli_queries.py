@@ -295,7 +295,7 @@ def test_rejects_come_from_the_owner_region_or_else_from_the_other(lost: Any) ->
 
     async def ask() -> queries.Rejects:
         batch = await world.admit(world.batch(**completed()))
-        await index.put(batch.batch_id, [REJECT])
+        await index.put(batch.batch_id, "plan1", [REJECT])
         return await queries.rejects_of(world.connection, batch, limit=20)
 
     found = virtual_time.run(ask())

@@ -57,7 +57,7 @@ async def _played(case: Case) -> Ended:
     assert batch.counts.balanced, batch.counts
     rejects = _rejects(await pipeline.rejects(batch_id))
     assert len(rejects) == batch.counts.rejects
-    stored = await pipeline.region.rejects.list(batch_id, limit=_STORED_MAX)
+    stored = await pipeline.region.rejects.list(batch_id, batch.plan_id or "", limit=_STORED_MAX)
     told = [_stored(each) for each in rejects[:_STORED_MAX]]
     assert list(stored) == told, next(pair for pair in zip_longest(stored, told) if pair[0] != pair[1])
     return Ended(None, await pipeline.result(batch_id), rejects)

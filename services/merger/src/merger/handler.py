@@ -94,7 +94,7 @@ class Merger:
         folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id)
         result = await self._join(f"{folder}result.csv", books.result)
         rejected = await self._join(f"{folder}rejects.csv", books.rejects)
-        await self._index_rejects(batch.batch_id, books.indexed)
+        await self._index_rejects(plan, books.indexed)
         columns = await self._columns(plan, done[0])
         manifest = await self._offload(
             lambda: manifest_of(
@@ -136,14 +136,14 @@ class Merger:
         _check_size(written, joint.size_bytes)
         return ManifestObject(key=key, size_bytes=joint.size_bytes, crc64nvme=joint.crc64nvme)
 
-    async def _index_rejects(self, batch_id: str, wanted: Sequence[Wanted]) -> None:
+    async def _index_rejects(self, plan: Plan, wanted: Sequence[Wanted]) -> None:
         first: list[StoredReject] = []
         for some in batched(wanted, PARTS_INDEXED_AT_ONCE):
             async with self._bounds.indexing:
                 for found in await asyncio.gather(*map(self._first_rejects, some)):
                     first += found
         if first:
-            await self._rejects.put(batch_id, first)
+            await self._rejects.put(plan.batch_id, plan.plan_id, first)
 
     async def _first_rejects(self, wanted: Wanted) -> list[StoredReject]:
         """Read so much of a rejects part as these rows need. What is not within the limit is left to `rejects.csv`."""

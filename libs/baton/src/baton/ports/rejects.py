@@ -18,12 +18,12 @@ class StoredReject:
 
 
 class RejectIndex(Protocol):
-    """Rejects of a batch by record number."""
+    """Rejects of a batch by record number, each plan's apart: under other rules other records are rejected."""
 
-    async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
+    async def put(self, batch_id: str, plan_id: str, rejects: Sequence[StoredReject]) -> None:
         """Store rejects of at most 300 kB each; storing one again replaces it with the same. Raises `ValueError`."""
         ...
 
-    async def list(self, batch_id: str, *, limit: int) -> Sequence[StoredReject]:
+    async def list(self, batch_id: str, plan_id: str, *, limit: int) -> Sequence[StoredReject]:
         """Return the first `limit` rejects by record number."""
         ...

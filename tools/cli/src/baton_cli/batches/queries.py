@@ -251,10 +251,12 @@ async def rejects_of(connection: Connection, batch: Batch, *, limit: int) -> Rej
 
     async def ask(region: str) -> Rejects:
         ports, counted = connection.by_region[region], batch.counts
-        rejects = await ports.rejects.list(batch.batch_id, limit=min(limit, REJECTS_INDEXED_MAX))
+        rejects: Sequence[StoredReject] = ()
+        if batch.published and batch.plan_id:
+            rejects = await ports.rejects.list(batch.batch_id, batch.plan_id, limit=min(limit, REJECTS_INDEXED_MAX))
         if not rejects and batch.published and counted.rejects:
             rejects = await _rejects_in_files(ports.objects, [batch.published.rejects_key], limit)
-        if not rejects and not batch.published and batch.plan_id:
+        if not batch.published and batch.plan_id:
             tally = await ports.progress.tally(batch.batch_id, batch.plan_id)
             counted = tally.counts if tally else counted
             found = ports.objects.list(paths.rejects_of_plan(batch.batch_id, batch.plan_id))

@@ -15,7 +15,7 @@ from baton.ports.rejects import StoredReject
 
 
 class DynamoRejectIndex:
-    """Rows under `batch_id`/`record_number`."""
+    """Rows under `<batch_id>#<plan_id>`/`record_number`."""
 
     def __init__(self, client: DynamoDB, *, table: str, clock: Clock, dice: random.Random) -> None:
         self._client = client
@@ -24,24 +24,31 @@ class DynamoRejectIndex:
         self._dice = dice
 
     @translated()
-    async def put(self, batch_id: str, rejects: Sequence[StoredReject]) -> None:
+    async def put(self, batch_id: str, plan_id: str, rejects: Sequence[StoredReject]) -> None:
         check_rejects_fit(rejects)
         until = expires_at(self._clock.now())
         # One call must not name a key twice.
         distinct = {reject.record_number: reject for reject in rejects}.values()
-        items = [to_item({**asdict(each), "batch_id": batch_id, "expires_at": until}) for each in distinct]
+        items = [
+            to_item({**asdict(each), "batch_id": _partition(batch_id, plan_id), "expires_at": until})
+            for each in distinct
+        ]
         await BatchCalls(await self._client(), table=self._table, dice=self._dice).put(items)
 
     @translated()
-    async def list(self, batch_id: str, *, limit: int) -> Sequence[StoredReject]:
+    async def list(self, batch_id: str, plan_id: str, *, limit: int) -> Sequence[StoredReject]:
         client = await self._client()
         pages = client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="batch_id = :batch_id",
-            ExpressionAttributeValues=to_item({":batch_id": batch_id}),
+            ExpressionAttributeValues=to_item({":batch_id": _partition(batch_id, plan_id)}),
             PaginationConfig={"MaxItems": limit},
         )
         return [_reject(from_item(item)) async for page in pages for item in page["Items"]]
+
+
+def _partition(batch_id: str, plan_id: str) -> str:
+    return f"{batch_id}#{plan_id}"
 
 
 def _reject(row: dict[str, Any]) -> StoredReject:
