@@ -347,6 +347,14 @@ def test_carriage_returns_and_nuls_in_a_header_are_said_to_be_where_they_are(tex
     assert words in refused(text, ANY)
 
 
+@pytest.mark.parametrize("row", ["1,2\r", "1,Größe\r"])
+def test_of_a_file_of_lines_that_end_in_cr_alone_nothing_else_is_told(row: str) -> None:
+    text = ("Name,Größe\r" + row * 20_000).encode("mac-roman")
+
+    for job in (ANY, NAMED):
+        assert "the lines of the file seem to end in CR alone" in refused(text, job)
+
+
 def test_a_header_that_swallowed_records_is_none() -> None:
     text = 'a,b,c,"d\n1,2,3,4\n5,6,7,8\n9,1,2,3\n4,5,6,7"\n'
 

@@ -138,6 +138,8 @@ def _of_header(case: Case, line: _Line, header: tuple[str, ...]) -> str | None:
     if line.is_open:
         return "unbalanced_quote"
     encoding = case.job.dialect.encoding
+    if line.defect == "bare_cr" and line.raw.strip():
+        return "header"
     try:
         line.raw.decode(encoding)
     except UnicodeDecodeError:

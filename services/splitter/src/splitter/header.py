@@ -37,6 +37,7 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
     Order is free, since columns have names; anything missing, doubled or unknown is an error before any work. Raises
     `BatchFailed`: `header`, `encoding` if it does not decode, `empty_file` if nothing is to be seen in it.
     """
+    _check_line_ends(job.dialect, header)
     if len(header.fields) > COLUMNS_MAX:
         raise BatchFailed("header", f"the header has {len(header.fields):,} columns; at most {COLUMNS_MAX:,} are taken")
     names = _decoded(job.dialect, header)
@@ -58,6 +59,17 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
     if not is_due:
         raise _mismatch(job, expected, names, header)
     return names
+
+
+def _check_line_ends(dialect: Dialect, header: Header) -> None:
+    """Refuse a file whose lines end in CR alone before anything is said of its one line, which is the whole file."""
+    has_crs = b"\r" in header.line and header.line.strip()
+    if has_crs and _defect(dialect, header, lines_in_fields=dialect.lines_in_fields) == "bare_cr":
+        raise BatchFailed(
+            "header",
+            "the header holds a lone carriage return: the lines of the file seem to end in CR alone, as old Macs wrote "
+            "them; save it with lines that end in LF or CRLF (in Excel: not “CSV (Macintosh)”)",
+        )
 
 
 def _decoded(dialect: Dialect, header: Header) -> tuple[str, ...]:
@@ -84,12 +96,6 @@ def _check_form(dialect: Dialect, names: Sequence[str], header: Header) -> None:
     if b"\0" in header.line:
         raise BatchFailed("header", "the header holds a NUL, which no CSV file may")
     held = [name for name in names if _LONE_CR.search(name)]
-    if held and _defect(dialect, header, lines_in_fields=dialect.lines_in_fields) == "bare_cr":
-        raise BatchFailed(
-            "header",
-            "the header holds a lone carriage return: the lines of the file seem to end in CR alone, as old Macs wrote "
-            "them; save it with lines that end in LF or CRLF (in Excel: not “CSV (Macintosh)”)",
-        )
     if held:
         raise BatchFailed(
             "header", f"in the header a carriage return stands within quotes: {_quoted(held)}; take it out of the name"
