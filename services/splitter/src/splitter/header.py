@@ -41,7 +41,7 @@ def check_header(job: Job, header: Header) -> tuple[str, ...]:
     if len(header.fields) > COLUMNS_MAX:
         raise BatchFailed("header", f"the header has {len(header.fields):,} columns; at most {COLUMNS_MAX:,} are taken")
     names = _decoded(job.dialect, header)
-    _check_form(job.dialect, names, header)
+    _check_form(names, header)
     expected = job.columns
     if expected is None:
         _check_delimiter(job.dialect, header)
@@ -88,7 +88,7 @@ def _decoded(dialect: Dialect, header: Header) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_form(dialect: Dialect, names: Sequence[str], header: Header) -> None:
+def _check_form(names: Sequence[str], header: Header) -> None:
     if all(map(_is_blank, names)):
         if len(names) == 1 and names[0]:
             raise BatchFailed("empty_file", "the file begins with a line of nothing but blanks: it has no header")
