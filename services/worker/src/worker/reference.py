@@ -6,15 +6,20 @@ from typing import Final
 
 import polars as pl
 
+from baton.encoding import composed_key
 from baton.errors import BatchFailed
 from baton.job import Lookup
 from baton.ports import Row
+from baton.ports.preconditions import REFERENCE_KEY_BYTES_MAX
 from worker.render import as_field
 
 __all__ = ["SUFFIX", "ReferenceFrame", "join", "prepare_reference"]
 
 SUFFIX: Final = "suffix"
 _KEY: Final = "key"
+_KEY_BYTES_MAX: Final = 4 * REFERENCE_KEY_BYTES_MAX
+"""Of a key that may be in a table: its composed form has at least a third of its bytes. To compose a long one takes
+time by the square of its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,19 @@ def each_key_once(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def composed_keys(keys: pl.Series) -> pl.Series:
-    """Return keys as they are compared: in composed form (NFC), as names of columns are."""
+    """Return keys as they are compared: in composed form (NFC), as names of columns are.
+
+    That is Python's form, by which tables are loaded: polars may know a later Unicode, in which two of their keys are
+    one. What polars leaves as it is, an earlier Unicode does as well.
+    """
     if (keys.str.len_bytes() == keys.str.len_chars()).all():
         return keys
-    return keys.str.normalize("NFC")
+    changed = keys.str.normalize("NFC") != keys
+    if not changed.any():
+        return keys
+    changed &= keys.str.len_bytes() <= _KEY_BYTES_MAX
+    composed = [composed_key(key) for key in keys.filter(changed).to_list()]
+    return keys.clone().scatter(changed.arg_true(), composed)  # in place it would change the caller's keys
 
 
 def join(frame: pl.DataFrame, key: str, reference: pl.DataFrame) -> pl.DataFrame:
