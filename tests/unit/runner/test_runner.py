@@ -273,7 +273,22 @@ def test_a_handler_that_never_returns_gives_its_slot_back() -> None:
     s = virtual_time.run(story())
 
     assert len(s.handling.started) == 5
-    assert [name for name, _ in s.handling.given_up] == ["hangs"]
+    assert s.handling.given_up == [("hangs", "TimeoutError: not done within 600 s")]
+
+
+def test_a_timeout_of_the_work_itself_keeps_its_own_words() -> None:
+    async def work(_: Message, __: int) -> None:
+        raise TimeoutError("the clock of the station stands still")
+
+    async def story() -> Scene:
+        s = scene(work)
+        await s.send("late")
+        await s.run(seconds=3_600)
+        return s
+
+    assert virtual_time.run(story()).handling.given_up == [
+        ("late", "TimeoutError: the clock of the station stands still")
+    ]
 
 
 def test_a_heart_outlives_a_queue_that_answers_with_nonsense() -> None:

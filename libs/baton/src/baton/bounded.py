@@ -1,7 +1,8 @@
-"""Runs many tasks with a bound on how many run at once; for long lists, nothing is created for those that wait."""
+"""Bounds work: how many tasks run at once, where nothing is created for those that wait, and how long one may take."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sized
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sized
+from contextlib import asynccontextmanager
 
 
 async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
@@ -31,3 +32,16 @@ async def at_once[T](limit: int, items: Iterable[T], work: Callable[[T], Awaitab
         for each in workers:
             each.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncGenerator[None]:
+    """End what takes longer. Raises `TimeoutError` that says so: asyncio's own has no text."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if limit.expired():
+            raise TimeoutError(f"not done within {seconds:,.0f} s") from error
+        raise

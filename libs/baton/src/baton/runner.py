@@ -24,6 +24,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
+from baton.bounded import within
 from baton.deaths import AttemptNotes, Deaths, cause_of
 from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable, said
 from baton.health import TaskProtection
@@ -222,7 +223,7 @@ class Runner[M]:
         if self._deaths.are_too_many(died):
             return await self._end(message, delivery.attempt, cause_of(died))
         try:
-            async with asyncio.timeout(self._settings.handling_seconds_max):
+            async with within(self._settings.handling_seconds_max):
                 measured = await self._handler.handle(message, delivery.attempt)
         except Exception as error:  # noqa: BLE001 - the loop outlives whatever a handler raises
             return await self._judge(message, delivery.attempt, error)

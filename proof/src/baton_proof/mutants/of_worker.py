@@ -10,9 +10,16 @@ MUTANTS: Final = (
     Mutant(
         "keys of reference data are compared as they came",
         _WORKER + "reference.py",
-        'return keys.str.normalize("NFC")',
+        "return keys.clone().scatter(changed.arg_true(), composed)",
         "return keys",
         "tests/pipeline/test_enrichment.py::test_keys_are_compared_in_composed_form_and_come_out_as_they_came",
+    ),
+    Mutant(
+        "keys of reference data are composed by the Unicode of polars",
+        _WORKER + "reference.py",
+        "[composed_key(key) for key in keys.filter(changed).to_list()]",
+        'keys.str.normalize("NFC").filter(changed).to_list()',
+        "tests/unit/worker/test_worker_reference.py::test_keys_that_were_loaded_as_two_stay_two",
     ),
     Mutant(
         "each lane has memory for one chunk beyond its share",
