@@ -101,11 +101,11 @@ sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
 	$(BIN)/python -m baton_proof.simulation.simulate $(or $(SEEDS),1:100)
 
 .PHONY: fuzz
-fuzz: setup ## Send files at random through the pipeline, beside a slow reader: make fuzz MINUTES=60 SEED=1
+fuzz: setup ## Send random files through the pipeline and a slow reference reader: make fuzz MINUTES=60 SEED=1
 	$(BIN)/python -m baton_proof.fuzz --minutes $(or $(MINUTES),0.5) --seed $(or $(SEED),1)
 
 .PHONY: mutants
-mutants: setup ## Put bugs into pipeline and handover one by one, each of which a test must find: make mutants [ONLY=text]
+mutants: setup ## Plant bugs in pipeline and handover one by one; a test must find each: make mutants [ONLY=text]
 	$(BIN)/python -m baton_proof.mutants --only "$(ONLY)"
 
 .PHONY: rivals
