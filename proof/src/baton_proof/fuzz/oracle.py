@@ -128,8 +128,9 @@ def _misread(case: Case, line: _Line, header: tuple[str, ...]) -> str | None:
     # A header that is the job's columns has shown what the encoding is.
     shown = case.job.record is not None and not line.raw.isascii() and failure is None
     settled = dialect.encoding == "utf-8" or dialect.encoding_is_certain or shown
-    # What is checked first: the header, unless the whole file is checked before.
-    if not settled and is_misread(case.body, dialect.encoding) and not (failure and len(case.body) >= HEAD_BYTES):
+    # What is checked first: the header, unless the whole file is checked before, as it is if nothing ends the header.
+    is_whole = len(case.body) < HEAD_BYTES or line.start + len(line.raw) == len(case.body)
+    if not settled and is_misread(case.body, dialect.encoding) and not (failure and not is_whole):
         return "encoding"
     return failure
 
