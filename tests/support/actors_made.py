@@ -1,4 +1,4 @@
-"""Makes what carries a controller's decisions out in memory, and a canary that always comes through."""
+"""Builds the shell of a controller in memory, with a canary that always comes through."""
 
 from collections.abc import Mapping
 

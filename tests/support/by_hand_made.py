@@ -1,4 +1,4 @@
-"""Two Regions in memory for switches without controllers: processes that are killed, and controllers that wake."""
+"""Two Regions in memory for switches without controllers: processes that are killed, and controllers that resume."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""Services of a Region in memory that do nothing but canaries: each one is through as soon as it is written."""
+"""Services of a Region in memory that process only canaries: each one is done as soon as it is written."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Events as controllers tell them."""
+"""Events as controllers send them."""
 
 from datetime import UTC, datetime
 from typing import Final

@@ -164,7 +164,7 @@ def test_what_is_not_in_line_in_time_is_named() -> None:
     result = _failover(world, "--timeout", "180")
 
     assert result.exit_code == 4
-    assert "routes is not through, and is tried on: it took longer than 150 s" in result.stderr
+    assert "routes is not done, and is tried again: it took longer than 150 s" in result.stderr
     assert "- routes: not done" in " ".join(result.stdout.split())
 
 

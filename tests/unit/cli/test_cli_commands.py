@@ -447,7 +447,7 @@ def test_rejects_are_listed_even_if_the_jobs_cannot_be_loaded_here() -> None:
 def test_a_batch_of_which_no_record_was_judged_is_not_said_to_be_without_rejects(state: BatchState) -> None:
     world = _with(CliWorld().batch(state=state, plan_id=None))
 
-    assert _baton(world, "rejects", ID).stdout == f"No record was judged: the batch is {state}.\n"
+    assert _baton(world, "rejects", ID).stdout == f"No record was checked: the batch is {state}.\n"
 
 
 def test_a_batch_at_work_says_that_none_of_it_was_rejected_so_far() -> None:

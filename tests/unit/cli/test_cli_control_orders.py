@@ -155,7 +155,7 @@ def test_a_drill_says_when_it_ends_and_how_to_end_it_before() -> None:
 
     assert drill is not None
     assert f"ends {drill.ends_at:%Y-%m-%d %H:%M:%S} UTC, or at a fault: then {HOME} becomes active again" in words
-    assert f"End it before: baton switchover --to {HOME}" in words
+    assert f"End it earlier: baton switchover --to {HOME}" in words
 
 
 # --- switches that are not -------------------------------------------------------------------------------------------
@@ -540,7 +540,7 @@ def test_ctrl_c_leaves_the_order_and_says_how_to_come_back() -> None:
     result = _baton(PlayedWorld(journal=Impatient()), "ack")
 
     assert result.exit_code == 130
-    assert f"The order stands. See it: baton explain {ID}" in result.stderr
+    assert f"The order stays in force. See it: baton explain {ID}" in result.stderr
 
 
 def test_the_default_names_user_and_host() -> None:

@@ -294,7 +294,7 @@ def test_explain_all_names_every_rule() -> None:
     words = _words(_baton(world, "explain", "--all"))
 
     assert f"{AWAY}: no failover: {HOME} is not declared unhealthy" in words
-    assert f"Said by the controller of {AWAY} (standby)" in words
+    assert f"Reported by the controller of {AWAY} (standby)" in words
     for name in ("outside canary", "inside canary", "replication", "own canary", "switch endpoints", "daily budget"):
         assert name in words
     assert "silent" not in words
@@ -319,11 +319,12 @@ def test_explain_says_that_a_silent_controller_is_silent_and_how_old_its_words_a
 
     words = _words(_baton(world, "explain", width=200))
 
-    assert f"The controller of {HOME} (active) is silent: this is what it said 5 min ago." in words
-    assert words.index(f"Said by the controller of {AWAY}") < words.index(f"The controller of {HOME}")
+    assert f"The controller of {HOME} (active) is silent: this is what it reported 5 min ago." in words
+    assert words.index(f"Reported by the controller of {AWAY}") < words.index(f"The controller of {HOME}")
     assert "HEALTHY" not in words.partition(f"The controller of {HOME}")[2]
     assert (
-        f"Said by the controller of {AWAY} (standby) 3.0 s ago. It does not follow: it knows epoch 1, not 2." in words
+        f"Reported by the controller of {AWAY} (standby) 3.0 s ago. It does not follow: it knows epoch 1, not 2."
+        in words
     )
 
 

@@ -188,7 +188,7 @@ def test_a_pipe_is_refused_as_one(args: tuple[str, ...]) -> None:
     result = typed(holding(CliWorld().batch(**completed())), *args)
 
     assert result.exit_code == 1
-    assert "a pipe is not taken: name a file" in " ".join(result.stderr.split())
+    assert "a pipe is not accepted: name a file" in " ".join(result.stderr.split())
 
 
 def test_what_is_there_but_no_file_is_said_to_be_that(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_a_reconciler_that_fails_is_on_record_once_and_measured_at_every_look(ph
     trace.run(HOUR)
 
     (told,) = trace.decisions
-    assert (told.kind, told.summary) == (K.FAILED, "switch is not as the ledger says, and is tried on: switch note")
+    assert (told.kind, told.summary) == (K.FAILED, "switch differs from the ledger, and is tried again: switch note")
     assert trace.assessment.failing == (Failing(StepName.SWITCH, "switch note"),)
     assert _drift(trace) == 1
 
@@ -62,7 +62,7 @@ def test_a_step_that_is_given_up_says_why() -> None:
     (given_up,) = [each for each in trace.control.transition.steps if each.outcome is StepOutcome.DEGRADED]
     assert given_up.note == f"not through in {SETTINGS.step_seconds:g} s: routes note; it is tried on"
     assert [each.summary for each in trace.decisions if each.kind is K.FAILED] == [
-        "routes is not as the ledger says, and is tried on: routes note"
+        "routes differs from the ledger, and is tried again: routes note"
     ]
     trace.run(60)
     assert _drift(trace) == 1, "the switch continues without it, and it is still reported"

@@ -1,4 +1,4 @@
-"""The rules that notify operators: of handovers (an example for yours: docs/events.md), and of what ECS says."""
+"""The rules that notify operators: of handovers (an example for yours: docs/events.md), and of failures in ECS."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

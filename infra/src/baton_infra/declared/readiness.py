@@ -1,4 +1,4 @@
-"""What a controller asks of its Region before it calls it ready, and the rights to ask. All of it is read."""
+"""The checks that a controller makes before its Region counts as ready, and the rights for them. All are read-only."""
 
 from collections.abc import Mapping
 

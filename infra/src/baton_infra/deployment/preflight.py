@@ -1,4 +1,4 @@
-"""`make preflight ENV=…`: asks, before anything is made, whether a deployment would go through. It changes nothing.
+"""`make preflight ENV=…`: checks, before anything is created, whether a deployment would succeed. It changes nothing.
 
 Each line says what was asked, what the answer means, and what to do. Exit status 1 if something is missing. What may
 not be asked is shown, and fails nothing.

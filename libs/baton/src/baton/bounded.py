@@ -1,4 +1,4 @@
-"""Bounds work: how many tasks run at once, where nothing is created for those that wait, and how long one may take."""
+"""Bounds work: how many tasks run at once (those that wait are not created yet), and how long one may take."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sized

@@ -1,4 +1,4 @@
-"""What follows for a batch if its input cannot be read."""
+"""Decides what happens to a batch whose input cannot be read."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The order of the Regions, by which every epoch has its owner: a process that has another one must not run."""
+"""The order of the Regions, which determines the owner of each epoch. A process with another order must not run."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Attempts of steps that come to nothing: what differs from the control row goes on record with its reason."""
+"""Records failed attempts of steps: what differs from the control row, and why."""
 
 from typing import Final
 
@@ -42,6 +42,6 @@ def failing(memory: Memory) -> tuple[Failing, ...]:
 def _told(look: Look, step: StepName, why: str) -> tuple[Look, Note]:
     switch = look.control.transition if look.control.in_transition else None
     look, made = switching.decided(
-        look, DecisionKind.FAILED, f"{step} is not as the ledger says, and is tried on: {why}", transition=switch
+        look, DecisionKind.FAILED, f"{step} differs from the ledger, and is tried again: {why}", transition=switch
     )
     return look, Note(made)

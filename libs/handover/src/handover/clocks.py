@@ -1,4 +1,4 @@
-"""Notices a clock that is wrong by minutes. No verdict changes: spans are measured by a clock that does not step."""
+"""Detects a clock that is wrong by minutes. It changes no verdict: durations are measured by the monotonic clock."""
 
 from datetime import datetime, timedelta
 

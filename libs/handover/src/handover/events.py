@@ -1,4 +1,4 @@
-"""Which decisions are told as events, and what an event says of them. Pure.
+"""Chooses the decisions that are published as events, and builds these events. Pure.
 
 A switch is told when it starts to drain, when the epoch moves and when it ends; a failover that is wanted is told once
 it is held back, whenever that has another reason, and once it is no longer wanted.

@@ -1,4 +1,4 @@
-"""What is to be switched, as a controller or an operator wants it."""
+"""A switch that a controller or an operator wants."""
 
 from dataclasses import dataclass
 from typing import Self

@@ -1,4 +1,4 @@
-"""Whether a Region has ready what only the day of a switch needs: mail, rights, tasks, and room for more of them.
+"""Judges whether a Region could serve users after a takeover, where canaries do not show it: mail, rights, tasks, room.
 
 It is asked for every few minutes. An answer stands until there is another: what asks is a control plane, which may
 not answer on the very day.

@@ -1,4 +1,4 @@
-"""A ledger that went back: it was restored, and lost what came after. Nothing is done until the epoch is raised.
+"""Detects a ledger that went back because it was restored. No action is taken until the epoch is raised.
 
 A restored control row may name the wrong Region, and a restored journal may hold orders that were carried out long ago.
 What shows it is not in the table: what a controller remembers, and what it keeps in its Region's bucket.

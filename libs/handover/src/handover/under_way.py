@@ -1,4 +1,4 @@
-"""What each look of any controller does: answers orders, continues what is under way, keeps all as the row says."""
+"""What each look of a controller does: answers orders, continues a switch, corrects what differs from the row."""
 
 from typing import Final
 

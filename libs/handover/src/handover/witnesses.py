@@ -1,4 +1,4 @@
-"""The one place that says whose each signal is, when it counts, and what declares a Region unhealthy.
+"""Defines to which witness each signal belongs, when it counts, and when a Region is declared unhealthy.
 
 What one observer sees over one way is one witness, however many signals that yields: a broken way is no broken Region.
 Two witnesses must speak against a Region, one of them by a canary, and none may speak for it.

@@ -1,4 +1,4 @@
-"""What becomes of writes of the control row: the answer to one may be lost, or come after its caller gave up.
+"""Follows writes of the control row: an answer may be lost, or come after its caller gave up.
 
 A switch goes on record twice: as intended before its epoch is moved, as committed once the row says so. So history
 never claims what did not happen, and a write that was lost costs one look and no new hold.

@@ -1,4 +1,4 @@
-"""Carries a switch out from an operator's own machine: the place of the target's controller, without its lookout.
+"""Carries out a switch from an operator's machine, in place of the target's controller and without its lookout.
 
 The same decisions, acts and records as a controller's. What else acts meanwhile (a controller that is back, the same
 command once more) meets it at the control row, which only one of them can change at a time. Killed at any moment, it

@@ -1,4 +1,4 @@
-"""Publishes on the event bus what was decided. What is not taken is kept and retried; nothing waits for it."""
+"""Publishes decisions on the event bus. Events that it does not accept are kept and retried; nothing waits for them."""
 
 from typing import Final
 

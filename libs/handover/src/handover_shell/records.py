@@ -1,4 +1,4 @@
-"""Puts decisions on record. What cannot be written at once is written later, and holds nothing back meanwhile."""
+"""Records decisions. A record that cannot be written at once is written later, and delays nothing meanwhile."""
 
 from typing import Final
 

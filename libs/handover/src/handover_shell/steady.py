@@ -1,4 +1,4 @@
-"""A clock for spans: it begins with the machine's and moves on by the event loop's monotonic time.
+"""A clock for durations: it starts with the machine's time and advances by the event loop's monotonic time.
 
 Whatever sets the machine's clock forward or back is followed so slowly that no wait, hold or age changes by more than a
 twentieth, and is told meanwhile.

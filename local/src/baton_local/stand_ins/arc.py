@@ -1,4 +1,4 @@
-"""Stand-in for Route 53 ARC's data plane: five endpoints, which can stop, be slow, lose answers, or read what was.
+"""Stand-in for Route 53 ARC's data plane: five endpoints, which can stop, be slow, lose answers, or return old values.
 
 The protocol is AWS's (JSON 1.0, target `ToggleCustomerAPI`), the rules are `baton.model.routing`. AWS documents neither
 how it words a refusal nor what it calls the resource of one; ours say "safety rule".

@@ -1,4 +1,4 @@
-"""Makes of one case in three what people send by mistake: in another encoding or form, with other letters or line ends.
+"""Changes one case in three into what people send by mistake: another encoding, form, letters or line ends.
 
 A dice of its own draws it, so that a seed means the same file as before wherever nothing is made of it.
 """

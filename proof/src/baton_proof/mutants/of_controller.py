@@ -1,4 +1,4 @@
-"""Mutants of what carries decisions out: switches, lost writes, acts, the controller's loop, and ARC."""
+"""Mutants of the code that carries out decisions: switches, lost writes, acts, the controller's loop, and ARC."""
 
 from typing import Final
 

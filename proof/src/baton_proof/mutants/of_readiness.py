@@ -1,4 +1,4 @@
-"""Mutants of what only the day of a switch needs, and of freezes that lie on each other."""
+"""Mutants of the checks of readiness, and of several freezes at a time."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Mutants of what notices a ledger that was restored, and of what is refused until an operator raises the epoch."""
+"""Mutants of the code that detects a restored ledger, and refuses orders until an operator raises the epoch."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Keeps in the Region's own bucket how far the ledger has been: a restore of the table does not take that back."""
+"""Stores the ledger's high water in the Region's own bucket, which a restore of the table does not change."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Asks our own Region what it has ready for the day on which it takes over."""
+"""Checks regularly whether our own Region could serve users after a takeover."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Admits canaries from S3's events of them, which have a queue of their own: no other file's event is in it.
+"""Admits canaries from S3's events, which come in a separate queue without events of other files.
 
 So a canary's admission waits behind nobody's, neither in the queue of a function nor for its share of an account's
 concurrency. What it does not measure is the trigger's function: ADR 19.

@@ -1,4 +1,4 @@
-"""Finds inputs that were never admitted and batches that stand still, at intervals, beside the splitter.
+"""Finds inputs that were never admitted and batches that make no progress, at intervals, in the splitter's process.
 
 Not needed for safety: messages may be sent twice, handlers are idempotent.
 

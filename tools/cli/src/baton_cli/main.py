@@ -1,4 +1,4 @@
-"""The `baton` command: puts all commands together, and the options that they share."""
+"""The `baton` command: assembles all commands, and the options that they share."""
 
 from collections.abc import Mapping
 from pathlib import Path

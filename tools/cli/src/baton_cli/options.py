@@ -9,7 +9,7 @@ import typer
 def no_pipe(path: Path | None) -> Path | None:
     """Refuse `-`, which means a pipe elsewhere: files are read and written as a whole."""
     if path == Path("-"):
-        raise typer.BadParameter("a pipe is not taken: name a file")
+        raise typer.BadParameter("a pipe is not accepted: name a file")
     return path
 
 

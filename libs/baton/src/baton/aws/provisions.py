@@ -1,4 +1,4 @@
-"""Asks SES, IAM, ECS and Service Quotas what a Region has ready for the day on which it takes over."""
+"""Checks by SES, IAM, ECS and Service Quotas whether a Region could serve users after a takeover."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Says of a record that is too large, or does not end, what its sender should look for, and in which column."""
+"""Explains a record that is too large or does not end: what its sender should look for, and in which column."""
 
 from typing import Final
 

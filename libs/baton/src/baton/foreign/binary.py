@@ -1,4 +1,4 @@
-"""Recognises what is no text at all, and text in which a character is no byte."""
+"""Recognises binary files, and text in which a character is not one byte."""
 
 import re
 from typing import Final

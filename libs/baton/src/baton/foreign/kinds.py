@@ -1,4 +1,4 @@
-"""What a file is that is no CSV text, as its sender would call it."""
+"""The kinds of files that are not CSV text, with the names that their senders use."""
 
 from dataclasses import dataclass
 from typing import Final

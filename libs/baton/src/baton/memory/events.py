@@ -1,4 +1,4 @@
-"""A bus of events in memory that keeps what it takes."""
+"""An event bus in memory that keeps the events that it accepts."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What DynamoDB refuses of items, whichever table they are for."""
+"""The checks that DynamoDB makes of items, for every table."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a Region has ready for the day, set by the test."""
+"""The provisions of a Region in memory, set by the test."""
 
 from collections.abc import Mapping, Sequence
 

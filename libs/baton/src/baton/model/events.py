@@ -1,4 +1,4 @@
-"""The events of a handover on EventBridge: an interface. Names and meanings stay, fields may be added.
+"""The events of a handover on EventBridge: an interface. Names and meanings do not change, fields may be added.
 
 docs/events.md describes the same for readers; a test holds the two together.
 """

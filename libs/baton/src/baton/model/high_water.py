@@ -1,4 +1,4 @@
-"""How far the ledger has been: how a ledger that was restored differs from one that was not.
+"""The highest values that the ledger has had, by which a restored ledger is recognised.
 
 Each controller keeps it in memory and in its Region's bucket, which no restore of the table takes back with it.
 """

@@ -1,4 +1,4 @@
-"""What a batch becomes when the other Region takes it over. A pure function: the compare-and-set is the caller's."""
+"""Computes the row of a batch that the other Region takes over. Pure: the caller does the compare-and-set."""
 
 from dataclasses import dataclass
 from datetime import datetime

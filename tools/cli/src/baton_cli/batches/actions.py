@@ -83,7 +83,7 @@ def _retried(batch: Batch, now: datetime) -> dict[str, Any]:
     if state is BatchState.ADMITTED and batch.plan_id and now > batch.admitted_at + RETRIED_AGE_MAX:
         raise Declined(
             f"batch {batch.batch_id} was admitted on {batch.admitted_at:%Y-%m-%d}, "
-            f"over {RETRIED_AGE_MAX.days} days ago: what was finished of it may be gone before a retry ends. "
+            f"over {RETRIED_AGE_MAX.days} days ago: its finished chunks may be deleted before a retry ends. "
             "Upload the file again: that is a new batch"
         )
     counts = {"counts": Counts()} if state is BatchState.ADMITTED else {}

@@ -10,13 +10,13 @@ _ADVICE: Final = {
     BatchState.ADMITTED: "To be planned in {owner}. Follow it: {baton} watch {me}",
     BatchState.WAITING_INPUT: "The file, or what it was planned with, is not in {owner} yet; it continues once it is.",
     BatchState.SPLIT: "Being processed in {owner}. Follow it: {baton} watch {me}",
-    BatchState.PROCESSED: "Being put together in {owner}. Follow it: {baton} watch {me}",
+    BatchState.PROCESSED: "Being assembled in {owner}. Follow it: {baton} watch {me}",
     BatchState.MERGED: "Download the result: {baton} fetch {me}. Its mail is on the way.",
     BatchState.NOTIFIED: "Download the result: {baton} fetch {me}. Its mail is sent.",
     BatchState.COMPLETED: "Download the result: {baton} fetch {me}",
     BatchState.PAUSED: "Resume it: {baton} resume {me}, or end it: {baton} cancel {me}. Finished chunks are kept.",
     BatchState.QUARANTINED: (
-        "It may be what made a Region unhealthy, and stands still until you decide. Look at the file and the job: "
+        "It may have made a Region unhealthy, and is not processed until you decide. Check the file and the job: "
         "{baton} retry {me}, or end it: {baton} cancel {me}. Finished chunks are kept."
     ),
     BatchState.CANCELLED: "Send the file again if this was a mistake.",
@@ -44,7 +44,7 @@ _CORRECT_JOB: Final = (
     "Then: {baton} retry {me}. What was finished under the old version is done again."
 )
 _UNREADABLE: Final = (
-    "Let Baton read the file (the reason says what it lacks), then: {baton} retry {me}, or upload it so that it can."
+    "Let Baton read the file (the reason says what is missing), then: {baton} retry {me}, or upload it so that it can."
 )
 _BY_CODE: Final = {
     "too_many_rejects": _TOO_MANY_REJECTS,

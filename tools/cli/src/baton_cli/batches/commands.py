@@ -211,7 +211,7 @@ def fetch(
         bool, typer.Option("--rejects", help="The rejected records instead of the result.")
     ] = False,
     want_manifest: Annotated[bool, typer.Option("--manifest", help="The manifest instead of the result.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Download the result of a batch. An interrupted download leaves no file, and none that is there is replaced."""

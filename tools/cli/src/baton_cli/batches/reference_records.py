@@ -1,4 +1,4 @@
-"""Reads the records of a reference file; what an input would be rejected for is refused, with its lines."""
+"""Reads the records of a reference file; defects for which an input would be rejected are refused, with their lines."""
 
 import csv
 from collections.abc import Iterator, Sequence

@@ -275,7 +275,7 @@ def _no_rejects(rejects: Rejects) -> str:
     if batch.published:
         return "No record was rejected."
     if batch.plan_id is None:
-        return f"No record was judged: the batch is {batch.state}."
+        return f"No record was checked: the batch is {batch.state}."
     return f"No record was rejected so far: the batch is {batch.state}."
 
 

@@ -1,4 +1,4 @@
-"""Fails over from this machine, without a controller: builds what acts, and says what comes of it.
+"""Fails over from this machine, without a controller: builds the shell, and reports the outcome.
 
 The rules are the controllers' (`handover.by_hand`), and so are acts and records.
 """
@@ -166,13 +166,13 @@ def _telling(tell: Tell) -> Log:
 def _wording(fields: MutableMapping[str, Any]) -> str:
     match fields["event"]:
         case "step_failed":
-            return f"{fields['step']} is not through, and is tried on: {fields['note']}"
+            return f"{fields['step']} is not done, and is tried again: {fields['note']}"
         case "record_waits":
             return f"a record waits for the ledger: {fields['error']}"
         case "event_waits":
             return f"an event waits for EventBridge: {fields['error']}"
         case "intent_failed":
-            return f"the ledger did not confirm a write, which is tried on: {fields['error']}"
+            return f"the ledger did not confirm a write, which is tried again: {fields['error']}"
         case event:
             return f"{event}: {fields.get('exc_info') or fields.get('error', '')}"
 

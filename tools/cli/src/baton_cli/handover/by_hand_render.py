@@ -1,4 +1,4 @@
-"""What a failover without controllers shows: what has come of it, and what is left to do."""
+"""Shows the outcome of a failover without controllers, and what is left to do."""
 
 from collections.abc import Sequence
 

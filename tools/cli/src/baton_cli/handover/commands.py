@@ -49,7 +49,7 @@ By = Annotated[str | None, typer.Option("--by", help="Who orders it. Default: us
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it until it is over, or return at once.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask. Without a terminal nothing is asked.")]
 SwitchTimeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop following after this time; the order stands.")
+    float, typer.Option("--timeout", metavar="SECONDS", min=0, help="Stop following after this time. The order stays.")
 ]
 OrderTimeout = SwitchTimeout
 
@@ -113,7 +113,7 @@ def _place(ctx: typer.Context, order: _Order) -> None:
         standing = session.run(ask)
     except KeyboardInterrupt:
         if placed:
-            session.note(f"The order stands. See it: {baton()} explain {placed[0].id}")
+            session.note(f"The order stays in force. See it: {baton()} explain {placed[0].id}")
         else:
             session.note(f"Interrupted: nothing was ordered, unless {baton()} history shows it")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
@@ -150,7 +150,7 @@ def _by_hand(ctx: typer.Context, order: _Order) -> None:
     try:
         done, regions, running = session.run(act)
     except KeyboardInterrupt:
-        stands = f"Whatever is under way stands. Continue it: the same command. See it: {baton()} status"
+        stands = f"What is under way stays in force. Continue it: the same command. See it: {baton()} status"
         session.note(stands if begun else "Interrupted: nothing was ordered")
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
     if isinstance(done, by_hand.Realigned):
@@ -220,7 +220,7 @@ def failover(
     *,
     to: To,
     reason: Reason = "",
-    force: Annotated[bool, typer.Option("--force", help="Even if the Region is not proved ready.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Even if the Region has not proved to be ready.")] = False,
     without_controllers: Annotated[
         bool, typer.Option("--without-controllers", help="Carry it out from this machine: no controller is needed.")
     ] = False,
@@ -243,7 +243,7 @@ def failover(
     elif wait:
         _by_hand(ctx, order)
     else:
-        raise typer.BadParameter("without controllers nobody else would do it: not with --no-wait")
+        raise typer.BadParameter("not with --no-wait: without controllers, only this command carries it out")
 
 
 @app.command(rich_help_panel=PANEL, epilog=_EXITS_HELP)
@@ -259,8 +259,8 @@ def switchover(
 ) -> None:
     """Make a Region active by a planned switch: admission pauses until every open batch can continue there.
 
-    A Region that is not ready yet is waited for, and refused if it is not ready in time. Rolled back automatically if
-    the pause takes too long.
+    The command waits until the Region is ready, and is refused if it is not ready in time. The switch is rolled back
+    automatically if the pause takes too long.
     """
     _place(ctx, _Order(CommandKind.SWITCHOVER, by, reason, as_json, timeout, target=to, wait=wait, ask=not yes))
 
@@ -314,7 +314,7 @@ def drill(
 ) -> None:
     """Practise a switchover: switch over for a while, then return automatically; at once if there is a fault.
 
-    The command returns when the first switch is over, and says when it ends. To end it before, order a switchover
+    The command returns when the first switch is over, and says when it ends. To end it earlier, order a switchover
     home. During the drill there is no automatic failover, unless the switch back had to be rolled back.
     """
     order = _Order(
@@ -331,7 +331,7 @@ def drill(
 def freeze(
     ctx: typer.Context,
     lasts: For,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for those who find it frozen.", show_default=False)],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for other operators.", show_default=False)],
     by: By = None,
     wait: Wait = True,
     timeout: OrderTimeout = _ORDER_SECONDS,

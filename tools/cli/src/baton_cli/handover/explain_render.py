@@ -1,4 +1,4 @@
-"""Answers of `explain` for people: what is, what was decided last and on what grounds, and what to type next."""
+"""Answers of `explain` for people: the present state, the last decision with its reasons, and what to type next."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -66,10 +66,10 @@ def _said(view: ControllerView, control: Control, *, everything: bool) -> Iterab
         yield Text(f"No controller of {view.region} ({role}) was ever heard.", style="bold red")
         return
     if view.is_silent:
-        text = f"The controller of {view.region} ({role}) is silent: this is what it said {span(view.age)} ago."
+        text = f"The controller of {view.region} ({role}) is silent: this is what it reported {span(view.age)} ago."
         notes = [Text(text, style="bold red")]
     else:
-        notes = [Text(f"Said by the controller of {view.region} ({role}) {span(view.age)} ago.", style="dim")]
+        notes = [Text(f"Reported by the controller of {view.region} ({role}) {span(view.age)} ago.", style="dim")]
     if not view.follows:
         notes.append(Text(f"It does not follow: it knows epoch {beat.epoch_seen}, not {control.epoch}.", style="red"))
     yield from _assessment(beat.assessment, *notes, everything=everything, stale=view.is_silent)
@@ -90,7 +90,7 @@ def _assessment(
         text = f"Its clock and another one are {span(timedelta(seconds=assessment.clock_off_seconds))} apart."
         yield _indented(Text(text, style="red"))
     for each in assessment.failing:
-        text = plain(f"{each.step} is not as the ledger says, and is tried on: {each.note}", style="red")
+        text = plain(f"{each.step} differs from the ledger, and is tried again: {each.note}", style="red")
         yield _indented(text)
     groups = (("SIGNAL", assessment.evidence), (_READINESS, assessment.readiness), (_BRAKE, assessment.brakes))
     for title, rules in groups:
@@ -157,10 +157,10 @@ def found(found: Explained, *, everything: bool) -> RenderableType:
         if found.decision.assessment:
             parts += [*_assessment(found.decision.assessment, everything=everything), Text()]
             if not everything:
-                parts += [told(f"Every rule that it rests on: {baton()} explain {found.decision.id} --all"), Text()]
+                parts += [told(f"Every rule on which it is based: {baton()} explain {found.decision.id} --all"), Text()]
         else:
             parts += [
-                Text("It rests on the order or on the step alone: no rules are kept with it.", style="dim"),
+                Text("It is based on the order or on the step alone: no rules are kept with it.", style="dim"),
                 Text(),
             ]
     if found.command:

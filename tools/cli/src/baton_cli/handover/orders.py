@@ -104,7 +104,7 @@ async def submit(connection: Connection, command: Command) -> None:
             if attempt == _SUBMITTED_TIMES_MAX - 1:
                 why = str(error) or "no answer in time"
                 raise Unavailable(
-                    f"the ledger did not confirm the order ({why}). Whether it stands: {baton()} explain {command.id}"
+                    f"the ledger did not confirm the order ({why}). Is it in force: {baton()} explain {command.id}"
                 ) from error
             await asyncio.sleep(_POLL_SECONDS)
     raise AssertionError("the last attempt returns or raises")

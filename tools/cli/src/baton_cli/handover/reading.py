@@ -107,7 +107,7 @@ def explain(
 ) -> None:
     """Show why a Region is active, why nothing is done, or why something was done.
 
-    Without an id: what both controllers say now, what was decided last, and what to type next. JSON has every rule.
+    Without an id: what both controllers report now, the last decision, and what to type next. JSON has every rule.
     """
     session = session_of(ctx)
 
@@ -138,7 +138,7 @@ def plan(
 ) -> None:
     """Show what a switch would do, without doing it: each call, whether it would be refused now, and why.
 
-    Ends with 0 if a controller would take it now, else with 1.
+    Ends with 0 if a controller would accept it now, otherwise with 1.
     """
     session = session_of(ctx)
     made = session.run(lambda connection: planning.plan(connection, target=to, kind=kind))

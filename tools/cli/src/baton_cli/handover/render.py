@@ -123,7 +123,7 @@ def _next(standing: Standing) -> str:
         case OrderOutcome.DEGRADED:
             return f"The controllers continue with what is missing. See how: {baton()} explain {me}, {baton()} history"
         case _ if drill := _drill_of(standing):
-            return f"End it before: {baton()} switchover --to {drill.home}. Follow it: {baton()} history --follow"
+            return f"End it earlier: {baton()} switchover --to {drill.home}. Follow it: {baton()} history --follow"
         case _:
             return f"See how and why: {baton()} explain {me}"
 
@@ -167,7 +167,7 @@ def phase_of(control: Control, now: datetime) -> str:
 def _switch(transition: Transition, now: datetime) -> str:
     head = f"{transition.id}: {transition.kind} from {transition.source} to {transition.target}"
     if transition.ended is None:
-        steps = ", ".join(f"{each.step} {each.outcome}" for each in transition.steps) or "no step is through yet"
+        steps = ", ".join(f"{each.step} {each.outcome}" for each in transition.steps) or "no step is done yet"
         return f"{head}, under way for {span(now - transition.started_at)}: {steps}"
     ago = f" {span(now - transition.ended_at)} ago" if transition.ended_at else ""
     return f"{head}, {transition.outcome}{ago}{transition.batches_told}"
@@ -187,7 +187,7 @@ def brakes_of(control: Control, now: datetime) -> Iterable[tuple[str, Renderable
 
 
 def _budget(rule: Rule) -> Text:
-    return Text(f"{rule.value}; spent: a human looks, then baton ack" if rule.blocks else rule.value)
+    return Text(f"{rule.value}; spent: find the cause, then baton ack" if rule.blocks else rule.value)
 
 
 def _controller(view: ControllerView) -> Sequence[RenderableType]:

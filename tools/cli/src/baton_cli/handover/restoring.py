@@ -42,6 +42,6 @@ def epoch(
     done = session.run(ask)
     if not done.is_recorded:
         session.note(
-            "The epoch is raised, and the journal did not take the record of it: note down who did it and why."
+            "The epoch is raised, and the journal did not accept the record of it: note down who did it and why."
         )
     session.answer(epoch_render.epoch(done), documents.epoch(done), as_json=as_json)

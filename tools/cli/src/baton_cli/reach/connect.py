@@ -102,7 +102,7 @@ def _switch_named() -> SwitchSettings:
     try:
         return SwitchSettings()
     except ValidationError as error:
-        raise Declined(f"the environment does not say what turns traffic: {_wrong(error, SwitchSettings)}") from error
+        raise Declined(f"the environment does not name the switch: {_wrong(error, SwitchSettings)}") from error
 
 
 def _wrong(error: ValidationError, settings: type[BaseSettings]) -> str:

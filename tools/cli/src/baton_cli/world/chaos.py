@@ -140,7 +140,7 @@ def refuse(
     link: Annotated[
         str, typer.Option(help="`s3` or `dynamodb`: the Region's own calls; `inward`: all that is asked from outside.")
     ] = "s3",
-    how: Annotated[AnswerChoice, typer.Option(help="What these calls are answered.")] = AnswerChoice.UNAVAILABLE,
+    how: Annotated[AnswerChoice, typer.Option(help="The answer to these calls.")] = AnswerChoice.UNAVAILABLE,
     as_json: AsJson = False,
 ) -> None:
     """Refuse a share of the calls on a Region's link, or let them come late. In the composed world only."""
@@ -166,15 +166,15 @@ def lag(
 def dials(
     ctx: typer.Context,
     seconds: Annotated[
-        float | None, typer.Option(min=0, help="How long they turn; S3 takes up to two minutes. 0: at once.")
+        float | None, typer.Option(min=0, help="How long a change takes; S3 takes up to two minutes. 0: at once.")
     ] = None,
     refused: Annotated[
-        bool | None, typer.Option("--refused/--allowed", help="Whether nobody may read or turn them.")
+        bool | None, typer.Option("--refused/--allowed", help="Refuse to read and to change them.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let the access point's dials turn slowly, or refuse to turn them."""
-    told = "The dials are as asked."
+    """Let the access point's dials change slowly, or refuse changes."""
+    told = "The dials are set as ordered."
     document: Json = {"turn_seconds": seconds, "refused": refused}
     _disturb(ctx, lambda admin: admin.dials(turn_seconds=seconds, refused=refused), told, document, as_json=as_json)
 
@@ -224,11 +224,11 @@ def arc_up(ctx: typer.Context, numbers: Endpoints, as_json: AsJson = False) -> N
 @_arc.command("lag")
 def arc_lag(
     ctx: typer.Context,
-    seconds: Annotated[float, typer.Argument(min=0, help="0: what was changed is read at once.", show_default=False)],
+    seconds: Annotated[float, typer.Argument(min=0, help="0: a change is visible at once.", show_default=False)],
     numbers: Endpoints,
     as_json: AsJson = False,
 ) -> None:
-    """Let endpoints of the cluster read what was for a while after each change."""
+    """Let endpoints of the cluster return old values for a while after each change."""
 
     async def lag_behind(admin: "Admin") -> None:
         for number in numbers:
@@ -248,7 +248,7 @@ class GateAct(StrEnum):
 @_arc.command("gate")
 def arc_gate(
     ctx: typer.Context,
-    act: Annotated[GateAct, typer.Argument(help="While the gate is closed nobody can switch.", show_default=False)],
+    act: Annotated[GateAct, typer.Argument(help="While the gate is closed no switch is possible.", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
     """Open or close the gate before the routing controls."""
