@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from baton.catalog import load_jobs
-from baton.memory import MemoryLedger, MemoryObjectStore
+from baton.memory import MemoryLedger, MemoryObjectStore, Refusal
 from baton.memory.objects import Version
 from baton.messages import KINDS, Kind
 from baton.model.batch import Batch
@@ -58,6 +58,29 @@ def test_lost_messages_of_any_queue_are_sent_again(kind: Kind) -> None:
     assert batch.state is BatchState.COMPLETED
     assert batch.counts.records_out == 24
     assert mails == 1
+
+
+@pytest.mark.parametrize("by", [Refusal.FORBIDDEN, Refusal.THROTTLED])
+def test_a_queue_that_cannot_be_counted_hides_no_message_that_another_one_lost(by: Refusal) -> None:
+    async def story() -> tuple[Batch, Batch]:
+        pipeline = await _pipeline()
+        done = await pipeline.upload(KEY, SAMPLE.body)
+        await _step_until_queued(pipeline, "notify")
+        await _drop(pipeline, "notify")
+        standing = await pipeline.upload("input/sales/other.csv", SAMPLE.body)
+        await _step_until_queued(pipeline, "chunk")
+        pipeline.region.queues.refusals.refuse("backlog", by=by, key="chunk")
+        for _ in range(20):
+            pipeline.advance(30)
+            await pipeline.process.sweeper.sweep()
+        while pipeline.region.queues.queued("notify"):
+            assert await pipeline.step()
+        return await pipeline.batch(done), await pipeline.batch(standing)
+
+    done, standing = asyncio.run(story())
+
+    assert done.state is BatchState.COMPLETED
+    assert standing.state is not BatchState.FAILED
 
 
 def test_a_batch_that_never_moves_again_ends_failed_and_announced() -> None:

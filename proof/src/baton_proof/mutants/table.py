@@ -12,6 +12,7 @@ from baton_proof.mutants import (
     of_readiness,
     of_restores,
     of_splitter,
+    of_sweeper,
     of_worker,
 )
 
@@ -25,5 +26,6 @@ MUTANTS: Final = (
     *of_readiness.MUTANTS,
     *of_restores.MUTANTS,
     *of_splitter.MUTANTS,
+    *of_sweeper.MUTANTS,
     *of_worker.MUTANTS,
 )

@@ -89,7 +89,7 @@ class BatchSweep:
         log: Log,
         alone: Callable[[str], AbstractContextManager[None]],
     ) -> None:
-        """`alone` isolates one batch's errors from the others."""
+        """`alone` isolates the errors of one batch, or of one queue, from the others."""
         self._region = region
         self._regions = regions
         self._ledger = ledger
@@ -102,7 +102,7 @@ class BatchSweep:
         self._settings = settings
         self._log = log
         self._alone = alone
-        self._queues = QueueWatch(outbox=outbox, clock=clock)
+        self._queues = QueueWatch(outbox=outbox, clock=clock, alone=alone)
         self._unreadable = UnreadableRows(
             region=region, ledger=ledger, outbox=outbox, clock=clock, settings=settings, log=log
         )

@@ -1,9 +1,11 @@
 """Finds the moment before which every message in a queue has been received: later ones are queued, not lost."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Final
 
+from baton.bounded import at_once
 from baton.messages import KINDS, OF_USERS, Kind, Lane
 from baton.ports import Clock, Outbox
 
@@ -12,13 +14,18 @@ _SIGN_WITHIN: Final = timedelta(seconds=60)
 _COUNTED_WITHIN: Final = timedelta(seconds=60)
 """How far SQS's count of waiting messages may be behind. Source: "ApproximateNumberOfMessages", GetQueueAttributes."""
 
+_AT_ONCE: Final = 16
+"""All of them: one that does not answer delays the sweep once."""
+
 
 class QueueWatch:
     """One Region's queues, as one sweeper sees them from time to time."""
 
-    def __init__(self, *, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, *, outbox: Outbox, clock: Clock, alone: Callable[[str], AbstractContextManager[None]]) -> None:
+        """`alone` isolates one queue's errors from the others: what one lost must not be hidden by another."""
         self._outbox = outbox
         self._clock = clock
+        self._alone = alone
         self._wanted: set[tuple[Kind, Lane]] = set()
         self._empty_at: dict[tuple[Kind, Lane], list[datetime]] = {
             (kind, lane): [] for kind in KINDS for lane in OF_USERS
@@ -32,9 +39,13 @@ class QueueWatch:
     async def look(self) -> None:
         """Read the count of each queue that is needed, once."""
         wanted, self._wanted = self._wanted, set()
-        for queue in sorted(wanted):
-            if await self._outbox.backlog(*queue) == 0:
-                self._empty_at[queue].append(self._clock.now())
+
+        async def one(queue: tuple[Kind, Lane]) -> None:
+            with self._alone(" ".join(("queue", *queue))):
+                if await self._outbox.backlog(*queue) == 0:
+                    self._empty_at[queue].append(self._clock.now())
+
+        await at_once(_AT_ONCE, sorted(wanted), one)
 
     def read_up_to(self, queues: Iterable[tuple[Kind, Lane]]) -> datetime | None:
         """Return the moment before which every message in these queues was sent that has not been received.
