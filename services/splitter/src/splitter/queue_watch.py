@@ -44,6 +44,7 @@ class QueueWatch:
             with self._alone(" ".join(("queue", *queue))):
                 if await self._outbox.backlog(*queue) == 0:
                     self._empty_at[queue].append(self._clock.now())
+                    self._read_up_to(queue)  # drops those before, though no batch is ever old enough to ask
 
         await at_once(_AT_ONCE, sorted(wanted), one)
 
