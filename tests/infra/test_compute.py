@@ -50,6 +50,7 @@ def _soft(found: Templates, region: str) -> Iterator[str]:
         "Privileged": False,
         "LinuxParameters": {"Capabilities": {"Drop": ["ALL"]}, "InitProcessEnabled": True},
         "Essential": True,
+        "RestartPolicy": {"Enabled": True, "RestartAttemptPeriod": 60},
     }
     for name, task in _tasks(found, region).items():
         (container,) = task["ContainerDefinitions"]
@@ -76,6 +77,7 @@ def test_containers_are_closed_and_gently_stopped(environment: str, region: str)
         ("User", "0", "User"),
         ("ReadonlyRootFilesystem", False, "ReadonlyRootFilesystem"),
         ("LinuxParameters", {"InitProcessEnabled": True}, "LinuxParameters"),
+        ("RestartPolicy", {"Enabled": True}, "RestartPolicy"),
         ("StopTimeout", 90, "StopTimeout"),
         ("StopTimeout", 500, "StopTimeout"),
         ("HealthCheck", {"Command": ["CMD", "true"]}, "not the image's own health check"),

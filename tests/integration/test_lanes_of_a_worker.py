@@ -18,7 +18,7 @@ from baton.settings import RunnerSettings
 from baton.topology import REGIONS_DEFAULT
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
-from worker.compute import Compute
+from worker.compute import Compute, Watchdog
 
 SECONDS_MAX = 60.0
 
@@ -81,7 +81,10 @@ async def _through_beside(rule: _Hindrance, lane: Callable[[Lane], Compute]) -> 
 
 @pytest.mark.parametrize("wait", [_hangs, _computes])
 def test_a_rule_that_does_not_end_delays_no_canary(wait: Callable[[threading.Event], object]) -> None:
-    assert asyncio.run(_through_beside(_Hindrance(wait), lambda _: Compute(seconds_max=600))) is BatchState.COMPLETED
+    watchdog = Watchdog(600)
+    through = _through_beside(_Hindrance(wait), lambda _: Compute(seconds_max=600, watchdog=watchdog))
+
+    assert asyncio.run(through) is BatchState.COMPLETED
 
 
 def test_one_computation_that_ends_leaves_the_end_of_another_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +102,8 @@ def test_one_computation_that_ends_leaves_the_end_of_another_as_it_is(monkeypatc
         released.wait()
 
     async def story() -> list[float]:
-        users, canaries = Compute(seconds_max=100), Compute(seconds_max=100)
+        watchdog = Watchdog(100)
+        users, canaries = (Compute(seconds_max=600, watchdog=watchdog) for _ in range(2))
         hanging = asyncio.create_task(users(hangs))
         await asyncio.to_thread(begun.wait)
         await canaries(lambda: None)
@@ -111,5 +115,5 @@ def test_one_computation_that_ends_leaves_the_end_of_another_as_it_is(monkeypatc
     left = asyncio.run(story())
 
     assert left, "nothing would end the process"
-    assert 100 < left[-1] <= 120
+    assert left[-1] == 100
     assert not due

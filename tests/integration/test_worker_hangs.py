@@ -20,8 +20,8 @@ def test_rule_that_loops_ends_its_process_and_the_message_comes_back() -> None:
     assert ended.stdout == "messages that came back: 1\n"
 
 
-def test_rule_that_holds_the_interpreter_ends_its_process_too_and_shows_where() -> None:
-    ended = _ended("regex")
+def test_rule_that_holds_the_interpreter_ends_its_process_long_before_its_own_limit_and_shows_where() -> None:
+    ended = _ended("regex")  # within the time-out: its limit is ten minutes
 
     assert ended.returncode == 1, ended.stderr
     assert "Timeout" in ended.stderr

@@ -4,16 +4,20 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from baton.model.batch import Batch
+from baton.model.journal import DecisionKind
 from baton.model.paths import input_key
 from baton_cli.batches import files, queries
 from baton_cli.batches.files import Submission
+from baton_cli.reach import connect
 from baton_cli.reach.connection import Connection
 from baton_local.state import World
 from baton_local.switches.admin import Admin
+from baton_proof.handovers import decisions_since
 from local_worlds import do
 
 CALM: Final = {
@@ -67,6 +71,16 @@ class Embedded:
     def mails(self, batch_id: str) -> list[dict[str, Any]]:
         """Return the mails of a batch, oldest first."""
         return [mail for mail in do(Admin(self.world.admin_endpoint).inbox()) if batch_id in mail["text"]]
+
+    def suspicions(self, since: datetime) -> list[str]:
+        """Return what the controllers said of each Region that they suspected since then."""
+
+        async def asked() -> list[str]:
+            async with connect.embedded(self.world) as connection:
+                decisions = await decisions_since(connection, since)
+                return [each.summary for each in decisions if each.kind is DecisionKind.SUSPECTED]
+
+        return do(asked())
 
     def logs(self) -> str:
         """Return the end of every log, for a failing test's message."""

@@ -1,6 +1,6 @@
-"""A job of which one value hangs, for a world of real processes: a module of its package of jobs."""
+"""A job of which one value hangs and lets nothing else run, for a world of real processes: a module of its jobs."""
 
-import threading
+import re
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
@@ -12,7 +12,7 @@ HANGS: Final = "hangs"
 
 def _hangs_at_one(value: str) -> str:
     if value == HANGS:
-        threading.Event().wait()
+        re.match(r"(a|aa)+$", "a" * 200 + "b")  # holds the interpreter's lock, and takes longer than the universe
     return value
 
 

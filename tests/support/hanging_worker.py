@@ -21,9 +21,10 @@ from baton.service import run_together
 from baton.settings import RunnerSettings
 from baton_proof.logs import silent_log
 from baton_proof.pipeline import Pipeline
-from worker.compute import Compute
+from worker.compute import Compute, Watchdog
 
-SECONDS_MAX = 1.0
+LIMITS = {"loop": (1.0, 60.0), "regex": (600.0, 1.0)}
+"""By kind, what a computation may take, and for how long it may hold the interpreter."""
 
 
 def _loop(value: str) -> str:
@@ -42,7 +43,8 @@ async def main(kind: str) -> None:
     class Hanging(Record):
         a: Annotated[str, AfterValidator(hangs)]
 
-    compute = Compute(seconds_max=SECONDS_MAX)
+    seconds_max, held_seconds_max = LIMITS[kind]
+    compute = Compute(seconds_max=seconds_max, watchdog=Watchdog(held_seconds_max))
     catalog = {"p": LoadedJob(Job(name="p", record=Hanging, recipients=("a@example.com",)), "1")}
     pipeline = Pipeline(catalog, compute=compute)
     await pipeline.upload("input/p/f.csv", b"a\n1\n")

@@ -22,10 +22,14 @@ COMPOSE_CANARY_SECONDS: Final = 10
 
 
 def pace(scale: float = TIME_SCALE, canary_seconds: float = CANARY_SECONDS) -> dict[str, str]:
-    """Return settings of every service of a world, unless the shell has others."""
+    """Return settings of every service of a world, unless the shell has others.
+
+    What holds a worker's interpreter for as long as a canary may take ends the worker, here as on AWS.
+    """
     return {
         "BATON_CONTROLLER_TIME_SCALE": f"{scale:g}",
         **{f"BATON_CONTROLLER_{name}": f"{value:g}" for name, value in _canaries(scale, canary_seconds).items()},
+        "BATON_WORKER_HELD_SECONDS_MAX": f"{canary_seconds:g}",
         **{f"BATON_SPLITTER_{name}_SECONDS": f"{seconds / scale:g}" for name, seconds in _SPLITTER_SECONDS.items()},
     }
 

@@ -3,14 +3,16 @@
 from baton_local.pace import CANARY_SECONDS, COMPOSE_CANARY_SECONDS, COMPOSE_TIME_SCALE, TIME_SCALE, pace
 from handover.settings import ControllerSettings
 from splitter.settings import SplitterSettings
+from worker.settings import WorkerSettings
 
 
 def test_at_the_pace_of_aws_services_wait_as_they_do_by_default() -> None:
-    own = {
+    own: dict[str, object] = {
+        **{f"BATON_WORKER_{name}".upper(): value for name, value in WorkerSettings().model_dump().items()},
         **{f"BATON_SPLITTER_{name}".upper(): value for name, value in SplitterSettings().model_dump().items()},
         **{f"BATON_CONTROLLER_{name}".upper(): value for name, value in ControllerSettings().model_dump().items()},
     }
-    told = {name: float(value) for name, value in pace(1.0).items()}
+    told = {name: float(value) for name, value in pace(1.0, ControllerSettings().probe_deadline_seconds).items()}
 
     assert told == {name: own[name] for name in told}
 
@@ -24,3 +26,4 @@ def test_a_canary_has_its_time_in_every_world() -> None:
 
         assert settings.probe_deadline_seconds == seconds
         assert settings.probe_deadline_seconds < settings.fresh_seconds
+        assert float(told["baton_worker_held_seconds_max"]) == seconds

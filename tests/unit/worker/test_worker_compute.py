@@ -18,11 +18,15 @@ from baton.job import Job
 from baton.model.plan import Chunk
 from half_an_answer import half_an_answer
 from local_worlds import eventually
-from worker.compute import ComputationDiedError, ComputationHungError, Compute, ProcessApart
+from worker.compute import ComputationDiedError, ComputationHungError, Compute, ProcessApart, Watchdog
 from worker.domain import check
 
 ANY = Job(name="any", record=None, recipients=("a@example.com",))
 CHUNK = Chunk(index=0, start=0, end=2, first_record=1, records=1)
+
+
+def compute_of(seconds_max: float, watchdog: Watchdog | None = None) -> Compute:
+    return Compute(seconds_max=seconds_max, watchdog=watchdog or Watchdog(60))
 
 
 def apart[T](work: Callable[[], T], seconds_max: float) -> T:
@@ -36,7 +40,7 @@ def apart[T](work: Callable[[], T], seconds_max: float) -> T:
 
 def test_work_is_done_and_its_errors_are_raised() -> None:
     async def story() -> int:
-        compute = Compute(seconds_max=60)
+        compute = compute_of(60)
         with pytest.raises(ZeroDivisionError):
             await compute(lambda: 1 // 0)
         return await compute(lambda: 6 * 7)
@@ -50,7 +54,7 @@ def test_work_cannot_end_the_loop_that_waits_for_it(error: BaseException) -> Non
         raise error
 
     async def story() -> int:
-        compute = Compute(seconds_max=60)
+        compute = compute_of(60)
         with pytest.raises(RuntimeError, match=f"a computation ended by {type(error).__name__}"):
             await compute(leave)
         return await compute(lambda: 6 * 7)
@@ -68,18 +72,17 @@ def test_one_at_a_time() -> None:
         return most
 
     async def story() -> list[int]:
-        compute = Compute(seconds_max=60)
+        compute = compute_of(60)
         return list(await asyncio.gather(*(compute(work) for _ in range(50))))
 
     assert asyncio.run(story()) == [1] * 50
 
 
-def test_what_hangs_is_told_hands_back_what_waits_and_stops_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.compute._LAST_RESORT_FACTOR", 1_000)  # it would end pytest, if this machine is busy
+def test_what_hangs_is_told_hands_back_what_waits_and_stops_the_service() -> None:
     released = threading.Event()
 
     async def story() -> list[object]:
-        compute = Compute(seconds_max=0.05)
+        compute = compute_of(0.05)
         watch = asyncio.create_task(compute.watch(asyncio.Event()))
         try:
             both = await asyncio.gather(compute(released.wait), compute(lambda: 1), return_exceptions=True)
@@ -98,10 +101,38 @@ def test_what_hangs_is_told_hands_back_what_waits_and_stops_the_service(monkeypa
     assert isinstance(watch, ComputationHungError)
 
 
+def test_the_process_is_ended_only_while_its_loop_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    timers: list[float] = []
+    renewed = asyncio.Event()
+
+    def set_anew(after: float, *, exit: bool) -> None:  # noqa: A002 - as the library names it
+        assert exit
+        timers.append(after)
+        if len(timers) > 6:
+            renewed.set()
+
+    monkeypatch.setattr("worker.compute.faulthandler.dump_traceback_later", set_anew)
+    monkeypatch.setattr("worker.compute.faulthandler.cancel_dump_traceback_later", lambda: timers.append(0))
+    released = threading.Event()
+
+    async def story() -> None:
+        computing = asyncio.create_task(compute_of(60, Watchdog(0.06))(released.wait))
+        await renewed.wait()
+        assert set(timers) == {0.06}
+        computing.cancel()
+        await asyncio.wait([computing])
+        assert timers[-1] == 0, "nobody waits for it any more, or would set the timer anew"
+
+    try:
+        asyncio.run(story())
+    finally:
+        released.set()
+
+
 def test_watch_ends_with_the_service() -> None:
     async def story() -> None:
         stop = asyncio.Event()
-        watch = asyncio.create_task(Compute(seconds_max=60).watch(stop))
+        watch = asyncio.create_task(compute_of(60).watch(stop))
         stop.set()
         await watch
 

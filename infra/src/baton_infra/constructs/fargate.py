@@ -17,6 +17,9 @@ STOP_SECONDS: Final = 120
 USER: Final = "10001:10001"
 _HEALTH: Final = ["CMD", "python", "-I", "-S", "/app/src/baton/probe.py"]
 """The image's own check: ECS does not read it from the image."""
+_RESTART_SECONDS_MIN: Final = 60
+"""Of ECS. A container that ends sooner is not started again: its task ends, and the deployment's circuit breaker
+counts it."""
 _EXEC_WRITES: Final = ("/managed-agents", "/var/lib/amazon/ssm", "/var/log/amazon/ssm")
 """Where the agent of ECS Exec writes: the one thing that a read-only root keeps from working.
 Source: aws/containers-roadmap#1359."""
@@ -131,6 +134,8 @@ def _container(arns: Arns, container: Container) -> ecs.CfnTaskDefinition.Contai
         name=container.service,
         image=f"{registry}/{topology.repository(container.service)}@{container.digest}",
         essential=True,
+        # In place within seconds, once it ran for this long: a new task takes a minute, in which canaries fail.
+        restart_policy=define.RestartPolicyProperty(enabled=True, restart_attempt_period=_RESTART_SECONDS_MIN),
         user=USER,
         readonly_root_filesystem=True,
         mount_points=[

@@ -45,8 +45,8 @@ MUTANTS: Final = (
     Mutant(
         "a computation that ends takes away the end of another one",
         "services/worker/src/worker/compute.py",
-        "        if self._ends:\n",
-        "        if len(self._ends) > 1:\n",
+        "            if not self._computing:\n",
+        "            if len(self._computing) < 2:\n",
         "tests/integration/test_lanes_of_a_worker.py::test_one_computation_that_ends_leaves_the_end_of_another_as_it_is",
     ),
     Mutant(

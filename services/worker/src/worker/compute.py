@@ -2,8 +2,8 @@
 
 A rule of a job may loop endlessly, and a thread cannot be ended from outside. So the process ends: it logs why, hands
 back its other messages, and exits with status 1; the scheduler starts another. A rule may also hold the interpreter's
-lock, as a regular expression with exponential backtracking does, so that nothing else in this process runs: then a
-watchdog outside of the interpreter ends the process a little later, with the stack on stderr.
+lock, as a regular expression with exponential backtracking does, so that nothing else in this process runs, canaries
+included: then a watchdog outside of the interpreter ends the process much sooner, with the stack on stderr.
 
 A retry is computed in a process of its own (`ProcessApart`): if that one hangs or is killed, for example for lack of
 memory, this process is left to report it. So are all chunks of the lane apart, by one process that is kept.
@@ -15,24 +15,22 @@ import multiprocessing
 import pickle
 import signal
 import threading
-import time
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from polars.exceptions import PanicException
 
 from baton.errors import BatchFailed, BatonError, Retry, said
 
-__all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "ProcessApart"]
+__all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "ProcessApart", "Watchdog"]
 
+_RENEWALS: Final = 6
+"""So often the watchdog is told, within its limit, that the event loop runs."""
 _LAST_RESORT_FACTOR: Final = 1.2
-"""Of the limit: after the process itself should have ended, if it still could."""
-_TIMER_SECONDS_MIN: Final = 0.001
+"""Of the limit, for a process apart whose parent has ended and so ends it no more."""
 _APART_FACTOR: Final = 0.9
 """Of the limit, for a process apart: it is to be ended before its parent is."""
 _LAST_WORD_SECONDS: Final = 1.0
@@ -49,14 +47,48 @@ class ComputationDiedError(BatonError):
     """The process that computed was killed, or ended itself. The text is for the file's sender."""
 
 
+class Watchdog:
+    """Ends the process if its event loop does not run for so long while something is computed.
+
+    The timer is outside of the interpreter, and there is one for a process: whoever computes sets it anew, and with the
+    last computation it goes. If one hangs, it stays set: the process has that long to end in good order.
+    """
+
+    def __init__(self, seconds_max: float) -> None:
+        self.seconds_max = seconds_max
+        self._computing: set[object] = set()
+        self._lock = threading.Lock()
+
+    def watch(self, computation: Future[Any]) -> None:
+        """Watch it from now on, until it ends."""
+        with self._lock:
+            self._computing.add(computation)
+        computation.add_done_callback(self.let_go)
+
+    def renew(self) -> None:
+        """Say that the event loop runs."""
+        with self._lock:
+            if self._computing:
+                faulthandler.dump_traceback_later(self.seconds_max, exit=True)
+
+    def let_go(self, computation: Future[Any]) -> None:
+        """Watch it no more."""
+        with self._lock:
+            self._computing.discard(computation)
+            if not self._computing:
+                faulthandler.cancel_dump_traceback_later()
+
+
 class Compute:
     """Runs work in one thread of its own, while the next chunk is read. Use it as `Offload`.
 
     A task has one vCPU: two chunks at once would take as long, and twice the memory.
     """
 
-    def __init__(self, *, seconds_max: float) -> None:
+    def __init__(self, *, seconds_max: float, watchdog: Watchdog) -> None:
+        """Limit each computation. The watchdog is that of the process, whatever else computes in it."""
         self._seconds_max = seconds_max
+        self._watchdog = watchdog
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chunk")
         self._free = asyncio.Lock()
         self._hung = asyncio.Event()
@@ -66,13 +98,26 @@ class Compute:
         async with self._free:
             if self._hung.is_set():
                 raise Retry("this worker ends: a computation hangs", delay_seconds=0)
-            guarded = partial(_with_an_end, work, self._seconds_max * _LAST_RESORT_FACTOR)
-            future = asyncio.get_running_loop().run_in_executor(self._thread, guarded)
-            done, _ = await asyncio.wait([future], timeout=self._seconds_max)
+            computation = self._thread.submit(_without_exits, work)
+            self._watchdog.watch(computation)
+            future = asyncio.wrap_future(computation)
+            try:
+                done = await self._ends_in_time(future)
+            except asyncio.CancelledError:
+                self._watchdog.let_go(computation)  # nobody waits for it, or sets the timer anew
+                raise
             if not done:
                 self._hung.set()
                 raise ComputationHungError(_hung(self._seconds_max))
             return future.result()
+
+    async def _ends_in_time(self, future: asyncio.Future[Any]) -> bool:
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._seconds_max
+        while not future.done() and (left := end - clock()) > 0:
+            self._watchdog.renew()
+            await asyncio.wait([future], timeout=min(left, self._watchdog.seconds_max / _RENEWALS))
+        return future.done()
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Raise `ComputationHungError` once something hangs, so that the service stops; return when it stops anyway."""
@@ -88,45 +133,6 @@ class Compute:
 
 def _hung(seconds: float) -> str:
     return f"a computation did not end within {seconds:g} s"
-
-
-class _Watchdog:
-    """Ends the process if one of several computations, in threads of their own, does not end.
-
-    The interpreter has one such timer: it is set to the first end that is due.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._ends: dict[object, float] = {}
-
-    @contextmanager
-    def __call__(self, seconds: float) -> Generator[None]:
-        one = object()
-        with self._lock:
-            self._ends[one] = time.monotonic() + seconds
-            self._set()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._ends[one]
-                self._set()
-
-    def _set(self) -> None:
-        if self._ends:
-            left = min(self._ends.values()) - time.monotonic()
-            faulthandler.dump_traceback_later(max(_TIMER_SECONDS_MIN, left), exit=True)
-        else:
-            faulthandler.cancel_dump_traceback_later()
-
-
-_watchdog: Final = _Watchdog()
-
-
-def _with_an_end[T](work: Callable[[], T], seconds: float) -> T:
-    with _watchdog(seconds):
-        return _without_exits(work)
 
 
 def _without_exits[T](work: Callable[[], T]) -> T:

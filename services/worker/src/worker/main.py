@@ -8,7 +8,7 @@ from baton.context import Context
 from baton.messages import APART, CANARY, LANES, Lane
 from baton.offload import Offload
 from baton.service import Service, run_service
-from worker.compute import Compute, ProcessApart
+from worker.compute import Compute, ProcessApart, Watchdog
 from worker.handler import Worker, plans_of
 from worker.room import SHARES, Room
 from worker.settings import WorkerSettings
@@ -25,7 +25,8 @@ def build(
 ) -> Service:
     """Put the worker together. `compute`: where a lane's chunks are computed, if not as in `worker.compute`."""
     ports, settings = context.ports, WorkerSettings()
-    own = {lane: Compute(seconds_max=settings.compute_seconds_max) for lane in LANES}
+    seconds_max, watchdog = settings.compute_seconds_max, Watchdog(settings.held_seconds_max)
+    own = {lane: Compute(seconds_max=seconds_max, watchdog=watchdog) for lane in LANES}
     tables, plans, room = Tables(ports.reference(), compute=offload, settings=settings), plans_of(settings), Room()
     # A canary's lane shares nothing of it, or a user's work could keep it waiting.
     own_plans, own_room = plans_of(settings.model_copy(update={"plans_cached": CANARIES_KEPT})), Room()
@@ -43,7 +44,7 @@ def build(
             clock=context.clock,
             offload=offload,
             compute=compute(lane) if compute else own[lane],
-            apart=None if compute else ProcessApart(seconds_max=settings.compute_seconds_max),
+            apart=None if compute else ProcessApart(seconds_max=seconds_max),
             apart_from=1 if lane == APART else 2,
             settings=settings,
         )

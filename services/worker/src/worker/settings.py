@@ -37,3 +37,7 @@ class WorkerSettings(BaseSettings):
     """Of one computation: 32 MiB or 262,144 records, the most judged at once, take some seconds; with rules of a job
     that need a millisecond for each record four and a half minutes. What takes longer hangs. Well below
     `handling_seconds_max`: meanwhile nothing else is computed here."""
+    held_seconds_max: float = Field(default=10, gt=0)
+    """A computation may hold the interpreter for so long: as long as a canary may take, which this process handles as
+    well. One or two canaries fail by it, and three make a Region unhealthy. Rules of Python let others run every 5 ms,
+    and no library that is called here holds it for more than a second or two."""
