@@ -324,7 +324,7 @@ def test_what_a_table_removes_by_itself_outlives_every_batch(
             await progress.open("b", "p", chunks=200, now=now)
             for index in (0, 199):
                 await progress.complete(ChunkDone("b", "p", index, Counts(), 0, 0, 0, 0), now=now)
-            await aws.rejects().put("b", [StoredReject(1, 0, "c", "r", "v", "l")])
+            await aws.rejects().put("b", "p", [StoredReject(1, 0, "c", "r", "v", "l")])
             dynamodb: Any = await aws.client("dynamodb", EAST)()
             found: list[int] = []
             for table in (aws.topology.progress_table, aws.topology.rejects_table):

@@ -92,21 +92,18 @@ def test_one_computation_that_ends_leaves_the_end_of_another_as_it_is(monkeypatc
 
     def later(seconds: float, **_: bool) -> None:
         due.append(seconds)
+        if len(due) > 1:
+            both.set()
 
     monkeypatch.setattr("faulthandler.dump_traceback_later", later)
     monkeypatch.setattr("faulthandler.cancel_dump_traceback_later", due.clear)
-    released, begun = threading.Event(), threading.Event()
-
-    def hangs() -> None:
-        begun.set()
-        released.wait()
+    released, both = threading.Event(), threading.Event()
 
     async def story() -> list[float]:
         watchdog = Watchdog(100)
         users, canaries = (Compute(seconds_max=600, watchdog=watchdog) for _ in range(2))
-        hanging = asyncio.create_task(users(hangs))
-        await asyncio.to_thread(begun.wait)
-        await canaries(lambda: None)
+        hanging = asyncio.create_task(users(released.wait))
+        await canaries(both.wait)
         left = list(due)
         released.set()
         await hanging
