@@ -50,7 +50,7 @@ class ComputationDiedError(BatonError):
 class Watchdog:
     """Ends the process if its event loop does not run for so long while something is computed.
 
-    The timer is outside of the interpreter, and there is one for a process: whoever computes sets it anew, and with the
+    The timer is outside of the interpreter, and there is one for a process: each computation sets it anew, and with the
     last computation it goes. If one hangs, it stays set: the process has that long to end in good order.
     """
 
