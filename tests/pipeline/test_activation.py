@@ -258,6 +258,20 @@ def test_a_replica_of_what_the_active_region_admitted_is_not_noted() -> None:
     assert asyncio.run(story()) == ["input/passthrough/unseen.csv"]
 
 
+def test_a_note_that_is_written_later_than_it_says_is_found() -> None:
+    async def story() -> Batch:
+        pipeline = Pipeline(load_jobs("baton_jobs"))
+        await pipeline.process.sweeper.sweep()
+        batch_id = await pipeline.upload("input/passthrough/f.csv", b"a\n1\n", announce=False)
+        (info,) = [each.info for each in pipeline.region.objects.history()["input/passthrough/f.csv"]]
+        await pipeline.region.arrivals.note(info, at=pipeline.region.clock.now() - timedelta(seconds=60))
+        pipeline.advance(30)  # it is too young for the list of all inputs
+        await pipeline.process.sweeper.sweep()
+        return await pipeline.batch(batch_id)
+
+    assert asyncio.run(story()).state is BatchState.ADMITTED
+
+
 def test_notes_that_cannot_be_read_keep_no_list_from_being_swept() -> None:
     async def story() -> BatchState:
         pipeline = Pipeline(load_jobs("baton_jobs"), region=Region())

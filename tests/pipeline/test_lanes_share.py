@@ -55,6 +55,7 @@ CATALOG: Final[Catalog] = {
     "patient": _job("patient"),
     "strict": _job("strict", percent=0),
     "long": _job("long", lookup=Lookup(dataset="long", key="left", columns=("text",))),
+    "uneven": _job("uneven", lookup=Lookup(dataset="uneven", key="left", columns=("text",))),
 }
 type Looked = Callable[[str, str], bool]
 """Whether a call is looked at, by its name and the key."""
@@ -159,8 +160,9 @@ def _at_once(looked: Looked, job: str, records: bytes, *, ends: BatchState = Bat
 
     async def story() -> int:
         world = _World(looked)
-        rows = {f"{key}": {"left": f"{key}", "text": "x" * LINE} for key in range(2)}
-        await world.region.reference.publish(ReferenceVersion("long", "1", 2, ("left", "text")), rows)
+        for dataset, sizes in (("long", (LINE, LINE)), ("uneven", (1, LINE))):
+            rows = {f"{key}": {"left": f"{key}", "text": "x" * size} for key, size in enumerate(sizes)}
+            await world.region.reference.publish(ReferenceVersion(dataset, "1", 2, ("left", "text")), rows)
         assert await world.run(lambda: world.send(job, records)) == {ends}
         return world.store.most
 
@@ -175,6 +177,16 @@ def test_one_chunk_at_a_time_holds_more_than_its_share_until_it_is_uploaded(
     monkeypatch.setattr(worker.main, "SHARES", shares)
 
     assert _at_once(lambda call, key: (call, "/parts/" in key) == ("put", True), "long", b"0\n1\n") == at_once
+
+
+def test_one_chunk_at_a_time_is_written_down_that_could_be_more_than_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    shares = dict.fromkeys(LANES, Share(LARGE_FROM_BYTES * 2, LARGE_FROM_BYTES, OUTPUT - 1))
+    monkeypatch.setattr(worker.main, "SHARES", shares)
+
+    def is_part(call: str, key: str) -> bool:
+        return call == "put" and "/parts/" in key
+
+    assert _at_once(is_part, "uneven", b"0\n0\n") == 1, "each lookup may find the longest row"
 
 
 def test_one_chunk_at_a_time_that_is_larger_than_its_share_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

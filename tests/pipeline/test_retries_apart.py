@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import override
 
 import pytest
@@ -11,7 +11,7 @@ from baton.batches import Batches
 from baton.catalog import load_jobs
 from baton.errors import Unavailable
 from baton.memory import Refusal
-from baton.messages import LARGE
+from baton.messages import LARGE, Message
 from baton_proof.pipeline import Pipeline, inline
 from worker.compute import ProcessApart
 from worker.handler import Worker, plans_of
@@ -46,7 +46,7 @@ class _Apart(ProcessApart):
         return None
 
 
-def _worker(pipeline: Pipeline, apart: ProcessApart) -> Worker:
+def _worker(pipeline: Pipeline, apart: ProcessApart, room: Room | None = None) -> Worker:
     region, settings = pipeline.region, WorkerSettings()
     outbox = region.queues.outbox()
     return Worker(
@@ -55,7 +55,7 @@ def _worker(pipeline: Pipeline, apart: ProcessApart) -> Worker:
         progress=region.progress,
         tables=Tables(region.reference, compute=inline, settings=settings),
         plans=plans_of(settings),
-        room=Room(),
+        room=room or Room(),
         share=SHARES[LARGE],
         catalog=load_jobs("baton_jobs"),
         clock=region.clock,
@@ -66,12 +66,37 @@ def _worker(pipeline: Pipeline, apart: ProcessApart) -> Worker:
     )
 
 
+async def _planned() -> tuple[Pipeline, Sequence[Message]]:
+    """Return a batch whose chunks are queued, and these."""
+    pipeline = Pipeline(load_jobs("baton_jobs"), chunk_bytes=4)
+    await pipeline.upload("input/passthrough/f.csv", b"a\n1\n2\n3\n4\n")
+    while len(queued := pipeline.region.queues.queued("chunk")) < 2:
+        await pipeline.step()
+    return pipeline, queued
+
+
+def test_it_has_all_the_memory_that_is_there_beyond_shares() -> None:
+    async def story() -> bool:
+        (pipeline, queued), apart, room = await _planned(), _Apart(), Room()
+        retried = asyncio.create_task(_worker(pipeline, apart, room).handle(queued[0], 2))
+        await asyncio.to_thread(apart.begun.wait)
+        try:
+            async with room.place(SHARES[LARGE]) as other, asyncio.timeout(0):
+                await other.hold_anything()
+        except TimeoutError:
+            return True
+        else:
+            return False
+        finally:
+            apart.released.set()
+            await retried
+
+    assert asyncio.run(story()), "its process needs as much again, and may have ended one by it"
+
+
 def test_another_chunk_that_cannot_be_read_leaves_it_alone() -> None:
     async def story() -> list[str]:
-        pipeline, apart = Pipeline(load_jobs("baton_jobs"), chunk_bytes=4), _Apart()
-        await pipeline.upload("input/passthrough/f.csv", b"a\n1\n2\n3\n4\n")
-        while len(queued := pipeline.region.queues.queued("chunk")) < 2:
-            await pipeline.step()
+        (pipeline, queued), apart = await _planned(), _Apart()
         worker = _worker(pipeline, apart)
         retried = asyncio.create_task(worker.handle(queued[0], 2))
         await asyncio.to_thread(apart.begun.wait)

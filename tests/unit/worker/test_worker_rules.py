@@ -32,7 +32,7 @@ from baton.errors import BatchFailed
 from baton.fields import ShortDate, Text
 from baton.job import Record
 from worker.rejects import ALSO_CHARS_MAX, ALSO_MAX, VALUE_CHARS_MAX
-from worker.rules import rules_of
+from worker.rules import Rules, rules_of
 
 
 class Size(enum.StrEnum):
@@ -477,3 +477,16 @@ def test_column_without_values_is_judged_once_for_all_pieces() -> None:
         told_of(model, [[""], [""]], ["a"])
 
     assert seen == [""]
+
+
+def test_the_model_has_the_last_word_on_what_its_columns_refuse() -> None:
+    class Strict(Record):
+        a: Annotated[str, Field(min_length=2)]
+
+    class Lenient(Record):
+        a: Annotated[str, Field(min_length=1)]
+
+    misjudged = Rules(Lenient, rules_of(Strict).by_column)
+    found = misjudged.broken(frame_of([["x"], [""], ["xy"]], 1), ["a"], told_max=3, enough=3)
+
+    assert [row[:3] for row in found.told.iter_rows()] == [(1, "a", "string_too_short")]
