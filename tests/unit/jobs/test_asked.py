@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Literal, Never
+from typing import Annotated, Any, Literal, Never, override
 
 import pytest
 from pydantic import Field, StringConstraints, WithJsonSchema, create_model
@@ -106,9 +106,22 @@ def test_no_code_of_the_job_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked_for(Odd, "b", "literal_error") == "'x'"
 
 
+class _Unsayable:
+    """Cannot say its own text."""
+
+    @override
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+    __repr__ = __str__
+
+
 @pytest.mark.parametrize(
     ("rule", "declared"),
     [
+        ("string_too_short", Annotated[str, WithJsonSchema({"description": _Unsayable()})]),
+        ("string_pattern_mismatch", Annotated[str, WithJsonSchema({"pattern": _Unsayable()})]),
+        ("string_too_short", Annotated[str, WithJsonSchema({"description": ["a", "list"]})]),
         ("string_too_short", Annotated[str, WithJsonSchema({"min_length": "three"})]),
         ("greater_than_equal", Annotated[str, WithJsonSchema({"ge": {"a": 1}})]),
         ("greater_than_equal", Annotated[str, WithJsonSchema({"ge": "b"})]),

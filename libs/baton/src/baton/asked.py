@@ -4,11 +4,12 @@ The model is read as it was declared, and no code of the job runs for that: a ho
 schema may hang, and who writes mails has many to write.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import Enum
 from types import UnionType
-from typing import Annotated, Any, Final, Literal, TypeAliasType, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, TypeAliasType, Union, cast, get_args, get_origin
 
 from pydantic import WithJsonSchema
 from pydantic.fields import FieldInfo
@@ -48,8 +49,9 @@ def asked_for(record: type[Record] | None, column: str, rule: str) -> str:
 
 
 def _asked_for(marks: Sequence[Any], rule: str) -> str:
-    tell = _TELLS.get(rule)
-    return str(_first(marks, "description") or (tell(marks) if tell else ""))
+    told, tell = _first(marks, "description"), _TELLS.get(rule)
+    # Anything else may say itself by code of the job.
+    return told if type(told) is str and told else tell(marks) if tell else ""
 
 
 def _marks(declared: Any, depth: int) -> Iterator[Any]:
@@ -103,7 +105,8 @@ def _one_of(marks: Sequence[Any]) -> str:
 
 def _pattern(marks: Sequence[Any]) -> str:
     pattern = _first(marks, "pattern")
-    return f"text like {getattr(pattern, 'pattern', pattern)}" if pattern else ""
+    text = cast("re.Pattern[str]", pattern).pattern if type(pattern) is re.Pattern else pattern
+    return f"text like {text}" if type(text) is str and text else ""
 
 
 def _length(marks: Sequence[Any]) -> str:
