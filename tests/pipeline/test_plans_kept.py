@@ -1,4 +1,4 @@
-"""Plans that a worker keeps between chunks are bounded by their chunks, however many files are in work."""
+"""Plans that a worker keeps between chunks are bounded by what they take, however many files are in work."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from baton.catalog import load_jobs
 from baton_proof.pipeline import Pipeline
 
 
-def _plans_read(monkeypatch: pytest.MonkeyPatch, *, chunks_cached: int) -> int:
+def _plans_read(monkeypatch: pytest.MonkeyPatch, *, chunks_cached: int, header: bytes = b"a") -> int:
     """Return how often a worker read a plan for two files of three chunks each, worked off in turns."""
     monkeypatch.setenv("BATON_WORKER_CHUNKS_CACHED", f"{chunks_cached}")
     pipeline = Pipeline(load_jobs("baton_jobs"), chunk_bytes=20)
@@ -20,7 +20,7 @@ def _plans_read(monkeypatch: pytest.MonkeyPatch, *, chunks_cached: int) -> int:
 
     async def story() -> int:
         for name in ("a", "b"):
-            await pipeline.upload(f"input/passthrough/{name}.csv", b"a\n" + b"12345678\n" * 8)
+            await pipeline.upload(f"input/passthrough/{name}.csv", header + b"\n" + b"12345678\n" * 8)
         queues, process = pipeline.region.queues, pipeline.process
         for delivery in await queues.inbox("split").receive(max_messages=10, wait_seconds=0):
             await process.runners["split"].process(delivery)
@@ -37,3 +37,10 @@ def _plans_read(monkeypatch: pytest.MonkeyPatch, *, chunks_cached: int) -> int:
 def test_plans_are_read_once_up_to_their_chunks_together(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _plans_read(monkeypatch, chunks_cached=6) == 2
     assert _plans_read(monkeypatch, chunks_cached=5) == 6
+
+
+def test_names_of_columns_count_as_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = b"n" * 200_000
+
+    assert _plans_read(monkeypatch, chunks_cached=500, header=header) == 2
+    assert _plans_read(monkeypatch, chunks_cached=200, header=header) == 6

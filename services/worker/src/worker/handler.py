@@ -1,9 +1,10 @@
 """Makes the part of one chunk: read, validate, enrich, write, count. Idempotent."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from polars.exceptions import PanicException
 from pydantic import ValidationError
@@ -34,6 +35,8 @@ from worker.tables import Tables, TooLargeError
 
 _RETRY_SECONDS: Final = 20
 """Before a retry: a rolling deployment or replication usually resolves it within a minute."""
+_PLAN_CHUNK_BYTES: Final = 1_300
+"""Of a chunk in a plan."""
 
 
 class Where(Protocol):
@@ -52,6 +55,12 @@ class _Task:
 
     plan: Plan
     version_id: str
+    weight: int
+    """Of the plan in memory, as so many chunks: a header may be 1 MiB of names, which take three times that."""
+
+    @classmethod
+    def of(cls, plan: Plan, version_id: str) -> Self:
+        return cls(plan, version_id, len(plan.chunks) + sum(map(sys.getsizeof, plan.columns)) // _PLAN_CHUNK_BYTES)
 
 
 type Plans = Recent[tuple[str, str], _Task]
@@ -60,7 +69,7 @@ type Plans = Recent[tuple[str, str], _Task]
 
 def plans_of(settings: WorkerSettings) -> Plans:
     """Make what keeps plans between chunks."""
-    return Recent(settings.plans_cached, weigh=lambda task: len(task.plan.chunks), weight_max=settings.chunks_cached)
+    return Recent(settings.plans_cached, weigh=lambda task: task.weight, weight_max=settings.chunks_cached)
 
 
 class Worker:
@@ -252,7 +261,7 @@ class Worker:
             source = await self._objects.find_version(plan.key, plan.version_id)
         if source is None:
             raise BatchFailed("input_gone", f"{shown(plan.key)}: this version is no longer there")
-        return _Task(plan, source.version_id)
+        return _Task.of(plan, source.version_id)
 
     async def _plan_under_own_rules(self, batch: Batch, plan_id: str) -> Plan | None:
         """Return the plan; None if another version of the job or of ours wrote it, while a deployment rolls."""

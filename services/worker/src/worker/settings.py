@@ -29,7 +29,8 @@ class WorkerSettings(BaseSettings):
     plans_cached: int = Field(default=64, ge=1)
     """Plans kept: one GET per batch and worker instead of one per chunk."""
     chunks_cached: int = Field(default=4 * CHUNKS_MAX, ge=0)
-    """Of all plans kept, each about 1.3 kB: 45 MiB. A plan of more is read for each of its chunks."""
+    """Of all plans kept, each about 1.3 kB: 45 MiB. A plan of more is read for each of its chunks. Names of
+    columns count by the memory that they take."""
     output_bytes_max: int = Field(default=OUTPUT_BYTES_MAX, ge=1)
     """Of a chunk's output, result and rejects together: over it the batch fails. One chunk of the process has so much
     at a time, the others their share (`worker.room`)."""
