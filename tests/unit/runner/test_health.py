@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from baton.health import TaskProtection, health_server
+from baton.health import TaskProtection, health_server, restarts
 from baton_proof.logs import recording_log, silent_log
 
 
@@ -101,3 +101,35 @@ def test_a_task_is_protected_while_any_of_its_lanes_works() -> None:
         return protection.told
 
     assert asyncio.run(story()) == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("answers", "found"),
+    [
+        ('{"DockerId": "d", "Name": "worker", "RestartCount": 2}', 2),
+        ('{"DockerId": "d", "Name": "worker"}', None),
+        ("[]", None),
+        ("not JSON", None),
+    ],
+)
+def test_ecs_says_how_often_it_has_restarted_a_container(answers: str, found: int | None) -> None:
+    async def metadata(_: web.Request) -> web.Response:
+        return web.Response(text=answers)
+
+    async def story() -> int | None:
+        app = web.Application()
+        app.router.add_get("/v4/container", metadata)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            return await restarts(f"http://127.0.0.1:{runner.addresses[0][1]}/v4/container")
+        finally:
+            await runner.cleanup()
+
+    assert asyncio.run(story()) == found
+
+
+@pytest.mark.parametrize("uri", [None, "http://127.0.0.1:9"])
+def test_without_ecs_nothing_is_known_of_restarts(uri: str | None) -> None:
+    assert asyncio.run(restarts(uri)) is None

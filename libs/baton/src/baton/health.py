@@ -1,4 +1,4 @@
-"""The container's health page and its ECS task protection."""
+"""The container's health page, its ECS task protection, and whether ECS has restarted it."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
+from pydantic import BaseModel, ValidationError
 
 from baton.telemetry import Log
 
@@ -75,3 +76,22 @@ class TaskProtection:
                     self._log.warning("task_protection_refused", status=answer.status, answer=await answer.text())
         except (aiohttp.ClientError, TimeoutError) as error:
             self._log.warning("task_protection_unreachable", error=str(error))
+
+
+async def restarts(metadata_uri: str | None) -> int | None:
+    """Return how many times ECS has restarted this container in its task; None without ECS, or if it does not say.
+
+    Source: `RestartCount` of a container, Amazon ECS task metadata endpoint version 4.
+    """
+    if metadata_uri is None:
+        return None
+    try:
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(metadata_uri) as answer:
+            return _Container.model_validate_json(await answer.read()).RestartCount
+    except (aiohttp.ClientError, TimeoutError, ValidationError):
+        return None
+
+
+class _Container(BaseModel):
+    RestartCount: int | None = None

@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from baton.aws import Aws, SystemClock
 from baton.catalog import load_jobs
 from baton.context import Context
-from baton.health import TaskProtection, health_server
+from baton.health import TaskProtection, health_server, restarts
 from baton.messages import CANARY, ORDINARY, Kind, Lane, Message, log_fields, parse
 from baton.ports import Inbox
 from baton.runner import Handler, Runner
@@ -45,6 +45,7 @@ class AgentSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     ecs_agent_uri: str | None = Field(default=None, validation_alias="ECS_AGENT_URI")
+    ecs_metadata_uri: str | None = Field(default=None, validation_alias="ECS_CONTAINER_METADATA_URI_V4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,9 @@ def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if times := await restarts(AgentSettings().ecs_metadata_uri):
+            # Of a killed process nothing else tells: it could not, and its task continues.
+            log.error("container_restarted", times=times)
         async with AsyncExitStack() as stack:
             await serve(stack, stop)
             log.info("service_stopped")
