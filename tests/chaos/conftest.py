@@ -10,7 +10,7 @@ from baton_proof.composed import Composed
 
 @pytest.fixture
 def composed() -> Iterator[Composed]:
-    """Give the composed world, up; whatever becomes of it, it is whole afterwards."""
+    """Give the composed world, up; it is healed afterwards, also if the test fails."""
     world = Composed()
     asyncio.run(world.up())
     yield world

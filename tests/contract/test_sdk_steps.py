@@ -108,7 +108,7 @@ async def _with[T](service: str, url: str, work: Callable[[Any], Coroutine[Any, 
 
 
 def _longest[T](service: str, url: str, work: Callable[[Any], Coroutine[Any, Any, T]]) -> tuple[T, float]:
-    """Return what comes of it, and the longest step of the event loop meanwhile: the least of three runs.
+    """Return its result, and the longest step of the event loop meanwhile: the least of three runs.
 
     A step takes twice the CPU time where another process computes on the same core.
     """

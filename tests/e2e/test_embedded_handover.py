@@ -86,7 +86,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 def peace(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
-    """Return files with the bytes that come of them while nothing happens, checked record by record."""
+    """Return files with the bytes of their results without faults, checked record by record."""
     folder = tmp_path_factory.mktemp("handover")
     reference = folder / "financial.csv"
     files = [folder / f"{number}.csv" for number in range(FILES)]
@@ -112,7 +112,7 @@ def peace(embedded: Embedded, tmp_path_factory: pytest.TempPathFactory) -> dict[
 
 @pytest.fixture
 def scene(embedded: Embedded, peace: dict[Path, bytes]) -> Iterator[Scene]:
-    """Yield both Regions ready, and no failover that counts; whatever becomes of it, the world is whole afterwards."""
+    """Yield both Regions ready, and no failover that counts; the world is healed afterwards, also if the test fails."""
 
     async def prepare(connection: Connection) -> str:
         await until_ready(connection)

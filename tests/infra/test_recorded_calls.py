@@ -1,6 +1,6 @@
 """Every call of a whole run is allowed by the role of who made it, and no role allows more without a reason.
 
-The run is real: both Regions as processes on emulators, files good and bad, an operator, a switch and the way home.
+The run is real: both Regions as processes on emulators, files good and bad, an operator, a switch and the switch back.
 Emulators judge no policy, so that a call which a role forbids is made, recorded, and found here.
 """
 

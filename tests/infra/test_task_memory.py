@@ -45,7 +45,7 @@ CHUNK_WORK_BYTES: Final = 300 * MIB
 LARGER_CHUNK_WORK_BYTES: Final = 384 * MIB
 """The same of a chunk of twice the size that is not cut into pieces."""
 LINES_AT_ONCE_BYTES: Final = 3 * 4 * MIB
-"""While lines are put together."""
+"""While lines are joined."""
 INDEXED_FACTOR: Final = 3
 """Memory by byte of rejects that are read for the index."""
 HEAD_BYTES: Final = 2 * MIB

@@ -23,7 +23,7 @@ _WORKER_ITSELF_BYTES: Final = 256 * MIB
 """What the process takes alone."""
 _SPLITTER_BYTES_MAX: Final = 64 * MIB
 _MERGER_BYTES_MAX: Final = 200 * MIB
-"""Eight pieces of at most 10 MiB, each held twice while it is put together, and room."""
+"""Eight pieces of at most 10 MiB, each held twice while it is joined, and room."""
 _BOOKS_BYTES_MAX: Final = 32 * MIB
 """Of what a worker and a merger hold for a batch of a thousand chunks."""
 _CPU_SECONDS_FLOOR: Final = 0.1

@@ -24,7 +24,7 @@ BODY = b"a\n1\n2\n"
 
 @dataclass(slots=True)
 class _Turns:
-    """What becomes of each attempt at one step, in turn; those that are not named succeed."""
+    """What happens to each attempt at one step, in turn; those that are not named succeed."""
 
     step: str
     ends: list[type[BaseException] | None]

@@ -1,4 +1,4 @@
-"""What becomes of a batch whose computation takes its process with it."""
+"""What happens to a batch whose computation takes its process with it."""
 
 import asyncio
 from collections.abc import Callable

@@ -134,7 +134,7 @@ class _World:
         ]
 
     async def run(self, work: Callable[[], Awaitable[list[str]]]) -> set[BatchState]:
-        """Work off what comes, and a canary while calls take their time. Return how the batches ended."""
+        """Process what comes, and a canary while calls take their time. Return how the batches ended."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for runner in self.pipeline.process.lanes.values():

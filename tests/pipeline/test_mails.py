@@ -1,4 +1,4 @@
-"""Mails of whole batches: what they link to, and what becomes of them when the mail service takes none."""
+"""Mails of whole batches: what they link to, and what happens to them when the mail service accepts none."""
 
 import asyncio
 import csv

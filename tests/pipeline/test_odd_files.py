@@ -1,4 +1,4 @@
-"""Files as people send them, each through the whole pipeline: what becomes of it, why, and of how many records.
+"""Files as people send them, each through the whole pipeline: how it ends, why, and for how many records.
 
 Every file here came out of a program that somebody uses. None may be delivered as something that it is not.
 """

@@ -9,7 +9,7 @@ from baton_proof.pipeline import Pipeline
 
 
 def _plans_read(monkeypatch: pytest.MonkeyPatch, *, chunks_cached: int, header: bytes = b"a") -> int:
-    """Return how often a worker read a plan for two files of three chunks each, worked off in turns."""
+    """Return how often a worker read a plan for two files of three chunks each, processed in turns."""
     monkeypatch.setenv("BATON_WORKER_CHUNKS_CACHED", f"{chunks_cached}")
     pipeline = Pipeline(load_jobs("baton_jobs"), chunk_bytes=20)
     inner, read = pipeline.region.objects.get, list[str]()

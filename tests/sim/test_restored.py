@@ -19,7 +19,7 @@ THERE_AND_BACK = (
 
 
 def _played(*more: Trouble, at: float = 260) -> tuple[Report, World]:
-    """Fail over, then let the first row come back for 150 s, in which somebody orders the way home."""
+    """Fail over, then let the first row come back for 150 s, in which somebody orders the switch back."""
     worlds: list[World] = []
 
     def made(given: Schedule) -> World:

@@ -50,7 +50,7 @@ PLAGUE = next(seed for seed in HUNT if drawn(seed).poison_at is not None)
 
 @cache
 def _in_peace(seed: int) -> Report:
-    """Return what becomes of a schedule without any bug: run once, however many planted bugs are compared with it."""
+    """Return the outcome of a schedule without any bug: run once, however many planted bugs are compared with it."""
     return simulate.run(seed)
 
 

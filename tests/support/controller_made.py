@@ -218,7 +218,7 @@ class Trace:
         """Let the other Region die altogether."""
         self.beats, self.works, self.outside = False, False, False
 
-    # --- what came of it
+    # --- its outcome
 
     @property
     def assessment(self) -> Assessment:

@@ -207,7 +207,7 @@ class Region:
         }
 
     def expected(self, plan: Plan, sample: SalesFile) -> Mapping[int, ChunkOutput]:
-        """Return what must come of each chunk, computed here and now."""
+        """Return the expected output of each chunk, computed here."""
         job = self.catalog[plan.job].job
         return {
             chunk.index: run_chunk(

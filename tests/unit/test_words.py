@@ -27,6 +27,14 @@ INSTEAD: Final = {
     r"for ?ever|by and by": "without an end, later",
     r"of its own accord": "automatically",
     r"voices?|testimon\w+": "vote, source",
+    r"(?:becom(?:es?|ing)|c[oa]mes?) of": "happens to, the outcome, the result",
+    r"work(?:ed|s|ing)? off": "processed",
+    r"tried on": "tried again",
+    r"put(?:s|ting)? together": "assemble, build, join, combine",
+    r"told (?:from|apart)": "distinguished",
+    r"dice of": "drawn separately",
+    r"(?:way|goe?s?|gone|went|brings?) home": "the switch back, returns to the home Region",
+    r"(?:calls|called) (?:somebody|a human)": "notifies an operator",
 }
 """Expressions, whole words, and what to write in their place."""
 FOUND: Final = re.compile(rf"\b(?:{'|'.join(INSTEAD)})\b", re.IGNORECASE)
@@ -88,6 +96,9 @@ def test_pages_use_plain_words() -> None:
         "Whoever reads it",
         "the others go on",
         "a Region that is well",
+        "what came of a piece",
+        "what becomes of batches",
+        "the parts are put together",
     ],
 )
 def test_what_is_to_be_said_otherwise_is_noticed(text: str) -> None:

@@ -32,7 +32,7 @@ A_LONG_LINE = 298_075_146
 
 @cache
 def _case(seed: int) -> tuple[Case, Ended]:
-    """Return a case and what must come of it. Asked for first without any bug."""
+    """Return a case and its expected result. Asked for first without any bug."""
     case = twisted(case_of(seed))
     return case, expected(case)
 

@@ -103,7 +103,7 @@ SENTENCES: list[tuple[Callable[[Trace], None], Trace, str, str]] = [
         f"no failover: dry run: would fail over to {WEST}",
     ),
     (_ordered, Trace(), "DRAINING", f"switchover t8 to {WEST} is under way: DRAINING"),
-    (_cut_off, Trace(), "STEADY ISOLATED", "this controller cannot write the ledger: it acts on nothing"),
+    (_cut_off, Trace(), "STEADY ISOLATED", "this controller cannot write the ledger: it takes no action"),
     (
         _blind,
         Trace(),

@@ -1,4 +1,4 @@
-"""What a controller does about what a newer version wrote: it acts on nothing of it, and says so."""
+"""What a controller does about what a newer version wrote: it takes no action, and says so."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def test_a_control_row_that_it_does_not_understand_is_left_alone(control: Contro
     said = trace.assessment
     assert (
         said.conclusion
-        == f"a newer version of Baton wrote {word} into the control row: this controller acts on nothing"
+        == f"a newer version of Baton wrote {word} into the control row: this controller takes no action"
     )
 
 

@@ -264,7 +264,7 @@ def test_who_cannot_write_the_ledger_intends_nothing() -> None:
     assert len(trace.decisions) == before
     assert trace.intents(Write) == []
     assert trace.answers == []
-    assert trace.assessment.conclusion == "this controller cannot write the ledger: it acts on nothing"
+    assert trace.assessment.conclusion == "this controller cannot write the ledger: it takes no action"
 
 
 def test_who_cannot_read_the_ledger_intends_nothing() -> None:

@@ -1,4 +1,4 @@
-"""What becomes of each kind of record in a chunk."""
+"""The result of each kind of record in a chunk."""
 
 import zlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""However a chunk is taken apart, it leaves the same bytes; and what is too much is not worked off."""
+"""However a chunk is taken apart, it leaves the same bytes; and what is too much is not processed."""
 
 from itertools import pairwise
 from pathlib import Path

@@ -20,7 +20,7 @@ _SOURCES: Final = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class LogLife:
-    """How long a function's logs are kept, under which key, and what becomes of them when their stack goes."""
+    """How long a function's logs are kept, under which key, and what happens to them when their stack is deleted."""
 
     days: int
     key_arn: str | None = None

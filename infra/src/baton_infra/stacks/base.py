@@ -37,5 +37,5 @@ class BatonStack(cdk.Stack):
 
     @property
     def removal_policy(self) -> cdk.RemovalPolicy:
-        """Return what becomes of data when its stack goes."""
+        """Return what happens to data when its stack is deleted."""
         return cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE if self.config.retain_data else cdk.RemovalPolicy.DESTROY

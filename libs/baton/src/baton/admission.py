@@ -135,7 +135,7 @@ class Admitter:
         return await self._admit(info, paths.CANARY_JOB_NAME, canary_epoch(self._region, self._regions))
 
     async def _found(self, key: str, version_id: str | None) -> ObjectInfo | None:
-        """Return the object if it is there, and fit to be told from any other."""
+        """Return the object if it is there, and named so that it differs from any other."""
         info = await self._objects.head(key, version_id=version_id)
         if info is None:
             self._log.info("input_gone", key=key, version_id=version_id)
@@ -245,7 +245,7 @@ class AdmissionPorts(Protocol):
 
 
 def admitter(ports: AdmissionPorts, *, region: str, regions: tuple[str, str], clock: Clock, log: Log) -> Admitter:
-    """Put together what admits in `region`: for the trigger, which has no jobs, and for every `baton.context`."""
+    """Build what admits in `region`: for the trigger, which has no jobs, and for every `baton.context`."""
     ledger = ports.ledger()
     return Admitter(
         region=region,

@@ -64,12 +64,12 @@ class Context:
     """Tells it from any other, also from the one that it is the restart of."""
 
     def batches(self) -> Batches:
-        """Put together the steps that this process takes with a batch."""
+        """Build the steps that this process takes with a batch."""
         ledger, outbox = self.ports.ledger(), self.ports.outbox()
         return Batches(region=self.region, ledger=ledger, outbox=outbox, clock=self.clock)
 
     def admitter(self) -> Admitter:
-        """Put together what admits."""
+        """Build what admits."""
         return admitter(self.ports, region=self.region, regions=self.regions, clock=self.clock, log=self.log)
 
     async def beat(self, message: Message, delay_seconds: int) -> None:

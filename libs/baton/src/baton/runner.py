@@ -198,7 +198,7 @@ class Runner[M]:
     # --- one delivery --------------------------------------------------------------------------------------------
 
     async def process(self, delivery: Delivery) -> Handled:
-        """Handle one delivery and say what becomes of it. Never raises, except when cancelled."""
+        """Handle one delivery and return its outcome. Never raises, except when cancelled."""
         try:
             message = self._parse(delivery.body)
         except ValidationError as error:

@@ -142,7 +142,7 @@ def _drill(memory: Memory, control: Control, now: datetime) -> Rule:
     tried = rolled_back_seconds(memory, control, now) is not None
     value = str(control.drill or "none")
     return _brake(
-        "drill", blocks=control.drill is not None and not tried, value=value, threshold="none has its way home"
+        "drill", blocks=control.drill is not None and not tried, value=value, threshold="none that returns home"
     )
 
 

@@ -20,5 +20,5 @@ def absorbed(before: Memory, memory: Memory, seen: Seen, now: datetime) -> Memor
 
 
 def off_seconds(memory: Memory) -> float:
-    """Return how far two clocks are apart at most. Which of them is wrong cannot be told from here."""
+    """Return how far two clocks are apart at most. Which of them is wrong is not known here."""
     return max(abs(memory.stepped_seconds), abs(memory.apart_seconds))

@@ -312,10 +312,10 @@ def _conclusion(look: Look) -> str:
     if distrusted:
         return distrusted
     if not look.can_write:
-        return "this controller cannot write the ledger: it acts on nothing"
+        return "this controller cannot write the ledger: it takes no action"
     if control.unknown:
         words = ", ".join(control.unknown)
-        return f"a newer version of Baton wrote {words} into the control row: this controller acts on nothing"
+        return f"a newer version of Baton wrote {words} into the control row: this controller takes no action"
     if control.in_transition and transition:
         return f"{transition.kind} {transition.id} to {transition.target} is under way: {control.phase}"
     if not look.declared_unhealthy:

@@ -67,8 +67,8 @@ def conclusion(look: Look) -> str | None:
     if look.memory.went_back:
         return _text(look)
     if told := another_order(look.control, look.memory.regions):
-        return f"this controller acts on nothing: {told}"
-    return None if look.seen.kept_is_known else f"{_STARTING}: this controller acts on nothing"
+        return f"this controller takes no action: {told}"
+    return None if look.seen.kept_is_known else f"{_STARTING}: this controller takes no action"
 
 
 def _text(look: Look) -> str:

@@ -103,7 +103,7 @@ class ControllerSettings(BaseSettings):
     at once, three canaries fail within 30 s; by 55 s a partition of 43 s has healed, and the next canary, or the next
     two beats, have shown it."""
     written_seconds: float = Field(default=15, gt=0)
-    """A controller whose own heartbeat is older than this in the ledger is cut off: it acts on nothing."""
+    """A controller whose own heartbeat is older than this in the ledger is cut off: it takes no action."""
     switch_endpoints_min: int = Field(default=3, ge=0)
     """Of five. ARC promises three; fewer, and the fault may be ours."""
     provisions_seconds: float = Field(default=300, gt=0)

@@ -297,7 +297,7 @@ def _given_up(look: Look, steps: Sequence[StepDone]) -> list[StepDone]:
 
     def degraded(step: StepName) -> StepDone:
         last = look.memory.failing.get(step)
-        note = f"{late}: {last.note}; it is tried on" if last else f"{late}; it is tried on"
+        note = f"{late}: {last.note}; it is tried again" if last else f"{late}; it is tried again"
         taken_over = last.taken_over if last else None
         return _done(look, step, StepOutcome.DEGRADED, note, taken_over)
 

@@ -109,7 +109,7 @@ def _is_ready(stage: Stage, region: str) -> bool:
 
 
 def _handed_over(stage: Stage, home: str) -> tuple[float, Any]:
-    """Cut the Region while it works on a batch; show what comes of it. Return the time of the cut, and the batch."""
+    """Cut the Region while it works on a batch; show the outcome. Return the time of the cut, and the batch."""
     with stage.listening("history", "--follow", "--until-outcome", "--json") as lines:
         stage.baton("submit", "large.csv", "--job", "sales", "--name", "handed-over.csv")
         batch_id = _until(lambda: _half_done(stage), "the file is half done", every_seconds=_POLL_QUICKLY_SECONDS)

@@ -66,7 +66,7 @@ class BorderSettings(BaseSettings):
 
 
 class BorderChange(BaseModel):
-    """What is to become of the border's links; None leaves it."""
+    """The wanted state of the border's links; None leaves it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -78,7 +78,7 @@ class BorderChange(BaseModel):
     refused_share: float | None = Field(default=None, ge=0, le=1)
     """Of the calls on the link that are hit."""
     answer: RefusalKind = RefusalKind.THROTTLED
-    """What becomes of those."""
+    """What happens to those."""
 
 
 class BorderStatus(BaseModel):

@@ -17,7 +17,7 @@ LATE_SECONDS: Final = 3.0
 
 
 class RefusalKind(StrEnum):
-    """What becomes of the calls that are hit."""
+    """What happens to the calls that are hit."""
 
     THROTTLED = "throttled"
     DENIED = "denied"

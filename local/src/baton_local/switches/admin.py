@@ -100,7 +100,7 @@ class ArcWait(BaseModel):
 
 
 class DialsChange(BaseModel):
-    """What is to become of the access point's dials; None leaves it as it is."""
+    """The wanted state of the access point's dials; None leaves it as it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -111,7 +111,7 @@ class DialsChange(BaseModel):
 
 
 class RegionChange(BaseModel):
-    """What is to become of a Region's links."""
+    """The wanted state of a Region's links."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

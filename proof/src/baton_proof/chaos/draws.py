@@ -103,7 +103,7 @@ class Trouble:
     """What it is aimed at: a service, a link, or the kind of load."""
     amount: float = 0.0
     answer: RefusalKind = RefusalKind.THROTTLED
-    """What becomes of calls that are hit."""
+    """What happens to calls that are hit."""
 
     @property
     def is_long(self) -> bool:

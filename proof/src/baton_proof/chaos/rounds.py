@@ -291,7 +291,7 @@ async def _run(options: Any, files: Files) -> Run:
         await chaos.peace()
         for number in numbers:
             rounds.append(await chaos.round(drawn(options.seed, number, without=without)))
-            _write(run())  # whatever becomes of the next round
+            _write(run())  # also if the next round fails
         await chaos.count_all_mails()
     return run()
 

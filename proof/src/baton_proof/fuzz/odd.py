@@ -1,6 +1,6 @@
 """Changes one case in three into what people send by mistake: another encoding, form, letters or line ends.
 
-A dice of its own draws it, so that a seed means the same file as before wherever nothing is made of it.
+It is drawn separately, so that a seed means the same file as before wherever nothing is made of it.
 """
 
 import random

@@ -352,7 +352,7 @@ MUTANTS: Final = (
         _TESTS + "test_drill_and_failback.py",
     ),
     Mutant(
-        "a drill goes home to a Region that is not ready",
+        "a drill returns to a Region that is not ready",
         _RULES + "decide.py",
         " or not look.is_ready(drill.home):",
         ":",

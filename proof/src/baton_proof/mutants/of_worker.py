@@ -120,7 +120,7 @@ MUTANTS: Final = (
         "tests/pipeline/test_late_messages.py::test_a_chunk_delivered_again_finds_its_part_unless_that_lacks_its_rejects",
     ),
     Mutant(
-        "a chunk of an earlier plan is worked off",
+        "a chunk of an earlier plan is processed",
         _WORKER + "handler.py",
         "nudge(batch)\n        if batch.state is not BatchState.SPLIT or batch.plan_id != message.plan_id:\n",
         "nudge(batch)\n        if batch.state is not BatchState.SPLIT:\n",

@@ -34,7 +34,7 @@ _MAY_BE_LATE = frozenset(
         "outbox.send",
     }
 )
-"""Not mails: a mail in a mail service's buffer cannot be taken back, nor told from a second one."""
+"""Not mails: a mail in a mail service's buffer cannot be taken back, nor distinguished from a second one."""
 _PAGED = frozenset({"list_open", "list_recent", "list_settled", "_pages"})
 """Made on the near side of the network, of one request for each page."""
 _EVENTUAL = frozenset({"_page", "pending", "decisions"})
@@ -53,7 +53,7 @@ _ATTEMPTS = 4
 
 
 class WayMode(StrEnum):
-    """What becomes of a call."""
+    """What happens to a call."""
 
     OPEN = "open"
     DROPPED = "dropped"
@@ -118,7 +118,7 @@ class Network:
     """Called with (Region, messages) after an outbox took them."""
 
     def mode(self, source: str, target: str) -> WayMode:
-        """Return what becomes of a call on this way now."""
+        """Return what happens to a call on this way now."""
         found = WayMode.OPEN
         for rule in self.rules:
             if rule.target == target and rule.source in {None, source}:

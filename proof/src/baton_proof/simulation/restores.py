@@ -1,6 +1,6 @@
 """A ledger whose control row goes back to what it was in the beginning, until an operator raises the epoch.
 
-Batches stay as they are: `tests/pipeline/test_restored_ledger.py` plays what becomes of those that go back as well.
+Batches stay as they are: `tests/pipeline/test_restored_ledger.py` plays what happens to those that go back as well.
 """
 
 from typing import TYPE_CHECKING

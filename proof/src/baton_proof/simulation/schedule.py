@@ -91,7 +91,7 @@ AWS_FAULTS: Final = (
 _LATER: Final = frozenset(
     {Fault.THROTTLED, Fault.GREY, Fault.CHRONIC, Fault.REFUSED, Fault.NO_CONTROLLERS, Fault.RESTORED, *AWS_FAULTS}
 )
-"""Drawn by dice of their own."""
+"""Drawn separately, so that no other part of a story changes by them."""
 _FAULTS: Final = tuple(fault for fault in Fault if fault not in _LATER)
 _PLAGUES: Final = 0.04
 """Share of stories in which a file kills what touches it."""
@@ -292,13 +292,13 @@ def _settings(dice: random.Random) -> ControllerSettings:
 
 
 def _throttled(seed: int) -> tuple[Trouble, ...]:
-    """Return up to two kinds of throttled calls, by dice of their own: no other part of a story changes by them."""
+    """Return up to two kinds of throttled calls, drawn separately: no other part of a story changes by them."""
     dice = random.Random(seed * 7 + 4)
     return tuple(_trouble(dice, Fault.THROTTLED) for _ in range(dice.randint(1, 2))) if dice.random() < 0.3 else ()
 
 
 def _judged(seed: int) -> tuple[Trouble, ...]:
-    """Return faults at which a controller must not err, by dice of their own; some are on from the beginning."""
+    """Return faults at which a controller must not err, drawn separately; some are on from the beginning."""
     dice = random.Random(seed * 7 + 5)
     if dice.random() < 0.5:
         return ()
@@ -312,7 +312,7 @@ def _judged(seed: int) -> tuple[Trouble, ...]:
 
 
 def _aws(seed: int) -> tuple[Trouble, ...]:
-    """Return what AWS does to every system in a while, by dice of their own."""
+    """Return what AWS does to every system in a while, drawn separately."""
     dice = random.Random(seed * 7 + 11)
     if dice.random() < 0.4:
         return ()

@@ -59,7 +59,7 @@ def _catalog() -> Catalog:
 
 @cache
 def expected_result() -> bytes:
-    """Return what must come of it: the result of an undisturbed run. Call it first outside of a running loop."""
+    """Return the expected result: that of an undisturbed run. Call it first outside of a running loop."""
 
     async def in_peace() -> bytes:
         quiet = Pipeline(_catalog())

@@ -58,7 +58,7 @@ ADVICE: Final = {
         "are not, ask the owner of the job."
     ),
     "input_gone": "The file was deleted before it was done. Upload it again.",
-    "part_missing": "What was made of the file was deleted before it was put together. Upload the file again.",
+    "part_missing": "What was made of the file was deleted before it was joined. Upload the file again.",
     "unreadable": f"The file may not be read as it was uploaded. Upload it without a key of your own: {_SEND_AGAIN}",
     "mail_refused": _RESULT_STANDS,
     "mail_failed": _RESULT_STANDS,

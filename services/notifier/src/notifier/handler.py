@@ -93,7 +93,7 @@ class Notifier:
         if batch.is_announced or await self._is_here(batch):
             await self._batches.fail(batch, BatchFailed("mail_failed", f"the mail could not be sent: {cause}"))
             return
-        # The splitter finds what there is of it, and nothing but the published bytes comes of it again.
+        # The splitter finds what there is of it, and every repetition has the published bytes.
         await self._batches.nudge(await self._batches.move(batch, BatchState.ADMITTED, counts=Counts()))
         raise Reject("the published result never reached this Region: it is made again")
 

@@ -55,7 +55,7 @@ class RejectsOf:
         self._settings = settings
         self._log = log
         self._composing = asyncio.Lock()
-        """Held while the file of a failed batch is put together, of thousands of parts."""
+        """Held while the file of a failed batch is joined from thousands of parts."""
         self._summing = asyncio.Lock()
         """Held while the reasons of a batch are in hand, up to 20 of each of thousands of chunks."""
 

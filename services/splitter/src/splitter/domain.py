@@ -70,7 +70,7 @@ class Planner:
         except CsvDefect as defect:
             raise self._failed(defect) from defect
         finally:
-            self._look.check_encoding()  # before whatever else is wrong, which may come of it
+            self._look.check_encoding()  # before whatever else is wrong, which may be its consequence
         return Plan(
             batch_id=self._batch.batch_id,
             job=self._job.name,

@@ -159,7 +159,7 @@ class Splitter:
             return True
         pinned = await self._reference.describe(lookup.dataset, plan.reference_version)
         if pinned and not batch.published and not set(lookup.columns) <= set(pinned.columns):
-            return False  # nothing comes of it but the same failure: what was loaded since may have all columns
+            return False  # the failure would be the same: what was loaded since may have all columns
         if pinned and await self._is_complete(pinned):
             return True
         waited = batch.state is BatchState.WAITING_INPUT and self._clock.now() >= batch.entered_at + timedelta(

@@ -27,7 +27,7 @@ _DIFFERENCES_MAX: Final = 3
 _ALIKE_RATIO_MIN: Final = 0.5
 _NEARLY_RATIO_MIN: Final = 0.8
 _COMPARED_MAX: Final = 30
-"""Names compared with each of as many columns. Most pairs are told apart by what letters they have, in microseconds;
+"""Names compared with each of as many columns. Most pairs are distinguished by what letters they have, in microseconds;
 long ones of the same letters take half a millisecond."""
 
 

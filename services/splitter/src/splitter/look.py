@@ -125,7 +125,7 @@ class _Utf8:
         self._every = 1
         """Which pieces are weighed: each, every second, every fourth."""
         self._piece = b""
-        """What came of a piece that is weighed for others too."""
+        """The result for a piece that is weighed for others too."""
 
     def told(self) -> str | None:
         """Return what is said of the text, which ends here, if it is UTF-8; else None.

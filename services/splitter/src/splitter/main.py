@@ -63,7 +63,7 @@ def build(
 
 
 def canary_events(context: Context, inbox: Inbox) -> Runner[Event]:
-    """Put together what reads S3's events of canaries."""
+    """Build what reads S3's events of canaries."""
     return Runner(
         service="splitter",
         region=context.region,

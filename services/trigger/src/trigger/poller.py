@@ -36,7 +36,7 @@ class Trigger:
 def consumer(
     admitter: Admitter, inbox: Inbox, *, region: str, clock: Clock, dice: random.Random, log: Log
 ) -> Runner[Event]:
-    """Put together what reads the queue."""
+    """Build what reads the queue."""
     return Runner(
         service="trigger",
         region=region,

@@ -63,7 +63,7 @@ def pieces(data: bytes, chunk: Chunk, columns: int, job: Job) -> list[Chunk]:
 
 
 def _is_whole(size_bytes: int, records: int, fields: int) -> bool:
-    """Return whether a chunk is worked off as it is."""
+    """Return whether a chunk is processed as a whole."""
     by_records = _WHOLE_BY_RECORDS if size_bytes >= _WHOLE_RECORD_BYTES * records else 1
     by_fields = _WHOLE_BY_FIELDS if size_bytes >= _WHOLE_FIELD_BYTES * fields else 1
     return (

@@ -12,7 +12,7 @@ __all__ = ["as_field", "render_lines", "render_names", "render_part"]
 
 _NEEDS_QUOTES: Final = r'[,"\r\n]'
 _BYTES_AT_ONCE: Final = 4 * 1024 * 1024
-"""Of lines, which take three times that while they are put together."""
+"""Of lines, which take three times that while they are joined."""
 
 
 def render_names(header: Sequence[str]) -> bytes:

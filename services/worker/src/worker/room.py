@@ -32,7 +32,7 @@ class Share:
 
 _OF_SMALL: Final = Share(chunk_bytes=LARGE_FROM_BYTES, rows_bytes=8 * MIB, output_bytes=16 * MIB)
 # Two ordinary chunks, and four times what one has: enriched sales become twice what they were. A file over 281 GiB
-# has larger chunks, and is worked off one at a time.
+# has larger chunks, and is processed one at a time.
 _OF_LARGE: Final = Share(chunk_bytes=32 * MIB, rows_bytes=32 * MIB, output_bytes=64 * MIB)
 SHARES: Final[Mapping[Lane, Share]] = {
     CANARY: _OF_SMALL,

@@ -1,7 +1,7 @@
 """Applies a job's rules to every record of a chunk, with pydantic.
 
 A field's rules are pure functions of one value, so each distinct value of a column is validated once, by the schema
-that the model holds for that field. A record's errors are put together from the verdicts on its values; the whole
+that the model holds for that field. A record's errors are combined from the verdicts on its values; the whole
 model decides on each set of columns that fail together. A model that uses more than one field at once (model
 validators, validators that take `info`, defaults made from other fields, hooks) is run record by record: slower, with
 the same result. A property test checks that both ways agree.

@@ -6,7 +6,7 @@ from typing import Final
 from baton.foreign.kinds import DECODE, EXPORT, FETCH, INSTEAD, SAVE_SHEET, USUAL_DELIMITERS, Foreign, is_table
 
 _NAME: Final = rb"[\w.`\"\[\]]+"
-# Nothing of a comment is given back, or what is no SQL would be tried in each way in which comments can be told apart.
+# Nothing of a comment is given back: else text that is no SQL would be tried with each way to divide its comments.
 _SQL_COMMENTS: Final = rb"(?:(?:--[^\n]*+\n|/\*(?:(?!\*/).){,400}+\*/;?)\s*+)*"
 _SQL: Final = (
     rb"--\s*(?:MySQL dump|MariaDB dump|PostgreSQL database|phpMyAdmin|Adminer|Dump(?:ing|ed) |HeidiSQL|Table structure)"

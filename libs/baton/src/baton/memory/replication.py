@@ -105,7 +105,7 @@ class MemoryReplication:
         cut: bool | None = None,
         failing: float | None = None,
     ) -> None:
-        """Change what becomes of what leaves `source` (None: both ways); None leaves a value as it is.
+        """Change what happens to objects that leave `source` (None: both ways); None leaves a value as it is.
 
         An infinite lag holds everything back, as a cut does, until another one is set.
         """

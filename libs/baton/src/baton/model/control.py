@@ -240,7 +240,7 @@ class Control:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """Words of a newer version that say what is under way: who does not know them acts on nothing."""
+        """Words of a newer version that say what is under way: who does not know them takes no action."""
         transition = self.transition if self.in_transition else None
         words = (self.phase, *((transition.kind, *(each.step for each in transition.steps)) if transition else ()))
         return tuple(str(word) for word in words if not word.is_known)

@@ -78,7 +78,7 @@ class Overlay(Word):
     """What may lie over any state and holds action back."""
 
     ISOLATED = "ISOLATED"
-    """This controller cannot write the ledger: it acts on nothing."""
+    """This controller cannot write the ledger: it takes no action."""
     FROZEN = "FROZEN"
     DRY_RUN = "DRY_RUN"
     BOTH_UNHEALTHY = "BOTH_UNHEALTHY"
@@ -260,7 +260,7 @@ class DecisionKind(Word):
     """Dry run."""
     STARTED = "started"
     INTENDED = "intended"
-    """The epoch is about to be moved. What came of it is a record of its own."""
+    """The epoch is about to be moved. The outcome has a separate record."""
     COMMITTED = "committed"
     """The epoch moved."""
     STEP = "step"

@@ -133,7 +133,7 @@ def output_prefix(job: str, batch_id: str, epoch: int, plan_id: str) -> str:
 
 
 def failed_rejects_key(job: str, batch_id: str, epoch: int, plan_id: str, run: int) -> str:
-    """Return where the rejects of a batch that FAILED are put together: a key that no merger writes, in any run."""
+    """Return where the rejects of a batch that FAILED are joined: a key that no merger writes, in any run."""
     return f"{output_prefix(job, batch_id, epoch, plan_id)}failed-{run}/rejects.csv"
 
 

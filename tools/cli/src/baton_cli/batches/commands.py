@@ -237,7 +237,7 @@ async def _check_rejects(connection: Connection, batch: Batch) -> None:
         raise Declined(f"no record of batch {batch.batch_id} was rejected before it failed: there is no such file")
     if not batch.is_announced:
         raise Declined(
-            f"the rejects of batch {batch.batch_id} are put together with its mail, which is not out yet. "
+            f"the rejects of batch {batch.batch_id} are collected when its mail is sent, which has not happened yet. "
             f"The first of them: {baton()} rejects {batch.batch_id}"
         )
 

@@ -39,7 +39,7 @@ type Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Realigned:
-    """What came of bringing switch, dials and owners in line with a row that names the Region already."""
+    """The outcome of bringing switch, dials and owners in line with a row that names the Region already."""
 
     control: Control
     results: tuple[StepResult, ...]
@@ -54,7 +54,7 @@ class Realigned:
 async def fail_over(
     connection: Connection, command: Command, *, show: Callable[[Standing], None], tell: Tell, seconds_max: float
 ) -> Standing | Realigned:
-    """Do everything that the order asks for; return what came of it within `seconds_max`.
+    """Do everything that the order asks for; return its outcome within `seconds_max`.
 
     Raises `Declined` if this machine is not set up as the controllers are, or the ledger went back. What the rules
     refuse is an outcome.

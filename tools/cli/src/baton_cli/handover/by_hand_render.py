@@ -13,7 +13,7 @@ from baton_cli.hints import baton
 
 
 def done_by_hand(standing: Standing, regions: tuple[str, str], running: Sequence[str]) -> RenderableType:
-    """Return what has come of an order that this machine carried out, and what is left to do."""
+    """Return the outcome of an order that this machine carried out, and what is left to do."""
     head, control, switch = order(standing), standing.control, standing.transition
     if standing.outcome is OrderOutcome.UNDER_WAY:
         again = f"{baton()} failover --to {standing.command.target} --without-controllers"

@@ -90,7 +90,7 @@ class _Order:
 
 
 def _place(ctx: typer.Context, order: _Order) -> None:
-    """Order it, follow it, answer with what came of it, and end with its status."""
+    """Order it, follow it, answer with its outcome, and end with its status."""
     session = session_of(ctx)
     placed: list[Command] = []
     lines = render.MilestoneLines(session.err)

@@ -32,7 +32,7 @@ def command(command: Command) -> dict[str, Json]:
 
 
 def order(standing: Standing) -> dict[str, Json]:
-    """Return a command with what has come of it. `seconds` is how long it was waited for."""
+    """Return a command with its outcome so far. `seconds` is how long it was waited for."""
     control = standing.control
     return command(standing.command) | {
         "outcome": standing.outcome.value,

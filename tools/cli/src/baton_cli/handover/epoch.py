@@ -120,7 +120,7 @@ def raised(connection: Connection, found: LedgerStanding, at_least: int, *, forc
         phase_since=now,
         transition=ended,
         cooldown_until=None,
-        # Of a ledger that was restored it is of an earlier time; else it is the way home, which nobody else knows.
+        # Of a ledger that was restored it is of an earlier time; else it is the switch back, which nobody else knows.
         drill=None if found.is_restored or not control.drill or control.drill.home == active else control.drill,
     )
 

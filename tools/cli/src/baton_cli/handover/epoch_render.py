@@ -15,8 +15,8 @@ def went_back(found: WentBack) -> Text:
     known, there = found.known, found.found
     text = (
         f"it was restored: it has been at epoch {known.epoch}, revision {known.revision}, and was found at epoch "
-        f"{there.epoch}, revision {there.revision}. The controllers act on nothing. "
-        f"Look at the runbook, then: {baton()} epoch --at-least {found.at_least}"
+        f"{there.epoch}, revision {there.revision}. The controllers take no action. "
+        f"Read the runbook, then: {baton()} epoch --at-least {found.at_least}"
     )
     return Text(text, style="bold red")
 

@@ -64,12 +64,12 @@ class Standing:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more comes of it."""
+        """Whether it is over."""
         return self.outcome not in {OrderOutcome.PENDING, OrderOutcome.UNDER_WAY}
 
     @property
     def outcome(self) -> OrderOutcome:
-        """What has come of it so far."""
+        """Its outcome so far."""
         if self.command.state is CommandState.REFUSED:
             return OrderOutcome.REFUSED
         if not self.is_taken:

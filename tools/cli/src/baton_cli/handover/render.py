@@ -70,7 +70,7 @@ def after(passed: timedelta) -> Text:
 
 
 def order(standing: Standing) -> RenderableType:
-    """Return what has come of an order, and what to do next."""
+    """Return the outcome of an order so far, and what to do next."""
     command = standing.command
     rows: list[tuple[str, RenderableType]] = [
         ("order", plain(f"{command.id}: {wording(command)}")),
@@ -115,7 +115,7 @@ def _next(standing: Standing) -> str:
         case OrderOutcome.PENDING:
             return (
                 "It stays pending until a controller runs; an order to switch is refused once it is too old. "
-                f"See what came of it: {baton()} explain {standing.command.id}. "
+                f"See its outcome: {baton()} explain {standing.command.id}. "
                 f"Which controllers run: {baton()} status"
             )
         case OrderOutcome.UNDER_WAY:

@@ -12,7 +12,7 @@ from typing import Final, Self
 from baton_cli.reach.connection import Declined
 
 _TICK_SECONDS: Final = 0.02
-"""Times of files advance by the kernel's tick, 10 ms at most: two changes within one cannot be told apart."""
+"""Times of files advance by the kernel's tick, 10 ms at most: two changes within one cannot be distinguished."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def throttle(
 
 
 class AnswerChoice(StrEnum):
-    """What becomes of calls that are hit: see `baton_local.stand_ins.refuser.RefusalKind`."""
+    """What happens to calls that are hit: see `baton_local.stand_ins.refuser.RefusalKind`."""
 
     THROTTLED = "throttled"
     DENIED = "denied"

@@ -45,7 +45,7 @@ _PUT_TOGETHER_BYTES_MAX: Final = 24 * 1024 * 1024
 """On the event loop, which takes a ms for each; more elsewhere."""
 _ORIGINS_MAX: Final = 100_000
 JOINED_AT_ONCE: Final = 8
-"""Of all uploads together: pieces of up to 10 MiB, each held twice while it is put together."""
+"""Of all uploads together: pieces of up to 10 MiB, each held twice while it is joined."""
 _FETCHES_AT_ONCE: Final = 8
 """For one joined piece, which may consist of thousands of objects of a few bytes."""
 
@@ -221,7 +221,7 @@ class S3ObjectStore:
 
     @translated()
     async def delete(self, key: str, *, if_version_is: str) -> bool:
-        # Between the two calls somebody may write a newer version, which the marker would hide. S3 has no condition
+        # Between the two calls a newer version may be written, which the marker would hide. S3 has no condition
         # on a version ID for deletes. The version is not lost: the marker removes nothing, and its own event and row
         # in the ledger are under way, so it is found by `find_version` all the same.
         info = await self.head(key)

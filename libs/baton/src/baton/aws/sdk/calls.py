@@ -33,7 +33,7 @@ class CallLog:
     def watch(self, client: Any, *, region: str, service: str) -> None:
         """Count every attempt of this client from now on."""
 
-        # The SDK asks its retry rules after each attempt, with what came of it: an answer, or an error in its place.
+        # The SDK asks its retry rules after each attempt, with its outcome: an answer, or an error in its place.
         def ended(*, response: Any, caught_exception: Exception | None, **_: Any) -> None:
             self.add(region, service, failed=caught_exception is not None or _refused(response))
 
