@@ -54,7 +54,7 @@ def run_in_pieces(
         whole.add(output)
         if output.too_many:
             break
-    return whole.output(chunk)
+    return whole.output()
 
 
 def table(text: bytes) -> list[list[str]]:

@@ -25,9 +25,10 @@ def check_rejects(batch: Batch, limits: Limits, counts: Counts) -> None:
     """
     allowed = limits.rejects_allowed(batch.records_total)
     if counts.rejects > allowed:
+        were = "was" if counts.rejects == 1 else "were"
         raise BatchFailed(
             "too_many_rejects",
-            f"at least {counts.rejects:,} of the first {counts.records_in:,} records were rejected; "
+            f"at least {counts.rejects:,} of {counts.records_in:,} checked records {were} rejected; "
             f"the job {batch.job!r} allows {allowed:,} of {batch.records_total:,}",
         )
 

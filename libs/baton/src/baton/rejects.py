@@ -44,9 +44,12 @@ def not_all(batch: Batch, job: Job | None) -> str:
         return ""
     if batch.failure.code != "too_many_rejects":
         return "" if checked and checked == total else "There may be more: the batch failed before its end."
-    some = f"when {checked:,} of {total:,} records had been checked" if checked else "when the limit was exceeded"
     has_lookup = job is not None and job.lookup is not None and job.lookup.missing is Missing.REJECT
     dataset = job.lookup.dataset if has_lookup and job and job.lookup else ""
+    if checked == total:
+        keys = f" and every key looked up in {dataset!r}" if dataset else ""
+        return f"There may be more: processing stopped, perhaps before every rule was applied{keys}."
+    some = f"when {checked:,} of {total:,} records had been checked" if checked else "when the limit was exceeded"
     keys = f", and perhaps not every key looked up in {dataset!r}" if dataset else ""
     return f"There may be more: processing stopped {some}{keys}."
 

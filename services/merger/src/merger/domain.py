@@ -15,6 +15,11 @@ from baton.ports import ChunkDone, Piece
 from baton.topology import REJECTS_INDEXED_MAX
 
 
+def counted(done: Sequence[ChunkDone]) -> Counts:
+    """Return what these chunks count together."""
+    return sum((chunk.counts for chunk in done), Counts())
+
+
 def check_books(plan: Plan, done: Sequence[ChunkDone]) -> Counts:
     """Return the batch's counts. Raises `BatchFailed("conservation", …)` if a record is unaccounted for.
 
@@ -33,7 +38,7 @@ def check_books(plan: Plan, done: Sequence[ChunkDone]) -> Counts:
                 f"chunk {chunk.index} holds {planned[chunk.index]:,} records; "
                 f"the worker took {counts.records_in:,} in, {counts.records_out:,} out, {counts.rejects:,} rejected"
             )
-    total = sum((chunk.counts for chunk in done), Counts())
+    total = counted(done)
     if total.records_in != plan.records_total:
         raise _unbalanced(f"the file holds {plan.records_total:,} records, the chunks {total.records_in:,}")
     return total

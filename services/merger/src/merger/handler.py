@@ -23,7 +23,7 @@ from baton.ports import ChunkDone, ObjectInfo, ObjectStore, Progress, RejectInde
 from baton.rejects import read_rejects
 from baton.telemetry import Metrics
 from merger.bounds import LARGE_CHUNKS, Bounds
-from merger.domain import Joint, ManifestObject, Wanted, balance, manifest_of
+from merger.domain import Joint, ManifestObject, Wanted, balance, counted, manifest_of
 
 _RETRY_SECONDS: Final = 20
 """Before a retry: replication usually brings what is missing within a minute."""
@@ -88,9 +88,10 @@ class Merger:
         assert batch.plan_id is not None
         plan = await self._plan(batch.batch_id, batch.plan_id)
         done = await self._progress.done(batch.batch_id, batch.plan_id)
+        # Before the books: a chunk that exceeds the limit alone counts what was checked of it, and is not all there.
+        check_rejects(batch, self._catalog[batch.job].job.limits, await self._offload(lambda: counted(done)))
         # A file of 9,000 chunks takes a fraction of a second here, which heartbeats do not wait for.
         books = await self._offload(lambda: balance(plan, done))
-        check_rejects(batch, self._catalog[batch.job].job.limits, books.counts)
         folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id)
         result = await self._join(f"{folder}result.csv", books.result)
         rejected = await self._join(f"{folder}rejects.csv", books.rejects)

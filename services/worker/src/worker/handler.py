@@ -203,7 +203,7 @@ class Worker:
             await place.hold(output_bytes=whole.size_bytes)
             if output.too_many:
                 break
-        return whole.output(chunk)
+        return whole.output()
 
     def _where(self, attempt: int) -> Where:
         # It may have ended the worker that tried before.

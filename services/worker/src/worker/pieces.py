@@ -100,13 +100,10 @@ class Assembly:
         self._reasons.update(output.reasons)
         self._too_many = output.too_many
 
-    def output(self, chunk: Chunk) -> ChunkOutput:
-        """Return the chunk's output. Records of pieces that were not needed any more count as passed."""
-        passed, rejects = chunk.records - self._counts.rejects, self._counts.rejects
+    def output(self) -> ChunkOutput:
+        """Return the chunk's output. Over the limit its counts are of the pieces that were checked until then."""
         return ChunkOutput(
-            counts=Counts(records_in=chunk.records, records_out=passed, rejects=rejects)
-            if self._too_many
-            else self._counts,
+            counts=self._counts,
             part=b"" if self._too_many else self.part.getvalue(),
             rejects=self._rejects.getvalue(),
             reasons=self._reasons,
