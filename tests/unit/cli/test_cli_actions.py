@@ -69,6 +69,15 @@ def test_any_other_action_is_refused_and_changes_nothing(action: str, state: Bat
     assert world.home.queues.queued("split") == []
 
 
+def test_a_refusal_names_the_states_in_a_sentence() -> None:
+    world = CliWorld()
+    batch = world.batch(state=BatchState.COMPLETED)
+
+    for action, states in (("pause", "ADMITTED or SPLIT can be paused"), ("resume", "that is PAUSED can be resumed")):
+        with pytest.raises(Declined, match=states):
+            _do(world, action, batch)
+
+
 def test_an_action_on_no_batch_is_refused() -> None:
     world = CliWorld()
 

@@ -429,6 +429,20 @@ def test_rejects_say_what_their_rules_ask_for() -> None:
     assert "Order Date, short_date_format: must be a date written M/D/YY, such as 7/31/14\n" in text
 
 
+def test_rejects_say_which_encoding_the_job_reads_and_that_rows_are_empty() -> None:
+    world = _with(CliWorld().batch(**completed()))
+    broken = [
+        StoredReject(1, 0, "Country", "encoding", "byte 0xd6 at 10", "x"),
+        StoredReject(2, 9, "a", "b", "", ",,,"),
+    ]
+    run(world.home.rejects.put(ID, broken))
+
+    text = " ".join(_baton(world, "rejects", ID).stdout.split())
+
+    assert "Country, encoding: must be text in UTF-8 (in Excel: “CSV UTF-8”)" in text
+    assert "Some are rows without any value, as a spreadsheet leaves them below a table" in text
+
+
 def test_rejects_are_listed_even_if_the_jobs_cannot_be_loaded_here() -> None:
     class Jobless(CliWorld):
         def catalog(self, *, left_out: list[CatalogError] | None = None) -> Catalog:
@@ -444,10 +458,16 @@ def test_rejects_are_listed_even_if_the_jobs_cannot_be_loaded_here() -> None:
 
 
 @pytest.mark.parametrize("state", [BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.CANCELLED])
-def test_a_batch_of_which_no_record_was_judged_is_not_said_to_be_without_rejects(state: BatchState) -> None:
+def test_a_batch_of_which_no_record_was_checked_is_not_said_to_be_without_rejects(state: BatchState) -> None:
     world = _with(CliWorld().batch(state=state, plan_id=None))
 
     assert _baton(world, "rejects", ID).stdout == f"No record was checked: the batch is {state}.\n"
+
+
+def test_rejects_of_a_file_that_failed_as_a_whole_say_why() -> None:
+    world = _with(replace(CliWorld().batch(**failed("header")), plan_id=None))
+
+    assert _baton(world, "rejects", ID).stdout == "No record was checked: the batch is FAILED: it broke\n"
 
 
 def test_a_batch_at_work_says_that_none_of_it_was_rejected_so_far() -> None:

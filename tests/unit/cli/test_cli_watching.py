@@ -60,6 +60,23 @@ def test_a_log_gets_a_line_per_change_and_not_per_look() -> None:
     ]
 
 
+def test_a_log_says_once_which_region_has_taken_a_batch_over() -> None:
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    at_home = CliWorld().batch(records_total=4_000)
+    away = at_home.moved(BatchState.SPLIT, at=START, by="us-west-2", owner_epoch=at_home.owner_epoch + 1)
+
+    with screen(console, quiet=False) as shown:
+        for second, batch in enumerate((None, at_home, away, away)):
+            shown.show(_snapshot(second, batch))
+
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().splitlines() == [
+        "00:00:00 UTC  waiting for admission",
+        "00:00:01 UTC  SPLIT  0 of 4,000 records",
+        "00:00:02 UTC  SPLIT  0 of 4,000 records  taken over by us-west-2",
+    ]
+
+
 def test_a_script_gets_nothing_beside_its_answer() -> None:
     assert _shown(terminal=False, quiet=True) == ""
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Never, override
 import pytest
 from pydantic import Field, StringConstraints, WithJsonSchema, create_model
 
-from baton.asked import asked_for
+from baton.asked import asked_by, asked_for
 from baton.fields import ShortDate, Text
-from baton.job import Record
+from baton.job import Dialect, Job, Record
 
 type Colour = Literal["red", "green"]
 type Few = Annotated[int, Field(le=3, description="a small number")]
@@ -69,6 +69,28 @@ def test_what_a_rule_asks_for_is_known_from_the_model(column: str, rule: str, wo
 
 def test_a_job_without_a_model_asks_for_nothing() -> None:
     assert asked_for(None, "a", "literal_error") == ""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("utf-8", "text in UTF-8 (in Excel: “CSV UTF-8”)"),
+        ("cp1252", "text in cp1252 (in Excel: “CSV”, not “CSV UTF-8”)"),
+        ("koi8-r", "text in koi8-r"),
+    ],
+)
+def test_a_job_asks_for_its_encoding_with_a_model_or_without(encoding: str, words: str) -> None:
+    plain = Job(name="p", record=None, dialect=Dialect(encoding=encoding), recipients=("a@example.com",))
+
+    for job in (plain, plain.model_copy(update={"record": Order})):
+        assert asked_by(job, "", "encoding") == asked_by(job, "Colour", "encoding") == words
+
+
+def test_a_job_asks_for_what_its_model_asks_for_and_nothing_is_known_of_no_job() -> None:
+    job = Job(name="p", record=Order, recipients=("a@example.com",))
+
+    assert asked_by(job, "only", "literal_error") == "'EUR'"
+    assert asked_by(None, "only", "literal_error") == asked_by(None, "only", "encoding") == ""
 
 
 def _hangs(*_: object) -> Never:

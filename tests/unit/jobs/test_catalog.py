@@ -13,6 +13,9 @@ type MakePackage = Callable[..., str]
 
 SALES = 'from baton.job import Job\njob = Job(name="sales", record=None, recipients=("a@example.com",))\n'
 STOCK = SALES.replace("sales", "stock")
+_UNKNOWN_OUTPUT = SALES.replace("import Job", "import Job, Record\nclass R(Record):\n    a: str").replace(
+    "None", "R, output=('no',)"
+)
 _numbers = itertools.count()
 
 
@@ -136,6 +139,7 @@ def test_package_in_place_of_a_module_is_refused(make_package: MakePackage, tmp_
         ("x = 1\n\ny = 1 / 0\n", r"line 3: ZeroDivisionError: division by zero"),
         (SALES.replace("a@example.com", "nobody"), r"line 2: recipients\.0: 'nobody' is no"),
         (f"def made():\n    {SALES.splitlines()[0]}\n    return Job(name='')\nmade()\n", r"line 3: name: .*; record: "),
+        (_UNKNOWN_OUTPUT, r"line 4: output names unknown columns: \['no'\]"),
         ("raise SystemExit(3)\n", r"line 1: SystemExit: 3"),
     ],
 )

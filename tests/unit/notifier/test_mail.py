@@ -113,6 +113,32 @@ def test_a_mail_says_what_the_rules_of_the_job_ask_for(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["text", "html"])
+def test_a_mail_says_in_which_encoding_a_job_wants_its_file(form: str) -> None:
+    rejected = replace(REJECTED, reasons=(RejectCount("Amount", "encoding", 3),))
+    mail = _mail(DONE, rejected=rejected, job=Job(name="sales", record=None, recipients=("a@example.com",)))
+
+    assert "text in UTF-8 (in Excel: “CSV UTF-8”)" in getattr(mail, form)
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [(";;;", True), ('"";"";', True), ("; ; ", True), (";x;", False), (",,,", False), ("", False), ('""', False)],
+)
+def test_a_mail_says_what_to_do_about_rows_without_any_value(line: str, told: bool, form: str) -> None:  # noqa: FBT001 - a case
+    examples = (*REJECTED.examples, StoredReject(9_999, 90_000, "a", "columns", "1 fields, expected 3", line))
+    job = Job(name="sales", record=None, dialect=Dialect(delimiter=";"), recipients=("a@example.com",))
+
+    known = getattr(_mail(DONE, rejected=replace(REJECTED, examples=examples), job=job), form)
+    unknown = getattr(_mail(DONE, rejected=replace(REJECTED, examples=examples)), form)
+
+    assert (
+        "Some are rows without any value, as a spreadsheet leaves them below a table: delete these" in known
+    ) is told
+    assert "without any value" not in unknown
+
+
+@pytest.mark.parametrize("form", ["text", "html"])
 def test_rejects_without_a_counted_reason_are_no_other_reasons(form: str) -> None:
     reasons = tuple(RejectCount("Amount", f"rule_{number}", 9) for number in range(12))
 

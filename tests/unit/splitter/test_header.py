@@ -180,7 +180,7 @@ def test_a_first_line_that_names_no_column_is_not_quoted(text: str) -> None:
     reason = refused(text, NAMED)
 
     assert "names none of the columns of the job 'named': is the header missing" in reason
-    assert "due are 'Name', 'Größe'" in reason
+    assert "the job reads 'Name', 'Größe'" in reason
     assert not any(word in reason for word in text.strip().split(","))
 
 

@@ -14,10 +14,10 @@ from typing import Annotated, Any, Final, Literal, TypeAliasType, Union, cast, g
 from pydantic import WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from baton.job import Record, column_of
-from baton.rejects import MISSING_REFERENCE, OF_FORM
+from baton.job import Job, Record, column_of
+from baton.rejects import ENCODING, MISSING_REFERENCE, OF_FORM
 
-__all__ = ["asked_for"]
+__all__ = ["asked_by", "asked_for"]
 
 type _Tell = Callable[[Sequence[Any]], str]
 
@@ -28,6 +28,14 @@ _DEPTH_MAX: Final = 10
 _DECLARED_BY: Final = ("annotated_types", "pydantic")
 """Whose marks of a type are read: to read an attribute of others may run code of theirs."""
 _PLAIN: Final = (str, int, float, bool, Decimal)
+
+
+def asked_by(job: Job | None, column: str, rule: str) -> str:
+    """Return what a value must be to be no such reject of this job; nothing if that is not known."""
+    if job is not None and rule == ENCODING:
+        in_excel = f" ({job.dialect.in_excel})" if job.dialect.in_excel else ""
+        return f"text in {job.dialect.encoding_name}{in_excel}"
+    return asked_for(job.record if job else None, column, rule)
 
 
 def asked_for(record: type[Record] | None, column: str, rule: str) -> str:

@@ -16,6 +16,7 @@ from types import MappingProxyType, ModuleType
 from typing import Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from baton import sources
 from baton.canary import CANARY_JOB
@@ -132,10 +133,17 @@ def _broken(package: str, error: BaseException) -> CatalogError:
     own = [(Path(name), line) for name, line in lines if folder in Path(name).parts]
     where = "".join(f"{'/'.join(path.parts[path.parts.index(folder) :])}, line {line}: " for path, line in own[-1:])
     if isinstance(error, ValidationError):
-        what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {in_own_words(each['msg'])}" for each in error.errors())
+        what = "; ".join(": ".join(_where_and_what(each)) for each in error.errors())
     else:
         what = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
     return CatalogError(shown(f"{where or f'{package}: '}{what}", most=_REASON_CHARS_MAX))
+
+
+def _where_and_what(error: ErrorDetails) -> Iterator[str]:
+    """Yield the place of an error, if it concerns no more than a part of the model, and what is wrong."""
+    if error["loc"]:
+        yield ".".join(map(str, error["loc"]))
+    yield in_own_words(error["msg"])
 
 
 def _version(modules: tuple[str, ...], *, home: str, shared: Mapping[str, bytes]) -> str:

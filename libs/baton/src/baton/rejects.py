@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice, pairwise
 from typing import Final
 
@@ -12,12 +12,14 @@ from baton.model.states import BatchState
 from baton.ports.rejects import StoredReject
 
 __all__ = [
+    "ENCODING",
     "MISSING_REFERENCE",
     "OF_FORM",
     "REJECTS_HEADER",
     "REJECT_COLUMNS",
     "STORED_TEXT_CHARACTERS_MAX",
     "not_all",
+    "of_empty_rows",
     "read_rejects",
 ]
 
@@ -26,7 +28,9 @@ REJECTS_HEADER: Final = f"{','.join(REJECT_COLUMNS)}\n".encode()
 """Begins the rejects of a file's first chunk, and of no other."""
 MISSING_REFERENCE: Final = "missing_reference"
 """The rule of a record whose key is not in the reference data."""
-OF_FORM: Final = frozenset({"columns", "nul_byte", "encoding", "quote", "swallowed", "bare_cr"})
+ENCODING: Final = "encoding"
+"""The rule of a record with bytes that are not of the job's encoding."""
+OF_FORM: Final = frozenset({"columns", "nul_byte", ENCODING, "quote", "swallowed", "bare_cr"})
 """The rules of records that cannot be read: no rule of the job has seen their values."""
 _FIELD_CHARACTERS_MAX: Final = 16 * 1024 * 1024
 """A rejected line may be a whole record of 1 MiB, escaped: the csv module's own limit is 128 KiB, process-wide."""
@@ -52,6 +56,21 @@ def not_all(batch: Batch, job: Job | None) -> str:
     some = f"when {checked:,} of {total:,} records had been checked" if checked else "when the limit was exceeded"
     keys = f", and perhaps not every key looked up in {dataset!r}" if dataset else ""
     return f"There may be more: processing stopped {some}{keys}."
+
+
+def of_empty_rows(rejects: Iterable[StoredReject], job: Job | None) -> str:
+    """Return what to do about records without any value, as a sentence; empty: there are none of them here.
+
+    A spreadsheet leaves them below its table, as many as a sheet has rows.
+    """
+    if job is None:
+        return ""
+    empty = {job.dialect.delimiter, job.dialect.quote, " "}
+    if not any(job.dialect.delimiter in reject.line and empty.issuperset(reject.line) for reject in rejects):
+        return ""
+    return (
+        "Some are rows without any value, as a spreadsheet leaves them below a table: delete these, and save it again."
+    )
 
 
 def read_rejects(body: bytes, *, whole: bool, limit: int) -> list[StoredReject]:

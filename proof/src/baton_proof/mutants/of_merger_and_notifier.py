@@ -25,7 +25,7 @@ MUTANTS: Final = (
     Mutant(
         "a result over its limit of rejects is published",
         _MERGER + "handler.py",
-        "        check_rejects(batch, self._catalog[batch.job].job.limits, await self._offload(lambda: counted(done)))\n",
+        "        check_rejects(batch, limits, await self._offload(lambda: counted(done)))\n",
         "",
         "tests/pipeline/test_merging.py::test_a_retry_does_not_publish_a_batch_over_its_limit",
     ),

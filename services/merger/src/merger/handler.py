@@ -89,7 +89,8 @@ class Merger:
         plan = await self._plan(batch.batch_id, batch.plan_id)
         done = await self._progress.done(batch.batch_id, batch.plan_id)
         # Before the books: a chunk that exceeds the limit alone counts what was checked of it, and is not all there.
-        check_rejects(batch, self._catalog[batch.job].job.limits, await self._offload(lambda: counted(done)))
+        limits = self._catalog[batch.job].job.limits
+        check_rejects(batch, limits, await self._offload(lambda: counted(done)))
         # A file of 9,000 chunks takes a fraction of a second here, which heartbeats do not wait for.
         books = await self._offload(lambda: balance(plan, done))
         folder = paths.output_prefix(batch.job, batch.batch_id, batch.owner_epoch, batch.plan_id)

@@ -10,7 +10,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from baton.address import Address
-from baton.asked import asked_for
+from baton.asked import asked_by
 from baton.job import Job
 from baton.model import paths
 from baton.model.batch import Batch
@@ -18,7 +18,7 @@ from baton.model.identity import message_id_of
 from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
 from baton.ports import LINK_LIFE, ChunkDone, Link, Mail, RejectCount, StoredReject
-from baton.rejects import not_all
+from baton.rejects import not_all, of_empty_rows
 from baton.shown import shown
 
 _TEMPLATES: Final = Environment(
@@ -185,11 +185,11 @@ def compose(
         "advice": _advice(batch, job),
         "rejected": rejected,
         "reasons": rejected.reasons[:_REASONS_MAX],
-        "asked_for": partial(asked_for, job.record if job else None),
+        "asked_for": partial(asked_by, job),
         "other_reasons": sum(each.records for each in rejected.reasons[_REASONS_MAX:]),
         # A chunk that exceeds the limit counts reasons of its first rejects only, any other its most frequent ones.
         "uncounted": rejected.of - sum(each.records for each in rejected.reasons),
-        "not_all": not_all(batch, job) if rejected.records else "",
+        "notes": [note for note in (not_all(batch, job), of_empty_rows(rejected.examples, job)) if note],
         "rejects_cut": rejected.cut or (batch.failure is not None and batch.failure.code == "too_many_rejects"),
     }
     template = "failed" if failed else "completed"

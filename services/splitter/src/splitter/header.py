@@ -165,7 +165,8 @@ def _mismatch(job: Job, columns: Sequence[str], names: Sequence[str], header: He
         return BatchFailed(
             "header",
             f"the first line names none of the columns of the job {job.name!r}: is the header missing, or is the file "
-            f"meant for another job? It has {len(names):,} column{'s' * (len(names) > 1)}; due are {_quoted(columns)}",
+            f"meant for another job? It has {len(names):,} column{'s' * (len(names) > 1)}; the job reads "
+            f"{_quoted(columns)}",
         )
     here, due = set(names), set(columns)
     missing = [name for name in columns if name not in here]

@@ -93,7 +93,8 @@ def _retried(batch: Batch, now: datetime) -> dict[str, Any]:
 def _require(batch: Batch, states: Iterable[BatchState], done: str) -> None:
     allowed = frozenset(states)
     if batch.state not in allowed:
-        names = ", ".join(sorted(allowed))
+        *others, last = sorted(allowed)
+        names = f"{', '.join(others)} or {last}" if others else last
         raise Declined(f"batch {batch.batch_id} is {batch.state}: only a batch that is {names} can be {done}")
 
 

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from baton.asked import asked_for
+from baton.asked import asked_by
 from baton.catalog import Catalog
 from baton.job import Job
 from baton.model.batch import Batch
@@ -16,7 +16,7 @@ from baton.model.paths import parse_input_key
 from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
 from baton.ports import ReferenceVersion
-from baton.rejects import not_all
+from baton.rejects import not_all, of_empty_rows
 from baton.shown import shown
 from baton_cli.batches.advice import advise
 from baton_cli.batches.files import Fetched, Submitted
@@ -240,7 +240,7 @@ def _outcome(batch: Batch) -> list[tuple[str, RenderableType]]:
 
 def rejects(rejects: Rejects, *, job: Job | None = None) -> RenderableType:
     """Return the table of rejects; what their rules require comes from the job, if it is known."""
-    record, unfinished = job.record if job else None, not_all(rejects.batch, job)
+    notes = [note for note in (of_empty_rows(rejects.rejects, job), not_all(rejects.batch, job)) if note]
     if not rejects.rejects:
         return told(_no_rejects(rejects))
     table = table_of("RECORD", "BYTE", "COLUMN", "RULE", "VALUE", numbers=("RECORD", "BYTE"))
@@ -249,11 +249,13 @@ def rejects(rejects: Rejects, *, job: Job | None = None) -> RenderableType:
         table.add_row(f"{reject.record_number:,}", f"{reject.byte_offset:,}", _cell(reject.column), *texts)
     reasons = sorted({(reject.column, reject.rule) for reject in rejects.rejects})
     asked = [
-        f"{column}, {rule}: must be {words}" for column, rule in reasons if (words := asked_for(record, column, rule))
+        f"{column or 'the record'}, {rule}: must be {words}"
+        for column, rule in reasons
+        if (words := asked_by(job, column, rule))
     ]
     parts: list[RenderableType] = [table, *([Text(), told(*asked)] if asked else [])]
-    if unfinished:
-        parts += [Text(), plain(unfinished, "yellow")]
+    for note in notes:
+        parts += [Text(), plain(note, "yellow")]
     listed = len(rejects.rejects)
     if listed >= rejects.total:
         return Group(*parts)
@@ -275,7 +277,8 @@ def _no_rejects(rejects: Rejects) -> str:
     if batch.published:
         return "No record was rejected."
     if batch.plan_id is None:
-        return f"No record was checked: the batch is {batch.state}."
+        why = f": {batch.failure.reason}" if batch.failure else ""
+        return f"No record was checked: the batch is {batch.state}{why}{'' if why else '.'}"
     return f"No record was rejected so far: the batch is {batch.state}."
 
 

@@ -16,6 +16,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from baton.model.batch import Batch
 from baton_cli.batches import render
 from baton_cli.batches.queries import Snapshot
 
@@ -82,19 +83,28 @@ class Lines(Nothing):
         self._console = console
         self._stage = ""
         self._records = 0
+        self._epoch: int | None = None
         self._next_line_at = 0.0
 
     def show(self, snapshot: Snapshot) -> None:
         now = snapshot.at.timestamp()
-        text = stage(snapshot)
+        text, taken_over = stage(snapshot), self._taken_over(snapshot.batch)
         moved = snapshot.records_done > self._records and now >= self._next_line_at
-        if text.plain == self._stage and not moved:
+        if text.plain == self._stage and not moved and not taken_over:
             return
         self._stage = text.plain
         self._records = snapshot.records_done
         self._next_line_at = now + _LINE_EVERY_SECONDS
-        parts = (Text(f"{snapshot.at.astimezone(UTC):%H:%M:%S} UTC"), text, Text(_counted(snapshot)))
+        at = Text(f"{snapshot.at.astimezone(UTC):%H:%M:%S} UTC")
+        parts = (at, text, Text(_counted(snapshot)), Text(taken_over))
         self._console.print(Text("  ").join(part for part in parts if part), soft_wrap=True)
+
+    def _taken_over(self, batch: Batch | None) -> str:
+        """Return which Region has taken the batch over since the last look: else nobody knows why it starts again."""
+        before, self._epoch = self._epoch, batch.owner_epoch if batch else self._epoch
+        if batch is None or before is None or batch.owner_epoch == before:
+            return ""
+        return f"taken over by {batch.history[-1].by}"
 
 
 def _counted(snapshot: Snapshot) -> str:
