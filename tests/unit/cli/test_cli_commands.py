@@ -658,6 +658,25 @@ def test_sample_reference_and_jobs_go_together(tmp_path: Path) -> None:
     assert [(job["job"], job["reference"]) for job in jobs] == [("passthrough", None), ("sales", "financial")]
 
 
+def test_a_sample_is_written_over_a_sample_and_over_no_other_file(tmp_path: Path) -> None:
+    sales, reference = tmp_path / "s.csv", tmp_path / "f.csv"
+    command = ("sample", "--records", 5, "-o", sales, "--reference-out", reference)
+    _baton(CliWorld(), *command)
+    again = _baton(CliWorld(), *command, "--seed", 9)
+    first = sales.read_bytes()
+    reference.write_text("uuid;unitsSold\n1;2\n")
+
+    refused = _baton(CliWorld(), *command, width=300)
+
+    assert again.exit_code == 0
+    assert refused.exit_code == 1
+    assert (
+        f"error: {reference} is there already and is no sample: remove it, or name other files by --output"
+        in refused.stderr
+    )
+    assert (reference.read_text(), sales.read_bytes()) == ("uuid;unitsSold\n1;2\n", first)
+
+
 def test_jobs_and_reference_are_shown_to_people(tmp_path: Path) -> None:
     world = CliWorld()
     (tmp_path / "f.csv").write_text("id,n\n1,2\n")

@@ -87,6 +87,21 @@ class Written:
     keys: int
 
 
+def other_than_samples(path: Path, reference_path: Path) -> list[Path]:
+    """Return which of these files are there and hold something else: their headers are not those of a sample."""
+    headers = ((path, SALES_COLUMNS), (reference_path, REFERENCE_COLUMNS))
+    return [file for file, columns in headers if file.is_file() and not _begins_with(file, _line_of(columns))]
+
+
+def _begins_with(file: Path, line: bytes) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(line)) in (line, b"")
+
+
+def _line_of(columns: Sequence[str]) -> bytes:
+    return ",".join(columns).encode() + b"\n"
+
+
 def write_sales(
     path: Path,
     reference_path: Path,
@@ -113,7 +128,7 @@ def write_sales(
 
 def _write(path: Path, columns: Sequence[str], blocks: Iterator[list[str]]) -> None:
     with path.open("wb") as file:
-        file.write(",".join(columns).encode() + b"\n")
+        file.write(_line_of(columns))
         for block in blocks:
             # A lone surrogate stands for a byte that is no UTF-8.
             file.write(("\n".join(block) + "\n").encode(errors="surrogateescape"))

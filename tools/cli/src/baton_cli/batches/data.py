@@ -9,9 +9,9 @@ import typer
 from baton.catalog import CatalogError
 from baton_cli.batches import documents, render
 from baton_cli.options import AsJson, no_pipe
-from baton_cli.reach.connection import Connection
+from baton_cli.reach.connection import Connection, Declined
 from baton_cli.session import session_of
-from baton_local.sales.sample import KEYS_DEFAULT, write_sales
+from baton_local.sales.sample import KEYS_DEFAULT, other_than_samples, write_sales
 
 app = typer.Typer()
 _reference = typer.Typer(help="Load and show the tables that records are enriched with.", no_args_is_help=True)
@@ -94,6 +94,11 @@ def sample(
     """Write a sample sales file, with bad records of every kind, and its reference data."""
     session = session_of(ctx)
     with session.failing_clearly():
+        if others := other_than_samples(output, reference):
+            raise Declined(
+                f"{others[0]} is there already and is no sample: remove it, or name other files by "
+                "--output and --reference-out"
+            )
         written = write_sales(
             output, reference, records=records, seed=seed, bad_percent=bad_percent, keys=min(keys, max(records, 1))
         )
