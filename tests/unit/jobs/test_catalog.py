@@ -137,7 +137,7 @@ def test_package_in_place_of_a_module_is_refused(make_package: MakePackage, tmp_
         ("import no_such_library\n", r"line 1: ModuleNotFoundError: No module named 'no_such_library'"),
         ("x = 1\ny = (\n", r"line 2: SyntaxError: '\(' was never closed"),
         ("x = 1\n\ny = 1 / 0\n", r"line 3: ZeroDivisionError: division by zero"),
-        (SALES.replace("a@example.com", "nobody"), r"line 2: recipients\.0: 'nobody' is no"),
+        (SALES.replace("a@example.com", "nobody"), r"line 2: recipients\.0: 'nobody' is no [^;]*$"),
         (f"def made():\n    {SALES.splitlines()[0]}\n    return Job(name='')\nmade()\n", r"line 3: name: .*; record: "),
         (_UNKNOWN_OUTPUT, r"line 4: output names unknown columns: \['no'\]"),
         ("raise SystemExit(3)\n", r"line 1: SystemExit: 3"),

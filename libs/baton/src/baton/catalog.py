@@ -7,7 +7,7 @@ no version number has to be maintained: its own source and all that it imports, 
 
 import pkgutil
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -133,10 +133,18 @@ def _broken(package: str, error: BaseException) -> CatalogError:
     own = [(Path(name), line) for name, line in lines if folder in Path(name).parts]
     where = "".join(f"{'/'.join(path.parts[path.parts.index(folder) :])}, line {line}: " for path, line in own[-1:])
     if isinstance(error, ValidationError):
-        what = "; ".join(": ".join(_where_and_what(each)) for each in error.errors())
+        what = "; ".join(": ".join(_where_and_what(each)) for each in _innermost(error.errors()))
     else:
         what = f"{type(error).__name__}: {error.msg if isinstance(error, SyntaxError) else error}"
     return CatalogError(shown(f"{where or f'{package}: '}{what}", most=_REASON_CHARS_MAX))
+
+
+def _innermost(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Yield the errors that do not follow from one inside: a list of which each item is refused is also too short."""
+    for each in errors:
+        depth = len(each["loc"])
+        if not any(len(other["loc"]) > depth and other["loc"][:depth] == each["loc"] for other in errors):
+            yield each
 
 
 def _where_and_what(error: ErrorDetails) -> Iterator[str]:
