@@ -435,7 +435,7 @@ def test_rejects_say_which_encoding_the_job_reads_and_that_rows_are_empty() -> N
         StoredReject(1, 0, "Country", "encoding", "byte 0xd6 at 10", "x"),
         StoredReject(2, 9, "a", "b", "", ",,,"),
     ]
-    run(world.home.rejects.put(ID, broken))
+    run(world.home.rejects.put(ID, "plan1", broken))
 
     text = " ".join(_baton(world, "rejects", ID).stdout.split())
 

@@ -292,5 +292,5 @@ def test_lines_put_together_by_some_at_a_time_are_the_same(monkeypatch: pytest.M
 def test_the_bounds_of_a_piece_are_those_of_the_documentation() -> None:
     text = (Path(__file__).parents[3] / "docs" / "architecture.md").read_text().replace("\n", " ")
 
-    assert f"{PIECE_BYTES // MIB} MiB, {PIECE_RECORDS:,} records or {PIECE_FIELDS:,} fields at most" in text
+    assert f"at most {PIECE_BYTES // MIB} MiB, {PIECE_RECORDS:,} records or {PIECE_FIELDS:,} fields" in text
     assert f"is at most {OUTPUT_BYTES_MAX // MIB} MiB (`output_too_large`)" in text
