@@ -83,6 +83,20 @@ def test_a_queue_that_cannot_be_counted_hides_no_message_that_another_one_lost(b
     assert standing.state is not BatchState.FAILED
 
 
+def test_a_canary_that_nobody_may_look_at_keeps_no_other_from_being_removed() -> None:
+    async def story() -> list[str]:
+        pipeline = await _pipeline()
+        folder = f"canary/{pipeline.region.region}/"
+        for name in ("a", "b", "c"):
+            await pipeline.upload(f"{folder}{name}.csv", b"number,word\n1,one\n", announce=False)
+        pipeline.region.objects.refusals.refuse("head", by=Refusal.KMS, key=f"{folder}a.csv")
+        pipeline.advance(3_600)
+        await pipeline.process.sweeper.sweep()
+        return [info.key.removeprefix(folder) async for info in pipeline.region.objects.list(folder)]
+
+    assert asyncio.run(story()) == ["a.csv"]
+
+
 def test_a_batch_that_never_moves_again_ends_failed_and_announced() -> None:
     async def story() -> tuple[Batch, int]:
         pipeline = await _pipeline()

@@ -61,9 +61,10 @@ class CanarySweep:
             if info.last_modified <= before:
                 found[info.key.removeprefix(paths.CANARY_WORK).partition("/")[0]] = None
         async for info in self._objects.list(f"{CANARY}{self._region}/"):
-            version = await self._objects.head(info.key) if info.last_modified <= before else None
-            if version:
-                found[batch_id_of(info.key, version.origin)] = info.key
+            with self._alone(info.key):
+                version = await self._objects.head(info.key) if info.last_modified <= before else None
+                if version:
+                    found[batch_id_of(info.key, version.origin)] = info.key
         return found
 
     async def _remove(self, batch_id: str, key: str | None, before: datetime) -> None:
