@@ -57,7 +57,7 @@ def _steps(settings: ControllerSettings) -> Iterator[tuple[str, float, str]]:
     yield f"{more} more are sent", more * probe, f"{settings.trip_bad} bad ones of {settings.trip_of} are enough"
     yield "the last of them is given up", settings.probe_deadline_seconds, "its deadline"
     text = f"{settings.silence_seconds:g} s without a sign of life, {settings.trip_bad} times in a row"
-    yield "the second kind agrees: silence", max(0.0, silence - canary), f"{text}: {silence:g} s after the fault"
+    yield "the second witness agrees: silence", max(0.0, silence - canary), f"{text}: {silence:g} s after the fault"
     between = beat / LOOKS_PER_BEAT_MAX
     yield "a look sees both: SUSPECT", between, "a bad canary urges one"
     yield "held", settings.hold_seconds, "signals may recover"
