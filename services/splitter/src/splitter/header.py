@@ -17,6 +17,14 @@ from splitter.separators import is_certain, likely_other, names_by_other
 
 COLUMNS_MAX: Final = 10_000
 """A worker handles a chunk column by column: about 0.1 ms each. More is no table but a line without its line ends."""
+_CR_ALONE: Final = (
+    "the header holds a lone carriage return: the lines of the file seem to end in CR alone, as old Macs wrote them; "
+    "save it with lines that end in LF or CRLF (in Excel: not “CSV (Macintosh)”)"
+)
+_CR_TOO_MANY: Final = (
+    "the first line ends in a carriage return too many (CR CR LF, as programs on Windows write that convert line ends "
+    "twice); save the file with lines that end in LF or CRLF"
+)
 _LONE_CR: Final = re.compile("\r(?!\n)")
 _EXCEL_HINT: Final = re.compile(rb'"?sep=[^\r\n]?"?', re.IGNORECASE)
 _NOTHING_TO_SEE: Final = ("Zs", "Zl", "Zp", "Cc", "Cf")
@@ -65,11 +73,8 @@ def _check_line_ends(dialect: Dialect, header: Header) -> None:
     """Refuse a file whose lines end in CR alone before anything is said of its one line, which is the whole file."""
     has_crs = b"\r" in header.line and header.line.strip()
     if has_crs and _defect(dialect, header, lines_in_fields=dialect.lines_in_fields) == "bare_cr":
-        raise BatchFailed(
-            "header",
-            "the header holds a lone carriage return: the lines of the file seem to end in CR alone, as old Macs wrote "
-            "them; save it with lines that end in LF or CRLF (in Excel: not “CSV (Macintosh)”)",
-        )
+        is_at_end = header.line.index(b"\r") == len(header.line) - 1
+        raise BatchFailed("header", _CR_TOO_MANY if is_at_end else _CR_ALONE)
 
 
 def _decoded(dialect: Dialect, header: Header) -> tuple[str, ...]:
