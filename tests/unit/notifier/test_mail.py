@@ -252,7 +252,7 @@ def test_the_mail_about_an_unknown_job_is_for_those_who_get_it() -> None:
 
     text = _mail(failed, links=NO_LINKS).text
 
-    assert "comes to the operators" in text
+    assert "goes to the operators" in text
     assert f"baton retry {FAILED.batch_id}" in text
 
 

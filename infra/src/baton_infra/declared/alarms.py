@@ -238,7 +238,7 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
         swept(
             "input-sweep",
             "InputSweepAge",
-            says="No page of inputs was gone through for an hour.",
+            says="No page of inputs was processed for an hour.",
             runbook="Inputs are not swept",
             threshold=3_600,  # whatever number of inputs there is: a pass may take hours, a page takes none
         ),

@@ -42,14 +42,14 @@ _RESULT_STANDS: Final = (
 )
 ADVICE: Final = {
     "unknown_job": (
-        "This mail comes to the operators, since no job says whose file it is. Find out who sent it: it belongs under "
+        "This mail goes to the operators, since no job says whose file it is. Find out who sent it: it belongs under "
         "input/<job>/, with the name of one of the jobs above. If the job is new, start or deploy the services with "
         "it; `baton retry {batch_id}` processes the file then."
     ),
     "header": f"Correct the file as the reason says, or send it to the job it was made for, and {_SEND_AGAIN}",
     "encoding": f"Save the file in the encoding of the job, and {_SEND_AGAIN}",
-    "not_csv": f"Turn it into CSV as the reason says, and {_SEND_AGAIN}",
-    "empty_file": f"Check how the file was exported and {_SEND_AGAIN}",
+    "not_csv": f"Convert it to CSV as the reason says, and {_SEND_AGAIN}",
+    "empty_file": f"Check how the file was exported, and {_SEND_AGAIN}",
     "unbalanced_quote": f"Close the quote at the place named above and {_SEND_AGAIN}",
     "record_too_large": f"Correct the file at the place and for the cause named above, and {_SEND_AGAIN}",
     "file_too_large": "Send the file in parts.",
@@ -57,9 +57,9 @@ ADVICE: Final = {
         f"Correct the records below, or whatever wrote them, and {_SEND_AGAIN} If the records are right and the rules "
         "are not, ask the owner of the job."
     ),
-    "input_gone": "The file was deleted before it was done. Upload it again.",
-    "part_missing": "What was made of the file was deleted before it was joined. Upload the file again.",
-    "unreadable": f"The file may not be read as it was uploaded. Upload it without a key of your own: {_SEND_AGAIN}",
+    "input_gone": "The file was deleted before it was processed. Upload it again.",
+    "part_missing": "A finished part of the result was deleted too early. Upload the file again.",
+    "unreadable": f"Baton may not read the file as it was uploaded. Upload it without a key of your own: {_SEND_AGAIN}",
     "mail_refused": _RESULT_STANDS,
     "mail_failed": _RESULT_STANDS,
 } | dict.fromkeys(
