@@ -66,6 +66,22 @@ def test_the_mail_of_too_many_rejects_shows_them_and_links_to_all_that_are_there
             assert words in body
 
 
+@pytest.mark.parametrize(
+    ("key", "to"), [(KEY, "sales-ops@example.com"), ("input/no-such-job/july.csv", "operators@example.com")]
+)
+def test_a_mail_goes_to_the_people_of_its_job_or_else_to_the_operators(key: str, to: str) -> None:
+    sample = sales_file(records=3)
+
+    async def story() -> Mail:
+        pipeline = await _pipeline(sample)
+        await pipeline.upload(key, sample.body)
+        await pipeline.drive()
+        (mail,) = pipeline.region.mailer.outbox
+        return mail
+
+    assert [each.spec for each in asyncio.run(story()).recipients] == [to]
+
+
 @pytest.mark.parametrize("chunk_bytes", [1_000, 16 * 1024**2])
 def test_the_mail_of_too_many_rejects_says_that_there_may_be_more(chunk_bytes: int) -> None:
     sample = sales_file(records=60, bad=40)

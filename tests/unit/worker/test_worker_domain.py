@@ -276,6 +276,12 @@ def test_text_made_to_look_compressed_stays_as_it_is() -> None:
     assert table(output.part) == table(data.decode("latin-1").encode())
 
 
+def test_a_quote_of_the_result_is_quoted_in_it_though_it_is_none_of_the_input() -> None:
+    job = ANY.model_copy(update={"dialect": Dialect(quote="'")})
+
+    assert run(b'1,5" disk,S\n', job, COLUMNS).part == b'sku,Name,size\n1,"5"" disk",S\n'
+
+
 def test_permuted_columns_are_judged_and_enriched_by_name_and_keep_their_order() -> None:
     output = run(b"S,1,nut\nXL,2,bolt\n", PRICED, ("size", "sku", "Name"), reference=PRICES)
 

@@ -51,6 +51,13 @@ MUTANTS: Final = (
         "tests/unit/merger/test_merger_domain.py::test_books_that_do_not_balance_fail_with_the_numbers",
     ),
     Mutant(
+        "every mail goes to the operators",
+        _NOTIFIER + "handler.py",
+        "return loaded.job.addresses if loaded else self._settings.operators",
+        "return self._settings.operators",
+        "tests/pipeline/test_mails.py::test_a_mail_goes_to_the_people_of_its_job_or_else_to_the_operators",
+    ),
+    Mutant(
         "two send the same mail",
         _NOTIFIER + "handler.py",
         "        if left > 0:\n",

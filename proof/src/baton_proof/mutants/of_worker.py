@@ -113,6 +113,13 @@ MUTANTS: Final = (
         "tests/unit/worker/test_worker_rules.py::test_the_model_has_the_last_word_on_what_its_columns_refuse",
     ),
     Mutant(
+        "a quote of the result stands in it without one",
+        _WORKER + "parse.py",
+        "to_quote = quoted or b'\"' in text or",
+        "to_quote = quoted or",
+        "tests/unit/worker/test_worker_domain.py",
+    ),
+    Mutant(
         "rejects of another size pass for finished",
         _WORKER + "handler.py",
         "return rejects is not None and rejects.size_bytes == done.rejects_bytes",
