@@ -101,7 +101,7 @@ class Canaries:
         del seconds_max
         await asyncio.sleep(_CANARY_SECONDS)
         if region in self.bad:
-            return Probe(Verdict.UNHEALTHY, "its bucket takes no file")
+            return Probe(Verdict.UNHEALTHY, "its bucket accepts no file")
         return Probe(Verdict.HEALTHY, "went the whole way")
 
 

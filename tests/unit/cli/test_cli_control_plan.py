@@ -119,7 +119,7 @@ def test_the_switch_that_the_controllers_turn_is_turned(backend: SwitchBackend |
                 transition=Transition("t4", SwitchKind.SWITCHOVER, HOME, AWAY, "", START, automatic=False),
             ),
             ("--to", AWAY, "--kind", "switchover"),
-            "a switch is under way (t4); only a failover may cut it short",
+            "a switch is under way (t4); only a failover may replace it",
         ),
     ],
 )

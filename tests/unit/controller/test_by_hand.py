@@ -66,7 +66,7 @@ def test_a_region_that_does_not_prove_that_it_is_ready_is_refused_as_by_a_contro
     state, answer = virtual_time.run(story())
 
     assert state == "REFUSED"
-    assert answer.startswith(f"{WEST} does not prove that it is ready: own canary: its bucket takes no file")
+    assert answer.startswith(f"{WEST} does not prove that it is ready: own canary: its bucket accepts no file")
     assert answer.endswith("--force overrides this")
 
 

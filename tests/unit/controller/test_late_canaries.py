@@ -143,4 +143,4 @@ def test_a_bucket_that_takes_nothing_is_held_against_the_region_whatever_moves()
         await scene.ledger.admit(scene.batch("b1", state=BatchState.PROCESSED))
         return await scene.probe()
 
-    assert virtual_time.run(play()) == Probe(Verdict.UNHEALTHY, "its bucket takes no file: 503")
+    assert virtual_time.run(play()) == Probe(Verdict.UNHEALTHY, "its bucket accepts no file: 503")

@@ -163,7 +163,7 @@ DRAINING = control_made(phase=Phase.DRAINING, transition=under_way(SwitchKind.SW
         (
             DRAINING,
             {"kind": K.SWITCHOVER, "target": WEST},
-            "a switch is under way (t1); only a failover may cut it short",
+            "a switch is under way (t1); only a failover may replace it",
         ),
         (STEADY, {"kind": K.DRILL, "target": WEST, "until": None}, "a practice run needs an end"),
         (
@@ -359,7 +359,7 @@ def test_a_failover_cuts_a_drain_short() -> None:
     trace.order(K.FAILOVER, target=WEST)
 
     assert (trace.control.phase, trace.control.active_region) == (Phase.SWITCHING, WEST)
-    assert "t8 is cut short" in trace.decisions[-1].summary
+    assert "t8 is replaced" in trace.decisions[-1].summary
 
 
 def test_a_failover_back_cuts_a_switch_short() -> None:

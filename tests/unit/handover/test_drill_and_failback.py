@@ -86,7 +86,7 @@ def test_an_unhealthy_region_in_a_drill_is_left_without_a_hold() -> None:
 
     assert trace.kinds == [K.SUSPECTED, K.STARTED]
     assert trace.decisions[0].at == trace.decisions[1].at
-    assert "the Region in practice fails its users: outside canary" in trace.decisions[1].summary
+    assert "the drill's Region fails its users: outside canary" in trace.decisions[1].summary
     trace.run(600)
     assert trace.control.active_region == EAST
     assert trace.control.failovers == ()

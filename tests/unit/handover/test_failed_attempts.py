@@ -60,7 +60,7 @@ def test_a_step_that_is_given_up_says_why() -> None:
 
     assert trace.control.transition is not None
     (given_up,) = [each for each in trace.control.transition.steps if each.outcome is StepOutcome.DEGRADED]
-    assert given_up.note == f"not through in {SETTINGS.step_seconds:g} s: routes note; it is tried again"
+    assert given_up.note == f"not done in {SETTINGS.step_seconds:g} s: routes note; it is tried again"
     assert [each.summary for each in trace.decisions if each.kind is K.FAILED] == [
         "routes differs from the ledger, and is tried again: routes note"
     ]

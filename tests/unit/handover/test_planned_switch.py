@@ -29,7 +29,7 @@ def test_drained_it_moves_the_epoch() -> None:
     trace.look()
 
     assert trace.kinds == [K.STARTED, K.COMMITTED]
-    assert trace.decisions[-1].summary == "drained, 4 batches go along: the epoch moves"
+    assert trace.decisions[-1].summary == "drained, 4 batches continue there: the epoch moves"
     assert (trace.control.epoch, trace.control.active_region, trace.control.phase) == (3, WEST, Phase.SWITCHING)
     assert trace.control.admits(trace.now)
 

@@ -104,7 +104,7 @@ def test_out_of_time_a_step_is_degraded_and_the_switch_goes_on() -> None:
         trace.look()
 
     assert _outcomes(trace)[StepName.ROUTES] is StepOutcome.DEGRADED
-    assert trace.decisions[-1].summary == "routes degraded: not through in 150 s: routes note; it is tried again"
+    assert trace.decisions[-1].summary == "routes degraded: not done in 150 s: routes note; it is tried again"
     assert trace.decisions[-1].at - began <= seconds(SETTINGS.step_seconds + 5)
     tried = len(trace.intents(Act))
     trace.run(120)

@@ -136,7 +136,7 @@ def refusal(memory: Memory, control: Control, command: Command, now: datetime) -
         (kind is CommandKind.FAILBACK and target != regions[0], f"home is {regions[0]}; use switchover"),
         (
             busy and kind is not CommandKind.FAILOVER,
-            f"a switch is under way ({under_way}); only a failover may cut it short",
+            f"a switch is under way ({under_way}); only a failover may replace it",
         ),
     )
     return next((text for wrong, text in refusals if wrong), None) or _refusal_of_drill(memory, control, command)

@@ -245,7 +245,7 @@ def _blocking_reason(look: Look, alarm: str | None) -> str | None:
     if signals.firing(look.memory, look.control.active_region, alarm):
         return f"the blocking alarm {alarm} fires"
     if look.declared_unhealthy:
-        return f"the Region in practice fails its users: {_why(look.evidence)}"
+        return f"the drill's Region fails its users: {_why(look.evidence)}"
     return None
 
 

@@ -159,7 +159,9 @@ class _Calls:
         if not self._kind.is_planned:
             yield from self._left("commit")
         new = {"epoch": self._epoch, "active_region": self._target}
-        yield self._row("commit", Phase.SWITCHING, why="the commit: from here on it only goes forward", **new)
+        yield self._row(
+            "commit", Phase.SWITCHING, why="the commit: from here on the switch cannot be rolled back", **new
+        )
         yield self._recorded("commit", "committed")
 
     def taking_over(self) -> Iterator[PlannedCall]:
@@ -170,7 +172,9 @@ class _Calls:
             "Item": {**key, "owner_epoch": self._epoch, "state": "<where this Region can continue>"},
             **requests.same_fence({name: f"<{name} as read>" for name in requests.FENCE}),
         }
-        yield self._dynamodb("takeover", "PutItem", put, times="each batch", why="its old owner loses every write now")
+        yield self._dynamodb(
+            "takeover", "PutItem", put, times="each batch", why="every write of its old owner fails now"
+        )
         message = {"Id": "0", "MessageBody": f'{{"batch_id": "<id>", "owner_epoch": {self._epoch}}}'}
         parameters = {"QueueUrl": "<the queue of its state>", "Entries": [message]}
         yield PlannedCall(
@@ -225,7 +229,7 @@ class _Calls:
 
     def verifying(self) -> Iterator[PlannedCall]:
         new = {"epoch": self._epoch, "active_region": self._target}
-        yield self._row("record", Phase.VERIFYING, why="the three parts are through, or out of time", **new)
+        yield self._row("record", Phase.VERIFYING, why="the three steps are done, or out of time", **new)
         yield self._recorded("record", "step")
         bucket = {"Bucket": self._topology.data_bucket(self._target)}
         key = f"canary/{self._target}/<name>.csv"

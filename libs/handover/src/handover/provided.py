@@ -87,7 +87,7 @@ def of_mail(mail: MailProvision, settings: ControllerSettings, at: datetime) -> 
     if missing:
         return Provided(Provision.MAIL, Verdict.UNHEALTHY, "; ".join(missing), at)
     if left is None or mail.per_day is None:
-        return Provided(Provision.MAIL, Verdict.HEALTHY, "as many as one likes", at)
+        return Provided(Provision.MAIL, Verdict.HEALTHY, "no limit", at)
     value = f"{left:,.0f} of {mail.per_day:,.0f} left for 24 h"
     enough = left >= mail.per_day * settings.mails_left_percent_min / 100
     return _judged(Provision.MAIL, value, at, good=enough, warns=not enough)

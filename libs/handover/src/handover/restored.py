@@ -18,7 +18,7 @@ from handover.intents import Intent, Note
 from handover.look import Look
 
 _ANNOUNCED: Final = "the ledger went back"
-_STARTING: Final = "it is not known yet how far the ledger has been"
+_STARTING: Final = "the high water of the ledger is not known yet"
 
 
 def absorbed(memory: Memory, seen: Seen, control: Control) -> Memory:

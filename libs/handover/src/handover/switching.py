@@ -122,7 +122,7 @@ def failover(look: Look, order: Order, *, assessment: Assessment | None = None) 
     )
     text = f"{order.kind} from {control.active_region} to {order.target}: {order.reason}"
     if control.in_transition and control.transition:
-        text = f"{text}; {control.transition.id} is cut short"
+        text = f"{text}; {control.transition.id} is replaced"
     return _committing(look, after, text, left=_left(look, transition), assessment=assessment)
 
 
@@ -246,7 +246,7 @@ def _draining(look: Look, transition: Transition) -> tuple[Look, tuple[Intent, .
         return _rolled_back(look, transition, f"{transition.target} is no longer ready")
     fields = with_new_owner(control, transition.target, memory.regions)
     after = moved(control, Phase.SWITCHING, look.now, **fields)
-    text = f"drained, {drain.open_batches} batches go along: the epoch moves"
+    text = f"drained, {drain.open_batches} batches continue there: the epoch moves"
     look, write = _committing(look, after, text)
     return look, (write,)
 
@@ -293,7 +293,7 @@ def _done(look: Look, step: StepName, outcome: StepOutcome, note: str, taken_ove
 
 def _given_up(look: Look, steps: Sequence[StepDone]) -> list[StepDone]:
     ended = {each.step for each in steps}
-    late = f"not through in {look.memory.settings.step_seconds:g} s"
+    late = f"not done in {look.memory.settings.step_seconds:g} s"
 
     def degraded(step: StepName) -> StepDone:
         last = look.memory.failing.get(step)

@@ -55,14 +55,14 @@ def _steps(settings: ControllerSettings) -> Iterator[tuple[str, float, str]]:
     yield "the fault", 0.0, "right after a canary came through, which hides it for the longest time"
     yield "the next canary is sent", probe - least, f"one every {probe:g} s; the last one took at least {least:g} s"
     yield f"{more} more are sent", more * probe, f"{settings.trip_bad} bad ones of {settings.trip_of} are enough"
-    yield "the last of them is given up", settings.probe_deadline_seconds, "its deadline"
+    yield "the last of them times out", settings.probe_deadline_seconds, "its deadline"
     text = f"{settings.silence_seconds:g} s without a sign of life, {settings.trip_bad} times in a row"
     yield "the second witness agrees: silence", max(0.0, silence - canary), f"{text}: {silence:g} s after the fault"
     between = beat / LOOKS_PER_BEAT_MAX
-    yield "a look sees both: SUSPECT", between, "a bad canary urges one"
+    yield "a look sees both: SUSPECT", between, "a bad canary triggers one"
     yield "held", settings.hold_seconds, "signals may recover"
     yield "the next look decides", between, "one comes as soon as the hold is over"
-    yield COMMITTED, 4 * CALL_SECONDS, "two looks read the ledger; what is intended is put on record; compared and set"
+    yield COMMITTED, 4 * CALL_SECONDS, "two looks read the ledger; the intention is recorded; compare and set"
     yield LISTED, 2 * CALL_SECONDS, "the step reads the row again; a page from each partition"
     yield FIRST_BATCH, 3 * CALL_SECONDS, "read, compare and set, message"
     rounds = -(-BATCHES // settings.takeovers_at_once)

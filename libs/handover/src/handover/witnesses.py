@@ -83,7 +83,7 @@ def _against(memory: Memory, region: str, signal: Signal, rules: Mapping[Signal,
         case CountsWhen.ALWAYS:
             return Vote.AGAINST, f"counts against {region}"
         case CountsWhen.NEVER:
-            return None, "explains only: a fault of the link is none of the Region"
+            return None, "explains only: a fault of the link is no fault of the Region"
         case CountsWhen.TOGETHER:
             canary = next(
                 (each for each in sorted(CANARIES) if _is_bad(rules[each]) and _together(memory, region, signal, each)),

@@ -69,7 +69,7 @@ class BatchCanary:
 
     async def probe(self, region: str, *, seconds_max: float) -> Probe:
         started = self._clock.now()
-        stage = _Stage("its bucket takes no file")
+        stage = _Stage("its bucket accepts no file")
         try:
             async with asyncio.timeout(seconds_max):
                 info = await self._put(region)

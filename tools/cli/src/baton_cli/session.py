@@ -39,7 +39,7 @@ class ExitStatus(IntEnum):
     CANCELLED = 3
     """The batch was cancelled; another switch took the place of this one."""
     DEGRADED = 4
-    """The Region is active as ordered, but a step of the switch was not through in time. It is still tried."""
+    """The Region is active as ordered, but a step of the switch was not done in time. It is still tried."""
     INTERRUPTED = 130
 
 

@@ -69,7 +69,7 @@ class SwitchTold:
     started_at: datetime
     ended: Ending | None
     degraded: tuple[StepName, ...]
-    """Steps that were not through in time."""
+    """Steps that were not done in time."""
     taken_over: int | None
     """Batches that changed their owner; null until that is known."""
     supersedes: str | None

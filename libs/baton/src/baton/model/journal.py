@@ -296,7 +296,7 @@ class Decision:
     ended: Ending | None = None
     """Of one that ends its switch: how."""
     degraded: tuple[StepName, ...] = ()
-    """Of one that completes its switch: the steps that were not through in time."""
+    """Of one that completes its switch: the steps that were not done in time."""
     taken_over: int | None = None
     """Of one that completes its switch: how many batches changed their owner. None: an older version did not say."""
     operator: str | None = None

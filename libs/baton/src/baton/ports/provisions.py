@@ -16,7 +16,7 @@ class MailProvision:
     in_sandbox: bool
     """Whether it sends to verified addresses only."""
     per_day: float | None
-    """Mails in 24 hours, over the whole account. None: as many as one likes."""
+    """Mails in 24 hours, over the whole account. None: no limit."""
     sent: float
     """Mails of the last 24 hours."""
 

@@ -39,7 +39,7 @@ class OrderOutcome(StrEnum):
     UNDER_WAY = "under way"
     COMPLETED = "completed"
     DEGRADED = "degraded"
-    """Completed, but a step was not through in time. The controllers keep trying."""
+    """Completed, but a step was not done in time. The controllers keep trying."""
     ROLLED_BACK = "rolled back"
     SUPERSEDED = "superseded"
     """Another switch took its place before it was over."""
