@@ -106,3 +106,18 @@ def test_each_overlay_is_in_the_glossary() -> None:
     row = next(line for line in (ROOT / "docs/glossary.md").read_text().splitlines() if line.startswith("| overlay |"))
 
     assert [overlay for overlay in Overlay if overlay.value not in row] == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of the headings of a page, as the forge makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*_PAGES, "CHANGELOG.md"])
+def test_each_link_of_a_page_leads_to_a_page_and_a_heading_that_exist(page: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)\s#]*)#?([^)\s]*)\)", (ROOT / page).read_text())
+    targets = [((ROOT / page).parent / path if path else ROOT / page, anchor) for path, anchor in links]
+
+    assert [path for path, _ in targets if not path.exists()] == []
+    assert [anchor for path, anchor in targets if anchor and anchor not in _anchors(path)] == []
