@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,16 @@ _SEEN_SECONDS: Final = 40
 """How long a Region must have been healthy without a break: a canary sent right before it, until the next look sees its
 verdict, and one more of each."""
 _TICKS_KEPT: Final = 60
+
+
+def served_throughout(ticks: Iterable[tuple[datetime, bool]], until: datetime) -> bool:
+    """Return whether a Region served its users for so long before `until` that its standby must have seen it.
+
+    `ticks`: moments, and whether it served them from then until the next one.
+    """
+    began = until - timedelta(seconds=_SEEN_SECONDS + _TICK_SECONDS)  # what one tick before says holds at the beginning
+    served = [serves for at, serves in ticks if began < at <= until]
+    return len(served) > _SEEN_SECONDS // _TICK_SECONDS and all(served)
 
 
 @dataclass(slots=True)
@@ -64,11 +75,6 @@ class Judge:
             and all(world.network.mode(*way) is WayMode.OPEN for way in ways)
         )
 
-    def _served_throughout(self, region: str, until: datetime) -> bool:
-        since = until - timedelta(seconds=_SEEN_SECONDS)
-        ticks = [serves for at, serves in self.served[region] if since <= at <= until]
-        return len(ticks) >= _SEEN_SECONDS // _TICK_SECONDS and all(ticks)
-
     def decided(self, decision: Decision, row: Control) -> None:
         """Judge a decision that goes on record. `row` is the truth of the ledger."""
         process = decision.id.rpartition("-")[0]
@@ -88,7 +94,7 @@ class Judge:
         self.failovers += 1
         at = decision.at - self._off(process)
         left = other_region(decision.region, REGIONS_DEFAULT)
-        if not self.world.schedule.real_canary and self._served_throughout(left, at):
+        if not self.world.schedule.real_canary and served_throughout(self.served[left], at):
             self.false_failovers += 1
             self.world.watch.broke("S13", f"{left} is to be left while it serves its users: {decision.summary}")
         settings = self.world.schedule.settings
