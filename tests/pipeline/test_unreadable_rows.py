@@ -47,7 +47,7 @@ def test_the_people_of_its_job_are_told_once_however_often_it_is_swept() -> None
     (mail,) = _mails("input/passthrough/f.csv", 200)
 
     assert [str(each) for each in mail.recipients] == ["sales-ops@example.com"]
-    assert mail.subject == "Stands still: f.csv (passthrough)"
+    assert mail.subject == "Not processed: f.csv (passthrough)"
     for text in (mail.text, mail.html):
         assert "f.csv" in text
         assert "unreadable: " in text

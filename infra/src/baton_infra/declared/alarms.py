@@ -253,7 +253,7 @@ def _batches(topology: Topology, region: str) -> list[Alarm]:
 
 
 def _standing_still(swept: Callable[..., Alarm]) -> list[Alarm]:
-    """Return the alarms on batches that stand still until somebody does something."""
+    """Return the alarms on batches that wait for an operator."""
     return [
         swept(
             "quarantined-batches",

@@ -109,7 +109,7 @@ def _together(memory: Memory, region: str, signal: Signal, canary: Signal) -> bo
 def _for(memory: Memory, region: str, signal: Signal, now: datetime) -> tuple[Vote | None, str]:
     """Only a canary that went the whole way speaks for a Region: a batch that moved. From inside its report is fresh.
 
-    Users' batches that stand still take nothing from that: one that takes hours may be all there is.
+    Users' batches that make no progress do not contradict that: one that takes hours may be all there is.
     """
     if signal not in CANARIES:
         return None, f"says nothing against {region}"

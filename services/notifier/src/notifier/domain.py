@@ -217,7 +217,7 @@ def compose_notice(row: UnreadableRow, *, sender: Address, recipients: Sequence[
         message_id=message_id_of(row.batch_id, _NOTICE_RUN),
         sender=sender,
         recipients=recipients,
-        subject=f"Stands still: {facts['file_name']} ({facts['job']})",
+        subject=f"Not processed: {facts['file_name']} ({facts['job']})",
         text=_TEMPLATES.get_template("notice.txt.j2").render(facts),
         html=_TEMPLATES.get_template("notice.html.j2").render(facts),
     )

@@ -15,7 +15,7 @@ from notifier.settings import NotifierSettings
 
 
 class Notice:
-    """Tells the people of a batch, once in this Region, that it stands still."""
+    """Tells the people of a batch, once in this Region, that it is not processed."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Checks every open batch of a Region: sends lost messages again, ends overdue batches, reports open ones.
 
-A batch whose message waits in a queue, or is being handled, stands still for a good reason. Its message is sent again
-only if neither is the case, and doing so writes nothing that a step of the batch is compared with.
+A batch whose message waits in a queue, or is being handled, makes no progress for a good reason. Its message is sent
+again only if neither is the case, and doing so writes nothing that a step of the batch is compared with.
 """
 
 from collections.abc import Callable

@@ -196,7 +196,7 @@ class InputSweep:
     ) -> None:
         if batch_id not in rows:
             if await self._admitter.admit_listed(version.info, view.control) is None:
-                self._remember(batch_id)  # left for good, and the log says why
+                self._remember(batch_id)  # never admitted, and the log says why
             return
         batch = rows[batch_id]
         if batch is None:

@@ -22,7 +22,7 @@ class SplitterSettings(BaseSettings):
     """How long a batch that was planned elsewhere waits for the reference data that it was planned with, before it is
     planned anew with what is current here. A global table replicates within seconds; a published batch waits on."""
     sweep_seconds: float = Field(default=SWEEP_SECONDS, gt=0)
-    """How often the sweeper looks for inputs that were not admitted and batches that stand still."""
+    """How often the sweeper looks for inputs that were not admitted and batches that make no progress."""
     unadmitted_seconds: float = Field(default=60, ge=0)
     """Age at which an input without a ledger row is the sweeper's: the trigger and its retries had their time."""
     unadmitted_standby_seconds: float = Field(default=300, ge=0)

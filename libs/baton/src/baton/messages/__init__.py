@@ -74,8 +74,8 @@ class NotifyBatch(_Base):
 
     kind: Literal["notify"] = "notify"
     unreadable: bool = Field(default=False, exclude_if=operator.not_)
-    """Sent for a batch whose row cannot be read: tell its recipients that it stands still. Written only if it is true,
-    so that every other message stays as it was."""
+    """Sent for a batch whose row cannot be read: tell its recipients that it is not processed. Written only if it is
+    true, so that every other message stays as it was."""
 
 
 type Message = SplitBatch | ProcessChunk | MergeBatch | NotifyBatch

@@ -22,7 +22,7 @@ class HighWater:
     epoch: int
     revision: int
     beats: Mapping[str, int] = field(default_factory=dict[str, int], hash=False)
-    """By Region: heartbeats of its controllers, which grow while the control row stands still."""
+    """By Region: heartbeats of its controllers, which grow while the control row does not change."""
 
     @property
     def place(self) -> tuple[int, int]:

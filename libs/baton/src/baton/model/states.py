@@ -73,7 +73,7 @@ def _rows() -> tuple[BatchChange, ...]:
         BatchChange(s.SPLIT, s.FAILED, "too many rejects, or a chunk that cannot be finished"),
         BatchChange(s.PAUSED, s.FAILED, "nobody resumed it before its deadline"),
         BatchChange(s.PROCESSED, s.FAILED, "the counts do not add up, or the result cannot be written"),
-        BatchChange(s.MERGED, s.FAILED, "the mail service refused the mail for good; the result stands"),
+        BatchChange(s.MERGED, s.FAILED, "the mail service refused the mail permanently; the result stands"),
         BatchChange(s.FAILED, s.ADMITTED, "an operator retries it; finished chunks are found again and kept"),
         BatchChange(s.FAILED, s.MERGED, "an operator retries the mail; the result stands"),
         _taken_over(s.WAITING_INPUT, "it looks for the file in its own bucket"),

@@ -25,7 +25,7 @@ class Mailer(Protocol):
     async def send(self, mail: Mail) -> str:
         """Hand the mail to the mail service and return the service's own id.
 
-        Raises `BatchFailed` with code `mail_refused` if the service refuses it for good (unverified sender, bad
+        Raises `BatchFailed` with code `mail_refused` if the service refuses it permanently (unverified sender, bad
         address, over 50 recipients), `NotSent` if it said that it takes none now.
         """
         ...
