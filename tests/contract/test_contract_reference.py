@@ -73,6 +73,18 @@ async def test_a_value_that_no_csv_file_may_hold_is_refused(ports: Ports) -> Non
 
 
 @in_world
+async def test_a_row_is_refused_that_is_too_large_as_it_is_stored(ports: Ports) -> None:
+    rows: dict[str, Row] = {"k": {"sku": "k", "name": 66_000 * "\1", "price": ""}}
+    await ports.reference.publish(version_of(rows), rows)
+
+    rows["k"] = {"sku": "k", "name": 70_000 * "\1", "price": ""}
+    with pytest.raises(
+        ValueError, match="row 'k' has too many control characters: as it is stored it has 420,011 bytes"
+    ):
+        await ports.reference.publish(version_of(rows, "v2"), rows)
+
+
+@in_world
 async def test_a_table_of_more_bytes_than_are_taken_is_refused(ports: Ports) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(baton.ports.preconditions, "REFERENCE_BYTES_MAX", 50)

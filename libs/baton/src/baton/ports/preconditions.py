@@ -43,7 +43,9 @@ REJECT_TEXT_CHARACTERS_MAX: Final = 100
 REFERENCE_KEY_BYTES_MAX: Final = 1_024
 """DynamoDB's ceiling for a sort key; it also refuses an empty one."""
 REFERENCE_ROW_BYTES_MAX: Final = 200_000
-"""Of a row's values. DynamoDB takes items of 409,600 bytes, and as JSON a value may take twice its size."""
+"""Of a row's values. DynamoDB takes items of 409,600 bytes, and as JSON quotes and line ends take twice their size."""
+_ROW_JSON_BYTES_MAX: Final = 400_000
+"""Of the same as JSON, in which other control characters take six times their size."""
 
 REFERENCE_BYTES_MAX: Final = 10 * 1024**3
 """Of a table's values. All of it is counted whenever a batch is planned: these are 10,000 pages."""
@@ -239,6 +241,14 @@ def _row_bytes(name: str, key: str, row: Row, columns: set[str]) -> int:
     size_bytes = sum(len(value.encode("utf-8", "surrogatepass")) for value in row.values())
     if size_bytes > REFERENCE_ROW_BYTES_MAX:
         raise ValueError(f"{name}: row {key!r} has {size_bytes:,} bytes, more than {REFERENCE_ROW_BYTES_MAX:,}")
+    if 6 * size_bytes > _ROW_JSON_BYTES_MAX:
+        as_json = json.dumps([*row.values()], ensure_ascii=False, separators=(",", ":"))
+        json_bytes = len(as_json.encode("utf-8", "surrogatepass"))
+        if json_bytes > _ROW_JSON_BYTES_MAX:
+            raise ValueError(
+                f"{name}: row {key!r} has too many control characters: as it is stored it has {json_bytes:,} bytes, "
+                f"more than {_ROW_JSON_BYTES_MAX:,}"
+            )
     return size_bytes
 
 
