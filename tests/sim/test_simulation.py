@@ -114,6 +114,14 @@ async def _no_compare(self: WatchedLedger, after: Control, *, before: Control | 
     self.watch.control_written(there, after)
 
 
+_real_set_control = WatchedLedger.set_control
+
+
+async def _drops_what_it_does_not_know(self: WatchedLedger, after: Control, *, before: Control | None) -> None:
+    known = after if self.watch.is_newer else replace(after, more={})
+    await _real_set_control(self, known, before=before)
+
+
 async def _toggles(self: Actor, control: Control) -> StepResult:
     found = await self._switch.states()
     await self._switch.set_states({region: not on for region, on in found.items()})
@@ -238,6 +246,12 @@ def _suspects_nobody(batch: Batch, turn: Turn) -> bool:
 PLANTED: Mapping[str, tuple[object, str, object, int]] = {
     "a batch is written without its condition": (MemoryLedger, "_check_unchanged", _no_condition, 6),
     "the control row is written without its condition": (WatchedLedger, "set_control", _no_compare, 4),
+    "the control row is written without what a newer version put there": (
+        WatchedLedger,
+        "set_control",
+        _drops_what_it_does_not_know,
+        54,
+    ),
     "the switch is toggled, not set": (Actor, "_set_switch", _toggles, 1),
     "only the first page is read": (acts, "open_batches", _first_page, 57),
     "mail before the claim": (notifier.main, "Notifier", SendsBeforeItClaims, 1),
