@@ -28,7 +28,7 @@ from local_worlds import client, do, environment_for, status
 
 EAST, WEST = "us-east-1", "us-west-2"
 IN_EAST, IN_WEST = {EAST: True, WEST: False}, {EAST: False, WEST: True}
-TIMES = Times(hedge_seconds=0.2, operation_seconds=8)
+TIMES = Times(hedge_seconds=0.2, operation_seconds=30)
 WAIT_SECONDS = 5
 """As a world has it by default."""
 SOON = Times(connect_seconds=0.3, read_seconds=0.3, hedge_seconds=0.05, operation_seconds=1)
