@@ -30,6 +30,7 @@ OF_LIBRARIES: Final = {"worker": {"MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", 
 FITS: Final[Mapping[str, str]] = {
     "AWS_REGION": "set by ECS, and by Lambda",
     "ECS_AGENT_URI": "set by ECS",
+    "ECS_CONTAINER_METADATA_URI_V4": "set by ECS",
     "AWS_ENDPOINT_URL_": "for one machine: on AWS the SDK knows where everything is",
     "BATON_REGION_ENDPOINTS": "the same",
     "BATON_STAND_IN_REPLICATION": "the same: S3 itself keeps the id of a version that it replicates",
