@@ -129,7 +129,8 @@ def scene(embedded: Embedded, peace: dict[Path, bytes]) -> Iterator[Scene]:
 @pytest.fixture
 def unfrozen(embedded: Embedded) -> Iterator[None]:
     """Let the controllers act automatically, as they do where no other test disturbs the world."""
-    assert embedded.baton("unfreeze").returncode == 0
+    for freeze in embedded.json("status")["freezes"]:  # that of the world, and those of tests before
+        assert embedded.baton("unfreeze", freeze["id"]).returncode == 0
     yield
     assert embedded.baton("freeze", "--for", "1h", "--reason", "other tests").returncode == 0
 

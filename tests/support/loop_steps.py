@@ -3,11 +3,33 @@
 import asyncio
 import gc
 import time
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, Final
 
 LOOP_SECONDS_MAX: Final = 0.05
+_KNOWN_SECONDS: Final = 0.0125
+"""Of CPU, for `_known_work` on a machine as docs/performance.md names it, while nothing else runs there."""
+
+
+def slowness() -> float:
+    """Return how many times as long as usual this machine computes at the moment, at least 1."""
+    started = time.thread_time()
+    _known_work()
+    return max(1.0, (time.thread_time() - started) / _KNOWN_SECONDS)
+
+
+def _known_work() -> list[str]:
+    return [str(number) for number in range(100_000)]
+
+
+def longest_step(measured: Callable[[], float]) -> float:
+    """Return the longest step of one of three tries: another process may halve a core's speed for a moment."""
+    longest = measured()
+    for _ in range(2):
+        if longest >= LOOP_SECONDS_MAX:
+            longest = min(longest, measured())
+    return longest
 
 
 def steps_of[T](main: Coroutine[Any, Any, T]) -> tuple[T, list[float]]:

@@ -17,5 +17,8 @@ class Health(http.server.BaseHTTPRequestHandler):
 
 if __name__ == "__main__":
     environment = dict(os.environ)  # noqa: TID251 — telling it is what this is for
-    Path(sys.argv[1], f"{environment['AWS_REGION']}.json").write_text(json.dumps(environment))
+    told = Path(sys.argv[1], f"{environment['AWS_REGION']}.json")
+    begun = told.with_suffix(".begun")  # it may be read while the service starts again
+    begun.write_text(json.dumps(environment))
+    begun.replace(told)
     http.server.HTTPServer(("127.0.0.1", int(environment["BATON_RUNNER_HEALTH_PORT"])), Health).serve_forever()

@@ -38,7 +38,7 @@ from failover_controller.reach import Reach
 from handover.facts import StepResult
 from handover.settings import ControllerSettings
 from handover_shell.acts import Actor, Place
-from loop_steps import LOOP_SECONDS_MAX, steps_of
+from loop_steps import LOOP_SECONDS_MAX, longest_step, steps_of
 
 
 class SlowActor(Actor):
@@ -218,6 +218,4 @@ def test_a_hundred_thousand_open_batches_never_hold_the_event_loop(what: str) ->
             case _:
                 await Actor.act(actor, StepName.TAKEOVER, control.epoch)
 
-    _, seconds = steps_of(story())
-
-    assert max(seconds) < LOOP_SECONDS_MAX
+    assert longest_step(lambda: max(steps_of(story())[1])) < LOOP_SECONDS_MAX
