@@ -12,8 +12,6 @@ from baton.batches import Batches
 from baton.catalog import Catalog, LoadedJob, load_jobs
 from baton.errors import BatchFailed
 from baton.job import Limits
-from baton.ledger_switch import LedgerSwitch
-from baton.memory import MemoryEventBus, MemoryJournal, MemoryRoutes
 from baton.messages import Kind
 from baton.model.batch import Batch
 from baton.model.states import BatchState
@@ -21,32 +19,13 @@ from baton.ports import ReferenceVersion
 from baton.testing.faults import CrashPlan
 from baton.topology import REGIONS_DEFAULT
 from baton_cli.batches import actions
-from baton_cli.reach.connection import Connection, RegionPorts
 from baton_proof.pipeline import Pipeline
 from baton_proof.sales import FINANCIAL, SalesFile, financial, sales_file
-from cli_world import MemoryUploader
+from cli_world import connected_to
 
 SAMPLE = sales_file(records=24)
 KEY = "input/sales/f.csv"
 OUTCOMES = (Path(__file__).parents[2] / "docs/outcomes.md").read_text()
-
-
-def _connection(pipeline: Pipeline) -> Connection:
-    region = pipeline.region
-    ports = RegionPorts(region.objects, region.queues.outbox(), region.progress, region.rejects)
-    return Connection(
-        environment="test",
-        regions=REGIONS_DEFAULT,
-        ledger=region.ledger,
-        journal=MemoryJournal(),
-        by_region=dict.fromkeys(REGIONS_DEFAULT, ports),
-        references=(region.reference,),
-        uploader=MemoryUploader(region.objects),
-        clock=region.clock,
-        switch=LedgerSwitch,
-        routes=MemoryRoutes,
-        events=MemoryEventBus,
-    )
 
 
 def _batches(pipeline: Pipeline) -> Batches:
@@ -81,7 +60,7 @@ def test_a_retry_does_only_the_chunks_that_are_not_done() -> None:
         await _batches(pipeline).fail(batch, BatchFailed("chunk_failed", "chunk 2 of 3: the disk is full"))
         await pipeline.drive()
         before = _parts_written(pipeline)
-        await actions.retry(_connection(pipeline), batch_id)
+        await actions.retry(connected_to(pipeline), batch_id)
         await pipeline.drive()
         mails = [mail.message_id for mail in pipeline.region.mailer.outbox]
         return await pipeline.batch(batch_id), before, _parts_written(pipeline) - before, mails
@@ -106,7 +85,7 @@ def test_a_retry_uses_reference_data_that_was_loaded_again_with_all_columns() ->
         await pipeline.drive()
         failed = await pipeline.batch(batch_id)
         await financial(pipeline.region.reference, sample)
-        await actions.retry(_connection(pipeline), batch_id)
+        await actions.retry(connected_to(pipeline), batch_id)
         await pipeline.drive()
         return failed, await pipeline.batch(batch_id)
 
@@ -121,7 +100,7 @@ def test_a_batch_over_its_limits_does_not_pass_by_a_retry() -> None:
     async def story() -> Batch:
         pipeline, batch_id = await _started(sales_file(records=24, bad=20))
         await pipeline.drive()
-        await actions.retry(_connection(pipeline), batch_id)
+        await actions.retry(connected_to(pipeline), batch_id)
         await pipeline.drive()
         return await pipeline.batch(batch_id)
 
@@ -139,7 +118,7 @@ def test_a_retry_under_raised_limits_passes_with_the_rules_of_the_new_job() -> N
         sales = load_jobs("baton_jobs")["sales"]
         generous = sales.job.model_copy(update={"limits": Limits(max_rejects_percent=100)})
         changed = Pipeline({"sales": LoadedJob(generous, "another-version")}, region=pipeline.region)
-        await actions.retry(_connection(changed), batch_id)
+        await actions.retry(connected_to(changed), batch_id)
         await changed.drive()
         return await changed.batch(batch_id)
 
@@ -153,7 +132,7 @@ def test_a_cancelled_batch_publishes_nothing_and_mails_nobody() -> None:
     async def story() -> tuple[Batch, int]:
         pipeline, batch_id = await _started()
         await _until_chunks_done(pipeline, batch_id, 1)
-        await actions.cancel(_connection(pipeline), batch_id)
+        await actions.cancel(connected_to(pipeline), batch_id)
         await pipeline.drive()
         return await pipeline.batch(batch_id), len(pipeline.region.mailer.outbox)
 
@@ -166,12 +145,12 @@ def test_a_paused_batch_stands_still_and_goes_on_where_it_stood() -> None:
     async def story() -> tuple[BatchState, int, Batch]:
         pipeline, batch_id = await _started()
         await _until_chunks_done(pipeline, batch_id, 1)
-        await actions.pause(_connection(pipeline), batch_id)
+        await actions.pause(connected_to(pipeline), batch_id)
         while await pipeline.step():
             pass
         paused = await pipeline.batch(batch_id)
         before = _parts_written(pipeline)
-        await actions.resume(_connection(pipeline), batch_id)
+        await actions.resume(connected_to(pipeline), batch_id)
         await pipeline.drive()
         return paused.state, before, await pipeline.batch(batch_id)
 
@@ -189,7 +168,7 @@ def test_a_mail_that_is_refused_fails_the_batch_and_a_retry_sends_it() -> None:
         await pipeline.drive()
         refused = await pipeline.batch(batch_id)
         pipeline.region.mailer.refuses.clear()
-        await actions.retry(_connection(pipeline), batch_id)
+        await actions.retry(connected_to(pipeline), batch_id)
         await pipeline.drive()
         subjects = [mail.subject for mail in pipeline.region.mailer.outbox]
         return refused, await pipeline.batch(batch_id), subjects
@@ -220,7 +199,7 @@ def test_a_retry_after_the_deadline_has_the_whole_time_again(code: str, steps: i
         await pipeline.drive()
         for days in (3, 5):
             pipeline.advance(days * DAY_SECONDS)
-            await actions.retry(_connection(pipeline), batch_id)
+            await actions.retry(connected_to(pipeline), batch_id)
             await pipeline.process.sweeper.sweep()
             if days == 3:  # it fails again, much later
                 await _batches(pipeline).fail(await pipeline.batch(batch_id), BatchFailed(code, "said again"))
@@ -240,11 +219,11 @@ def test_the_deadline_of_a_retry_is_kept_as_well() -> None:
     async def story() -> tuple[BatchState, Batch]:
         pipeline, batch_id = await _started()
         await pipeline.step()
-        await actions.pause(_connection(pipeline), batch_id)
+        await actions.pause(connected_to(pipeline), batch_id)
         pipeline.advance(2 * DAY_SECONDS)
         await pipeline.drive()
-        await actions.retry(_connection(pipeline), batch_id)
-        await actions.pause(_connection(pipeline), batch_id)
+        await actions.retry(connected_to(pipeline), batch_id)
+        await actions.pause(connected_to(pipeline), batch_id)
         pipeline.advance(DAY_SECONDS - 60)
         await pipeline.process.sweeper.sweep()
         before = (await pipeline.batch(batch_id)).state

@@ -8,14 +8,10 @@ from pydantic import Field
 
 from baton.catalog import Catalog, LoadedJob
 from baton.job import Job, Limits, Record
-from baton.ledger_switch import LedgerSwitch
-from baton.memory import MemoryEventBus, MemoryJournal, MemoryRoutes
 from baton.model.states import BatchState
-from baton.topology import REGIONS_DEFAULT
 from baton_cli.batches import actions, queries
-from baton_cli.reach.connection import Connection, RegionPorts
 from baton_proof.pipeline import Pipeline
-from cli_world import MemoryUploader
+from cli_world import connected_to
 
 KEY = "input/numbers/f.csv"
 LINES = b"number\n1\n22\nx\n4\n"
@@ -40,24 +36,6 @@ def _jobs(record: type[Record], *, version: str, max_rejects: int = 3) -> Catalo
     }
 
 
-def _connection(pipeline: Pipeline) -> Connection:
-    region = pipeline.region
-    ports = RegionPorts(region.objects, region.queues.outbox(), region.progress, region.rejects)
-    return Connection(
-        environment="test",
-        regions=REGIONS_DEFAULT,
-        ledger=region.ledger,
-        journal=MemoryJournal(),
-        by_region=dict.fromkeys(REGIONS_DEFAULT, ports),
-        references=(region.reference,),
-        uploader=MemoryUploader(region.objects),
-        clock=region.clock,
-        switch=LedgerSwitch,
-        routes=MemoryRoutes,
-        events=MemoryEventBus,
-    )
-
-
 @pytest.mark.parametrize(
     ("record", "max_rejects", "state", "numbers"),
     [
@@ -79,10 +57,10 @@ def test_rejects_are_those_of_the_rules_that_the_batch_ended_under(
         first.region.objects.refusals.allow()
 
         second = Pipeline(_jobs(record, version="2", max_rejects=max_rejects), region=first.region, chunk_bytes=1_000)
-        await actions.retry(_connection(second), batch_id)
+        await actions.retry(connected_to(second), batch_id)
         await second.drive()
         batch = await second.batch(batch_id)
-        found = await queries.rejects_of(_connection(second), batch, limit=20)
+        found = await queries.rejects_of(connected_to(second), batch, limit=20)
         return batch.state, [each.record_number for each in found.rejects], found.total
 
     assert asyncio.run(story()) == (state, numbers, len(numbers))

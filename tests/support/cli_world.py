@@ -9,6 +9,7 @@ from typing import Any
 
 from baton.catalog import Catalog, CatalogError, load_jobs, offered
 from baton.errors import Unavailable
+from baton.ledger_switch import LedgerSwitch
 from baton.memory import (
     LoopClock,
     MemoryClock,
@@ -24,6 +25,7 @@ from baton.model.control import Control
 from baton.model.states import BatchState
 from baton.topology import REGIONS_DEFAULT
 from baton_cli.reach.connection import Connection, Declined, RegionPorts
+from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
 
 HOME, AWAY = REGIONS_DEFAULT
@@ -177,3 +179,22 @@ def failed(code: str = "chunk_failed") -> dict[str, Any]:
 def completed() -> dict[str, Any]:
     """Return what a completed batch differs by."""
     return {"state": BatchState.COMPLETED, "published": PUBLISHED, "counts": Counts(10, 8, 2)}
+
+
+def connected_to(pipeline: Pipeline) -> Connection:
+    """Return a connection to the one Region of a pipeline."""
+    region = pipeline.region
+    ports = RegionPorts(region.objects, region.queues.outbox(), region.progress, region.rejects)
+    return Connection(
+        environment="test",
+        regions=REGIONS_DEFAULT,
+        ledger=region.ledger,
+        journal=MemoryJournal(),
+        by_region=dict.fromkeys(REGIONS_DEFAULT, ports),
+        references=(region.reference,),
+        uploader=MemoryUploader(region.objects),
+        clock=region.clock,
+        switch=LedgerSwitch,
+        routes=MemoryRoutes,
+        events=MemoryEventBus,
+    )
