@@ -51,7 +51,9 @@ def metadata() -> Iterator[str]:
 def test_a_container_that_was_restarted_says_so_as_an_error_for_its_killed_process_could_not(metadata: str) -> None:
     command = [sys.executable, "-c", _PROGRAM.format(what="pass")]
     environment = os.environ | {"ECS_CONTAINER_METADATA_URI_V4": metadata}  # noqa: TID251 - of the child
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, env=environment)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own
+        command, check=False, capture_output=True, text=True, timeout=60, env=environment
+    )
 
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if "container_restarted" in line]

@@ -339,7 +339,7 @@ def test_text_after_a_closing_quote_is_no_part_of_a_name(text: str, job: Job) ->
         ('id,"na\rme"\n', "a carriage return stands within quotes: 'na\\rme'; take it out of the name"),
         ("id,name\r1,2\r", "the lines of the file seem to end in CR alone, as old Macs wrote them; save it with"),
         ('id,"na\rme"\r1,2\r', "the lines of the file seem to end in CR alone, as old Macs wrote them; save it with"),
-        ("id,name\r\r\n1,2\r\r\n", "the first line ends in a carriage return too many (CR CR LF"),
+        ("id,name\r\r\n1,2\r\r\n", "the first line ends in CR CR LF, which is one carriage return too many"),
         ("id,name\r\r\n1,2\r\n", "save the file with lines that end in LF or CRLF"),
         ("id,na\0me\n", "the header holds a NUL"),
         ('id,"na\0me"\n', "the header holds a NUL"),

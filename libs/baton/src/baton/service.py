@@ -183,7 +183,7 @@ def _run(serve: Callable[[AsyncExitStack, asyncio.Event], Awaitable[None]], log:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         if times := await restarts(AgentSettings().ecs_metadata_uri):
-            # Of a killed process nothing else tells: it could not, and its task continues.
+            # A killed process cannot log its own end, and ECS reports none while the task continues.
             log.error("container_restarted", times=times)
         async with AsyncExitStack() as stack:
             await serve(stack, stop)

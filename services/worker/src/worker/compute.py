@@ -28,9 +28,9 @@ from baton.errors import BatchFailed, BatonError, Retry, said
 __all__ = ["ComputationDiedError", "ComputationHungError", "Compute", "ProcessApart", "Watchdog"]
 
 _RENEWALS: Final = 6
-"""So often the watchdog is told, within its limit, that the event loop runs."""
+"""How many times, within its limit, the watchdog's timer is set anew."""
 _LAST_RESORT_FACTOR: Final = 1.2
-"""Of the limit, for a process apart whose parent has ended and so ends it no more."""
+"""Of the limit, for a process apart: it then ends itself, if its parent is gone and cannot end it."""
 _APART_FACTOR: Final = 0.9
 """Of the limit, for a process apart: it is to be ended before its parent is."""
 _LAST_WORD_SECONDS: Final = 1.0
@@ -48,10 +48,10 @@ class ComputationDiedError(BatonError):
 
 
 class Watchdog:
-    """Ends the process if its event loop does not run for so long while something is computed.
+    """Ends the process if its event loop does not run for `seconds_max` while something is computed.
 
-    The timer is outside of the interpreter, and there is one for a process: each computation sets it anew, and with the
-    last computation it goes. If one hangs, it stays set: the process has that long to end in good order.
+    A process has one timer, outside of the interpreter. Each computation sets it anew again and again, and the end of
+    the last one cancels it. If one hangs, the timer stays set: the process has that long to stop gracefully.
     """
 
     def __init__(self, seconds_max: float) -> None:
@@ -86,7 +86,7 @@ class Compute:
     """
 
     def __init__(self, *, seconds_max: float, watchdog: Watchdog) -> None:
-        """Limit each computation. The watchdog is that of the process, whatever else computes in it."""
+        """Limit each computation to `seconds_max`. All computations of a process share one watchdog."""
         self._seconds_max = seconds_max
         self._watchdog = watchdog
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="chunk")
@@ -104,7 +104,7 @@ class Compute:
             try:
                 done = await self._ends_in_time(future)
             except asyncio.CancelledError:
-                self._watchdog.let_go(computation)  # nobody waits for it, or sets the timer anew
+                self._watchdog.let_go(computation)  # nobody waits for it any more, or sets the timer anew
                 raise
             if not done:
                 self._hung.set()

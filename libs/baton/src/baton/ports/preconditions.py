@@ -45,7 +45,7 @@ REFERENCE_KEY_BYTES_MAX: Final = 1_024
 REFERENCE_ROW_BYTES_MAX: Final = 200_000
 """Of a row's values. DynamoDB takes items of 409,600 bytes, and as JSON quotes and line ends take twice their size."""
 _ROW_JSON_BYTES_MAX: Final = 400_000
-"""Of the same as JSON, in which other control characters take six times their size."""
+"""Of the same values as JSON, in which other control characters take six times their size."""
 
 REFERENCE_BYTES_MAX: Final = 10 * 1024**3
 """Of a table's values. All of it is counted whenever a batch is planned: these are 10,000 pages."""
