@@ -22,8 +22,8 @@ _CR_ALONE: Final = (
     "save it with lines that end in LF or CRLF (in Excel: not “CSV (Macintosh)”)"
 )
 _CR_TOO_MANY: Final = (
-    "the first line ends in CR CR LF, which is one carriage return too many: a program on Windows converted the line ends "
-    "twice; save the file with lines that end in LF or CRLF"
+    "the first line ends in CR CR LF, which is one carriage return too many: a program on Windows converted the line "
+    "ends twice; save the file with lines that end in LF or CRLF"
 )
 _LONE_CR: Final = re.compile("\r(?!\n)")
 _EXCEL_HINT: Final = re.compile(rb'"?sep=[^\r\n]?"?', re.IGNORECASE)
