@@ -21,7 +21,7 @@ from baton.aws.s3.objects import S3ObjectStore
 from baton.aws.sdk.clients import new_client
 from baton.memory import LoopClock
 from baton.ports import ReferenceVersion
-from loop_steps import LOOP_SECONDS_MAX, slowness, steps_within
+from loop_steps import LOOP_SECONDS_MAX, steps_within
 
 _KEYS: Final = 2_000
 _ROWS: Final = 6_000
@@ -110,13 +110,12 @@ async def _with[T](service: str, url: str, work: Callable[[Any], Coroutine[Any, 
 def _longest[T](service: str, url: str, work: Callable[[Any], Coroutine[Any, Any, T]]) -> tuple[T, float]:
     """Return its result, and the longest step of the event loop meanwhile: the least of three runs.
 
-    A step takes twice the CPU time where another process computes on the same core: so it is measured by how long a
-    known piece of work takes then.
+    A step takes twice the CPU time where another process computes on the same core.
     """
 
     async def measured(client: Any) -> tuple[T, float]:
         found = await work(client)  # what is read and compiled once
-        return found, min([max((await steps_within(work(client)))[1]) / slowness() for _ in range(3)])
+        return found, min([max((await steps_within(work(client)))[1]) for _ in range(3)])
 
     return run(_with(service, url, measured))
 

@@ -8,19 +8,6 @@ from functools import partial
 from typing import Any, Final
 
 LOOP_SECONDS_MAX: Final = 0.05
-_KNOWN_SECONDS: Final = 0.0125
-"""Of CPU, for `_known_work` on a machine as docs/performance.md names it, while nothing else runs there."""
-
-
-def slowness() -> float:
-    """Return how many times as long as usual this machine computes at the moment, at least 1."""
-    started = time.thread_time()
-    _known_work()
-    return max(1.0, (time.thread_time() - started) / _KNOWN_SECONDS)
-
-
-def _known_work() -> list[str]:
-    return [str(number) for number in range(100_000)]
 
 
 def longest_step(measured: Callable[[], float]) -> float:

@@ -22,8 +22,8 @@ SHARDS: Final = 16
 """Partitions of one version: read and written in parallel, each takes 1,000 writes or 3,000 reads a second."""
 _SHARDS_AT_ONCE: Final = 4
 """Of a table that is loaded whole: a page of 1 MB takes ten times that while it is read."""
-_ROWS_AT_ONCE: Final = 2_200
-"""Of a page: of short rows 1 MB has four times as many, which the SDK takes a fifth of a second to parse, on the event
+_ROWS_AT_ONCE: Final = 1_000
+"""Of a page: of short rows 1 MB has nine times as many, which the SDK takes a fifth of a second to parse, on the event
 loop."""
 _CURRENT: Final = "current"
 _VERSION: Final = "version#"
