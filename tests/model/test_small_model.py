@@ -49,7 +49,7 @@ WORLDS = {
         Design(SearchBounds(decisions=1, crashes=1, delays=1, hands=1)),
         (*_HANDOVER, *_LATE[1:], "somebody turns A Off by hand"),
     ),
-    "a Region is lost for good": World(
+    "a Region is lost permanently": World(
         Design(SearchBounds(decisions=2, delays=1, losses=1)),
         (*_HANDOVER, *_LATE, "Region A is lost", "the lease of the mail claim is over"),
     ),

@@ -1,7 +1,7 @@
-"""Each call on a batch's way refused from its n-th time on: throttled, forbidden for a while, forbidden for good.
+"""Each call on a batch's way refused from its n-th time on: throttled, forbidden for a while, forbidden permanently.
 
 Real loops and a real sweeper on virtual time. What is refused for a while comes to the same end as in peace; what is
-refused for good ends with a reason, or stands where it is seen; and nobody asks again in haste.
+refused permanently ends with a reason, or stays where it is seen; and nobody asks again in haste.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ WHILE_SECONDS: Final = 600
 HOUR: Final = 3_600
 ENDS_WITHIN_HOURS: Final = 2
 CALLS_AN_HOUR_MAX: Final = 150
-"""Of what is refused for good: some more than the sweeper's, which looks every 30 s."""
+"""Of what is refused permanently: some more than the sweeper's, which looks every 30 s."""
 RECEIVES_AN_HOUR_MAX: Final = 100
 """Of one queue: a pause of 30 to 60 s after each."""
 POLLS: Final = frozenset({"control", "list_open", "list_settled", "list", "list_versions", "receive"})
@@ -121,7 +121,7 @@ class World:
         return info.version_id
 
     async def announce(self, version_id: str) -> None:
-        with contextlib.suppress(BatonError):  # an event that fails for good: the sweeper finds the file
+        with contextlib.suppress(BatonError):  # an event that fails permanently: the sweeper finds the file
             await self.pipeline.announce(KEY, version_id)
 
     async def batch(self) -> Batch | None:

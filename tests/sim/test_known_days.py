@@ -129,7 +129,7 @@ def test_the_sample_would_lose_a_file_to_the_same_haste() -> None:
 # --- a slow, stale updater --------------------------------------------------------------------------------------------
 
 STALE_AT, STALE_SECONDS = 40.0, 560.0
-"""From when on it is about to write, and how long it stands still then."""
+"""From when on it is about to write, and how long it stops then."""
 CUT_OFF = Trouble(Fault.CUT, 90, 420)
 LATE_FILES = tuple(float(at) for at in range(60, 660, 12))
 

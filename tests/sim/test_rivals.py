@@ -13,7 +13,7 @@ from baton_proof.simulation.rivals import LOST, MAILS, NO_RESULT, ROWS, STUCK, T
 from baton_proof.simulation.schedule import drawn
 
 SEEDS = (2, 20, 22, 30, 45, 50)
-"""Two of them lose their active Region for good in the middle of a mail that cannot be sent."""
+"""Two of them lose their active Region permanently in the middle of a mail that cannot be sent."""
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,9 @@ INSTEAD: Final = {
     r"told (?:from|apart)": "distinguished",
     r"dice of": "drawn separately",
     r"(?:way|goe?s?|gone|went|brings?) home": "the switch back, returns to the home Region",
+    r"for good": "permanently",
+    r"st(?:ands?|ood|anding) still": "makes no progress, is not updated, waits",
+    r"acts? on nothing": "does nothing, ignores",
     r"(?:calls|called) (?:somebody|a human)": "notifies an operator",
 }
 """Expressions, whole words, and what to write in their place."""

@@ -143,7 +143,7 @@ class Pipeline:
             if await self._all_settled() and not self._anything_queued() and idle_rounds >= 4:
                 return  # four more sweeps after the last event found nothing
             idle_rounds += 1
-            assert idle_rounds < _IDLE_ROUNDS_MAX, "the pipeline stands still"
+            assert idle_rounds < _IDLE_ROUNDS_MAX, "the pipeline makes no progress"
             self.advance(30)
             await self._survives(self.process.sweeper.sweep())
         raise AssertionError("the pipeline never comes to rest")

@@ -1,4 +1,4 @@
-"""Processes are restarted, stopped for good, and take what they started with them."""
+"""Processes are restarted, stopped permanently, and take what they started with them."""
 
 import asyncio
 import contextlib

@@ -114,7 +114,7 @@ def test_no_version_is_removed_that_an_open_batch_may_be_pinned_to(tmp_path: Pat
     loads.load()
     loads.load()
     world.clock.advance(2 * 86_400)
-    # It was planned with the second version, and stands still: nobody was there to end it by its deadline.
+    # It was planned with the second version, and is not processed: nobody was there to end it by its deadline.
     batch = world.batch()
     run(world.admit(batch))
     loads.load()

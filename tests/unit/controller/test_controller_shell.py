@@ -68,7 +68,7 @@ class SlowActor(Actor):
 
 
 class DeafJournal(MemoryJournal):
-    """A journal that goes away for good at some moment."""
+    """A journal that goes away permanently at some moment."""
 
     gone = False
 

@@ -39,7 +39,7 @@ class Table:
         await self._answer(f"{message} alive")
 
     async def attempt_ended(self, message: str, *, for_good: bool) -> None:
-        await self._answer(f"{message} ended" + " for good" * for_good)
+        await self._answer(f"{message} ended" + " permanently" * for_good)
         self.began -= self.began if for_good else {"me"}
 
     async def set_aside(self, message: str, cause: str) -> None:
@@ -81,7 +81,7 @@ def test_an_attempt_that_ends_is_counted_off_and_one_that_is_through_forgets_all
         return [await _try(_process(table), 2), await _try(_process(table), 3, DONE), await _try(_process(table), 4)]
 
     assert virtual_time.run(story()) == [2, 2, 0]
-    assert table.told[:4] == ["m begun", "m ended", "m begun", "m ended for good"]
+    assert table.told[:4] == ["m begun", "m ended", "m begun", "m ended permanently"]
 
 
 def test_what_is_handed_back_at_a_stop_has_not_died() -> None:

@@ -278,7 +278,7 @@ def test_a_handler_that_never_returns_gives_its_slot_back() -> None:
 
 def test_a_timeout_of_the_work_itself_keeps_its_own_words() -> None:
     async def work(_: Message, __: int) -> None:
-        raise TimeoutError("the clock of the station stands still")
+        raise TimeoutError("the clock of the station has stopped")
 
     async def story() -> Scene:
         s = scene(work)
@@ -287,7 +287,7 @@ def test_a_timeout_of_the_work_itself_keeps_its_own_words() -> None:
         return s
 
     assert virtual_time.run(story()).handling.given_up == [
-        ("late", "TimeoutError: the clock of the station stands still")
+        ("late", "TimeoutError: the clock of the station has stopped")
     ]
 
 

@@ -259,7 +259,7 @@ def _tasks(config: EnvironmentConfig) -> list[Graph]:
     ]
     return [
         Graph("Tasks", tasks),
-        # Of what grows with the work. What stands still, and what a million records cost, says docs/cost.md.
+        # Of what grows with the work. What an idle world costs, and what a million records cost, says docs/cost.md.
         Graph("Tasks: $ a day, on demand", tasks, expressions={"$ a day": _usd_a_day(config)}),
     ]
 

@@ -30,7 +30,7 @@ class Fate:
 
     name: str
     is_gone: bool = False
-    """Its bytes went down with a Region that is lost for good, and are nowhere else."""
+    """Its bytes went down with a Region that is lost permanently, and are nowhere else."""
     is_admitted: bool = False
     results: int = 0
     """How often one was published."""

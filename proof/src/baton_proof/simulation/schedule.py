@@ -60,7 +60,7 @@ class Fault(StrEnum):
     NO_QUORUM = "no quorum"
     """The Region's ledger answers nothing but reads of its indexes."""
     INDEX = "index"
-    """The ledger's indexes stand still."""
+    """The ledger's indexes are not updated."""
     CLOCK = "clock"
     """The clock of the machine of the Region's controller is set, and set right again."""
     NEWER = "newer"
@@ -137,7 +137,7 @@ class Schedule:
     skews: dict[str, float] = field(default_factory=dict[str, float])
     """By Region: how wrong its controller's clock is, in seconds."""
     dies: str | None = None
-    """Region that is lost for good after the warm-up, and nothing else goes wrong but ordinary bad luck: L2."""
+    """Region that is lost permanently after the warm-up, and nothing else goes wrong but ordinary bad luck: L2."""
     dies_at: float = WARM_SECONDS
     late_controllers: dict[str, float] = field(default_factory=dict[str, float])
     """By Region: how many seconds later than the other its controller starts: the phase of its canaries and looks."""

@@ -48,7 +48,7 @@ def _planned(schedule: Schedule) -> Iterator[tuple[float, str]]:
     for order in schedule.orders:
         yield order.at, f"ORDER  {order.kind} {order.target}{' --force' if order.force else ''}"
     if schedule.dies:
-        yield schedule.dies_at, f"FAULT  {schedule.dies} is lost for good"
+        yield schedule.dies_at, f"FAULT  {schedule.dies} is lost permanently"
 
 
 def _happened(world: World) -> Iterator[tuple[float, str]]:

@@ -41,7 +41,7 @@ class Watch:
     rows: Callable[[], Mapping[str, Batch]] = dict
     """The truth of the ledger."""
     listed: Callable[[], Mapping[str, Batch]] = dict
-    """What its lists can see of that, by an index that may stand still, and of rows that this version can read."""
+    """What its lists can see of that, by an index that may not be updated, and of rows that this version can read."""
     is_newer: bool = False
     """Whether a newer version is about to write."""
     has: Callable[[str, str], bool] = lambda _region, _key: True
@@ -115,7 +115,7 @@ class Watch:
             return
         moved_at = next(at for at, control in self.controls if control.epoch == after.epoch)
         rows = self.rows()
-        for listed in self.listed().values():  # what an index that stands still does not show is found later: L1
+        for listed in self.listed().values():  # what an index that is not updated does not show is found later: L1
             batch = rows.get(listed.batch_id, listed)
             theirs = owner_of(batch.owner_epoch, REGIONS_DEFAULT) != after.active_region
             is_open = not batch.is_settled and not listed.is_settled and not batch.is_canary

@@ -119,7 +119,7 @@ class Baton:
                 yield f"somebody turns {name} {turned} by hand", state._replace(arc=arc), None
 
     def _lost(self, state: State, region: int) -> Step[State]:
-        """Stop everything in a Region for good. What it sent may still arrive."""
+        """Stop everything in a Region permanently. What it sent may still arrive."""
         in_window = state.in_window or any(
             workers.holds_claim(state, each)
             for each, place in zip(state.workers, self.design.workers, strict=True)

@@ -88,7 +88,7 @@ class SearchBounds(NamedTuple):
     slow_marks: int = 0
     """Leases that are over while their process is alive, has sent the mail, and has yet to mark it."""
     losses: int = 0
-    """Regions whose processes all stop for good."""
+    """Regions whose processes all stop permanently."""
 
 
 class Row(NamedTuple):

@@ -9,7 +9,7 @@ START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class MemoryClock:
-    """A clock that stands still until it is moved."""
+    """A clock that does not move until it is told to."""
 
     def __init__(self, now: datetime = START) -> None:
         self._now = now
