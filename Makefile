@@ -59,7 +59,7 @@ demo: setup ## Run a batch through both Regions' world and check the result
 
 .PHONY: test
 test: setup ## Run every test that needs no Docker; those of the CDK app are `make test-infra`
-	$(BIN)/pytest -m "not docker" -n 3 --dist loadgroup --ignore=tests/infra
+	$(BIN)/pytest -m "not docker" -n logical --dist loadgroup --ignore=tests/infra
 
 # No registry has this one under a name that we know: it is built from our own pins unless it is here.
 MINISTACK_IMAGE ?= ministack:1.5.33

@@ -1,4 +1,4 @@
-"""One embedded world for all end-to-end tests. It goes when they are through: it keeps a processor busy."""
+"""One embedded world for all end-to-end tests. It goes when they are through: it keeps half a core busy."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from embedded import CALM, Embedded
 
 CHUNK_BYTES = "131072"
 """Small chunks, so that a file of some thousand records has many."""
-COMPUTE_SECONDS_MAX = "20"
+COMPUTE_SECONDS_MAX = "12"
 """Of a computation. A chunk takes milliseconds; a process apart takes seconds to start where the machine is busy."""
 
 
@@ -34,7 +34,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
         environment.setenv("BATON_JOBS_PACKAGE", jobs.name)
         for name, text in CALM.items():
             environment.setenv(name, text)
-        world = lifecycle.up(directory, wait_seconds=90)
+        world = lifecycle.up(directory, wait_seconds=180)
     embedded = Embedded(world, directory)
     try:
         # Most tests kill and cut for other reasons than to move the active Region.

@@ -8,7 +8,7 @@ from baton.topology import REGIONS_DEFAULT
 from embedded import Embedded
 from local_worlds import bucket, client, eventually
 
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(600)]
 
 EAST, WEST = REGIONS_DEFAULT
 

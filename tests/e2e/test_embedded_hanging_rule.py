@@ -17,7 +17,7 @@ from embedded import Embedded, ended, sent, submission
 from hanging_job import HANGS, job
 from local_worlds import do
 
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(600)]
 
 
 def test_a_rule_that_hangs_ends_its_worker_and_its_batch_and_neither_another_file_nor_its_region(

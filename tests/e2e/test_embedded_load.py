@@ -9,7 +9,7 @@ import pytest
 from baton_local.sales import sample
 from embedded import Embedded
 
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(600)]
 
 _RECORDS: Final = 300_000
 """21 MB, in 160 chunks of this world: as many messages and calls as a file of 2.5 GB has on AWS."""
@@ -26,7 +26,7 @@ def test_a_large_file_and_a_sea_of_blank_lines_make_nobody_suspect(embedded: Emb
 
     beside = embedded.start("submit", str(blank), "--job", "passthrough", "--watch", "--json")
     outcome = embedded.submit(large)
-    beside.communicate(timeout=120)
+    beside.communicate(timeout=300)
 
     assert outcome["state"] == "COMPLETED", (outcome, embedded.logs())
     assert embedded.suspicions(began) == [], embedded.logs()

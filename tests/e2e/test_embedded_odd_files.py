@@ -21,7 +21,7 @@ from embedded import Embedded, ended, sent, submission
 from local_worlds import do
 from slowed import Since
 
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(600)]
 
 _SHEET_ROWS: Final = 1_048_576
 """Of an Excel sheet."""

@@ -18,7 +18,7 @@ from baton_proof.handovers import until
 from embedded import Embedded
 from odd_keys import odd_keys
 
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(600)]
 
 BODY: Final = b"a,b\n1,2\n"
 SECONDS_MAX: Final = 150

@@ -19,7 +19,7 @@ from baton_local.switches.admin import Admin
 from embedded import Embedded
 from local_worlds import bucket, client, do, eventually
 
-pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("world"), pytest.mark.timeout(600)]
 
 RECORDS = 20_000
 
@@ -160,10 +160,10 @@ def test_the_replica_has_the_same_identity_and_the_result_is_in_both_regions(
     home = outcome["owner_region"]
     other = next(region for region in embedded.world.regions if region != home)
     copies = client("s3", embedded.world.region_endpoints[other], other)
-    eventually(lambda: _has(copies, bucket(other), outcome["result_key"]), seconds=60)
+    eventually(lambda: _has(copies, bucket(other), outcome["result_key"]), seconds=120)
     do(Admin(embedded.world.admin_endpoint).cut(home))
     try:
-        found = eventually(lambda: _fetched(embedded, outcome["batch_id"], tmp_path), seconds=60)
+        found = eventually(lambda: _fetched(embedded, outcome["batch_id"], tmp_path), seconds=120)
     finally:
         do(Admin(embedded.world.admin_endpoint).heal(home))
     assert found == b"a\n1\n", f"not served from {other}"

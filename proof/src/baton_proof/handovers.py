@@ -96,7 +96,7 @@ async def result(connection: Connection, batch: Batch, region: str) -> bytes:
     return found
 
 
-async def until_ready(connection: Connection, *, seconds: float = 120) -> None:
+async def until_ready(connection: Connection, *, seconds: float = 240) -> None:
     """Return once both Regions follow the present epoch and could be active, and no switch is under way.
 
     Raises `AssertionError` with what each Region lacks.
