@@ -88,6 +88,10 @@ def test_a_record_that_cannot_be_read_hides_no_other_and_is_named(lossy_aws: Los
             assert [each.id for each in await journal.decisions(limit=10)] == ["d2"]
             assert set(await journal.heartbeats()) == {WEST}
             assert journal.unreadable().keys() == {f"{pk}/{sk}" for pk, sk in rows}
+
+            await journal.beat(beaten(EAST, now))
+            assert set(await journal.heartbeats()) == {EAST, WEST}
+            assert journal.unreadable().keys() == {f"{pk}/{sk}" for pk, sk in rows if pk != "heartbeat"}
             for ask in (journal.command("c1"), journal.decision("d1")):
                 with pytest.raises(Refused, match="read"):
                     await ask

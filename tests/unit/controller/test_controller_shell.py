@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import batched
 from typing import Any, override
 
@@ -25,7 +26,7 @@ from baton.memory import (
 )
 from baton.model.batch import Step
 from baton.model.control import Control, StepName, SwitchKind, Transition
-from baton.model.journal import Command, CommandKind
+from baton.model.journal import Command, CommandKind, Heartbeat, Signal, Verdict
 from baton.model.states import BatchState
 from baton.ports import BatchPage, ObjectInfo
 from baton.telemetry import Log
@@ -38,7 +39,10 @@ from failover_controller.reach import Reach
 from handover.facts import StepResult
 from handover.settings import ControllerSettings
 from handover_shell.acts import Actor, Place
+from handover_shell.canary import Probe
 from loop_steps import LOOP_SECONDS_MAX, longest_step, steps_of
+
+SETTINGS = ControllerSettings()
 
 
 class SlowActor(Actor):
@@ -85,19 +89,21 @@ def _made(
     *,
     objects: type[MemoryObjectStore] = MemoryObjectStore,
     log: Log | None = None,
+    canary: HealthyCanary | None = None,
 ) -> tuple[Controller, SlowActor]:
     clock = LoopClock()
     queues = MemoryQueues(clock)
     place = Place(objects(clock), queues.outbox(), MemoryVitals(queues))
     places = {EAST: place, WEST: place}
     actor = SlowActor(ledger, places, clock)
-    reach = Reach(ledger, journal, LedgerSwitch(), actor, places, HealthyCanary(), MemoryEventBus(), MemoryProvisions())
+    canary = canary or HealthyCanary()
+    reach = Reach(ledger, journal, LedgerSwitch(), actor, places, canary, MemoryEventBus(), MemoryProvisions())
     controller = Controller(
         region=WEST,
         regions=REGIONS_DEFAULT,
         instance="i1",
         reach=reach,
-        settings=ControllerSettings(),
+        settings=SETTINGS,
         clock=clock,
         log=log or silent_log(),
     )
@@ -161,6 +167,112 @@ def test_a_controller_without_commands_still_beats() -> None:
         return (await journal.heartbeats())[WEST].sequence
 
     assert virtual_time.run(story()) == 2
+
+
+def test_a_controller_whose_loop_does_not_beat_is_unhealthy() -> None:
+    async def story() -> list[bool]:
+        controller, _ = _made(MemoryLedger(Control(INITIAL_EPOCH, EAST)), MemoryJournal())
+        await controller.beat()
+        found: list[bool] = []
+        for seconds in (0, SETTINGS.driver_seconds - 1, 2):
+            await asyncio.sleep(seconds)
+            found.append(controller.health()[0])
+        return found
+
+    assert virtual_time.run(story()) == [True, True, False]
+
+
+class SlowJournal(MemoryJournal):
+    """Takes a moment to write a heartbeat."""
+
+    @override
+    async def beat(self, heartbeat: Heartbeat) -> None:
+        await asyncio.sleep(2)
+        await super().beat(heartbeat)
+
+
+def test_a_heartbeat_that_takes_long_is_as_old_as_its_start() -> None:
+    async def story() -> None:
+        controller, _ = _made(MemoryLedger(Control(INITIAL_EPOCH, EAST)), SlowJournal())
+        began = LoopClock().now()
+        await controller.beat()
+        assert LoopClock().now() > began
+        assert controller.memory.written_at == began, "before it, nobody can have read it"
+
+    virtual_time.run(story())
+
+
+def test_an_order_is_not_obeyed_by_half_a_look() -> None:
+    """Without heartbeats nobody knows whether the other Region is ready: the control row alone decides nothing."""
+
+    async def story() -> tuple[Control, Control]:
+        ledger, journal = MemoryLedger(Control(INITIAL_EPOCH, EAST)), MemoryJournal()
+        controller, _ = _made(ledger, journal)
+        stop = asyncio.Event()
+        running = asyncio.create_task(controller.run(stop))
+        await asyncio.sleep(60)
+        journal.refusals.refuse("heartbeats")
+        await journal.submit(Command("c1", CommandKind.FAILOVER, "ana", LoopClock().now(), target=WEST))
+        await asyncio.sleep(30)
+        blind = await ledger.control()
+        journal.refusals.allow()
+        await asyncio.sleep(30)
+        stop.set()
+        await running
+        return blind, await ledger.control()
+
+    blind, seeing = virtual_time.run(story())
+
+    assert (blind.active_region, seeing.active_region) == (EAST, WEST)
+
+
+class BuggyCanary(HealthyCanary):
+    """Has a bug, once."""
+
+    broke = False
+
+    @override
+    async def probe(self, region: str, *, seconds_max: float) -> Probe:
+        if not self.broke:
+            self.broke = True
+            raise ZeroDivisionError
+        return await super().probe(region, seconds_max=seconds_max)
+
+
+def test_a_bug_in_one_turn_of_a_loop_is_logged_and_the_next_turn_comes() -> None:
+    lines: list[dict[str, Any]] = []
+
+    async def story() -> Controller:
+        ledger = MemoryLedger(Control(INITIAL_EPOCH, EAST))
+        controller, _ = _made(ledger, MemoryJournal(), log=recording_log(lines), canary=BuggyCanary())
+        stop = asyncio.Event()
+        running = asyncio.create_task(controller.run(stop))
+        await asyncio.sleep(60)
+        stop.set()
+        await running
+        return controller
+
+    memory = virtual_time.run(story()).memory
+
+    assert len([line for line in lines if line["event"] == "controller_bug"]) == 1
+    assert memory.series[WEST, Signal.INSIDE_CANARY].newest.verdict is Verdict.HEALTHY
+
+
+def test_a_pause_ends_with_the_hold_of_a_suspicion() -> None:
+    async def story() -> list[float]:
+        controller, _ = _made(MemoryLedger(Control(INITIAL_EPOCH, EAST)), MemoryJournal())
+        await controller.beat()
+        loop, waited = asyncio.get_running_loop(), list[float]()
+        for left in (None, 3.0):
+            held = SETTINGS.hold_seconds - left if left else 0.0
+            since = LoopClock().now() - timedelta(seconds=held) if left else None
+            controller._memory = replace(controller.memory, suspect_since=since)  # pyright: ignore[reportPrivateUsage] - as if it had
+            began = loop.time()
+            await controller._pause(began)  # pyright: ignore[reportPrivateUsage] - one turn of its loop
+            waited.append(loop.time() - began)
+        return waited
+
+    assert virtual_time.run(story()) == pytest.approx([SETTINGS.beat_seconds, 3.0], abs=0.01)
 
 
 class ManyBatches(MemoryLedger):

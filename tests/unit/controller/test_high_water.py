@@ -197,3 +197,29 @@ def test_a_bucket_that_never_answers_is_waited_for_half_a_minute_and_no_longer()
         return early, (await scene.ledger.control()).active_region == WEST
 
     assert virtual_time.run(story()) == (False, True)
+
+
+def test_a_heartbeat_that_cannot_be_read_is_no_ledger_that_went_back() -> None:
+    async def story() -> Controller:
+        scene = Scene()
+        await scene.live(90, WEST, EAST)
+        scene.journal.spoil(f"heartbeat/{EAST}")
+        return (await scene.live(60, WEST))[WEST]
+
+    assert virtual_time.run(story()).memory.went_back is None
+
+
+def test_heartbeats_are_not_counted_until_it_is_known_how_far_the_ledger_has_been() -> None:
+    async def story() -> tuple[int | None, int | None]:
+        scene = Scene()
+        await scene.live(400, WEST)
+        before = (await scene.journal.heartbeats())[WEST]
+        scene.buckets = {region: Mute(scene.clock) for region in REGIONS_DEFAULT}
+        await scene.live(25, WEST)
+        after = (await scene.journal.heartbeats())[WEST]
+        assert after.at > before.at
+        return before.beats, after.beats
+
+    before, after = virtual_time.run(story())
+
+    assert before == after

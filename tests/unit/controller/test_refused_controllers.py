@@ -284,7 +284,7 @@ def test_a_command_that_cannot_be_read_is_told_once_and_holds_back_no_other() ->
     async def story() -> tuple[Made, Control]:
         made = _made()
         await made.order(CommandKind.ACK, "c0")
-        made.journal.spoil("c0")
+        made.journal.spoil("command#c0/command")
         await made.order(CommandKind.FAILOVER, "c1", target=WEST, force=True)
         await made.run(30)
         return made, await made.ledger.control()

@@ -13,6 +13,7 @@ from baton_proof.mutants import (
     of_restores,
     of_splitter,
     of_sweeper,
+    of_the_loop,
     of_worker,
 )
 
@@ -27,5 +28,6 @@ MUTANTS: Final = (
     *of_restores.MUTANTS,
     *of_splitter.MUTANTS,
     *of_sweeper.MUTANTS,
+    *of_the_loop.MUTANTS,
     *of_worker.MUTANTS,
 )

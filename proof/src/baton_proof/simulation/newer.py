@@ -31,7 +31,7 @@ def _order(world: "World") -> Callable[[], None]:
 
     async def submit() -> None:
         await world.journal.submit(command)
-        world.journal.spoil(command.id)
+        world.journal.spoil(f"command#{command.id}/command")
 
     world.beside(submit())
     return _nothing

@@ -25,9 +25,12 @@ class MemoryJournal:
         """What lists see while the index lags. None: it does not lag."""
         self._spoilt: set[str] = set()
 
-    def spoil(self, command_id: str) -> None:
-        """Make a command one that this version of Baton cannot read, as if a later one had written it."""
-        self._spoilt.add(command_id)
+    def spoil(self, row: str) -> None:
+        """Make a row one that this version of Baton cannot read, as if a later one had written it.
+
+        `row`: as `unreadable` names it, `command#<id>/command` or `heartbeat/<Region>`.
+        """
+        self._spoilt.add(row)
 
     def saved(self) -> Callable[[], None]:
         """Return what restores every row as it is now, as a restore of the table to this moment does."""
@@ -55,10 +58,12 @@ class MemoryJournal:
         if last and last.beats is not None and heartbeat.beats is not None and last.beats > heartbeat.beats:
             raise Conflict(f"the last heartbeat of {heartbeat.region} is of beat {last.beats}")
         self._heartbeats[heartbeat.region] = heartbeat
+        self._spoilt.discard(f"heartbeat/{heartbeat.region}")
 
     async def heartbeats(self) -> Mapping[str, Heartbeat]:
         self.refusals.check("heartbeats")
-        return dict(self._heartbeats)
+        found = self._heartbeats.items()
+        return {region: each for region, each in found if f"heartbeat/{region}" not in self._spoilt}
 
     async def submit(self, command: Command) -> None:
         self.refusals.check("submit", command.id)
@@ -67,7 +72,7 @@ class MemoryJournal:
 
     async def command(self, command_id: str) -> Command | None:
         self.refusals.check("command", command_id)
-        if command_id in self._spoilt:
+        if _row_of(command_id) in self._spoilt:
             raise Refused(f"command {command_id} cannot be read by this version of Baton")
         return self._commands.get(command_id)
 
@@ -75,10 +80,10 @@ class MemoryJournal:
         self.refusals.check("pending")
         commands = self._index[0] if self._index else self._commands.values()
         pending = [command for command in commands if command.state is CommandState.PENDING]
-        return sorted((command for command in pending if command.id not in self._spoilt), key=_place)
+        return sorted((command for command in pending if _row_of(command.id) not in self._spoilt), key=_place)
 
     def unreadable(self) -> Mapping[str, str]:
-        return {f"command#{each}/command": "this version of Baton cannot read it" for each in sorted(self._spoilt)}
+        return dict.fromkeys(sorted(self._spoilt), "this version of Baton cannot read it")
 
     async def settle(self, command: Command) -> None:
         check_settled(command)
@@ -115,3 +120,7 @@ class MemoryJournal:
 
 def _place(record: Command | Decision) -> tuple[datetime, str]:
     return record.at, record.id
+
+
+def _row_of(command_id: str) -> str:
+    return f"command#{command_id}/command"
