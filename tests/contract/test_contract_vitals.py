@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from aio import run
+from baton.aws.vitals import ReusedAnswers
+from baton.errors import Unavailable
 from baton.memory import LoopClock, MemoryQueues, MemoryVitals
 from baton.messages import KINDS, Kind, MergeBatch, ProcessChunk
 from baton.ports import CallStats, Outbox, QueueVitals, ReplicationVitals
@@ -168,3 +170,41 @@ def test_alarms_on_aws_are_all_pages_of_this_environment_composite_ones_too(loss
             assert [name for name, fires in alarms.items() if fires] == [names[3], composite]
 
     run(scenario())
+
+
+def test_what_cloudwatch_said_is_used_again_until_it_has_a_new_value(lossy_aws: LossyAws) -> None:
+    async def scenario() -> None:
+        async with lossy_aws() as (aws, lossy):
+            name = await set_alarm(aws, "a", fires=False)
+            vitals = aws.vitals(kept_seconds=55)
+            for _ in range(3):
+                await vitals.queues()
+                await vitals.replication()
+                assert await vitals.alarms() == {name: False}
+
+            assert (lossy.seen.count("GetMetricData"), lossy.seen.count("DescribeAlarms")) == (2, 1)
+            assert lossy.seen.count("GetQueueAttributes") == 3 * 24
+
+    run(scenario())
+
+
+def test_an_answer_is_kept_for_its_time_and_none_is_not_kept() -> None:
+    async def main() -> list[int]:
+        kept, asked = ReusedAnswers[int](55), 0
+
+        async def answer() -> int:
+            nonlocal asked
+            asked += 1
+            if asked == 1:
+                raise Unavailable("CloudWatch")
+            return asked
+
+        with pytest.raises(Unavailable):
+            await kept.get("ages", answer)
+        found = [await kept.get("ages", answer), await kept.get("ages", answer), await kept.get("other", answer)]
+        await asyncio.sleep(54)
+        found.append(await kept.get("ages", answer))
+        await asyncio.sleep(1)
+        return [*found, await kept.get("ages", answer)]
+
+    assert virtual_time.run(main()) == [2, 2, 3, 2, 4]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from baton.messages import LANES
+from baton.messages import OF_USERS
 from baton.settings import RunnerSettings
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
@@ -258,7 +258,7 @@ def _lost(found: Templates, region: str, environment: str) -> Iterator[str]:
             label: {each["Name"]: each["Value"] for each in metric["Dimensions"]} for label, metric in seen.items()
         }
         wanted = {
-            **{lane: {"QueueName": topology.queue(CONSUMES[service], lane).name} for lane in LANES},
+            **{lane: {"QueueName": topology.queue(CONSUMES[service], lane).name} for lane in OF_USERS},
             "running": {"ClusterName": topology.cluster, "ServiceName": service},
         }
         # Of CPUUtilization, as many samples a minute as tasks run: what Container Insights would count, for nothing.

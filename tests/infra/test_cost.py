@@ -4,7 +4,7 @@ import math
 import tomllib
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from pydantic import TypeAdapter
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from aws_calls import USD_PER_CALL, Shape, expected_calls
 from baton.model.control import SwitchBackend
 from baton.model.journal import Heartbeat, Verdict
+from baton_infra import config as environments
 from baton_infra.costs import cost, prices
 from controller_made import START, WEST, Trace
 
@@ -44,6 +45,16 @@ def test_the_page_holds_what_is_printed() -> None:
     printed = cost.report({switch: cost.templates_of(switch) for switch in SwitchBackend})
 
     assert printed in (DOCS / "cost.md").read_text(), f"put this into docs/cost.md:\n\n{printed}"
+
+
+USD_IDLE_MAX: Final = 420
+"""A month of prod, with the ledger as its switch."""
+
+
+def test_an_idle_month_costs_no_more_than_it_may() -> None:
+    config = environments.load("prod").model_copy(update={"switch": SwitchBackend.LEDGER})
+
+    assert sum(item.usd for item in cost.idle(config, cost.templates_of(SwitchBackend.LEDGER))) <= USD_IDLE_MAX
 
 
 def test_calls_of_a_million_records_are_those_that_were_counted() -> None:

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -16,15 +16,18 @@ from baton.catalog import load_jobs
 from baton.memory import LoopClock
 from baton.model.events import Event
 from baton.outcome import Outcome
+from baton.telemetry import Noteworthy
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT, RETENTION_DAYS, SERVICES, Topology
 from baton_infra import config
+from baton_infra.costs import cost
 from baton_infra.stacks.compute import CONSUMES
 from baton_proof.logs import measured, recording_log
 from baton_proof.pipeline import Pipeline
 from baton_proof.region import Region
-from controller_made import Trace
+from controller_made import START, Trace
 from handover.metrics import ALARMS, metrics_of
+from splitter.batch_sweep import OpenReport
 from splitter.settings import SplitterSettings
 from synthesized import Template, assembly, resources, templates
 
@@ -83,6 +86,7 @@ def _emitted() -> frozenset[Metric]:
         for service in services.values()
         for outcome in Outcome
     }
+    found |= {(name, frozenset({("Service", "splitter"), ("Region", EAST)})) for name in OpenReport(START).metrics}
     trace = Trace().warm()
     own = frozenset({("Service", "failover-controller"), ("Region", EAST)})
     return frozenset(found | {(name, own) for name in metrics_of(trace.assessment, trace.control, waiting=0)})
@@ -143,6 +147,30 @@ def test_everything_that_is_watched_is_measured(environment: str, region: str) -
 
     assert len(watched) > 40
     assert watched - _emitted() - _filtered(environment, region) == set()
+
+
+def test_an_idle_region_sends_the_metrics_that_are_charged_and_no_other() -> None:
+    lines: list[dict[str, Any]] = []
+    virtual_time.run(_an_idle_hour(lines))
+    trace, noteworthy = Trace().warm(), Noteworthy("Active")
+    found = metrics_of(trace.assessment, trace.control, waiting=0)
+    sent = {name for name, _ in measured(lines)} | {*noteworthy.of(found, START), "ClockOffSeconds"}
+
+    assert sent == {"InputSweepAge", "Beats", "Epoch", "Active", "ClockOffSeconds"}
+    assert len(sent) == cost.METRICS_OF_AN_IDLE_REGION
+
+
+async def _an_idle_hour(lines: list[dict[str, Any]]) -> None:
+    """Send canaries through, and sweep."""
+    pipeline = Pipeline(load_jobs("baton_jobs"), region=Region(clock=LoopClock()), log=recording_log(lines))
+    for number in range(3):
+        batch_id = await pipeline.upload(canary_key(EAST, str(number)), INPUT)
+        await pipeline.serve(partial(_is_settled, pipeline, batch_id))
+        await pipeline.process.sweeper.sweep()
+
+
+async def _is_settled(pipeline: Pipeline, batch_id: str) -> bool:
+    return (await pipeline.batch(batch_id)).is_settled
 
 
 def test_a_metric_that_nobody_measures_would_be_found() -> None:
@@ -437,7 +465,7 @@ def test_what_names_another_stacks_resource_is_deployed_after_it(environment: st
 def test_dashboards_which_belong_to_the_account_have_names_of_their_own(environment: str) -> None:
     names = [name for region in REGIONS_DEFAULT for name in _boards(environment, region)]
 
-    assert len(set(names)) == len(names) == 2 * len(REGIONS_DEFAULT)
+    assert len(set(names)) == len(names) == len(REGIONS_DEFAULT)
 
 
 @everywhere
@@ -457,7 +485,7 @@ def test_graphs_lie_side_by_side_and_none_on_another(environment: str, region: s
 @everywhere
 @in_each
 def test_the_global_dashboard_shows_the_same_of_both_regions_in_one_row(environment: str, region: str) -> None:
-    body = _boards(environment, region)[_topology(environment).dashboards(region)[1]]
+    body = _boards(environment, region)[_topology(environment).dashboard(region)]
     left, right = body["widgets"][::2], body["widgets"][1::2]
 
     assert [each["properties"]["region"] for each in left] == [REGIONS_DEFAULT[0]] * len(left)

@@ -7,7 +7,7 @@ from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
-from baton.messages import LANES, Kind
+from baton.messages import OF_USERS, Kind
 from baton.topology import Topology
 from baton_infra.config import Tasks
 from baton_infra.declared import alarms
@@ -26,8 +26,9 @@ MESSAGE_SECONDS: Final[Mapping[Kind, float]] = {
     # Some ten calls of 80 ms, eight mails at once. Most new accounts may send 14 a second: more tasks are no faster.
     "notify": 0.1,
 }
-_VISIBLE: Final = " + ".join(LANES)
-"""Messages of all lanes. Each queue has data at all times: services poll it, or controllers send canaries by it."""
+_VISIBLE: Final = " + ".join(OF_USERS)
+"""Messages of users' lanes: canaries are few, and their number does not grow. Each queue has data at all times, since
+services poll it."""
 
 _Policy = scaling.CfnScalingPolicy
 type _Metric = tuple[str, str, dict[str, str], str]
@@ -37,7 +38,7 @@ type _Metric = tuple[str, str, dict[str, str], str]
 def backlog_scaling(
     scope: Construct, service: ecs.CfnService, name: str, kind: Kind, tasks: Tasks, topology: Topology
 ) -> None:
-    """Let the number of a service's tasks follow its queues, of all lanes."""
+    """Let the number of a service's tasks follow its queues, of all users' lanes."""
     label = name.title()
     target = scaling.CfnScalableTarget(
         scope,
@@ -70,7 +71,7 @@ def _metrics(service: str, kind: Kind, topology: Topology) -> dict[str, _Metric]
     """Return what to look at, by the name that expressions call it."""
     visible = "ApproximateNumberOfMessagesVisible"
     return {
-        **{lane: ("AWS/SQS", visible, {"QueueName": topology.queue(kind, lane).name}, "Average") for lane in LANES},
+        **{lane: ("AWS/SQS", visible, {"QueueName": topology.queue(kind, lane).name}, "Average") for lane in OF_USERS},
         "running": (*alarms.running_tasks(topology, service), "SampleCount"),
     }
 

@@ -74,6 +74,9 @@ HEARTBEAT_KB: Final = 8
 _METRICS_OF_A_LOOK: Final = 8
 """Ages of four queues, latency and backlog of two replication rules (`baton.aws.vitals`)."""
 _QUEUE_CALLS_OF_A_LOOK: Final = 24
+METRICS_OF_AN_IDLE_REGION: Final = 5
+"""Whether a controller is there, its epoch, whether it is active, how far its clock is off; and the age of the sweep.
+All else is sent only while it is not 0 (`baton.telemetry.Noteworthy`)."""
 _LOG_KB_OF_A_CANARY: Final = 6
 _LOG_KB_OF_A_LOOK: Final = 1.2
 _EMPTY_RECEIVE_SECONDS: Final = 20
@@ -198,11 +201,12 @@ def _watching(config: EnvironmentConfig, templates: Templates) -> list[Item]:
     namespace = config.topology.metrics_namespace
     alarmed = _own_metrics_of_alarms(_of_type(templates, "AWS::CloudWatch::Alarm"), namespace)
     metrics = len(_own_metrics(boards, namespace) | alarmed)
+    idle_metrics = METRICS_OF_AN_IDLE_REGION * len(config.regions)
     return [
         Item("KMS keys", f"{keys}", keys * price("kms_key_month")),
         Item("alarms, of scaling too", f"{alarms} metrics", alarms * price("alarm_metric_month")),
         Item("dashboards", f"{len(boards)}", len(boards) * price("dashboard_month")),
-        Item("our own metrics", f"{metrics} at most", metrics * price("metric_month")),
+        Item("our own metrics", f"{idle_metrics}; {metrics} if all occur", idle_metrics * price("metric_month")),
     ]
 
 
@@ -257,11 +261,10 @@ def _controllers(config: EnvironmentConfig) -> list[Item]:
     # Both look at their own Region, and the standby's at the active one as well.
     canaries, looks = (3 * _SECONDS / seconds for seconds in (settings.probe_seconds, settings.vitals_seconds))
     beat = {"dynamodb_write": HEARTBEAT_KB * 2, "dynamodb_read": math.ceil(2 * HEARTBEAT_KB / 4) + 2}
-    look = {
-        "metric_read": _METRICS_OF_A_LOOK,
-        "cloudwatch_call": 1,
-        "sqs_call": _QUEUE_CALLS_OF_A_LOOK,
-    }
+    # What CloudWatch said is used again, as long as it has no new value.
+    asked = looks / math.ceil(settings.metrics_seconds / settings.vitals_seconds)
+    vitals = looks * of_calls({"sqs_call": _QUEUE_CALLS_OF_A_LOOK})
+    vitals += asked * of_calls({"metric_read": _METRICS_OF_A_LOOK, "cloudwatch_call": 1})
     polls = {service: len(LANES) + (service == "splitter") for service in SERVICES[:-1]}
     receives = 2 * sum(config.tasks_of(service).tasks_min * each for service, each in polls.items()) * _SECONDS
     sweeps = 2 * _SECONDS / SWEEP_SECONDS
@@ -269,7 +272,7 @@ def _controllers(config: EnvironmentConfig) -> list[Item]:
     return [
         Item("canaries", f"{canaries:,.0f}", canaries * of_calls(CANARY)),
         Item("heartbeats", f"{beats:,.0f}", beats * of_calls(beat)),
-        Item("vitals, of CloudWatch and SQS", f"{looks:,.0f} looks", looks * of_calls(look)),
+        Item("vitals, of CloudWatch and SQS", f"{asked:,.0f} and {looks:,.0f} looks", vitals),
         Item("sweeps", f"{sweeps:,.0f}", sweeps * _LISTS_OF_A_SWEEP * price("s3_put")),
         Item("empty receives", "one in 20 s, of each lane", receives / _EMPTY_RECEIVE_SECONDS * price("sqs_call")),
         Item("logs", f"{log_gb:.1f} GB", log_gb * price("log_gb")),

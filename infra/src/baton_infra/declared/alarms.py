@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from baton.messages import OF_USERS
 from baton.model.paths import REPLICATED_IN_TIME
 from baton.topology import CONTROLLER, SERVICES, Topology, other_region
 from baton_infra.config import EnvironmentConfig
@@ -156,9 +157,13 @@ def _period_seconds(minutes: int) -> int:
 
 
 def _queues(topology: Topology) -> list[Alarm]:
-    """Return the alarms on messages that wait too long, and on dead letters."""
+    """Return the alarms on users' messages that wait too long, and on their dead letters.
+
+    Whatever happens to a message of a canary, the canary says it within a minute.
+    """
     prefix = topology.notice_prefix
-    dead = dead_letter_queues(topology)
+    work = [queue for queue in topology.queues if queue.lane in OF_USERS]
+    dead = [*(queue.dead_letter_name for queue in work), topology.trigger_dead_letter_queue]
     return [
         *(
             Alarm(
@@ -181,7 +186,7 @@ def _queues(topology: Topology) -> list[Alarm]:
                 dimensions={"QueueName": queue.name},
                 threshold=900,
             )
-            for queue in topology.queues
+            for queue in work
         ),
     ]
 

@@ -10,7 +10,7 @@ from baton.outcome import Outcome
 from baton.topology import SERVICES, STAGES, Topology, other_region
 from baton_infra.config import EnvironmentConfig
 from baton_infra.costs.prices import task_hour
-from baton_infra.declared.alarms import LOGGED_ERRORS, dead_letter_queues, throttles
+from baton_infra.declared.alarms import LOGGED_ERRORS, dead_letter_queues, running_tasks, throttles
 from handover import metrics
 
 _WIDTH: Final = 24
@@ -68,19 +68,15 @@ def graphs(config: EnvironmentConfig, region: str) -> tuple[Graph, ...]:
     )
 
 
-def region_dashboard(config: EnvironmentConfig, region: str) -> str:
-    """Return the body of a Region's dashboard."""
-    return _body([[(graph, region)] for graph in graphs(config, region)], columns=3)
-
-
 def global_dashboard(config: EnvironmentConfig) -> str:
     """Return the body of the dashboard of both Regions, side by side: the same graph in the same row."""
     pairs = zip(*(graphs(config, region) for region in config.regions), strict=True)
     rows = [list(zip(pair, config.regions, strict=True)) for pair in pairs]
-    return _body(rows, columns=2)
+    return _body(rows)
 
 
-def _body(rows: Sequence[Sequence[tuple[Graph, str]]], *, columns: int) -> str:
+def _body(rows: Sequence[Sequence[tuple[Graph, str]]]) -> str:
+    columns = 2
     width = _WIDTH // columns
     cells = [cell for row in rows for cell in row]
     widgets = [
@@ -247,16 +243,7 @@ def _ways(config: EnvironmentConfig, region: str) -> list[Graph]:
 
 def _tasks(config: EnvironmentConfig) -> list[Graph]:
     topology = config.topology
-    tasks = [
-        Line(
-            service,
-            "ECS/ContainerInsights",
-            "RunningTaskCount",
-            {"ClusterName": topology.cluster, "ServiceName": service},
-            "Average",
-        )
-        for service in SERVICES
-    ]
+    tasks = [Line(service, *running_tasks(topology, service), "SampleCount") for service in SERVICES]
     return [
         Graph("Tasks", tasks),
         # Of what grows with the work. What an idle world costs, and what a million records cost, says docs/cost.md.

@@ -1,4 +1,4 @@
-"""Stack: one Region's dashboards, alarms and rule of events, and the topic that notifies people."""
+"""Stack: a dashboard, one Region's alarms and rules of events, and the topic that notifies people."""
 
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ _ERRORS: Final = '{ ($.level = "error") || ($.level = "critical") }'
 
 
 class ObservabilityStack(BatonStack):
-    """One Region's dashboards, alarms and rule of events, and the topic by which it calls people."""
+    """A dashboard of both Regions, one Region's alarms and rules of events, and the topic by which it calls people."""
 
     purpose = "observability"
 
@@ -31,13 +31,12 @@ class ObservabilityStack(BatonStack):
         self._count_errors()
         for alarm in alarms.of_region(config, region):
             self._alarm(alarm, topic)
-        names = self.topology.dashboards(region)
-        cloudwatch.CfnDashboard(
-            self, "Here", dashboard_name=names[0], dashboard_body=dashboards.region_dashboard(config, region)
-        )
         # Dashboards belong to the account. This one is made in each Region under its own name: it outlives a Region.
         cloudwatch.CfnDashboard(
-            self, "Both", dashboard_name=names[1], dashboard_body=dashboards.global_dashboard(config)
+            self,
+            "Both",
+            dashboard_name=self.topology.dashboard(region),
+            dashboard_body=dashboards.global_dashboard(config),
         )
 
     def _topic(self) -> sns.CfnTopic:

@@ -45,3 +45,13 @@ async def within(seconds: float) -> AsyncGenerator[None]:
         if limit.expired():
             raise TimeoutError(f"not done within {seconds:,.0f} s") from error
         raise
+
+
+async def first_of(*events: asyncio.Event, timeout_seconds: float) -> None:
+    """Wait until one of the events is set or the time is over."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from baton.bounded import within
+from baton.bounded import first_of, within
 from baton.deaths import AttemptNotes, Deaths, cause_of
 from baton.errors import BatonError, Fenced, Refused, Reject, Retry, Unavailable, said
 from baton.health import TaskProtection
@@ -176,7 +176,7 @@ class Runner[M]:
         await self._delete_finished()
         while len(self._running) >= (1 if self._pause_seconds else self._settings.slots) and not stop.is_set():
             self._slot_freed.clear()
-            await _first(self._slot_freed, stop, timeout_seconds=self._settings.visibility_seconds)
+            await first_of(self._slot_freed, stop, timeout_seconds=self._settings.visibility_seconds)
             self._step()
             if self._protection:
                 await self._protection.set(busy=True, by=self)
@@ -331,7 +331,7 @@ class Runner[M]:
     async def _pause(self, stop: asyncio.Event) -> None:
         """After a dependency failed: wait before taking more, with jitter so that consumers do not march in step."""
         if self._pause_seconds:
-            await _first(stop, timeout_seconds=self._pause_seconds * self._dice.uniform(0.5, 1.0))
+            await first_of(stop, timeout_seconds=self._pause_seconds * self._dice.uniform(0.5, 1.0))
 
     async def _drain(self) -> None:
         if self._running:
@@ -377,6 +377,7 @@ class Runner[M]:
         }
 
     def _report(self, delivery: Delivery, handled: Handled, seconds: float) -> None:
+        sent = None if self._settings.measures_done or handled.outcome is not Outcome.DONE else ()
         self._log.info(
             "message_handled",
             **handled.names,
@@ -386,15 +387,6 @@ class Runner[M]:
                 {"Messages": (1, "Count"), "HandlingTime": (round(seconds, 4), "Seconds"), **handled.measured},
                 dimensions={"Service": self._service, "Region": self._region, "Outcome": handled.outcome},
                 now=self._clock.now(),
+                sent=sent,
             ),
         )
-
-
-async def _first(*events: asyncio.Event, timeout_seconds: float) -> None:
-    """Wait until one of the events is set or the time is over."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

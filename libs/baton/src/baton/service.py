@@ -145,7 +145,7 @@ def settings_of(lane: Lane, settings: RunnerSettings) -> RunnerSettings:
     """
     match lane:
         case "canary":
-            return settings.model_copy(update={"slots": CANARY_SLOTS})
+            return settings.model_copy(update={"slots": CANARY_SLOTS, "measures_done": False})
         case "apart":
             return settings.model_copy(
                 update={"slots": APART_SLOTS, "counted_from": 1, "deaths_max": 1, "sets_aside": True}

@@ -193,6 +193,9 @@ class RunnerSettings(BaseSettings):
     costs nothing; in the lane apart each is noted."""
     sets_aside: bool = False
     """Whether the batch of a message at which too many died is set aside, as in the lane apart, instead of given up."""
+    measures_done: bool = True
+    """Whether a message that is done becomes a metric. Not in the canaries' lane: these are all that an idle Region
+    handles, and no measure of anybody's work."""
     failing_messages_max: int = Field(default=20, ge=1)
     """Different messages that failed by a bug of ours, with no success between, after which the consumer stops: a bad
     deploy must not drain a queue into its dead-letter queue."""

@@ -253,9 +253,9 @@ class Topology:
         """SSM document of each Region by which operators order a switch from the controller."""
         return self._name("order")
 
-    def dashboards(self, region: str) -> tuple[str, str]:
-        """Return the names of a Region's dashboard, and of the one of both Regions that is made there."""
-        return self._name(region), self._name(f"global-{region}")
+    def dashboard(self, region: str) -> str:
+        """Return the name of the dashboard of both Regions that is made in this one."""
+        return self._name(f"global-{region}")
 
     def experiment(self, name: str) -> str:
         """Return the name, a tag, of an experiment of the Fault Injection Service."""

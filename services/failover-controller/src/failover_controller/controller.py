@@ -16,7 +16,7 @@ from baton.errors import BatonError
 from baton.model.control import Control
 from baton.model.journal import Assessment, Heartbeat, Verdict
 from baton.ports import Clock
-from baton.telemetry import Log, emf
+from baton.telemetry import Log, Noteworthy, emf
 from failover_controller.high_water import Kept
 from failover_controller.lookout import Lookout
 from failover_controller.reach import Reach
@@ -55,12 +55,12 @@ class Controller:
         self._memory = Memory(region=region, regions=regions, instance=instance, settings=settings)
         self._ask = Asking(settings.call_seconds)
         self._control: Control | None = None
-        self._sequence = 0
+        self._sequence = self._told_taken_over = 0
         self._kept = Kept(region=region, places=reach.places, settings=settings, clock=clock)
         self._passed_over: frozenset[str] = frozenset()
         self._beat_at: float | None = None
         self._told_at: datetime | None = None
-        self._told_taken_over = 0
+        self._noteworthy = Noteworthy("Active")
         self._urged = asyncio.Event()
         """Set when the next look has something new to decide, and should not wait for its turn."""
         self.lookout = Lookout(
@@ -233,7 +233,7 @@ class Controller:
         return assess(Look(self._memory, seen, self._control, now))
 
     def _tell(self, assessment: Assessment, control: Control | None, now: datetime) -> None:
-        """Log the state with its metrics, as often as vitals are taken."""
+        """Log the state, as often as vitals are taken, and send what of it is noteworthy as metrics."""
         if self._told_at and now < self._told_at + timedelta(seconds=self._settings.vitals_seconds):
             return
         self._told_at = now
@@ -251,7 +251,7 @@ class Controller:
             "assessed",
             state=assessment.standing,
             conclusion=assessment.conclusion,
-            **emf(metrics, dimensions=dimensions, now=now),
+            **emf(metrics, dimensions=dimensions, now=now, sent=self._noteworthy.of(metrics, now)),
         )
 
     # --- health ------------------------------------------------------------------------------------------------------

@@ -72,7 +72,9 @@ def _places(process: Process, settings: ControllerSettings) -> Mapping[str, Plac
         region: Place(
             objects=aws.objects(region),
             outbox=aws.outbox(region),
-            vitals=aws.vitals(region, ages_seconds_max=settings.call_seconds / 2),
+            vitals=aws.vitals(
+                region, ages_seconds_max=settings.call_seconds / 2, kept_seconds=settings.metrics_seconds
+            ),
         )
         for region in process.world.regions
     }

@@ -20,7 +20,7 @@ from baton.model.identity import owner_of
 from baton.model.states import BatchState
 from baton.model.unreadable import UnreadableRow
 from baton.ports import Clock, Heartbeats, Ledger, Outbox, Progress, Signs
-from baton.telemetry import Log, emf
+from baton.telemetry import Log, Metrics, Noteworthy, emf
 from splitter.canaries import CanarySweep
 from splitter.liveness import BOUNDED, BatchSeen, may_be_lost, queues_of, silence_max
 from splitter.queue_watch import QueueWatch
@@ -45,7 +45,7 @@ _AT_ONCE: Final = 16
 
 
 @dataclass(slots=True)
-class _Open:
+class OpenReport:
     """What a report says of the open batches."""
 
     now: datetime
@@ -67,6 +67,17 @@ class _Open:
         if batch.state is BatchState.WAITING_INPUT:
             self.waiting += 1
             self.oldest_waiting = max(self.oldest_waiting, self.now - batch.entered_at)
+
+    @property
+    def metrics(self) -> Metrics:
+        return {
+            "OpenBatches": (self.batches, "Count"),
+            "OldestBatch": (self.oldest.total_seconds(), "Seconds"),
+            "BatchesWaitingInput": (self.waiting, "Count"),
+            "OldestWaitingInput": (self.oldest_waiting.total_seconds(), "Seconds"),
+            "QuarantinedBatches": (self.quarantined, "Count"),
+            "UnreadableBatches": (len(self.unreadable), "Count"),
+        }
 
 
 class BatchSweep:
@@ -102,6 +113,7 @@ class BatchSweep:
         self._settings = settings
         self._log = log
         self._alone = alone
+        self._noteworthy = Noteworthy()
         self._queues = QueueWatch(outbox=outbox, clock=clock, alone=alone)
         self._unreadable = UnreadableRows(
             region=region, ledger=ledger, outbox=outbox, clock=clock, settings=settings, log=log
@@ -110,7 +122,7 @@ class BatchSweep:
     async def sweep(self) -> set[str]:
         """Send lost messages again; return the id of every open batch. Raises `Unavailable` in an outage."""
         running: set[str] = set()
-        found = _Open(self._clock.now())
+        found = OpenReport(self._clock.now())
         await self._queues.look()
         async for page in self._ledger.list_open():
             running |= {listed.batch_id for listed in page.batches}
@@ -128,23 +140,11 @@ class BatchSweep:
         with self._alone(listed.batch_id):
             await self._sweep_batch(listed)
 
-    def _report(self, found: _Open) -> None:
-        """Measure what is open and what of it waits for its file, also if nothing does: alarms watch it."""
-        self._log.info(
-            "swept",
-            **emf(
-                {
-                    "OpenBatches": (found.batches, "Count"),
-                    "OldestBatch": (found.oldest.total_seconds(), "Seconds"),
-                    "BatchesWaitingInput": (found.waiting, "Count"),
-                    "OldestWaitingInput": (found.oldest_waiting.total_seconds(), "Seconds"),
-                    "QuarantinedBatches": (found.quarantined, "Count"),
-                    "UnreadableBatches": (len(found.unreadable), "Count"),
-                },
-                dimensions={"Service": "splitter", "Region": self._region},
-                now=found.now,
-            ),
-        )
+    def _report(self, found: OpenReport) -> None:
+        """Log what is open and what of it waits for its file, and measure it while there is any: alarms watch it."""
+        metrics, dimensions = found.metrics, {"Service": "splitter", "Region": self._region}
+        sent = self._noteworthy.of(metrics, found.now)
+        self._log.info("swept", **emf(metrics, dimensions=dimensions, now=found.now, sent=sent))
 
     def _needs_a_look(self, listed: Batch) -> bool:
         """Return whether the row could need anything. The list may be late, never early: a young row is no older."""

@@ -71,7 +71,7 @@ def canary_events(context: Context, inbox: Inbox) -> Runner[Event]:
         handler=CanaryEvents(context.admitter(), log=context.log),
         parse=parse,
         log_fields=log_fields,
-        settings=RunnerSettings(),
+        settings=RunnerSettings(measures_done=False),
         clock=context.clock,
         dice=random.Random(),  # noqa: S311 - jitter, no secret
         log=context.log,

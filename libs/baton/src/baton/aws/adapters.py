@@ -128,8 +128,10 @@ class Aws:
     def journal(self) -> DynamoJournal:
         return DynamoJournal(self.ledger_client(), table=self.topology.ledger_table, dice=self._dice)
 
-    def vitals(self, region: str | None = None, *, ages_seconds_max: float = AGES_SECONDS_MAX) -> AwsVitals:
-        """Return the measurements of a Region. Keep it: it remembers the URLs of the queues."""
+    def vitals(
+        self, region: str | None = None, *, ages_seconds_max: float = AGES_SECONDS_MAX, kept_seconds: float = 0
+    ) -> AwsVitals:
+        """Return the measurements of a Region. Keep it: it remembers the queues' URLs, and what CloudWatch said."""
         region = region or self.settings.region
         return AwsVitals(
             self.client("sqs", region),
@@ -139,6 +141,7 @@ class Aws:
             clock=self._clock,
             calls=partial(self._calls.stats, region),
             ages_seconds_max=ages_seconds_max,
+            kept_seconds=kept_seconds,
         )
 
     def objects(self, region: str | None = None) -> S3ObjectStore:

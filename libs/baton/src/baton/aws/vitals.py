@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from baton.aws.queues import QueueUrls
@@ -43,11 +44,29 @@ class _Metric:
     dimensions: Mapping[str, str]
 
 
+class ReusedAnswers[T]:
+    """ReusedAnswers that are used again for some seconds, by what was asked. That there was none is not kept."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._answers: dict[str, tuple[float, T]] = {}
+
+    async def get(self, what: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """Return the answer that is kept, or a new one. Raises what `ask` raises."""
+        now = asyncio.get_running_loop().time()
+        known = self._answers.get(what)
+        if known is not None and now - known[0] < self._seconds:
+            return known[1]
+        answer = await ask()
+        self._answers[what] = now, answer
+        return answer
+
+
 class AwsVitals:
     """One Region as its own services tell.
 
     `calls` gives this process's statistics of its calls to the Region, `ages_seconds_max` is how long CloudWatch may
-    take where SQS has the rest of the answer.
+    take where SQS has the rest of the answer, `kept_seconds` for how long an answer of CloudWatch is used again.
     """
 
     def __init__(
@@ -60,6 +79,7 @@ class AwsVitals:
         clock: Clock,
         calls: Callable[[], Mapping[str, CallStats]],
         ages_seconds_max: float = AGES_SECONDS_MAX,
+        kept_seconds: float = 0,
     ) -> None:
         self._sqs = sqs
         self._cloudwatch = cloudwatch
@@ -68,6 +88,8 @@ class AwsVitals:
         self._clock = clock
         self._calls = calls
         self._ages_seconds_max = ages_seconds_max
+        self._metrics = ReusedAnswers[list[float | None]](kept_seconds)
+        self._alarms = ReusedAnswers[Mapping[str, bool | None]](kept_seconds)
         queues = [queue for queue in topology.queues if queue.lane in OF_USERS]
         self._queues: list[tuple[Kind, Lane]] = [(queue.kind, queue.lane) for queue in queues]
         self._work_urls = QueueUrls(sqs, names={(each.kind, each.lane): each.name for each in queues})
@@ -91,9 +113,10 @@ class AwsVitals:
             "DestinationBucket": self._topology.data_bucket(self._region),
         }
         rules = [{**buckets, "RuleId": self._topology.replication_rule(prefix)} for prefix in REPLICATED_IN_TIME]
-        found = await self._latest(
+        found = await self._newest(
+            "replication",
             [_Metric("AWS/S3", "ReplicationLatency", rule) for rule in rules]
-            + [_Metric("AWS/S3", "OperationsPendingReplication", rule) for rule in rules]
+            + [_Metric("AWS/S3", "OperationsPendingReplication", rule) for rule in rules],
         )
         lags, pending = (
             [value for value in half if value is not None] for half in (found[: len(rules)], found[len(rules) :])
@@ -102,6 +125,9 @@ class AwsVitals:
 
     @translated()
     async def alarms(self) -> Mapping[str, bool | None]:
+        return await self._alarms.get("", self._states)
+
+    async def _states(self) -> Mapping[str, bool | None]:
         client = await self._cloudwatch()
         pages = client.get_paginator("describe_alarms").paginate(
             AlarmNamePrefix=self._topology.alarm_prefix,
@@ -133,9 +159,12 @@ class AwsVitals:
         ]
         try:
             async with asyncio.timeout(self._ages_seconds_max), translated():
-                return dict(zip(KINDS, await self._latest(metrics), strict=True))
+                return dict(zip(KINDS, await self._newest("ages", metrics), strict=True))
         except (BatonError, TimeoutError):
             return dict.fromkeys(KINDS)
+
+    async def _newest(self, what: str, metrics: Sequence[_Metric]) -> list[float | None]:
+        return await self._metrics.get(what, partial(self._latest, metrics))
 
     async def _latest(self, metrics: Sequence[_Metric]) -> list[float | None]:
         """Return the newest value of each metric, or None where the last minutes have none."""
