@@ -10,10 +10,11 @@ import pytest
 
 from baton.messages import OF_USERS
 from baton.settings import RunnerSettings
-from baton.topology import REGIONS_DEFAULT, SERVICES
+from baton.topology import CONTROLLER, REGIONS_DEFAULT
 from baton_infra import config
 from baton_infra.constructs.scaling import MESSAGE_SECONDS, WAIT_SECONDS
 from baton_infra.declared.names import Arns
+from baton_infra.sizes import HEALTH_PORTS, SHARED, SHARED_MEMORY_MIB, SHARED_TASK
 from baton_infra.stacks.compute import CONSUMES
 from synthesized import resources, templates
 from template_reading import Templates, listed, logical_id, planted, statements
@@ -38,6 +39,18 @@ def _tasks(found: Templates, region: str) -> dict[str, Mapping[str, Any]]:
     return {name: defined[logical_id(found, each["TaskDefinition"])]["Properties"] for name, each in services}
 
 
+def _containers(found: Templates, region: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each container of each service's task with the service's name."""
+    for name, task in _tasks(found, region).items():
+        yield from ((name, container) for container in task["ContainerDefinitions"])
+
+
+def _check(container: Mapping[str, Any], command: list[str]) -> list[str]:
+    """Return how a container has to be asked: by the image's command, and by its own port if it has one."""
+    ports = [each["Value"] for each in container["Environment"] if each["Name"] == "BATON_RUNNER_HEALTH_PORT"]
+    return ["CMD", *command, *ports]
+
+
 def _soft(found: Templates, region: str) -> Iterator[str]:
     """Yield how a container is less closed, or less gently stopped, than all should be."""
     user = re.search(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
@@ -52,14 +65,14 @@ def _soft(found: Templates, region: str) -> Iterator[str]:
         "Essential": True,
         "RestartPolicy": {"Enabled": True, "RestartAttemptPeriod": 60},
     }
-    for name, task in _tasks(found, region).items():
-        (container,) = task["ContainerDefinitions"]
+    for name, container in _containers(found, region):
         yield from (f"{name}: {key}" for key, value in wanted.items() if container.get(key) != value)
-        if container["HealthCheck"]["Command"] != ["CMD", *json.loads(check[1])]:
+        if container["HealthCheck"]["Command"] != _check(container, json.loads(check[1])):
             yield f"{name}: not the image's own health check"
         # Fargate gives two minutes at most; the runner must be through before, its logs and its init process too.
         if not GRACE_SECONDS + 10 <= container["StopTimeout"] <= 120:
             yield f"{name}: StopTimeout"
+    for name, task in _tasks(found, region).items():
         if task["RuntimePlatform"] != {"CpuArchitecture": "ARM64", "OperatingSystemFamily": "LINUX"}:
             yield f"{name}: RuntimePlatform"
 
@@ -67,7 +80,7 @@ def _soft(found: Templates, region: str) -> Iterator[str]:
 @everywhere
 @in_each
 def test_containers_are_closed_and_gently_stopped(environment: str, region: str) -> None:
-    assert _tasks(templates(environment), region).keys() == set(SERVICES)
+    assert _tasks(templates(environment), region).keys() == config.load(environment).services.keys()
     assert not list(_soft(templates(environment), region))
 
 
@@ -98,13 +111,13 @@ def test_images_are_of_this_region_and_by_digest(environment: str, region: str) 
     images = resources(found[f"images-{region}"], "AWS::ECR::Repository").values()
     repositories = {each["Properties"]["RepositoryName"] for each in images}
 
-    for name, task in _tasks(found, region).items():
-        address, _, digest = task["ContainerDefinitions"][0]["Image"].partition("@")
+    for _, container in _containers(found, region):
+        address, _, digest = container["Image"].partition("@")
         registry, _, repository = address.partition("/")
 
         assert registry == f"{account_id}.dkr.ecr.{region}.amazonaws.com"
         assert repository in repositories
-        assert repository.endswith(f"/{name}")
+        assert repository.endswith(f"/{container['Name']}")
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
 
 
@@ -117,10 +130,10 @@ def test_lines_go_to_the_services_own_group_and_never_hold_it_up(environment: st
         for each in resources(found[f"data-{region}"], "AWS::Logs::LogGroup").values()
     }
 
-    for name, task in _tasks(found, region).items():
-        logs = task["ContainerDefinitions"][0]["LogConfiguration"]
+    for _, container in _containers(found, region):
+        logs = container["LogConfiguration"]
 
-        assert logs["Options"]["awslogs-group"] == settings.topology.log_group(name)
+        assert logs["Options"]["awslogs-group"] == settings.topology.log_group(container["Name"])
         assert groups[logs["Options"]["awslogs-group"]] == settings.log_days
         assert (logs["Options"]["mode"], logs["Options"]["awslogs-region"]) == ("non-blocking", region)
 
@@ -145,12 +158,12 @@ def test_a_shell_needs_the_setting_and_something_to_write_to(environment: str, r
     found, wanted = templates(environment), config.load(environment).exec
     for name, service in _services(found, region).items():
         task = _tasks(found, region)[name]
-        mounts = {each["SourceVolume"]: each for each in task["ContainerDefinitions"][0]["MountPoints"]}
-
         assert service["EnableExecuteCommand"] is wanted
-        assert bool(mounts) is wanted
-        assert mounts.keys() == {each["Name"] for each in task["Volumes"]}
-        assert not any(each["ReadOnly"] for each in mounts.values())
+        for container in task["ContainerDefinitions"]:
+            mounts = {each["SourceVolume"]: each for each in container["MountPoints"]}
+            assert bool(mounts) is wanted
+            assert mounts.keys() == {each["Name"] for each in task["Volumes"]}
+            assert not any(each["ReadOnly"] for each in mounts.values())
 
 
 @everywhere
@@ -174,7 +187,8 @@ def test_only_workers_run_on_spot_above_their_base(environment: str, region: str
 def test_tasks_run_under_the_services_own_role_and_are_started_by_one_that_can_do_no_more(
     environment: str, region: str
 ) -> None:
-    found, topology = templates(environment), config.load(environment).topology
+    found, settings = templates(environment), config.load(environment)
+    topology = settings.topology
     arns = Arns(topology, region)
     roles = resources(found[f"compute-{region}"], "AWS::IAM::Role")
 
@@ -182,11 +196,11 @@ def test_tasks_run_under_the_services_own_role_and_are_started_by_one_that_can_d
         own, starts = (roles[logical_id(found, task[key])] for key in ("TaskRoleArn", "ExecutionRoleArn"))
         allowed = {each["Sid"]: set(listed(each["Resource"])) for each in statements(starts)}
 
-        assert own["Properties"]["RoleName"] == topology.role(name, region)
+        assert own["Properties"]["RoleName"] == topology.role(CONTROLLER if name == SHARED else name, region)
         assert allowed == {
             "Login": {"*"},
-            "Pull": {arns.repository(topology.repository(name))},
-            "Log": {f"{arns.log_group(topology.log_group(name))}:*"},
+            "Pull": {arns.repository(topology.repository(each)) for each in settings.services[name]},
+            "Log": {f"{arns.log_group(topology.log_group(each))}:*" for each in settings.services[name]},
         }
         for role in (own, starts):
             (trusted,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
@@ -224,7 +238,7 @@ def test_each_service_with_a_queue_is_scaled_within_its_bounds(environment: str,
             settings.tasks_of(name).tasks_min,
             settings.tasks_of(name).tasks_max,
         )
-        for name in CONSUMES
+        for name in CONSUMES.keys() & settings.services.keys()
     }
 
     found = _targets(templates(environment), region)
@@ -237,7 +251,8 @@ def test_each_service_with_a_queue_is_scaled_within_its_bounds(environment: str,
 def test_a_deployment_does_not_undo_what_scaling_did(environment: str, region: str) -> None:
     counts = {name: each.get("DesiredCount") for name, each in _services(templates(environment), region).items()}
 
-    assert counts == {**dict.fromkeys(CONSUMES), "failover-controller": 1}
+    scaled = dict.fromkeys(config.load(environment).services)
+    assert counts == {**scaled, (SHARED if SHARED in scaled else CONTROLLER): 1}
 
 
 @pytest.mark.parametrize("environment", ["prod", "staging"])
@@ -279,7 +294,8 @@ def test_backlogs_are_of_the_services_own_queue_and_tasks(environment: str, regi
     found = templates(environment)
     tracked = _policies(found, region, "TargetTrackingScaling")
 
-    assert tracked.keys() == CONSUMES.keys()
+    services = config.load(environment).services
+    assert tracked.keys() == (set() if SHARED in services else CONSUMES.keys())
     assert not list(_lost(found, region, environment))
     for service, policy in tracked.items():
         wanted = policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"]
@@ -307,3 +323,45 @@ def test_a_policy_that_looks_at_nothing_would_be_found() -> None:
         "worker",
         "merger",
     ]
+
+
+# --- lean
+
+
+@in_each
+def test_containers_of_one_task_divide_its_memory_and_ask_each_other_for_nothing(region: str) -> None:
+    task = _tasks(templates("dev"), region)[SHARED]
+    containers = {each["Name"]: each for each in task["ContainerDefinitions"]}
+
+    assert containers.keys() == SHARED_MEMORY_MIB.keys() == HEALTH_PORTS.keys()
+    assert {name: each["Memory"] for name, each in containers.items()} == SHARED_MEMORY_MIB
+    assert sum(SHARED_MEMORY_MIB.values()) <= SHARED_TASK.memory_mib == int(task["Memory"])
+    assert len(set(HEALTH_PORTS.values())) == len(containers)  # they have one address
+    assert not any("DependsOn" in each for each in containers.values())
+
+
+def _step_policies(region: str) -> Mapping[str, Mapping[str, Any]]:
+    found = resources(templates("dev")[f"compute-{region}"], "AWS::ApplicationAutoScaling::ScalingPolicy")
+    return {name: each["Properties"]["StepScalingPolicyConfiguration"] for name, each in found.items()}
+
+
+@in_each
+def test_workers_beside_the_shared_task_start_at_a_minutes_work_and_stop_when_there_is_none(region: str) -> None:
+    found, topology = templates("dev"), config.load("dev").topology
+    alarms = resources(found[f"compute-{region}"], "AWS::CloudWatch::Alarm")
+    policies = _step_policies(region)
+
+    for alarm in (each["Properties"] for each in alarms.values()):
+        *queues, waiting = alarm["Metrics"]
+        names = {each["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for each in queues}
+        assert names == {topology.queue("chunk", lane).name for lane in OF_USERS}
+        assert waiting["Expression"] == " + ".join(each["Id"] for each in queues)
+    more, none = alarms["WaitingMore"]["Properties"], alarms["WaitingNone"]["Properties"]
+    assert (more["Threshold"], more["EvaluationPeriods"]) == (WAIT_SECONDS / MESSAGE_SECONDS["chunk"], 1)
+    assert (none["Threshold"], none["ComparisonOperator"]) == (0, "LessThanOrEqualToThreshold")
+    # From none too: a share of none, as target tracking computes it, would be none.
+    assert policies[logical_id(found, more["AlarmActions"][0])]["AdjustmentType"] == "ChangeInCapacity"
+    assert policies[logical_id(found, none["AlarmActions"][0])]["AdjustmentType"] == "ExactCapacity"
+    assert [
+        each["ScalingAdjustment"] for each in policies[logical_id(found, none["AlarmActions"][0])]["StepAdjustments"]
+    ] == [0]

@@ -1,5 +1,6 @@
 """What an environment's file may say, and what is refused, by name."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,9 @@ from pydantic import ValidationError
 from baton.topology import SERVICES
 from baton_infra import config
 from baton_infra.config import EnvironmentConfig
+from baton_infra.sizes import LEAN_CONTROLLER, SHARED
+from handover import timeline
+from handover.settings import ControllerSettings
 
 STAGING = config.load("staging")
 
@@ -32,6 +36,11 @@ def _said(**changes: Any) -> EnvironmentConfig:
             r"\[tasks.notifier\] tasks_min 3 is above tasks_max 2",
             id="more tasks than the most",
         ),
+        pytest.param(
+            {"size": "lean", "tasks": {"merger": {"cpu": 512}}},
+            r"\[tasks\] merger: with size = \"lean\" only the worker",
+            id="a size of a task that there is not",
+        ),
         pytest.param({"colour": "blue"}, "colour", id="a setting that there is not"),
     ],
 )
@@ -49,3 +58,40 @@ def test_what_a_file_says_of_a_service_leaves_the_rest_as_it_was() -> None:
     assert {name: changed.tasks_of(name) for name in SERVICES if name != "worker"} == {
         name: STAGING.tasks_of(name) for name in SERVICES if name != "worker"
     }
+
+
+def test_in_a_lean_environment_only_workers_beside_the_shared_task_stop_running() -> None:
+    lean = _said(size="lean", tasks={"worker": {"tasks_max": 7}})
+
+    assert lean.services == {SHARED: SERVICES, "worker": ("worker",)}
+    assert lean.always_run == (SHARED,)
+    assert (lean.tasks_of("worker").tasks_min, lean.tasks_of("worker").tasks_max) == (0, 7)
+    assert STAGING.always_run == tuple(STAGING.services) == SERVICES
+
+
+LEAN = ControllerSettings.model_validate(LEAN_CONTROLLER)
+
+
+def test_the_page_says_how_long_a_lean_failover_takes() -> None:
+    standard, lean = (timeline.timing(settings)[-1].at_seconds for settings in (ControllerSettings(), LEAN))
+    page = (Path(__file__).parents[2] / "docs/deploy.md").read_text()
+
+    assert f"| {standard:.0f} s | {lean:.0f} s (" in page
+    assert lean <= 245
+
+
+def test_calmer_probes_are_as_patient_as_they_are_seldom() -> None:
+    """Each wait that is told in looks has as many of them as with the default settings."""
+    usual = ControllerSettings()
+
+    assert LEAN.fresh_seconds >= 3 * max(LEAN.probe_seconds, LEAN.vitals_seconds)
+    assert LEAN.grey_seconds / LEAN.probe_seconds == usual.grey_seconds / usual.probe_seconds
+    assert LEAN.verify_seconds / LEAN.probe_seconds == usual.verify_seconds / usual.probe_seconds
+    assert LEAN.together_seconds / LEAN.probe_seconds == usual.together_seconds / usual.probe_seconds
+    # Own heartbeats and those of a driver are old only after several were missed.
+    for settings in (usual, LEAN):
+        assert settings.silence_seconds >= 2 * settings.beat_seconds
+        assert settings.written_seconds >= 3 * settings.beat_seconds
+        assert settings.driver_seconds >= 6 * settings.beat_seconds
+    # A metric of each look is there in two minutes at least, after which the alarm on a silent controller fires.
+    assert LEAN.vitals_seconds + LEAN.beat_seconds < 120

@@ -3,8 +3,10 @@
 import math
 import tomllib
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
@@ -12,7 +14,6 @@ from pydantic import TypeAdapter
 from aws_calls import USD_PER_CALL, Shape, expected_calls
 from baton.model.control import SwitchBackend
 from baton.model.journal import Heartbeat, Verdict
-from baton_infra import config as environments
 from baton_infra.costs import cost, prices
 from controller_made import START, WEST, Trace
 
@@ -41,20 +42,24 @@ def _priced(calls: Counter[str]) -> Counter[str]:
     return found
 
 
+@cache
+def _bills() -> Mapping[str, Sequence[cost.Item]]:
+    return cost.bills()
+
+
 def test_the_page_holds_what_is_printed() -> None:
-    printed = cost.report({switch: cost.templates_of(switch) for switch in SwitchBackend})
+    printed = cost.report(_bills())
 
     assert printed in (DOCS / "cost.md").read_text(), f"put this into docs/cost.md:\n\n{printed}"
 
 
-USD_IDLE_MAX: Final = 420
-"""A month of prod, with the ledger as its switch."""
+@pytest.mark.parametrize(("bill", "usd_max"), [(SwitchBackend.LEDGER.value, 420), (cost.LEAN, 100)])
+def test_an_idle_month_costs_no_more_than_it_may(bill: str, usd_max: float) -> None:
+    usd = sum(item.usd for item in _bills()[bill])
 
-
-def test_an_idle_month_costs_no_more_than_it_may() -> None:
-    config = environments.load("prod").model_copy(update={"switch": SwitchBackend.LEDGER})
-
-    assert sum(item.usd for item in cost.idle(config, cost.templates_of(SwitchBackend.LEDGER))) <= USD_IDLE_MAX
+    assert usd <= usd_max
+    # The page of the first steps says the same.
+    assert f"${usd:,.0f}" in (DOCS / "deploy.md").read_text()
 
 
 def test_calls_of_a_million_records_are_those_that_were_counted() -> None:

@@ -12,12 +12,18 @@ import baton.service
 from baton.aws import Aws, SystemClock
 from baton.catalog import load_jobs
 from baton.context import Context
+from baton.model.journal import Verdict
+from baton.ports import TaskCounts
 from baton.service import Process
-from baton.settings import RunnerSettings, SwitchSettings, WorldSettings
+from baton.settings import ReadinessSettings, RunnerSettings, SwitchSettings, WorldSettings
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
 from baton_infra.app import build
+from baton_infra.declared import alarms
+from baton_infra.sizes import HEALTH_PORTS, LEAN_CONTROLLER, SHARED
 from baton_proof.logs import silent_log
+from controller_made import START
+from handover import provided
 from handover.settings import ControllerSettings, Mode
 from notifier.settings import NotifierSettings
 from synthesized import resources, templates
@@ -25,6 +31,7 @@ from template_reading import Templates, planted
 
 CONTROLLER: Final = "failover-controller"
 TRIGGER: Final = "trigger"
+OF_CONTROLLER: Final = "BATON_CONTROLLER_"
 OF_LIBRARIES: Final = {"worker": {"MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_", "POLARS_MAX_THREADS"}}
 """Read by glibc and polars."""
 FITS: Final[Mapping[str, str]] = {
@@ -84,8 +91,9 @@ def _set(found: Templates, region: str, process: str) -> dict[str, str]:
         variables = made["Environment"]["Variables"].items()
     else:
         tasks = resources(found[f"compute-{region}"], "AWS::ECS::TaskDefinition").values()
-        containers = [each["Properties"]["ContainerDefinitions"][0] for each in tasks]
-        (made,) = (each for each in containers if each["Name"] == process)
+        # A lean environment has a worker in the shared task, and one in a task of its own.
+        containers = [container for each in tasks for container in each["Properties"]["ContainerDefinitions"]]
+        made = max((each for each in containers if each["Name"] == process), key=lambda each: len(each["Environment"]))
         variables = [(each["Name"], each["Value"]) for each in made["Environment"]]
     return {name: _text(found, value) for name, value in variables}
 
@@ -160,7 +168,8 @@ def test_each_service_can_be_built_from_its_environment(
         _module(service).build(Context(world.region, world.regions, aws, clock, load_jobs(world.jobs_package), log))
 
     assert world.topology == config.load(environment).topology
-    assert RunnerSettings().health_port == 8080  # where the health check asks
+    shared = config.load(environment).is_lean
+    assert RunnerSettings().health_port == (HEALTH_PORTS[service] if shared else 8080)  # where the health check asks
 
 
 @everywhere
@@ -183,6 +192,32 @@ def test_the_controllers_run_under_the_files_settings_and_its_switch(
     assert both[0] == both[1]
     assert SwitchSettings().kind == config.load(environment).switch
     assert ControllerSettings().failback is (Mode.AUTOMATIC if environment == "dev" else Mode.RECOMMEND)
+    calm = LEAN_CONTROLLER if config.load(environment).is_lean else dict[str, str]()
+    told = ControllerSettings.model_validate(
+        {
+            name.removeprefix(OF_CONTROLLER).lower(): value
+            for name, value in both[0].items()
+            if name.startswith(OF_CONTROLLER)
+        }
+    )
+    assert ControllerSettings() == told
+    assert (
+        calm.items()
+        <= {name: f"{value:g}" for name, value in told.model_dump().items() if isinstance(value, float)}.items()
+    )
+
+
+def test_workers_that_do_not_run_beside_the_shared_task_are_no_sign_of_illness(monkeypatch: pytest.MonkeyPatch) -> None:
+    lean = config.load("dev")
+    for name, value in _set(templates("dev"), "us-east-1", CONTROLLER).items():
+        monkeypatch.setenv(name, value)
+    signs = [each for each in alarms.of_region(lean, "us-east-1") if each.name.startswith(lean.topology.alarm_prefix)]
+
+    # Neither is a controller told to ask for them, nor does an alarm that it reads; and asked, it would not mind.
+    assert ReadinessSettings().services == (SHARED,)
+    assert {each.dimensions["ServiceName"] for each in signs if "ServiceName" in each.dimensions} == {SHARED}
+    idle = {"worker": TaskCounts(running=0, desired=0), SHARED: TaskCounts(running=1, desired=1)}
+    assert provided.of_tasks(idle, START).verdict is Verdict.HEALTHY
 
 
 @pytest.mark.parametrize(

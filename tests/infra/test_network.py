@@ -10,6 +10,7 @@ import pytest
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
 from baton_infra.declared.names import Arns
+from baton_infra.sizes import SHARED
 from synthesized import resources, templates
 from template_reading import Templates, covers, listed, logical_id, planted, statements
 
@@ -53,7 +54,10 @@ def _with_a_way_out(found: Templates, region: str) -> set[str]:
 @everywhere
 @in_each
 def test_only_the_controller_has_a_way_out(environment: str, region: str) -> None:
-    assert _with_a_way_out(templates(environment), region) == {CONTROLLER}
+    lean = config.load(environment).is_lean
+    expected = {SHARED, "worker"} if lean else {CONTROLLER}
+
+    assert _with_a_way_out(templates(environment), region) == expected
 
 
 def test_a_route_from_the_private_subnets_would_be_found() -> None:
@@ -79,7 +83,8 @@ def test_the_controller_needs_no_nat_gateway(environment: str, region: str) -> N
 
     assert logical_id(templates(environment), route["Properties"]["GatewayId"]) == gateway
     assert not resources(network, "AWS::EC2::NatGateway")
-    assert _services(templates(environment), region)[CONTROLLER]["AssignPublicIp"] == "ENABLED"
+    services = _services(templates(environment), region)
+    assert services[SHARED if SHARED in services else CONTROLLER]["AssignPublicIp"] == "ENABLED"
 
 
 def _open_doors(found: Templates, region: str) -> Iterator[str]:
@@ -122,11 +127,8 @@ def test_nobody_may_call_a_service_and_only_services_may_call_endpoints(environm
 
     assert not list(_open_doors(templates(environment), region))
     assert not list(_without_a_group(templates(environment), region))
-    assert called_by == {
-        "ServicesGroup": set(),
-        "ControllerGroup": set(),
-        "EndpointGroup": {"ServicesGroup", "ControllerGroup"},
-    }
+    private = {"ServicesGroup": set[str](), "EndpointGroup": {"ServicesGroup", "ControllerGroup"}}
+    assert called_by == {"ControllerGroup": set(), **({} if config.load(environment).is_lean else private)}
 
 
 @pytest.mark.parametrize(
@@ -192,6 +194,9 @@ def test_there_is_an_endpoint_for_each_service_that_a_role_may_call_and_no_other
     gateways, interfaces = (_endpoints(found, region, kind) for kind in ("Gateway", "Interface"))
 
     assert gateways.keys() == {"s3", "dynamodb"}
+    if config.load(environment).is_lean:
+        assert not interfaces
+        return
     assert gateways.keys() | interfaces.keys() == needed
     assert ("ssmmessages" in interfaces) is config.load(environment).exec
 
@@ -207,7 +212,8 @@ def test_endpoints_are_in_both_zones_under_their_usual_names(environment: str, r
     for name, endpoint in _endpoints(found, region, "Gateway").items():
         tables = [logical_id(found, table) for table in endpoint["RouteTableIds"]]
 
-        assert tables == ["PrivateRoutes", "EgressRoutes"], name
+        lean = config.load(environment).is_lean
+        assert tables == ([] if lean else ["PrivateRoutes"]) + ["EgressRoutes"], name
 
 
 @everywhere

@@ -145,7 +145,7 @@ def _home(pairs: Any) -> frozenset[tuple[str, str]]:
 def test_everything_that_is_watched_is_measured(environment: str, region: str) -> None:
     watched = set(_watched(environment, region))
 
-    assert len(watched) > 40
+    assert len(watched) > 20
     assert watched - _emitted() - _filtered(environment, region) == set()
 
 
@@ -229,7 +229,10 @@ def test_what_is_gone_fires_although_it_sends_nothing_any_more(environment: str,
     silent = {"CPUUtilization": 5, "Beats": 2}
     found = [alarm for alarm in _alarms(environment, region) if alarm["MetricName"] in silent]
 
-    assert len(found) == len(SERVICES)
+    always = config.load(environment).always_run
+    assert len(found) == len({*always, "failover-controller"})
+    counted = {each["Value"] for alarm in found for each in alarm["Dimensions"] if each["Name"] == "ServiceName"}
+    assert counted == {*always} - {"failover-controller"}  # who runs no task by design is missed by nobody
     for alarm in found:
         # Counted as 0, minute by minute; and if there never was any data, missing is as bad.
         assert alarm["Metrics"][-1] == {"Id": "filled", "Expression": "FILL(measured, 0)", "ReturnData": True}
@@ -465,7 +468,7 @@ def test_what_names_another_stacks_resource_is_deployed_after_it(environment: st
 def test_dashboards_which_belong_to_the_account_have_names_of_their_own(environment: str) -> None:
     names = [name for region in REGIONS_DEFAULT for name in _boards(environment, region)]
 
-    assert len(set(names)) == len(names) == len(REGIONS_DEFAULT)
+    assert len(set(names)) == len(names) == (1 if config.load(environment).is_lean else len(REGIONS_DEFAULT))
 
 
 @everywhere
@@ -485,6 +488,8 @@ def test_graphs_lie_side_by_side_and_none_on_another(environment: str, region: s
 @everywhere
 @in_each
 def test_the_global_dashboard_shows_the_same_of_both_regions_in_one_row(environment: str, region: str) -> None:
+    if config.load(environment).is_lean:
+        region = EAST  # it has one
     body = _boards(environment, region)[_topology(environment).dashboard(region)]
     left, right = body["widgets"][::2], body["widgets"][1::2]
 

@@ -2,20 +2,23 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 
+from baton.messages import KINDS
 from baton.model import paths
 from baton.model.control import SwitchBackend
 from baton.model.identity import CANARY
 from baton.topology import REGIONS_DEFAULT, SERVICES
 from baton_infra import config
-from baton_infra.declared import policies
+from baton_infra.declared import policies, union
 from baton_infra.declared.policies import RoleScope
 from baton_infra.declared.statements import Statement, document
 from golden_roles import GOLDEN, roles, text
 from synthesized import templates
+from template_reading import covers
 
 ROLES = ("trigger", *SERVICES)
 CONTROLLER = "failover-controller"
@@ -155,3 +158,42 @@ def test_statements_are_written_as_iam_reads_them() -> None:
         "Resource": ["arn"],
         "Condition": {"Bool": {"k": "true"}},
     }
+
+
+def _allowed(found: Iterable[Statement]) -> set[tuple[str, str, str]]:
+    return {
+        (action, resource, json.dumps(each.conditions, sort_keys=True))
+        for each in found
+        for action in each.actions
+        for resource in each.resources
+    }
+
+
+@pytest.mark.parametrize("switch", SwitchBackend)
+def test_the_role_of_a_shared_task_may_do_what_its_services_may_and_no_more_but_to_queues(
+    switch: SwitchBackend,
+) -> None:
+    reach = replace(_reach(switch), exec=True)
+    shared = union.of_services(SERVICES, reach)
+    each_alone = _allowed(statement for service in SERVICES for statement in policies.of_service(service, reach))
+    allowed = _allowed(shared)
+
+    def to_queues(each: tuple[str, str, str]) -> bool:
+        return each[1].startswith("arn:aws:sqs:")
+
+    assert {each for each in allowed if not to_queues(each)} == {each for each in each_alone if not to_queues(each)}
+    for action, resource, conditions in filter(to_queues, each_alone):
+        assert any(
+            (action, conditions) == (known[0], known[2]) and covers([known[1]], resource) for known in allowed
+        ), (action, resource)
+    names = "|".join(PROD.topology.queue(kind).name for kind in KINDS)
+    assert all(re.search(rf":({names}|baton-prod-canary-events)\*$", each[1]) for each in filter(to_queues, allowed))
+    assert len({each.sid for each in shared}) == len(shared)
+
+
+def test_iam_takes_the_role_of_a_shared_task() -> None:
+    """All inline policies of a role have 10,240 characters at most, spaces aside."""
+    for switch in SwitchBackend:
+        shared = union.of_services(SERVICES, replace(_reach(switch), exec=True))
+
+        assert len(json.dumps(document(shared), separators=(",", ":"))) < 10_000, switch

@@ -19,6 +19,7 @@ from baton.model.plan import CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNKS_MAX, M
 from baton.ports.preconditions import JOINED_BYTES_MAX
 from baton.service import APART_SLOTS, CANARY_SLOTS
 from baton_infra import config
+from baton_infra.sizes import SHARED_ENVIRONMENT, SHARED_MEMORY_MIB
 from merger.bounds import LARGE_AT_ONCE, LARGE_CHUNKS
 from worker.room import SHARES, Share
 from worker.settings import WorkerSettings
@@ -52,10 +53,10 @@ HEAD_BYTES: Final = 2 * MIB
 """Of a mail: the first rejects, and itself."""
 
 
-def _splitter() -> int:
+def _splitter(slots: int = splitter.main.SLOTS) -> int:
     stream_bytes = (RANGES_AHEAD + 1) * RANGE_BYTES
     large = splitter.main.LARGE_AT_ONCE * (stream_bytes + SCAN_BYTES)
-    small = (splitter.main.SLOTS + APART_SLOTS) * (LARGE_FROM_BYTES + SMALL_SCAN_BYTES)
+    small = (slots + APART_SLOTS) * (LARGE_FROM_BYTES + SMALL_SCAN_BYTES)
     return large + small + CANARY_SLOTS * (CANARY_BYTES + splitter.handler.SCANNED_BYTES)
 
 
@@ -65,9 +66,9 @@ def _in_hand(share: Share) -> int:
     return share.chunk_bytes + share.rows_bytes + share.output_bytes + by_keys
 
 
-def _worker(settings: WorkerSettings, chunk_bytes: int) -> int:
+def _worker(settings: WorkerSettings, chunk_bytes: int, slots: int = worker.main.SLOTS) -> int:
     """`chunk_bytes`: of the largest chunk in hand."""
-    slots, larger = worker.main.SLOTS, SHARES[LARGE].chunk_bytes
+    larger = SHARES[LARGE].chunk_bytes
     plans = (settings.chunks_cached + worker.main.CANARIES_KEPT) * PLAN_CHUNK_BYTES
     work = LARGER_CHUNK_WORK_BYTES if chunk_bytes <= larger else CHUNK_WORK_BYTES
     # One chunk has what is beyond its share; a giant one is read only when it has it.
@@ -84,16 +85,16 @@ def _joined() -> int:
     return objects.JOINED_AT_ONCE * 2 * JOINED_BYTES_MAX
 
 
-def _merger() -> int:
-    users = 2 * merger.main.SLOTS + APART_SLOTS
+def _merger(slots: int = merger.main.SLOTS) -> int:
+    users = 2 * slots + APART_SLOTS
     books = LARGE_AT_ONCE * CHUNKS_MAX * BOOKS_CHUNK_BYTES + users * LARGE_CHUNKS * BOOKS_CHUNK_BYTES
     windows = (merger.handler.PARTS_INDEXED_AT_ONCE - 1) * merger.handler.INDEX_BYTES_FIRST
     indexed = INDEXED_FACTOR * (windows + merger.handler.INDEX_BYTES_MAX)
     return _joined() + books + indexed + CANARY_SLOTS * CANARY_BYTES
 
 
-def _notifier() -> int:
-    mails = (2 * notifier.main.SLOTS + APART_SLOTS) * HEAD_BYTES
+def _notifier(slots: int = notifier.main.SLOTS) -> int:
+    mails = (2 * slots + APART_SLOTS) * HEAD_BYTES
     return _joined() + mails + CHUNKS_MAX * (REASONS_CHUNK_BYTES + BOOKS_CHUNK_BYTES) + CANARY_SLOTS * CANARY_BYTES
 
 
@@ -103,12 +104,43 @@ def _needed(service: str) -> int:
             return _splitter()
         case "worker":
             settings = WorkerSettings()
-            sizes = (CHUNK_BYTES_DEFAULT, SHARES[LARGE].chunk_bytes, CHUNK_BYTES_MAX)
-            return max(_worker(settings, size) for size in sizes)
+            return max(_worker(settings, size) for size in CHUNKS)
         case "merger":
             return _merger()
         case _:
             return _notifier()
+
+
+CHUNKS: Final = (CHUNK_BYTES_DEFAULT, SHARES[LARGE].chunk_bytes, CHUNK_BYTES_MAX)
+
+
+def _needed_shared(service: str) -> int:
+    """Return the same of a container in the task of a lean environment."""
+    told = SHARED_ENVIRONMENT[service]
+    slots = int(told["BATON_RUNNER_SLOTS"])
+    match service:
+        case "splitter":
+            return _splitter(slots)
+        case "worker":
+            begins = "BATON_WORKER_"
+            bounds = {name.removeprefix(begins).lower(): int(told[name]) for name in told if name.startswith(begins)}
+            settings = WorkerSettings.model_validate(bounds)
+            # A table that is loaded whole takes six times its values meanwhile.
+            assert 6 * settings.reference_bytes_in_memory_max <= settings.reference_bytes_in_all_max
+            return max(_worker(settings, size, slots) for size in CHUNKS)
+        case "merger":
+            return _merger(slots)
+        case _:
+            return _notifier(slots)
+
+
+@pytest.mark.parametrize("service", ["splitter", "worker", "merger", "notifier"])
+def test_all_lanes_of_a_service_fit_into_its_part_of_a_shared_task(service: str) -> None:
+    memory_bytes = SHARED_MEMORY_MIB[service] * MIB
+
+    needed = ITSELF[service] + _needed_shared(service)
+
+    assert 0.9 * memory_bytes < needed <= memory_bytes, f"{needed / MIB:.0f} MiB"
 
 
 @pytest.mark.parametrize("environment", config.names())

@@ -12,7 +12,8 @@ GOLDEN: Final = Path(__file__).parents[1] / "infra" / "golden"
 
 
 _WHOLE: Final = "prod"
-"""Of the others only what depends on the switch: all else is the same but for its names."""
+"""Of the others only what depends on the switch or on the size: all else is the same but for its names."""
+_OF_CONTROLLERS: Final = frozenset({"FailoverControllerRole", "SharedRole"})
 
 
 def roles(environment: str) -> Iterator[tuple[str, Any]]:
@@ -21,7 +22,7 @@ def roles(environment: str) -> Iterator[tuple[str, Any]]:
     for stack, template in templates(environment).items():
         if stack.endswith(home):
             for name, role in resources(template, "AWS::IAM::Role").items():
-                if environment != _WHOLE and name != "FailoverControllerRole" and not stack.startswith("recovery"):
+                if environment != _WHOLE and name not in _OF_CONTROLLERS and not stack.startswith("recovery"):
                     continue
                 properties: Mapping[str, Any] = role["Properties"]
                 yield (

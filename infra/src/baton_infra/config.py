@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from baton.address import GivenAddress, Recipients
 from baton.model.control import SwitchBackend
 from baton.topology import REGIONS_DEFAULT, SERVICES, Topology
+from baton_infra.sizes import LEAN_CONTROLLER, SHARED, SHARED_TASK, TASKS, Frozen, Size, Tasks
 
 ENVIRONMENTS: Final = Path(__file__).parents[2] / "environments"
 
@@ -22,41 +23,6 @@ _WITHOUT_ARM: Final = frozenset({"use1-az3"})
 """Source: "Working with 64-bit ARM workloads on Amazon ECS", Amazon ECS Developer Guide."""
 UNBUILT: Final = f"sha256:{'0' * 64}"
 """Stands for an image that was never pushed: enough to synthesize, refused by `make deploy`."""
-
-
-class Frozen(BaseModel):
-    """A table of the file: every key is known, none changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Tasks(Frozen):
-    """Size and number of one service's tasks."""
-
-    cpu: Literal[256, 512, 1024, 2048, 4096] = 256
-    """Units of 1/1024 vCPU."""
-    memory_mib: int = Field(default=512, ge=512)
-    tasks_min: int = Field(default=1, ge=1)
-    """Also the standby's: what runs already needs no control plane to take over. Never none: canaries go through every
-    service at all times, and each would be late while the first task starts."""
-    tasks_max: int = Field(default=4, ge=1)
-    spot: bool = False
-    """Run what is above `on_demand_base` as Fargate Spot: for tasks that may be stopped with two minutes' notice."""
-    on_demand_base: int = Field(default=1, ge=0)
-    """Tasks that are never Spot."""
-
-
-TASKS: Final = {
-    # Sizes by docs/performance.md. Memory is what all lanes of a service hold together at most, whatever the files, as
-    # `tests/infra/test_task_memory.py` adds it up: 857, 2,711, 450 and 383 MiB.
-    "splitter": Tasks(cpu=512, memory_mib=1024),
-    "worker": Tasks(cpu=1024, memory_mib=3072, tasks_max=50, spot=True),
-    "merger": Tasks(),
-    "notifier": Tasks(tasks_max=2),
-    # One, never scaled: two would do no harm, and no good.
-    "failover-controller": Tasks(tasks_max=1),
-}
-"""What an environment's file need not say."""
 
 
 class NetworkConfig(Frozen):
@@ -84,6 +50,9 @@ class EnvironmentConfig(Frozen):
     witness_region: str = "us-east-2"
     """The third of one Region set of DynamoDB's strong consistency: it holds no data."""
     networks: Mapping[str, NetworkConfig]
+    size: Size = Size.STANDARD
+    """`lean` costs at most $100 a month while idle, and gives up some promises: `baton_infra.sizes.Size` says which.
+    Fixed at the first deployment: roles and subnets of one size stand in the way of the other's."""
     switch: SwitchBackend = SwitchBackend.ARC
     sender: GivenAddress
     """Address that mails come from; SES verifies it in both Regions."""
@@ -115,7 +84,9 @@ class EnvironmentConfig(Frozen):
             raise ValueError(f"[networks] names {', '.join(self.networks)}; the Regions are {', '.join(self.regions)}")
         if unknown := (self.tasks.keys() | self.images.keys()) - set(SERVICES):
             raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
-        for service in SERVICES:
+        if self.is_lean and (idle := self.tasks.keys() - {"worker"}):
+            raise ValueError(f'[tasks] {", ".join(sorted(idle))}: with size = "lean" only the worker has tasks')
+        for service in self.services:
             tasks = self.tasks_of(service)
             if tasks.tasks_min > tasks.tasks_max:
                 raise ValueError(f"[tasks.{service}] tasks_min {tasks.tasks_min} is above tasks_max {tasks.tasks_max}")
@@ -133,10 +104,35 @@ class EnvironmentConfig(Frozen):
     def home(self) -> str:
         return self.regions[0]
 
+    @property
+    def is_lean(self) -> bool:
+        return self.size is Size.LEAN
+
+    @property
+    def services(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the containers of each ECS service's tasks."""
+        return {SHARED: SERVICES, "worker": ("worker",)} if self.is_lean else {each: (each,) for each in SERVICES}
+
+    @property
+    def always_run(self) -> tuple[str, ...]:
+        """Return the ECS services of which at least one task always runs."""
+        return tuple(service for service in self.services if self.tasks_of(service).tasks_min)
+
+    @property
+    def controller_settings(self) -> Mapping[str, str]:
+        """Return what the controllers are told: what the file says, over what its size does."""
+        return {**(LEAN_CONTROLLER if self.is_lean else {}), **self.controller}
+
     def tasks_of(self, service: str) -> Tasks:
-        """Return size and number of a service's tasks: what the file says, over what it need not say."""
+        """Return size and number of an ECS service's tasks: what the file says, over what it need not say.
+
+        In a lean environment the shared task always runs, and workers beside it only while chunks wait.
+        """
+        if service == SHARED:
+            return SHARED_TASK
         said = self.tasks.get(service)
-        return TASKS[service].model_copy(update=said.model_dump(exclude_unset=True) if said else {})
+        found = TASKS[service].model_copy(update=said.model_dump(exclude_unset=True) if said else {})
+        return found.model_copy(update={"tasks_min": 0, "on_demand_base": 0}) if self.is_lean else found
 
 
 def names() -> tuple[str, ...]:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from baton.topology import CONTROLLER
 from baton_infra.constructs.fargate import STOP_SECONDS, USER
+from baton_infra.sizes import SHARED
 
 type Template = Mapping[str, Any]
 type Rule = Callable[[Template], Iterator["Finding"]]
@@ -204,16 +206,20 @@ def roles_are_narrow(template: Template) -> Iterator[Finding]:
 
 
 def services_have_no_way_out(template: Template) -> Iterator[Finding]:
-    """Only the egress subnets' routes lead to the internet, and there is no NAT."""
+    """Only the egress subnets' routes lead to the internet, and there is no NAT. Lean, all tasks have an address."""
     for name, resource in template.get("Resources", {}).items():
         if resource["Type"] in {"AWS::EC2::NatGateway", "AWS::EC2::TransitGateway"}:
             yield Finding(name, "is a way out that nobody needs")
     for name, route in _of(template, "AWS::EC2::Route"):
         if not str(route["RouteTableId"].get("Ref", "")).startswith("Egress"):
             yield Finding(name, "leads out of the private subnets")
-    for name, service in _of(template, "AWS::ECS::Service"):
+    services = list(_of(template, "AWS::ECS::Service"))
+    with_address = {service["ServiceName"] for _, service in services}
+    if SHARED not in with_address:
+        with_address = {CONTROLLER}
+    for name, service in services:
         network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
-        if network["AssignPublicIp"] == "ENABLED" and service["ServiceName"] != "failover-controller":
+        if network["AssignPublicIp"] == "ENABLED" and service["ServiceName"] not in with_address:
             yield Finding(name, "has a public address")
 
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
-from baton_infra.config import Tasks
 from baton_infra.constructs.roles import service_role
 from baton_infra.declared.names import Arns
 from baton_infra.declared.statements import Statement
+from baton_infra.sizes import Tasks
 
 STOP_SECONDS: Final = 120
 """Fargate's maximum, above the runner's grace of 90 s: a stopped task hands back what it holds."""
@@ -38,22 +38,37 @@ class TaskPlace:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What runs in a task."""
+    """One service's part of a task."""
 
     service: str
     digest: str
-    tasks: Tasks
     environment: Mapping[str, str]
+    memory_mib: int | None = None
+    """Where it shares its task: what it may take of the memory."""
+    health_port: int | None = None
+    """Where it shares its task; otherwise the image's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPlan:
+    """What an ECS service runs."""
+
+    service: str
+    """Name of the ECS service."""
+    role: str
+    """Whose role the task has, by which others know it."""
+    tasks: Tasks
+    containers: Sequence[Container]
     statements: Sequence[Statement]
-    """What the service itself may do."""
+    """What the task itself may do."""
     exec: bool = False
     """Allow a shell in it (ECS Exec)."""
 
 
-def fargate_service(scope: Construct, arns: Arns, container: Container, place: TaskPlace) -> ecs.CfnService:
-    """Make a service, its task definition and its roles. Its log group is made before, with the data."""
-    name = container.service.title().replace("-", "")
-    definition = _task_definition(scope, name, arns, container)
+def fargate_service(scope: Construct, arns: Arns, plan: TaskPlan, place: TaskPlace) -> ecs.CfnService:
+    """Make a service, its task definition and its roles. Its log groups are made before, with the data."""
+    name = plan.service.title().replace("-", "")
+    definition = _task_definition(scope, name, arns, plan)
     network = ecs.CfnService.AwsVpcConfigurationProperty(
         subnets=list(place.subnets),
         security_groups=[place.group],
@@ -62,11 +77,11 @@ def fargate_service(scope: Construct, arns: Arns, container: Container, place: T
     return ecs.CfnService(
         scope,
         name,
-        service_name=container.service,
+        service_name=plan.service,
         cluster=place.cluster,
         task_definition=definition.ref,
         platform_version="1.4.0",
-        capacity_provider_strategy=_capacity(container),
+        capacity_provider_strategy=_capacity(plan.tasks),
         network_configuration=ecs.CfnService.NetworkConfigurationProperty(awsvpc_configuration=network),
         deployment_configuration=ecs.CfnService.DeploymentConfigurationProperty(
             deployment_circuit_breaker=ecs.CfnService.DeploymentCircuitBreakerProperty(enable=True, rollback=True),
@@ -75,45 +90,44 @@ def fargate_service(scope: Construct, arns: Arns, container: Container, place: T
             maximum_percent=200,
         ),
         availability_zone_rebalancing="ENABLED",
-        enable_execute_command=container.exec,
+        enable_execute_command=plan.exec,
         propagate_tags="SERVICE",
-        **_count(container),
+        **_count(plan.tasks),
     )
 
 
-def _count(container: Container) -> dict[str, Any]:
+def _count(tasks: Tasks) -> dict[str, Any]:
     """Return how many tasks to run; where scaling decides, nothing: a deployment shall not undo that."""
-    scaled = container.tasks.tasks_max > container.tasks.tasks_min
-    return {} if scaled else {"desired_count": container.tasks.tasks_min}
+    return {} if tasks.tasks_max > tasks.tasks_min else {"desired_count": tasks.tasks_min}
 
 
-def _capacity(container: Container) -> list[ecs.CfnService.CapacityProviderStrategyItemProperty]:
+def _capacity(tasks: Tasks) -> list[ecs.CfnService.CapacityProviderStrategyItemProperty]:
     item = ecs.CfnService.CapacityProviderStrategyItemProperty
-    if not container.tasks.spot:
+    if not tasks.spot:
         return [item(capacity_provider="FARGATE", weight=1)]
-    on_demand = item(capacity_provider="FARGATE", base=container.tasks.on_demand_base, weight=0)
-    return [*([on_demand] if container.tasks.on_demand_base else []), item(capacity_provider="FARGATE_SPOT", weight=1)]
+    on_demand = item(capacity_provider="FARGATE", base=tasks.on_demand_base, weight=0)
+    return [*([on_demand] if tasks.on_demand_base else []), item(capacity_provider="FARGATE_SPOT", weight=1)]
 
 
-def _task_definition(scope: Construct, name: str, arns: Arns, container: Container) -> ecs.CfnTaskDefinition:
-    topology, service, region = arns.topology, container.service, arns.region
+def _task_definition(scope: Construct, name: str, arns: Arns, plan: TaskPlan) -> ecs.CfnTaskDefinition:
+    topology, region = arns.topology, arns.region
     task_role = service_role(
         scope,
         f"{name}Role",
         principal="ecs-tasks.amazonaws.com",
-        statements=container.statements,
-        role_name=topology.role(service, region),
+        statements=plan.statements,
+        role_name=topology.role(plan.role, region),
         conditions={"StringEquals": {"aws:SourceAccount": topology.account_id}},
     )
     start_role = service_role(
-        scope, f"{name}StartRole", principal="ecs-tasks.amazonaws.com", statements=_to_start(arns, service)
+        scope, f"{name}StartRole", principal="ecs-tasks.amazonaws.com", statements=_to_start(arns, plan)
     )
     return ecs.CfnTaskDefinition(
         scope,
         f"{name}Task",
-        family=f"{topology.cluster}-{service}",
-        cpu=str(container.tasks.cpu),
-        memory=str(container.tasks.memory_mib),
+        family=f"{topology.cluster}-{plan.service}",
+        cpu=str(plan.tasks.cpu),
+        memory=str(plan.tasks.memory_mib),
         network_mode="awsvpc",
         requires_compatibilities=["FARGATE"],
         runtime_platform=ecs.CfnTaskDefinition.RuntimePlatformProperty(
@@ -121,12 +135,12 @@ def _task_definition(scope: Construct, name: str, arns: Arns, container: Contain
         ),
         task_role_arn=task_role.attr_arn,
         execution_role_arn=start_role.attr_arn,
-        container_definitions=[_container(arns, container)],
-        volumes=[ecs.CfnTaskDefinition.VolumeProperty(name=_volume(path)) for path in _writable(container)],
+        container_definitions=[_container(arns, container, shell=plan.exec) for container in plan.containers],
+        volumes=[ecs.CfnTaskDefinition.VolumeProperty(name=_volume(path)) for path in _writable(shell=plan.exec)],
     )
 
 
-def _container(arns: Arns, container: Container) -> ecs.CfnTaskDefinition.ContainerDefinitionProperty:
+def _container(arns: Arns, container: Container, *, shell: bool) -> ecs.CfnTaskDefinition.ContainerDefinitionProperty:
     topology, define = arns.topology, ecs.CfnTaskDefinition
     registry = f"{topology.account_id}.dkr.ecr.{arns.region}.amazonaws.com"
     pairs = define.KeyValuePairProperty
@@ -140,14 +154,17 @@ def _container(arns: Arns, container: Container) -> ecs.CfnTaskDefinition.Contai
         readonly_root_filesystem=True,
         mount_points=[
             define.MountPointProperty(container_path=path, source_volume=_volume(path), read_only=False)
-            for path in _writable(container)
+            for path in _writable(shell=shell)
         ],
         privileged=False,
         linux_parameters=define.LinuxParametersProperty(
             init_process_enabled=True, capabilities=define.KernelCapabilitiesProperty(drop=["ALL"])
         ),
         stop_timeout=STOP_SECONDS,
-        health_check=define.HealthCheckProperty(command=_HEALTH, interval=15, timeout=5, retries=3, start_period=60),
+        memory=container.memory_mib,
+        health_check=define.HealthCheckProperty(
+            command=_health(container), interval=15, timeout=5, retries=3, start_period=60
+        ),
         environment=[pairs(name=name, value=value) for name, value in sorted(container.environment.items())],
         log_configuration=define.LogConfigurationProperty(
             log_driver="awslogs",
@@ -163,21 +180,27 @@ def _container(arns: Arns, container: Container) -> ecs.CfnTaskDefinition.Contai
     )
 
 
-def _writable(container: Container) -> tuple[str, ...]:
-    return _EXEC_WRITES if container.exec else ()
+def _writable(*, shell: bool) -> tuple[str, ...]:
+    return _EXEC_WRITES if shell else ()
 
 
 def _volume(path: str) -> str:
     return path.strip("/").replace("/", "-")
 
 
-def _to_start(arns: Arns, service: str) -> list[Statement]:
+def _health(container: Container) -> list[str]:
+    return [*_HEALTH, *([str(container.health_port)] if container.health_port else [])]
+
+
+def _to_start(arns: Arns, plan: TaskPlan) -> list[Statement]:
     """Return what Fargate itself does before a container runs."""
     topology = arns.topology
     pull = ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")
     log = ("logs:CreateLogStream", "logs:PutLogEvents")
     return [
         Statement("Login", ("ecr:GetAuthorizationToken",), ("*",)),  # it has no resources
-        Statement("Pull", pull, (arns.repository(topology.repository(service)),)),
-        Statement("Log", log, (f"{arns.log_group(topology.log_group(service))}:*",)),
+        Statement("Pull", pull, tuple(arns.repository(topology.repository(each.service)) for each in plan.containers)),
+        Statement(
+            "Log", log, tuple(f"{arns.log_group(topology.log_group(each.service))}:*" for each in plan.containers)
+        ),
     ]

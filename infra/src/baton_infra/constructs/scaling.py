@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from aws_cdk import aws_applicationautoscaling as scaling
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ecs as ecs
 from constructs import Construct
 
 from baton.messages import OF_USERS, Kind
 from baton.topology import Topology
-from baton_infra.config import Tasks
 from baton_infra.declared import alarms
+from baton_infra.sizes import Tasks
 
 WAIT_SECONDS: Final = 60
 """How long a message may wait for a task that runs. A new task needs about as long to start: to want less would start
@@ -39,20 +40,10 @@ def backlog_scaling(
     scope: Construct, service: ecs.CfnService, name: str, kind: Kind, tasks: Tasks, topology: Topology
 ) -> None:
     """Let the number of a service's tasks follow its queues, of all users' lanes."""
-    label = name.title()
-    target = scaling.CfnScalableTarget(
-        scope,
-        f"{label}Target",
-        service_namespace="ecs",
-        scalable_dimension="ecs:service:DesiredCount",
-        resource_id=f"service/{topology.cluster}/{name}",
-        min_capacity=tasks.tasks_min,
-        max_capacity=tasks.tasks_max,
-    )
-    target.add_resource_dependency(service)  # which is named, so that CloudFormation cannot see it
+    target = _target(scope, service, name, tasks, topology)
     _Policy(
         scope,
-        f"{label}Backlog",
+        f"{name.title()}Backlog",
         policy_name="backlog-per-task",
         policy_type="TargetTrackingScaling",
         scaling_target_id=target.ref,
@@ -65,6 +56,118 @@ def backlog_scaling(
             customized_metric_specification=_backlog(name, kind, topology),
         ),
     )
+
+
+def _target(
+    scope: Construct, service: ecs.CfnService, name: str, tasks: Tasks, topology: Topology
+) -> scaling.CfnScalableTarget:
+    target = scaling.CfnScalableTarget(
+        scope,
+        f"{name.title()}Target",
+        service_namespace="ecs",
+        scalable_dimension="ecs:service:DesiredCount",
+        resource_id=f"service/{topology.cluster}/{name}",
+        min_capacity=tasks.tasks_min,
+        max_capacity=tasks.tasks_max,
+    )
+    target.add_resource_dependency(service)  # which is named, so that CloudFormation cannot see it
+    return target
+
+
+_IDLE_MINUTES: Final = 10
+"""Without a message for so long, no worker beside the shared task is needed. One that works protects itself."""
+
+
+def scaling_from_none(
+    scope: Construct, service: ecs.CfnService, name: str, kind: Kind, tasks: Tasks, topology: Topology
+) -> None:
+    """Start tasks beside the shared one while more waits than it does in a minute, and stop them when nothing does.
+
+    By steps, since a share of no task is none: target tracking multiplies.
+    """
+    target = _target(scope, service, name, tasks, topology)
+    minute = WAIT_SECONDS / MESSAGE_SECONDS[kind]
+    step = _Policy.StepAdjustmentProperty
+    more = _step_policy(
+        scope,
+        f"{name.title()}More",
+        target,
+        "ChangeInCapacity",
+        [
+            step(metric_interval_lower_bound=0, metric_interval_upper_bound=9 * minute, scaling_adjustment=1),
+            step(metric_interval_lower_bound=9 * minute, scaling_adjustment=max(1, tasks.tasks_max // 4)),
+        ],
+    )
+    none = _step_policy(
+        scope,
+        f"{name.title()}None",
+        target,
+        "ExactCapacity",
+        [step(metric_interval_upper_bound=0, scaling_adjustment=0)],
+    )
+    backlog = _Waiting(scope, f"{topology.notice_prefix}{name}", kind, topology)
+    backlog.alarm("more", more, "GreaterThanOrEqualToThreshold", minute, minutes=1)
+    backlog.alarm("none", none, "LessThanOrEqualToThreshold", 0, minutes=_IDLE_MINUTES)
+
+
+def _step_policy(
+    scope: Construct,
+    name: str,
+    target: scaling.CfnScalableTarget,
+    adjustment: str,
+    steps: list[_Policy.StepAdjustmentProperty],
+) -> _Policy:
+    return _Policy(
+        scope,
+        name,
+        policy_name=name,
+        policy_type="StepScaling",
+        scaling_target_id=target.ref,
+        step_scaling_policy_configuration=_Policy.StepScalingPolicyConfigurationProperty(
+            adjustment_type=adjustment, cooldown=120, metric_aggregation_type="Maximum", step_adjustments=steps
+        ),
+    )
+
+
+class _Waiting:
+    """Alarms on the messages that wait for a service in all users' lanes together."""
+
+    def __init__(self, scope: Construct, prefix: str, kind: Kind, topology: Topology) -> None:
+        self._scope = scope
+        self._prefix = prefix
+        self._queues = {lane: topology.queue(kind, lane).name for lane in OF_USERS}
+
+    def alarm(self, name: str, policy: _Policy, comparison: str, threshold: float, *, minutes: int) -> None:
+        """Carry a policy out while the alarm fires."""
+        query, stat = cloudwatch.CfnAlarm.MetricDataQueryProperty, cloudwatch.CfnAlarm.MetricStatProperty
+        found = [
+            query(
+                id=lane,
+                return_data=False,
+                metric_stat=stat(
+                    period=60,
+                    stat="Maximum",
+                    metric=cloudwatch.CfnAlarm.MetricProperty(
+                        namespace="AWS/SQS",
+                        metric_name="ApproximateNumberOfMessagesVisible",
+                        dimensions=[cloudwatch.CfnAlarm.DimensionProperty(name="QueueName", value=queue)],
+                    ),
+                ),
+            )
+            for lane, queue in self._queues.items()
+        ]
+        cloudwatch.CfnAlarm(
+            self._scope,
+            f"Waiting{name.title()}",
+            alarm_name=f"{self._prefix}-{name}",
+            alarm_description=f"Starts and stops workers beside the shared task. {alarms.RUNBOOKS}#messages-wait",
+            comparison_operator=comparison,
+            threshold=threshold,
+            evaluation_periods=minutes,
+            treat_missing_data="ignore",
+            alarm_actions=[policy.ref],
+            metrics=[*found, query(id="waiting", expression=_VISIBLE, return_data=True)],
+        )
 
 
 def _metrics(service: str, kind: Kind, topology: Topology) -> dict[str, _Metric]:

@@ -28,6 +28,10 @@ _SECONDS: Final = _HOURS * 3_600
 _GB: Final = 1e9
 _ENVIRONMENT: Final = "prod"
 """Whose sizes are counted; only its switch is exchanged."""
+_LEAN_ENVIRONMENT: Final = "dev"
+LEAN: Final = "lean (ledger)"
+_FIRST: Final = ("ARC", "Region switch", "private zone", "interface", "NAT", "public", "tasks")
+"""Lines of a bill that come first, since one bill alone has some of them."""
 
 type Template = Mapping[str, Any]
 type Templates = Mapping[str, Template]
@@ -125,7 +129,7 @@ def idle(config: EnvironmentConfig, templates: Templates) -> tuple[Item, ...]:
     """Return what a month costs in which nobody sends a file."""
     return (
         *_switch(templates),
-        *_network(templates),
+        *_network(config, templates),
         *_tasks(config, templates),
         *_watching(config, templates),
         *_controllers(config),
@@ -157,13 +161,14 @@ def _switch(templates: Templates) -> list[Item]:
     ]
 
 
-def _network(templates: Templates) -> list[Item]:
+def _network(config: EnvironmentConfig, templates: Templates) -> list[Item]:
     endpoints = [
         each for each in _of_type(templates, "AWS::EC2::VPCEndpoint") if each["VpcEndpointType"] == "Interface"
     ]
     places = sum(len(each["SubnetIds"]) for each in endpoints)
     gateways = len(_of_type(templates, "AWS::EC2::NatGateway"))
-    addresses = sum(_has_address(each) for each in _of_type(templates, "AWS::ECS::Service"))
+    services = [each for each in _of_type(templates, "AWS::ECS::Service") if _has_address(each)]
+    addresses = sum(config.tasks_of(each["ServiceName"]).tasks_min for each in services)
     return [
         Item(
             "interface endpoints",
@@ -183,9 +188,9 @@ def _has_address(service: Mapping[str, Any]) -> bool:
 def _tasks(config: EnvironmentConfig, templates: Templates) -> list[Item]:
     """Return the tasks that always run, in both Regions. On demand: what stands by is never Spot."""
     services = {each["ServiceName"] for each in _of_type(templates, "AWS::ECS::Service")}
-    assert services == set(SERVICES), services
+    assert services == set(config.services), services
     items: list[Item] = []
-    for service in SERVICES:
+    for service in config.services:
         tasks = config.tasks_of(service)
         count = 2 * tasks.tasks_min
         of = f"{count} x {tasks.cpu / 1_024:g} vCPU, {tasks.memory_mib / 1_024:g} GB"
@@ -256,7 +261,7 @@ def _own_metrics_of_alarms(alarms: Iterable[Mapping[str, Any]], namespace: str) 
 
 def _controllers(config: EnvironmentConfig) -> list[Item]:
     """Return what the controllers' calls cost, which look all the time."""
-    settings = ControllerSettings.model_validate(config.controller)
+    settings = ControllerSettings.model_validate(config.controller_settings)
     beats = 2 * _SECONDS / settings.beat_seconds
     # Both look at their own Region, and the standby's at the active one as well.
     canaries, looks = (3 * _SECONDS / seconds for seconds in (settings.probe_seconds, settings.vitals_seconds))
@@ -266,7 +271,8 @@ def _controllers(config: EnvironmentConfig) -> list[Item]:
     vitals = looks * of_calls({"sqs_call": _QUEUE_CALLS_OF_A_LOOK})
     vitals += asked * of_calls({"metric_read": _METRICS_OF_A_LOOK, "cloudwatch_call": 1})
     polls = {service: len(LANES) + (service == "splitter") for service in SERVICES[:-1]}
-    receives = 2 * sum(config.tasks_of(service).tasks_min * each for service, each in polls.items()) * _SECONDS
+    running = {name: config.tasks_of(place).tasks_min for place in config.always_run for name in config.services[place]}
+    receives = 2 * sum(running[service] * each for service, each in polls.items()) * _SECONDS
     sweeps = 2 * _SECONDS / SWEEP_SECONDS
     log_gb = (canaries * _LOG_KB_OF_A_CANARY + looks * _LOG_KB_OF_A_LOOK) * 1_000 / _GB
     return [
@@ -305,25 +311,30 @@ def of_million(config: EnvironmentConfig) -> tuple[Item, ...]:
 # --- the report
 
 
-def templates_of(switch: SwitchBackend) -> Templates:
-    """Synthesize the environment under another switch."""
-    config = environments.load(_ENVIRONMENT).model_copy(update={"switch": switch})
-    with tempfile.TemporaryDirectory() as folder:
-        return assemblies.synthesize(config, Path(folder))
+def bills() -> dict[str, Sequence[Item]]:
+    """Return what an idle month costs: of the environment under each switch, and of the lean one."""
+    prod = environments.load(_ENVIRONMENT)
+    worlds = {switch.value: prod.model_copy(update={"switch": switch}) for switch in SwitchBackend}
+    found = dict[str, Sequence[Item]]()
+    for label, config in {**worlds, LEAN: environments.load(_LEAN_ENVIRONMENT)}.items():
+        with tempfile.TemporaryDirectory() as folder:
+            found[label] = idle(config, assemblies.synthesize(config, Path(folder)))
+    return found
 
 
-def report(templates: Mapping[SwitchBackend, Templates]) -> str:
-    """Return the tables, as Markdown. `templates`: those of the environment under each switch."""
-    config = environments.load(_ENVIRONMENT)
-    bills = {switch: idle(config, found) for switch, found in templates.items()}
-    return "\n".join([*_idle_table(bills), "", *_seed_table(bills), "", *_million_table(of_million(config))])
+def report(bills: Mapping[str, Sequence[Item]]) -> str:
+    """Return the tables, as Markdown."""
+    million = of_million(environments.load(_ENVIRONMENT))
+    return "\n".join([*_idle_table(bills), "", *_seed_table(bills), "", *_million_table(million)])
 
 
-def _idle_table(bills: Mapping[SwitchBackend, Sequence[Item]]) -> list[str]:
+def _idle_table(bills: Mapping[str, Sequence[Item]]) -> list[str]:
     lines = [f"| idle, a month | of | {' | '.join(bills)} |", f"|---|---|{'---:|' * len(bills)}"]
-    for row in zip(*bills.values(), strict=True):
-        of = " / ".join(dict.fromkeys(item.of for item in row))
-        lines.append(f"| {row[0].what} | {of} | {' | '.join(_usd(item.usd) for item in row)} |")
+    names = dict.fromkeys(item.what for items in bills.values() for item in items)
+    for name in sorted(names, key=lambda name: not name.startswith(_FIRST)):
+        row = [next((item for item in items if item.what == name), None) for items in bills.values()]
+        of = " / ".join(dict.fromkeys(item.of for item in row if item))
+        lines.append(f"| {name} | {of} | {' | '.join(_usd(item.usd if item else 0) for item in row)} |")
     totals = (sum(item.usd for item in items) for items in bills.values())
     return [*lines, f"| **total** | | {' | '.join(f'**{_usd(total)}**' for total in totals)} |"]
 
@@ -332,7 +343,7 @@ def _usd(amount: float) -> str:
     return f"{amount:,.2f}" if amount else "none"
 
 
-def _seed_table(bills: Mapping[SwitchBackend, Sequence[Item]]) -> list[str]:
+def _seed_table(bills: Mapping[str, Sequence[Item]]) -> list[str]:
     lines = [f"| beside the seed, a month | seed | {' | '.join(bills)} |", f"|---|{'---:|' * (1 + len(bills))}"]
     sums = {switch: _by_group(items) for switch, items in bills.items()}
     for group, seed in SEED.items():
@@ -356,7 +367,7 @@ def _million_table(items: Sequence[Item]) -> list[str]:
 
 def main() -> None:
     """Print the tables."""
-    sys.stdout.write(f"{report({switch: templates_of(switch) for switch in SwitchBackend})}\n")
+    sys.stdout.write(f"{report(bills())}\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Final
 
 from baton.messages import OF_USERS
 from baton.model.paths import REPLICATED_IN_TIME
-from baton.topology import CONTROLLER, SERVICES, Topology, other_region
+from baton.topology import CONTROLLER, Topology, other_region
 from baton_infra.config import EnvironmentConfig
 from handover import metrics
 from handover.settings import ControllerSettings
@@ -62,7 +62,7 @@ class Alarm:
 def of_region(config: EnvironmentConfig, region: str) -> tuple[Alarm, ...]:
     """Return all alarms of a Region."""
     topology = config.topology
-    notices = (*_queues(topology), *_batches(topology, region), *_replication(config, region), *_faults(topology))
+    notices = (*_queues(config), *_batches(topology, region), *_replication(config, region), *_faults(topology))
     return (*_evidence(config), *_missing(config), *_controllers(topology, region), *notices)
 
 
@@ -112,7 +112,7 @@ def _missing(config: EnvironmentConfig) -> list[Alarm]:
             missing=_MISSING_IS_ALARMING,
             zero_if_missing=True,
         )
-        for service in SERVICES
+        for service in config.always_run
         if service != CONTROLLER
         for namespace, metric, dimensions in [running_tasks(topology, service)]
     ]
@@ -156,11 +156,13 @@ def _period_seconds(minutes: int) -> int:
     return 60 if minutes <= 60 else 3_600  # noqa: PLR2004 - an hour
 
 
-def _queues(topology: Topology) -> list[Alarm]:
+def _queues(config: EnvironmentConfig) -> list[Alarm]:
     """Return the alarms on users' messages that wait too long, and on their dead letters.
 
-    Whatever happens to a message of a canary, the canary says it within a minute.
+    Whatever happens to a message of a canary, the canary says it within a minute. Lean, of those
+    that wait the ordinary chunks alone: the age of the oldest batch says the rest.
     """
+    topology = config.topology
     prefix = topology.notice_prefix
     work = [queue for queue in topology.queues if queue.lane in OF_USERS]
     dead = [*(queue.dead_letter_name for queue in work), topology.trigger_dead_letter_queue]
@@ -186,7 +188,7 @@ def _queues(topology: Topology) -> list[Alarm]:
                 dimensions={"QueueName": queue.name},
                 threshold=900,
             )
-            for queue in work
+            for queue in ([topology.queue("chunk")] if config.is_lean else work)
         ),
     ]
 

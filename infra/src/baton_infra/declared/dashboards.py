@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from baton.model.paths import REPLICATED_IN_TIME
 from baton.outcome import Outcome
-from baton.topology import SERVICES, STAGES, Topology, other_region
+from baton.topology import STAGES, Topology, other_region
 from baton_infra.config import EnvironmentConfig
 from baton_infra.costs.prices import task_hour
 from baton_infra.declared.alarms import LOGGED_ERRORS, dead_letter_queues, running_tasks, throttles
@@ -243,7 +243,7 @@ def _ways(config: EnvironmentConfig, region: str) -> list[Graph]:
 
 def _tasks(config: EnvironmentConfig) -> list[Graph]:
     topology = config.topology
-    tasks = [Line(service, *running_tasks(topology, service), "SampleCount") for service in SERVICES]
+    tasks = [Line(service, *running_tasks(topology, service), "SampleCount") for service in config.services]
     return [
         Graph("Tasks", tasks),
         # Of what grows with the work. What an idle world costs, and what a million records cost, says docs/cost.md.
@@ -274,5 +274,5 @@ def _services_of_aws(topology: Topology) -> list[Graph]:
 
 
 def _usd_a_day(config: EnvironmentConfig) -> str:
-    sizes = [config.tasks_of(service) for service in SERVICES]
+    sizes = [config.tasks_of(service) for service in config.services]
     return " + ".join(f"m{index} * {24 * task_hour(size.cpu, size.memory_mib):.4f}" for index, size in enumerate(sizes))

@@ -5,7 +5,13 @@ from collections.abc import Mapping
 from baton.settings import WORKER_ENVIRONMENT
 from baton_infra.config import EnvironmentConfig
 from baton_infra.declared import readiness
+from baton_infra.sizes import HEALTH_PORTS, SHARED_ENVIRONMENT
 from handover.settings import ControllerSettings
+
+
+def of_shared(service: str) -> Mapping[str, str]:
+    """Return what a service's container is told besides, in a task that holds others as well."""
+    return {**SHARED_ENVIRONMENT[service], "BATON_RUNNER_HEALTH_PORT": f"{HEALTH_PORTS[service]}"}
 
 
 def of_service(
@@ -26,7 +32,7 @@ def of_service(
             }
         case "failover-controller":
             own = {"BATON_MRAP_ARN": mrap_arn, **readiness.environment(config)}
-            return {**own, **switch, **_controller(config.controller)}
+            return {**own, **switch, **_controller(config.controller_settings)}
         case _:
             return {}
 

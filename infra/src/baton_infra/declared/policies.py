@@ -14,7 +14,7 @@ from baton.model.events import SOURCE
 from baton.model.high_water import KEY as HIGH_WATER
 from baton.model.identity import CANARY, CANARY_ID
 from baton.model.paths import ARCHIVE, CANARY_WORK, INPUT, OUTPUT, WORK
-from baton.topology import Topology
+from baton.topology import SERVICES, Topology
 from baton_infra.declared import readiness
 from baton_infra.declared.names import Arns
 from baton_infra.declared.statements import Statement
@@ -35,6 +35,8 @@ class RoleScope:
     """ARNs of both routing controls."""
     plan_arn: str = ""
     """ARN of the Region switch plan."""
+    always_run: tuple[str, ...] = SERVICES
+    """ECS services of which a task always runs."""
 
     @property
     def here(self) -> Arns:
@@ -342,7 +344,7 @@ def _turn_and_tell(reach: RoleScope) -> tuple[Statement, ...]:
         Statement("TurnDials", dials, (reach.mrap_arn,)),
         _tell(reach),
         *_switch(reach),
-        *readiness.statements(reach.here),
+        *readiness.statements(reach.here, reach.always_run),
     )
 
 

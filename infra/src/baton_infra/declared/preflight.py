@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from baton.aws.provisions import QUOTAS
 from baton.model.control import SwitchBackend
-from baton.topology import SERVICES
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs import endpoints
 from baton_infra.declared import readiness
@@ -132,7 +131,7 @@ def _vcpus(kind: str) -> Judge:
     def judge(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightLine:
         allowed = answer["Quota"]["Value"]
         # While a deployment runs, new tasks start beside the old ones: of those that always run, twice as many.
-        always = sum(config.tasks_of(each).tasks_min * config.tasks_of(each).cpu / 1024 for each in SERVICES)
+        always = sum(config.tasks_of(each).tasks_min * config.tasks_of(each).cpu / 1024 for each in config.services)
         most = readiness.vcpus_of(config).get(kind, 0)
         needed = 2 * always if kind == "fargate" else min(most, 1)
         says = f"{allowed:g} vCPUs; a deployment needs {needed:g}, all services at their most {most:g}"

@@ -16,7 +16,10 @@ _HTTPS: Final = 443
 
 
 class NetworkStack(BatonStack):
-    """One Region's network: private subnets, the endpoints that services need, and egress for the controller alone."""
+    """One Region's network: private subnets, the endpoints that services need, and egress for the controller alone.
+
+    In a lean environment all services have egress, and there are no endpoints to pay for but gateways, which are free.
+    """
 
     purpose = "network"
 
@@ -34,19 +37,32 @@ class NetworkStack(BatonStack):
             tags=[self._called()],
         ).ref
         first, second, _, last = ipaddress.ip_network(cidr).subnets(prefixlen_diff=2)
-        private_table = ec2.CfnRouteTable(self, "PrivateRoutes", vpc_id=self.vpc_id, tags=[self._called("private")])
         egress_table = self._egress_table()
-        self.private_subnets = self._subnets("Private", [first, second], private_table)
-        """Where services run: without a way out but the endpoints."""
+        self.private_subnets: list[ec2.CfnSubnet] = []
+        """Where services run: without a way out but the endpoints. None in a lean environment."""
         self.egress_subnets = self._subnets("Egress", list(last.subnets(prefixlen_diff=2))[:2], egress_table)
         """Where the controller runs: it must reach the other Region, ARC and S3 Control, and no endpoint leads there
         (docs/adr/0012-egress-by-public-address.md)."""
+        self.service_group: ec2.CfnSecurityGroup | None = None
+        self.controller_group = self._group(
+            "Controller", "All services" if config.is_lean else "The failover controller"
+        )
+        tables = [egress_table.ref]
+        if not config.is_lean:
+            tables = [self._private([first, second]).ref, *tables]
+            self._interfaces(cidr)
+        endpoints.gateways(self, self.arns, self.vpc_id, tables)
+
+    def _private(self, cidrs: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> ec2.CfnRouteTable:
+        table = ec2.CfnRouteTable(self, "PrivateRoutes", vpc_id=self.vpc_id, tags=[self._called("private")])
+        self.private_subnets = self._subnets("Private", cidrs, table)
         self.service_group = self._group("Services", "Splitter, worker, merger, notifier")
-        self.controller_group = self._group("Controller", "The failover controller")
-        endpoints.gateways(self, self.arns, self.vpc_id, [private_table.ref, egress_table.ref])
+        return table
+
+    def _interfaces(self, cidr: str) -> None:
         endpoints.interfaces(
             self,
-            (*endpoints.INTERFACES, *([endpoints.EXEC] if config.exec else [])),
+            (*endpoints.INTERFACES, *([endpoints.EXEC] if self.config.exec else [])),
             self.arns,
             vpc_id=self.vpc_id,
             subnets=[subnet.ref for subnet in self.private_subnets],
@@ -118,6 +134,7 @@ class NetworkStack(BatonStack):
                     description="HTTPS from our tasks",
                 )
                 for each in (self.service_group, self.controller_group)
+                if each is not None
             ],
             # They call nobody; but without any rule, EC2 would allow everything.
             security_group_egress=[_out(cidr, "Nothing beyond this network")],

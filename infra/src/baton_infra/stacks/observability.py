@@ -31,6 +31,8 @@ class ObservabilityStack(BatonStack):
         self._count_errors()
         for alarm in alarms.of_region(config, region):
             self._alarm(alarm, topic)
+        if config.is_lean and region != config.home:
+            return
         # Dashboards belong to the account. This one is made in each Region under its own name: it outlives a Region.
         cloudwatch.CfnDashboard(
             self,
