@@ -27,6 +27,9 @@ ACKNOWLEDGED: Final[Mapping[str, str]] = {
         "FIS lends subnets an access list of its own: it may touch no other, by condition"
     ),
     r"AwsSolutions-IAM5\[Resource::arn:aws:arc-region-switch::\d+:plan/[^:*]+:\*\]": "one plan: ARC adds to its name",
+    r"AwsSolutions-IAM5\[Resource::arn:aws:sqs:.*:baton-[a-z0-9-]+-(split|chunk|merge|notify|canary-events)\*\]": (
+        "lean: queues of one kind, since all their names are more than IAM takes in a role"
+    ),
     r"AwsSolutions-L1": "Python 3.13 is what all of Baton runs on; Lambda's next one comes with the images' next one",
     r"AwsSolutions-SQS3": "the trigger's dead-letter queue: Lambda fills it, so no queue names it",
     r"AwsSolutions-VPC7": "flow logs cost more than the network; switch them on for an investigation",
