@@ -46,3 +46,17 @@ def test_memory_and_time_are_bounded_by_the_bytes(data: bytes) -> None:
 
     assert peak <= BYTES_PER_BYTE_MAX * len(data)
     assert seconds < SECONDS_PER_MIB_MAX * len(data) / MIB
+
+
+def test_texts_in_several_lines_cost_little_more_than_texts_in_one() -> None:
+    row = b'535113847,Libya,"see ""terms"",%bclause 5",10/18/2014,8446,437.20,Offline,M\n'
+    texts = [repeated(row % end + row % b" " * 99) for end in (b" ", b"\n")]
+    fastest = [min(times) for times in zip(*([_seconds(text) for text in texts] for _ in range(9)), strict=True)]
+
+    assert fastest[1] < 1.35 * fastest[0]
+
+
+def _seconds(data: bytes) -> float:
+    started = time.process_time()
+    cut(data, SYNTAX, columns=8)
+    return time.process_time() - started

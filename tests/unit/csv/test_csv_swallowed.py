@@ -67,6 +67,10 @@ def test_pasted_table_is_taken_if_the_job_says_so() -> None:
     assert defects(FAR_BELOW, 4, lines_in_fields=True) == {}
 
 
+def test_one_line_in_a_record_that_is_defective_anyway_is_enough() -> None:
+    assert defects(b'"a\n1,2,3,4\nb"\n', 4) == {0: Defect("swallowed", 2)}
+
+
 def test_blank_after_a_semicolon_is_no_prose() -> None:
     data = b'1;"a; x\n2; b; y\n3; c"; z\n'
 

@@ -87,13 +87,15 @@ def count_between(words: Words, starts: Positions, ends: Positions) -> Positions
 
 
 def positions(words: Words) -> Positions:
-    """Return the positions of all set bits, in order. If they are rare, only words with a set bit are unpacked."""
+    """Return the positions of all set bits, in order. Unless they are dense, only bytes with a set bit are unpacked."""
+    octets = words.view(np.uint8)
     # As booleans: numpy finds those ten times faster than bytes that are not 0.
-    at = np.flatnonzero(words)
-    if 4 * at.size > words.size:
-        return np.flatnonzero(np.unpackbits(words.view(np.uint8), bitorder="little").view(np.bool_))
-    found = np.flatnonzero(np.unpackbits(words[at].view(np.uint8), bitorder="little").view(np.bool_))
-    return (at[found >> 6] << 6) + (found & 63)
+    at = np.flatnonzero(octets != 0)
+    if 2 * at.size > octets.size:
+        return np.flatnonzero(np.unpackbits(octets, bitorder="little").view(np.bool_))
+    found = np.flatnonzero(np.unpackbits(octets[at], bitorder="little").view(np.bool_))
+    at <<= 3
+    return at[found >> 3] + (found & 7)
 
 
 def is_set(words: Words, at: Positions) -> NDArray[np.bool_]:

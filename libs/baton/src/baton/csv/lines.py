@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from baton.csv.bits import Block, Positions, Words, count_between, positions
+from baton.csv.bits import Block, Positions, Words, bitmap, count_between, lowered, positions
 from baton.csv.clean import RecordBounds
 from baton.csv.syntax import CR, LF, Syntax
 
@@ -50,6 +50,10 @@ class Quoted:
         words = slice(base >> 6, (stop + 63) >> 6)
         cut = (self.inside[words], self.line_feeds[words], self.delimiters[words])
         return Quoted(self.data[base:stop], self.syntax, self.columns, *cut)
+
+    def before(self, byte: int) -> Words:
+        """Return the bytes that this one follows."""
+        return lowered(bitmap(self.data, byte))
 
 
 def swallowed(quoted: Quoted, records: RecordBounds, defective: NDArray[np.bool_]) -> tuple[Positions, Positions]:
@@ -81,10 +85,22 @@ def _having(bits: Words, starts: Positions) -> Positions:
 
 
 def _swallowed(quoted: Quoted, starts: Positions, ends: Positions, defective: NDArray[np.bool_]) -> Positions:
-    """Return how many lines each record swallowed, 0 if none."""
+    """Return how many lines each record swallowed, 0 if none.
+
+    Only those are looked into that have the delimiters of two lines that look like records, or of one if it tells.
+    """
+    found = count_between(quoted.delimiters, starts, ends)
+    could = found >= (quoted.columns - 1) * np.where(defective, 1, _EDGES)
+    lines = np.zeros(starts.size, np.int64)
+    if could.any():
+        lines[could] = _swallowed_by(quoted, starts[could], ends[could], defective[could])
+    return lines
+
+
+def _swallowed_by(quoted: Quoted, starts: Positions, ends: Positions, defective: NDArray[np.bool_]) -> Positions:
     line_starts, line_ends = _lines(quoted, starts, ends)
     owner = np.searchsorted(starts, line_starts, side="right") - 1
-    like = _delimiters(quoted, (starts, ends), (line_starts, line_ends)) == quoted.columns - 1
+    like = _delimiters(quoted, (starts, ends), (line_starts, line_ends), owner) == quoted.columns - 1
     edge = (line_starts == starts[owner]) | (line_ends == ends[owner])
 
     def number(which: NDArray[np.bool_]) -> Positions:
@@ -110,37 +126,25 @@ def _lines(quoted: Quoted, starts: Positions, ends: Positions) -> tuple[Position
     return line_starts[full], line_ends[full]
 
 
-def _delimiters(quoted: Quoted, records: _Spans, lines: _Spans) -> Positions:
-    """Return how many delimiters each line holds, without those that prose has."""
+def _delimiters(quoted: Quoted, records: _Spans, lines: _Spans, owner: Positions) -> Positions:
+    """Return how many delimiters each line holds, without those that prose has. `owner`: the record of each line."""
     found = count_between(quoted.delimiters, *lines)
     if quoted.syntax.delimiter != _COMMA:
         return found
-    commas = positions(quoted.delimiters & quoted.inside)
-    follows = _after(quoted, commas)
-    owner = np.searchsorted(records[0], commas, side="right") - 1
-    prose = (follows == _SPACE) & ~_is_spaced(quoted, records)[owner]
+    commas, before_blank = quoted.delimiters & quoted.inside, quoted.before(_SPACE)
+    prose = count_between(commas & before_blank, *lines)
+    prose[_is_spaced(quoted, records, before_blank)[owner]] = 0
     if quoted.columns < _COLUMNS_MANY:
-        prose |= (follows == LF) | (follows == CR)
-    return found - _number_in(lines, commas[prose])
+        prose += count_between(commas & (quoted.before(LF) | quoted.before(CR)), *lines)
+    return found - prose
 
 
-def _is_spaced(quoted: Quoted, records: _Spans) -> NDArray[np.bool_]:
+def _is_spaced(quoted: Quoted, records: _Spans, before_blank: Words) -> NDArray[np.bool_]:
     """Say of each record whether a blank follows most of its commas outside quotes: its writer sets them so.
 
     Those before a quote do not count: after a blank it would open none.
     Decided by the record alone and not by those around it: wherever a file is cut, the same records are defects.
     """
-    commas = positions(quoted.delimiters & ~quoted.inside)
-    follows = _after(quoted, commas)
-    spaced, others = commas[follows == _SPACE], commas[(follows != _SPACE) & (follows != quoted.syntax.quote)]
-    return _number_in(records, spaced) > _number_in(records, others)
-
-
-def _after(quoted: Quoted, at: Positions) -> Block:
-    """Return the byte that follows each of these; for the last one of the range, itself."""
-    return quoted.data[np.minimum(at + 1, quoted.data.size - 1)]
-
-
-def _number_in(spans: _Spans, at: Positions) -> Positions:
-    """Return how many of these sorted positions each span holds."""
-    return np.diff(np.searchsorted(at, spans), axis=0)[0]
+    commas = quoted.delimiters & ~quoted.inside
+    others = commas & ~before_blank & ~quoted.before(quoted.syntax.quote)
+    return count_between(commas & before_blank, *records) > count_between(others, *records)
