@@ -89,7 +89,7 @@ class Shape:
     """Rejects parts that hold the first 1,000 rejects."""
     rejects: bool
     source_ranges: int
-    """Of 8 MiB, in which the splitter reads the file."""
+    """Of 4 MiB, in which the splitter reads the file."""
     copied: bool
     """Parts of 5 MiB and more: joined by the store. Smaller ones pass through the merger."""
 

@@ -14,14 +14,16 @@ from typing import Final
 from aiohttp import web
 
 from baton.aws import Aws
-from baton.aws.s3 import ranged
+from baton.aws.s3 import objects, ranged
+from baton.model.plan import MIB
 from baton.settings import WorldSettings
 
 _OBJECT_BYTES: Final = 2_000_000_000
 _FIRST_BYTE_SECONDS: Final = 0.03
 _BYTES_PER_SECOND: Final = 85_000_000
 _PIECE_BYTES: Final = 512 * 1024
-_AHEAD: Final = (1, 4, 16)
+_SHAPES: Final = ((4, 1), (4, 4), (4, 16), (8, 16), (2, 32))
+"""MiB of a range, and how many are ahead at most."""
 
 
 async def _give(request: web.Request) -> web.StreamResponse:
@@ -40,8 +42,9 @@ async def _give(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-async def _read(ahead: int) -> None:
+async def _read(range_mib: int, ahead: int) -> None:
     ranged.RANGES_AHEAD = ahead  # pyright: ignore[reportAttributeAccessIssue, reportConstantRedefinition] - what is compared
+    objects.RANGE_BYTES = range_mib * MIB  # pyright: ignore[reportPrivateImportUsage] - as before
     async with Aws(WorldSettings()) as aws:  # pyright: ignore[reportCallIssue] - from the environment
         started, cpu, size = time.perf_counter(), time.process_time(), 0
         async for piece in aws.objects().read("input/x/y.csv"):
@@ -50,7 +53,9 @@ async def _read(ahead: int) -> None:
     assert size == _OBJECT_BYTES
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"| {ahead} | {size / 1e6 / seconds:,.0f} | {size / 1e6 / cpu_seconds:,.0f} | {peak_mib:.0f} MiB |", flush=True
+        f"| {range_mib} MiB | {ahead} | {size / 1e6 / seconds:,.0f} | {size / 1e6 / cpu_seconds:,.0f} "
+        f"| {peak_mib:.0f} MiB |",
+        flush=True,
     )
 
 
@@ -67,12 +72,12 @@ async def _compare() -> None:
         "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{runner.addresses[0][1]}",
         "BATON_ACCOUNT_ID": "000000000000",
     }
-    print("| ranges ahead | MB/s | MB per CPU-second | peak RSS |\n|---:|---:|---:|---:|", flush=True)
-    for ahead in _AHEAD:
-        reader = await asyncio.create_subprocess_exec(sys.executable, __file__, str(ahead), env=environment)
+    print("| a range | ranges ahead | MB/s | MB per CPU-second | peak RSS |\n|---:|---:|---:|---:|---:|", flush=True)
+    for shape in _SHAPES:
+        reader = await asyncio.create_subprocess_exec(sys.executable, __file__, *map(str, shape), env=environment)
         assert await reader.wait() == 0
     await runner.cleanup()
 
 
 if __name__ == "__main__":
-    asyncio.run(_read(int(sys.argv[1])) if len(sys.argv) > 1 else _compare())
+    asyncio.run(_read(*map(int, sys.argv[1:])) if len(sys.argv) > 1 else _compare())

@@ -1,5 +1,6 @@
 """Which calls the adapter of S3 makes for an object, and what it makes of answers that no emulator gives."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -8,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from baton.aws.s3.objects import S3ObjectStore
-from baton.aws.s3.ranged import RangeReader
+from baton.aws.s3.ranged import RANGES_AHEAD, RangeReader, ranges_ahead
 from baton.errors import Unavailable
 from baton.memory import LoopClock
 from baton.model.identity import ORIGIN_VERSION_METADATA
@@ -109,15 +110,40 @@ def test_metadata_names_a_version_only_where_a_stand_in_replicates(stand_ins: bo
     assert run(scenario()) == (("v1", ["v1"], "v2") if stand_ins else ("v2", ["v2"], None))
 
 
+def _reader(bucket: Bucket, range_bytes: int) -> RangeReader:
+    async def client() -> Any:
+        return bucket
+
+    return RangeReader(client, bucket="b", key=KEY, version_id=None, range_bytes=range_bytes)
+
+
 def _read(bucket: Bucket) -> bytes:
     async def scenario() -> bytes:
-        async def client() -> Any:
-            return bucket
-
-        reader = RangeReader(client, bucket="b", key=KEY, version_id=None, range_bytes=400)
-        return b"".join([piece async for piece in reader.stream(0, None)])
+        return b"".join([piece async for piece in _reader(bucket, 400).stream(0, None)])
 
     return run(scenario())
+
+
+def test_ranges_on_their_way_grow_by_one_for_eight_that_were_given_out_up_to_a_bound() -> None:
+    bucket = Bucket()
+
+    async def scenario() -> list[int]:
+        ahead: list[int] = []
+        async for _ in _reader(bucket, 5).stream(0, None):
+            await asyncio.sleep(0)  # what was begun asks now
+            ahead.append(len(bucket.ranges) - len(ahead) - 1)
+        return ahead
+
+    ahead = run(scenario())
+
+    assert ahead[:16] == [2] * 7 + [3] * 8 + [4]
+    assert max(ahead) == ahead[111] == ahead[183] == RANGES_AHEAD
+    assert len(bucket.ranges) == SIZE_BYTES // 5
+
+
+@pytest.mark.parametrize("ranges", [4, 8, 20])
+def test_of_a_file_of_a_few_ranges_a_fifth_or_two_are_on_their_way(ranges: int) -> None:
+    assert max(min(ranges_ahead(given), ranges - given) for given in range(1, ranges)) == max(2, ranges // 5)
 
 
 def test_a_body_that_ends_too_early_without_an_error_is_read_on_from_there() -> None:

@@ -71,7 +71,7 @@ def test_calls_of_a_million_records_are_those_that_were_counted() -> None:
             reject_writes=40,
             indexed_parts=1,
             rejects=True,
-            source_ranges=math.ceil(81e6 / 2**23),
+            source_ranges=math.ceil(81e6 / 2**22),
             copied=True,
         )
     )

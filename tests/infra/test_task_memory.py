@@ -37,7 +37,7 @@ BOOKS_CHUNK_BYTES: Final = 6_000
 REASONS_CHUNK_BYTES: Final = 2_500
 """Of a chunk's counts, with twenty reasons whose texts it shares with others."""
 SCAN_BYTES: Final = 25 * MIB
-"""Of a large file in the splitter besides its ranges: 4 MiB of it with their bitmaps, and the plan of 9,000 chunks."""
+"""Of a large file in the splitter besides its ranges: 2 MiB of it with their bitmaps, and the plan of 9,000 chunks."""
 SMALL_SCAN_BYTES: Final = 12 * MIB
 SMALL_CHUNK_WORK_BYTES: Final = 40 * 2 * MIB
 """Of a chunk of a small file while it is judged: `tests/integration/test_shapes.py` holds every shape to it."""

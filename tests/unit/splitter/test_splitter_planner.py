@@ -75,6 +75,19 @@ def test_blank_lines_before_the_header_are_read_once_and_held_never(mark: bytes,
     assert peak_bytes < 16 * MIB
 
 
+def test_the_block_in_which_the_header_is_found_is_not_copied_whole() -> None:
+    block = bytearray(b"first,second\n" + b"1,2\n" * (2 * MIB))
+    planner = Planner(batch_of(len(block)), load_jobs("baton_jobs")["passthrough"].job, chunk_bytes=16 * MIB)
+    tracemalloc.start()
+
+    planner.feed(block)
+
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert planner.finish(job_version="1", reference_version=None).records_total == 2 * MIB
+    assert peak_bytes < 4 * MIB
+
+
 @pytest.mark.parametrize("blank_bytes", range(2 * MIB - 64 * 1024 - 13, 2 * MIB + 64 * 1024, 32 * 1024))
 def test_header_behind_any_number_of_blank_lines_is_whole(blank_bytes: int) -> None:
     plan = planned(b"\n" * blank_bytes + b"first,second\n1,2\n", block_bytes=64 * 1024)

@@ -43,6 +43,13 @@ MUTANTS: Final = (
         "tests/contract/test_aws_object_calls.py::test_a_body_that_ends_too_early_without_an_error_is_read_on_from_there",
     ),
     Mutant(
+        "any number of ranges is on its way",
+        _BATON + "aws/s3/ranged.py",
+        "    return min(2 + given // _GIVEN_FOR_ONE_MORE, RANGES_AHEAD)",
+        "    return 2 + given // _GIVEN_FOR_ONE_MORE",
+        "tests/contract/test_aws_object_calls.py::test_ranges_on_their_way_grow_by_one_for_eight_that_were_given_out_up_to_a_bound",
+    ),
+    Mutant(
         "a broken range passes for a whole one",
         _BATON + "aws/s3/ranged.py",
         "            if offset == stop:\n",

@@ -1,5 +1,7 @@
 """What the splitter decides: whether this is a file of the job, and where it is cut. No I/O."""
 
+from typing import Final
+
 from baton.csv import CsvDefect, Header, HeaderReader, Scanner, Syntax
 from baton.errors import BatchFailed
 from baton.job import Job
@@ -17,6 +19,9 @@ from baton.model.plan import (
 from baton.shown import shown
 from splitter.header import check_header
 from splitter.look import HeadInspector
+
+_BEGINNING_BYTES: Final = 256 * 1024
+"""At a time of the blocks in which the header is looked for."""
 
 
 def _too_large(size_bytes: int, chunk_bytes_max: int) -> BatchFailed:
@@ -59,7 +64,12 @@ class Planner:
 
     def feed(self, block: bytes | bytearray) -> None:
         """Take the next bytes of the file, in order. Nothing of `block` is kept."""
-        self._take(self._look.feed(block))
+        if self._scanner is not None:
+            self._take(self._look.feed(block))
+            return
+        # What looks for the header makes copies of what it is given.
+        for at in range(0, len(block), _BEGINNING_BYTES):
+            self._take(self._look.feed(block[at : at + _BEGINNING_BYTES]))
 
     def finish(self, *, job_version: str, reference_version: str | None) -> Plan:
         """Return the plan of the whole file."""

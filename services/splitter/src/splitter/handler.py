@@ -28,8 +28,9 @@ from baton.telemetry import Metrics
 from splitter.domain import Planner
 from splitter.settings import SplitterSettings
 
-SCANNED_BYTES: Final = 4 * MIB
-"""How much is scanned in one go, away from the event loop: many times what the way there costs, a tenth of a ms."""
+SCANNED_BYTES: Final = 2 * MIB
+"""How much is scanned in one go, away from the event loop: many times what the way there costs, a tenth of a ms. With
+half of it the splitter takes a fifth more CPU, with twice as much no less."""
 _SENT_AT_ONCE: Final = 1_000
 """Messages that are made and sent, so that those of thousands of chunks are never all at hand."""
 _PLANNED_FROM = (BatchState.ADMITTED, BatchState.WAITING_INPUT, BatchState.SPLIT)

@@ -28,7 +28,7 @@ from splitter.sweeper import Sweeper
 SLOTS: Final = 4
 """Of each lane. It waits for S3 most of the time."""
 LARGE_AT_ONCE: Final = 4
-"""Large files that are scanned at a time, of whatever lane their messages are: of each up to seventeen ranges of 8 MiB
+"""Large files that are scanned at a time, of whatever lane their messages are: of each up to seventeen ranges of 4 MiB
 are held. Of any other one there is not more than `LARGE_FROM_BYTES`."""
 
 
