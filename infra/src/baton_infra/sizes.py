@@ -67,7 +67,7 @@ SHARED: Final = "shared"
 """The ECS service of a lean environment whose one task holds all containers."""
 SHARED_TASK: Final = Tasks(cpu=512, memory_mib=4096, tasks_max=1)
 SHARED_MEMORY_MIB: Final[Mapping[str, int]] = {
-    "splitter": 832,
+    "splitter": 592,
     "worker": 2192,
     "merger": 416,
     "notifier": 368,
