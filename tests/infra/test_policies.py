@@ -16,7 +16,8 @@ from baton_infra import config
 from baton_infra.declared import policies, union
 from baton_infra.declared.policies import RoleScope
 from baton_infra.declared.statements import Statement, document
-from golden_roles import GOLDEN, roles, text
+from baton_local.locks.roles import DECLARED
+from golden_roles import GOLDEN, declared, roles, text
 from synthesized import templates
 from template_reading import covers
 
@@ -55,6 +56,10 @@ def test_no_role_has_changed_unseen(environment: str) -> None:
     seen = {path.stem: path.read_text() for path in GOLDEN.glob(f"{environment}-*.json")}
 
     assert found == seen, "if that is meant: python tests/support/golden_roles.py, and read the difference"
+
+
+def test_the_local_world_has_the_roles_of_the_templates() -> None:
+    assert DECLARED.read_text() == declared(), "if that is meant: python tests/support/golden_roles.py"
 
 
 def test_only_the_controller_turns_anything_or_writes_the_control_row() -> None:

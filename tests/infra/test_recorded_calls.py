@@ -20,12 +20,13 @@ from baton_infra.declared import policies
 from baton_infra.declared.policies import RoleScope
 from baton_infra.declared.statements import Statement
 from baton_local.bootstrap import SENDER
+from baton_local.locks.policies import Need
 from baton_local.on_processes import lifecycle
 from baton_local.roster import LocalTrigger, Roster, product
 from baton_local.stand_ins.arc import Cluster
 from embedded import CALM, Embedded
 from emulator_process import ACCOUNT_ID
-from recorded_calls import Call, Need, allows, needs, session_statements
+from recorded_calls import Call, allows, needs, session_statements
 
 pytestmark = [pytest.mark.xdist_group("recorded"), pytest.mark.timeout(240)]
 
@@ -168,7 +169,7 @@ def test_every_call_is_allowed_by_the_role_of_who_made_it_and_by_the_session_of_
             _role(call),
             need.action,
             re.sub(r"[0-9a-f-]{8,}.*", "…", need.resource),
-            need.keys.get("dynamodb:LeadingKeys"),
+            need.keys.get("dynamodb:leadingkeys"),
         )
         for call, need in _asked(calls)
         # ARC and S3 Control are served from five Regions: it is the caller's role that counts.

@@ -1,14 +1,14 @@
-"""Which IAM rights recorded AWS calls need, and whether a role grants them."""
+"""Which IAM rights recorded AWS calls need, and whether a role grants them, as the local world's locks judge it."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
+from dataclasses import dataclass
 from typing import Any, Final
 
 from baton.topology import Topology
 from baton_infra.declared.names import Arns
 from baton_infra.declared.statements import Statement
+from baton_local.locks.policies import Need, Policy, PolicyEffect, listed, pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +22,21 @@ class Call:
     parameters: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One action on one resource that a call needs, with the keys that conditions look at."""
-
-    action: str
-    resource: str
-    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-
-
 def needs(call: Call, topology: Topology) -> list[Need]:
     """Return what IAM is asked for. Raises `KeyError` for an API that nobody has described here."""
     return list(_APIS[call.api](call, Arns(topology, call.region)))
 
 
 def allows(statements: Iterable[Statement], need: Need) -> bool:
-    return any(
-        need.action in statement.actions
-        and any(fnmatchcase(need.resource, resource) for resource in statement.resources)
-        and all(_holds(operator, keys, need) for operator, keys in statement.conditions.items())
-        for statement in statements
-    )
+    concerned = [each for each in statements if need.action in each.actions and _names(each.resources, need.resource)]
+    for key in (key for each in concerned for key in each.conditions.get("ForAllValues:StringLike", ())):
+        # Of no values all of them match: IAM says so, and so a request without the key would be allowed.
+        assert need.keys.get(key.lower()), f"{need} says nothing of {key}"
+    return Policy(each.as_json() for each in concerned).says(need) is PolicyEffect.ALLOWS
+
+
+def _names(resources: Iterable[str], resource: str) -> bool:
+    return any(pattern(each).fullmatch(resource) for each in resources)
 
 
 def session_statements(call: Call, topology: Topology) -> tuple[Statement, ...]:
@@ -55,36 +49,11 @@ def session_statements(call: Call, topology: Topology) -> tuple[Statement, ...]:
     return tuple(
         Statement(
             "Session",
-            tuple(_listed(each["Action"])),
-            tuple(arn.replace(door, point) for arn in _listed(each["Resource"])),
+            tuple(listed(each["Action"])),
+            tuple(arn.replace(door, point) for arn in listed(each["Resource"])),
         )
         for each in written
     )
-
-
-def _listed(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def _holds(operator: str, keys: Mapping[str, Any], need: Need) -> bool:
-    for key, wanted in keys.items():
-        patterns = [wanted] if isinstance(wanted, str) else wanted
-        given = need.keys.get(key, ())
-        matches = [any(fnmatchcase(value, pattern) for pattern in patterns) for value in given]
-        match operator:
-            case "ForAllValues:StringLike":
-                # Of no values all of them match: IAM says so, and so a request without the key would be allowed.
-                assert given, f"{need} says nothing of {key}"
-                holds = all(matches)
-            case "StringEquals":
-                holds = bool(given) and all(value in patterns for value in given)
-            case "ForAnyValue:StringEquals":
-                holds = any(value in patterns for value in given)
-            case _:
-                raise KeyError(operator)
-        if not holds:
-            return False
-    return True
 
 
 def _s3(call: Call, arns: Arns) -> Iterator[Need]:
@@ -135,17 +104,17 @@ _KEY_ACTIONS: Final = {
 
 def _key(action: str, arns: Arns) -> Need:
     keys = {
-        "kms:ResourceAliases": (arns.topology.key_alias,),
-        "kms:ViaService": (f"s3.{arns.region}.amazonaws.com",),
+        "kms:resourcealiases": (arns.topology.key_alias,),
+        "kms:viaservice": (f"s3.{arns.region}.amazonaws.com",),
     }
-    return Need(f"kms:{action}", f"arn:aws:kms:{arns.region}:{arns.topology.account_id}:key/1", keys)
+    return Need(f"kms:{action}", f"arn:aws:kms:{arns.region}:{arns.topology.account_id}:key/local", keys)
 
 
 def _reads(asked: Mapping[str, Any]) -> str:
     return "s3:GetObjectVersion" if asked.get("VersionId") else "s3:GetObject"
 
 
-_LEADING: Final = "dynamodb:LeadingKeys"
+_LEADING: Final = "dynamodb:leadingkeys"
 _TRANSACTED: Final = {"Put": "PutItem", "Update": "UpdateItem", "ConditionCheck": "ConditionCheckItem"}
 
 
@@ -199,7 +168,7 @@ def _ses(call: Call, arns: Arns) -> Iterator[Need]:
         return
     sender = call.parameters["Source"]
     identity = f"arn:aws:ses:{arns.region}:{arns.topology.account_id}:identity/{sender}"
-    yield Need(f"ses:{call.operation}", identity, {"ses:FromAddress": (sender,)})
+    yield Need(f"ses:{call.operation}", identity, {"ses:fromaddress": (sender,)})
 
 
 def _sesv2(call: Call, arns: Arns) -> Iterator[Need]:

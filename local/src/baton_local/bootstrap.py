@@ -75,7 +75,8 @@ async def create_function(
         failed_queue_url=failed["QueueUrl"],
         dead_letter_queue_url=dead["QueueUrl"],
     )
-    await lambda_trigger.create(function, trigger, code, environment)
+    role_arn = f"arn:aws:iam::{aws.topology.account_id}:role/{aws.topology.role('trigger', region)}"
+    await lambda_trigger.create(function, trigger, code, environment, role_arn=role_arn)
     return function
 
 
@@ -125,11 +126,24 @@ def _created(prefix: str) -> dict[str, Any]:
     return {"Events": ["s3:ObjectCreated:*"], "Filter": {"Key": {"FilterRules": rules}}}
 
 
-async def links(aws: Aws, session: aiohttp.ClientSession, endpoints: Mapping[str, str]) -> dict[str, ReplicationLink]:
-    """Return the replication out of each Region; `aws` and `endpoints` go through the gates."""
+async def links(
+    aws: Aws, session: aiohttp.ClientSession, endpoints: Mapping[str, str], tokens: Mapping[str, str]
+) -> dict[str, ReplicationLink]:
+    """Return the replication out of each Region; `aws` and `endpoints` go through the gates.
+
+    `tokens`: of the role that replicates out of each Region, where a world has locks.
+    """
     topology = aws.topology
     sides = {
-        region: Side(session, url, topology.data_bucket(region), region=region, key_id=topology.account_id)
+        region: Side(
+            session,
+            url,
+            topology.data_bucket(region),
+            region=region,
+            key_id=topology.account_id,
+            reads_by=tokens.get(region, ""),
+            writes_by=tokens.get(other_region(region, topology.regions), ""),
+        )
         for region, url in endpoints.items()
     }
     return {region: await _link(aws, region, sides) for region in topology.regions}

@@ -49,6 +49,8 @@ class Roster(BaseModel):
     trigger: LocalTrigger | None = None
     watchers: tuple[LocalService, ...] = ()
     """Started once services and trigger are healthy: canaries sent before would be held against the Region."""
+    is_locked: bool = False
+    """Whether each service, the trigger and replication may do only what their roles on AWS may."""
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -73,6 +75,7 @@ def product(jobs_package: str) -> Roster:
             requirements=Path(__file__).parents[3] / "requirements" / "trigger.txt",
         ),
         watchers=(LocalService(name=CONTROLLER, command=(sys.executable, "-m", "failover_controller.main")),),
+        is_locked=True,
     )
 
 

@@ -125,7 +125,7 @@ async def _replicator(stack: AsyncExitStack, settings: OutsideSettings) -> Repli
     # No total: an object takes as long as it takes. Ten seconds of silence are a cut, which is tried again.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=2, sock_read=10)
     session = await stack.enter_async_context(_session(timeout))
-    return Replicator(await bootstrap.links(aws, session, endpoints))
+    return Replicator(await bootstrap.links(aws, session, endpoints, tokens={}))
 
 
 def _session(timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:

@@ -1,25 +1,32 @@
 """Corrects three answers of MiniStack, as AWS gives them: object versions, ranges of a version, and fair queues.
 
-It runs on the emulator's own Python, without our packages. MiniStack lists versions in plain text, whatever encoding is
-asked for. XML cannot express some characters that keys may have, so one such key would make every list that contains it
-unreadable, as long as the world exists.
+It runs on the emulator's own Python, without our packages but for the locks. MiniStack lists versions in plain text,
+whatever encoding is asked for. XML cannot express some characters that keys may have, so one such key would make every
+list that contains it unreadable, as long as the world exists.
 
 MiniStack ignores the range of a read that names a version, and sends the whole object.
 
 MiniStack takes a message group for a standard queue and delivers in the order of sending. SQS holds back messages of a
 group that keeps its receivers busy, as long as others wait, so that no large file keeps another one waiting.
+
+Where a world has locks, calls pass `baton_local.locks` first. Then a session's token says whose it is, that of a
+function as well, and a refusal is written as MiniStack's own are.
 """
 
 import importlib
+import importlib.util
+import os
 import re
+import sys
 import time
 from collections import Counter, deque
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import unescape
 
-app: Final[Any] = importlib.import_module("ministack.app").app
+app: Any = importlib.import_module("ministack.app").app
 _s3: Final[Any] = importlib.import_module("ministack.services.s3")
 _sqs: Final[Any] = importlib.import_module("ministack.services.sqs")
 _list_versions: Final[Any] = _s3._list_object_versions  # noqa: SLF001 - it has no other way in
@@ -90,6 +97,51 @@ def _fairest(messages: list[dict[str, Any]], max_messages: int, now: float) -> l
     return found
 
 
+_OF_LOCKS: Final = (
+    *("baton_local.locks.gate", "baton_local.locks.roles"),
+    *("ministack.core.iam_actions", "ministack.services.sts"),
+    *("ministack.core.lambda_runtime", "ministack.services.lambda_svc"),
+)
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+def _locked(unlocked: Any, declared: Path) -> Any:
+    """Return the application behind a lock, for the roles that the file declares."""
+    here = Path(__file__).parents[1]
+    # By its place: on the path, its neighbours would replace libraries of the emulator's.
+    spec = importlib.util.spec_from_file_location(
+        "baton_local", here / "__init__.py", submodule_search_locations=[str(here)]
+    )
+    assert spec
+    sys.modules["baton_local"] = importlib.util.module_from_spec(spec)
+    gate, roles, actions, sts, runtime, functions = map(_module, _OF_LOCKS)
+    known = roles.Roles.read(declared)
+    make_token, lend = sts._gen_session_token, runtime.execution_credentials  # noqa: SLF001 - it has no other way in
+
+    def token() -> str:
+        return gate.granted.get("") or make_token()
+
+    def lent(config: dict[str, Any]) -> dict[str, str]:
+        role = config["Role"].rpartition("/")[2]
+        return lend(config) | ({"AWS_SESSION_TOKEN": roles.token(role)} if known.has(role) else {})
+
+    def refused(refusal: Any, headers: dict[str, str]) -> Any:
+        return actions.access_denied_response(
+            refusal.service, refusal.action, "", "local", message=str(refusal), headers=headers
+        )
+
+    sts._gen_session_token = token  # noqa: SLF001 - the same
+    runtime.execution_credentials = functions.execution_credentials = lent
+    region = os.environ["BATON_LOCKED_REGION"]  # noqa: TID251 - there is nobody else to tell it
+    return gate.before(unlocked, known, region, refused)
+
+
 _s3._list_object_versions = _list_encoded  # noqa: SLF001 - it has no other way in
 _s3._get_object = _get_in_range  # noqa: SLF001 - the same
 _sqs._collect_msgs = _collect_fairly  # noqa: SLF001 - it has no other way in
+
+if _declared := os.environ.get("BATON_LOCKS"):  # noqa: TID251 - there is nobody else to tell it
+    app = _locked(app, Path(_declared))

@@ -25,6 +25,8 @@ from baton.aws import Aws, SystemClock
 from baton.model.routing import failover_panel
 from baton.topology import Topology
 from baton_local import bootstrap, state
+from baton_local.locks import roles
+from baton_local.locks.roles import Roles
 from baton_local.processes import pids
 from baton_local.processes.fork_server import ForkServer
 from baton_local.processes.process import Program, StartFailed, SupervisedProcess, leash
@@ -47,6 +49,7 @@ _log = logging.getLogger(__name__)
 BUSY: Final = 75
 """Exit status when another supervisor holds the directory (EX_TEMPFAIL of sysexits.h)."""
 ACCOUNT_ID: Final = "000000000000"
+_LOCKS: Final = "roles.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Supervisor:
         self._functions: list[Function] = []
         self._background: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
+        self._locks = _locks(self._topology, directory) if roster.is_locked else None
 
     async def run(self) -> None:
         """Start everything, then wait to be stopped; raises `StartFailed` if it does not come up in time."""
@@ -111,7 +115,7 @@ class Supervisor:
 
         mailbox = Mailbox(session, global_endpoint)
         gates = {region: await self._gate(stack, ports[region]) for region in self._topology.regions}
-        front_door = FrontDoor(self._topology, gates, session, global_endpoint)
+        front_door = FrontDoor(self._topology, gates, session, global_endpoint, is_locked=bool(self._locks))
         cluster = self._cluster()
         outside = await self._outside(stack, ports[GLOBAL], mailbox, front_door, cluster)
         home, away = self._topology.regions
@@ -183,9 +187,22 @@ class Supervisor:
         # Last in, first out: what runs in the background ends before its clients are closed.
         stack.push_async_callback(self._cancel_background)
         await self._furnish(inside, wiring, code)
-        replicator = Replicator(await bootstrap.links(outside, session, outer))
+        replicator = Replicator(await bootstrap.links(outside, session, outer, self._replicating()))
         self._in_background(replicator.run())
         return replicator
+
+    def _session(self, region: str, service: str) -> dict[str, str]:
+        """Return what ECS gives a task beside its keys: a token that names its role."""
+        if not self._locks:
+            return {}
+        return {"AWS_SESSION_TOKEN": self._locks.issue(self._topology.role(service, region), roles.TASKS)}
+
+    def _replicating(self) -> dict[str, str]:
+        """Return the token of the role that replicates out of each Region."""
+        if not self._locks:
+            return {}
+        names = {region: self._topology.role("replicate", region) for region in self._topology.regions}
+        return {region: self._locks.issue(name, roles.REPLICATION) for region, name in names.items()}
 
     async def _furnish(self, inside: Aws, wiring: Wiring, code: bytes) -> None:
         """Make what the emulators hold. A test that knows another way to make it, the CDK app's, says so here."""
@@ -276,6 +293,7 @@ class Supervisor:
             account_id=ACCOUNT_ID,
             directory=self._directory,
             settings=self._settings,
+            locks=self._directory / _LOCKS if self._locks else None,
         )
 
     def _service_programs(self, wiring: Wiring, services: Sequence[LocalService]) -> list[Program]:
@@ -291,12 +309,26 @@ class Supervisor:
             command=service.command,
             environment={
                 **wiring.of_service(region),
+                **self._session(region, service.name),
                 "BATON_RUNNER_HEALTH_PORT": str(port),
                 **service.environment,
             },
             log=self._directory / "logs" / f"{region}-{service.name}.log",
             health_url=f"http://{HOST}:{port}/healthz",
         )
+
+
+def _locks(topology: Topology, directory: Path) -> Roles:
+    """Write the roles of this world for its emulators; return them."""
+    path = directory / _LOCKS
+    text = roles.declared(
+        roles.DECLARED.read_text(),
+        environment=topology.environment,
+        account_id=topology.account_id,
+        sender=bootstrap.SENDER,
+    )
+    path.write_text(text)
+    return Roles.read(path)
 
 
 def _url(port: int) -> str:

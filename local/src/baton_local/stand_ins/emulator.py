@@ -30,12 +30,38 @@ def command(python: Path, port: int) -> tuple[str, ...]:
 
 
 def program(
-    region: str, port: int, *, home_region: str, account_id: str, directory: Path, settings: LocalSettings
+    region: str,
+    port: int,
+    *,
+    home_region: str,
+    account_id: str,
+    directory: Path,
+    settings: LocalSettings,
+    locks: Path | None = None,
 ) -> Program:
-    """Return how to run it. It is never restarted: an empty Region would be worse than a dead one."""
-    own = directory / "emulators" / region
+    """Return how to run it. It is never restarted: an empty Region would be worse than a dead one.
+
+    `locks`: a file with the roles by which its calls are judged.
+    """
+    return Program(
+        region=region,
+        name=NAME,
+        command=command(settings.emulator_python, port),
+        environment={
+            **_environment(port, home_region, account_id, directory / "emulators" / region, settings),
+            **_locked(region, locks),
+        },
+        log=directory / "logs" / f"{region}-{NAME}.log",
+        health_url=f"http://{HOST}:{port}/_ministack/health",
+        restarts=False,
+        grace_seconds=2,  # nothing to save
+    )
+
+
+def _environment(port: int, home_region: str, account_id: str, own: Path, settings: LocalSettings) -> dict[str, str]:
+    """Return what MiniStack reads; `own` is its folder, which is made."""
     own.mkdir(parents=True, exist_ok=True)
-    environment = settings.inherited() | {
+    return settings.inherited() | {
         "GATEWAY_PORT": str(port),
         "MINISTACK_REGION": home_region,
         "MINISTACK_ACCOUNT_ID": account_id,
@@ -53,16 +79,11 @@ def program(
         # AWS waits a minute before the second attempt.
         "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.5",
     }
-    return Program(
-        region=region,
-        name=NAME,
-        command=command(settings.emulator_python, port),
-        environment=environment,
-        log=directory / "logs" / f"{region}-{NAME}.log",
-        health_url=f"http://{HOST}:{port}/_ministack/health",
-        restarts=False,
-        grace_seconds=2,  # nothing to save
-    )
+
+
+def _locked(region: str, locks: Path | None) -> dict[str, str]:
+    """Return what `corrected` reads of a lock; the global emulator is in no Region."""
+    return {"BATON_LOCKS": str(locks), "BATON_LOCKED_REGION": "" if region == GLOBAL else region} if locks else {}
 
 
 _STRETCH_PORTS: Final = 100

@@ -18,6 +18,8 @@ from yarl import URL
 
 from baton.model.identity import ORIGIN_VERSION_METADATA
 from baton.topology import Topology
+from baton_local.locks.guard import IN_HEADER, IN_LINK
+from baton_local.locks.requests import ACCESS_POINT
 from baton_local.stand_ins.gates import Gate
 from baton_local.stand_ins.http import forwardable
 from baton_local.stand_ins.side import is_of_object
@@ -48,13 +50,23 @@ class FrontDoor:
     """Routes requests for `topology.mrap` to the active Region's data bucket."""
 
     def __init__(
-        self, topology: Topology, gates: Mapping[str, Gate], session: aiohttp.ClientSession, verifier: str
+        self,
+        topology: Topology,
+        gates: Mapping[str, Gate],
+        session: aiohttp.ClientSession,
+        verifier: str,
+        *,
+        is_locked: bool = False,
     ) -> None:
-        """Take the gates into the Regions, a session that neither decompresses nor times out, and who checks links."""
+        """Take the gates into the Regions, a session that neither decompresses nor times out, and who checks links.
+
+        `is_locked`: the Regions judge who asks, so he is named to them.
+        """
         self._topology = topology
         self._gates = gates
         self._session = session
         self._verifier = verifier
+        self._is_locked = is_locked
         self.routes: Mapping[str, int] = dict(zip(topology.regions, (_DIAL_ON, _DIAL_OFF), strict=True))
         """As they were asked for last. Requests follow, and reads say so, once they have turned."""
         self.turn_seconds: float = 0
@@ -129,6 +141,8 @@ class FrontDoor:
         query = _without(query, {_OURS_ALONE})
         url = f"{gate.endpoint}/{self._topology.data_bucket(region)}{path}{'?' if query else ''}{query}"
         headers = self._headers_for(region, request.headers, is_signed=is_signed)
+        if self._is_locked:
+            headers.update(_caller(request))
         data = request.content if request.body_exists else None
         response: web.StreamResponse | None = None
         try:
@@ -203,6 +217,12 @@ class FrontDoor:
             f"<Routes>{routes}</Routes></GetMultiRegionAccessPointRoutesResult>"
         )
         return web.Response(body=document.encode(), content_type="application/xml")
+
+
+def _caller(request: web.Request) -> dict[str, str]:
+    """Return the headers that tell a lock whose session asks, whether it signed a header or a link, and which way."""
+    token = request.headers.get(IN_HEADER) or request.query.get(IN_LINK)
+    return {ACCESS_POINT: "true", **({IN_HEADER: token} if token else {})}
 
 
 async def _unless_cut[T](gate: Gate, work: Awaitable[T]) -> T:

@@ -64,9 +64,25 @@ class Opened:
 class Side:
     """The data bucket of one Region. Every method may raise `aiohttp.ClientError`, `OSError` and `TimeoutError`."""
 
-    def __init__(self, session: aiohttp.ClientSession, endpoint: str, bucket: str, *, region: str, key_id: str) -> None:
-        """Take a session that decompresses nothing, and the Region's gate. The emulator checks no signature."""
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        endpoint: str,
+        bucket: str,
+        *,
+        region: str,
+        key_id: str,
+        reads_by: str = "",
+        writes_by: str = "",
+    ) -> None:
+        """Take a session that decompresses nothing, and the Region's gate. The emulator checks no signature.
+
+        `reads_by` and `writes_by`: tokens of the roles that copy from here and to here. What is looked at to compare
+        both sides is no call of S3's replication, and needs none.
+        """
         self._session = session
+        self._reads_by = _token(reads_by)
+        self._writes_by = _token(writes_by)
         self._url = f"{endpoint}/{bucket}"
         self._signed = {"Authorization": f"AWS4-HMAC-SHA256 Credential={key_id}/20000101/{region}/s3/aws4_request"}
         self._own_writes: dict[tuple[str, str], None] = {}
@@ -113,7 +129,7 @@ class Side:
 
         One request for the whole: the emulator ignores a range where a version is named.
         """
-        async with self._request("GET", key, f"versionId={version_id}") as answer:
+        async with self._request("GET", key, f"versionId={version_id}", headers=self._reads_by) as answer:
             yield None if _is_gone(answer) else Opened(_described(answer, version_id), answer.content)
 
     async def take(self, key: str, opened: Opened) -> Described:
@@ -121,7 +137,7 @@ class Side:
         described = opened.described
         kept = {**described.headers, _METADATA + ORIGIN_VERSION_METADATA: described.origin}
         # The emulator refuses a body that is shorter than its Content-Length: a broken stream leaves no object.
-        sent = {**kept, "Content-Length": str(described.size_bytes)}
+        sent = {**kept, "Content-Length": str(described.size_bytes), **self._writes_by}
         async with self._request("PUT", key, headers=sent, data=opened.content) as answer:
             answer.raise_for_status()
             version_id = self._remember(key, answer)
@@ -129,14 +145,14 @@ class Side:
 
     async def hide(self, key: str, current: Described) -> bool:
         """Put a delete marker over `current`; say whether it was still the current version."""
-        async with self._request("DELETE", key, headers={"If-Match": current.etag}) as answer:
+        async with self._request("DELETE", key, headers={"If-Match": current.etag, **self._writes_by}) as answer:
             if answer.status != _NOT_IMPLEMENTED:
                 return self._hidden(key, answer)
         # LocalStack deletes under no condition: look, and be quick.
         async with self._request("HEAD", key) as answer:
             if _is_gone(answer) or answer.headers["x-amz-version-id"] != current.version_id:
                 return False
-        async with self._request("DELETE", key) as answer:
+        async with self._request("DELETE", key, headers=self._writes_by) as answer:
             return self._hidden(key, answer)
 
     def _hidden(self, key: str, answer: aiohttp.ClientResponse) -> bool:
@@ -170,6 +186,10 @@ class Side:
         while len(self._own_writes) > _OWN_WRITES_MAX:  # an event that never came
             del self._own_writes[next(iter(self._own_writes))]
         return version_id
+
+
+def _token(text: str) -> dict[str, str]:
+    return {"X-Amz-Security-Token": text} if text else {}
 
 
 def is_of_object(name: str) -> bool:

@@ -91,12 +91,14 @@ class Function:
     dead_letter_queue_url: str
 
 
-async def create(function: Function, trigger: LocalTrigger, code: bytes, environment: Mapping[str, str]) -> None:
+async def create(
+    function: Function, trigger: LocalTrigger, code: bytes, environment: Mapping[str, str], *, role_arn: str
+) -> None:
     """Create the function. The environment holds nothing that Lambda itself sets."""
     await function.lambda_.create_function(
         FunctionName=function.name,
         Runtime="python3.13",
-        Role="arn:aws:iam::000000000000:role/local-trigger",
+        Role=role_arn,
         Handler=trigger.handler,
         Code={"ZipFile": code},
         Timeout=_TIMEOUT_SECONDS,
