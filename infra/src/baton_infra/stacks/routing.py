@@ -10,7 +10,7 @@ from constructs import Construct
 
 from baton.model.paths import REPLICATED, REPLICATED_IN_TIME
 from baton.ports.links import LINK_LIFE
-from baton.topology import other_region
+from baton.topology import CONTROLLER, other_region
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs.custom import custom_resource
 from baton_infra.constructs.functions import LogLife, function
@@ -154,9 +154,11 @@ class RoutingStack(BatonStack):
         reach = policies.RoleScope(
             self.topology, self.region, mrap_arn=self.mrap_arn, customer_keys=self.config.customer_keys
         )
+        # A controller follows the links of its canaries, and its role is that of a lean environment's shared task.
+        services = (CONTROLLER,) if self.config.is_lean else ("notifier", CONTROLLER)
         signers = [
             Arns(self.topology, region).role(self.topology.role(service, region))
-            for service in ("notifier", "failover-controller")  # which follows the links of its canaries
+            for service in services
             for region in self.config.regions
         ]
         # By condition, since a principal must exist when it is named, and these come later.
