@@ -45,7 +45,7 @@ class _Metric:
 
 
 class ReusedAnswers[T]:
-    """ReusedAnswers that are used again for some seconds, by what was asked. That there was none is not kept."""
+    """Keeps answers for some seconds, by what was asked, and gives them again. An error is not kept."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
