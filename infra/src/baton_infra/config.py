@@ -84,8 +84,9 @@ class EnvironmentConfig(Frozen):
             raise ValueError(f"[networks] names {', '.join(self.networks)}; the Regions are {', '.join(self.regions)}")
         if unknown := (self.tasks.keys() | self.images.keys()) - set(SERVICES):
             raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
-        if self.is_lean and (idle := self.tasks.keys() - {"worker"}):
-            raise ValueError(f'[tasks] {", ".join(sorted(idle))}: with size = "lean" only the worker has tasks')
+        if self.is_lean and (others := self.tasks.keys() - {"worker"}):
+            named = ", ".join(sorted(others))
+            raise ValueError(f'[tasks] {named}: with size = "lean" only the worker has tasks of its own')
         for service in self.services:
             tasks = self.tasks_of(service)
             if tasks.tasks_min > tasks.tasks_max:

@@ -206,7 +206,10 @@ def roles_are_narrow(template: Template) -> Iterator[Finding]:
 
 
 def services_have_no_way_out(template: Template) -> Iterator[Finding]:
-    """Only the egress subnets' routes lead to the internet, and there is no NAT. Lean, all tasks have an address."""
+    """Only the egress subnets' routes lead to the internet, and there is no NAT.
+
+    The controller has a public address; in a lean environment, recognised by its shared service, every task has one.
+    """
     for name, resource in template.get("Resources", {}).items():
         if resource["Type"] in {"AWS::EC2::NatGateway", "AWS::EC2::TransitGateway"}:
             yield Finding(name, "is a way out that nobody needs")
@@ -214,12 +217,11 @@ def services_have_no_way_out(template: Template) -> Iterator[Finding]:
         if not str(route["RouteTableId"].get("Ref", "")).startswith("Egress"):
             yield Finding(name, "leads out of the private subnets")
     services = list(_of(template, "AWS::ECS::Service"))
-    with_address = {service["ServiceName"] for _, service in services}
-    if SHARED not in with_address:
-        with_address = {CONTROLLER}
+    if SHARED in {service["ServiceName"] for _, service in services}:
+        return
     for name, service in services:
         network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
-        if network["AssignPublicIp"] == "ENABLED" and service["ServiceName"] not in with_address:
+        if network["AssignPublicIp"] == "ENABLED" and service["ServiceName"] != CONTROLLER:
             yield Finding(name, "has a public address")
 
 

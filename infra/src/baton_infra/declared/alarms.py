@@ -159,8 +159,8 @@ def _period_seconds(minutes: int) -> int:
 def _queues(config: EnvironmentConfig) -> list[Alarm]:
     """Return the alarms on users' messages that wait too long, and on their dead letters.
 
-    Whatever happens to a message of a canary, the canary says it within a minute. Lean, of those
-    that wait the ordinary chunks alone: the age of the oldest batch says the rest.
+    Whatever happens to a canary's message, the canary shows it within a minute. In a lean environment only ordinary
+    chunks that wait raise an alarm: the alarm on the oldest batch covers the rest.
     """
     topology = config.topology
     prefix = topology.notice_prefix
