@@ -1,4 +1,4 @@
-"""In the embedded world everybody may do what his role on AWS may, and nothing else."""
+"""In the embedded world each service may do what its role on AWS may, and nothing else."""
 
 import json
 import urllib.error

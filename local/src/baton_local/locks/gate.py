@@ -58,7 +58,7 @@ class Lock:
         await self._app(scope, receive, send if caller is None else self._hiding(request, caller, send))
 
     def _hiding(self, request: Request, caller: Caller, send: Send) -> Send:
-        """Return a way to answer that says 403 for 404 to who may not list, as S3 does."""
+        """Return a way to answer that says 403 instead of 404 to a caller that may not list, as S3 does."""
         if not request.is_of_object:
             return send
         is_hidden = False
@@ -117,6 +117,6 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _drain(receive: Receive) -> None:
-    """Let the caller say all that he has to say: otherwise he sees a broken connection in place of the refusal."""
+    """Read the whole request first: otherwise the caller sees a broken connection in place of the refusal."""
     while (message := await receive())["type"] == "http.request" and message.get("more_body"):
         continue

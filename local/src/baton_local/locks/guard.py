@@ -1,4 +1,4 @@
-"""Judges single calls: who asks, what he needs, and whether his role, his session and the bucket let him."""
+"""Judges single calls: who the caller is, what the call needs, and whether role, session and bucket allow it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -33,7 +33,7 @@ class Guard:
         self._place = place
 
     def caller(self, request: Request) -> Caller | None:
-        """Return who asks; None if it is the account's owner, as the command line is: his requests have no token."""
+        """Return the caller; None: the account's owner, as the command line is, whose requests have no token."""
         text = request.headers.get(IN_HEADER) or request.query.get(IN_LINK)
         if not text:
             return None
@@ -52,7 +52,7 @@ class Guard:
         return self._session(request, caller) if request.service == _STS else ""
 
     def tell_missing(self, request: Request, caller: Caller | None) -> None:
-        """Judge whether he may be told that an object is not there."""
+        """Judge whether the caller may be told that an object is not there."""
         if not self._is_free(request, caller):
             for need in requests.listing(request, self._place):
                 self._grant(need, request, caller)
@@ -76,7 +76,9 @@ class Guard:
         except UnknownRequest as error:
             if caller is None:
                 return ()
-            raise AccessDenied(request.service, "", f"Nobody has said what IAM is asked for {error}.") from error
+            raise AccessDenied(
+                request.service, "", f"The local world does not know which permission this call needs: {error}."
+            ) from error
 
     def _grant(self, need: Need, request: Request, caller: Caller | None) -> None:
         bucket = self._roles.buckets.get(need.resource.removeprefix("arn:aws:s3:::").partition("/")[0])

@@ -42,7 +42,7 @@ class Ruling:
 
 
 class UnknownPolicy(ValueError):
-    """A policy says something that nobody here understands."""
+    """A policy contains something that this evaluator does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _a(kind: str) -> str:
 
 def _statement(written: Mapping[str, Any]) -> _Statement:
     if unknown := written.keys() - _ELEMENTS:
-        raise UnknownPolicy(f"nobody here understands {sorted(unknown)} of {written}")
+        raise UnknownPolicy(f"unknown elements {sorted(unknown)} in {written}")
     if written.get("Effect") not in {"Allow", "Deny"} or not written.get("Action"):
         raise UnknownPolicy(f"{written} neither allows nor denies an action")
     return _Statement(
@@ -146,7 +146,7 @@ def pattern(text: str, flags: int = 0) -> re.Pattern[str]:
         elif piece in _LITERAL:
             parts.append(re.escape(piece))
         else:
-            raise UnknownPolicy(f"nobody here knows the variable {piece} of {text}")
+            raise UnknownPolicy(f"unknown variable {piece} in {text}")
     return re.compile("".join(parts), flags | re.DOTALL)
 
 
@@ -159,7 +159,7 @@ def _condition(operator: str, key: str, wanted: Sequence[str]) -> _Condition:
         return _Condition(key.lower(), lambda given: is_absent is not bool(given))
     is_negated = "Not" in name
     if (make := _MATCHERS.get(name.replace("Not", ""))) is None or quantifier not in _QUANTIFIERS:
-        raise UnknownPolicy(f"nobody here understands the condition {operator}")
+        raise UnknownPolicy(f"unknown condition operator {operator}")
     matchers = [make(value) for value in wanted]
 
     def fits(value: str) -> bool:

@@ -321,7 +321,7 @@ def _ses(request: Request, where: str) -> Iterator[Need]:
 def _sts(request: Request, where: str) -> Iterator[Need]:
     del where
     asked = request.form()
-    if asked["Action"] != "GetCallerIdentity":  # nobody can be refused to ask who he is
+    if asked["Action"] != "GetCallerIdentity":  # which AWS allows every caller
         yield Need(f"sts:{asked['Action']}", asked["RoleArn"])
 
 

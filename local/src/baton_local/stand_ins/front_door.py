@@ -60,7 +60,7 @@ class FrontDoor:
     ) -> None:
         """Take the gates into the Regions, a session that neither decompresses nor times out, and who checks links.
 
-        `is_locked`: the Regions judge who asks, so he is named to them.
+        `is_locked`: the Regions judge each call by its caller, so the caller is named to them.
         """
         self._topology = topology
         self._gates = gates
