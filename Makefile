@@ -98,7 +98,7 @@ destroy: .venv/.infra ## Remove what may be removed, and list what stays: make d
 
 .PHONY: sim
 sim: setup ## Simulate both Regions under faults: make sim SEEDS=1:1000
-	$(BIN)/python -m baton_proof.simulation.simulate $(or $(SEEDS),1:100)
+	POLARS_MAX_THREADS=1 $(BIN)/python -m baton_proof.simulation.simulate $(or $(SEEDS),1:100)
 
 .PHONY: fuzz
 fuzz: setup ## Send random files through the pipeline and a slow reference reader: make fuzz MINUTES=60 SEED=1

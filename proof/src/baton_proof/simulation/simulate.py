@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import sys
 import time
@@ -268,6 +269,12 @@ def _told_of_switches(totals: Counter[str], waits: list[float]) -> str:
     return f"{text}\nfrom a Region's death to the commit, {len(waits)} deaths: {figures}"
 
 
+def _collect_rarely() -> None:
+    """Spend a tenth less: a story makes millions of small objects, hardly any of them in a cycle."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
 def main() -> int:
     """Run the seeds FIRST:LAST on all cores; return 1 if any violated anything."""
     parser = argparse.ArgumentParser(description="Run simulated schedules.")
@@ -280,7 +287,7 @@ def main() -> int:
     failed: list[int] = []
     waits: list[float] = []
     started = time.monotonic()
-    with multiprocessing.Pool(options.processes) as pool:
+    with multiprocessing.Pool(options.processes, _collect_rarely) as pool:
         for report in pool.imap_unordered(run, seeds, chunksize=4):
             totals.update(schedules=1, events=report.events, switches=report.failovers, batches=report.batches)
             totals.update(mails=report.mails, second_mails=report.second_mails, violations=len(report.violations))
