@@ -10,11 +10,11 @@ import csv
 import math
 import tempfile
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from aiobotocore.session import AioSession
 
@@ -30,17 +30,22 @@ from baton.aws.dynamodb.progress import SHARDS, UNSHARDED_CHUNKS
 from baton.aws.s3.ranged import RANGE_BYTES
 from baton.catalog import load_jobs
 from baton.context import Context
-from baton.messages import KINDS, OF_USERS, Kind, Lane, Message, parse
+from baton.messages import CANARY, KINDS, LANES, OF_USERS, Kind, Lane, Message, parse
+from baton.model.journal import Verdict
 from baton.model.states import BatchState
-from baton.ports import Inbox
+from baton.ports import Inbox, ObjectInfo, ObjectStore
 from baton.ports.preconditions import PART_BYTES_MIN
 from baton.runner import Handler
+from baton.service import Service
 from baton.topology import REGIONS_DEFAULT, REJECTS_INDEXED_MAX
 from baton_local.sales import sample
 from baton_proof.logs import silent_log
 from baton_proof.sales import FINANCIAL, SalesFile, financial, sales_file
 from emulator_process import ministack
+from handover_shell.canary import BatchCanary
 from merger.domain import rejects_wanted
+from splitter.settings import SplitterSettings
+from splitter.sweeper import Sweeper
 from worlds import aws_at
 
 _EAST: Final = REGIONS_DEFAULT[0]
@@ -58,6 +63,8 @@ USD_PER_CALL: Final = {
     "s3.UploadPart": 5.0e-6,
     "s3.UploadPartCopy": 5.0e-6,
     "s3.CompleteMultipartUpload": 5.0e-6,
+    "s3.ListObjectsV2": 5.0e-6,
+    "s3.ListObjectVersions": 5.0e-6,
     "s3.GetObject": 0.4e-6,  # GET, HEAD: $0.0004 per 1,000
     "s3.HeadObject": 0.4e-6,
     "s3.DeleteObject": 0.0,
@@ -137,6 +144,35 @@ def _joined(parts: int, *, copied: bool) -> Counter[str]:
     return Counter({"s3.GetObject": parts, "s3.PutObject": 1})
 
 
+CANARY_CALLS: Final = Counter(
+    {
+        # Its file, the plan, part and rejects, both joined, the manifest
+        "s3.PutObject": 7,
+        # its file twice, the plan twice, the part, its rejects twice, and the result by the controller
+        "s3.GetObject": 8,
+        # its file, by what admits it, splitter, worker, twice by the notifier that deletes it, and by the controller
+        "s3.HeadObject": 6,
+        "s3.DeleteObject": 7,
+        "s3.ListObjectsV2": 1,
+        "sqs.SendMessageBatch": 4,
+        "sqs.ReceiveMessage": 4,
+        "sqs.DeleteMessageBatch": 4,
+        "dynamodb.GetItem": 6,
+        "dynamodb.Query": 1,
+        "dynamodb.PutItem": 8,
+        "dynamodb.TransactWriteItems": 1,
+        "dynamodb.BatchWriteItem": 1,
+        "dynamodb.DeleteItem": 1,
+        "sts.AssumeRole": 1,
+    }
+)
+"""Calls of one canary, from the controller's file to the last object that it deletes; without its event."""
+IDLE_SWEEP_CALLS: Final = Counter({"s3.ListObjectVersions": 1, "dynamodb.Query": 11, "dynamodb.GetItem": 1})
+"""Calls of a pass of the sweeper in which it finds nothing."""
+CANARY_SWEEP_CALLS: Final = Counter({"s3.ListObjectsV2": 2})
+"""Calls of a sweep for what canaries left, which is not part of every pass."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counted:
     """One batch's calls, by `service.Operation`, and what they depend on."""
@@ -166,9 +202,10 @@ class World:
 
     aws: Aws
     counting: Counting
-    handlers: Mapping[Kind, Handler[Message]]
+    handlers: Mapping[tuple[Kind, Lane], Handler[Message]]
     inboxes: Mapping[tuple[Kind, Lane], Inbox]
     admitter: Admitter
+    sweeper: Sweeper
 
 
 @asynccontextmanager
@@ -179,16 +216,20 @@ async def services_at(url: str, environment: str) -> AsyncGenerator[World]:
         await create_global(aws, senders=["baton@example.com"])
         await create_region(aws, _EAST)
         context = Context(_EAST, REGIONS_DEFAULT, aws, clock, load_jobs("baton_jobs"), log)
-        handlers: dict[Kind, Handler[Message]] = {
-            "split": splitter.main.build(context).handler,
-            "chunk": worker.main.build(context).handler,
-            "merge": merger.main.build(context).handler,
-            "notify": notifier.main.build(context).handler,
+        services: dict[Kind, Service] = {
+            "split": splitter.main.build(context),
+            "chunk": worker.main.build(context),
+            "merge": merger.main.build(context),
+            "notify": notifier.main.build(context),
+        }
+        handlers: dict[tuple[Kind, Lane], Handler[Message]] = {
+            (kind, lane): services[kind].handlers[lane] for kind in KINDS for lane in LANES
         }
         inboxes: dict[tuple[Kind, Lane], Inbox] = {
-            (kind, lane): aws.inbox(kind, lane) for kind in KINDS for lane in OF_USERS
+            (kind, lane): aws.inbox(kind, lane) for kind in KINDS for lane in LANES
         }
-        yield World(aws, counting, handlers, inboxes, context.admitter())
+        sweeper = splitter.main.sweeper(context, SplitterSettings())
+        yield World(aws, counting, handlers, inboxes, context.admitter(), sweeper)
 
 
 async def count_one(world: World, sample: SalesFile, *, name: str) -> Counted:
@@ -201,9 +242,25 @@ async def count_one(world: World, sample: SalesFile, *, name: str) -> Counted:
     world.counting.on = True
     batch = await world.admitter.admit(info.key, info.version_id)
     assert batch is not None
-    await _drive(world)
+    await _drive(world, OF_USERS)
     world.counting.on = False
     return await _counted(world, batch.batch_id)
+
+
+async def count_canary(world: World) -> Counter[str]:
+    """Send a canary as a controller does, and count all calls until nothing of it is left.
+
+    The controller asks once for its state, since the canary is through by then. Its event is not in it: none is sent.
+    """
+    objects = cast("ObjectStore", _Processed(world))
+    ledger = world.aws.ledger()
+    canary = BatchCanary(sender=_EAST, ledger=ledger, objects={_EAST: objects}, clock=SystemClock(), instance="counted")
+    world.counting.calls.clear()
+    world.counting.on = True
+    probe = await canary.probe(_EAST, seconds_max=60)
+    world.counting.on = False
+    assert probe.verdict is Verdict.HEALTHY, probe.value
+    return +world.counting.calls
 
 
 async def _counted(world: World, batch_id: str) -> Counted:
@@ -224,19 +281,47 @@ async def _counted(world: World, batch_id: str) -> Counted:
     return Counted(+world.counting.calls, shape, batch.counts.records_in)
 
 
-async def _drive(world: World) -> None:
+async def count_idle_sweep(world: World) -> Counter[str]:
+    """Sweep a Region in which there is nothing to do, and count the calls of the second pass."""
+    await world.sweeper.sweep()
+    world.counting.calls.clear()
+    world.counting.on = True
+    await world.sweeper.sweep()
+    world.counting.on = False
+    return +world.counting.calls
+
+
+class _Processed:
+    """An object store: what is put into it is processed as a canary before the call returns."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._objects = world.aws.objects()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+    async def put(self, key: str, body: bytes) -> ObjectInfo:
+        info = await self._objects.put(key, body)
+        await self._world.admitter.admit(info.key, info.version_id)
+        await _drive(self._world, (CANARY,))
+        return info
+
+
+async def _drive(world: World, lanes: Sequence[Lane]) -> None:
     for _ in range(_MESSAGES_MAX):
-        if not any([await _handle_one(world, kind, inbox) for (kind, _), inbox in world.inboxes.items()]):
+        if not any([await _handle_one(world, kind, lane) for kind in KINDS for lane in lanes]):
             return
     raise AssertionError("the batch never comes to rest")
 
 
-async def _handle_one(world: World, kind: Kind, inbox: Inbox) -> bool:
+async def _handle_one(world: World, kind: Kind, lane: Lane) -> bool:
+    inbox = world.inboxes[kind, lane]
     deliveries = await inbox.receive(max_messages=1, wait_seconds=0)
     if not deliveries:
         world.counting.calls["sqs.ReceiveMessage"] -= 1  # an empty receive belongs to no batch
         return False
-    await world.handlers[kind].handle(parse(deliveries[0].body), 1)
+    await world.handlers[kind, lane].handle(parse(deliveries[0].body), 1)
     await inbox.delete(deliveries)
     return True
 

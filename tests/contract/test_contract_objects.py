@@ -270,6 +270,20 @@ async def test_a_delete_hides_the_version_that_it_names_and_no_newer_one(ports: 
     assert await ports.objects.find_version(KEY, first.version_id) is not None
 
 
+@in_world
+async def test_what_is_hidden_is_gone_whatever_its_version_was(ports: Ports) -> None:
+    first = await ports.objects.put(KEY, b"first")
+
+    await ports.objects.hide(KEY)
+    await ports.objects.hide(KEY)
+    await ports.objects.hide("input/none")
+
+    assert await ports.objects.head(KEY) is None
+    assert [info.key async for info in ports.objects.list("input/")] == []
+    assert await ports.objects.find_version(KEY, first.version_id) is not None
+    assert await ports.objects.find_version(KEY, None) is None
+
+
 @pytest.mark.differs(
     localstack="LocalStack pages by percent-encoded keys: ä, then %C3%A4, counts as before the second page and is lost"
 )

@@ -25,7 +25,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "ledger": "control set_control admit get unreadable get_many update claim_mail list_open list_recent list_settled "
     "delete",
     "journal": "beat heartbeats submit command pending settle record switch decision decisions",
-    "objects": "head find_version read get put compose copy delete list list_versions",
+    "objects": "head find_version read get put compose copy delete hide list list_versions",
     "outbox": "send backlog",
     "inbox": "receive delete set_visibility hand_back dead_letter",
     "progress": "open complete tally done is_done",

@@ -172,7 +172,9 @@ def test_alarms_on_aws_are_all_pages_of_this_environment_composite_ones_too(loss
     run(scenario())
 
 
-def test_what_cloudwatch_said_is_used_again_until_it_has_a_new_value(lossy_aws: LossyAws) -> None:
+def test_what_cloudwatch_said_is_used_again_until_it_has_a_new_value_and_so_are_dead_letters(
+    lossy_aws: LossyAws,
+) -> None:
     async def scenario() -> None:
         async with lossy_aws() as (aws, lossy):
             name = await set_alarm(aws, "a", fires=False)
@@ -183,7 +185,7 @@ def test_what_cloudwatch_said_is_used_again_until_it_has_a_new_value(lossy_aws: 
                 assert await vitals.alarms() == {name: False}
 
             assert (lossy.seen.count("GetMetricData"), lossy.seen.count("DescribeAlarms")) == (2, 1)
-            assert lossy.seen.count("GetQueueAttributes") == 3 * 24
+            assert lossy.seen.count("GetQueueAttributes") == 3 * 12 + 12
 
     run(scenario())
 

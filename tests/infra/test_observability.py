@@ -20,7 +20,7 @@ from baton.telemetry import Noteworthy
 from baton.testing import virtual_time
 from baton.topology import REGIONS_DEFAULT, RETENTION_DAYS, SERVICES, Topology
 from baton_infra import config
-from baton_infra.costs import cost
+from baton_infra.costs import counted
 from baton_infra.stacks.compute import CONSUMES
 from baton_proof.logs import measured, recording_log
 from baton_proof.pipeline import Pipeline
@@ -157,7 +157,7 @@ def test_an_idle_region_sends_the_metrics_that_are_charged_and_no_other() -> Non
     sent = {name for name, _ in measured(lines)} | {*noteworthy.of(found, START), "ClockOffSeconds"}
 
     assert sent == {"InputSweepAge", "Beats", "Epoch", "Active", "ClockOffSeconds"}
-    assert len(sent) == cost.METRICS_OF_AN_IDLE_REGION
+    assert len(sent) == counted.METRICS_OF_AN_IDLE_REGION
 
 
 async def _an_idle_hour(lines: list[dict[str, Any]]) -> None:

@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from baton.messages import LANES
 from baton.model.control import SwitchBackend
-from baton.topology import SERVICES, SWEEP_SECONDS
+from baton.topology import CANARY_SWEEP_SECONDS, EPOCH_POLL_SECONDS, SERVICES, SWEEP_SECONDS
 from baton_infra import assemblies
 from baton_infra import config as environments
 from baton_infra.config import EnvironmentConfig
+from baton_infra.costs import counted
 from baton_infra.costs.prices import price, task_hour
 from handover.settings import ControllerSettings
 
@@ -26,6 +27,7 @@ _HOURS: Final = 730
 """Of a month, as AWS counts it."""
 _SECONDS: Final = _HOURS * 3_600
 _GB: Final = 1e9
+_TIB: Final = 2**40
 _ENVIRONMENT: Final = "prod"
 """Whose sizes are counted; only its switch is exchanged."""
 _LEAN_ENVIRONMENT: Final = "dev"
@@ -57,53 +59,6 @@ class Item:
     usd: float
     group: CostGroup = CostGroup.OTHER
 
-
-# --- what does not come from a template, each with its reason
-
-CANARY: Final[Mapping[str, float]] = {
-    # Its file, then plan, part, rejects, both joined, and the manifest; what services and controller read of it.
-    "s3_put": 7,
-    "s3_get": 12,
-    # Three of them are of S3's event.
-    "sqs_call": 15,
-    # Seven writes of its row and one that deletes it, of 1 kB, in two Regions, in the table and in its index; its tally
-    # and its one chunk.
-    "dynamodb_write": 8 * 2 * 2 + 1 + 4,
-    # The services' looks, and the controller's, which asks twice a second until it is through.
-    "dynamodb_read": 20,
-}
-"""Calls of one canary: those of a small batch (docs/performance.md) without mail, archive and link."""
-HEARTBEAT_KB: Final = 8
-"""With the controller's whole assessment. A test weighs one."""
-_METRICS_OF_A_LOOK: Final = 8
-"""Ages of four queues, latency and backlog of two replication rules (`baton.aws.vitals`)."""
-_QUEUE_CALLS_OF_A_LOOK: Final = 24
-METRICS_OF_AN_IDLE_REGION: Final = 5
-"""Whether a controller is there, its epoch, whether it is active, how far its clock is off; and the age of the sweep.
-All else is sent only while it is not 0 (`baton.telemetry.Noteworthy`)."""
-_LOG_KB_OF_A_CANARY: Final = 6
-_LOG_KB_OF_A_LOOK: Final = 1.2
-_EMPTY_RECEIVE_SECONDS: Final = 20
-_LISTS_OF_A_SWEEP: Final = 3
-"""Inputs, canaries, and what canaries left; of at most a thousand objects each."""
-
-MILLION: Final[Mapping[str, float]] = {
-    # A file of a million sales records, 81 MB in five chunks, 1 % rejected: `bench/aws_calls.py`, which a test holds
-    # this against. Writes to the ledger are of 3 kB, in two Regions, in the table and in its index.
-    "s3_put": 21,
-    "s3_get": 41,
-    "sqs_call": 20,
-    "dynamodb_write": 7 * 3 * 2 * 2 + 1 + 5 * 4 + 40 * 25,
-    "dynamodb_read": 15 + 8,
-    "mail": 1,
-    "lambda_call": 1,
-}
-_FILE_GB: Final = 0.081
-CPU_SECONDS: Final[Mapping[str, float]] = {"splitter": 0.54, "worker": 3.00, "merger": 0.46, "notifier": 0.22}
-"""Measured end to end: docs/performance.md."""
-_COPIES: Final = 4
-"""Input, parts, result and archive: each about the size of the file, each replicated."""
-_COPIES_IN_TIME: Final = 2
 
 SEED: Final[Mapping[CostGroup, float]] = {
     # The AWS sample that Baton replaces, with its three zones and twelve endpoints a Region, by the same prices.
@@ -200,19 +155,26 @@ def _tasks(config: EnvironmentConfig, templates: Templates) -> list[Item]:
 
 
 def _watching(config: EnvironmentConfig, templates: Templates) -> list[Item]:
-    keys = len(_of_type(templates, "AWS::KMS::Key"))
     alarms = alarm_metrics(templates)
     boards = [each["DashboardBody"] for each in _of_type(templates, "AWS::CloudWatch::Dashboard")]
     namespace = config.topology.metrics_namespace
     alarmed = _own_metrics_of_alarms(_of_type(templates, "AWS::CloudWatch::Alarm"), namespace)
     metrics = len(_own_metrics(boards, namespace) | alarmed)
-    idle_metrics = METRICS_OF_AN_IDLE_REGION * len(config.regions)
+    idle_metrics = counted.METRICS_OF_AN_IDLE_REGION * len(config.regions)
     return [
-        Item("KMS keys", f"{keys}", keys * price("kms_key_month")),
+        Item(*_keys(templates)),
         Item("alarms, of scaling too", f"{alarms} metrics", alarms * price("alarm_metric_month")),
         Item("dashboards", f"{len(boards)}", len(boards) * price("dashboard_month")),
         Item("our own metrics", f"{idle_metrics}; {metrics} if all occur", idle_metrics * price("metric_month")),
     ]
+
+
+def _keys(templates: Templates) -> tuple[str, str, float]:
+    keys = _of_type(templates, "AWS::KMS::Key")
+    # The first and the second rotation add a dollar a month to a key, later ones nothing.
+    rotated = sum(bool(key.get("EnableKeyRotation")) for key in keys)
+    of = f"{len(keys)}; {len(keys) + rotated} after a year, {len(keys) + 2 * rotated} after two" if keys else "0"
+    return "KMS keys", of, len(keys) * price("kms_key_month")
 
 
 def alarm_metrics(templates: Templates) -> int:
@@ -260,72 +222,111 @@ def _own_metrics_of_alarms(alarms: Iterable[Mapping[str, Any]], namespace: str) 
 
 
 def _controllers(config: EnvironmentConfig) -> list[Item]:
-    """Return what the controllers' calls cost, which look all the time."""
+    """Return what the controllers' and the sweepers' calls cost, which look all the time."""
     settings = ControllerSettings.model_validate(config.controller_settings)
     beats = 2 * _SECONDS / settings.beat_seconds
     # Both look at their own Region, and the standby's at the active one as well.
     canaries, looks = (3 * _SECONDS / seconds for seconds in (settings.probe_seconds, settings.vitals_seconds))
-    beat = {"dynamodb_write": HEARTBEAT_KB * 2, "dynamodb_read": math.ceil(2 * HEARTBEAT_KB / 4) + 2}
-    # What CloudWatch said is used again, as long as it has no new value.
+    beat = {"dynamodb_write": counted.HEARTBEAT_KB * 2, "dynamodb_read": math.ceil(2 * counted.HEARTBEAT_KB / 4) + 2}
+    # What CloudWatch said is used again, as long as it has no new value; so are dead letters.
     asked = looks / math.ceil(settings.metrics_seconds / settings.vitals_seconds)
-    vitals = looks * of_calls({"sqs_call": _QUEUE_CALLS_OF_A_LOOK})
-    vitals += asked * of_calls({"metric_read": _METRICS_OF_A_LOOK, "cloudwatch_call": 1})
+    answer = {"metric_read": counted.METRICS_OF_A_LOOK, "cloudwatch_call": 1, "sqs_call": counted.QUEUES}
+    vitals = looks * of_calls({"sqs_call": counted.QUEUES}) + asked * of_calls(answer)
+    sweeps, canary_sweeps, epochs = (
+        2 * _SECONDS / seconds for seconds in (SWEEP_SECONDS, CANARY_SWEEP_SECONDS, EPOCH_POLL_SECONDS)
+    )
+    swept = sweeps * of_calls(counted.IDLE_SWEEP) + canary_sweeps * of_calls(counted.CANARY_SWEEP)
+    requests = canaries * counted.CANARY_REQUESTS + sweeps + canary_sweeps * counted.CANARY_SWEEP["s3_put"]
+    return [
+        Item("canaries", f"{canaries:,.0f}", canaries * of_calls(counted.CANARY)),
+        Item("heartbeats", f"{beats:,.0f}", beats * of_calls(beat)),
+        Item("vitals, of CloudWatch and SQS", f"{asked:,.0f} and {looks:,.0f} looks", vitals),
+        Item("sweeps", f"{sweeps:,.0f}", swept + epochs * price("dynamodb_read")),
+        _receives(config),
+        *_kept(config, {"canary": canaries, "look": 2 * _SECONDS / settings.vitals_seconds, "sweep": sweeps}, requests),
+    ]
+
+
+def _receives(config: EnvironmentConfig) -> Item:
     polls = {service: len(LANES) + (service == "splitter") for service in SERVICES[:-1]}
     running = {name: config.tasks_of(place).tasks_min for place in config.always_run for name in config.services[place]}
     receives = 2 * sum(running[service] * each for service, each in polls.items()) * _SECONDS
-    sweeps = 2 * _SECONDS / SWEEP_SECONDS
-    log_gb = (canaries * _LOG_KB_OF_A_CANARY + looks * _LOG_KB_OF_A_LOOK) * 1_000 / _GB
+    usd = receives / counted.EMPTY_RECEIVE_SECONDS * price("sqs_call")
+    return Item("empty receives", "one in 20 s, of each lane", usd)
+
+
+def _kept(config: EnvironmentConfig, told: Mapping[str, float], requests: float) -> list[Item]:
+    """Return what is written beside data: log lines, by their cause; records of so many requests; images."""
+    log_gb = sum(counted.LOG_BYTES[what] * times for what, times in told.items()) / _GB
+    access_gb = requests * counted.ACCESS_LOG_BYTES / _GB * config.log_days / (_HOURS / 24)
     return [
-        Item("canaries", f"{canaries:,.0f}", canaries * of_calls(CANARY)),
-        Item("heartbeats", f"{beats:,.0f}", beats * of_calls(beat)),
-        Item("vitals, of CloudWatch and SQS", f"{asked:,.0f} and {looks:,.0f} looks", vitals),
-        Item("sweeps", f"{sweeps:,.0f}", sweeps * _LISTS_OF_A_SWEEP * price("s3_put")),
-        Item("empty receives", "one in 20 s, of each lane", receives / _EMPTY_RECEIVE_SECONDS * price("sqs_call")),
         Item("logs", f"{log_gb:.1f} GB", log_gb * price("log_gb")),
+        Item("access logs kept", f"{access_gb:.1f} GB", access_gb * price("s3_gb_month")),
+        Item("images kept", "one set; each deployment adds one", 2 * counted.IMAGES_GB * price("image_gb_month")),
     ]
 
 
 # --- per million records
 
 
-def of_million(config: EnvironmentConfig) -> tuple[Item, ...]:
+def of_million(config: EnvironmentConfig, templates: Templates) -> tuple[Item, ...]:
     """Return what a million records cost on top, in one file."""
     tasks = sum(
         cpu_seconds / 3_600 * task_hour(size.cpu, size.memory_mib) / (size.cpu / 1_024)
-        for service, cpu_seconds in CPU_SECONDS.items()
+        for service, cpu_seconds in counted.CPU_SECONDS.items()
         for size in [config.tasks_of(service)]
     )
-    copied, in_time = _COPIES * _FILE_GB, _COPIES_IN_TIME * _FILE_GB
     return (
-        Item("tasks", f"{sum(CPU_SECONDS.values()):.2f} CPU-seconds, on demand", tasks),
-        Item("calls", f"{sum(MILLION.values()):,.0f} requests and units", of_calls(MILLION)),
-        Item(
-            "replication",
-            f"{copied * 1_000:.0f} MB, {in_time * 1_000:.0f} MB of them in 15 minutes",
-            copied * price("replication_gb") + in_time * price("replication_in_time_gb"),
-        ),
-        Item("access point", "upload and download", 2 * _FILE_GB * price("access_point_gb")),
+        Item("tasks", f"{sum(counted.CPU_SECONDS.values()):.2f} CPU-seconds, on demand", tasks),
+        Item("calls", f"{sum(counted.MILLION.values()):,.0f} requests and units", of_calls(counted.MILLION)),
+        *(_replicated(prefix, in_time=in_time) for prefix, in_time in _rules(templates).items()),
+        Item("access point", "upload and download", (counted.FILE_GB + counted.RESULT_GB) * price("access_point_gb")),
+        Item("download", "of the result, out of AWS", counted.RESULT_GB * price("transfer_out_gb")),
     )
+
+
+def _rules(templates: Templates) -> Mapping[str, bool]:
+    """Return the prefixes that are replicated out of a Region, and whether within 15 minutes."""
+    (made,) = _of_type(templates, "Custom::BucketReplication")
+    rules = json.loads(made["Buckets"][0]["Configuration"])["Rules"]
+    return {rule["Filter"]["Prefix"]: "ReplicationTime" in rule["Destination"] for rule in rules}
+
+
+def _replicated(prefix: str, *, in_time: bool) -> Item:
+    gb, objects = counted.STORED[prefix]
+    usd = gb * price("replication_gb") + objects * price("s3_put") + in_time * gb * price("replication_in_time_gb")
+    of = f"{gb * 1_000:.0f} MB, objects: {objects}{'; within 15 minutes' if in_time else ''}"
+    return Item(f"replication of {prefix}", of, usd)
 
 
 # --- the report
 
 
-def bills() -> dict[str, Sequence[Item]]:
-    """Return what an idle month costs: of the environment under each switch, and of the lean one."""
+@dataclass(frozen=True, slots=True)
+class Bills:
+    """What an idle month costs, of the environment under each switch and of the lean one; and a million records."""
+
+    idle: Mapping[str, Sequence[Item]]
+    million: Sequence[Item]
+
+
+def bills() -> Bills:
+    """Compute all bills."""
     prod = environments.load(_ENVIRONMENT)
     worlds = {switch.value: prod.model_copy(update={"switch": switch}) for switch in SwitchBackend}
-    found = dict[str, Sequence[Item]]()
+    found, million = dict[str, Sequence[Item]](), tuple[Item, ...]()
     for label, config in {**worlds, LEAN: environments.load(_LEAN_ENVIRONMENT)}.items():
         with tempfile.TemporaryDirectory() as folder:
-            found[label] = idle(config, assemblies.synthesize(config, Path(folder)))
-    return found
+            templates = assemblies.synthesize(config, Path(folder))
+        found[label] = idle(config, templates)
+        if config.name == prod.name:
+            million = of_million(config, templates)
+    return Bills(found, million)
 
 
-def report(bills: Mapping[str, Sequence[Item]]) -> str:
+def report(bills: Bills) -> str:
     """Return the tables, as Markdown."""
-    million = of_million(environments.load(_ENVIRONMENT))
-    return "\n".join([*_idle_table(bills), "", *_seed_table(bills), "", *_million_table(million)])
+    return "\n".join([*_idle_table(bills.idle), "", *_seed_table(bills.idle), "", *_million_table(bills.million)])
 
 
 def _idle_table(bills: Mapping[str, Sequence[Item]]) -> list[str]:
@@ -357,11 +358,12 @@ def _by_group(items: Sequence[Item]) -> dict[CostGroup, float]:
 
 
 def _million_table(items: Sequence[Item]) -> list[str]:
+    total, files = sum(item.usd for item in items), _TIB / (counted.FILE_GB * _GB)
     return [
-        "| a million records, in one file | of | $ |",
-        "|---|---|---:|",
-        *(f"| {item.what} | {item.of} | {item.usd:.5f} |" for item in items),
-        f"| **total** | the seed: {SEED_MILLION:g} | **{sum(item.usd for item in items):.5f}** |",
+        "| a million records, in one file | of | $ | $ per TiB of such files |",
+        "|---|---|---:|---:|",
+        *(f"| {item.what} | {item.of} | {item.usd:.5f} | {item.usd * files:,.2f} |" for item in items),
+        f"| **total** | the seed: {SEED_MILLION:g} | **{total:.5f}** | **{total * files:,.2f}** |",
     ]
 
 

@@ -62,8 +62,9 @@ async def clear_away(batch: Batch, *, ledger: Ledger, objects: ObjectStore) -> N
     """
     if not batch.is_canary:
         raise ValueError(f"batch {batch.batch_id} is no canary")
-    # Without the file, an event that comes late starts nothing.
-    await _hide(objects, batch.source.key)
+    # Without the file, an event that comes late starts nothing. Mostly the notifier has deleted it already.
+    if await objects.head(batch.source.key):
+        await objects.hide(batch.source.key)
     await ledger.delete(batch)
     await hide_work(batch.batch_id, objects)
 
@@ -71,10 +72,4 @@ async def clear_away(batch: Batch, *, ledger: Ledger, objects: ObjectStore) -> N
 async def hide_work(batch_id: str, objects: ObjectStore) -> None:
     """Remove what was made of a canary, whose row is gone."""
     for key in [info.key async for info in objects.list(paths.canary_work(batch_id))]:
-        await _hide(objects, key)
-
-
-async def _hide(objects: ObjectStore, key: str) -> None:
-    info = await objects.head(key)
-    if info:
-        await objects.delete(key, if_version_is=info.version_id)
+        await objects.hide(key)

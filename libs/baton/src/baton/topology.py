@@ -24,6 +24,10 @@ VISIBILITY_SECONDS: Final = 60
 """Short: a crashed consumer's message is back this soon. Consumers extend it at a third while they work."""
 SWEEP_SECONDS: Final = 30
 """How often each splitter looks for inputs that were not admitted and batches that do not move."""
+CANARY_SWEEP_SECONDS: Final = 300
+"""How often it looks for canaries that nobody deleted. Nobody waits for these, and S3 charges a list as 12 reads."""
+EPOCH_POLL_SECONDS: Final = 3
+"""How soon it notices that its Region became the active one. A strong read of one item each."""
 RETENTION_DAYS: Final = 14
 """SQS's maximum, and how long ledger rows of finished batches are kept: longer than any replication lag."""
 PROGRESS_KEPT_DAYS: Final = 45

@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from baton.model.plan import CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_RECORDS_DEFAULT
-from baton.topology import SWEEP_SECONDS
+from baton.topology import EPOCH_POLL_SECONDS, SWEEP_SECONDS
 
 
 class SplitterSettings(BaseSettings):
@@ -31,7 +31,7 @@ class SplitterSettings(BaseSettings):
     sweep_pages_max: int = Field(default=80, ge=1)
     """Pages of up to 500 versions that one sweep lists; the next one continues from there. Each is a call of 50 to
     100 ms that costs $0.000005: 80 of them every 30 s are $1.15 a day, and only where there are 40,000 versions."""
-    epoch_poll_seconds: float = Field(default=3, gt=0)
+    epoch_poll_seconds: float = Field(default=EPOCH_POLL_SECONDS, gt=0)
     """How soon the sweeper notices that its Region became the active one, and then looks at its inputs at once. A
     strong read of one item each."""
     stalled_seconds: float = Field(default=300, gt=0)

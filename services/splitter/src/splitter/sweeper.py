@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from baton.errors import Unavailable
 from baton.ports import Clock, Ledger
 from baton.telemetry import Log, emf
+from baton.topology import CANARY_SWEEP_SECONDS
 from splitter.arrival_sweep import ArrivalSweep
 from splitter.batch_sweep import BatchSweep
 from splitter.canaries import CanarySweep
@@ -62,6 +63,7 @@ class Sweeper:
         seconds = self._settings.sweep_seconds
         work = (
             self._for_ever(self._sweep_batches, seconds),
+            self._for_ever(self._sweep_canaries, CANARY_SWEEP_SECONDS),
             self._sweep_arrivals_for_ever(seconds),
             self._sweep_inputs_for_ever(seconds),
             self._watch_epoch(),
@@ -76,6 +78,7 @@ class Sweeper:
     async def sweep(self, *, just_activated: bool = False) -> None:
         """Look once at everything, one after the other. What fails is logged, and tried again by the next sweep."""
         await self._sweep_batches()
+        await self._sweep_canaries()
         await self._sweep_arrivals()
         await self._try_inputs(just_activated=just_activated)
         await self._delete_old()
@@ -99,6 +102,8 @@ class Sweeper:
     async def _sweep_batches(self) -> None:
         with self._logged("batches"):
             self._running = await self.open_batches.sweep()
+
+    async def _sweep_canaries(self) -> None:
         with self._logged("canaries"):
             await self._canaries.sweep()
 

@@ -66,7 +66,8 @@ class AwsVitals:
     """One Region as its own services tell.
 
     `calls` gives this process's statistics of its calls to the Region, `ages_seconds_max` is how long CloudWatch may
-    take where SQS has the rest of the answer, `kept_seconds` for how long an answer of CloudWatch is used again.
+    take where SQS has the rest of the answer, `kept_seconds` for how long an answer of CloudWatch, and a number of
+    dead letters, is used again.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class AwsVitals:
         self._calls = calls
         self._ages_seconds_max = ages_seconds_max
         self._metrics = ReusedAnswers[list[float | None]](kept_seconds)
+        self._dead = ReusedAnswers[int](kept_seconds)
         self._alarms = ReusedAnswers[Mapping[str, bool | None]](kept_seconds)
         queues = [queue for queue in topology.queues if queue.lane in OF_USERS]
         self._queues: list[tuple[Kind, Lane]] = [(queue.kind, queue.lane) for queue in queues]
@@ -143,7 +145,11 @@ class AwsVitals:
         return self._calls()
 
     async def _counts(self, queue: tuple[Kind, Lane]) -> tuple[int, int]:
-        return await self._count(await self._work_urls.url(queue)), await self._count(await self._dead_urls.url(queue))
+        waiting = await self._count(await self._work_urls.url(queue))
+        return waiting, await self._dead.get("/".join(queue), partial(self._dead_letters, queue))
+
+    async def _dead_letters(self, queue: tuple[Kind, Lane]) -> int:
+        return await self._count(await self._dead_urls.url(queue))
 
     async def _count(self, url: str) -> int:
         """Return how many messages a queue holds, in sight or not."""

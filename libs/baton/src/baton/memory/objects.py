@@ -143,8 +143,12 @@ class MemoryObjectStore:
         current = self._find(key, None)
         if current is None or current.info.version_id != if_version_is:
             return False
-        self._hide(current, is_replica=False)
+        self._hide(key, is_replica=False)
         return True
+
+    async def hide(self, key: str) -> None:
+        self.refusals.check("hide", key)
+        self._hide(key, is_replica=False)
 
     def replicate(self, version: Version) -> Version | None:
         """Take over a version of the other Region's bucket, under a new version ID that remembers its origin.
@@ -156,7 +160,7 @@ class MemoryObjectStore:
         if version.body is None:
             current = self._find(key, None)
             hides = current is not None and current.origin == version.hides
-            return self._hide(current, is_replica=True) if current and hides else None
+            return self._hide(key, is_replica=True) if hides else None
         if any(each.body is not None and each.origin == version.origin for each in self._versions.get(key, [])):
             return None
         # As with S3, a replica keeps the time at which its object was created.
@@ -226,17 +230,11 @@ class MemoryObjectStore:
         )
         return self._append(Version(info, body, content_type)).info
 
-    def _hide(self, current: Version, *, is_replica: bool) -> Version:
-        marker = replace(
-            current.info,
-            version_id=self._next_version_id(),
-            size_bytes=0,
-            last_modified=self._clock.now(),
-            etag="",
-            metadata={},
-            origin_version_id=None,
-        )
-        return self._append(Version(marker, None, is_replica=is_replica, hides=current.origin))
+    def _hide(self, key: str, *, is_replica: bool) -> Version:
+        """Write a delete marker. As S3 does, even where there is nothing to hide."""
+        current = self._find(key, None)
+        marker = ObjectInfo(key, self._next_version_id(), size_bytes=0, last_modified=self._clock.now())
+        return self._append(Version(marker, None, is_replica=is_replica, hides=current.origin if current else None))
 
     def _append(self, version: Version) -> Version:
         self._versions.setdefault(version.info.key, []).append(version)

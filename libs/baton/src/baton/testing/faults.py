@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 EFFECTS: Final = frozenset(
     {
-        "admit", "update", "claim_mail", "put", "compose", "copy", "delete", "send", "open", "complete",
+        "admit", "update", "claim_mail", "put", "compose", "copy", "delete", "hide", "send", "open", "complete",
         "set_visibility", "hand_back", "dead_letter", "beat", "count_nudge", "claim_notice", "notice_sent", "publish",
         "sign", "note", "attempt_begun", "attempt_alive", "attempt_ended",
     }

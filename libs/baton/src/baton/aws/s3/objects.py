@@ -228,9 +228,13 @@ class S3ObjectStore:
         info = await self.head(key)
         if info is None or info.version_id != if_version_is:
             return False
+        await self.hide(key)
+        return True
+
+    @translated()
+    async def hide(self, key: str) -> None:
         client = await self._client()
         await client.delete_object(Bucket=self._bucket, Key=key)
-        return True
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         async with translated():
