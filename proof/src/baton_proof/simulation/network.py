@@ -46,7 +46,8 @@ _KEY_OF: Mapping[str, Callable[[Any], str]] = {
     "journal.settle": lambda args: args[0].id,
 }
 """Writes that both Regions may make to one row."""
-_ROWS_KEPT = 12
+READ_SECONDS_MAX = 45
+"""How old the ledger read before an actuator call may be: a call with all its waiting."""
 _CALLS_KEPT = 200
 _ATTEMPTS = 4
 """Of an AWS client for one call that is not answered; one look at the queues is several calls that are."""
@@ -142,12 +143,13 @@ class Life(CrashPlan):
         self.stalls: dict[str, float] = {}
         """By call (`kind.method`): how long the process is paused right before the next one. The call goes out
         when it continues, even if its caller has given it up by its own clock."""
-        self.controls: deque[tuple[Any, float]] = deque(maxlen=_ROWS_KEPT)
-        """The control rows that this process read last, and when, by `awake_seconds`: what it may act on."""
+        self.controls: deque[tuple[Any, float]] = deque()
+        """The control rows that this process read lately, and when, by `awake_seconds`: what it may act on."""
         self.ledger_read_at = 0.0
-        self.slept = 0.0
-        """Seconds it was paused or kept waiting since then."""
-        self._slept_before = 0.0
+        """By `awake_seconds`."""
+        self._paused_seconds = 0.0
+        self._counted_until = 0.0
+        """Up to when pauses are in that sum: all calls of a process are kept by the same pause."""
         self.calls: dict[str, deque[tuple[float, bool]]] = {}
         """By target: when its newest calls ended, and whether they were answered."""
         self._on_act = on_act
@@ -180,14 +182,15 @@ class Life(CrashPlan):
             raise Crash("this process is dead")
 
     def awake_seconds(self) -> float:
-        """Return the time, without that for which this process was paused or kept waiting."""
-        return asyncio.get_running_loop().time() - self._slept_before - self.slept
+        """Return the time, without that for which this process was paused. A slow call is no pause."""
+        return asyncio.get_running_loop().time() - self._paused_seconds
 
-    def read_ledger(self) -> None:
-        """Note that the ledger answered."""
-        self.ledger_read_at = asyncio.get_running_loop().time()
-        self._slept_before += self.slept
-        self.slept = 0.0
+    def read_control(self, row: Any) -> None:
+        """Keep a control row for as long as a call may rest on it."""
+        now = self.awake_seconds()
+        self.controls.append((row, now))
+        while self.controls[0][1] < now - READ_SECONDS_MAX:
+            self.controls.popleft()
 
     def maybe_die(self) -> None:
         if self.network.dice.random() < self.network.odds.crash:
@@ -196,14 +199,14 @@ class Life(CrashPlan):
 
     async def awake(self) -> None:
         """Sleep as long as the process is paused."""
-        left = self.paused_until - asyncio.get_running_loop().time()
-        if left > 0:
-            self.slept += left
-            await asyncio.sleep(left)
+        now = asyncio.get_running_loop().time()
+        if self.paused_until > now:
+            self._paused_seconds += max(0.0, self.paused_until - max(now, self._counted_until))
+            self._counted_until = self.paused_until
+            await asyncio.sleep(self.paused_until - now)
         self.check()
 
     async def wait(self, seconds: float) -> None:
-        self.slept += seconds
         await asyncio.sleep(seconds)
         await self.awake()
 
@@ -372,6 +375,6 @@ class _Reached:
 
     def _note(self, attribute: str, result: Any) -> None:
         if self._target == LEDGER and attribute not in _EVENTUAL:
-            self._life.read_ledger()
+            self._life.ledger_read_at = self._life.awake_seconds()
             if attribute == "control":
-                self._life.controls.append((result, self._life.awake_seconds()))
+                self._life.read_control(result)

@@ -161,12 +161,16 @@ async def _heal(world: World) -> None:
 
 
 def _judge_poison(world: World) -> None:
-    """S16: a poison costs one Region, and one process of the other; everything else continues."""
+    """S16: a poison costs one Region, and one process of the other; everything else continues.
+
+    The services of a Region are one process here, which takes longer to start again than a controller waits. So that
+    one process may cost the other Region too, if the first one is ready again and an operator has cleared the budget.
+    """
     bites, poison = Counter(world.network.bites), world.network.poison
     if poison is None:
         return
     others = {region: times for region, times in bites.items() if region != HOME}
-    if len({control.epoch for _, control in world.watch.controls}) > 2:
+    if len({control.epoch for _, control in world.watch.controls}) > 2 + sum(others.values()):
         world.watch.broke("S16", f"the poison cost both Regions: {dict(bites)}")
     if sum(others.values()) > 1:
         world.watch.broke("S16", f"the poison killed more than one process of the other Region: {dict(bites)}")

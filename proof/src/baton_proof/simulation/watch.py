@@ -16,12 +16,10 @@ from baton.model.journal import Decision, DecisionKind, Verdict
 from baton.model.states import BatchState
 from baton.ports import Admission, Mail
 from baton.topology import REGIONS_DEFAULT
-from baton_proof.simulation.network import Life
+from baton_proof.simulation.network import READ_SECONDS_MAX, Life
 
 LEASE_SECONDS = 120
 """Of a mail claim, as the notifier has it by default."""
-_READ_SECONDS_MAX = 45
-"""How old the ledger read before an actuator call may be: a call with all its waiting."""
 _ACTS = frozenset({"switch.set_states", "routes.set_dials"})
 
 
@@ -209,10 +207,10 @@ class Watch:
         self.events += 1
         if life.controls and life.controls[-1][0].unknown:
             self.broke("S15", f"{life.region} called {name} while {life.controls[-1][0].unknown} was under way")
-        now = asyncio.get_running_loop().time()
-        if now - life.ledger_read_at - life.slept > _READ_SECONDS_MAX:
+        now = life.awake_seconds()
+        if now - life.ledger_read_at > READ_SECONDS_MAX:
             self.broke("S10", f"{life.region} called {name} {now - life.ledger_read_at:.0f} s after it read the ledger")
-        lately = life.awake_seconds() - _READ_SECONDS_MAX
+        lately = now - READ_SECONDS_MAX
         read: list[Control] = [row for row, read_at in life.controls if read_at >= lately]
         rows = [row for row in read if _asks_for(row, name, args)]
         self._acts_on_what_went_back(life, name, rows)
