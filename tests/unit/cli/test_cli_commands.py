@@ -17,8 +17,11 @@ from typer.testing import CliRunner, Result
 
 from aio import run
 from baton.catalog import Catalog, CatalogError
+from baton.memory import MemoryLedger
 from baton.model.batch import Batch, Counts, MailClaim, Source
+from baton.model.control import Control, SwitchKind, Transition
 from baton.model.states import BatchState
+from baton.model.takeover import taken_over
 from baton.ports import ChunkDone, StoredReject
 from baton.testing import virtual_time
 from baton_cli.main import app
@@ -297,6 +300,19 @@ def test_batches_are_listed_in_80_columns_and_as_json() -> None:
     assert ID in table
     assert [row["batch_id"] for row in rows] == ["c" * 20]
     assert rows[0]["reason"] == "it broke"
+
+
+def test_batches_that_a_switch_moved_are_listed() -> None:
+    switch = Transition("t3", SwitchKind.FAILOVER, HOME, AWAY, "", CliWorld().clock.now(), automatic=True)
+    world = CliWorld(ledger=MemoryLedger(Control(EPOCH, AWAY, transition=switch)))
+    moved = taken_over(world.batch(), epoch=EPOCH + 1, at=world.clock.now(), by=AWAY)
+    _with(moved, world.batch("c" * 20), world=world)
+
+    for named in ("t3", "last"):
+        rows = json.loads(_baton(world, "batches", "--moved-by", named, "--json").stdout)
+        assert [row["batch_id"] for row in rows] == [ID]
+    assert "there is no switch t4" in _baton(world, "batches", "--moved-by", "t4").stderr
+    assert "nothing was switched yet" in _baton(CliWorld(), "batches", "--moved-by", "last").stderr
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from baton.model.batch import Batch, Counts, Failure, MailClaim, Published, Source, Step
 from baton.model.control import Control, SwitchKind, Transition
 from baton.model.states import CHANGES, TABLE, BatchState, needs_takeover
-from baton.model.takeover import QUARANTINED, Turn, taken_over, turn_of, was_in_hand
+from baton.model.takeover import QUARANTINED, Turn, taken_over, turn_of, was_in_hand, was_moved_by
 from baton.ports.preconditions import check_step
 
 START = datetime(2026, 7, 1, tzinfo=UTC)
@@ -61,6 +61,40 @@ def test_an_open_batch_gets_its_owner_and_a_state_to_go_on_from(state: BatchStat
     assert taken.entered_at == taken.updated_at == LATER
     kept = (taken.plan_id, taken.chunks, taken.records_total, taken.run, taken.published, taken.mail_claim)
     assert kept == ("p", 3, 9, 2, PUBLISHED, CLAIM)
+
+
+def _switch(number: int, source: str, target: str, minutes: int) -> Transition:
+    at = START + timedelta(minutes=minutes)
+    ended_at = at + timedelta(minutes=1)
+    return Transition(f"t{number}", SwitchKind.FAILOVER, source, target, "", at, automatic=True, ended_at=ended_at)
+
+
+def test_each_switch_moved_what_it_moved() -> None:
+    east, west = "us-east-1", "us-west-2"
+    there, back, again = _switch(1, east, west, 10), _switch(2, west, east, 20), _switch(3, east, west, 30)
+    now = START + timedelta(hours=1)
+
+    def moved(minutes: int, *switches: Transition) -> list[str]:
+        """Admit a batch, let these switches move it, an operator touch it, and its owner complete it."""
+        at = START + timedelta(minutes=minutes)
+        batch = replace(BATCH, admitted_at=at, history=(Step(at, BatchState.ADMITTED, east),))
+        for epoch, switch in enumerate(switches, start=3):
+            batch = batch.moved(BatchState.PAUSED, at=switch.started_at, by="ann@desk")
+            at = switch.started_at + timedelta(seconds=5)
+            batch = taken_over(batch, epoch=epoch, at=at, by=switch.target)
+            batch = batch.moved(BatchState.PROCESSED, at=at, by=switch.target)
+        return [switch.id for switch in (there, back, again) if was_moved_by(batch, switch, now=now)]
+
+    assert moved(0) == []
+    assert moved(0, there) == ["t1"]
+    assert moved(0, there, back, again) == ["t1", "t2", "t3"]
+    assert moved(25, again) == ["t3"]
+
+
+def test_what_the_target_admitted_was_not_moved() -> None:
+    switch = _switch(1, "us-east-1", "us-west-2", 0)
+
+    assert not was_moved_by(replace(BATCH, history=(Step(LATER, BatchState.ADMITTED, "us-west-2"),)), switch, now=LATER)
 
 
 @pytest.mark.parametrize(("state", "after"), OPEN.items())

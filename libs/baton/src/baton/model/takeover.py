@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final, assert_never
 
 from baton.model.batch import Batch, Counts, Failure
-from baton.model.control import Control
+from baton.model.control import Control, Transition
 from baton.model.states import BatchState
 
 QUARANTINED: Final = "quarantined"
@@ -65,6 +66,20 @@ def taken_over(batch: Batch, *, epoch: int, at: datetime, by: str, turn: Turn | 
     if state is BatchState.ADMITTED:
         changes["counts"] = Counts()  # the progress table is Regional: they are counted again from the parts
     return batch.moved(state, at=at, by=by, owner_epoch=epoch, **changes)
+
+
+def was_moved_by(batch: Batch, switch: Transition, *, now: datetime) -> bool:
+    """Return whether the batch changed its owner by this switch: from its source to its target, since it began.
+
+    Only what was admitted before its end can have: an open batch that a later switch moves again was moved by this one.
+    """
+    if batch.admitted_at > (switch.ended_at or now):
+        return False
+    regions = [step for step in batch.history if step.by in {switch.source, switch.target}]
+    return any(
+        before.by == switch.source and after.by == switch.target and after.at >= switch.started_at
+        for before, after in pairwise(regions)
+    )
 
 
 def _resumed_in(state: BatchState) -> BatchState:

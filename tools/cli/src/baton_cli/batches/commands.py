@@ -141,13 +141,17 @@ def list_batches(
     state: Annotated[BatchState | None, typer.Option(case_sensitive=False, help="Only batches in this state.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
     with_canaries: Annotated[bool, typer.Option("--all", help="Also the controllers' own canaries.")] = False,
+    moved_by: Annotated[
+        str | None, typer.Option(metavar="SWITCH", help="Only what a switch moved: its id, such as t3, or 'last'.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the newest batches, newest first."""
     session = session_of(ctx)
 
     async def ask(connection: Connection) -> None:
-        found = await queries.listed(connection, state=state, limit=limit, canaries=with_canaries)
+        switch = await handover_queries.switch(connection, moved_by) if moved_by else None
+        found = await queries.listed(connection, state=state, limit=limit, canaries=with_canaries, moved_by=switch)
         rows = [documents.batch(batch, owner=connection.owner(batch)) for batch in found.batches]
         session.answer(render.batches(found.batches, now=connection.clock.now()), rows, as_json=as_json)
         if found.unreadable:

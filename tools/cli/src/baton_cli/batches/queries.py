@@ -12,8 +12,9 @@ from baton import errors
 from baton.errors import BatonError
 from baton.model import paths
 from baton.model.batch import Batch
-from baton.model.control import Control
+from baton.model.control import Control, Transition
 from baton.model.states import BatchState
+from baton.model.takeover import was_moved_by
 from baton.model.unreadable import UnreadableRow
 from baton.ports import BatchPage, ObjectStore, StoredReject, Tally, whole_list
 from baton.rejects import read_rejects
@@ -39,21 +40,31 @@ async def recent(
 
 
 async def listed(
-    connection: Connection, *, state: BatchState | None = None, limit: int, canaries: bool = False
+    connection: Connection,
+    *,
+    state: BatchState | None = None,
+    limit: int,
+    canaries: bool = False,
+    moved_by: Transition | None = None,
 ) -> BatchPage:
-    """Return the newest batches, newest first: at most `limit`, of one state if asked; canaries only if asked for.
+    """Return the newest batches, newest first: at most `limit`, of one state, or moved by a switch, if asked.
+
+    Canaries only if asked for.
 
     With them the rows that cannot be read and stand between them, whatever state they are of.
     """
     batches: list[Batch] = []
     unreadable: list[UnreadableRow] = []
+    now = connection.clock.now()
     for window in _WINDOWS:
-        found = await _admitted_since(connection, connection.clock.now() - window)
+        found = await _admitted_since(connection, now - window)
         unreadable = [row for row in found.unreadable if canaries or not row.is_canary]
         batches = [
             batch
             for batch in found.batches
-            if (state is None or batch.state is state) and (canaries or not batch.is_canary)
+            if (state is None or batch.state is state)
+            and (canaries or not batch.is_canary)
+            and (moved_by is None or was_moved_by(batch, moved_by, now=now))
         ]
         if len(batches) >= limit:
             break

@@ -214,6 +214,18 @@ async def find(connection: Connection, text: str) -> Explained:
     return await _with_related(connection, found, decisions, control)
 
 
+async def switch(connection: Connection, text: str) -> Transition:
+    """Return the switch of this id, or the last one. Raises `Declined` if there is none."""
+    control = await connection.ledger.control()
+    last, wanted = control.transition, text.lower()
+    if last is not None and wanted in {LAST, last.id}:
+        return last
+    found = None if wanted == LAST else await connection.journal.switch(wanted)
+    if found is None:
+        raise Declined("nothing was switched yet" if wanted == LAST else f"there is no switch {text}")
+    return found
+
+
 async def _exactly(connection: Connection, name: str) -> Explained | None:
     decision, command = await asyncio.gather(connection.journal.decision(name), connection.journal.command(name))
     if decision is not None:
