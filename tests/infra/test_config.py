@@ -41,6 +41,13 @@ def _said(**changes: Any) -> EnvironmentConfig:
             r"\[tasks\] merger: with size = \"lean\" only the worker",
             id="a size of a task that there is not",
         ),
+        pytest.param({"record": {}}, r"\[record\] needs either", id="a record for nobody"),
+        pytest.param({"record": {"zone": "example.com"}}, "zone and zone_id belong", id="half a zone"),
+        pytest.param(
+            {"switch": "ledger", "record": {"zone": "example.com", "zone_id": "Z1"}},
+            "no record follows",
+            id="a record without a switch",
+        ),
         pytest.param({"colour": "blue"}, "colour", id="a setting that there is not"),
     ],
 )

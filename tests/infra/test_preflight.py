@@ -15,7 +15,8 @@ from baton_infra import config
 from baton_infra.declared.preflight import QUESTIONS, PreflightLine, PreflightResult, Question
 from baton_infra.deployment import preflight, sdk
 
-PROD: Final = config.load("prod")
+ZONE: Final = config.RecordConfig(zone="example.com", zone_id="Z0123456789ABCDEFGHIJ")
+PROD: Final = config.load("prod").model_copy(update={"record": ZONE})
 EAST, WEST = PROD.regions
 
 
@@ -40,6 +41,10 @@ def _mail(*, production: bool, sending: bool = True) -> Mapping[str, Any]:
 
 def _clusters(*names: str) -> Mapping[str, Any]:
     return {"Clusters": [{"Name": each, "Status": "DEPLOYED", "ClusterArn": f"arn:{each}"} for each in names]}
+
+
+def _hosted(name: str) -> Mapping[str, Any]:
+    return {"HostedZone": {"Id": f"/hostedzone/{ZONE.zone_id}", "Name": name, "CallerReference": "any"}}
 
 
 ANSWERS: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any] | str, str]]] = {
@@ -92,6 +97,7 @@ ANSWERS: Final[Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any] | str, st
         "ecs.application-autoscaling.amazonaws.com",
     ),
     "ARC": (_clusters("another"), _clusters("another", "third"), "region-switch"),
+    "hosted zone": (_hosted("example.com."), _hosted("example.org."), "zone must be the name of zone_id"),
     "access point": (
         {"AccessPoints": [{"Name": "another"}]},
         {"AccessPoints": [{"Name": f"a{number}"} for number in range(100)]},
@@ -161,6 +167,15 @@ def test_a_cluster_is_asked_for_only_if_the_switch_is_one() -> None:
 
     assert question.concerns(PROD)
     assert not question.concerns(PROD.model_copy(update={"switch": SwitchBackend.LEDGER}))
+
+
+def test_a_hosted_zone_is_asked_for_only_if_one_is_named() -> None:
+    (question,) = (each for each in QUESTIONS if each.subject == "hosted zone")
+
+    assert question.concerns(PROD)
+    assert run(_asked(question, "NoSuchHostedZone")).outcome is PreflightResult.MISSING
+    own = config.RecordConfig(vpcs=(config.Vpc(region=EAST, vpc_id="vpc-0a"),))
+    assert not any(question.concerns(PROD.model_copy(update={"record": record})) for record in (None, own))
 
 
 def test_what_an_emulator_does_not_know_is_unknown_and_ends_nothing(

@@ -1,6 +1,8 @@
 """The switch: ARC's rules are the stand-in's, and the record follows them."""
 
 import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +12,13 @@ from arc_cluster import PATIENT, offline_session
 from baton.model.control import SwitchBackend
 from baton.model.routing import AssertionRule, failover_panel
 from baton.topology import REGIONS_DEFAULT
-from baton_infra import config
+from baton_infra import assemblies, config
+from baton_infra.config import RecordConfig
 from baton_infra.declared import policies
 from baton_infra.declared.policies import RoleScope
 from baton_infra.stacks.recovery import WAIT
 from region_switch_plan import PLAN_ARN, region_switch
-from synthesized import resources, templates
+from synthesized import Template, resources, templates
 
 ARC = "AWS::Route53RecoveryControl"
 
@@ -71,6 +74,33 @@ def test_the_record_says_each_region_under_its_own_health_check_home_first(envir
     assert records[0]["HealthCheckId"] != records[1]["HealthCheckId"]
     (zone,) = resources(_recovery(environment), "AWS::Route53::HostedZone").values()
     assert sorted(each["VPCRegion"] for each in zone["Properties"]["VPCs"]) == list(REGIONS_DEFAULT)
+
+
+def _with_record(environment: str, folder: Path, **record: Any) -> Template:
+    named = RecordConfig.model_validate(record)
+    changed = config.load(environment).model_copy(update={"record": named})
+    return assemblies.synthesize(changed, folder)["recovery-us-east-1"]
+
+
+@pytest.mark.parametrize("environment", ["prod", "staging"])
+def test_a_zone_of_ones_own_holds_the_record(environment: str, tmp_path: Path) -> None:
+    template = _with_record(environment, tmp_path, zone="example.com", zone_id="Z1")
+
+    records = [each["Properties"] for each in resources(template, "AWS::Route53::RecordSet").values()]
+    name = f"active.baton-{environment}.example.com"
+    assert {(each["Name"], each["HostedZoneId"]) for each in records} == {(f"{name}.", "Z1")}
+    assert not resources(template, "AWS::Route53::HostedZone")
+    if plans := resources(template, "AWS::ARCRegionSwitch::Plan"):
+        assert f'"RecordName": "{name}"' in json.dumps(plans)
+        assert "hostedzone/Z1" in json.dumps(resources(template, "AWS::IAM::Role"))
+
+
+def test_further_networks_resolve_the_private_zone(tmp_path: Path) -> None:
+    template = _with_record("prod", tmp_path, vpcs=[{"region": "eu-west-1", "vpc_id": "vpc-0abc"}])
+
+    (zone,) = resources(template, "AWS::Route53::HostedZone").values()
+    assert {"VPCId": "vpc-0abc", "VPCRegion": "eu-west-1"} in zone["Properties"]["VPCs"]
+    assert len(zone["Properties"]["VPCs"]) == 3
 
 
 def test_each_health_check_follows_its_regions_control() -> None:

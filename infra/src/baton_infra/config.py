@@ -40,6 +40,31 @@ class NetworkConfig(Frozen):
         return zones
 
 
+class Vpc(Frozen):
+    """A network of this account, outside Baton."""
+
+    region: str
+    vpc_id: str = Field(pattern=r"^vpc-[0-9a-f]+$")
+
+
+class RecordConfig(Frozen):
+    """Who can resolve the record that follows the switch. Without it, nobody outside Baton's own two networks."""
+
+    zone: str | None = Field(default=None, pattern=r"^([a-z0-9-]+\.)+[a-z]+$")
+    """Name of a hosted zone of this account, such as `example.com`, in which the record is put."""
+    zone_id: str | None = Field(default=None, pattern=r"^Z[A-Z0-9]+$")
+    vpcs: tuple[Vpc, ...] = ()
+    """Networks that resolve Baton's own private zone, beside its own two. Needs no zone of yours."""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.zone is None) != (self.zone_id is None):
+            raise ValueError("[record] zone and zone_id belong together: the zone's name, and its id in Route 53")
+        if (self.zone is None) == (not self.vpcs):
+            raise ValueError("[record] needs either zone and zone_id, or vpcs")
+        return self
+
+
 class EnvironmentConfig(Frozen):
     """One environment. Defaults are for production; a file says what differs."""
 
@@ -54,6 +79,8 @@ class EnvironmentConfig(Frozen):
     """`lean` costs at most $100 a month while idle, and gives up some promises: `baton_infra.sizes.Size` says which.
     Fixed at the first deployment: roles and subnets of one size stand in the way of the other's."""
     switch: SwitchBackend = SwitchBackend.ARC
+    record: RecordConfig | None = None
+    """Lets people and clients elsewhere resolve which Region is active. With `switch = "ledger"` there is no record."""
     sender: GivenAddress
     """Address that mails come from; SES verifies it in both Regions."""
     create_sender: bool = True
@@ -84,6 +111,8 @@ class EnvironmentConfig(Frozen):
             raise ValueError(f"[networks] names {', '.join(self.networks)}; the Regions are {', '.join(self.regions)}")
         if unknown := (self.tasks.keys() | self.images.keys()) - set(SERVICES):
             raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
+        if self.record and self.switch is SwitchBackend.LEDGER:
+            raise ValueError('[record]: with switch = "ledger" no record follows the switch')
         if self.is_lean and (others := self.tasks.keys() - {"worker"}):
             named = ", ".join(sorted(others))
             raise ValueError(f'[tasks] {named}: with size = "lean" only the worker has tasks of its own')
@@ -108,6 +137,13 @@ class EnvironmentConfig(Frozen):
     @property
     def is_lean(self) -> bool:
         return self.size is Size.LEAN
+
+    @property
+    def active_record(self) -> str:
+        """Return the name of the TXT record whose text is the active Region."""
+        if self.record and self.record.zone:
+            return f"active.baton-{self.name}.{self.record.zone}"
+        return self.topology.active_record
 
     @property
     def services(self) -> Mapping[str, tuple[str, ...]]:

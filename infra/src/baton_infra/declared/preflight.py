@@ -166,6 +166,15 @@ def _clusters(answer: Answer, config: EnvironmentConfig, region: str) -> Preflig
     return _found("ARC", "", ok=ok, says=says, do='delete one, raise the quota, or set switch = "region-switch"')
 
 
+def _zone(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightLine:
+    del region
+    record, name = config.record, answer.get("HostedZone", {}).get("Name", "").rstrip(".")
+    assert record is not None
+    says = f"{record.zone_id} is {name}" if name else f"{record.zone_id} is not there"
+    do = f"correct [record] in infra/environments/{config.name}.toml: zone must be the name of zone_id"
+    return _found("hosted zone", "", ok=name == record.zone, says=says, do=do)
+
+
 def _access_points(answer: Answer, config: EnvironmentConfig, region: str) -> PreflightLine:
     del region
     names = [each["Name"] for each in answer["AccessPoints"]]
@@ -242,6 +251,17 @@ QUESTIONS: Final[tuple[Question, ...]] = (
         per_region=False,
         asked_in=_ARC_CONTROL_PLANE,
         concerns=lambda config: config.switch is SwitchBackend.ARC,
+    ),
+    Question(
+        "hosted zone",
+        "route53",
+        "get_hosted_zone",
+        "route53:GetHostedZone",
+        _zone,
+        lambda config, _: {"Id": config.record.zone_id if config.record else ""},
+        per_region=False,
+        absent=frozenset({"NoSuchHostedZone"}),
+        concerns=lambda config: config.record is not None and config.record.zone is not None,
     ),
     Question(
         "access point",

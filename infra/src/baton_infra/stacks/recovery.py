@@ -127,10 +127,14 @@ class RecoveryStack(BatonStack):
         return made.attr_health_check_id
 
     def _zone(self) -> str:
-        """Declare the private zone of the record, seen from both Regions' networks."""
+        """Return the zone of the record: the one that the environment names, or a private one of Baton's networks."""
+        record = self.config.record
+        if record and record.zone_id:
+            return record.zone_id
+        own = [(network.vpc_id, network.region) for network in self._networks.values()]
+        further = [(vpc.vpc_id, vpc.region) for vpc in record.vpcs] if record else []
         vpcs = [
-            route53.CfnHostedZone.VPCProperty(vpc_id=network.vpc_id, vpc_region=network.region)
-            for network in self._networks.values()
+            route53.CfnHostedZone.VPCProperty(vpc_id=vpc_id, vpc_region=region) for vpc_id, region in (*own, *further)
         ]
         name = self.topology.active_record.partition(".")[2]
         return route53.CfnHostedZone(self, "Zone", name=f"{name}.", vpcs=vpcs).attr_id
@@ -144,7 +148,7 @@ class RecoveryStack(BatonStack):
                 self,
                 f"Active{index}",
                 hosted_zone_id=zone,
-                name=f"{self.topology.active_record}.",
+                name=f"{self.config.active_record}.",
                 type="TXT",
                 ttl=str(_TTL_SECONDS),
                 resource_records=[f'"{region}"'],
@@ -189,7 +193,7 @@ class RecoveryStack(BatonStack):
         plan = region_switch.CfnPlan
         turn = plan.Route53HealthCheckConfigurationProperty(
             hosted_zone_id=zone,
-            record_name=self.topology.active_record,
+            record_name=self.config.active_record,
             timeout_minutes=5,
             record_sets=[
                 plan.Route53ResourceRecordSetProperty(record_set_identifier=each, region=each)
