@@ -225,6 +225,7 @@ def _index(world: "World", _: Trouble) -> Repair:
     def repair() -> None:
         world.ledger.release_index()
         world.journal.release_index()
+        world.watch.caught_up_at = world.clock.now()
 
     return repair
 

@@ -40,6 +40,8 @@ class Watch:
     """The truth of the ledger."""
     listed: Callable[[], Mapping[str, Batch]] = dict
     """What its lists can see of that, by an index that may not be updated, and of rows that this version can read."""
+    caught_up_at: datetime | None = None
+    """When that index was last updated again after it had not been."""
     is_newer: bool = False
     """Whether a newer version is about to write."""
     has: Callable[[str, str], bool] = lambda _region, _key: True
@@ -112,6 +114,8 @@ class Watch:
         if not done(after) or done(before):
             return
         moved_at = next(at for at, control in self.controls if control.epoch == after.epoch)
+        if self.caught_up_at is not None and self.caught_up_at > moved_at:
+            return  # it may have read the list before that: what it did not see is found later, too
         rows = self.rows()
         for listed in self.listed().values():  # what an index that is not updated does not show is found later: L1
             batch = rows.get(listed.batch_id, listed)
