@@ -36,6 +36,12 @@ help: ## List the verbs
 	$(UV) pip sync --quiet --python .venv-emulator/bin/python --require-hashes requirements/emulator.txt
 	touch $@
 
+# What checks templates pins its own boto3 too.
+.venv-checks/.ready: $(filter .uv/bin/uv,$(UV)) requirements/checks.txt .python-version
+	$(UV) venv --quiet --allow-existing --python $$(cat .python-version) .venv-checks
+	$(UV) pip sync --quiet --python .venv-checks/bin/python --require-hashes requirements/checks.txt
+	touch $@
+
 # The CDK app: half a gigabyte that neither the demo nor the other tests need.
 .venv/.infra: .venv/.ready requirements/infra.txt infra/pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --require-hashes --requirements requirements/infra.txt
@@ -79,7 +85,7 @@ synth: .venv/.infra ## Write every CloudFormation template of every environment 
 	$(BIN)/python -m baton_infra.checks.synth
 
 .PHONY: test-infra
-test-infra: setup .venv/.infra ## Prove the CDK app: rules, lint, parity, policies, and its data stacks on an emulator
+test-infra: setup .venv/.infra .venv-checks/.ready ## Prove the CDK app: rules, lint, parity, policies, and its data stacks on an emulator
 	$(BIN)/pytest -n 2 --dist loadgroup tests/infra
 
 .PHONY: cost
@@ -145,6 +151,7 @@ lock: $(filter .uv/bin/uv,$(UV)) ## Resolve anew and write requirements/*.txt wi
 	$(UV) export --quiet --frozen --no-emit-workspace --no-header --no-annotate --package baton-workspace -o requirements/dev.txt
 	$(UV) export --quiet --frozen --no-emit-workspace --no-header --no-annotate --package baton-infra -o requirements/infra.txt
 	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 requirements/emulator.in -o requirements/emulator.txt
+	$(UV) pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --universal --python-version 3.12 requirements/checks.in -o requirements/checks.txt
 
 .PHONY: bench
 bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_memory, ranges_ahead, shapes, sweep, aws_calls, end_to_end, cut_off, containers)
@@ -153,4 +160,4 @@ bench: setup ## Run one benchmark: make bench NAME=scan (data_plane, splitter_me
 
 .PHONY: clean
 clean: ## Remove everything that was installed or made
-	rm -rf .venv .venv-emulator .uv .baton
+	rm -rf .venv .venv-emulator .venv-checks .uv .baton

@@ -24,7 +24,7 @@ class LogLife:
 
     days: int
     key_arn: str | None = None
-    removal: cdk.RemovalPolicy | None = None
+    removal: cdk.RemovalPolicy = cdk.RemovalPolicy.DESTROY
 
 
 def function(
@@ -73,8 +73,7 @@ def _log_group(scope: Construct, name: str, group_name: str, life: LogLife) -> l
     group = logs.CfnLogGroup(
         scope, f"{name}Logs", log_group_name=group_name, retention_in_days=life.days, kms_key_id=life.key_arn
     )
-    if life.removal:
-        group.apply_removal_policy(life.removal)
+    group.apply_removal_policy(life.removal)
     return group
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import aws_cdk as cdk
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -11,6 +12,8 @@ from baton_infra.constructs.roles import deny_plain_http
 from baton_infra.declared.names import Arns
 
 _RETENTION_SECONDS = RETENTION_DAYS * 24 * 3_600
+_REMOVAL = cdk.RemovalPolicy.DESTROY
+"""Also where data are retained: whatever a message asks for is in the ledger, and is asked for again."""
 
 
 def dead_letter_queue(
@@ -26,6 +29,7 @@ def dead_letter_queue(
         sqs_managed_sse_enabled=True,
         redrive_allow_policy=allowed,
     )
+    made.apply_removal_policy(_REMOVAL)
     _tls_only(scope, name, made, arns.queue(queue_name))
     return made
 
@@ -60,6 +64,7 @@ def queue_with_dead_letters(
         sqs_managed_sse_enabled=True,
         redrive_policy={"deadLetterTargetArn": arns.queue(dead_letter_name), "maxReceiveCount": MAX_RECEIVES},
     )
+    made.apply_removal_policy(_REMOVAL)
     made.add_resource_dependency(dead)  # which is named, so that CloudFormation cannot see it
     return _tls_only(scope, name, made, arns.queue(queue_name), *([may_send] if may_send else []))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+import aws_cdk as cdk
 from aws_cdk import aws_fis as fis
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -67,6 +68,7 @@ class ChaosStack(BatonStack):
             log_group_name=self.topology.log_group("experiments"),
             retention_in_days=config.log_days,
         )
+        group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
         self._logs_arn = group.attr_arn
         self._cutter = service_role(
             self, "CutRole", principal="fis.amazonaws.com", statements=[*_may_cut(self.arns), *_may_log()]
