@@ -32,6 +32,10 @@ def queues_of(batch: Batch) -> tuple[tuple[Kind, Lane], ...]:
     return tuple((kind, lane) for kind in QUEUES.get(batch.state, ()))
 
 
+_ASKED_CALMER: Final = 10
+"""After so many questions about a file, the next one comes a sweep later."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchSeen:
     """One batch: its row, its signs of life, and while it is SPLIT its tally."""
@@ -74,10 +78,12 @@ class BatchSeen:
 def silence_max(seen: BatchSeen, settings: SplitterSettings) -> timedelta:
     """Return how long the batch may be silent before its message counts as lost; it doubles with each nudge.
 
-    A batch that waits for its file is asked about it in every sweep, but one question at a time.
+    A batch that waits for its file is asked about it, one question at a time: at first in every sweep, then ever more
+    seldom (after a day every 12 minutes). Otherwise many such batches would keep their queue from ever being seen
+    empty, and of no message in it would it be known that it is lost.
     """
     if seen.batch.state is BatchState.WAITING_INPUT and not seen.is_asked:
-        return timedelta(seconds=settings.sweep_seconds)
+        return timedelta(seconds=settings.sweep_seconds * (1 + seen.nudges / _ASKED_CALMER))
     doubled = 0 if seen.batch.state is BatchState.WAITING_INPUT else min(seen.nudges, settings.nudges_max)
     return timedelta(seconds=settings.stalled_seconds * 2**doubled)
 
