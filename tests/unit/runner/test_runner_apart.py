@@ -108,10 +108,17 @@ def test_it_is_set_aside_at_once_and_its_message_is_gone() -> None:
 
 
 def test_at_its_first_delivery_it_is_handled() -> None:
-    scene = _Scene()
+    scene = _Scene(dead=set())
 
     assert scene.run(deliveries_before=0) == []
     assert (scene.handled, scene.aside) == ([1], [])
+
+
+def test_a_message_that_was_sent_again_kills_nobody_else() -> None:
+    scene = _Scene()
+
+    assert scene.run(deliveries_before=0) == []
+    assert (scene.handled, len(scene.aside)) == ([], 1)
 
 
 def test_no_attempt_begins_that_is_not_noted() -> None:

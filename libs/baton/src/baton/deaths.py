@@ -92,7 +92,7 @@ class Deaths[M]:
                 # It kills perhaps what touches it: one process at a time.
                 await self._ended(message, for_good=False)
                 return Handled(Outcome.RETRY, "another process has it in hand", self._settings.visibility_seconds)
-            died = None if others is None else len(others) - self._alive(others) if attempt > 1 else 0
+            died = None if others is None else len(others) - self._alive(others)
             async with self._showing_life(message):
                 handled = await handle(died)
         except asyncio.CancelledError:
