@@ -263,6 +263,22 @@ def test_whatever_giving_up_raises_the_message_is_judged() -> None:
     assert [line["event"] for line in s.lines].count("message_handled") == 10
 
 
+def test_an_outage_while_giving_up_is_no_error_of_ours() -> None:
+    class CutOff(Handling):
+        async def give_up(self, message: Message, *, cause: str) -> None:
+            raise Unavailable(f"{message.batch_id}: {cause}")
+
+    async def story() -> Scene:
+        s = Scene(CutOff(raises(Retry("not yet", delay_seconds=1))), RunnerSettings())
+        await s.send("cut off")
+        await s.run(seconds=3_600)
+        return s
+
+    s = virtual_time.run(story())
+
+    assert [line["level"] for line in s.lines if line["event"] == "give_up_failed"] == ["warning"]
+
+
 def test_a_handler_that_never_returns_gives_its_slot_back() -> None:
     async def story() -> Scene:
         s = scene(takes(10**9), slots=1, handling_seconds_max=600)

@@ -268,6 +268,9 @@ class Runner[M]:
             # The batch has already moved on, so nothing is lost. Report it only if the cause was a bug.
             if outcome is not Outcome.BUG:
                 return Handled(Outcome.REJECTED, f"{cause}; {moved_on}")
+        except Unavailable as error:
+            # An outage, and no error of ours: the sweeper finds the silent batch.
+            self._log.warning("give_up_failed", **self._log_fields(message), error=str(error))
         except Exception as error:  # noqa: BLE001 - the outcome stands whatever its announcement raises
             # The sweeper finds the silent batch; nothing more can be said from here.
             self._log.error("give_up_failed", **self._log_fields(message), exc_info=error)
