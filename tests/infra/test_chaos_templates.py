@@ -12,7 +12,7 @@ from baton_infra.stacks.chaos import EXPERIMENTS
 from synthesized import resources, templates
 from template_reading import listed, statements
 
-everywhere = pytest.mark.parametrize("environment", config.names())
+everywhere = pytest.mark.parametrize("environment", [name for name in config.names() if config.load(name).chaos])
 in_each = pytest.mark.parametrize("region", REGIONS_DEFAULT)
 
 MINUTE: Final = 60
@@ -35,6 +35,14 @@ NEEDS: Final = {
         "ec2:DescribeVpcs",
         "ec2:GetManagedPrefixListEntries",
         "ec2:ReplaceNetworkAclAssociation",
+    },
+    "aws:dynamodb:global-table-pause-replication": {
+        "dynamodb:DeleteResourcePolicy",
+        "dynamodb:DescribeTable",
+        "dynamodb:GetResourcePolicy",
+        "dynamodb:InjectError",
+        "dynamodb:PutResourcePolicy",
+        "tag:GetResources",
     },
     # `tag:GetResources` too if targets are named by tags: ours are named by cluster and service.
     "aws:ecs:stop-task": {"ecs:DescribeTasks", "ecs:ListTasks", "ecs:StopTask"},
@@ -100,6 +108,10 @@ def test_only_what_belongs_to_the_environment_is_hit(environment: str, region: s
                 assert list(action["Targets"]) == ["Subnets"]
                 assert target["ResourceType"] == "aws:ec2:subnet"
                 assert target["ResourceTags"] == {"baton:environment": environment}
+            case "aws:dynamodb:global-table-pause-replication":
+                assert list(action["Targets"]) == ["Tables"]
+                assert target["ResourceType"] == "aws:dynamodb:global-table"
+                assert target["ResourceArns"] == [Arns(found.topology, region).table(found.topology.ledger_table)]
             case "aws:ecs:stop-task":
                 assert list(action["Targets"]) == ["Tasks"]
                 assert target["ResourceType"] == "aws:ecs:task"
@@ -107,6 +119,26 @@ def test_only_what_belongs_to_the_environment_is_hit(environment: str, region: s
                 assert target["Parameters"].get("service", "worker") in found.services
             case other:
                 pytest.fail(f"what does {other} hit?")
+
+
+@everywhere
+@in_each
+def test_a_zone_is_cut_off_as_the_network_knows_it(environment: str, region: str) -> None:
+    found = config.load(environment)
+    experiment = _experiments(environment, region)[found.topology.experiment("zone")]
+    ((only,),) = (target["Filters"] for target in experiment["Targets"].values())
+    subnets = resources(templates(environment)[f"network-{region}"], "AWS::EC2::Subnet").values()
+
+    hit = [each for each in subnets if each["Properties"]["AvailabilityZoneId"] in only["Values"]]
+    assert only["Path"] == "AvailabilityZoneId"
+    assert 0 < len(hit) < len(subnets)
+
+
+def test_experiments_are_declared_only_where_they_are_switched_on() -> None:
+    for name in config.names():
+        declared = any(stack.startswith("chaos-") for stack in templates(name))
+        assert declared == config.load(name).chaos
+    assert not config.load("prod").chaos
 
 
 @everywhere

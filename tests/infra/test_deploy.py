@@ -41,8 +41,16 @@ def test_every_stack_is_deployed_once_and_the_standby_before_home() -> None:
     order = _deployed(PROD)
 
     assert sorted(order) == sorted(templates("prod"))
-    for stack in ("images", "network", "data", "compute", "observability", "runbook", "chaos"):
+    for stack in ("images", "network", "data", "compute", "observability", "runbook"):
         assert order.index(f"{stack}-us-west-2") < order.index(f"{stack}-us-east-1")
+
+
+@pytest.mark.parametrize("environment", ["prod", "dev"])
+def test_experiments_are_deployed_and_destroyed_only_where_they_are_switched_on(environment: str) -> None:
+    found = config.load(environment)
+    for planned in (steps.deploy(found), steps.destroy(found)):
+        named = {part for step in planned for part in step.command}
+        assert ("chaos-us-east-1" in named, "chaos-us-west-2" in named) == (found.chaos, found.chaos)
 
 
 def test_no_stack_is_deployed_before_one_that_it_depends_on() -> None:

@@ -15,7 +15,7 @@ STACKS = ROOT / "infra" / "src" / "baton_infra" / "stacks"
 def test_each_stack_has_its_row_and_its_file() -> None:
     rows = dict(re.findall(r"^\| .* \| `([a-z-]+)`, .* \| `([a-z_]+\.py)` \|$", PAGE, re.MULTILINE))
 
-    assert set(rows) == {re.sub(r"-us-(east-1|west-2)$", "", stack) for stack in templates("prod")}
+    assert set(rows) == {re.sub(r"-us-(east-1|west-2)$", "", stack) for stack in templates("staging")}
     assert set(rows.values()) | {"__init__.py", "base.py"} == {path.name for path in STACKS.glob("*.py")}
 
 

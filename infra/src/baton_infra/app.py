@@ -46,7 +46,8 @@ def build(config: EnvironmentConfig, *, outdir: Path | None = None) -> cdk.App:
         observability = ObservabilityStack(app, config, region)
         observability.add_stack_dependency(compute)  # whose logs it filters
         RunbookStack(app, config, region).add_stack_dependency(shared)
-        ChaosStack(app, config, region).add_stack_dependency(observability)  # whose alarms end its experiments
+        if config.chaos:
+            ChaosStack(app, config, region).add_stack_dependency(observability)  # whose alarms end its experiments
     return app
 
 

@@ -99,6 +99,8 @@ class EnvironmentConfig(Frozen):
     """Trace the trigger with X-Ray. The containers tell each unit of work in a log line, and need none."""
     exec: bool = False
     """ECS Exec into running tasks. Off by default: no shell beside files with financial data."""
+    chaos: bool = False
+    """Declare experiments of the Fault Injection Service. Off by default: who may start one can cut off a Region."""
     log_days: Literal[7, 14, 30, 90, 180, 365] = 90
     input_days: int = Field(default=30, ge=15)
     """How long old versions and archived inputs are kept. Above the 14 days of the ledger's rows."""

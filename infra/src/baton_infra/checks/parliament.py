@@ -39,6 +39,11 @@ ACCEPTED: Final[Sequence[Accepted]] = (
         "list and network are allowed in two statements, since only the list has the condition's tag",
     ),
     Accepted(
+        r"RESOURCE_MISMATCH\[dynamodb:\w+ResourcePolicy\]",
+        ("chaos/PauseRole",),
+        "parliament wants a stream beside the table; FIS's guide asks for the table's own policy",
+    ),
+    Accepted(
         r"RESOURCE_MISMATCH\[servicequotas:GetServiceQuota\]",
         ("compute/FailoverControllerRole", "compute/SharedRole"),
         "AWS's own CloudWatchApplicationSignalsServiceRolePolicy narrows it by the quota's ARN, as this one does",
@@ -49,6 +54,11 @@ ACCEPTED: Final[Sequence[Accepted]] = (
         "asked by prefix: the names are what is asked for",
     ),
     Accepted(r"RESOURCE_STAR\[ecs:ListTasks\]", ("chaos/StopRole",), "narrowed to the cluster by condition"),
+    Accepted(
+        r"UNKNOWN_ACTION\[Unknown action dynamodb:InjectError\]",
+        ("chaos/PauseRole",),
+        "only FIS calls it; it is younger than parliament's table",
+    ),
     Accepted(
         r"UNKNOWN_CONDITION_FOR_ACTION\[Unknown condition kms:ResourceAliases for action kms:\w+\]",
         (*_TASKS, "routing/LinkRole", "routing/Replicate0", "routing/Replicate1"),

@@ -20,8 +20,7 @@ _NPX: Final = (str(NODE / "node"), str(_NODEJS / "lib" / "node_modules" / "npm" 
 _PYTHON: Final = sys.executable
 _ASSEMBLY: Final = "build/cdk.out"
 """Where the CDK command writes: below what git ignores, since images are built of a committed tree."""
-_OVERSIGHT: Final = ("observability", "runbook", "chaos")
-_OF_BOTH: Final = ("images", "network", "data", "compute", *_OVERSIGHT)
+_OF_BOTH: Final = ("images", "network", "data", "compute")
 """Purposes of the stacks that each Region has."""
 _OF_HOME: Final = ("global-data", "routing", "recovery")
 
@@ -67,7 +66,7 @@ def deploy(config: EnvironmentConfig) -> tuple[RunbookStep, ...]:
         _python("the control row, the open gate, and how `baton` finds all this", "deployment.settle", config.name),
         _deployed(config, "services of the standby Region", "compute", standby),
         _deployed(config, "services of the home Region, once the standby's are healthy", "compute", home),
-        _deployed(config, "dashboards, alarms, runbook, experiments", _OVERSIGHT, standby, home),
+        _deployed(config, f"dashboards, alarms, runbook{_experiments(config)}", _oversight(config), standby, home),
     )
 
 
@@ -81,7 +80,9 @@ def destroy(config: EnvironmentConfig) -> tuple[RunbookStep, ...]:
     protected = (_python("an end to termination protection", "deployment.unprotect", config.name),)
     return (
         *(protected if config.retain_data else ()),
-        _destroyed(config, "experiments, runbook, alarms, dashboards", _OVERSIGHT[::-1], home, standby),
+        _destroyed(
+            config, f"dashboards, alarms, runbook{_experiments(config)}", _oversight(config)[::-1], home, standby
+        ),
         _destroyed(config, "services", "compute", home, standby),
         _destroyed(config, "switch, replication, access point", ("recovery", "routing"), home),
         *emptied,
@@ -94,7 +95,15 @@ def destroy(config: EnvironmentConfig) -> tuple[RunbookStep, ...]:
 def stacks(config: EnvironmentConfig, region: str) -> tuple[str, ...]:
     """Return the names of all stacks of a Region, as CloudFormation has them."""
     of_home = _OF_HOME if region == config.home else ()
-    return tuple(config.topology.stack(purpose) for purpose in (*_OF_BOTH, *of_home))
+    return tuple(config.topology.stack(purpose) for purpose in (*_OF_BOTH, *_oversight(config), *of_home))
+
+
+def _oversight(config: EnvironmentConfig) -> tuple[str, ...]:
+    return ("observability", "runbook", *(("chaos",) if config.chaos else ()))
+
+
+def _experiments(config: EnvironmentConfig) -> str:
+    return ", experiments" if config.chaos else ""
 
 
 def unbuilt(config: EnvironmentConfig) -> list[str]:

@@ -34,6 +34,10 @@ class Experiment:
     description: str
     scope: str = ""
     """Of a cut: what the subnets no longer reach."""
+    one_zone: bool = False
+    """Of a cut: only the subnets of the Region's first zone."""
+    pauses: bool = False
+    """Whether the ledger's replication is paused."""
     service: str = ""
     """Of stopped tasks: whose; empty: anybody's."""
     selection: str = "ALL"
@@ -49,6 +53,10 @@ EXPERIMENTS: Final = (
         "deny-dynamodb", "DynamoDB is out of reach of every subnet: ledger, progress, rejects", scope="dynamodb"
     ),
     Experiment("cut", "Every subnet of this Region is cut off", scope="all"),
+    Experiment("zone", "The subnets of one zone are cut off", scope="all", one_zone=True),
+    Experiment(
+        "no-quorum", "This Region's ledger is apart from the two others: it can neither write nor read", pauses=True
+    ),
     Experiment("stop-tasks", "Half of all tasks are stopped", selection="PERCENT(50)"),
     # FIS knows interruptions of EC2's Spot only. Of Fargate's, a task sees the same: SIGTERM, and two minutes.
     Experiment("spot", "Every worker is stopped at once, as when Spot has no more capacity", service="worker"),
@@ -73,6 +81,12 @@ class ChaosStack(BatonStack):
         self._cutter = service_role(
             self, "CutRole", principal="fis.amazonaws.com", statements=[*_may_cut(self.arns), *_may_log()]
         ).attr_arn
+        self._pauser = service_role(
+            self,
+            "PauseRole",
+            principal="fis.amazonaws.com",
+            statements=[*_may_pause(self.arns.table(self.topology.ledger_table)), *_may_log()],
+        ).attr_arn
         self._stopper = service_role(
             self, "StopRole", principal="fis.amazonaws.com", statements=[*_may_stop(self.arns), *_may_log()]
         ).attr_arn
@@ -85,7 +99,7 @@ class ChaosStack(BatonStack):
             self,
             experiment.name.title().replace("-", ""),
             description=experiment.description,
-            role_arn=self._cutter if experiment.cuts else self._stopper,
+            role_arn=self._role(experiment),
             actions={experiment.name: self._action(experiment)},
             targets={"where": self._target(experiment)},
             stop_conditions=[
@@ -101,6 +115,9 @@ class ChaosStack(BatonStack):
             tags={"Name": self.topology.experiment(experiment.name), "baton:environment": self.config.name},
         )
 
+    def _role(self, experiment: Experiment) -> str:
+        return self._cutter if experiment.cuts else self._pauser if experiment.pauses else self._stopper
+
     def _action(self, experiment: Experiment) -> fis.CfnExperimentTemplate.ExperimentTemplateActionProperty:
         action = fis.CfnExperimentTemplate.ExperimentTemplateActionProperty
         if experiment.cuts:
@@ -109,15 +126,31 @@ class ChaosStack(BatonStack):
                 parameters={"duration": f"PT{_MINUTES}M", "scope": experiment.scope},
                 targets={"Subnets": "where"},
             )
+        if experiment.pauses:
+            return action(
+                action_id="aws:dynamodb:global-table-pause-replication",
+                parameters={"duration": f"PT{_MINUTES}M"},
+                targets={"Tables": "where"},
+            )
         return action(action_id="aws:ecs:stop-task", targets={"Tasks": "where"})
 
     def _target(self, experiment: Experiment) -> fis.CfnExperimentTemplate.ExperimentTemplateTargetProperty:
         target = fis.CfnExperimentTemplate.ExperimentTemplateTargetProperty
         if experiment.cuts:
+            zone = self.config.networks[self.region].availability_zones[0]
+            only = fis.CfnExperimentTemplate.ExperimentTemplateTargetFilterProperty(
+                path="AvailabilityZoneId", values=[zone]
+            )
             return target(
                 resource_type="aws:ec2:subnet",
                 resource_tags={"baton:environment": self.config.name},
+                filters=[only] if experiment.one_zone else None,
                 selection_mode=experiment.selection,
+            )
+        if experiment.pauses:
+            ledger = self.arns.table(self.topology.ledger_table)
+            return target(
+                resource_type="aws:dynamodb:global-table", resource_arns=[ledger], selection_mode=experiment.selection
             )
         service = {"service": experiment.service} if experiment.service else {}
         return target(
@@ -157,6 +190,19 @@ def _may_stop(arns: Arns) -> list[Statement]:
     return [
         Statement("Find", ("ecs:ListTasks",), ("*",), {"ArnEquals": {"ecs:cluster": arns.cluster()}}),
         Statement("Stop", ("ecs:DescribeTasks", "ecs:StopTask"), (tasks,)),
+    ]
+
+
+def _may_pause(ledger: str) -> list[Statement]:
+    """Return what FIS needs to pause a table's replication; of a strongly consistent one it injects errors instead.
+
+    Source: "AWS FIS actions reference", `aws:dynamodb:global-table-pause-replication`.
+    """
+    policy = ("dynamodb:DeleteResourcePolicy", "dynamodb:GetResourcePolicy", "dynamodb:PutResourcePolicy")
+    return [
+        Statement("Pause", ("dynamodb:DescribeTable", *policy), (ledger,)),
+        Statement("Find", ("tag:GetResources",), ("*",)),  # it has no resources
+        Statement("Inject", ("dynamodb:InjectError",), ("*",)),  # FIS names the table, not the policy
     ]
 
 
