@@ -85,7 +85,7 @@ synth: .venv/.infra ## Write every CloudFormation template of every environment 
 	$(BIN)/python -m baton_infra.checks.synth
 
 .PHONY: test-infra
-test-infra: setup .venv/.infra .venv-checks/.ready ## Prove the CDK app: rules, lint, parity, policies, and its data stacks on an emulator
+test-infra: setup .venv/.infra .venv-checks/.ready ## Prove the CDK app: rules, lint, parity, policies, and every stack on an emulator
 	$(BIN)/pytest -n 2 --dist loadgroup tests/infra
 
 .PHONY: cost

@@ -57,10 +57,16 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what this run left out, and why; skips and expected failures are listed with their reasons above."""
+    """Say what this run left out, and why; skips and expected failures are listed with their reasons above.
+
+    What a test tells by `record_property` is printed, since nobody sees the output of one that passes.
+    """
     left_out = config.stash.get(_LEFT_OUT, 0)
     if config.option.markexpr == "not docker":
         terminalreporter.write_line(f"left out: {left_out} tests that need a Docker engine (marker `docker`)")
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 @pytest.fixture(scope="session")

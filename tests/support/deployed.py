@@ -16,6 +16,9 @@ from typing import Any, Final
 
 from baton.aws import Aws
 from baton.aws.bootstrap import create_global
+from baton_infra import assemblies
+from baton_infra.config import EnvironmentConfig
+from baton_infra.declared import steps
 from baton_local import bootstrap
 from baton_local.on_processes import supervisor
 from baton_local.stand_ins.trigger import Function
@@ -25,10 +28,24 @@ from local_worlds import client, eventually
 
 PROGRAM: Final = (str(Path(__file__)),)
 ASSEMBLY: Final = "cdk"
+METRIC_MATH: Final = "AWS::CloudWatch::Alarm with Metrics"
 LEFT_OUT: Final = {
-    "AWS::S3::MultiRegionAccessPointPolicy": "the emulator knows no such type, and judges no policy anyway",
+    "AWS::ARCRegionSwitch::Plan": "no such type",
+    "AWS::ApplicationAutoScaling::ScalableTarget": "no such type",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "no such type",
+    METRIC_MATH: "of metrics the emulator takes one by its name, and no math",
+    "AWS::ECS::ClusterCapacityProviderAssociations": "no such type",
+    "AWS::FIS::ExperimentTemplate": "no such type",
+    "AWS::Route53::HealthCheck": "no such type",
+    "AWS::Route53RecoveryControl::Cluster": "no such type",
+    "AWS::Route53RecoveryControl::ControlPanel": "no such type",
+    "AWS::Route53RecoveryControl::RoutingControl": "no such type",
+    "AWS::Route53RecoveryControl::SafetyRule": "no such type",
+    "AWS::S3::MultiRegionAccessPointPolicy": "no such type, and it judges no policy anyway",
+    "AWS::SSM::Document": "no such type",
+    "Custom::Lookup": "it asks ARC, which the emulator does not have",
 }
-"""Types of resources that are taken out of a template, and why."""
+"""What is taken out of a template for the emulator, by type, and why. Another type than these is deployed."""
 
 
 def deploy(folder: Path, stack: str, url: str, *, region: str | None = None) -> None:
@@ -41,9 +58,8 @@ def deploy(folder: Path, stack: str, url: str, *, region: str | None = None) -> 
     _publish(folder, stack, url, region)
     name = _name(folder, stack)
     cloudformation = client("cloudformation", url, region)
-    cloudformation.create_stack(
-        StackName=name, TemplateBody=json.dumps(known(template)), Capabilities=["CAPABILITY_NAMED_IAM"]
-    )
+    asked = _in_a_bucket(name, _told(known(template), url), url, region)
+    cloudformation.create_stack(StackName=name, TemplateURL=asked, Capabilities=["CAPABILITY_NAMED_IAM"])
 
     def ended() -> str | None:
         (found,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
@@ -56,14 +72,77 @@ def deploy(folder: Path, stack: str, url: str, *, region: str | None = None) -> 
 
 
 def known(template: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a template without what the emulator would refuse it for."""
-    kept = {name: each for name, each in template["Resources"].items() if each["Type"] not in LEFT_OUT}
-    return {**template, "Resources": kept}
+    """Return a template without what the emulator would refuse it for; a name stands for each reference to that."""
+    gone = {name for name, each in template["Resources"].items() if type_of(each) in LEFT_OUT}
+    kept = {name: _without(each, gone) for name, each in template["Resources"].items() if name not in gone}
+    return _named({**template, "Resources": kept}, gone)
+
+
+def type_of(resource: Mapping[str, Any]) -> str:
+    """Return a resource's type; alarms on several metrics are one of their own, since no emulator has them."""
+    kind: str = resource["Type"]
+    return METRIC_MATH if kind == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"] else kind
+
+
+def in_order(environment: EnvironmentConfig, folder: Path) -> list[str]:
+    """Return the stacks of an assembly in the order in which `make deploy` creates them."""
+    stacks = assemblies.read(folder)
+    return [part for step in steps.deploy(environment) for part in step.command if part in stacks]
 
 
 def region_of(stack: str) -> str:
     """Return where a stack belongs, from its id, such as `data-us-east-1`."""
     return "-".join(stack.split("-")[-3:])
+
+
+def _without(resource: Mapping[str, Any], gone: set[str]) -> Mapping[str, Any]:
+    needed = resource.get("DependsOn", [])
+    left = [name for name in ([needed] if isinstance(needed, str) else needed) if name not in gone]
+    return (
+        {**resource, "DependsOn": left}
+        if left
+        else {key: value for key, value in resource.items() if key != "DependsOn"}
+    )
+
+
+def _named(value: Any, gone: set[str]) -> Any:
+    match value:
+        case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]} if name in gone:
+            return f"no-{name}"
+        case {**entries}:
+            return {key: _named(each, gone) for key, each in entries.items()}
+        case [*several]:
+            return [_named(each, gone) for each in several]
+        case _:
+            return value
+
+
+def _told(value: Any, url: str) -> Any:
+    """Replace what another stack says, in its Region: the emulator looks for it in this one."""
+    match value:
+        case {"Fn::GetStackOutput": {"StackName": str(stack), "Region": str(region), "OutputName": str(output)}}:
+            (found,) = client("cloudformation", url, region).describe_stacks(StackName=stack)["Stacks"]
+            return {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}[output]
+        case {**entries}:
+            return {key: _told(each, url) for key, each in entries.items()}
+        case [*several]:
+            return [_told(each, url) for each in several]
+        case _:
+            return value
+
+
+def _in_a_bucket(name: str, template: Mapping[str, Any], url: str, region: str) -> str:
+    """Return the URL of a template: as the CDK command does, since a request holds no more than 51,200 bytes of it."""
+    s3, bucket = client("s3", url, region), f"templates-{region}"
+    _bucket(s3, bucket, region)
+    s3.put_object(Bucket=bucket, Key=name, Body=json.dumps(template).encode())
+    return f"{url}/{bucket}/{name}"
+
+
+def _bucket(s3: Any, name: str, region: str) -> None:
+    where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # made for another stack
+        s3.create_bucket(Bucket=name, **where)
 
 
 def _name(folder: Path, stack: str) -> str:
@@ -81,9 +160,7 @@ def _publish(folder: Path, stack: str, url: str, region: str) -> None:
             continue  # the template itself
         body = _zipped(folder / file["source"]["path"])
         for target in file["destinations"].values():
-            where = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-            with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):  # another stack's zips are there
-                s3.create_bucket(Bucket=target["bucketName"], **where)
+            _bucket(s3, target["bucketName"], region)
             s3.put_object(Bucket=target["bucketName"], Key=target["objectKey"], Body=body)
 
 
