@@ -56,7 +56,7 @@ def main() -> None:
     name = cdk.App().node.try_get_context("environment")
     if not name:
         raise SystemExit(f"which environment? --context environment=NAME, one of {', '.join(environments.names())}")
-    build(environments.load(name)).synth()
+    build(environments.given(name)).synth()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from baton.address import GivenAddress, Recipients
 from baton.model.control import SwitchBackend
@@ -186,3 +186,14 @@ def load(name: str) -> EnvironmentConfig:
     if lock.exists():
         found["images"] = tomllib.loads(lock.read_text())
     return EnvironmentConfig.model_validate({"name": name, **found})
+
+
+def given(name: str) -> EnvironmentConfig:
+    """Read the environment that somebody named. Raises `SystemExit` with a line for each key that is wrong."""
+    try:
+        return load(name)
+    except tomllib.TOMLDecodeError as error:
+        raise SystemExit(f"infra/environments/{name}.toml: {error}") from error
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}".removeprefix(": ") for each in error.errors())
+        raise SystemExit("\n".join(f"infra/environments/{name}.toml: {each}" for each in wrong)) from error

@@ -14,7 +14,7 @@ def main() -> None:
     """Synthesize all environments. Exits with 1 if a rule of ours is broken."""
     broken: list[str] = []
     for name in config.names():
-        templates = assemblies.synthesize(config.load(name), _TARGET / name)
+        templates = assemblies.synthesize(config.given(name), _TARGET / name)
         count = sum(len(template.get("Resources", {})) for template in templates.values())
         sys.stdout.write(f"{name}: {len(templates)} stacks, {count} resources in {_TARGET / name}\n")
         broken += [f"{name}: {found.stack}/{found.resource} {found.reason}" for found in rules.check(templates)]

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
     parser.add_argument("--unprotect", action="store_true", help="destroy stacks that are protected from deletion")
     given = parser.parse_args(arguments)
-    config = environments.load(given.environment)
+    config = environments.given(given.environment)
     planned = steps.deploy(config) if given.verb == "deploy" else steps.destroy(config)
     if given.dry_run:
         sys.stdout.write("\n".join(map(str, planned)) + "\n")

@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("environment", choices=environments.names())
     parser.add_argument("--dry-run", action="store_true", help="print the commands, run none")
     given = parser.parse_args(arguments)
-    config = environments.load(given.environment)
+    config = environments.given(given.environment)
     if given.dry_run:
         commands = [build_command(config, service, "COMMIT", Path("digest.json")) for service in SERVICES]
         sys.stdout.write("".join(f"{shlex.join(command)}\n" for command in commands))

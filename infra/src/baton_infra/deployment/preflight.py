@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Ask, print, and exit with 1 if something is missing."""
     parser = argparse.ArgumentParser(prog="baton_infra.deployment.preflight", description=__doc__)
     parser.add_argument("environment", choices=environments.names())
-    config = environments.load(parser.parse_args(arguments).environment)
+    config = environments.given(parser.parse_args(arguments).environment)
     findings = [*asyncio.run(ask_all(config)), *ask_machine(config)]
     sys.stdout.write(text(findings))
     if any(each.outcome is PreflightResult.MISSING for each in findings):
