@@ -25,6 +25,7 @@ from baton_infra import assemblies, config
 from baton_infra.config import EnvironmentConfig
 from baton_infra.constructs import trigger_code
 from baton_infra.declared import steps
+from baton_infra.deployment import default_group, sdk
 from baton_local import bootstrap
 from baton_local.on_processes import lifecycle
 from baton_local.roster import LocalTrigger, product
@@ -202,6 +203,23 @@ def test_every_stack_is_deployed_in_the_order_of_make_deploy(
 
     assert {stack: made.get(stack) for stack in stacks} == dict.fromkeys(stacks, "CREATE_COMPLETE")
     assert len(stacks) == len(assemblies.read(assembly_of[name]))
+
+
+@pytest.mark.parametrize("region", REGIONS_DEFAULT)
+def test_the_default_group_of_a_network_is_closed_once(cloud: str, credentials: None, region: str) -> None:
+    del credentials  # in the environment
+
+    async def story() -> tuple[bool, bool]:
+        stack = _environment("dev").topology.stack("network")
+        async with (
+            sdk.client("cloudformation", region, cloud) as cloudformation,
+            sdk.client("ec2", region, cloud) as ec2,
+        ):
+            return await default_group.close(cloudformation, ec2, stack), await default_group.close(
+                cloudformation, ec2, stack
+            )
+
+    assert asyncio.run(story()) == (True, False)
 
 
 def test_templates_are_deployed_whole_but_for_what_the_emulator_does_not_know(

@@ -2,6 +2,7 @@
 
 - the ledger's control row, if there is none: it says which Region is active; from then on only controllers change it
 - ARC's gate is opened, if no Region was ever switched on: as long as it is Off, nobody can move the controls
+- the default security group of both networks is closed (`default_group`)
 - the images that are about to run get a tag by which their registries keep them
 - `build/<environment>.env`: what `baton` needs to know to find this environment
 """
@@ -20,7 +21,7 @@ from baton.aws.bootstrap import create_control
 from baton.settings import WorldSettings
 from baton_infra import config as environments
 from baton_infra.config import EnvironmentConfig
-from baton_infra.deployment import images, sdk
+from baton_infra.deployment import default_group, images, sdk
 
 _BUILD: Final = Path(__file__).parents[4] / "build"
 _SWITCH: Final = {
@@ -86,6 +87,12 @@ async def _outputs(config: EnvironmentConfig, stack: str) -> dict[str, str]:
         return await sdk.outputs(cloudformation, config.topology.stack(stack))
 
 
+async def _close_default_groups(config: EnvironmentConfig) -> None:
+    for region in config.regions:
+        async with sdk.client("cloudformation", region) as cloudformation, sdk.client("ec2", region) as ec2:
+            await default_group.close(cloudformation, ec2, config.topology.stack("network"))
+
+
 async def _main(name: str) -> None:
     config = environments.load(name)
     mrap_arn = (await _outputs(config, "routing"))["AccessPointArn"]
@@ -101,6 +108,7 @@ async def _main(name: str) -> None:
     switch = await _outputs(config, "recovery")
     if "GateControl" in switch:
         await open_gate(switch)
+    await _close_default_groups(config)
     await images.mark_all(config)
     target = _BUILD / f"{name}.env"
     target.write_text(env_text(config, mrap_arn, switch))
