@@ -22,6 +22,8 @@ RUNBOOKS: Final = "docs/runbooks.md"
 _MISSING_IS_FINE: Final = "notBreaching"
 _MISSING_IS_ALARMING: Final = "breaching"
 _MISSING_CHANGES_NOTHING: Final = "ignore"
+_LATE_MINUTES: Final = 2
+"""How late a metric of DynamoDB may be. It has data only for minutes in which something failed."""
 _BEATS: Final = "Beats"
 _SWEEPS_SECONDS: Final = 300
 """Ten sweeps, of which some take long: without one in each period the alarm would go and come."""
@@ -49,8 +51,12 @@ class Alarm:
     zero_if_missing: bool = False
     """Count a period without data as 0: what is only emitted while something runs says nothing once it is gone.
 
-    An alarm with `missing` = breaching alone would fire minutes later, since CloudWatch looks further back for data.
+    An alarm with `missing` = breaching alone would fire minutes later, since CloudWatch looks further back for data. One
+    on a metric of DynamoDB never ended: CloudWatch ignores its missing data, whatever the alarm says. Source:
+    PutMetricAlarm, TreatMissingData.
     """
+    late_periods: int = 0
+    """So many more periods are looked at: the last ones count as 0 as long as their data are on the way."""
 
     @property
     def description(self) -> str:
@@ -83,13 +89,15 @@ def _evidence(config: EnvironmentConfig) -> list[Alarm]:
         ),
         Alarm(
             name=f"{prefix}ledger-errors",
-            says="DynamoDB failed to answer for the ledger in each of three minutes.",
+            says="DynamoDB failed to answer for the ledger in three of five minutes.",
             runbook="DynamoDB fails or throttles",
             namespace="AWS/DynamoDB",
             metric="SystemErrors",
             dimensions={"TableName": topology.ledger_table, "Operation": "PutItem"},
             statistic="Sum",
             periods=3,
+            zero_if_missing=True,
+            late_periods=_LATE_MINUTES,
         ),
     ]
 
@@ -284,13 +292,15 @@ def _faults(topology: Topology) -> list[Alarm]:
         *(
             Alarm(
                 name=f"{prefix}{table.removeprefix(f'baton-{topology.environment}-')}-throttled",
-                says=f"DynamoDB throttled {table} in each of five minutes.",
+                says=f"DynamoDB throttled {table} in five of seven minutes.",
                 runbook="DynamoDB fails or throttles",
                 namespace="AWS/DynamoDB",
                 metric=metric,
                 dimensions={"TableName": table},
                 statistic="Sum",
                 periods=5,
+                zero_if_missing=True,
+                late_periods=_LATE_MINUTES,
             )
             for table, metric in throttles(topology)
         ),
