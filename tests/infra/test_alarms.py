@@ -57,7 +57,8 @@ def _sampled(lines: Iterable[Mapping[str, Any]], namespace: str) -> tuple[Sample
 
 def _told(looks: Iterator[Trace], **more: int) -> Lines:
     """Return the lines of a controller at these looks: sent as often, and with as much left out, as its loop does."""
-    noteworthy, at, lines = Noteworthy("Active"), START - seconds(60), Lines()
+    lines: Lines = []
+    noteworthy, at = Noteworthy("Active"), START - seconds(60)
     for trace in looks:
         now = trace.looks[-1][0]
         if now < at + seconds(trace.settings.vitals_seconds):
@@ -119,6 +120,14 @@ def _stuck_in_cooldown(trace: Trace) -> None:
     trace.loses = True
 
 
+def _stuck_in_switching(trace: Trace) -> None:
+    trace.steps = _NONE
+    trace.fail()
+    while not trace.control.in_transition:
+        trace.look()
+    trace.loses = True
+
+
 def _frozen(trace: Trace) -> None:
     trace.order(CommandKind.FREEZE, until=trace.now + timedelta(days=3))
 
@@ -136,7 +145,7 @@ CONTROLLERS: Final[Mapping[str, Callable[[], Lines]]] = {
     "suspect": lambda: _after(_dead()),
     "held": lambda: _after(_dead(inside=False)),
     "draining": lambda: _after(_undrained),
-    "switching": lambda: _after(_dead(steps=_NONE, under_way=True)),
+    "switching": lambda: _after(_stuck_in_switching),
     "degraded": lambda: _after(_dead(steps=_NONE)),
     "wentback": lambda: _after(_went_back),
     "drift": lambda: _after(_dead(steps=_NONE), 1_800),
@@ -231,7 +240,7 @@ def _row_of(name: str) -> str | None:
 
 
 def _lines_logged() -> Lines:
-    lines = Lines()
+    lines: Lines = []
     recording_log(lines).error("sweep_failed")
     return lines
 
@@ -316,7 +325,8 @@ def test_one_logged_error_fires() -> None:
     samples = Samples()
     samples.add(name, 2, *(1 for line in _lines_logged() if line["level"] in {"error", "critical"}))
 
-    assert states(alarm, samples, 10) == [ALARM, OK]
+    # CloudWatch looks two periods further back for data.
+    assert states(alarm, samples, 20) == [ALARM, ALARM, ALARM, OK]
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ class Alarm:
     zero_if_missing: bool = False
     """Count a period without data as 0: what is only emitted while something runs says nothing once it is gone.
 
-    An alarm with `missing` = breaching alone would fire minutes later, since CloudWatch looks further back for data. One
-    on a metric of DynamoDB never ended: CloudWatch ignores its missing data, whatever the alarm says. Source:
+    An alarm with `missing` = breaching alone would fire minutes later, since CloudWatch looks further back for data.
+    One on a metric of DynamoDB would never end: CloudWatch ignores its missing data, whatever the alarm says. Source:
     PutMetricAlarm, TreatMissingData.
     """
     late_periods: int = 0
