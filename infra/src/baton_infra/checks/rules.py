@@ -268,6 +268,7 @@ RULES: Final[Sequence[Rule]] = (
 WITHOUT_RESOURCE: Final = {
     "cloudwatch:DescribeAlarms": "asked by prefix: the names are what is asked for",
     "cloudwatch:GetMetricData": "metrics are no resources",
+    "dynamodb:InjectError": "FIS names the table that it injects errors into",
     "ec2:DescribeManagedPrefixLists": "lists are no resources",
     "ec2:DescribeNetworkAcls": "lists are no resources",
     "ec2:DescribeSubnets": "lists are no resources",
@@ -286,6 +287,7 @@ WITHOUT_RESOURCE: Final = {
     "ssmmessages:OpenDataChannel": "channels are no resources; only with `exec`",
     "xray:PutTelemetryRecords": "traces are no resources; only with `traces`",
     "xray:PutTraceSegments": "traces are no resources; only with `traces`",
+    "tag:GetResources": "tags are looked up over all resources",
 }
 """Actions that may be allowed on `*`, and why nothing narrower can be said."""
 
