@@ -285,9 +285,9 @@ WITHOUT_RESOURCE: Final = {
     "ssmmessages:CreateDataChannel": "channels are no resources; only with `exec`",
     "ssmmessages:OpenControlChannel": "channels are no resources; only with `exec`",
     "ssmmessages:OpenDataChannel": "channels are no resources; only with `exec`",
+    "tag:GetResources": "tags are looked up over all resources",
     "xray:PutTelemetryRecords": "traces are no resources; only with `traces`",
     "xray:PutTraceSegments": "traces are no resources; only with `traces`",
-    "tag:GetResources": "tags are looked up over all resources",
 }
 """Actions that may be allowed on `*`, and why nothing narrower can be said."""
 
