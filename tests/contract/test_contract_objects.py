@@ -281,7 +281,6 @@ async def test_what_is_hidden_is_gone_whatever_its_version_was(ports: Ports) -> 
     assert await ports.objects.head(KEY) is None
     assert [info.key async for info in ports.objects.list("input/")] == []
     assert await ports.objects.find_version(KEY, first.version_id) is not None
-    assert await ports.objects.find_version(KEY, None) is None
 
 
 @pytest.mark.differs(
