@@ -214,7 +214,7 @@ def test_every_state_that_somebody_should_know_of_has_its_alarm(environment: str
         if alarm.get("Dimensions") == dimensions
     }
 
-    assert found.pop("Beats") == (1, 2, "breaching", "LessThanThreshold")
+    assert found.pop("Beats") == (1, 3, "breaching", "LessThanThreshold")
     assert found == {
         alarm.metric: (alarm.threshold, alarm.minutes, "notBreaching", "GreaterThanThreshold")
         for alarm in ALARMS
@@ -226,7 +226,7 @@ def test_every_state_that_somebody_should_know_of_has_its_alarm(environment: str
 @in_each
 def test_what_is_gone_fires_although_it_sends_nothing_any_more(environment: str, region: str) -> None:
     """A service without a task, and a controller that is dead, have no data: neither zeros nor anything else."""
-    silent = {"CPUUtilization": 5, "Beats": 2}
+    silent = {"CPUUtilization": 5, "Beats": 3}
     found = [alarm for alarm in _alarms(environment, region) if alarm["MetricName"] in silent]
 
     always = config.load(environment).always_run

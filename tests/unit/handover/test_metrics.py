@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from baton.model.control import Phase
 from baton.model.journal import CommandKind, Overlay, Signal, State, Verdict
 from controller_made import START, WEST, Trace, control_made, frozen, under_way
-from handover.metrics import ALARMS, metrics_of
+from handover.metrics import ALARMS, is_due, metrics_of
 from handover.settings import ControllerSettings, Mode
 
 RUNBOOKS = Path(__file__).parents[3] / "docs/runbooks.md"
@@ -146,3 +146,16 @@ def test_every_alarm_has_its_runbook() -> None:
     headings = [line.removeprefix("## ") for line in RUNBOOKS.read_text().splitlines() if line.startswith("## ")]
 
     assert [alarm.runbook for alarm in ALARMS] == headings[: len(ALARMS)]
+
+
+@pytest.mark.parametrize("look_seconds", [14.97, 15, 15.03])
+def test_no_minute_is_without_metrics_of_a_controller_that_looks_four_times_in_it(look_seconds: float) -> None:
+    told_at: datetime | None = None
+    minutes: list[int] = []
+    for look in range(2_000):
+        now = START + timedelta(seconds=look * look_seconds)
+        if is_due(told_at, now, 60):
+            told_at = now
+            minutes.append(int((now - START).total_seconds() // 60))
+
+    assert minutes == list(range(len(minutes)))

@@ -1,6 +1,7 @@
 """The metrics that a controller publishes, and the alarms on them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from baton.model.control import Control, Phase
@@ -23,7 +24,9 @@ CLOCK_OFF_SECONDS_MAX: Final = 60.0
 """Far above what a slow ledger makes of two clocks that agree, and far below what a signature may be off."""
 
 ALARMS: Final = (
-    Alarm("Beats", 0, 2, "A controller is silent"),  # the one alarm on missing data
+    # The one alarm on missing data. Of three minutes one may be empty because the controller restarts, and another one
+    # because its metrics arrive late.
+    Alarm("Beats", 0, 3, "A controller is silent"),
     Alarm("Suspect", 0, 1, "The active Region is suspected"),
     Alarm("Held", 0, 1, "It should fail over and does not"),
     Alarm("Draining", 0, 2, "A planned switch does not end"),
@@ -43,6 +46,15 @@ ALARMS: Final = (
     Alarm("BatchesWaitingInput", 0, 15, "A batch waits for its file"),
 )
 """One alarm for each state that an operator must know about."""
+
+
+def is_due(told_at: datetime | None, now: datetime, every_seconds: float) -> bool:
+    """Return whether metrics are to be sent: once in each period by the clock, at the first look in it.
+
+    Sent so long after the last time instead, one look more would pass now and then, and a whole minute of CloudWatch
+    would hold nothing: an alarm on each of sixty minutes would not fire, and one on silence would.
+    """
+    return told_at is None or told_at.timestamp() // every_seconds != now.timestamp() // every_seconds
 
 
 def metrics_of(

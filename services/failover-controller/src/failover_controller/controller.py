@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from handover import brakes
 from handover.decide import assess, assess_unread, decide, hold_left_seconds
 from handover.facts import Memory, Seen
 from handover.look import Look
-from handover.metrics import metrics_of
+from handover.metrics import is_due, metrics_of
 from handover.settings import ControllerSettings
 from handover.timeline import LOOKS_PER_BEAT_MAX
 from handover_shell.asking import Asking
@@ -234,7 +234,7 @@ class Controller:
 
     def _tell(self, assessment: Assessment, control: Control | None, now: datetime) -> None:
         """Log the state, as often as vitals are taken, and send what of it is noteworthy as metrics."""
-        if self._told_at and now < self._told_at + timedelta(seconds=self._settings.vitals_seconds):
+        if not is_due(self._told_at, now, self._settings.vitals_seconds):
             return
         self._told_at = now
         taken_over = self._reach.actor.taken_over
