@@ -427,7 +427,7 @@ def test_a_batch_that_waits_for_its_file_is_asked_about_it_one_question_at_a_tim
 
     asked, piled_up, batch = virtual_time.run(story())
 
-    assert 50 <= asked <= 130, "every 30 to 60 s of an hour"
+    assert 40 <= asked <= 130, "every 30 to 60 s at first, then ever more seldom"
     assert piled_up <= 1
     assert batch.state is BatchState.COMPLETED
 

@@ -84,7 +84,7 @@ def test_the_wait_doubles_with_each_nudge_and_not_endlessly() -> None:
     ("signs", "seconds"),
     [
         (Signs(), 30),
-        (Signs(after(60), nudges(5, at=50)), 45),
+        (Signs(after(60), nudges(5, at=50)), 30),
         (Signs(after(40), nudges(5, at=50)), 300),
         (Signs(None, nudges(1, at=50)), 300),
         (Signs(None, nudges(5, at=50, entered=-10)), 30),
@@ -100,11 +100,13 @@ def test_a_batch_that_waits_for_its_file_is_asked_again_once_it_has_answered(sig
 def test_who_waits_for_long_is_asked_seldom() -> None:
     asked = [0.0]
     while asked[-1] < 86_400:
-        seen = BatchSeen(batch(BatchState.WAITING_INPUT), Signs(after(60), nudges(len(asked) - 1, at=50)))
+        answered = Signs(after(asked[-1] + 1), nudges(len(asked), at=asked[-1]))
+        seen = BatchSeen(batch(BatchState.WAITING_INPUT), answered)
         asked.append(asked[-1] + silence_max(seen, SETTINGS).total_seconds())
 
-    assert asked[1:4] == [30, 63, 99]
-    assert asked[-1] - asked[-2] == pytest.approx(720, abs=10)
+    assert asked[1:21] == [30.0 * number for number in range(1, 21)]
+    assert next(at for at in asked if at > 3_600) < 3_600 + 180
+    assert asked[-1] - asked[-2] == 720
 
 
 @pytest.mark.parametrize("state", BatchState)

@@ -32,8 +32,10 @@ def queues_of(batch: Batch) -> tuple[tuple[Kind, Lane], ...]:
     return tuple((kind, lane) for kind in QUEUES.get(batch.state, ()))
 
 
-_ASKED_CALMER: Final = 10
-"""After so many questions about a file, the next one comes a sweep later."""
+_OF_THE_WAIT: Final = 20
+"""A batch that waits for its file is asked again after this part of the time that it has waited."""
+_SWEEPS_MAX: Final = 24
+"""But not after more sweeps than this: 12 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,12 @@ class BatchSeen:
         nudges, worked_at = self.signs.nudges, self.signs.worked_at
         return self.nudges > 0 and nudges is not None and (worked_at is None or worked_at < nudges.last_at)
 
+    @property
+    def asked_after(self) -> timedelta:
+        """Return how long it had been in its state when its message was last sent again; 0: it was not."""
+        nudges = self.signs.nudges
+        return nudges.last_at - self.batch.entered_at if self.nudges and nudges else timedelta()
+
     def nudged(self, now: datetime) -> Nudges:
         """Return the count with one more."""
         return Nudges(self.batch.entered_at, self.nudges + 1, now)
@@ -79,11 +87,12 @@ def silence_max(seen: BatchSeen, settings: SplitterSettings) -> timedelta:
     """Return how long the batch may be silent before its message counts as lost; it doubles with each nudge.
 
     A batch that waits for its file is asked about it, one question at a time: at first in every sweep, then ever more
-    seldom (after a day every 12 minutes). Otherwise many such batches would keep their queue from ever being seen
-    empty, and of no message in it would it be known that it is lost.
+    seldom. Otherwise many such batches would keep their queue from ever being seen empty, and of no message in it would
+    it be known that it is lost.
     """
     if seen.batch.state is BatchState.WAITING_INPUT and not seen.is_asked:
-        return timedelta(seconds=settings.sweep_seconds * (1 + seen.nudges / _ASKED_CALMER))
+        sweep = timedelta(seconds=settings.sweep_seconds)
+        return min(max(sweep, seen.asked_after / _OF_THE_WAIT), _SWEEPS_MAX * sweep)
     doubled = 0 if seen.batch.state is BatchState.WAITING_INPUT else min(seen.nudges, settings.nudges_max)
     return timedelta(seconds=settings.stalled_seconds * 2**doubled)
 
