@@ -18,6 +18,8 @@ GOLDEN: Final = Path(__file__).parents[1] / "infra" / "golden"
 _WHOLE: Final = "prod"
 """Of the others only what depends on the switch or on the size: all else is the same but for its names."""
 _OF_CONTROLLERS: Final = frozenset({"FailoverControllerRole", "SharedRole"})
+_WITH_EXPERIMENTS: Final = "staging"
+"""The one of those with experiments whose roles for them are written."""
 _POINT: Final = "PublishOutputFnGetAttAccessPointAliasAEFB68BC"
 """The output by which other stacks know the access point's alias."""
 
@@ -28,9 +30,16 @@ def roles(environment: str) -> Iterator[tuple[str, Any]]:
     for stack, template in templates(environment).items():
         if stack.endswith(home):
             for name, role in resources(template, "AWS::IAM::Role").items():
-                if environment != _WHOLE and name not in _OF_CONTROLLERS and not stack.startswith("recovery"):
-                    continue
-                yield f"{environment}-{stack.removesuffix(f'-{home}')}-{name}", _role(role)
+                purpose = stack.removesuffix(f"-{home}")
+                if _is_its_own(environment, purpose, name):
+                    yield f"{environment}-{purpose}-{name}", _role(role)
+
+
+def _is_its_own(environment: str, purpose: str, name: str) -> bool:
+    """Return whether an environment's role is not the same as another's but for its names."""
+    if purpose == "chaos":
+        return environment == _WITH_EXPERIMENTS
+    return environment == _WHOLE or name in _OF_CONTROLLERS or purpose == "recovery"
 
 
 def _role(role: Mapping[str, Any]) -> dict[str, Any]:

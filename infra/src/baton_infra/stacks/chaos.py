@@ -138,13 +138,10 @@ class ChaosStack(BatonStack):
         target = fis.CfnExperimentTemplate.ExperimentTemplateTargetProperty
         if experiment.cuts:
             zone = self.config.networks[self.region].availability_zones[0]
-            only = fis.CfnExperimentTemplate.ExperimentTemplateTargetFilterProperty(
-                path="AvailabilityZoneId", values=[zone]
-            )
             return target(
                 resource_type="aws:ec2:subnet",
                 resource_tags={"baton:environment": self.config.name},
-                filters=[only] if experiment.one_zone else None,
+                parameters={"availabilityZoneIdentifier": zone} if experiment.one_zone else None,
                 selection_mode=experiment.selection,
             )
         if experiment.pauses:
