@@ -306,11 +306,14 @@ def test_batches_that_a_switch_moved_are_listed() -> None:
     switch = Transition("t3", SwitchKind.FAILOVER, HOME, AWAY, "", CliWorld().clock.now(), automatic=True)
     world = CliWorld(ledger=MemoryLedger(Control(EPOCH, AWAY, transition=switch)))
     moved = taken_over(world.batch(), epoch=EPOCH + 1, at=world.clock.now(), by=AWAY)
-    _with(moved, world.batch("c" * 20), world=world)
+    others = [replace(moved, batch_id=f"{number:020}") for number in range(24)]
+    _with(moved, *others, world.batch("c" * 20), world=world)
 
     for named in ("t3", "last"):
         rows = json.loads(_baton(world, "batches", "--moved-by", named, "--json").stdout)
-        assert [row["batch_id"] for row in rows] == [ID]
+        assert {row["batch_id"] for row in rows} == {ID, *(each.batch_id for each in others)}
+    assert len(json.loads(_baton(world, "batches", "--moved-by", "t3", "-n", "3", "--json").stdout)) == 3
+    assert len(json.loads(_baton(world, "batches", "--json").stdout)) == 20
     assert "there is no switch t4" in _baton(world, "batches", "--moved-by", "t4").stderr
     assert "nothing was switched yet" in _baton(CliWorld(), "batches", "--moved-by", "last").stderr
 

@@ -1,6 +1,7 @@
 """The command-line definitions of the commands on batches."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Final
@@ -29,6 +30,8 @@ from baton_cli.session import OUTCOMES, ExitStatus, Session, session_of
 app = typer.Typer()
 _SEE: Final = "See"
 _CHANGE: Final = "Change"
+_LISTED: Final = 20
+"""Batches of a list, unless somebody asks for more."""
 
 
 @app.command(rich_help_panel=_CHANGE)
@@ -139,7 +142,10 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
 def list_batches(
     ctx: typer.Context,
     state: Annotated[BatchState | None, typer.Option(case_sensitive=False, help="Only batches in this state.")] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help="How many, the newest first: 20, or all that a switch moved."),
+    ] = None,
     with_canaries: Annotated[bool, typer.Option("--all", help="Also the controllers' own canaries.")] = False,
     moved_by: Annotated[
         str | None, typer.Option(metavar="SWITCH", help="Only what a switch moved: its id, such as t3, or 'last'.")
@@ -151,7 +157,8 @@ def list_batches(
 
     async def ask(connection: Connection) -> None:
         switch = await handover_queries.switch(connection, moved_by) if moved_by else None
-        found = await queries.listed(connection, state=state, limit=limit, canaries=with_canaries, moved_by=switch)
+        most = limit or (sys.maxsize if switch else _LISTED)
+        found = await queries.listed(connection, state=state, limit=most, canaries=with_canaries, moved_by=switch)
         rows = [documents.batch(batch, owner=connection.owner(batch)) for batch in found.batches]
         session.answer(render.batches(found.batches, now=connection.clock.now()), rows, as_json=as_json)
         if found.unreadable:
