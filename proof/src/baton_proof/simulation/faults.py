@@ -223,9 +223,9 @@ def _index(world: "World", _: Trouble) -> Repair:
     world.journal.hold_index()
 
     def repair() -> None:
+        world.watch.behind_until, world.watch.listed_behind = world.clock.now(), dict(world.ledger.listed)
         world.ledger.release_index()
         world.journal.release_index()
-        world.watch.caught_up_at = world.clock.now()
 
     return repair
 

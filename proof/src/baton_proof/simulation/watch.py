@@ -40,8 +40,10 @@ class Watch:
     """The truth of the ledger."""
     listed: Callable[[], Mapping[str, Batch]] = dict
     """What its lists can see of that, by an index that may not be updated, and of rows that this version can read."""
-    caught_up_at: datetime | None = None
-    """When that index was last updated again after it had not been."""
+    behind_until: datetime | None = None
+    """When that index was last updated again after it had not been,"""
+    listed_behind: Mapping[str, Batch] = field(default_factory=dict[str, Batch])
+    """and what it showed until then."""
     is_newer: bool = False
     """Whether a newer version is about to write."""
     has: Callable[[str, str], bool] = lambda _region, _key: True
@@ -114,10 +116,13 @@ class Watch:
         if not done(after) or done(before):
             return
         moved_at = next(at for at, control in self.controls if control.epoch == after.epoch)
-        if self.caught_up_at is not None and self.caught_up_at > moved_at:
-            return  # it may have read the list before that: what it did not see is found later, too
-        rows = self.rows()
-        for listed in self.listed().values():  # what an index that is not updated does not show is found later: L1
+        rows, shown = self.rows(), self.listed()
+        if self.behind_until is not None and self.behind_until > moved_at:
+            # The takeover may have read either list: what one of both does not show as open is found later, too.
+            shown = {
+                name: shown.get(name, before) for name, before in self.listed_behind.items() if not before.is_settled
+            }
+        for listed in shown.values():  # what an index that is not updated does not show is found later: L1
             batch = rows.get(listed.batch_id, listed)
             theirs = owner_of(batch.owner_epoch, REGIONS_DEFAULT) != after.active_region
             is_open = not batch.is_settled and not listed.is_settled and not batch.is_canary
