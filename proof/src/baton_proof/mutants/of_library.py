@@ -8,6 +8,13 @@ _BATON: Final = "libs/baton/src/baton/"
 
 MUTANTS: Final = (
     Mutant(
+        "a copy of a message counts no death",
+        _BATON + "deaths.py",
+        "died = None if others is None else len(others) - self._alive(others)",
+        "died = None if others is None else len(others) - self._alive(others) if attempt > 1 else 0",
+        "tests/unit/runner/test_deaths.py::test_a_first_delivery_of_a_copy_finds_who_died_at_the_other",
+    ),
+    Mutant(
         "reference data goes that a batch on the second page of the list uses",
         "tools/cli/src/baton_cli/batches/reference.py",
         "for batch in page.batches)])\n",

@@ -43,6 +43,13 @@ MUTANTS: Final = (
         "tests/pipeline/test_liveness.py::test_a_queue_of_ten_hours_is_worked_off_and_nothing_is_sent_twice",
     ),
     Mutant(
+        "a file that does not come is asked for in every sweep",
+        _SPLITTER + "liveness.py",
+        "return min(max(sweep, seen.asked_after / _OF_THE_WAIT), _SWEEPS_MAX * sweep)",
+        "return sweep",
+        "tests/unit/splitter/test_last_signs.py::test_who_waits_for_long_is_asked_seldom",
+    ),
+    Mutant(
         "one nudge more than allowed",
         _SPLITTER + "batch_sweep.py",
         "seen.nudges >= self._settings.nudges_max",
