@@ -40,7 +40,7 @@ EMPTY_RECEIVE_SECONDS: Final = 20
 ACCESS_LOG_BYTES: Final = 600
 """Of a record of S3's access log. Not measured: those of AWS's examples have 500 to 700."""
 IMAGES_GB: Final = 0.4
-"""Of one set of images, compressed, in one Region."""
+"""Of one set of images in one Region: `docker save | gzip` of all five, 2026-12-01."""
 
 MILLION: Final[Mapping[str, float]] = {
     # A file of a million sales records, 81 MB in five chunks, 1 % rejected: `bench/aws_calls.py`, which a test holds

@@ -43,7 +43,7 @@ class ControllerSettings(BaseSettings):
     """Queues, open batches, alarms, switch endpoints: as often as canaries, so that both kinds can agree."""
     metrics_seconds: float = Field(default=55, ge=0)
     """CloudWatch has a new value once a minute, and charges each question: what it said is used again for so long, and
-    so is the number of dead letters, which only grows. Less than a minute, so that the fourth look asks."""
+    so is the number of dead letters, which changes seldom. Less than a minute, so that the fourth look asks."""
     reconcile_seconds: float = Field(default=30, gt=0)
     """Compares switch, dials and owners with the control row: a stale write stands no longer than this."""
 
